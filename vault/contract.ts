@@ -1,0 +1,725 @@
+import { z } from 'zod'
+import type { Id } from './kernel/id.ts'
+import { isId } from './kernel/id.ts'
+
+/**
+ * What the vault can be asked: one entry per verb, with the shape of its input (checked by the vault at its edge)
+ * and the type of its answer. Everybody who asks (console, CLI, recorder) asks through these.
+ *
+ * `asks` says through which door a verb may be called at all; whether this caller may is decided per call by
+ * `policy.decide`. Bytes travel as base64 text, moments as ISO 8601 in UTC, durations in whole seconds.
+ */
+
+/** Names of users, safes, targets and accounts: no `@ : / %`, no white space, nothing that looks like an option. */
+export const nameText = z
+  .string()
+  .regex(/^[a-z0-9_][a-z0-9._-]{0,62}$/i, 'use 1 to 63 letters, digits, dots, dashes or underscores')
+/** Login names on targets are the target's business, but they travel in `user@account@target`. */
+export const loginName = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^\s@:/%\p{C}]+$/u, 'a login name holds no spaces, control characters or any of @ : / %')
+const base64 = z
+  .string()
+  .max(3_000_000)
+  .regex(/^[A-Za-z0-9+/]*={0,2}$/, 'not base64')
+const moment = z.iso.datetime({ offset: true })
+const seconds = z
+  .int()
+  .min(1)
+  .max(366 * 24 * 3600)
+const id = <Kind extends string>(kind: Kind) =>
+  z.custom<Id<Kind>>(
+    (value) => typeof value === 'string' && isId(kind, value),
+    `not an id of the form ${kind}_…`,
+  )
+/** A thing named by its id or its name (`press-3/engineer` for an account). */
+const reference = z.string().min(1).max(160)
+const reason = z.string().max(500).optional()
+
+export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
+export type Role = (typeof roles)[number]
+
+export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
+export type Permission = (typeof permissions)[number]
+
+export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write'] as const
+export type Action = (typeof actions)[number]
+
+export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
+export type InputPolicy = (typeof inputPolicies)[number]
+
+/** Who asks. `local` is the machine's administrator through the admin door. */
+export type Door = 'local' | 'user' | 'anyone' | 'recorder' | 'api'
+
+// ---------------------------------------------------------------- answers
+
+export type VaultStatus = {
+  readonly initialised: boolean
+  readonly sealed: boolean
+  /** X25519 public key (base64) to which secrets for the vault are sealed; null until initialised. */
+  readonly intakeKey: string | null
+  /** SHA256:… of the intake key, for people to compare. */
+  readonly fingerprint: string | null
+  readonly sealProviders: readonly {
+    readonly kind: 'passphrase' | 'key-file' | 'recovery'
+    readonly path?: string
+  }[]
+  readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
+  readonly users: number
+  readonly version: string
+}
+
+export type UserView = {
+  readonly id: Id<'usr'>
+  readonly name: string
+  readonly roles: readonly Role[]
+  readonly state: 'enrolling' | 'active' | 'disabled'
+  readonly hasPassword: boolean
+  readonly hasTotp: boolean
+  readonly keys: number
+  readonly createdAt: string
+  readonly lastLoginAt: string | null
+}
+export type Enrolment = { readonly token: string; readonly path: string; readonly expiresAt: string }
+export type UserKeyView = {
+  readonly id: Id<'key'>
+  readonly type: string
+  readonly fingerprint: string
+  readonly comment: string
+  readonly createdAt: string
+}
+export type LoginView = {
+  readonly token: string
+  readonly user: UserView
+  readonly expiresAt: string
+}
+export type LoginListing = {
+  readonly id: Id<'lgn'>
+  readonly user: string
+  readonly source: string
+  readonly createdAt: string
+  readonly expiresAt: string
+}
+export type SafeView = {
+  readonly id: Id<'saf'>
+  readonly name: string
+  readonly inputPolicy: InputPolicy
+  readonly targets: number
+  readonly accounts: number
+  readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
+  readonly createdAt: string
+}
+export type TargetView = {
+  readonly id: Id<'tgt'>
+  readonly name: string
+  readonly safe: string
+  readonly protocol: 'ssh'
+  readonly host: string
+  readonly port: number
+  /** Pinned host keys: `SHA256:…`. Empty: nobody can connect until one is approved. */
+  readonly pins: readonly {
+    readonly type: string
+    readonly fingerprint: string
+    readonly approvedBy: string
+  }[]
+  /** A key other than the pinned one, seen and refused; cleared by pinning. */
+  readonly changedKey: { readonly type: string; readonly fingerprint: string; readonly seenAt: string } | null
+  readonly createdAt: string
+}
+export type AccountView = {
+  readonly id: Id<'acc'>
+  readonly name: string // `press-3/engineer`
+  readonly target: string
+  readonly login: string
+  readonly safe: string
+  readonly credential: {
+    readonly kind: 'password' | 'ssh-key'
+    readonly version: number
+    readonly at: string
+  } | null
+  /** Targets whose present identity this account is bound to. */
+  readonly boundTo: readonly string[]
+  readonly holder: {
+    readonly user: string
+    readonly until: string | null
+    readonly exclusive: boolean
+  } | null
+  readonly createdAt: string
+}
+export type ExposureView = {
+  readonly user: string
+  readonly account: string
+  readonly version: number
+  readonly at: string
+  readonly reason: string
+}
+export type GrantView = {
+  readonly id: Id<'grt'>
+  readonly user: string
+  readonly account: string
+  readonly actions: readonly Action[]
+  readonly notBefore: string
+  readonly notAfter: string
+  readonly maxSessionSeconds: number
+  readonly mode: 'shared' | 'exclusive'
+  readonly reason: string
+  readonly state: 'future' | 'active' | 'expired' | 'revoked'
+  readonly grantedBy: string
+  readonly createdAt: string
+}
+export type LeaseView = {
+  readonly id: Id<'lse'>
+  readonly account: string
+  readonly user: string
+  readonly exclusive: boolean
+  readonly explicit: boolean
+  readonly since: string
+  readonly until: string | null
+}
+export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
+export type RecordingState = (typeof recordingStates)[number]
+export type SessionView = {
+  readonly id: Id<'ses'>
+  readonly recording: Id<'rec'>
+  readonly user: string
+  readonly account: string
+  readonly target: string
+  readonly protocol: 'ssh'
+  readonly grant: Id<'grt'>
+  readonly source: string
+  readonly state: 'opening' | 'live' | 'ended'
+  readonly startedAt: string
+  readonly endsAt: string
+  readonly endedAt: string | null
+  /** One of `endReasons`, null while live. */
+  readonly endReason: string | null
+}
+export type RecordingView = {
+  readonly id: Id<'rec'>
+  readonly session: Id<'ses'>
+  readonly user: string
+  readonly account: string
+  readonly target: string
+  readonly protocol: 'ssh'
+  readonly grant: Id<'grt'>
+  readonly source: string
+  readonly startedAt: string
+  readonly endedAt: string | null
+  readonly endReason: string | null
+  readonly state: RecordingState
+  readonly sizeBytes: number
+}
+export const endReasons = [
+  'closed by the user',
+  'closed by the target',
+  'terminated',
+  'grant revoked',
+  'time is up',
+  'vault sealed',
+  'recording failed',
+  'quota reached',
+  'target unreachable',
+  'target refused the credential',
+  'target key changed',
+  'recorder crashed',
+  'protocol error',
+  'vault away too long',
+  'shut down',
+] as const
+export type EndReason = (typeof endReasons)[number]
+
+export type AuditLeafView = {
+  readonly seq: number
+  readonly at: string
+  readonly kind: string
+  readonly actor: string
+  readonly text: string // one line for people
+  readonly entry: unknown // the entry as it was signed
+}
+export type AuditVerdict = {
+  readonly ok: boolean
+  readonly leaves: number
+  readonly checkpoints: number
+  readonly sentence: string
+}
+
+/** A link of the chain of auditor lists; `body` (canonical JSON, base64) is what `signature` signs. */
+export type AuditorListLink = { readonly version: number; readonly body: string; readonly signature: string }
+
+/** Everything that a recording's header says and a broker enforces, decided by the vault once. */
+export type Permit = {
+  readonly session: Id<'ses'>
+  readonly recording: Id<'rec'>
+  readonly user: { readonly id: Id<'usr'>; readonly name: string }
+  readonly account: { readonly id: Id<'acc'>; readonly name: string; readonly login: string }
+  readonly target: {
+    readonly id: Id<'tgt'>
+    readonly name: string
+    readonly protocol: 'ssh'
+    readonly host: string
+    readonly port: number
+    readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
+  }
+  readonly safe: { readonly id: Id<'saf'>; readonly name: string }
+  readonly grant: Id<'grt'>
+  readonly lease: Id<'lse'>
+  readonly actions: readonly Action[]
+  readonly inputPolicy: InputPolicy
+  readonly startedAt: string
+  /** The session ends here: the least of grant end and longest session. */
+  readonly endsAt: string
+  /** SHA-256 (hex) of the canonical facts that decided. */
+  readonly policyDigest: string
+  readonly quotaBytes: number
+  readonly source: string
+  readonly auditorLists: readonly AuditorListLink[]
+  /** Latest signed audit checkpoint, as text, for the header. */
+  readonly auditCheckpoint: string
+  readonly credential:
+    | { readonly kind: 'password' }
+    | { readonly kind: 'ssh-key'; readonly publicKey: string }
+}
+
+// ---------------------------------------------------------------- verbs
+
+type Verb = { readonly door: readonly Door[]; readonly input: z.ZodType }
+const verb = <Input extends z.ZodType>(door: readonly Door[], input: Input) => ({ door, input })
+const people: readonly Door[] = ['local', 'user']
+const nothing = z.strictObject({})
+
+const sealProvider = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('passphrase'), passphrase: z.string().min(8).max(1024) }),
+  z.strictObject({ kind: z.literal('key-file'), path: z.string().min(1).max(4096) }),
+])
+
+/** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
+const sealed = base64
+
+export const verbs = {
+  status: verb(['anyone', 'local', 'user', 'recorder', 'api'], nothing),
+
+  'vault.initialise': verb(['local'], z.strictObject({ provider: sealProvider })),
+  'vault.unseal': verb(
+    ['local'],
+    z.discriminatedUnion('kind', [
+      ...sealProvider.options,
+      z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200) }),
+      z.strictObject({ kind: z.literal('stored-key-file') }),
+    ]),
+  ),
+  'vault.seal': verb(people, z.strictObject({ sessions: z.enum(['end', 'keep']) })),
+
+  'user.add': verb(people, z.strictObject({ name: nameText, roles: z.array(z.enum(roles)).min(1).max(5) })),
+  'user.list': verb(people, nothing),
+  'user.show': verb(people, z.strictObject({ user: reference })),
+  'user.roles': verb(
+    people,
+    z.strictObject({ user: reference, roles: z.array(z.enum(roles)).min(1).max(5) }),
+  ),
+  'user.disable': verb(people, z.strictObject({ user: reference })),
+  'user.enable': verb(people, z.strictObject({ user: reference })),
+  /** A new one-time link; resets password and TOTP when used. */
+  'user.enrol': verb(people, z.strictObject({ user: reference })),
+  'user.key.add': verb(people, z.strictObject({ user: reference, publicKey: z.string().max(16_384) })),
+  'user.key.list': verb(people, z.strictObject({ user: reference })),
+  'user.key.remove': verb(people, z.strictObject({ user: reference, key: id('key') })),
+
+  'enrolment.begin': verb(['anyone'], z.strictObject({ token: z.string().max(200) })),
+  'enrolment.finish': verb(
+    ['anyone'],
+    z.strictObject({
+      token: z.string().max(200),
+      sealedPassword: sealed,
+      totpCode: z.string().max(16),
+      source: z.string().max(100),
+    }),
+  ),
+  'login.start': verb(
+    ['anyone'],
+    z.strictObject({
+      name: z.string().max(100),
+      sealedPassword: sealed,
+      totpCode: z.string().max(16),
+      source: z.string().max(100),
+    }),
+  ),
+  'login.who': verb(['user'], nothing),
+  'login.end': verb(['user'], nothing),
+  'login.list': verb(people, nothing),
+  'login.revoke': verb(people, z.strictObject({ login: id('lgn') })),
+  /** A token that lets the machine's administrator read recordings' ciphertext from the recorder (list, verify). */
+  'login.local': verb(['local'], nothing),
+
+  'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
+  'safe.list': verb(people, nothing),
+  'safe.member.set': verb(
+    people,
+    z.strictObject({ safe: reference, user: reference, permissions: z.array(z.enum(permissions)).max(5) }),
+  ),
+
+  'target.add': verb(
+    people,
+    z.strictObject({
+      name: nameText,
+      safe: reference,
+      address: z.string().max(300), // ssh://host[:port]
+      pin: z.string().max(100).optional(), // SHA256:…
+    }),
+  ),
+  'target.list': verb(people, nothing),
+  'target.show': verb(people, z.strictObject({ target: reference })),
+  'target.address': verb(people, z.strictObject({ target: reference, address: z.string().max(300) })),
+  /** Has a recorder fetch the host keys that the target presents now. Nothing is pinned. */
+  'target.scan': verb(people, z.strictObject({ target: reference })),
+  /** Pins a host key (replacing earlier ones) and binds the target's accounts to it. */
+  'target.pin': verb(people, z.strictObject({ target: reference, fingerprint: z.string().max(100) })),
+  'target.remove': verb(people, z.strictObject({ target: reference })),
+
+  'account.add': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      login: loginName,
+      credential: z.discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('password'), sealed }),
+        z.strictObject({ kind: z.literal('ssh-key'), sealed, sealedPassphrase: sealed.optional() }),
+      ]),
+    }),
+  ),
+  'account.list': verb(people, nothing),
+  'account.show': verb(people, z.strictObject({ account: reference })),
+  'account.secret': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      credential: z.discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('password'), sealed }),
+        z.strictObject({ kind: z.literal('ssh-key'), sealed, sealedPassphrase: sealed.optional() }),
+      ]),
+    }),
+  ),
+  /** Re-binds the account to its target's present identity. */
+  'account.bind': verb(people, z.strictObject({ account: reference, target: reference.optional() })),
+  'account.remove': verb(people, z.strictObject({ account: reference })),
+  /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
+  'account.reveal': verb(
+    ['user'],
+    z.strictObject({
+      account: reference,
+      boxKey: base64,
+      totpCode: z.string().max(16),
+      reason: z.string().min(1).max(500),
+    }),
+  ),
+  'exposure.list': verb(people, z.strictObject({ account: reference.optional() })),
+
+  'grant.add': verb(
+    people,
+    z.strictObject({
+      user: reference,
+      account: reference,
+      actions: z.array(z.enum(actions)).min(1).max(4),
+      notBefore: moment.optional(),
+      notAfter: moment.optional(),
+      forSeconds: seconds.optional(), // one of notAfter and forSeconds
+      maxSessionSeconds: seconds.optional(),
+      mode: z.enum(['shared', 'exclusive']).optional(),
+      reason,
+    }),
+  ),
+  'grant.list': verb(people, z.strictObject({ user: reference.optional(), account: reference.optional() })),
+  'grant.revoke': verb(people, z.strictObject({ grant: id('grt') })),
+
+  'lease.checkOut': verb(
+    ['user'],
+    z.strictObject({ account: reference, exclusive: z.boolean(), forSeconds: seconds.optional() }),
+  ),
+  'lease.checkIn': verb(people, z.strictObject({ lease: id('lse') })),
+  'lease.list': verb(people, nothing),
+
+  /** A one-time SSH ticket: given instead of password and code, once, within 60 s, for this account only. */
+  'ticket.issue': verb(['user'], z.strictObject({ account: reference })),
+
+  'session.list': verb(
+    people,
+    z.strictObject({ live: z.boolean().optional(), limit: z.int().min(1).max(10_000).optional() }),
+  ),
+  'session.show': verb(people, z.strictObject({ session: id('ses') })),
+  'session.terminate': verb(people, z.strictObject({ session: id('ses'), reason })),
+
+  'recording.list': verb(people, z.strictObject({ limit: z.int().min(1).max(10_000).optional() })),
+  'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
+
+  'auditor.lists': verb(['local', 'user', 'recorder'], nothing),
+  /** Adds a link to the chain. The first comes through the admin door; the next are signed by an existing auditor. */
+  'auditor.append': verb(
+    people,
+    z.strictObject({ body: base64, signature: base64, newAuditorUser: nameText.optional() }),
+  ),
+  'auditor.challenge': verb(['local', 'anyone'], z.strictObject({ auditor: nameText })),
+  /** Proves an auditor by a signature over the challenge; the login may only replay. */
+  'auditor.login': verb(
+    ['local', 'anyone'],
+    z.strictObject({ auditor: nameText, challenge: base64, signature: base64, source: z.string().max(100) }),
+  ),
+
+  'audit.list': verb(
+    people,
+    z.strictObject({
+      from: z.int().min(0).optional(),
+      limit: z.int().min(1).max(10_000).optional(),
+      kind: z.string().max(60).optional(),
+    }),
+  ),
+  'audit.verify': verb(people, nothing),
+  /** A page of the export: raw leaves and checkpoints, enough to verify offline. */
+  'audit.export': verb(people, z.strictObject({ from: z.int().min(0), limit: z.int().min(1).max(5_000) })),
+
+  'backup.page': verb(
+    ['local'],
+    z.strictObject({
+      table: z.string().max(63),
+      after: z.string().max(200).optional(),
+      limit: z.int().min(1).max(5_000),
+    }),
+  ),
+  'backup.tables': verb(['local'], nothing),
+
+  // ---- the recorder's
+
+  /** Registers a worker and the sessions that it carries; answered with those that must end. */
+  'recorder.hello': verb(
+    ['recorder'],
+    z.strictObject({ node: nameText, worker: nameText, live: z.array(id('ses')).max(100_000) }),
+  ),
+  'ssh.publickey': verb(
+    ['recorder'],
+    z.strictObject({
+      name: z.string().max(100),
+      connection: z.string().max(100), // the SSH session id (exchange hash), base64
+      algorithm: z.string().max(64),
+      key: base64, // key blob, RFC 4253 §6.6
+      signature: base64.optional(), // absent: would this key be acceptable?
+      signed: base64.optional(), // the signed bytes, RFC 4252 §7
+      source: z.string().max(100),
+    }),
+  ),
+  'ssh.password': verb(
+    ['recorder'],
+    z.strictObject({
+      name: z.string().max(100),
+      connection: z.string().max(100),
+      sealedPassword: sealed, // sealed by the recorder; the vault's log and memory treat it like the console's
+      totpCode: z.string().max(16),
+      source: z.string().max(100),
+    }),
+  ),
+  'ssh.ticket': verb(
+    ['recorder'],
+    z.strictObject({
+      name: z.string().max(100),
+      connection: z.string().max(100),
+      ticket: z.string().max(200),
+      source: z.string().max(100),
+    }),
+  ),
+  /** Decides, takes or joins the lease, and makes the session `opening`. */
+  'session.open': verb(
+    ['recorder'],
+    z.strictObject({
+      proof: z.string().max(200), // from ssh.*
+      target: z.string().max(100),
+      account: z.string().max(100).optional(), // may be left out when there is one
+      wants: z.enum(actions),
+      worker: nameText,
+      source: z.string().max(100),
+    }),
+  ),
+  /** The header is durable: writes the audit leaf that starts the session, then releases the credential once. */
+  'session.start': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      headerHash: base64, // SHA-256 of the header
+      publicKey: base64, // Ed25519, the session's own
+      boxKey: base64, // X25519, the session's own: the password comes sealed to it
+    }),
+  ),
+  /** Signs an SSH userauth request (RFC 4252 §7) with the account's private key. */
+  'session.sign': verb(
+    ['recorder'],
+    z.strictObject({ session: id('ses'), data: base64, algorithm: z.string().max(64) }),
+  ),
+  'session.connected': verb(['recorder'], z.strictObject({ session: id('ses') })),
+  'session.checkpoint': verb(
+    ['recorder'],
+    z.strictObject({ session: id('ses'), checkpoint: base64, signature: base64, sizeBytes: z.int().min(0) }),
+  ),
+  'session.file': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      name: z.string().max(4096),
+      direction: z.enum(['upload', 'download']),
+      via: z.enum(['sftp', 'scp']),
+      size: z.int().min(0),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      complete: z.boolean(),
+    }),
+  ),
+  /** Something refused or odd during a session: forwarding asked for, a changed key, a denied channel. */
+  'session.event': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      event: z.enum([
+        'refused channel',
+        'changed key',
+        'forwarding refused',
+        'quota warning',
+        'time warning',
+      ]),
+      detail: z.string().max(500),
+    }),
+  ),
+  'session.end': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      reason: z.enum(endReasons),
+      recording: z.strictObject({
+        state: z.enum(['complete', 'incomplete', 'tampered']),
+        sizeBytes: z.int().min(0),
+        root: base64.optional(), // root hash over all segments
+      }),
+    }),
+  ),
+  /** May the holder of this login token read this recording's ciphertext, for `purpose`? Audited when `replay`. */
+  'recording.authorise': verb(
+    ['recorder'],
+    z.strictObject({
+      token: z.string().max(200),
+      recording: id('rec'),
+      purpose: z.enum(['replay', 'verify', 'export']),
+    }),
+  ),
+} as const satisfies Record<string, Verb>
+
+export type VerbName = keyof typeof verbs
+export type VerbInput<Name extends VerbName> = z.input<(typeof verbs)[Name]['input']>
+
+/** The answer of each verb. `null` where there is nothing to say but that it is done. */
+export type VerbAnswers = {
+  status: VaultStatus
+  'vault.initialise': {
+    readonly recoveryKey: string
+    readonly firstAdmin: Enrolment
+    readonly fingerprint: string
+  }
+  'vault.unseal': null
+  'vault.seal': null
+  'user.add': { readonly user: UserView; readonly enrolment: Enrolment }
+  'user.list': readonly UserView[]
+  'user.show': UserView
+  'user.roles': UserView
+  'user.disable': UserView
+  'user.enable': UserView
+  'user.enrol': Enrolment
+  'user.key.add': UserKeyView
+  'user.key.list': readonly UserKeyView[]
+  'user.key.remove': null
+  'enrolment.begin': {
+    readonly name: string
+    readonly totpSecret: string
+    readonly totpUri: string
+    readonly expiresAt: string
+  }
+  'enrolment.finish': LoginView
+  'login.start': LoginView
+  'login.who': UserView
+  'login.end': null
+  'login.list': readonly LoginListing[]
+  'login.revoke': null
+  'login.local': { readonly token: string; readonly expiresAt: string }
+  'safe.add': SafeView
+  'safe.list': readonly SafeView[]
+  'safe.member.set': SafeView
+  'target.add': TargetView
+  'target.list': readonly TargetView[]
+  'target.show': TargetView
+  'target.address': TargetView
+  'target.scan': readonly { readonly type: string; readonly fingerprint: string }[]
+  'target.pin': TargetView
+  'target.remove': null
+  'account.add': AccountView
+  'account.list': readonly AccountView[]
+  'account.show': AccountView
+  'account.secret': AccountView
+  'account.bind': AccountView
+  'account.remove': null
+  'account.reveal': { readonly sealed: string; readonly version: number }
+  'exposure.list': readonly ExposureView[]
+  'grant.add': GrantView
+  'grant.list': readonly GrantView[]
+  'grant.revoke': GrantView
+  'lease.checkOut': LeaseView
+  'lease.checkIn': null
+  'lease.list': readonly LeaseView[]
+  'ticket.issue': { readonly ticket: string; readonly expiresAt: string }
+  'session.list': readonly SessionView[]
+  'session.show': SessionView
+  'session.terminate': null
+  'recording.list': readonly RecordingView[]
+  'recording.show': RecordingView
+  'auditor.lists': readonly AuditorListLink[]
+  'auditor.append': {
+    readonly version: number
+    readonly fingerprint: string
+    readonly enrolment: Enrolment | null
+  }
+  'auditor.challenge': { readonly challenge: string }
+  'auditor.login': LoginView
+  'audit.list': readonly AuditLeafView[]
+  'audit.verify': AuditVerdict
+  'audit.export': {
+    readonly leaves: readonly { readonly seq: number; readonly body: string }[]
+    readonly checkpoints: readonly string[]
+    readonly publicKey: string
+    readonly next: number | null
+  }
+  'backup.page': { readonly rows: readonly unknown[]; readonly next: string | null }
+  'backup.tables': readonly string[]
+  'recorder.hello': { readonly end: readonly { readonly session: Id<'ses'>; readonly reason: EndReason }[] }
+  /** `proof` is null for a key offered without a signature: acceptable, go on. */
+  'ssh.publickey': { readonly proof: string | null; readonly user: string }
+  'ssh.password': { readonly proof: string; readonly user: string }
+  'ssh.ticket': { readonly proof: string; readonly user: string }
+  'session.open': Permit
+  'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }
+  'session.sign': { readonly signature: string }
+  'session.connected': null
+  'session.checkpoint': null
+  'session.file': null
+  'session.event': null
+  'session.end': null
+  'recording.authorise': RecordingView & { readonly reader: string }
+}
+
+export type VerbAnswer<Name extends VerbName> = VerbAnswers[Name]
+
+// ---------------------------------------------------------------- what the vault asks of a recorder worker
+
+export const recorderCalls = {
+  /** Ends a live session within 3 s, telling its user why. */
+  'session.cut': z.strictObject({
+    session: id('ses'),
+    reason: z.enum(endReasons),
+    message: z.string().max(500),
+  }),
+  /** Fetches the host keys that a target presents. */
+  'host-key.fetch': z.strictObject({ host: z.string().max(255), port: z.int().min(1).max(65535) }),
+} as const
+
+export type HostKeySeen = { readonly type: string; readonly fingerprint: string; readonly key: string }

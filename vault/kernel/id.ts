@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+
+declare const kind: unique symbol
+
+/** A prefixed identifier such as `lse_01j9…`; `Kind` keeps ids of different tables apart. */
+export type Id<Kind extends string> = `${Kind}_${string}` & { readonly [kind]: Kind }
+
+export type UserId = Id<'usr'>
+export type SafeId = Id<'saf'>
+export type TargetId = Id<'tgt'>
+export type AccountId = Id<'acc'>
+export type CredentialId = Id<'crd'>
+export type BindingId = Id<'bnd'>
+export type GrantId = Id<'grt'>
+export type LeaseId = Id<'lse'>
+export type SessionId = Id<'ses'>
+export type RecordingId = Id<'rec'>
+export type LoginId = Id<'lgn'>
+export type KeyId = Id<'key'>
+export type AuditorId = Id<'aud'>
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** Encodes bytes in Crockford base32, lower case: 26 characters for 16 bytes. */
+function base32(bytes: Uint8Array): string {
+  let text = ''
+  let bits = 0
+  let value = 0
+  for (const byte of bytes) {
+    value = ((value & 0x1f) << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += alphabet[(value >>> bits) & 31]
+    }
+  }
+  return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text
+}
+
+/** Makes an identifier that sorts by creation time: 48 bits of milliseconds, then 80 random bits. */
+export function newId<Kind extends string>(kind: Kind, now: number = Date.now()): Id<Kind> {
+  const bytes = randomBytes(16)
+  bytes.writeUIntBE(now, 0, 6)
+  return `${kind}_${base32(bytes)}` as Id<Kind>
+}
+
+/** Parses an identifier arriving from outside. Throws `TypeError` when it is not one of `kind`. */
+export function parseId<Kind extends string>(kind: Kind, text: string): Id<Kind> {
+  if (!isId(kind, text)) throw new TypeError(`not a ${kind} id`)
+  return text
+}
+
+export function isId<Kind extends string>(kind: Kind, text: string): text is Id<Kind> {
+  return text.startsWith(`${kind}_`) && /^[0-9a-z]{26}$/.test(text.slice(kind.length + 1))
+}
