@@ -1,0 +1,5 @@
+export { connectAdmin, connectPlane, VaultClient } from './client.ts'
+export type * from './contract.ts'
+export { Fault } from './kernel/fault.ts'
+export type { Outcome, Refusal } from './kernel/outcome.ts'
+export { type PlaneIdentity, readPlaneIdentity } from './plane.ts'
