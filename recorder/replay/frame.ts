@@ -1,0 +1,59 @@
+/** What a recording holds, in order of time. Runs in browsers too. */
+export type Mark =
+  | { readonly kind: 'command'; readonly line: string }
+  | { readonly kind: 'title'; readonly title: string }
+  | {
+      readonly kind: 'file'
+      readonly name: string
+      readonly direction: 'upload' | 'download'
+      readonly via: 'sftp' | 'scp'
+      readonly size: number
+      readonly sha256: string
+      readonly complete: boolean
+    }
+  | {
+      readonly kind: 'open'
+      readonly type: 'shell' | 'exec' | 'subsystem'
+      /** Command line or name of the subsystem. */
+      readonly command?: string
+      readonly term?: string
+      readonly columns?: number
+      readonly rows?: number
+    }
+  | { readonly kind: 'close'; readonly exitCode?: number; readonly signal?: string }
+  | { readonly kind: 'freeze'; readonly by: string; readonly frozen: boolean }
+  | { readonly kind: 'watch'; readonly by: string; readonly watching: boolean }
+  | { readonly kind: 'policy'; readonly event: string; readonly detail: string }
+  | { readonly kind: 'warning'; readonly text: string }
+  | { readonly kind: 'gap'; readonly reason: string }
+  /** Non-pty input past the part that is kept: only its digest. */
+  | { readonly kind: 'input-digest'; readonly size: number; readonly sha256: string }
+
+/** What a broker appends. `channel` numbers the session's channels from 0; -1 is the session itself. */
+export type AppendedFrame =
+  | { readonly kind: 'output' | 'stderr' | 'input'; readonly channel: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'resize'; readonly channel: number; readonly columns: number; readonly rows: number }
+  | { readonly kind: 'mark'; readonly channel: number; readonly mark: Mark }
+
+/** What a reader gets: `at` in nanoseconds from the start of the recording. */
+export type Frame =
+  | (AppendedFrame & { readonly at: number })
+  /** Typed while the target did not echo: how much and for how long (milliseconds), never what. */
+  | {
+      readonly kind: 'hidden'
+      readonly channel: number
+      readonly length: number
+      readonly duration: number
+      readonly at: number
+    }
+  /** Input under the policy `timing_only`. */
+  | { readonly kind: 'timing'; readonly channel: number; readonly length: number; readonly at: number }
+  /** The whole state of one channel's terminal: write `bytes` to a fresh terminal of this size. */
+  | {
+      readonly kind: 'keyframe'
+      readonly channel: number
+      readonly columns: number
+      readonly rows: number
+      readonly bytes: Uint8Array
+      readonly at: number
+    }
