@@ -1,0 +1,60 @@
+import type { Permission, Role, VerbName } from '../contract.ts'
+import type { LoginId, UserId } from '../kernel/id.ts'
+
+/** Who asks, as the vault has established it. */
+export type Principal =
+  /** The machine's administrator, through the admin door. */
+  | { readonly kind: 'local'; readonly uid: number }
+  | {
+      readonly kind: 'user'
+      readonly id: UserId
+      readonly name: string
+      readonly roles: readonly Role[]
+      readonly login: { readonly id: LoginId; readonly kind: 'console' | 'replay' }
+    }
+  /** Nobody yet: a plane or a local program that carries somebody who is about to prove who they are. */
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'recorder' }
+
+/** How the principal stands to what the verb is about. */
+export type Relation = {
+  /** It is the principal's own: their user, key, login, grant, lease or session. */
+  readonly own: boolean
+  /** The principal's permissions on the safe that holds it. */
+  readonly permissions: readonly Permission[]
+  /** The principal holds a grant on the account that is valid now. */
+  readonly granted: boolean
+}
+
+export const noRelation: Relation = { own: false, permissions: [], granted: false }
+
+/** Everything that decides whether a verb may be done. */
+export type Facts = {
+  readonly verb: VerbName
+  readonly principal: Principal
+  readonly vault: 'uninitialised' | 'sealed' | 'open'
+  readonly relation: Relation
+}
+
+export type Decision =
+  | { readonly kind: 'allow' }
+  | {
+      readonly kind: 'deny'
+      readonly code: 'forbidden' | 'unauthenticated' | 'sealed' | 'not_initialised' | 'conflict'
+      readonly why: string
+      readonly next?: string
+    }
+
+/** The name of a principal in audit entries. */
+export function actorOf(principal: Principal): string {
+  switch (principal.kind) {
+    case 'local':
+      return `local:${principal.uid}`
+    case 'user':
+      return `user:${principal.name}`
+    case 'anyone':
+      return 'anyone'
+    case 'recorder':
+      return 'recorder'
+  }
+}

@@ -1,0 +1,136 @@
+import type { Permission, Role, VerbName } from '../contract.ts'
+
+/**
+ * Who may do what: one row per verb. What a row does not allow is refused.
+ *
+ * A person needs one of the reasons of `user`: a role, a permission on the safe concerned, that it is their own, or
+ * a grant. `filtered` verbs list: everybody signed in may ask, and sees what they may see (`listing.ts`).
+ */
+export type Reason =
+  | { readonly role: Role }
+  | { readonly permission: Permission }
+  | 'own'
+  | 'granted'
+  | 'signed in'
+  | 'filtered'
+
+export type Rule = {
+  readonly local?: true
+  readonly anyone?: true
+  readonly recorder?: true
+  readonly user?: readonly Reason[]
+  /** Never on one's own object, whatever the reason: nobody changes their own roles. */
+  readonly notOwn?: true
+  /** May a login that only replays ask it? */
+  readonly replay?: true
+  /** In which states of the vault besides `open` it is answered. */
+  readonly whenSealed?: true
+  readonly whenUninitialised?: true
+}
+
+const admin = { role: 'admin' } as const
+const auditor = { role: 'auditor' } as const
+const manage = { permission: 'manage' } as const
+const approve = { permission: 'approve' } as const
+const reveal = { permission: 'reveal' } as const
+
+export const rules: Readonly<Record<VerbName, Rule>> = {
+  status: {
+    local: true,
+    anyone: true,
+    recorder: true,
+    user: ['signed in'],
+    replay: true,
+    whenSealed: true,
+    whenUninitialised: true,
+  },
+
+  'vault.initialise': { local: true, whenUninitialised: true },
+  'vault.unseal': { local: true, whenSealed: true },
+  'vault.seal': { local: true, user: [admin] },
+
+  'user.add': { local: true, user: [admin] },
+  'user.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
+  'user.show': { local: true, user: [admin, auditor, 'own'] },
+  'user.roles': { local: true, user: [admin], notOwn: true },
+  'user.disable': { local: true, user: [admin], notOwn: true },
+  'user.enable': { local: true, user: [admin], notOwn: true },
+  'user.enrol': { local: true, user: [admin], notOwn: true },
+  'user.key.add': { local: true, user: [admin, 'own'] },
+  'user.key.list': { local: true, user: [admin, auditor, 'own'] },
+  'user.key.remove': { local: true, user: [admin, 'own'] },
+
+  'enrolment.begin': { anyone: true },
+  'enrolment.finish': { anyone: true },
+  'login.start': { anyone: true },
+  'login.who': { user: ['signed in'], replay: true },
+  'login.end': { user: ['signed in'], replay: true },
+  'login.list': { local: true, user: ['filtered'] },
+  'login.revoke': { local: true, user: [admin, 'own'] },
+  'login.local': { local: true },
+
+  'safe.add': { local: true, user: [admin] },
+  'safe.list': { local: true, user: ['filtered'] },
+  'safe.member.set': { local: true, user: [admin] },
+
+  'target.add': { local: true, user: [admin, manage] },
+  'target.list': { local: true, user: ['filtered'] },
+  'target.show': { local: true, user: [admin, auditor, manage, approve, 'granted'] },
+  'target.address': { local: true, user: [admin, manage] },
+  'target.scan': { local: true, user: [admin, manage] },
+  'target.pin': { local: true, user: [admin, manage] },
+  'target.remove': { local: true, user: [admin, manage] },
+
+  'account.add': { local: true, user: [admin, manage] },
+  'account.list': { local: true, user: ['filtered'] },
+  'account.show': { local: true, user: [admin, auditor, manage, approve, 'granted'] },
+  'account.secret': { local: true, user: [admin, manage] },
+  'account.bind': { local: true, user: [admin, manage] },
+  'account.remove': { local: true, user: [admin, manage] },
+  // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe.
+  'account.reveal': { user: [reveal] },
+  'exposure.list': { local: true, user: [admin, auditor, manage] },
+
+  'grant.add': { local: true, user: [admin, approve] },
+  'grant.list': { local: true, user: ['filtered'] },
+  'grant.revoke': { local: true, user: [admin, approve, 'own'] },
+
+  'lease.checkOut': { user: ['granted'] },
+  'lease.checkIn': { local: true, user: [admin, approve, 'own'] },
+  'lease.list': { local: true, user: ['filtered'] },
+  'ticket.issue': { user: ['granted'] },
+
+  'session.list': { local: true, user: ['filtered'] },
+  'session.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
+  'session.terminate': { local: true, user: [admin, approve, 'own'] },
+
+  'recording.list': { local: true, user: ['filtered'], replay: true },
+  'recording.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
+
+  'auditor.lists': { local: true, recorder: true, user: ['signed in'], replay: true },
+  'auditor.append': { local: true, user: [auditor] },
+  'auditor.challenge': { local: true, anyone: true },
+  'auditor.login': { local: true, anyone: true },
+
+  'audit.list': { local: true, user: [admin, auditor] },
+  'audit.verify': { local: true, user: [admin, auditor] },
+  'audit.export': { local: true, user: [admin, auditor] },
+
+  'backup.page': { local: true },
+  'backup.tables': { local: true },
+
+  // INVARIANT: a sealed vault releases nothing, but what ends or proves a running session is still written down.
+  'recorder.hello': { recorder: true, whenSealed: true },
+  'ssh.publickey': { recorder: true },
+  'ssh.password': { recorder: true },
+  'ssh.ticket': { recorder: true },
+  'session.open': { recorder: true },
+  'session.start': { recorder: true },
+  'session.sign': { recorder: true },
+  'session.connected': { recorder: true, whenSealed: true },
+  'session.checkpoint': { recorder: true, whenSealed: true },
+  'session.file': { recorder: true, whenSealed: true },
+  'session.event': { recorder: true, whenSealed: true },
+  'session.end': { recorder: true, whenSealed: true },
+  'recording.authorise': { recorder: true },
+}

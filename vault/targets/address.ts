@@ -1,0 +1,55 @@
+import { isIP, isIPv6 } from 'node:net'
+import { domainToASCII } from 'node:url'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+
+/** Where a target answers, in its one canonical spelling. */
+export type Address = { readonly protocol: 'ssh'; readonly host: string; readonly port: number }
+
+const example = 'write ssh://host or ssh://host:port, an IPv6 address in brackets'
+
+/**
+ * Parses `ssh://host[:port]`. International names become their ASCII form, IPv6 its shortest; a user, a path, a query
+ * or a host that is a number in disguise (`0x7f.1`, `2130706433`) is refused.
+ */
+export function parseAddress(text: string): Outcome<Address> {
+  const no = (why: string) => refuse('invalid', `address: ${why}`, example)
+  if (/[\s\p{C}]/u.test(text)) return no('blanks and control characters do not belong here')
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)
+  if (scheme === null) return no('the protocol is missing')
+  if (scheme[1]?.toLowerCase() !== 'ssh') return no('only ssh:// targets can be added')
+  const rest = text.slice(scheme[0].length).replace(/\/$/, '')
+  if (rest.includes('@')) return no('a user does not belong here, accounts hold the login names')
+  if (/[/?#\\]/.test(rest)) return no('a path or query does not belong here')
+
+  const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d{1,5}))?$/.exec(rest)
+  if (parts === null) return no('not a host and a port')
+  const [, host = '', portText] = parts
+  const port = portText === undefined ? 22 : Number(portText)
+  if (port < 1 || port > 65_535) return no('the port lies outside 1 to 65535')
+
+  if (host.startsWith('[')) {
+    const inside = host.slice(1, -1)
+    if (!isIPv6(inside)) return no('not an IPv6 address in the brackets')
+    return done({ protocol: 'ssh', host: canonicalIPv6(inside), port })
+  }
+  if (isIP(host) === 4) return done({ protocol: 'ssh', host, port })
+  const ascii = domainToASCII(host).toLowerCase().replace(/\.$/, '')
+  if (ascii === '' || ascii.length > 253) return no('not a host name')
+  if (isIP(ascii) !== 0 || /(^|\.)(0x[0-9a-f]*|\d+)$/.test(ascii))
+    return no('write an IPv4 address as four decimal numbers')
+  if (!ascii.split('.').every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label)))
+    return no('not a host name')
+  return done({ protocol: 'ssh', host: ascii, port })
+}
+
+/** The address as text, the way `parseAddress` takes it. */
+export function formatAddress(address: Address): string {
+  const host = isIPv6(address.host) ? `[${address.host}]` : address.host
+  return `${address.protocol}://${host}:${address.port}`
+}
+
+function canonicalIPv6(text: string): string {
+  const zone = text.indexOf('%')
+  const bare = zone === -1 ? text : text.slice(0, zone)
+  return new URL(`http://[${bare}]/`).hostname.slice(1, -1) + (zone === -1 ? '' : text.slice(zone))
+}
