@@ -1,0 +1,204 @@
+import type { Action, EndReason, InputPolicy, Permission, RecordingState, Role } from '../contract.ts'
+import { type Canonical, canonicalBytes } from '../kernel/encoding.ts'
+import { Fault } from '../kernel/fault.ts'
+import type { Id } from '../kernel/id.ts'
+import type { RefusalCode } from '../kernel/outcome.ts'
+
+/** Who did it. `nobody`: somebody who had not proven who they are. */
+export type Actor =
+  | { readonly kind: 'local'; readonly uid: number }
+  | { readonly kind: 'user'; readonly id: Id<'usr'>; readonly name: string }
+  | { readonly kind: 'auditor'; readonly name: string }
+  | { readonly kind: 'plane'; readonly plane: 'recorder' | 'api' }
+  | { readonly kind: 'vault' }
+  | { readonly kind: 'nobody' }
+
+type UserRef = { readonly user: Id<'usr'>; readonly name: string }
+type AccountRef = { readonly account: Id<'acc'>; readonly accountName: string }
+type TargetRef = { readonly target: Id<'tgt'>; readonly targetName: string }
+type SafeRef = { readonly safe: Id<'saf'>; readonly safeName: string }
+type GrantRef = AccountRef & {
+  readonly grant: Id<'grt'>
+  readonly user: Id<'usr'>
+  readonly userName: string
+}
+type SessionRef = {
+  readonly session: Id<'ses'>
+  readonly recording: Id<'rec'>
+  readonly userName: string
+  readonly accountName: string
+}
+
+/** What happened, by kind. One member per kind; text that a person or a target chose is data, never a kind. */
+export type Happening =
+  | {
+      readonly kind: 'vault.initialised'
+      readonly installation: string
+      readonly provider: string
+      readonly fingerprint: string
+    }
+  | { readonly kind: 'vault.unsealed'; readonly provider: string }
+  | { readonly kind: 'vault.unseal-refused'; readonly provider: string }
+  | { readonly kind: 'vault.sealed'; readonly sessions: 'end' | 'keep' }
+  | { readonly kind: 'vault.rollback-accepted'; readonly finding: string }
+  | { readonly kind: 'vault.fault'; readonly code: string; readonly finding: string }
+  | ({ readonly kind: 'user.added'; readonly roles: readonly Role[] } & UserRef)
+  | ({ readonly kind: 'user.roles'; readonly roles: readonly Role[] } & UserRef)
+  | ({ readonly kind: 'user.disabled' } & UserRef)
+  | ({ readonly kind: 'user.enabled' } & UserRef)
+  | ({ readonly kind: 'user.enrolment-issued'; readonly expiresAt: string } & UserRef)
+  | ({ readonly kind: 'user.enrolled' } & UserRef)
+  | ({ readonly kind: 'user.key-added'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
+  | ({ readonly kind: 'user.key-removed'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
+  | ({ readonly kind: 'login.started'; readonly login: Id<'lgn'>; readonly via: string } & UserRef)
+  | { readonly kind: 'login.refused'; readonly name: string; readonly via: string; readonly why: string }
+  | ({ readonly kind: 'login.ended'; readonly login: Id<'lgn'> } & UserRef)
+  | ({ readonly kind: 'login.revoked'; readonly login: Id<'lgn'> } & UserRef)
+  | ({ readonly kind: 'ssh.proven'; readonly via: 'publickey' | 'password' | 'ticket' } & UserRef)
+  | ({ readonly kind: 'safe.added'; readonly inputPolicy: InputPolicy } & SafeRef)
+  | ({
+      readonly kind: 'safe.member-set'
+      readonly permissions: readonly Permission[]
+    } & SafeRef &
+      UserRef)
+  | ({ readonly kind: 'target.added'; readonly address: string } & TargetRef & SafeRef)
+  | ({ readonly kind: 'target.address'; readonly address: string; readonly before: string } & TargetRef)
+  | ({ readonly kind: 'target.scanned'; readonly fingerprints: readonly string[] } & TargetRef)
+  | ({ readonly kind: 'target.pinned'; readonly type: string; readonly fingerprint: string } & TargetRef)
+  | ({ readonly kind: 'target.changed-key'; readonly type: string; readonly fingerprint: string } & TargetRef)
+  | ({ readonly kind: 'target.removed' } & TargetRef)
+  | ({ readonly kind: 'account.added' } & AccountRef & SafeRef)
+  | ({ readonly kind: 'account.secret'; readonly version: number; readonly credential: string } & AccountRef)
+  | ({ readonly kind: 'account.bound' } & AccountRef & TargetRef)
+  | ({ readonly kind: 'account.removed' } & AccountRef)
+  | ({
+      readonly kind: 'account.revealed'
+      readonly version: number
+      readonly reason: string
+    } & AccountRef)
+  | ({
+      readonly kind: 'grant.added'
+      readonly actions: readonly Action[]
+      readonly notBefore: string
+      readonly notAfter: string
+      readonly maxSessionSeconds: number
+      readonly mode: 'shared' | 'exclusive'
+      readonly reason: string
+    } & GrantRef)
+  | ({ readonly kind: 'grant.revoked' } & GrantRef)
+  | ({
+      readonly kind: 'lease.taken'
+      readonly lease: Id<'lse'>
+      readonly exclusive: boolean
+      readonly explicit: boolean
+      readonly until?: string
+      readonly userName: string
+    } & AccountRef)
+  | ({
+      readonly kind: 'lease.ended'
+      readonly lease: Id<'lse'>
+      readonly why: string
+      readonly userName: string
+    } & AccountRef)
+  | ({ readonly kind: 'ticket.issued'; readonly expiresAt: string } & AccountRef)
+  | ({
+      readonly kind: 'session.opened'
+      readonly grant: Id<'grt'>
+      readonly lease: Id<'lse'>
+      readonly targetName: string
+      readonly policyDigest: string
+      readonly endsAt: string
+    } & SessionRef)
+  /** The header is durable: its hash, and the session's own public key. */
+  | ({
+      readonly kind: 'session.started'
+      readonly headerHash: string
+      readonly publicKey: string
+    } & SessionRef)
+  | ({ readonly kind: 'session.connected' } & SessionRef)
+  | ({
+      readonly kind: 'session.checkpoint'
+      readonly checkpoint: string
+      readonly signature: string
+      readonly sizeBytes: number
+    } & SessionRef)
+  | ({
+      readonly kind: 'session.file'
+      readonly name: string
+      readonly direction: 'upload' | 'download'
+      readonly via: 'sftp' | 'scp'
+      readonly size: number
+      readonly sha256: string
+      readonly complete: boolean
+    } & SessionRef)
+  | ({ readonly kind: 'session.event'; readonly event: string; readonly detail: string } & SessionRef)
+  | ({ readonly kind: 'session.signed'; readonly algorithm: string } & SessionRef)
+  | ({ readonly kind: 'session.terminated'; readonly reason: string } & SessionRef)
+  | ({
+      readonly kind: 'session.ended'
+      readonly reason: EndReason
+      readonly state: RecordingState
+      readonly sizeBytes: number
+      readonly root?: string
+    } & SessionRef)
+  | {
+      readonly kind: 'session.refused'
+      readonly userName: string
+      readonly target: string
+      readonly account: string
+      readonly code: RefusalCode
+      readonly why: string
+    }
+  | { readonly kind: 'recording.replayed'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
+  | { readonly kind: 'recording.exported'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
+  | { readonly kind: 'recording.verified'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
+  | {
+      readonly kind: 'auditor.list'
+      readonly version: number
+      readonly fingerprint: string
+      readonly names: readonly string[]
+      readonly body: string
+      readonly signature: string
+    }
+  | { readonly kind: 'auditor.proven'; readonly name: string; readonly login: Id<'lgn'> }
+  | {
+      readonly kind: 'audit.verified'
+      readonly ok: boolean
+      readonly leaves: number
+      readonly sentence: string
+    }
+  | { readonly kind: 'audit.exported'; readonly from: number; readonly to: number }
+  | { readonly kind: 'backup.read'; readonly table: string; readonly rows: number }
+  | { readonly kind: 'refused'; readonly verb: string; readonly code: RefusalCode; readonly why: string }
+
+/** What a caller gives: the vault adds the time. `source`: address of the person's machine, where known. */
+export type EntryInput = Happening & { readonly actor: Actor; readonly source?: string }
+
+export type Entry = EntryInput & { readonly at: string }
+
+export type EntryKind = Entry['kind']
+
+/** Bytes of an entry's body at most. */
+export const maxEntryBytes = 64 * 1024
+
+/**
+ * The canonical bytes of an entry: what is hashed, signed and kept. Text that is not well-formed Unicode is made so.
+ * Throws `Fault('audit')` if they are more than `maxEntryBytes`.
+ */
+export function entryBytes(entry: Entry): Uint8Array {
+  const bytes = canonicalBytes(wellFormed(entry as unknown as Canonical))
+  if (bytes.length > maxEntryBytes) throw new Fault('audit', `an entry ${entry.kind} is too large`)
+  return bytes
+}
+
+function wellFormed(value: Canonical): Canonical {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(wellFormed)
+  return Object.fromEntries(
+    Object.entries(value as Record<string, Canonical | undefined>).map(([key, member]) => [
+      key,
+      member === undefined ? undefined : wellFormed(member),
+    ]),
+  )
+}

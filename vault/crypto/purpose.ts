@@ -1,0 +1,29 @@
+/**
+ * The registry of everything that a key of ours is used for. Each text enters a derivation, a MAC or a signature and
+ * keeps one use from standing in for another; a text once used is never used again for something else.
+ */
+export const purposes = {
+  'key-id': 'tagout/v1/key-id',
+  envelope: 'tagout/v1/envelope',
+  'seal-passphrase': 'tagout/v1/seal-passphrase',
+  'seal-key-file': 'tagout/v1/seal-key-file',
+  'seal-recovery': 'tagout/v1/seal-recovery',
+  'recovery-checksum': 'tagout/v1/recovery-checksum',
+  'safe-keys': 'tagout/v1/safe-keys',
+  'row-mac': 'tagout/v1/row-mac',
+  'row-element': 'tagout/v1/row-element',
+  guard: 'tagout/v1/guard',
+  'local-state': 'tagout/v1/local-state',
+  intake: 'tagout/v1/intake',
+  'audit-sign': 'tagout/v1/audit-sign',
+  'audit-entry': 'tagout/v1/audit-entry',
+  /** Enters password hashes, so that a stolen table alone cannot be guessed against. */
+  'password-pepper': 'tagout/v1/password-pepper',
+  /** Keys of TOTP secrets, which rest in user rows. */
+  totp: 'tagout/v1/totp',
+  /** Hashes of tokens, tickets and enrolment links. */
+  token: 'tagout/v1/token',
+  'search-day': 'tagout/v1/search-day',
+} as const
+
+export type Purpose = keyof typeof purposes
