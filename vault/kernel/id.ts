@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+/** Identifiers. Runs in browsers too: no Node imports here. */
 
 declare const kind: unique symbol
 
@@ -39,8 +39,10 @@ function base32(bytes: Uint8Array): string {
 
 /** Makes an identifier that sorts by creation time: 48 bits of milliseconds, then 80 random bits. */
 export function newId<Kind extends string>(kind: Kind, now: number = Date.now()): Id<Kind> {
-  const bytes = randomBytes(16)
-  bytes.writeUIntBE(now, 0, 6)
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, Math.floor(now / 2 ** 32))
+  view.setUint32(2, now >>> 0)
   return `${kind}_${base32(bytes)}` as Id<Kind>
 }
 

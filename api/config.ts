@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { Fault } from '../vault/index.ts'
+
+/** How the console is served. */
+export type Transport =
+  | { readonly kind: 'tls'; readonly certFile: string; readonly keyFile: string }
+  /** SECURITY: only ever on a loopback address, and only when it was asked for. */
+  | { readonly kind: 'insecurePlain' }
+
+export type ApiConfig = {
+  readonly dataDir: string
+  readonly host: string
+  readonly port: number
+  readonly transport: Transport
+  /** Host names (without port) under which the console may be reached; empty: any name, over TLS. */
+  readonly names: readonly string[]
+  /** Where the built console lies. */
+  readonly consoleDir: string
+}
+
+const fileSchema = z.object({
+  http: z
+    .strictObject({
+      host: z.string().min(1).max(255).optional(),
+      port: z.int().min(0).max(65535).optional(),
+      names: z.array(z.string().min(1).max(255)).max(50).optional(),
+      tls: z.strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) }).optional(),
+      plain: z.boolean().optional(),
+    })
+    .optional(),
+})
+
+/**
+ * Reads the api's settings: environment first, then `http` of `<data>/tagout.json`, then defaults. Throws
+ * `Fault('configuration')` that names the variable or the member, and the fix.
+ */
+export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
+  const dataDir = env.TAGOUT_DATA
+  if (dataDir === undefined || dataDir === '')
+    throw new Fault('configuration', 'TAGOUT_DATA is not set: give the data folder, as npm start does')
+  const file = readSettings(join(dataDir, 'tagout.json'))
+  const host = env.TAGOUT_HTTP_HOST ?? file.host ?? '127.0.0.1'
+  const certFile = env.TAGOUT_HTTP_TLS_CERT ?? file.tls?.certFile
+  const keyFile = env.TAGOUT_HTTP_TLS_KEY ?? file.tls?.keyFile
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new Fault(
+      'configuration',
+      'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY go together: give both, or neither',
+    )
+  const plain = env.TAGOUT_HTTP_PLAIN === undefined ? file.plain === true : isYes(env.TAGOUT_HTTP_PLAIN)
+  if (plain && !isLoopback(host))
+    throw new Fault(
+      'configuration',
+      `TAGOUT_HTTP_PLAIN serves without TLS and is for loopback only, but the host is ${host}: set TAGOUT_HTTP_HOST to 127.0.0.1, or TAGOUT_HTTP_PLAIN to 0`,
+    )
+  return {
+    dataDir,
+    host,
+    port: env.TAGOUT_HTTP_PORT === undefined ? (file.port ?? 8443) : readPort(env.TAGOUT_HTTP_PORT),
+    transport: plain
+      ? { kind: 'insecurePlain' }
+      : {
+          kind: 'tls',
+          certFile: resolve(dataDir, certFile ?? join('api', 'tls', 'server.crt')),
+          keyFile: resolve(dataDir, keyFile ?? join('api', 'tls', 'server.key')),
+        },
+    names: file.names ?? [],
+    consoleDir: join(import.meta.dirname, '..', 'web', 'dist'),
+  }
+}
+
+function readSettings(path: string): NonNullable<z.infer<typeof fileSchema>['http']> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    throw new Fault('configuration', `cannot read ${path}: let the api's user read it`)
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new Fault('configuration', `${path} is not JSON: correct it, or remove it to use the defaults`)
+  }
+  const parsed = fileSchema.safeParse(json)
+  if (parsed.success) return parsed.data.http ?? {}
+  const issue = parsed.error.issues[0]
+  throw new Fault(
+    'configuration',
+    `${path}: ${issue?.path.join('.') ?? 'http'}: ${issue?.message ?? 'invalid'}`,
+  )
+}
+
+function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port >= 0 && port <= 65535) return port
+  throw new Fault('configuration', 'TAGOUT_HTTP_PORT is not a port: give a number from 0 to 65535')
+}
+
+function isYes(text: string): boolean {
+  if (['1', 'true', 'yes'].includes(text)) return true
+  if (['0', 'false', 'no', ''].includes(text)) return false
+  throw new Fault('configuration', 'TAGOUT_HTTP_PLAIN is neither yes nor no: give 1 or 0')
+}
+
+/** True for an address (or `localhost`) that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import express, { type RequestHandler } from 'express'
+import { HttpRefusal } from './problem.ts'
+
+/** Serves the built console. Its files carry a hash of their content in their names; `index.html` alone is asked for anew. */
+export function consoleFiles(folder: string): readonly RequestHandler[] {
+  const index = join(folder, 'index.html')
+  return [
+    express.static(folder, {
+      index: false,
+      dotfiles: 'ignore',
+      redirect: false,
+      fallthrough: true,
+      setHeaders: (response, path) =>
+        response.setHeader(
+          'Cache-Control',
+          path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        ),
+    }),
+    (request, response, next) => {
+      const isPage = request.method === 'GET' || request.method === 'HEAD'
+      // Pages of the console have no dots in their addresses; what has one is a file that is not there.
+      if (!isPage || request.path.startsWith('/api') || request.path.includes('.')) return next()
+      if (!existsSync(index))
+        throw new HttpRefusal({
+          code: 'unavailable',
+          message: 'the console has not been built',
+          next: 'run npm start, which builds it',
+        })
+      response.sendFile(index, { headers: { 'Cache-Control': 'no-cache' }, cacheControl: false })
+    },
+  ]
+}

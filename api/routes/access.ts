@@ -1,0 +1,18 @@
+import type { Route } from './route.ts'
+
+/** Grants, leases and tickets. */
+export const access: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/api/grants',
+    verb: 'grant.list',
+    access: 'user',
+    query: { user: 'text', account: 'text' },
+  },
+  { method: 'POST', path: '/api/grants', verb: 'grant.add', access: 'user' },
+  { method: 'POST', path: '/api/grants/:grant/revoke', verb: 'grant.revoke', access: 'user' },
+  { method: 'GET', path: '/api/leases', verb: 'lease.list', access: 'user' },
+  { method: 'POST', path: '/api/leases', verb: 'lease.checkOut', access: 'user' },
+  { method: 'DELETE', path: '/api/leases/:lease', verb: 'lease.checkIn', access: 'user' },
+  { method: 'POST', path: '/api/tickets', verb: 'ticket.issue', access: 'user' },
+]

@@ -1,0 +1,76 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { type LoginView, type VerbInput, type VerbName, verbs } from '../../vault/contract.ts'
+import { clearToken, readToken, setToken } from '../http/cookie.ts'
+import { HttpRefusal } from '../http/problem.ts'
+import type { AskVault } from '../vault-link.ts'
+import type { QueryKind, Route } from './route.ts'
+
+/** Answers one route: checks the shape of what came in, asks the vault, and sends what it answers. */
+export function answerRoute(route: Route, ask: AskVault): RequestHandler {
+  return async (request, response) => {
+    const token = readToken(request)
+    if (route.access === 'user' && token === undefined)
+      throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
+    const input = parseInput(route, request)
+    // SECURITY: a route open to anyone is asked as nobody, whatever the cookie says.
+    const outcome = await ask(route.verb, input, route.access === 'user' ? token : undefined, route.timeout)
+    if (route.login === 'ends') clearToken(response)
+    if (!outcome.ok) {
+      if (outcome.refusal.code === 'unauthenticated' && route.access === 'user') clearToken(response)
+      throw new HttpRefusal(outcome.refusal)
+    }
+    if (route.login === 'starts') sendLogin(response, outcome.value as LoginView)
+    else response.json(outcome.value)
+  }
+}
+
+/** SECURITY: the token goes into the cookie, out of the reach of scripts; the body says who signed in. */
+function sendLogin(response: Response, login: LoginView): void {
+  setToken(response, login.token, login.expiresAt)
+  response.json({ user: login.user, expiresAt: login.expiresAt })
+}
+
+function parseInput(route: Route, request: Request): VerbInput<VerbName> {
+  const body: Readonly<Record<string, unknown>> = request.body ?? {}
+  const outside: Record<string, unknown> = { ...parseQuery(route.query ?? {}, request.url) }
+  for (const [name, value] of Object.entries(request.params)) outside[name] = value
+  if (route.source === true) outside.source = sourceOf(request)
+  // What the address says is not said again, perhaps otherwise, in the body.
+  for (const name of Object.keys(body))
+    if (name in outside)
+      throw new HttpRefusal({ code: 'invalid', message: `${name} does not belong into the body` })
+  const parsed = verbs[route.verb].input.safeParse({ ...body, ...outside })
+  if (parsed.success) return parsed.data as VerbInput<VerbName>
+  const issue = parsed.error.issues[0]
+  const field = issue?.path.join('.') ?? ''
+  throw new HttpRefusal({
+    code: 'invalid',
+    message: field === '' ? (issue?.message ?? 'the input is malformed') : `${field}: ${issue?.message}`,
+  })
+}
+
+function parseQuery(
+  known: Readonly<Record<string, QueryKind>>,
+  url: string,
+): Readonly<Record<string, unknown>> {
+  const query: Record<string, unknown> = {}
+  for (const [name, text] of new URLSearchParams(url.split('?')[1] ?? '')) {
+    const kind = Object.hasOwn(known, name) ? known[name] : undefined
+    if (kind === undefined || Object.hasOwn(query, name))
+      throw new HttpRefusal({ code: 'invalid', message: 'the query has an unknown or repeated member' })
+    query[name] = parseMember(kind, text)
+  }
+  return query
+}
+
+function parseMember(kind: QueryKind, text: string): string | number | boolean {
+  if (kind === 'text') return text
+  if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true'
+  if (kind === 'int' && /^\d{1,15}$/.test(text)) return Number(text)
+  throw new HttpRefusal({ code: 'invalid', message: `the query's ${kind} is malformed` })
+}
+
+/** The address that the connection comes from; headers of a proxy are never believed. */
+function sourceOf(request: Request): string {
+  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '').slice(0, 100)
+}

@@ -1,0 +1,31 @@
+import type { Route } from './route.ts'
+
+/** Safes, targets and accounts. */
+export const places: readonly Route[] = [
+  { method: 'GET', path: '/api/safes', verb: 'safe.list', access: 'user' },
+  { method: 'POST', path: '/api/safes', verb: 'safe.add', access: 'user' },
+  { method: 'PUT', path: '/api/safes/:safe/members/:user', verb: 'safe.member.set', access: 'user' },
+
+  { method: 'GET', path: '/api/targets', verb: 'target.list', access: 'user' },
+  { method: 'POST', path: '/api/targets', verb: 'target.add', access: 'user' },
+  { method: 'GET', path: '/api/targets/:target', verb: 'target.show', access: 'user' },
+  { method: 'PUT', path: '/api/targets/:target/address', verb: 'target.address', access: 'user' },
+  { method: 'POST', path: '/api/targets/:target/scan', verb: 'target.scan', access: 'user', timeout: 45_000 },
+  { method: 'PUT', path: '/api/targets/:target/pin', verb: 'target.pin', access: 'user', timeout: 45_000 },
+  { method: 'DELETE', path: '/api/targets/:target', verb: 'target.remove', access: 'user' },
+
+  { method: 'GET', path: '/api/accounts', verb: 'account.list', access: 'user' },
+  { method: 'POST', path: '/api/accounts', verb: 'account.add', access: 'user' },
+  { method: 'GET', path: '/api/accounts/:account', verb: 'account.show', access: 'user' },
+  { method: 'PUT', path: '/api/accounts/:account/secret', verb: 'account.secret', access: 'user' },
+  { method: 'POST', path: '/api/accounts/:account/bind', verb: 'account.bind', access: 'user' },
+  { method: 'POST', path: '/api/accounts/:account/reveal', verb: 'account.reveal', access: 'user' },
+  { method: 'DELETE', path: '/api/accounts/:account', verb: 'account.remove', access: 'user' },
+  {
+    method: 'GET',
+    path: '/api/exposures',
+    verb: 'exposure.list',
+    access: 'user',
+    query: { account: 'text' },
+  },
+]

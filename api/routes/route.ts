@@ -1,0 +1,24 @@
+import type { VerbName } from '../../vault/contract.ts'
+
+/** A member of the query string, and what it is. Anything else in a query is refused. */
+export type QueryKind = 'text' | 'int' | 'flag'
+
+/**
+ * One route: method and path, and the verb of the vault that it asks. Members of the path, the query and the body are the
+ * verb's input; the vault decides whether this caller may.
+ */
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** In Express's form; `:name` members go into the input. */
+  readonly path: string
+  readonly verb: VerbName
+  /** `anyone`: without a login. The list of these is short, and a test counts it. */
+  readonly access: 'anyone' | 'user'
+  readonly query?: Readonly<Record<string, QueryKind>>
+  /** The vault is told the caller's address. */
+  readonly source?: true
+  /** The verb answers a login: its token goes into the cookie and nowhere else. */
+  readonly login?: 'starts' | 'ends'
+  /** Milliseconds for the vault to answer, where 30,000 is too short or too long. */
+  readonly timeout?: number
+}

@@ -1,0 +1,22 @@
+import type { Route } from './route.ts'
+
+/** Sessions and recordings. A recording's bytes go by `api/content.ts`. */
+export const sessions: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/api/sessions',
+    verb: 'session.list',
+    access: 'user',
+    query: { live: 'flag', limit: 'int' },
+  },
+  { method: 'GET', path: '/api/sessions/:session', verb: 'session.show', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/terminate', verb: 'session.terminate', access: 'user' },
+  {
+    method: 'GET',
+    path: '/api/recordings',
+    verb: 'recording.list',
+    access: 'user',
+    query: { limit: 'int' },
+  },
+  { method: 'GET', path: '/api/recordings/:recording', verb: 'recording.show', access: 'user' },
+]

@@ -1,0 +1,52 @@
+import type { VerbAnswer, VerbInput, VerbName } from '../vault/contract.ts'
+import { connectPlane, type Outcome, type PlaneIdentity, type VaultClient } from '../vault/index.ts'
+
+/** Asks the vault on behalf of whoever holds `token`. */
+export type AskVault = <Name extends VerbName>(
+  verb: Name,
+  input: VerbInput<Name>,
+  token?: string,
+  timeout?: number,
+) => Promise<Outcome<VerbAnswer<Name>>>
+
+/** The api's connection to the vault: opened when first needed, and again after it was lost. */
+export class VaultLink implements AsyncDisposable {
+  readonly #path: string
+  readonly #identity: PlaneIdentity
+  #client: Promise<VaultClient> | undefined
+  #closed = false
+
+  constructor(path: string, identity: PlaneIdentity) {
+    this.#path = path
+    this.#identity = identity
+  }
+
+  /** Throws `Fault('closed')` while the vault is away: nothing is queued, the person is told at once. */
+  readonly ask: AskVault = async (verb, input, token, timeout) => {
+    const client = await this.#connected()
+    return client.call(verb, input, token, timeout)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    const client = await this.#client?.catch(() => undefined)
+    await client?.[Symbol.asyncDispose]()
+  }
+
+  async #connected(): Promise<VaultClient> {
+    const known = this.#client
+    if (known !== undefined) {
+      const client = await known
+      if (client.peer.isOpen || this.#closed) return client
+    }
+    // Whoever comes first connects; the others of that moment wait for the same connection.
+    if (this.#client === known) {
+      const opening = connectPlane(this.#path, this.#identity, () => undefined)
+      this.#client = opening
+      opening.catch(() => {
+        if (this.#client === opening) this.#client = undefined
+      })
+    }
+    return this.#client ?? this.#connected()
+  }
+}
