@@ -66,6 +66,10 @@ export class Peer implements AsyncDisposable {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
+  get #limit(): number {
+    return this.#options.maxConcurrent ?? 256
+  }
+
   get isOpen(): boolean {
     return !this.#socket.destroyed
   }
@@ -126,7 +130,12 @@ export class Peer implements AsyncDisposable {
   #receive(chunk: Buffer): void {
     this.#buffer.push(chunk)
     this.#buffered += chunk.length
-    while (this.#buffered >= 8) {
+    this.#drain()
+  }
+
+  /** Handles whole frames in the buffer, as long as the limit of concurrent calls is not reached. */
+  #drain(): void {
+    while (this.#buffered >= 8 && this.#running < this.#limit && !this.#socket.destroyed) {
       const head = this.#peek(8)
       const jsonLength = head.readUInt32BE(0)
       const marked = head.readUInt32BE(4)
@@ -185,8 +194,7 @@ export class Peer implements AsyncDisposable {
   async #answer(id: number, method: string, params: unknown, bytes: Uint8Array | undefined): Promise<void> {
     // Past the limit of concurrent calls the other end is asked to wait by not being read.
     this.#running += 1
-    const limit = this.#options.maxConcurrent ?? 256
-    if (this.#running >= limit) this.#socket.pause()
+    if (this.#running >= this.#limit) this.#socket.pause()
     try {
       const handler = this.#options.dispatch(method)
       if (handler === undefined) throw new Fault('protocol', 'there is no such method')
@@ -201,7 +209,8 @@ export class Peer implements AsyncDisposable {
       if (!this.#socket.destroyed) this.#send({ id, fault: { code, message: text } }, undefined)
     } finally {
       this.#running -= 1
-      if (this.#running < limit) this.#socket.resume()
+      this.#drain()
+      if (this.#running < this.#limit) this.#socket.resume()
     }
   }
 }
