@@ -1,4 +1,13 @@
 import type { Migration } from 'kysely/migration'
+import * as m0001 from './0001_an_installation_has_one_root_key.ts'
+import * as m0002 from './0002_a_secret_lies_under_its_own_key.ts'
+import * as m0003 from './0003_a_guarded_row_is_what_the_vault_last_wrote.ts'
+import * as m0004 from './0004_what_happened_is_never_changed.ts'
 
-/** All migrations, in order. A new one is a file, a line here, and never a change of an old one. */
-export const migrations: Readonly<Record<string, Migration>> = {}
+/** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001_an_installation_has_one_root_key': m0001,
+  '0002_a_secret_lies_under_its_own_key': m0002,
+  '0003_a_guarded_row_is_what_the_vault_last_wrote': m0003,
+  '0004_what_happened_is_never_changed': m0004,
+}
