@@ -4,6 +4,10 @@
  */
 export type Sodium = {
   readonly crypto_sign_keypair: () => { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array }
+  readonly crypto_sign_seed_keypair: (seed: Uint8Array) => {
+    readonly publicKey: Uint8Array
+    readonly privateKey: Uint8Array
+  }
   readonly crypto_sign_detached: (message: Uint8Array, privateKey: Uint8Array) => Uint8Array
   readonly crypto_sign_verify_detached: (
     signature: Uint8Array,
@@ -18,7 +22,6 @@ export type Sodium = {
     privateKey: Uint8Array,
   ) => Uint8Array
   readonly crypto_scalarmult_base: (privateKey: Uint8Array) => Uint8Array
-  readonly crypto_generichash: (length: number, message: Uint8Array) => Uint8Array
   readonly crypto_aead_xchacha20poly1305_ietf_encrypt: (
     message: Uint8Array,
     additional: Uint8Array,
