@@ -1,3 +1,5 @@
+import { hkdfSync } from 'node:crypto'
+
 /**
  * The registry of everything that a key of ours is used for. Each text enters a derivation, a MAC or a signature and
  * keeps one use from standing in for another; a text once used is never used again for something else.
@@ -27,3 +29,11 @@ export const purposes = {
 } as const
 
 export type Purpose = keyof typeof purposes
+
+/**
+ * Derives the 32 bytes of one purpose from a key (HKDF-SHA256, RFC 5869; the purpose is the `info`, there is no
+ * salt: the input is uniformly random already).
+ */
+export function derive(key: Uint8Array, purpose: Purpose, length = 32): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), purposes[purpose], length))
+}
