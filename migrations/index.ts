@@ -3,6 +3,9 @@ import * as m0001 from './0001_an_installation_has_one_root_key.ts'
 import * as m0002 from './0002_a_secret_lies_under_its_own_key.ts'
 import * as m0003 from './0003_a_guarded_row_is_what_the_vault_last_wrote.ts'
 import * as m0004 from './0004_what_happened_is_never_changed.ts'
+import * as m0010 from './0010_a_user_proves_who_they_are.ts'
+import * as m0011 from './0011_an_account_is_bound_to_its_target.ts'
+import * as m0012 from './0012_a_lease_has_one_holder.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +13,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002_a_secret_lies_under_its_own_key': m0002,
   '0003_a_guarded_row_is_what_the_vault_last_wrote': m0003,
   '0004_what_happened_is_never_changed': m0004,
+  '0010_a_user_proves_who_they_are': m0010,
+  '0011_an_account_is_bound_to_its_target': m0011,
+  '0012_a_lease_has_one_holder': m0012,
 }

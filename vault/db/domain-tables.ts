@@ -1,2 +1,203 @@
+import type { Action, EndReason, InputPolicy, Permission, RecordingState, Role } from '../contract.ts'
+import type { Id } from '../kernel/id.ts'
+
+/** What the vault adds to each row of a guarded table. */
+type Guarded = { readonly epoch: number; readonly mac: Uint8Array }
+
 /** Tables of identity, safes, targets, accounts, grants, leases, sessions and recordings. */
-export type DomainTables = Record<never, never>
+export type DomainTables = {
+  /** Somebody who logs in to us. `user` is a word of SQL. */
+  app_user: Guarded & {
+    readonly id: Id<'usr'>
+    readonly name: string
+    readonly roles: readonly Role[]
+    readonly state: 'enrolling' | 'active' | 'disabled'
+    readonly password_salt: Uint8Array | null
+    readonly password_hash: Uint8Array | null
+    /** The TOTP secret, sealed under a key of the vault's. */
+    readonly totp: Uint8Array | null
+    /** When somebody else last set a password, key or code of theirs. */
+    readonly credential_set_by_other_at: Date | null
+    readonly created_at: Date
+    // Not guarded: they change with every login.
+    readonly totp_last_step: number
+    readonly last_login_at: Date | null
+  }
+  user_key: Guarded & {
+    readonly id: Id<'key'>
+    readonly user_id: Id<'usr'>
+    readonly type: string
+    readonly blob: Uint8Array
+    readonly fingerprint: string
+    readonly comment: string
+    readonly added_by: string
+    readonly created_at: Date
+  }
+  /** A one-time link. `resets`: it replaces what an active user had. */
+  enrolment: Guarded & {
+    readonly id: Id<'enr'>
+    readonly user_id: Id<'usr'>
+    readonly token_hash: Uint8Array
+    readonly totp: Uint8Array
+    readonly resets: boolean
+    readonly issued_by: string
+    readonly created_at: Date
+    readonly expires_at: Date
+    readonly used_at: Date | null
+  }
+  login: Guarded & {
+    readonly id: Id<'lgn'>
+    /** Null for the machine's administrator. */
+    readonly user_id: Id<'usr'> | null
+    readonly uid: number | null
+    readonly kind: 'console' | 'replay' | 'local'
+    readonly token_hash: Uint8Array
+    readonly source: string
+    readonly created_at: Date
+    readonly expires_at: Date
+    readonly ended_at: Date | null
+    // Not guarded: it moves with use.
+    readonly last_seen_at: Date
+  }
+  safe: Guarded & {
+    readonly id: Id<'saf'>
+    readonly name: string
+    readonly input_policy: InputPolicy
+    readonly created_at: Date
+  }
+  safe_member: Guarded & {
+    readonly safe_id: Id<'saf'>
+    readonly user_id: Id<'usr'>
+    readonly permissions: readonly Permission[]
+  }
+  target: Guarded & {
+    readonly id: Id<'tgt'>
+    readonly name: string
+    readonly safe_id: Id<'saf'>
+    readonly protocol: 'ssh'
+    readonly host: string
+    readonly port: number
+    /** Canonical JSON: `[{ type, fingerprint, approvedBy }]`. */
+    readonly pins: string
+    readonly created_at: Date
+    readonly removed_at: Date | null
+    // Not guarded: what a target showed, which decides nothing.
+    readonly changed_key_type: string | null
+    readonly changed_key: string | null
+    readonly changed_key_at: Date | null
+  }
+  account: Guarded & {
+    readonly id: Id<'acc'>
+    readonly target_id: Id<'tgt'>
+    readonly safe_id: Id<'saf'>
+    readonly login: string
+    readonly created_at: Date
+    readonly removed_at: Date | null
+  }
+  credential: Guarded & {
+    readonly id: Id<'crd'>
+    readonly account_id: Id<'acc'>
+    readonly version: number
+    readonly state: 'candidate' | 'current' | 'retired'
+    readonly kind: 'password' | 'ssh-key'
+    /** The public half (RFC 4253 §6.6, base64) of a key. */
+    readonly public_key: string | null
+    readonly created_by: string
+    readonly created_at: Date
+  }
+  /** Lets the account's secret go to exactly this identity of this target. */
+  binding: Guarded & {
+    readonly id: Id<'bnd'>
+    readonly account_id: Id<'acc'>
+    readonly target_id: Id<'tgt'>
+    /** SHA-256 of the canonical target record and the login name. */
+    readonly digest: Uint8Array
+    readonly bound_by: string
+    readonly bound_at: Date
+  }
+  exposure: {
+    readonly id: Id<'exp'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly version: number
+    readonly at: Date
+    readonly reason: string
+  }
+  access_grant: Guarded & {
+    readonly id: Id<'grt'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly actions: readonly Action[]
+    readonly not_before: Date
+    readonly not_after: Date
+    readonly max_session_seconds: number
+    readonly mode: 'shared' | 'exclusive'
+    readonly reason: string
+    readonly granted_by: string
+    readonly created_at: Date
+    readonly revoked_at: Date | null
+  }
+  lease: {
+    readonly id: Id<'lse'>
+    readonly account_id: Id<'acc'>
+    readonly user_id: Id<'usr'>
+    readonly exclusive: boolean
+    readonly explicit: boolean
+    /** Which part of the account it takes: all of it, or a place of its own among those who share. */
+    readonly claim: string
+    readonly since: Date
+    readonly until: Date | null
+    readonly ended_at: Date | null
+  }
+  session: {
+    readonly id: Id<'ses'>
+    readonly recording_id: Id<'rec'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly target_id: Id<'tgt'>
+    readonly safe_id: Id<'saf'>
+    readonly grant_id: Id<'grt'>
+    readonly lease_id: Id<'lse'>
+    // Names as they were: what they name may be removed or renamed later.
+    readonly user_name: string
+    readonly account_name: string
+    readonly target_name: string
+    readonly protocol: 'ssh'
+    readonly source: string
+    readonly node: string
+    readonly worker: string
+    readonly state: 'opening' | 'live' | 'ended'
+    /** The user's password, key or code was set by somebody else in the last seven days. */
+    readonly credential_set_by_other: boolean
+    readonly policy_digest: string
+    readonly started_at: Date
+    readonly ends_at: Date
+    readonly ended_at: Date | null
+    readonly end_reason: EndReason | null
+    /** When the credential left, once. */
+    readonly released_at: Date | null
+    readonly header_hash: Uint8Array | null
+    readonly public_key: Uint8Array | null
+  }
+  recording: {
+    readonly id: Id<'rec'>
+    readonly session_id: Id<'ses'>
+    readonly state: RecordingState
+    readonly size_bytes: number
+    readonly root: Uint8Array | null
+    readonly checkpoint: Uint8Array | null
+    readonly checkpoint_at: Date | null
+  }
+  /** SSH connections that have given a proof: the same one never gives another. */
+  ssh_connection: {
+    readonly hash: Uint8Array
+    readonly at: Date
+  }
+  auditor_list: Guarded & {
+    readonly version: string
+    readonly body: Uint8Array
+    readonly signature: Uint8Array
+    readonly appended_by: string
+    readonly created_at: Date
+  }
+}

@@ -14,7 +14,68 @@ export type GuardedShape = {
  * The guarded tables (invariant 6). Each has, beside these columns, `epoch bigint` and `mac bytea`, both not null.
  * A new one is an entry here and a migration.
  */
-export const guardedTables = {} as const satisfies Record<string, GuardedShape>
+export const guardedTables = {
+  app_user: {
+    id: ['id'],
+    columns: [
+      'name',
+      'roles',
+      'state',
+      'password_salt',
+      'password_hash',
+      'totp',
+      'credential_set_by_other_at',
+      'created_at',
+    ],
+  },
+  user_key: {
+    id: ['id'],
+    columns: ['user_id', 'type', 'blob', 'fingerprint', 'comment', 'added_by', 'created_at'],
+  },
+  enrolment: {
+    id: ['id'],
+    columns: ['user_id', 'token_hash', 'totp', 'resets', 'issued_by', 'created_at', 'expires_at', 'used_at'],
+  },
+  login: {
+    id: ['id'],
+    columns: ['user_id', 'uid', 'kind', 'token_hash', 'source', 'created_at', 'expires_at', 'ended_at'],
+  },
+  safe: { id: ['id'], columns: ['name', 'input_policy', 'created_at'] },
+  safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
+  target: {
+    id: ['id'],
+    columns: ['name', 'safe_id', 'protocol', 'host', 'port', 'pins', 'created_at', 'removed_at'],
+  },
+  account: {
+    id: ['id'],
+    columns: ['target_id', 'safe_id', 'login', 'created_at', 'removed_at'],
+  },
+  credential: {
+    id: ['id'],
+    columns: ['account_id', 'version', 'state', 'kind', 'public_key', 'created_by', 'created_at'],
+  },
+  binding: {
+    id: ['id'],
+    columns: ['account_id', 'target_id', 'digest', 'bound_by', 'bound_at'],
+  },
+  access_grant: {
+    id: ['id'],
+    columns: [
+      'user_id',
+      'account_id',
+      'actions',
+      'not_before',
+      'not_after',
+      'max_session_seconds',
+      'mode',
+      'reason',
+      'granted_by',
+      'created_at',
+      'revoked_at',
+    ],
+  },
+  auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
+} as const satisfies Record<string, GuardedShape>
 
 export type GuardedTable = keyof typeof guardedTables & string
 
