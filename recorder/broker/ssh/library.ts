@@ -1,0 +1,85 @@
+import type { Duplex } from 'node:stream'
+import type { Client as SshClient, Connection, ServerChannel } from 'ssh2'
+import ssh2 from 'ssh2'
+
+/**
+ * The ssh2 library (CommonJS), and the few of its insides that the broker needs and the library does not offer.
+ * Everything here is pinned by test/protocol/ssh-library.test.ts: an upgrade that moves them fails there first.
+ */
+export const { Client, Server, BaseAgent, utils } = ssh2
+
+type Inside = {
+  readonly _sock?: Duplex
+  readonly _protocol?: {
+    readonly _kex?: { readonly sessionID?: Buffer }
+    /** Packets held back while keys are exchanged. */
+    readonly _queue?: readonly Buffer[]
+    readonly exitStatus: (channel: number, code: number) => void
+    readonly exitSignal: (channel: number, name: string, coreDumped: boolean, message: string) => void
+  }
+}
+type ChannelInside = {
+  readonly incoming: { readonly window: number }
+  readonly outgoing: { readonly id: number; readonly state: string }
+  readonly _client: Inside
+  eof: () => void
+}
+
+const inside = (connection: Connection | SshClient) => connection as unknown as Inside
+const channelInside = (channel: Duplex) => channel as unknown as ChannelInside
+
+/** The SSH session id (the first exchange hash) of a connection whose keys are exchanged. */
+export function sessionIdOf(connection: Connection): Buffer {
+  const id = inside(connection)._protocol?._kex?.sessionID
+  if (id === undefined) throw new TypeError('the connection has no session id yet')
+  return id
+}
+
+/** The stream below a connection: its TCP socket, or the channel that carries an inner connection. */
+export function socketOf(connection: Connection | SshClient): Duplex | undefined {
+  return inside(connection)._sock
+}
+
+/** True while keys are exchanged anew: what is written then is kept in memory. */
+export function isExchangingKeys(connection: Connection | SshClient): boolean {
+  return inside(connection)._protocol?._queue !== undefined
+}
+
+/** Sends EOF for our direction and leaves the channel open, so that an exit status can follow (RFC 4254 §5.3). */
+export function sendEof(channel: ServerChannel): void {
+  channelInside(channel).eof()
+}
+
+export type Exit =
+  | { readonly code: number }
+  | { readonly signal: string; readonly coreDumped: boolean; readonly message: string }
+
+/** Sends exit-status or exit-signal (RFC 4254 §6.10), after EOF too, which `channel.exit` drops silently. */
+export function sendExit(channel: ServerChannel, exit: Exit): void {
+  const { outgoing, _client } = channelInside(channel)
+  if (outgoing.state !== 'open' && outgoing.state !== 'eof') return
+  if ('code' in exit) _client._protocol?.exitStatus(outgoing.id, exit.code)
+  else _client._protocol?.exitSignal(outgoing.id, exit.signal, exit.coreDumped, exit.message)
+}
+
+/**
+ * Calls `onViolation` when the peer sends more than its window allows.
+ *
+ * SECURITY: ssh2 1.17 only refuses data when the window is exactly zero (#1505), so a peer that ignores its window
+ * fills our memory. The window is checked as each piece arrives, read or not.
+ */
+export function guardWindow(channel: Duplex, onViolation: () => void): void {
+  const guard = (stream: { push: (chunk: unknown, encoding?: BufferEncoding) => boolean }) => {
+    const push = stream.push.bind(stream)
+    stream.push = (chunk, encoding) => {
+      if (chunk !== null && channelInside(channel).incoming.window < 0) {
+        onViolation()
+        return false
+      }
+      return push(chunk, encoding)
+    }
+  }
+  guard(channel)
+  const { stderr } = channel as { stderr?: unknown }
+  if (typeof stderr === 'object' && stderr !== null && 'push' in stderr) guard(stderr as Duplex)
+}

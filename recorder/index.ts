@@ -1,0 +1,8 @@
+export type * from './recording/index.ts'
+export type * from './replay/index.ts'
+export {
+  connectReplay,
+  type OpenedRecording,
+  ReplayClient,
+  type ReplayPurpose,
+} from './serve/replay-client.ts'

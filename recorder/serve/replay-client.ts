@@ -1,0 +1,84 @@
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { RecordingView } from '../../vault/contract.ts'
+import { Fault } from '../../vault/kernel/fault.ts'
+import { done, type Outcome } from '../../vault/kernel/outcome.ts'
+import { Peer } from '../../vault/kernel/rpc.ts'
+import type { ByteSource } from '../replay/index.ts'
+
+export type ReplayPurpose = 'replay' | 'verify' | 'export'
+/** A recording's ciphertext, as long as the recorder lets it be read. Dispose it. */
+export type OpenedRecording = ByteSource & AsyncDisposable & { readonly view: RecordingView }
+
+/** The largest piece that one `replay.read` answers. */
+export const maxReadBytes = 4 * 1024 * 1024
+
+const openAnswer = z.object({ handle: z.string(), size: z.int().min(0), view: z.custom<RecordingView>() })
+
+/** A connection to the recorder's replay socket. It does not reconnect: open another. */
+export class ReplayClient implements AsyncDisposable {
+  readonly #peer: Peer
+
+  constructor(peer: Peer) {
+    this.#peer = peer
+  }
+
+  get isOpen(): boolean {
+    return this.#peer.isOpen
+  }
+
+  /** Opens a recording for the holder of a login token. The vault decides, and writes it down when it is a replay. */
+  async open(token: string, recording: string, purpose: ReplayPurpose): Promise<Outcome<OpenedRecording>> {
+    const answer = await this.#peer.call('replay.open', { token, recording, purpose })
+    if (!answer.ok) return answer
+    const { handle, size, view } = openAnswer.parse(answer.value)
+    const peer = this.#peer
+    return done({
+      size,
+      view,
+      async read(offset: number, length: number): Promise<Uint8Array> {
+        const pieces: Uint8Array[] = []
+        let at = offset
+        const end = Math.min(offset + length, size)
+        while (at < end) {
+          const piece = await peer.call('replay.read', {
+            handle,
+            offset: at,
+            length: Math.min(end - at, maxReadBytes),
+          })
+          if (!piece.ok) throw new Fault('closed', piece.refusal.message)
+          if (piece.bytes === undefined || piece.bytes.length === 0) break
+          pieces.push(piece.bytes)
+          at += piece.bytes.length
+        }
+        return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
+      },
+      async [Symbol.asyncDispose](): Promise<void> {
+        if (peer.isOpen) await peer.call('replay.close', { handle }).catch(() => undefined)
+      },
+    })
+  }
+
+  close(): void {
+    this.#peer.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#peer[Symbol.asyncDispose]()
+  }
+}
+
+/** Connects to the recorder of the installation in `dataDir`. Throws `Fault('closed')` when it is not running. */
+export async function connectReplay(dataDir: string): Promise<ReplayClient> {
+  const path = join(dataDir, 'run', 'replay.sock')
+  const socket = createConnection(path)
+  try {
+    await once(socket, 'connect')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw new Fault('closed', `cannot reach the recorder at ${path} (${code}): is it running?`)
+  }
+  return new ReplayClient(new Peer(socket, { dispatch: () => undefined }))
+}
