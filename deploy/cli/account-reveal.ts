@@ -1,0 +1,102 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { makeSealedLoginPassword } from '../../vault/intake.ts'
+import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
+import { Secret } from '../../vault/kernel/secret.ts'
+import { misuse } from './complaint.ts'
+import { ConsoleClient } from './console-client.ts'
+import { consoleAuthority, readReady } from './installation.ts'
+import type { Io } from './io.ts'
+import { readSecret } from './secret-input.ts'
+import { loadSodium } from './sodium.ts'
+import { examples, type Tools } from './tools.ts'
+import { pinnedIntakeKey } from './vault-pin.ts'
+
+const revealed = z.looseObject({ sealed: z.string(), version: z.int() })
+
+type RevealOptions = { readonly user: string; readonly reason: string; readonly answersStdin?: boolean }
+type Answers = { readonly password: Secret; readonly code: string; readonly nextCode: () => Promise<string> }
+
+/** `tagout account reveal`: shows a secret to a user who may see it, and says so in the exposure ledger. */
+export function addRevealCommand(account: Command, tools: Tools): void {
+  account
+    .command('reveal <account>')
+    .description('show the secret of an account to you, a user with the permission to reveal')
+    .requiredOption('--user <name>', 'you: the machine’s administrator reveals nothing')
+    .requiredOption('--reason <text>', 'why; it is written in the exposure ledger')
+    .option('--answers-stdin', 'read three lines: your password, your present code, and the one after it')
+    .addHelpText(
+      'after',
+      examples('tagout account reveal press-3/engineer --user alice --reason "panel has no network"'),
+    )
+    .action(async (name: string, options: RevealOptions) => {
+      const sodium = await loadSodium()
+      const { intakeKey, account: found } = await tools.withVault(async (vault) => ({
+        intakeKey: await pinnedIntakeKey(tools, vault),
+        account: await vault.ask('account.show', { account: name }),
+      }))
+      const ready = await readReady(tools.dataDir())
+      const client = new ConsoleClient(ready.console, consoleAuthority(tools.dataDir(), ready))
+      const answers = await readAnswers(tools.io, options)
+      using password = answers.password
+      await client.ask('POST', '/api/login', {
+        name: options.user,
+        sealedPassword: password.expose((bytes) =>
+          makeSealedLoginPassword(sodium, intakeKey, options.user, new TextDecoder().decode(bytes)),
+        ),
+        totpCode: answers.code,
+      })
+      try {
+        // SECURITY: the vault seals the secret to a key that exists for this one answer; the console's server cannot read it.
+        const box = sodium.crypto_box_keypair()
+        const answer = revealed.parse(
+          await client.ask('POST', `/api/accounts/${encodeURIComponent(found.id)}/reveal`, {
+            boxKey: toBase64(box.publicKey),
+            totpCode: await answers.nextCode(),
+            reason: options.reason,
+          }),
+        )
+        using secret = new Secret(
+          sodium.crypto_box_seal_open(fromBase64(answer.sealed), box.publicKey, box.privateKey),
+        )
+        sodium.memzero(box.privateKey)
+        secret.expose((bytes) => {
+          const text = new TextDecoder().decode(bytes)
+          tools.show({ account: found.name, version: answer.version, secret: text }, () => text)
+        })
+      } finally {
+        await client.ask('DELETE', '/api/login').catch(() => undefined)
+      }
+    })
+}
+
+async function readAnswers(io: Io, options: RevealOptions): Promise<Answers> {
+  if (options.answersStdin === true) {
+    using all = await readSecret(io, {
+      what: 'answers',
+      fromStdin: true,
+      option: '--answers-stdin',
+      confirm: false,
+    })
+    const [password, code, next, ...more] = all.expose((bytes) => new TextDecoder().decode(bytes).split(/\r?\n/))
+    if (!password || !code || !next || more.length > 0)
+      throw misuse('three lines are needed: your password, your present code, and the one after it')
+    return { password: Secret.fromText(password), code, nextCode: async () => next }
+  }
+  const ask = (what: string) =>
+    readSecret(io, { what, fromStdin: false, option: '--answers-stdin', confirm: false })
+  const password = await ask(`password of ${options.user}`)
+  using code = await ask('code of your second factor')
+  return {
+    password,
+    code: text(code),
+    nextCode: async () => {
+      using next = await ask('the next code (a code is good once)')
+      return text(next)
+    },
+  }
+}
+
+function text(secret: Secret): string {
+  return secret.expose((bytes) => new TextDecoder().decode(bytes))
+}

@@ -1,0 +1,83 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { Complaint, misuse } from './complaint.ts'
+import { collectExport, verifyExportFile } from './audit-export.ts'
+import { when } from './io.ts'
+import { writeNewFile } from './new-file.ts'
+import { parseLimit } from './session.ts'
+import { examples, type Tools } from './tools.ts'
+
+/** `tagout audit`: the log of who did what, and whether it is whole. */
+export function addAuditCommands(root: Command, tools: Tools): void {
+  const audit = root.command('audit').description('the audit log: who did what, and whether it is whole')
+
+  audit
+    .command('list')
+    .description('list entries, newest last')
+    .option('--from <seq>', 'from this number on (default: the last ones)')
+    .option('--limit <count>', 'at most so many (default: 200)')
+    .option('--kind <kind>', 'only of this kind, like session.started')
+    .addHelpText('after', examples('tagout audit list --limit 20', 'tagout audit list --kind account.revealed --json'))
+    .action(async (options: { from?: string; limit?: string; kind?: string }) => {
+      const from = parseFrom(options.from)
+      const entries = await tools.withVault((vault) =>
+        vault.ask('audit.list', {
+          ...(from === undefined ? {} : { from }),
+          ...parseLimit(options.limit ?? '200'),
+          ...(options.kind === undefined ? {} : { kind: options.kind }),
+        }),
+      )
+      tools.list(
+        [...entries].sort((a, b) => a.seq - b.seq),
+        [
+          ['SEQ', (row) => String(row.seq)],
+          ['AT', (row) => when(row.at)],
+          ['ACTOR', (row) => row.actor],
+          ['WHAT', (row) => row.text],
+        ],
+        'there are no such entries',
+      )
+    })
+
+  audit
+    .command('verify')
+    .description('verify that nothing in the log was changed, removed or added behind')
+    .option('--file <export>', 'verify an exported log instead, without vault or database')
+    .option('--key <base64>', 'the log’s public key, known from elsewhere, for --file')
+    .addHelpText('after', examples('tagout audit verify', 'tagout audit verify --file audit.json'))
+    .action(async (options: { file?: string; key?: string }) => {
+      if (options.key !== undefined && options.file === undefined) throw misuse('--key goes with --file')
+      const verdict =
+        options.file === undefined
+          ? await tools.withVault((vault) => vault.ask('audit.verify', {}, undefined, 600_000))
+          : await verifyExportFile(await tools.readText(options.file), options.key)
+      if (tools.json()) tools.show(verdict, () => '')
+      if (!verdict.ok)
+        throw new Complaint(
+          verdict.sentence,
+          'keep the data folder as it is, and compare with an earlier export and the witness file',
+        )
+      if (!tools.json()) tools.io.out(`${verdict.sentence}\n`)
+    })
+
+  audit
+    .command('export')
+    .description('export the log, whole: it can be verified without vault or database')
+    .option('--out <file>', 'where to write it (default: standard output)')
+    .addHelpText('after', examples('tagout audit export --out audit.json'))
+    .action(async (options: { out?: string }) => {
+      const text = await tools.withVault((vault) => collectExport(vault))
+      if (options.out === undefined) tools.io.out(text)
+      else {
+        await writeNewFile(resolve(tools.io.cwd, options.out), text)
+        tools.show({ file: options.out }, () => `wrote ${options.out}`)
+      }
+    })
+}
+
+function parseFrom(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const from = Number(text)
+  if (!Number.isSafeInteger(from) || from < 0) throw misuse(`${JSON.stringify(text)} is not the number of an entry`)
+  return from
+}

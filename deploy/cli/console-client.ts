@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { request as httpRequest, type RequestOptions } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { z } from 'zod'
+import { Complaint, exit } from './complaint.ts'
+
+const problem = z.looseObject({ title: z.string().optional(), detail: z.string().optional() })
+const maxAnswerBytes = 8 * 1024 * 1024
+
+type Answer = { readonly status: number; readonly cookie: string | undefined; readonly body: unknown }
+
+/** Speaks to the console's server as a browser would: for what the machine's administrator may not do. */
+export class ConsoleClient {
+  readonly #base: URL
+  readonly #ca: Buffer | undefined
+  #cookie: string | undefined
+
+  constructor(address: string, caFile: string | undefined) {
+    this.#base = new URL(address)
+    // SECURITY: with a certificate authority of the installation's own, only that one is trusted.
+    this.#ca = caFile === undefined ? undefined : readFileSync(caFile)
+  }
+
+  /** Sends one request and answers its JSON. A refusal is thrown as a `Complaint`. */
+  async ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
+    const answer = await this.#send(method, path, body)
+    if (answer.cookie !== undefined) this.#cookie = answer.cookie
+    if (answer.status < 400) return answer.body
+    const parsed = problem.safeParse(answer.body)
+    const title = parsed.success ? parsed.data.title : undefined
+    throw new Complaint(
+      title ?? `the console answered with status ${answer.status}`,
+      parsed.success ? parsed.data.detail : undefined,
+      answer.status === 503 ? exit.away : exit.refused,
+    )
+  }
+
+  #send(method: string, path: string, body: object | undefined): Promise<Answer> {
+    const url = new URL(path, this.#base)
+    const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+    const options: RequestOptions & { ca?: Buffer } = {
+      method,
+      headers: {
+        origin: this.#base.origin,
+        ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': text.length }),
+        ...(this.#cookie === undefined ? {} : { cookie: this.#cookie }),
+      },
+      ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+    }
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    return new Promise((resolve, reject) => {
+      const request = send(url, options, (response) => {
+        const chunks: Buffer[] = []
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length
+          if (bytes > maxAnswerBytes) request.destroy(new Error('too large'))
+          chunks.push(chunk)
+        })
+        response.on('error', reject)
+        response.on('end', () => {
+          const cookie = response.headers['set-cookie']?.[0]?.split(';')[0]
+          resolve({ status: response.statusCode ?? 500, cookie, body: parse(Buffer.concat(chunks)) })
+        })
+      })
+      request.on('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          new Complaint(
+            `the console at ${this.#base.origin} cannot be reached (${error.code ?? error.message})`,
+            'see whether it runs with: tagout doctor',
+            exit.away,
+          ),
+        ),
+      )
+      request.end(text)
+    })
+  }
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,120 @@
+import type { Command } from 'commander'
+import { type Action, actions, type VerbInput } from '../../vault/contract.ts'
+import type { Id } from '../../vault/kernel/id.ts'
+import { isId } from '../../vault/kernel/id.ts'
+import { misuse } from './complaint.ts'
+import { parseDuration, parseMoment } from './duration.ts'
+import { when } from './io.ts'
+import { collect, examples, type Tools } from './tools.ts'
+
+type GrantOptions = {
+  readonly allow: readonly string[]
+  readonly for?: string
+  readonly from?: string
+  readonly until?: string
+  readonly maxSession?: string
+  readonly exclusive?: boolean
+  readonly reason?: string
+}
+
+/** Checks an id of the kind that `list` shows. */
+export function parseGivenId<Kind extends string>(kind: Kind, text: string, list: string): Id<Kind> {
+  if (!isId(kind, text)) throw misuse(`${JSON.stringify(text)} is not an id like ${kind}_…`, `see: ${list}`)
+  return text
+}
+
+function parseActions(names: readonly string[]): Action[] {
+  return names.map((name) => {
+    const found = actions.find((known) => known === name)
+    if (found === undefined) throw misuse(`there is no action ${name}`, `choose from ${actions.join(', ')}`)
+    return found
+  })
+}
+
+/** What the options of `grant add` ask of the vault. */
+export function grantInput(user: string, account: string, options: GrantOptions): VerbInput<'grant.add'> {
+  if ((options.for === undefined) === (options.until === undefined))
+    throw misuse('say how long: either --for 4h or --until 2026-12-01T18:00')
+  return {
+    user,
+    account,
+    actions: parseActions(options.allow),
+    ...(options.for === undefined ? {} : { forSeconds: parseDuration(options.for) }),
+    ...(options.until === undefined ? {} : { notAfter: parseMoment(options.until) }),
+    ...(options.from === undefined ? {} : { notBefore: parseMoment(options.from) }),
+    ...(options.maxSession === undefined ? {} : { maxSessionSeconds: parseDuration(options.maxSession) }),
+    ...(options.exclusive === true ? { mode: 'exclusive' as const } : {}),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+  }
+}
+
+/** `tagout grant`: who may use which account, for what and how long. */
+export function addGrantCommands(root: Command, tools: Tools): void {
+  const grant = root.command('grant').description('grants: who may use which account, for what and how long')
+
+  grant
+    .command('add <user> <account>')
+    .description('let a user use an account (target/login)')
+    .requiredOption('--allow <actions>', `any of ${actions.join(', ')}; exec implies file transfer`, collect)
+    .option('--for <duration>', 'how long from its beginning: 4h, 30m, 2d')
+    .option('--from <moment>', 'when it begins (default: now)')
+    .option('--until <moment>', 'when it ends, instead of --for')
+    .option('--max-session <duration>', 'how long one session may last')
+    .option('--exclusive', 'nobody else may hold the account meanwhile')
+    .option('--reason <text>', 'why')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout grant add bob press-3/engineer --for 4h --allow shell,exec',
+        'tagout grant add vera press-3/engineer --from 2026-12-01T06:00 --until 2026-12-01T18:00 --allow shell --reason "order 4711"',
+      ),
+    )
+    .action(async (user: string, account: string, options: GrantOptions) => {
+      const input = grantInput(user, account, options)
+      const added = await tools.withVault((vault) => vault.ask('grant.add', input))
+      tools.show(
+        added,
+        () =>
+          `${added.user} may ${added.actions.join(', ')} as ${added.account} ` +
+          `from ${when(added.notBefore)} to ${when(added.notAfter)} (${added.id})`,
+      )
+    })
+
+  grant
+    .command('list')
+    .description('list grants')
+    .option('--user <user>', 'of this user')
+    .option('--account <account>', 'of this account')
+    .addHelpText('after', examples('tagout grant list --user bob', 'tagout grant list --json'))
+    .action(async (options: { user?: string; account?: string }) => {
+      const grants = await tools.withVault((vault) =>
+        vault.ask('grant.list', {
+          ...(options.user === undefined ? {} : { user: options.user }),
+          ...(options.account === undefined ? {} : { account: options.account }),
+        }),
+      )
+      tools.list(
+        grants,
+        [
+          ['ID', (row) => row.id],
+          ['USER', (row) => row.user],
+          ['ACCOUNT', (row) => row.account],
+          ['ACTIONS', (row) => row.actions.join(',')],
+          ['FROM', (row) => when(row.notBefore)],
+          ['UNTIL', (row) => when(row.notAfter)],
+          ['STATE', (row) => row.state],
+        ],
+        'there are no grants',
+      )
+    })
+
+  grant
+    .command('revoke <grant>')
+    .description('end a grant now; its live sessions are cut within 3 s')
+    .addHelpText('after', examples('tagout grant revoke grt_…'))
+    .action(async (text: string) => {
+      const id = parseGivenId('grt', text, 'tagout grant list')
+      const revoked = await tools.withVault((vault) => vault.ask('grant.revoke', { grant: id }))
+      tools.show(revoked, () => `revoked ${revoked.id}: ${revoked.user} may no longer use ${revoked.account}`)
+    })
+}

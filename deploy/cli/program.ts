@@ -1,0 +1,87 @@
+import { Command, CommanderError } from 'commander'
+import { addAccountCommands } from './account.ts'
+import { addAuditCommands } from './audit.ts'
+import { addAuditorCommands } from './auditor.ts'
+import { addBackupCommands } from './backup.ts'
+import { complaintOf, exit } from './complaint.ts'
+import { addGrantCommands } from './grant.ts'
+import { addInstallationCommands } from './installation-commands.ts'
+import { type Io, visible } from './io.ts'
+import { addLeaseCommands } from './lease.ts'
+import { addRecordingCommands } from './recording.ts'
+import { addSafeCommands } from './safe.ts'
+import { addSessionCommands } from './session.ts'
+import { addSshConfigCommand } from './ssh-config.ts'
+import { addTargetCommands } from './target.ts'
+import { examples, makeTools } from './tools.ts'
+import { addUserCommands } from './user.ts'
+
+const guide = `
+The installation spoken of is that of --data, else TAGOUT_DATA, else ./data. Commands use the machine
+administrator's door of that folder, so they work for its owner and for root, on the machine itself.
+
+Exit codes: 0 done, 1 refused or broken, 2 not understood, 3 vault away or sealed.
+${examples(
+  'tagout status',
+  'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin-now',
+  'tagout grant add bob press-3/engineer --for 4h --allow shell,exec',
+  'tagout session list --json',
+)}`
+
+/** The whole program, each noun from its own file. */
+export function buildProgram(io: Io): Command {
+  const root = new Command('tagout')
+  root
+    .description('the vault of shared credentials and the recorder of their sessions')
+    .option('--json', 'answer in JSON')
+    .option('--data <dir>', 'data folder of the installation (default: TAGOUT_DATA, else ./data)')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', guide)
+  const tools = makeTools(io, root)
+  addInstallationCommands(root, tools)
+  addSafeCommands(root, tools)
+  addTargetCommands(root, tools)
+  addAccountCommands(root, tools)
+  addUserCommands(root, tools)
+  addGrantCommands(root, tools)
+  addLeaseCommands(root, tools)
+  addSessionCommands(root, tools)
+  addRecordingCommands(root, tools)
+  addAuditorCommands(root, tools)
+  addAuditCommands(root, tools)
+  addBackupCommands(root, tools)
+  addSshConfigCommand(root, tools)
+  for (const command of withSubcommands(root)) {
+    command.exitOverride()
+    command.configureHelp({ showGlobalOptions: true })
+    command.configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      outputError: (text, write) => write(text.replace(/^error: /, '')),
+    })
+    command.showHelpAfterError(`see: ${pathOf(command)} --help`)
+  }
+  return root
+}
+
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+}
+
+/** Runs one command line (without `node` and the script) and answers its exit code. Never throws. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await buildProgram(io).parseAsync(argv, { from: 'user' })
+    return exit.done
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
+    const complaint = complaintOf(error)
+    io.err(`${visible(complaint.message)}\n`)
+    if (complaint.next !== undefined) io.err(`  next: ${visible(complaint.next)}\n`)
+    return complaint.code
+  }
+}

@@ -1,0 +1,118 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { type ExportForm, exportForms, exportRecording } from './recording-export.ts'
+import type { RecordingView } from '../../vault/contract.ts'
+import type { AuthorityOptions } from './auditor-identity.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { parseGivenId } from './grant.ts'
+import { size, when } from './io.ts'
+import { verifyStored } from './recording-verify.ts'
+import { parseLimit } from './session.ts'
+import { examples, facts, type Tools } from './tools.ts'
+
+/** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
+export function addRecordingCommands(root: Command, tools: Tools): void {
+  const recording = root.command('recording').description('recordings of sessions')
+
+  recording
+    .command('list')
+    .description('list recordings, newest first')
+    .option('--limit <count>', 'at most so many')
+    .addHelpText('after', examples('tagout recording list', 'tagout recording list --json'))
+    .action(async (options: { limit?: string }) => {
+      const recordings = await tools.withVault((vault) =>
+        vault.ask('recording.list', parseLimit(options.limit)),
+      )
+      tools.list(
+        recordings,
+        [
+          ['ID', (row) => row.id],
+          ['USER', (row) => row.user],
+          ['ACCOUNT', (row) => row.account],
+          ['STARTED', (row) => when(row.startedAt)],
+          ['ENDED', (row) => when(row.endedAt)],
+          ['STATE', (row) => row.state],
+          ['SIZE', (row) => size(row.sizeBytes)],
+        ],
+        'there are no recordings',
+      )
+    })
+
+  recording
+    .command('show <recording>')
+    .description('show whose recording it is and how it ended')
+    .addHelpText('after', examples('tagout recording show rec_…'))
+    .action(async (text: string) => {
+      const id = parseGivenId('rec', text, 'tagout recording list')
+      const found = await tools.withVault((vault) => vault.ask('recording.show', { recording: id }))
+      tools.show(found, () => describe(found))
+    })
+
+  recording
+    .command('verify <recording>')
+    .description('verify that a recording is whole and the one that the audit log speaks of')
+    .addHelpText('after', examples('tagout recording verify rec_…'))
+    .action(async (text: string) => {
+      const id = parseGivenId('rec', text, 'tagout recording list')
+      const verdict = await verifyStored(tools, id)
+      if (tools.json()) tools.show(verdict, () => '')
+      if (verdict.state !== 'complete' && verdict.state !== 'incomplete')
+        throw new Complaint(verdict.sentence, 'keep the file as it is: it is evidence of the change')
+      if (!tools.json()) tools.io.out(`${verdict.sentence}\n`)
+    })
+
+  recording
+    .command('export <recording>')
+    .description('open a recording as an auditor, here, and write what it holds; audited as a replay')
+    .requiredOption('--as <form>', `one of ${exportForms.join(', ')}`)
+    .requiredOption('--out <file>', 'where to write it')
+    .option('--identity <file>', 'your auditor key')
+    .option('--recovery <file>', 'the recordings recovery key instead, where all auditors have lost theirs')
+    .option('--passphrase-stdin', 'read the passphrase of --identity from standard input')
+    .option('--channel <number>', 'which channel of the session, for asciicast (default: its first terminal)')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout recording export rec_… --as asciicast --identity auditor.key --out s.cast',
+        'tagout recording export rec_… --as text --recovery recordings-recovery.key --out s.txt',
+      ),
+    )
+    .action(
+      async (text: string, options: AuthorityOptions & { as: string; out: string; channel?: string }) => {
+        const id = parseGivenId('rec', text, 'tagout recording list')
+        const channel = options.channel === undefined ? undefined : Number(options.channel)
+        if (channel !== undefined && !Number.isSafeInteger(channel))
+          throw misuse('--channel is a whole number', `see the channels with: --as text`)
+        const state = await exportRecording(tools, id, {
+          ...options,
+          form: parseForm(options.as),
+          out: resolve(tools.io.cwd, options.out),
+          channel,
+        })
+        tools.show({ recording: id, file: options.out, state }, () => `wrote ${options.out} (${state})`)
+      },
+    )
+}
+
+function parseForm(text: string): ExportForm {
+  const found = exportForms.find((known) => known === text)
+  if (found === undefined) throw misuse(`there is no form ${JSON.stringify(text)}`, `choose one of ${exportForms.join(', ')}`)
+  return found
+}
+
+function describe(recording: RecordingView): string {
+  return facts([
+    ['id', recording.id],
+    ['session', recording.session],
+    ['user', recording.user],
+    ['account', recording.account],
+    ['target', recording.target],
+    ['from', recording.source],
+    ['grant', recording.grant],
+    ['started', when(recording.startedAt)],
+    ['ended', when(recording.endedAt)],
+    ['because', recording.endReason ?? '-'],
+    ['state', recording.state],
+    ['size', size(recording.sizeBytes)],
+  ])
+}

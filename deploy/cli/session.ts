@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import type { SessionView } from '../../vault/contract.ts'
+import { misuse } from './complaint.ts'
+import { parseGivenId } from './grant.ts'
+import { size, when } from './io.ts'
+import { examples, facts, type Tools } from './tools.ts'
+
+/** Parses `--limit`. */
+export function parseLimit(text: string | undefined): { limit?: number } {
+  if (text === undefined) return {}
+  const limit = Number(text)
+  if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
+    throw misuse(`${JSON.stringify(text)} is not a number of rows`, 'give --limit a number from 1 to 10000')
+  return { limit }
+}
+
+/** `tagout session`: who is connected, and who was. */
+export function addSessionCommands(root: Command, tools: Tools): void {
+  const session = root.command('session').description('sessions: who is connected, and who was')
+
+  session
+    .command('list')
+    .description('list sessions, newest first')
+    .option('--live', 'only those that are connected now')
+    .option('--limit <count>', 'at most so many')
+    .addHelpText('after', examples('tagout session list --live', 'tagout session list --json'))
+    .action(async (options: { live?: boolean; limit?: string }) => {
+      const limit = parseLimit(options.limit)
+      const sessions = await tools.withVault(async (vault) => {
+        const [rows, recordings] = await Promise.all([
+          vault.ask('session.list', options.live === true ? { ...limit, live: true } : limit),
+          vault.ask('recording.list', {}),
+        ])
+        const bytes = new Map(recordings.map((recording) => [recording.id, recording.sizeBytes]))
+        return rows.map((row) => ({ ...row, session: row.id, sizeBytes: bytes.get(row.recording) ?? 0 }))
+      })
+      tools.list(
+        sessions,
+        [
+          ['ID', (row) => row.id],
+          ['USER', (row) => row.user],
+          ['ACCOUNT', (row) => row.account],
+          ['FROM', (row) => row.source],
+          ['STARTED', (row) => when(row.startedAt)],
+          ['ENDED', (row) => when(row.endedAt)],
+          ['STATE', (row) => row.endReason ?? row.state],
+          ['SIZE', (row) => size(row.sizeBytes)],
+        ],
+        options.live === true ? 'nobody is connected' : 'there are no sessions',
+      )
+    })
+
+  session
+    .command('show <session>')
+    .description('show a session')
+    .addHelpText('after', examples('tagout session show ses_…'))
+    .action(async (text: string) => {
+      const id = parseGivenId('ses', text, 'tagout session list')
+      const found = await tools.withVault((vault) => vault.ask('session.show', { session: id }))
+      tools.show(found, () => describe(found))
+    })
+
+  session
+    .command('terminate <session>')
+    .description('cut a live session; its user is told')
+    .option('--reason <text>', 'why, for its user and the audit log')
+    .addHelpText('after', examples('tagout session terminate ses_… --reason "line 3 stops"'))
+    .action(async (text: string, options: { reason?: string }) => {
+      const id = parseGivenId('ses', text, 'tagout session list')
+      await tools.withVault((vault) =>
+        vault.ask('session.terminate', {
+          session: id,
+          ...(options.reason === undefined ? {} : { reason: options.reason }),
+        }),
+      )
+      tools.show({ terminated: id }, () => `terminated ${id}`)
+    })
+}
+
+function describe(session: SessionView): string {
+  return facts([
+    ['id', session.id],
+    ['user', session.user],
+    ['account', session.account],
+    ['target', session.target],
+    ['from', session.source],
+    ['grant', session.grant],
+    ['recording', session.recording],
+    ['started', when(session.startedAt)],
+    ['ends at the latest', when(session.endsAt)],
+    ['state', session.state],
+    ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
+    ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
+  ])
+}

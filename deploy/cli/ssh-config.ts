@@ -1,0 +1,94 @@
+import type { Command } from 'commander'
+import { Complaint } from './complaint.ts'
+import { readReady } from './installation.ts'
+import { examples, type Tools } from './tools.ts'
+
+type Login = { readonly target: string; readonly logins: readonly string[] }
+
+/** The alias under which the gateway's one host key is known, whatever name or address it is reached by. */
+export const hostKeyAlias = 'tagout'
+
+export type SshConfig = { readonly config: string; readonly knownHosts: string }
+
+/** Host blocks and known_hosts lines with which plain `ssh press-3` goes through the gateway. */
+export function makeSshConfig(
+  gateway: { readonly host: string; readonly port: number; readonly hostKey: string },
+  user: string,
+  targets: readonly Login[],
+  knownHostsFile: string,
+): SshConfig {
+  const trust = [
+    `  HostKeyAlias ${hostKeyAlias}`,
+    `  UserKnownHostsFile ${knownHostsFile}`,
+    '  StrictHostKeyChecking yes',
+  ]
+  const blocks = [
+    ['Host tagout', `  HostName ${gateway.host}`, `  Port ${gateway.port}`, `  User ${user}`, ...trust],
+    ...targets.map(({ target, logins }) => [
+      `Host ${target}`,
+      `  HostName ${target}`,
+      '  ProxyJump tagout',
+      // With several accounts the person names one: ssh LOGIN@press-3.
+      ...(logins.length === 1 ? [`  User ${logins[0]}`] : []),
+      ...trust,
+    ]),
+  ]
+  return {
+    config: blocks.map((lines) => `${lines.join('\n')}\n`).join('\n'),
+    knownHosts: `${hostKeyAlias} ${gateway.hostKey}\n`,
+  }
+}
+
+/** `tagout ssh-config`: what goes into a user's ~/.ssh/config and known_hosts. */
+export function addSshConfigCommand(root: Command, tools: Tools): void {
+  root
+    .command('ssh-config')
+    .description('print Host blocks for ~/.ssh/config, and the line for known_hosts')
+    .requiredOption('--user <name>', 'the user who will connect')
+    .option('--gateway <host>', 'name or address under which users reach this machine')
+    .option('--known-hosts', 'print the line for known_hosts alone')
+    .addHelpText(
+      'after',
+      `
+Afterwards plain names work for ssh, sftp, scp, rsync, git and Ansible: ssh press-3
+${examples(
+  'tagout ssh-config --user bob --gateway gateway.plant.example > tagout.conf',
+  'tagout ssh-config --user bob --known-hosts >> ~/.ssh/known_hosts_tagout',
+)}`,
+    )
+    .action(async (options: { user: string; gateway?: string; knownHosts?: boolean }) => {
+      const ready = await readReady(tools.dataDir())
+      if (ready.ssh.hostKey === undefined)
+        throw new Complaint('the gateway’s host key is not known yet', 'start the installation: npm start')
+      const logins = await tools.withVault(async (vault) => {
+        const grants = await vault.ask('grant.list', { user: options.user })
+        return groupLogins(
+          grants.filter((grant) => grant.state === 'active' || grant.state === 'future').map((grant) => grant.account),
+        )
+      })
+      const gateway = {
+        host: options.gateway ?? ready.ssh.host,
+        port: ready.ssh.port,
+        hostKey: ready.ssh.hostKey,
+      }
+      const made = makeSshConfig(gateway, options.user, logins, '~/.ssh/known_hosts_tagout')
+      if (tools.json()) tools.show(made, () => '')
+      else if (options.knownHosts === true) tools.io.out(made.knownHosts)
+      else
+        tools.io.out(
+          `# Put the next line into ~/.ssh/known_hosts_tagout:\n# ${made.knownHosts}\n${made.config}`,
+        )
+    })
+}
+
+function groupLogins(accounts: readonly string[]): readonly Login[] {
+  const byTarget = new Map<string, Set<string>>()
+  for (const account of accounts) {
+    const [target, login] = account.split('/')
+    if (target === undefined || login === undefined) continue
+    byTarget.set(target, (byTarget.get(target) ?? new Set()).add(login))
+  }
+  return [...byTarget]
+    .map(([target, logins]) => ({ target, logins: [...logins].sort() }))
+    .sort((a, b) => (a.target < b.target ? -1 : 1))
+}

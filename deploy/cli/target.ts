@@ -1,0 +1,189 @@
+import type { Command } from 'commander'
+import type { TargetView } from '../../vault/contract.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { when } from './io.ts'
+import { confirmed } from './secret-input.ts'
+import { examples, facts, type Tools, type Vault } from './tools.ts'
+
+type SeenKey = { readonly type: string; readonly fingerprint: string }
+
+/** Which of several host keys to pin: the strongest kind that the broker will ask for first. */
+const preference = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521']
+
+function bestOf(seen: readonly SeenKey[]): SeenKey | undefined {
+  const rank = (key: SeenKey) => {
+    const at = preference.indexOf(key.type)
+    return at === -1 ? preference.length : at
+  }
+  return [...seen].sort((a, b) => rank(a) - rank(b))[0]
+}
+
+async function scanned(vault: Vault, target: string): Promise<SeenKey> {
+  // The recorder gives an unreachable target up sooner than this.
+  const seen = await vault.ask('target.scan', { target }, undefined, 60_000)
+  const best = bestOf(seen)
+  if (best === undefined)
+    throw new Complaint(`${target} showed no host key`, `check its address: tagout target show ${target}`)
+  return best
+}
+
+async function pinNow(tools: Tools, vault: Vault, target: string): Promise<TargetView> {
+  const key = await scanned(vault, target)
+  tools.note(`${target} shows ${key.type} ${key.fingerprint}, which is pinned now`)
+  return vault.ask('target.pin', { target, fingerprint: key.fingerprint })
+}
+
+/** `tagout target`: machines, each with the host key that it must show. */
+export function addTargetCommands(root: Command, tools: Tools): void {
+  const target = root.command('target').description('targets: the machines that people are let in to')
+
+  target
+    .command('add <name> <address>')
+    .description('add a target; nobody can connect before its host key is pinned')
+    .requiredOption('--safe <safe>', 'the safe that holds it')
+    .option('--pin <fingerprint>', 'the host key, as SHA256:…, known from elsewhere')
+    .option('--pin-now', 'fetch the host key now and pin what the target shows')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin SHA256:4cmU…',
+        'tagout target add press-3 ssh://127.0.0.1:2201 --safe line-3 --pin-now',
+      ),
+    )
+    .action(
+      async (name: string, address: string, options: { safe: string; pin?: string; pinNow?: boolean }) => {
+        if (options.pin !== undefined && options.pinNow === true)
+          throw misuse('--pin and --pin-now exclude each other')
+        const added = await tools.withVault(async (vault) => {
+          const input = { name, safe: options.safe, address }
+          const made = await vault.ask(
+            'target.add',
+            options.pin === undefined ? input : { ...input, pin: options.pin },
+          )
+          if (options.pinNow !== true) return made
+          try {
+            return await pinNow(tools, vault, made.name)
+          } catch (error) {
+            // Half an addition would be in the way of the next try.
+            await vault.ask('target.remove', { target: made.id })
+            throw error
+          }
+        })
+        tools.show(added, () => {
+          const pin = added.pins[0]
+          return pin === undefined
+            ? `added target ${added.name} (${added.id}); nobody can connect yet: tagout target pin ${added.name}`
+            : `added target ${added.name} (${added.id}), pinned to ${pin.fingerprint}`
+        })
+      },
+    )
+
+  target
+    .command('list')
+    .description('list targets')
+    .addHelpText('after', examples('tagout target list', 'tagout target list --json'))
+    .action(async () => {
+      const targets = await tools.withVault((vault) => vault.ask('target.list', {}))
+      tools.list(
+        targets,
+        [
+          ['ID', (row) => row.id],
+          ['NAME', (row) => row.name],
+          ['ADDRESS', (row) => `${row.protocol}://${row.host}:${row.port}`],
+          ['SAFE', (row) => row.safe],
+          ['PINNED', (row) => pinText(row)],
+        ],
+        'there are no targets; add one with: tagout target add',
+      )
+    })
+
+  target
+    .command('show <target>')
+    .description('show a target')
+    .addHelpText('after', examples('tagout target show press-3'))
+    .action(async (name: string) => {
+      const found = await tools.withVault((vault) => vault.ask('target.show', { target: name }))
+      tools.show(found, () => describe(found))
+    })
+
+  target
+    .command('scan <target>')
+    .description('show the host keys that the target presents now; nothing is pinned')
+    .addHelpText('after', examples('tagout target scan press-3'))
+    .action(async (name: string) => {
+      const seen = await tools.withVault((vault) =>
+        vault.ask('target.scan', { target: name }, undefined, 60_000),
+      )
+      tools.list(
+        seen,
+        [
+          ['TYPE', (row) => row.type],
+          ['FINGERPRINT', (row) => row.fingerprint],
+        ],
+        `${name} showed no host key`,
+      )
+    })
+
+  target
+    .command('pin <target> [fingerprint]')
+    .description('pin the host key that a target must show; earlier pins end')
+    .option('--now', 'pin what the target shows now')
+    .addHelpText('after', examples('tagout target pin press-3 SHA256:4cmU…', 'tagout target pin press-3 --now'))
+    .action(async (name: string, fingerprint: string | undefined, options: { now?: boolean }) => {
+      if (fingerprint !== undefined && options.now === true)
+        throw misuse('give the fingerprint or --now, not both')
+      const pinned = await tools.withVault(async (vault) => {
+        if (fingerprint !== undefined) return vault.ask('target.pin', { target: name, fingerprint })
+        if (options.now === true) return pinNow(tools, vault, name)
+        const key = await scanned(vault, name)
+        tools.note(`${name} shows ${key.type} ${key.fingerprint}`)
+        if (!(await confirmed(tools.io, false, 'Pin it?')))
+          throw new Complaint('nothing is pinned', `pin it with: tagout target pin ${name} ${key.fingerprint}`)
+        return vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
+      })
+      tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
+    })
+
+  target
+    .command('address <target> <address>')
+    .description('change the address of a target; its accounts must be bound to it again')
+    .addHelpText('after', examples('tagout target address press-3 ssh://10.0.3.9:22'))
+    .action(async (name: string, address: string) => {
+      const changed = await tools.withVault((vault) => vault.ask('target.address', { target: name, address }))
+      tools.show(changed, () => describe(changed))
+    })
+
+  target
+    .command('remove <target>')
+    .description('remove a target')
+    .addHelpText('after', examples('tagout target remove press-3'))
+    .action(async (name: string) => {
+      await tools.withVault((vault) => vault.ask('target.remove', { target: name }))
+      tools.show({ removed: name }, () => `removed target ${name}`)
+    })
+}
+
+function pinText(target: TargetView): string {
+  if (target.changedKey !== null) return `CHANGED: ${target.changedKey.fingerprint}`
+  return target.pins.length === 0 ? 'no' : target.pins.map((pin) => pin.fingerprint).join(' ')
+}
+
+function describe(target: TargetView): string {
+  return facts([
+    ['id', target.id],
+    ['name', target.name],
+    ['address', `${target.protocol}://${target.host}:${target.port}`],
+    ['safe', target.safe],
+    ...target.pins.map((pin) => ['pinned', `${pin.type} ${pin.fingerprint}, by ${pin.approvedBy}`] as const),
+    ...(target.pins.length === 0 ? [['pinned', 'nothing: nobody can connect'] as const] : []),
+    ...(target.changedKey === null
+      ? []
+      : [
+          [
+            'refused',
+            `${target.changedKey.type} ${target.changedKey.fingerprint}, seen ${when(target.changedKey.seenAt)}`,
+          ] as const,
+        ]),
+    ['added', when(target.createdAt)],
+  ])
+}

@@ -1,0 +1,192 @@
+import type { Command } from 'commander'
+import { type Enrolment, type Role, roles, type UserView } from '../../vault/contract.ts'
+import type { Id } from '../../vault/kernel/id.ts'
+import { isId } from '../../vault/kernel/id.ts'
+import { misuse } from './complaint.ts'
+import { readReady } from './installation.ts'
+import { when } from './io.ts'
+import { collect, examples, facts, type Tools } from './tools.ts'
+
+/** The whole link of an enrolment, where the console's address is known. */
+export async function enrolmentLink(tools: Tools, enrolment: Enrolment): Promise<string> {
+  try {
+    const { console } = await readReady(tools.dataDir())
+    return new URL(enrolment.path, console).href
+  } catch {
+    return enrolment.path
+  }
+}
+
+export function parseRoles(names: readonly string[]): Role[] {
+  return names.map((name) => {
+    const found = roles.find((known) => known === name)
+    if (found === undefined) throw misuse(`there is no role ${name}`, `choose from ${roles.join(', ')}`)
+    return found
+  })
+}
+
+/** `tagout user`: people, their roles, their SSH keys and their way in. */
+export function addUserCommands(root: Command, tools: Tools): void {
+  const user = root.command('user').description('users: people who log in to Tagout')
+
+  user
+    .command('add <name>')
+    .description('add a user; prints a one-time link with which they set password and second factor')
+    .requiredOption('--role <roles>', `any of ${roles.join(', ')}`, collect)
+    .addHelpText(
+      'after',
+      examples('tagout user add bob --role operator', 'tagout user add alice --role admin,approver --json'),
+    )
+    .action(async (name: string, options: { role: readonly string[] }) => {
+      const added = await tools.withVault((vault) =>
+        vault.ask('user.add', { name, roles: parseRoles(options.role) }),
+      )
+      const link = await enrolmentLink(tools, added.enrolment)
+      tools.show(
+        { ...added.user, enrolment: { link, expiresAt: added.enrolment.expiresAt } },
+        () =>
+          `added user ${added.user.name} (${added.user.id})\n` +
+          `to set password and second factor, until ${when(added.enrolment.expiresAt)}: ${link}\n`,
+      )
+    })
+
+  user
+    .command('list')
+    .description('list users')
+    .addHelpText('after', examples('tagout user list', 'tagout user list --json'))
+    .action(async () => {
+      const users = await tools.withVault((vault) => vault.ask('user.list', {}))
+      tools.list(
+        users,
+        [
+          ['ID', (row) => row.id],
+          ['NAME', (row) => row.name],
+          ['ROLES', (row) => row.roles.join(',')],
+          ['STATE', (row) => row.state],
+          ['KEYS', (row) => String(row.keys)],
+          ['LAST LOGIN', (row) => when(row.lastLoginAt)],
+        ],
+        'there are no users; add one with: tagout user add NAME --role ROLE',
+      )
+    })
+
+  user
+    .command('show <user>')
+    .description('show a user')
+    .addHelpText('after', examples('tagout user show bob'))
+    .action(async (name: string) => {
+      const found = await tools.withVault((vault) => vault.ask('user.show', { user: name }))
+      tools.show(found, () => describe(found))
+    })
+
+  user
+    .command('roles <user> <roles...>')
+    .description('set the roles of a user')
+    .addHelpText('after', examples('tagout user roles bob operator approver'))
+    .action(async (name: string, given: readonly string[]) => {
+      const names = given.flatMap((part) => part.split(','))
+      const changed = await tools.withVault((vault) =>
+        vault.ask('user.roles', { user: name, roles: parseRoles(names) }),
+      )
+      tools.show(changed, () => `${changed.name} is now ${changed.roles.join(', ')}`)
+    })
+
+  for (const [word, verb, text] of [
+    ['disable', 'user.disable', 'shut a user out: sessions and logins end'],
+    ['enable', 'user.enable', 'let a disabled user in again'],
+  ] as const)
+    user
+      .command(`${word} <user>`)
+      .description(text)
+      .addHelpText('after', examples(`tagout user ${word} bob`))
+      .action(async (name: string) => {
+        const changed = await tools.withVault((vault) => vault.ask(verb, { user: name }))
+        tools.show(changed, () => `${changed.name} is ${changed.state}`)
+      })
+
+  user
+    .command('enrol <user>')
+    .description('print a new one-time link; using it resets password and second factor')
+    .addHelpText('after', examples('tagout user enrol bob'))
+    .action(async (name: string) => {
+      const enrolment = await tools.withVault((vault) => vault.ask('user.enrol', { user: name }))
+      const link = await enrolmentLink(tools, enrolment)
+      tools.show(
+        { user: name, link, expiresAt: enrolment.expiresAt },
+        () => `until ${when(enrolment.expiresAt)}: ${link}`,
+      )
+    })
+
+  addKeyCommands(user, tools)
+}
+
+function addKeyCommands(user: Command, tools: Tools): void {
+  const key = user.command('key').description('the SSH public keys by which a user proves themself')
+
+  key
+    .command('add <user> <file>')
+    .description('register a public key (a .pub file)')
+    .addHelpText('after', examples('tagout user key add bob ~/.ssh/id_ed25519.pub'))
+    .action(async (name: string, file: string) => {
+      const text = (await tools.readText(file)).trim()
+      // SECURITY: a private key is refused here, before it goes anywhere.
+      if (/PRIVATE KEY/.test(text))
+        throw misuse(`${file} is a private key`, `give the public one: ${file}.pub`)
+      const added = await tools.withVault((vault) =>
+        vault.ask('user.key.add', { user: name, publicKey: text }),
+      )
+      tools.show(added, () => `${name} may log in with ${added.type} ${added.fingerprint} (${added.id})`)
+    })
+
+  key
+    .command('list <user>')
+    .description("list a user's keys")
+    .addHelpText('after', examples('tagout user key list bob --json'))
+    .action(async (name: string) => {
+      const keys = await tools.withVault((vault) => vault.ask('user.key.list', { user: name }))
+      tools.list(
+        keys,
+        [
+          ['ID', (row) => row.id],
+          ['TYPE', (row) => row.type],
+          ['FINGERPRINT', (row) => row.fingerprint],
+          ['COMMENT', (row) => row.comment],
+          ['ADDED', (row) => when(row.createdAt)],
+        ],
+        `${name} has no keys; add one with: tagout user key add ${name} FILE.pub`,
+      )
+    })
+
+  key
+    .command('remove <user> <key>')
+    .description('remove a key, by its id or fingerprint')
+    .addHelpText('after', examples('tagout user key remove bob SHA256:q3F…'))
+    .action(async (name: string, which: string) => {
+      await tools.withVault(async (vault) => {
+        await vault.ask('user.key.remove', { user: name, key: await keyId(which) })
+
+        async function keyId(text: string): Promise<Id<'key'>> {
+          if (isId('key', text)) return text
+          const keys = await vault.ask('user.key.list', { user: name })
+          const found = keys.find((row) => row.fingerprint === text)
+          if (found === undefined) throw misuse(`${name} has no key ${text}`, `see: tagout user key list ${name}`)
+          return found.id
+        }
+      })
+      tools.show({ user: name, removed: which }, () => `removed the key ${which} of ${name}`)
+    })
+}
+
+function describe(user: UserView): string {
+  return facts([
+    ['id', user.id],
+    ['name', user.name],
+    ['roles', user.roles.join(', ')],
+    ['state', user.state],
+    ['password', user.hasPassword ? 'set' : 'not set'],
+    ['second factor', user.hasTotp ? 'set' : 'not set'],
+    ['keys', String(user.keys)],
+    ['added', when(user.createdAt)],
+    ['last login', when(user.lastLoginAt)],
+  ])
+}
