@@ -109,6 +109,12 @@ export function open(key: Key, envelope: Uint8Array, context: Context): Secret {
   }
 }
 
+/** Does the envelope name this key? False for what is no envelope. */
+export function namesKey(key: Key, envelope: Uint8Array): boolean {
+  const named = envelope.subarray(at.keyId, at.nonce)
+  return named.length === key.id.length && timingSafeEqual(named, key.id)
+}
+
 function decrypt(
   encryption: Uint8Array,
   nonce: Uint8Array,

@@ -1,0 +1,169 @@
+import type { Kysely } from 'kysely'
+import { type Context, open, type Padding, seal } from '../crypto/envelope.ts'
+import { Key } from '../crypto/key.ts'
+import type { Database } from '../db/tables.ts'
+import { Fault } from '../kernel/fault.ts'
+import type { Secret } from '../kernel/secret.ts'
+import type { Keyring } from './keyring.ts'
+
+/** Which secret: a field (`password`, `private-key`, `passphrase`) of a version of an account's credential. */
+export type SecretPlace = {
+  readonly safe: string
+  readonly account: string
+  readonly version: number
+  readonly field: string
+  readonly kind: string
+  /** What the secret may be used for only, where it is bound to something; empty if left out. */
+  readonly binding?: string
+}
+
+export type SecretStorePorts = {
+  readonly database: Kysely<Database>
+  /** The keys of the unsealed vault; throws while it is sealed. */
+  readonly keyring: () => Keyring
+  readonly clock: () => Date
+}
+
+type Tx = { readonly db: Kysely<Database> }
+
+/**
+ * Secrets at rest: safe key → data key of a credential version → payload. Each envelope is bound to the names of
+ * its place, so that none opens anywhere else.
+ */
+export class SecretStore {
+  readonly #ports: SecretStorePorts
+
+  constructor(ports: SecretStorePorts) {
+    this.#ports = ports
+  }
+
+  /** Makes the first key of a new safe. */
+  async addSafe(tx: Tx, safe: string): Promise<void> {
+    const keyring = this.#ports.keyring()
+    using key = Key.random()
+    const envelope = seal(keyring.safeWrapping, key.secret, safeKeyContext(keyring, safe, 1))
+    await tx.db
+      .insertInto('safe_key')
+      .values({ safe, version: 1, envelope, created_at: this.#ports.clock() })
+      .execute()
+  }
+
+  /** Seals a secret in its place, once: a place is never written twice. The caller still owns the Secret. */
+  async put(tx: Tx, place: SecretPlace, secret: Secret): Promise<void> {
+    const keyring = this.#ports.keyring()
+    using dataKey = await this.#dataKeyFor(tx, keyring, place)
+    const padding: Padding = place.field === 'password' ? 'password' : 'ssh-key'
+    const envelope = seal(dataKey, secret, payloadContext(keyring, place), padding)
+    await tx.db
+      .insertInto('secret_payload')
+      .values({
+        account: place.account,
+        version: place.version,
+        field: place.field,
+        kind: place.kind,
+        binding: place.binding ?? '',
+        envelope,
+      })
+      .execute()
+  }
+
+  /**
+   * Opens the secret in a place. The caller owns it. Throws `Fault('envelope')` when what lies there was not put
+   * there, or is gone.
+   */
+  async take(place: SecretPlace, tx?: Tx): Promise<Secret> {
+    const keyring = this.#ports.keyring()
+    const db = tx?.db ?? this.#ports.database
+    const row = await db
+      .selectFrom('secret_payload as payload')
+      .innerJoin('secret_key as key', (join) =>
+        join.onRef('key.account', '=', 'payload.account').onRef('key.version', '=', 'payload.version'),
+      )
+      .select(['payload.envelope as payload', 'key.envelope as wrapped', 'key.safe_key_version as by'])
+      .where('payload.account', '=', place.account)
+      .where('payload.version', '=', place.version)
+      .where('payload.field', '=', place.field)
+      .executeTakeFirst()
+    if (row === undefined)
+      throw new Fault('envelope', `version ${place.version} of ${place.account} has no ${place.field}`)
+    const safeKey = await this.#safeKey(db, keyring, place.safe, row.by)
+    using dataKey = openKey(safeKey, row.wrapped, dataKeyContext(keyring, place, row.by))
+    return open(dataKey, row.payload, payloadContext(keyring, place))
+  }
+
+  /** Destroys the data key of a version and with it all its fields. */
+  async destroy(tx: Tx, account: string, version: number): Promise<void> {
+    await tx.db
+      .deleteFrom('secret_key')
+      .where('account', '=', account)
+      .where('version', '=', version)
+      .execute()
+  }
+
+  async #dataKeyFor(tx: Tx, keyring: Keyring, place: SecretPlace): Promise<Key> {
+    const known = await tx.db
+      .selectFrom('secret_key')
+      .select(['envelope', 'safe_key_version'])
+      .where('account', '=', place.account)
+      .where('version', '=', place.version)
+      .executeTakeFirst()
+    if (known !== undefined) {
+      const by = await this.#safeKey(tx.db, keyring, place.safe, known.safe_key_version)
+      return openKey(by, known.envelope, dataKeyContext(keyring, place, known.safe_key_version))
+    }
+    const latest = await tx.db
+      .selectFrom('safe_key')
+      .select('version')
+      .where('safe', '=', place.safe)
+      .orderBy('version', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    if (latest === undefined) throw new Fault('envelope', `safe ${place.safe} has no key`)
+    const wrapping = await this.#safeKey(tx.db, keyring, place.safe, latest.version)
+    const key = Key.random()
+    await tx.db
+      .insertInto('secret_key')
+      .values({
+        account: place.account,
+        version: place.version,
+        safe: place.safe,
+        safe_key_version: latest.version,
+        envelope: seal(wrapping, key.secret, dataKeyContext(keyring, place, latest.version)),
+      })
+      .execute()
+    return key
+  }
+
+  #safeKey(db: Kysely<Database>, keyring: Keyring, safe: string, version: number): Promise<Key> {
+    return keyring.safeKey(safe, version, async () => {
+      const row = await db
+        .selectFrom('safe_key')
+        .select('envelope')
+        .where('safe', '=', safe)
+        .where('version', '=', version)
+        .executeTakeFirst()
+      if (row === undefined) throw new Fault('envelope', `safe ${safe} has no key ${version}`)
+      return openKey(keyring.safeWrapping, row.envelope, safeKeyContext(keyring, safe, version))
+    })
+  }
+}
+
+function openKey(by: Key, envelope: Uint8Array, context: Context): Key {
+  using bytes = open(by, envelope, context)
+  return Key.of(bytes)
+}
+
+function safeKeyContext(keyring: Keyring, safe: string, version: number): Context {
+  return ['safe-key', keyring.installation, safe, String(version)]
+}
+
+function dataKeyContext(keyring: Keyring, place: SecretPlace, safeKeyVersion: number): Context {
+  const { safe, account, version } = place
+  return ['data-key', keyring.installation, safe, account, String(version), String(safeKeyVersion)]
+}
+
+// The safe key's version is left out: re-wrapping a data key must not touch its payloads.
+function payloadContext(keyring: Keyring, place: SecretPlace): Context {
+  const { safe, account, version, field, kind, binding } = place
+  return ['secret', keyring.installation, safe, account, String(version), field, kind, binding ?? '']
+}
