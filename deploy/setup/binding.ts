@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { npmFolder } from './npm.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** Where ssh2 keeps its native cipher code. */
+export const bindingFolder = join(root, 'node_modules', 'ssh2', 'lib', 'protocol', 'crypto')
+
+export type BindingState =
+  | { readonly kind: 'native' }
+  | { readonly kind: 'missing' }
+  /** Built against the headers of another Node: ssh2 would silently run its slow code. */
+  | { readonly kind: 'unusable'; readonly why: string }
+
+/** Loads the binding in a process of its own (one that crashes it is no binding) under this very Node. */
+export function examineBinding(folder: string = bindingFolder): BindingState {
+  const file = join(folder, 'build', 'Release', 'sshcrypto.node')
+  if (!existsSync(file)) return { kind: 'missing' }
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['-e', 'if (typeof require(process.argv[1]).AESGCMCipher !== "function") process.exit(3)', file],
+    { encoding: 'utf8', timeout: 20_000 },
+  )
+  if (status === 0) return { kind: 'native' }
+  const reason = stderr.split('\n').find((line) => /Error:/.test(line)) ?? `exit code ${status}`
+  return { kind: 'unusable', why: reason.replace(/^.*?Error: /, '').slice(0, 200) }
+}
+
+/** Builds ssh2's native binding against the pinned Node's own headers, where it is missing or does not load. */
+export function setUpBinding(say: (line: string) => void): void {
+  const before = examineBinding()
+  if (before.kind === 'native') return
+  if (before.kind === 'unusable') say(`ssh2's native binding does not load (${before.why})`)
+  const headers = join(dirname(process.execPath), '..')
+  const missing = ['make', 'g++', 'python3'].filter((program) => !isProgram(program))
+  const npm = npmFolder()
+  if (!existsSync(join(headers, 'include', 'node', 'node.h')))
+    return finding(say, 'the headers of this Node are missing')
+  if (npm === undefined) return finding(say, "npm's node-gyp was not found")
+  if (missing.length > 0)
+    return finding(say, `${missing.join(', ')} not found: apt-get install g++ make python3`)
+
+  say("building ssh2's native binding against the pinned Node (half a minute)")
+  rmSync(join(bindingFolder, 'build'), { recursive: true, force: true })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      join(npm, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js'),
+      'rebuild',
+      `--nodedir=${headers}`,
+      '--loglevel=error',
+    ],
+    // Settings of the surrounding npm (its own nodedir, its own Node) must not win over ours.
+    { cwd: bindingFolder, encoding: 'utf8', env: withoutNpmSettings(process.env) },
+  )
+  if (status !== 0)
+    return finding(say, `the build failed: ${(stderr + stdout).trim().split('\n').slice(-3).join(' ')}`)
+  const after = examineBinding()
+  if (after.kind !== 'native') finding(say, after.kind === 'unusable' ? after.why : 'the build made nothing')
+}
+
+function finding(say: (line: string) => void, why: string): void {
+  say(
+    `finding: ssh2 runs without its native binding (${why}); sessions work, files and output move far slower`,
+  )
+}
+
+function isProgram(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, name)))
+}
+
+function withoutNpmSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name))
+  return Object.fromEntries(kept)
+}

@@ -1,0 +1,114 @@
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { hostname, networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { Fault } from '../../vault/kernel/fault.ts'
+import { writeFor } from '../supervisor/data-folder.ts'
+import type { Settings } from '../supervisor/settings.ts'
+import type { RunAs } from '../supervisor/system-user.ts'
+import { issueServerCertificate, type KeyedCertificate, makeAuthority, whyRenew } from './authority.ts'
+
+/** Where the api finds what it serves with. */
+export type ServerFiles = {
+  readonly variables: Readonly<Record<string, string>>
+  /** A sentence when something was made or replaced. */
+  readonly changed: string | undefined
+}
+
+/**
+ * Puts certificate and key where the api reads them (`api/tls/`): the site's own, checked, or one of the
+ * installation's authority, made on the first start and renewed a month before it expires or when names change.
+ *
+ * SECURITY: the authority's key stays in the supervisor's folder; the api's user cannot read it.
+ */
+export async function provideCertificate(
+  dataDir: string,
+  settings: Settings,
+  api: RunAs | undefined,
+  now: Date,
+): Promise<ServerFiles> {
+  if (settings.http.plain) return { variables: {}, changed: undefined }
+  const folder = join(dataDir, 'api', 'tls')
+  mkdirSync(folder, { recursive: true, mode: 0o755 })
+  if (settings.certificate !== undefined) {
+    const given = readGiven(settings.certificate)
+    const files = { certFile: join(folder, 'given.crt'), keyFile: join(folder, 'given.key') }
+    writeFor(api, files.certFile, given.certificate, 0o644)
+    writeFor(api, files.keyFile, given.privateKey, 0o600)
+    return {
+      variables: { TAGOUT_HTTP_TLS_CERT: files.certFile, TAGOUT_HTTP_TLS_KEY: files.keyFile },
+      changed: undefined,
+    }
+  }
+  const authority = await ownAuthority(dataDir, now)
+  writeFor(api, join(folder, 'ca.crt'), authority.certificate, 0o644)
+  const files = { certFile: join(folder, 'server.crt'), keyFile: join(folder, 'server.key') }
+  const names = namesOf(settings)
+  const why =
+    existsSync(files.certFile) && existsSync(files.keyFile)
+      ? whyRenew(readFileSync(files.certFile, 'utf8'), authority.certificate, names, now)
+      : 'there is none yet'
+  if (why === undefined) return { variables: {}, changed: undefined }
+  const made = await issueServerCertificate(authority, names, now)
+  writeFor(api, files.keyFile, made.privateKey, 0o600)
+  writeFor(api, files.certFile, made.certificate + authority.certificate, 0o644)
+  return { variables: {}, changed: `made a server certificate (${why})` }
+}
+
+async function ownAuthority(dataDir: string, now: Date): Promise<KeyedCertificate> {
+  const folder = join(dataDir, 'supervisor', 'ca')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const files = { certificate: join(folder, 'ca.crt'), privateKey: join(folder, 'ca.key') }
+  if (existsSync(files.certificate) && existsSync(files.privateKey))
+    return {
+      certificate: readFileSync(files.certificate, 'utf8'),
+      privateKey: readFileSync(files.privateKey, 'utf8'),
+    }
+  const made = await makeAuthority(now, randomBytes(3).toString('hex'))
+  writeFor(undefined, files.privateKey, made.privateKey, 0o600)
+  writeFor(undefined, files.certificate, made.certificate, 0o644)
+  return made
+}
+
+/** The names and addresses under which the console may be reached. */
+function namesOf(settings: Settings): readonly string[] {
+  const { host } = settings.http
+  const everywhere = ['0.0.0.0', '::'].includes(host)
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((entry) => !entry.internal && !entry.address.startsWith('fe80'))
+    .map((entry) => entry.address)
+  const names = ['localhost', hostname(), '127.0.0.1', '::1', ...settings.names]
+  return [...new Set([...names, ...(everywhere ? addresses : [host])])]
+}
+
+function readGiven(files: { readonly certFile: string; readonly keyFile: string }): KeyedCertificate {
+  const read = (path: string, variable: string) => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
+      throw new Fault(
+        'configuration',
+        `${variable} names ${path}, which cannot be read (${code}): correct the path or its mode`,
+      )
+    }
+  }
+  const certificate = read(files.certFile, 'TAGOUT_HTTP_TLS_CERT')
+  const privateKey = read(files.keyFile, 'TAGOUT_HTTP_TLS_KEY')
+  let fits: boolean
+  try {
+    fits = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))
+  } catch {
+    throw new Fault(
+      'configuration',
+      'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY name no PEM certificate and unencrypted PEM key: give both in PEM',
+    )
+  }
+  if (!fits)
+    throw new Fault(
+      'configuration',
+      'the key of TAGOUT_HTTP_TLS_KEY is not that of the certificate of TAGOUT_HTTP_TLS_CERT: give the two that belong together',
+    )
+  return { certificate, privateKey }
+}
