@@ -105,8 +105,7 @@ ${examples('tagout account import accounts.csv', 'tagout account import accounts
         const steps = planImport(rows, targets, accounts)
         const work = steps.filter((step) => step.does !== 'leave').length
         if (!tools.json()) for (const step of steps) tools.io.out(`${sentence(step)}\n`)
-        const goOn =
-          work > 0 && (await confirmed(tools.io, options.yes === true, `Do these ${work} steps?`))
+        const goOn = work > 0 && (await confirmed(tools.io, options.yes === true, `Do these ${work} steps?`))
         if (goOn) await carryOut(tools, vault, file, rows, steps)
         if (tools.json()) tools.show({ done: goOn, steps }, () => '')
         else if (work === 0) tools.note('there is nothing to do')

@@ -78,7 +78,9 @@ async function readAnswers(io: Io, options: RevealOptions): Promise<Answers> {
       option: '--answers-stdin',
       confirm: false,
     })
-    const [password, code, next, ...more] = all.expose((bytes) => new TextDecoder().decode(bytes).split(/\r?\n/))
+    const [password, code, next, ...more] = all.expose((bytes) =>
+      new TextDecoder().decode(bytes).split(/\r?\n/),
+    )
     if (!password || !code || !next || more.length > 0)
       throw misuse('three lines are needed: your password, your present code, and the one after it')
     return { password: Secret.fromText(password), code, nextCode: async () => next }

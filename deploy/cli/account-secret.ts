@@ -38,7 +38,10 @@ export async function readGivenSecret(io: Io, account: string, options: SecretOp
   const text = secret.expose((bytes) => new TextDecoder().decode(bytes.subarray(0, 200)))
   if (!/PRIVATE KEY|PuTTY-User-Key-File/.test(text)) {
     secret[Symbol.dispose]()
-    throw misuse(`${options.keyFile} is not a private key`, 'give the file that ssh-keygen wrote, not the .pub')
+    throw misuse(
+      `${options.keyFile} is not a private key`,
+      'give the file that ssh-keygen wrote, not the .pub',
+    )
   }
   if (options.keyPassphraseStdin !== true) return { kind: 'ssh-key', secret, passphrase: undefined }
   const passphrase = await readSecret(io, {

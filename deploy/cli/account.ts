@@ -13,7 +13,10 @@ import { pinnedIntakeKey } from './vault-pin.ts'
 export function splitAccount(name: string): { readonly target: string; readonly login: string } {
   const [target, login, ...more] = name.split('/')
   if (!target || !login || more.length > 0)
-    throw misuse(`${JSON.stringify(name)} is not an account`, 'write it as target/login, like press-3/engineer')
+    throw misuse(
+      `${JSON.stringify(name)} is not an account`,
+      'write it as target/login, like press-3/engineer',
+    )
   return { target, login }
 }
 
@@ -93,7 +96,10 @@ export function addAccountCommands(root: Command, tools: Tools): void {
     .option('--password-stdin', 'read the password from standard input')
     .option('--key-file <file>', 'a private SSH key instead of a password')
     .option('--key-passphrase-stdin', 'read the passphrase of --key-file from standard input')
-    .addHelpText('after', examples("printf %s 'secret' | tagout account secret press-3/engineer --password-stdin"))
+    .addHelpText(
+      'after',
+      examples("printf %s 'secret' | tagout account secret press-3/engineer --password-stdin"),
+    )
     .action(async (name: string, options: SecretOptions) => {
       const changed = await tools.withVault(async (vault) => {
         const found = await vault.ask('account.show', { account: name })
@@ -144,7 +150,10 @@ function describe(account: AccountView): string {
     ['credential', credentialText(account)],
     ...(account.credential === null ? [] : [['since', when(account.credential.at)] as const]),
     ['bound to', account.boundTo.join(', ') || 'nothing: it cannot be used'],
-    ['held by', account.holder === null ? 'nobody' : `${account.holder.user}, until ${when(account.holder.until)}`],
+    [
+      'held by',
+      account.holder === null ? 'nobody' : `${account.holder.user}, until ${when(account.holder.until)}`,
+    ],
     ['added', when(account.createdAt)],
   ])
 }

@@ -17,7 +17,10 @@ export function addAuditCommands(root: Command, tools: Tools): void {
     .option('--from <seq>', 'from this number on (default: the last ones)')
     .option('--limit <count>', 'at most so many (default: 200)')
     .option('--kind <kind>', 'only of this kind, like session.started')
-    .addHelpText('after', examples('tagout audit list --limit 20', 'tagout audit list --kind account.revealed --json'))
+    .addHelpText(
+      'after',
+      examples('tagout audit list --limit 20', 'tagout audit list --kind account.revealed --json'),
+    )
     .action(async (options: { from?: string; limit?: string; kind?: string }) => {
       const from = parseFrom(options.from)
       const entries = await tools.withVault((vault) =>
@@ -78,6 +81,7 @@ export function addAuditCommands(root: Command, tools: Tools): void {
 function parseFrom(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const from = Number(text)
-  if (!Number.isSafeInteger(from) || from < 0) throw misuse(`${JSON.stringify(text)} is not the number of an entry`)
+  if (!Number.isSafeInteger(from) || from < 0)
+    throw misuse(`${JSON.stringify(text)} is not the number of an entry`)
   return from
 }

@@ -27,7 +27,10 @@ export type AuthorityOptions = {
 export async function verifiedChain(tools: Tools, vault: Vault, sodium: Sodium): Promise<AuditorChain> {
   const links = await vault.ask('auditor.lists', {})
   if (links.length === 0)
-    throw new Complaint('there are no auditors yet', 'add the first: tagout auditor add NAME KEY.pub --recovery-out FILE')
+    throw new Complaint(
+      'there are no auditors yet',
+      'add the first: tagout auditor add NAME KEY.pub --recovery-out FILE',
+    )
   const chain = await verifyChain(sodium, links, await readChainPin(tools))
   if (!chain.ok) throw refused(chain.refusal)
   await keepChainPin(tools, { version: chain.value.current.version, hash: chain.value.current.hash })

@@ -291,7 +291,9 @@ async function showAdded(
         ...(recoveryOut === undefined
           ? []
           : [`recordings recovery key in ${recoveryOut}: print it, lock it away, delete it here`]),
-        ...(link === null ? [] : [`to set password and second factor, until ${when(answer.enrolment?.expiresAt)}: ${link}`]),
+        ...(link === null
+          ? []
+          : [`to set password and second factor, until ${when(answer.enrolment?.expiresAt)}: ${link}`]),
       ]
         .map((line) => `${line}\n`)
         .join(''),

@@ -9,16 +9,22 @@ export type CsvRow = { readonly line: number; readonly cells: Readonly<Record<st
  *
  * SECURITY: complaints name lines and columns, never the text of a cell: cells hold secrets.
  */
-export function parseCsv(text: string, known: readonly string[], required: readonly string[]): readonly CsvRow[] {
+export function parseCsv(
+  text: string,
+  known: readonly string[],
+  required: readonly string[],
+): readonly CsvRow[] {
   const [head, ...rows] = records(text.replace(/^\ufeff/, ''))
-  if (head === undefined) throw misuse('the file is empty', `its first line names the columns: ${known.join(',')}`)
+  if (head === undefined)
+    throw misuse('the file is empty', `its first line names the columns: ${known.join(',')}`)
   const names = head.cells.map((name) => name.trim().toLowerCase())
   const strange = names.findIndex((name) => !known.includes(name))
   if (strange !== -1)
     throw misuse(`column ${strange + 1} has no name that is known`, `the columns are ${known.join(',')}`)
   if (new Set(names).size !== names.length) throw misuse('a column is there twice')
   const missing = required.find((name) => !names.includes(name))
-  if (missing !== undefined) throw misuse(`there is no column ${missing}`, `the columns are ${known.join(',')}`)
+  if (missing !== undefined)
+    throw misuse(`there is no column ${missing}`, `the columns are ${known.join(',')}`)
   return rows.map(({ line, cells }) => {
     if (cells.length !== names.length)
       throw misuse(`line ${line} has ${cells.length} columns, the first line has ${names.length}`)

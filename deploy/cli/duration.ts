@@ -21,7 +21,9 @@ export function parseMoment(text: string, now: number = Date.now()): string {
   if (text.startsWith('+')) return new Date(now + parseDuration(text.slice(1)) * 1000).toISOString()
   const shaped = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)
   // A date without a time would be midnight in UTC by the standard; people mean their own midnight.
-  const parsed = shaped ? Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T')) : Number.NaN
+  const parsed = shaped
+    ? Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'))
+    : Number.NaN
   if (Number.isNaN(parsed))
     throw misuse(
       `${JSON.stringify(text)} is not a date and time`,

@@ -107,7 +107,10 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
       const findings = await examine(tools.dataDir())
       tools.show(findings, () =>
         findings
-          .map((found) => `${marks[found.level]}  ${found.text}\n${found.next === undefined ? '' : `      ${found.next}\n`}`)
+          .map(
+            (found) =>
+              `${marks[found.level]}  ${found.text}\n${found.next === undefined ? '' : `      ${found.next}\n`}`,
+          )
           .join(''),
       )
       const wrong = findings.filter((found) => found.level === 'wrong').length

@@ -11,7 +11,13 @@ import {
 } from '../../recorder/replay/index.ts'
 import { openGroupKeys } from '../../vault/auditors/index.ts'
 import type { Id } from '../../vault/kernel/id.ts'
-import { asListed, type AuthorityOptions, logInAsAuditor, verifiedChain, withAuthority } from './auditor-identity.ts'
+import {
+  asListed,
+  type AuthorityOptions,
+  logInAsAuditor,
+  verifiedChain,
+  withAuthority,
+} from './auditor-identity.ts'
 import { Complaint, refused } from './complaint.ts'
 import { withRecording } from './recording-source.ts'
 import { loadSodium } from './sodium.ts'

@@ -96,7 +96,8 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
 
 function parseForm(text: string): ExportForm {
   const found = exportForms.find((known) => known === text)
-  if (found === undefined) throw misuse(`there is no form ${JSON.stringify(text)}`, `choose one of ${exportForms.join(', ')}`)
+  if (found === undefined)
+    throw misuse(`there is no form ${JSON.stringify(text)}`, `choose one of ${exportForms.join(', ')}`)
   return found
 }
 

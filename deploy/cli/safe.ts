@@ -10,7 +10,10 @@ export function addSafeCommands(root: Command, tools: Tools): void {
   safe
     .command('add <name>')
     .description('add a safe')
-    .option('--input <policy>', `what is recorded of typed input: ${inputPolicies.join(', ')} (default: echoed)`)
+    .option(
+      '--input <policy>',
+      `what is recorded of typed input: ${inputPolicies.join(', ')} (default: echoed)`,
+    )
     .addHelpText('after', examples('tagout safe add line-3', 'tagout safe add line-4 --input timing_only'))
     .action(async (name: string, options: { input?: string }) => {
       const inputPolicy = inputPolicies.find((known) => known === options.input)
@@ -36,7 +39,10 @@ export function addSafeCommands(root: Command, tools: Tools): void {
           ['INPUT', (row) => row.inputPolicy],
           ['TARGETS', (row) => String(row.targets)],
           ['ACCOUNTS', (row) => String(row.accounts)],
-          ['MEMBERS', (row) => row.members.map((member) => `${member.user}:${member.permissions.join('+')}`).join(' ')],
+          [
+            'MEMBERS',
+            (row) => row.members.map((member) => `${member.user}:${member.permissions.join('+')}`).join(' '),
+          ],
         ],
         'there are no safes; add one with: tagout safe add NAME',
       )
@@ -49,13 +55,20 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     .option('--none', 'take all permissions away')
     .addHelpText(
       'after',
-      examples('tagout safe member line-3 alice --allow manage,approve', 'tagout safe member line-3 alice --none'),
+      examples(
+        'tagout safe member line-3 alice --allow manage,approve',
+        'tagout safe member line-3 alice --none',
+      ),
     )
     .action(async (name: string, user: string, options: { allow?: readonly string[]; none?: boolean }) => {
       if ((options.allow === undefined) === (options.none !== true))
         throw misuse('say either --allow PERMISSIONS or --none')
       const changed = await tools.withVault((vault) =>
-        vault.ask('safe.member.set', { safe: name, user, permissions: parsePermissions(options.allow ?? []) }),
+        vault.ask('safe.member.set', {
+          safe: name,
+          user,
+          permissions: parsePermissions(options.allow ?? []),
+        }),
       )
       tools.show(changed, () => {
         const member = changed.members.find((row) => row.user === user)

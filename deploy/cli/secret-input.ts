@@ -13,7 +13,8 @@ async function readStdin(io: Io, what: string): Promise<Secret> {
   for await (const chunk of io.stdin) {
     const part = Buffer.from(chunk)
     bytes += part.length
-    if (bytes > maxSecretBytes) throw misuse(`the ${what} on standard input is too long`, 'give at most 64 KiB')
+    if (bytes > maxSecretBytes)
+      throw misuse(`the ${what} on standard input is too long`, 'give at most 64 KiB')
     chunks.push(part)
   }
   const all = Buffer.concat(chunks)

@@ -63,7 +63,9 @@ ${examples(
       const logins = await tools.withVault(async (vault) => {
         const grants = await vault.ask('grant.list', { user: options.user })
         return groupLogins(
-          grants.filter((grant) => grant.state === 'active' || grant.state === 'future').map((grant) => grant.account),
+          grants
+            .filter((grant) => grant.state === 'active' || grant.state === 'future')
+            .map((grant) => grant.account),
         )
       })
       const gateway = {

@@ -128,7 +128,10 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     .command('pin <target> [fingerprint]')
     .description('pin the host key that a target must show; earlier pins end')
     .option('--now', 'pin what the target shows now')
-    .addHelpText('after', examples('tagout target pin press-3 SHA256:4cmU…', 'tagout target pin press-3 --now'))
+    .addHelpText(
+      'after',
+      examples('tagout target pin press-3 SHA256:4cmU…', 'tagout target pin press-3 --now'),
+    )
     .action(async (name: string, fingerprint: string | undefined, options: { now?: boolean }) => {
       if (fingerprint !== undefined && options.now === true)
         throw misuse('give the fingerprint or --now, not both')
@@ -138,7 +141,10 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         const key = await scanned(vault, name)
         tools.note(`${name} shows ${key.type} ${key.fingerprint}`)
         if (!(await confirmed(tools.io, false, 'Pin it?')))
-          throw new Complaint('nothing is pinned', `pin it with: tagout target pin ${name} ${key.fingerprint}`)
+          throw new Complaint(
+            'nothing is pinned',
+            `pin it with: tagout target pin ${name} ${key.fingerprint}`,
+          )
         return vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
       })
       tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
