@@ -17,11 +17,14 @@ export type ApiConfig = {
   readonly transport: Transport
   /** Host names (without port) under which the console may be reached; empty: any name, over TLS. */
   readonly names: readonly string[]
+  /** Where sessions come in, to be told to people; 0: a port that the system chose. */
+  readonly sshPort: number
   /** Where the built console lies. */
   readonly consoleDir: string
 }
 
 const fileSchema = z.object({
+  ssh: z.object({ port: z.int().min(0).max(65535).optional() }).optional(),
   http: z
     .strictObject({
       host: z.string().min(1).max(255).optional(),
@@ -41,10 +44,10 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
   const dataDir = env.TAGOUT_DATA
   if (dataDir === undefined || dataDir === '')
     throw new Fault('configuration', 'TAGOUT_DATA is not set: give the data folder, as npm start does')
-  const file = readSettings(join(dataDir, 'tagout.json'))
-  const host = env.TAGOUT_HTTP_HOST ?? file.host ?? '127.0.0.1'
-  const certFile = env.TAGOUT_HTTP_TLS_CERT ?? file.tls?.certFile
-  const keyFile = env.TAGOUT_HTTP_TLS_KEY ?? file.tls?.keyFile
+  const { http: file = {}, ssh } = readSettings(join(dataDir, 'tagout.json'))
+  const host = env.TAGOUT_HTTP_HOST || (file.host ?? '127.0.0.1')
+  const certFile = env.TAGOUT_HTTP_TLS_CERT || file.tls?.certFile
+  const keyFile = env.TAGOUT_HTTP_TLS_KEY || file.tls?.keyFile
   if ((certFile === undefined) !== (keyFile === undefined))
     throw new Fault(
       'configuration',
@@ -59,7 +62,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
   return {
     dataDir,
     host,
-    port: env.TAGOUT_HTTP_PORT === undefined ? (file.port ?? 8443) : readPort(env.TAGOUT_HTTP_PORT),
+    port: readPort('TAGOUT_HTTP_PORT', env.TAGOUT_HTTP_PORT) ?? file.port ?? 8443,
     transport: plain
       ? { kind: 'insecurePlain' }
       : {
@@ -68,11 +71,12 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
           keyFile: resolve(dataDir, keyFile ?? join('api', 'tls', 'server.key')),
         },
     names: file.names ?? [],
+    sshPort: readPort('TAGOUT_SSH_PORT', env.TAGOUT_SSH_PORT) ?? ssh?.port ?? 2222,
     consoleDir: join(import.meta.dirname, '..', 'web', 'dist'),
   }
 }
 
-function readSettings(path: string): NonNullable<z.infer<typeof fileSchema>['http']> {
+function readSettings(path: string): z.infer<typeof fileSchema> {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -87,7 +91,7 @@ function readSettings(path: string): NonNullable<z.infer<typeof fileSchema>['htt
     throw new Fault('configuration', `${path} is not JSON: correct it, or remove it to use the defaults`)
   }
   const parsed = fileSchema.safeParse(json)
-  if (parsed.success) return parsed.data.http ?? {}
+  if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new Fault(
     'configuration',
@@ -95,10 +99,11 @@ function readSettings(path: string): NonNullable<z.infer<typeof fileSchema>['htt
   )
 }
 
-function readPort(text: string): number {
+function readPort(variable: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (port >= 0 && port <= 65535) return port
-  throw new Fault('configuration', 'TAGOUT_HTTP_PORT is not a port: give a number from 0 to 65535')
+  throw new Fault('configuration', `${variable} is not a port: give a number from 0 to 65535`)
 }
 
 function isYes(text: string): boolean {

@@ -14,7 +14,6 @@ export class VaultLink implements AsyncDisposable {
   readonly #path: string
   readonly #identity: PlaneIdentity
   #client: Promise<VaultClient> | undefined
-  #closed = false
 
   constructor(path: string, identity: PlaneIdentity) {
     this.#path = path
@@ -28,7 +27,6 @@ export class VaultLink implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
     const client = await this.#client?.catch(() => undefined)
     await client?.[Symbol.asyncDispose]()
   }
@@ -36,17 +34,11 @@ export class VaultLink implements AsyncDisposable {
   async #connected(): Promise<VaultClient> {
     const known = this.#client
     if (known !== undefined) {
-      const client = await known
-      if (client.peer.isOpen || this.#closed) return client
+      const client = await known.catch(() => undefined)
+      if (client?.peer.isOpen === true) return client
     }
     // Whoever comes first connects; the others of that moment wait for the same connection.
-    if (this.#client === known) {
-      const opening = connectPlane(this.#path, this.#identity, () => undefined)
-      this.#client = opening
-      opening.catch(() => {
-        if (this.#client === opening) this.#client = undefined
-      })
-    }
+    if (this.#client === known) this.#client = connectPlane(this.#path, this.#identity, () => undefined)
     return this.#client ?? this.#connected()
   }
 }

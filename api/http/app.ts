@@ -22,6 +22,8 @@ export type AppOptions = {
   readonly tls: boolean
   readonly names: readonly string[]
   readonly consoleDir: string
+  /** Told to people who want to connect. */
+  readonly sshPort: number
   readonly limits?: Limits
 }
 
@@ -44,7 +46,7 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
   app.use('/api', noStore)
   app.use(checkOrigin(options))
   app.get('/api/health', (_request, response) => {
-    response.json({ ok: true })
+    response.json({ ok: true, sshPort: options.sshPort })
   })
   const proof = limitRate(limits.proofs)
   for (const route of routes)
