@@ -46,8 +46,14 @@ export type Frame =
       readonly duration: number
       readonly at: number
     }
-  /** Input under the policy `timing_only`. */
-  | { readonly kind: 'timing'; readonly channel: number; readonly length: number; readonly at: number }
+  /** So many bytes were typed, without saying which; `submit`: Enter was among them. */
+  | {
+      readonly kind: 'timing'
+      readonly channel: number
+      readonly length: number
+      readonly submit: boolean
+      readonly at: number
+    }
   /** The whole state of one channel's terminal: write `bytes` to a fresh terminal of this size. */
   | {
       readonly kind: 'keyframe'

@@ -1,0 +1,157 @@
+import { closeSync } from 'node:fs'
+import { type MessagePort, parentPort } from 'node:worker_threads'
+import { Container } from './container.ts'
+import type { SealOrder, SealReport } from './seal-message.ts'
+import { Sealing } from './sealing.ts'
+
+/**
+ * The sealing thread: deflates, encrypts, hashes, signs and writes for all recordings of its process, so that the
+ * thread which relays does not. Writing is synchronous: a store that hangs holds this thread, and the relaying
+ * thread, which sees no answer, stops relaying.
+ */
+type Open = { readonly sealing: Sealing; readonly fd: number; checkpointAt: number }
+
+const checkpointEveryMs = 5000
+const sweepEveryMs = 500
+const restEverySweeps = 360
+const syncsAtOnce = 4
+/** Smaller buffers are cheaper to make than to pass around. */
+const worthReturning = 64 * 1024
+
+const port = parentPort as MessagePort
+const open = new Map<number, Open>()
+const unsynced = new Set<number>()
+let reports: SealReport[] = []
+let returned: ArrayBuffer[] = []
+let syncing = 0
+let sweeps = 0
+
+port.on('message', (orders: readonly SealOrder[]) => {
+  for (const order of orders) {
+    try {
+      carryOut(order)
+    } catch (error) {
+      fail(order.id, error)
+    }
+  }
+  send()
+})
+
+const sweeper = setInterval(sweep, sweepEveryMs)
+sweeper.unref()
+
+function carryOut(order: SealOrder): void {
+  if (order.op === 'open') {
+    const container = new Container(order.fd, order.size, order.keys)
+    open.set(order.id, { sealing: new Sealing(container), fd: order.fd, checkpointAt: performance.now() })
+    return
+  }
+  const recording = open.get(order.id)
+  if (recording === undefined) return // failed before: already reported
+  const { sealing } = recording
+  switch (order.op) {
+    case 'chunk': {
+      sealing.chunk(order.plain)
+      const buffer = order.plain.buffer as ArrayBuffer
+      const size = sealing.container.size
+      if (buffer.byteLength >= worthReturning) {
+        returned.push(buffer)
+        reports.push({ op: 'written', id: order.id, plain: order.plain.length, size, buffer })
+      } else reports.push({ op: 'written', id: order.id, plain: order.plain.length, size })
+      unsynced.add(order.id)
+      checkpointWhenDue(order.id, recording)
+      return
+    }
+    case 'finish': {
+      const { size, root } = sealing.finish(order.reason)
+      forget(order.id)
+      // The end is durable before it is told: what says complete stays complete.
+      void sealing.container.sync().then(
+        () => conclude(recording.fd, { op: 'finished', id: order.id, size, root }),
+        (error: unknown) => conclude(recording.fd, { op: 'failed', id: order.id, code: codeOf(error) }),
+      )
+      return
+    }
+    case 'abandon':
+      sealing.abandon()
+      forget(order.id)
+      closeSync(recording.fd)
+  }
+}
+
+function checkpointWhenDue(id: number, recording: Open): void {
+  const now = performance.now()
+  if (now - recording.checkpointAt < checkpointEveryMs || !recording.sealing.container.hasUncheckpointed)
+    return
+  const written = recording.sealing.container.checkpoint()
+  if (written === undefined) return
+  recording.checkpointAt = now
+  reports.push({ op: 'checkpoint', id, ...written })
+}
+
+/** Every half second: checkpoints that no further chunk brought about, and the disk for what was written. */
+function sweep(): void {
+  sweeps += 1
+  for (const id of unsynced) {
+    const recording = open.get(id)
+    if (recording === undefined) {
+      unsynced.delete(id)
+      continue
+    }
+    if (syncing < syncsAtOnce) {
+      unsynced.delete(id)
+      syncing += 1
+      recording.sealing.container
+        .sync()
+        .catch((error: unknown) => {
+          fail(id, error)
+          send()
+        })
+        .finally(() => {
+          syncing -= 1
+        })
+    }
+  }
+  for (const [id, recording] of open) {
+    try {
+      checkpointWhenDue(id, recording)
+      if (sweeps % restEverySweeps === 0) recording.sealing.rest()
+    } catch (error) {
+      fail(id, error)
+    }
+  }
+  send()
+}
+
+function fail(id: number, error: unknown): void {
+  const recording = open.get(id)
+  if (recording === undefined) return
+  forget(id)
+  recording.sealing.abandon()
+  conclude(recording.fd, { op: 'failed', id, code: codeOf(error) })
+}
+
+function conclude(fd: number, report: SealReport): void {
+  try {
+    closeSync(fd)
+  } finally {
+    reports.push(report)
+    send()
+  }
+}
+
+function forget(id: number): void {
+  open.delete(id)
+  unsynced.delete(id)
+}
+
+function send(): void {
+  if (reports.length === 0) return
+  port.postMessage(reports, returned)
+  reports = []
+  returned = []
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'internal'
+}

@@ -1,0 +1,331 @@
+import type { EndReason, InputPolicy } from '../../vault/contract.ts'
+import { Fault } from '../../vault/kernel/fault.ts'
+import type { AppendedFrame, Frame } from '../replay/frame.ts'
+import { FrameBuffer } from '../replay/frame-codec.ts'
+import { flushLater } from './flusher.ts'
+import type { MadeHeader } from './header.ts'
+import { InputRule } from './input-policy.ts'
+import { plainMark } from './mark-text.ts'
+import type { SealReport } from './seal-message.ts'
+import { sealer } from './sealer.ts'
+
+export type SignedCheckpoint = {
+  readonly checkpoint: Uint8Array
+  readonly signature: Uint8Array
+  readonly sizeBytes: number
+}
+
+export type WriterEvents = {
+  /** At most every 5 s, when something was recorded since: for `session.checkpoint`. */
+  readonly onCheckpoint?: (checkpoint: SignedCheckpoint) => void
+  /** Once, when the recording cannot go on: the session must end. `append` throws from then on. */
+  readonly onFailed?: (fault: Fault) => void
+  /** Once, at 90 % of the quota. At 100 % `append` throws `QuotaReached`. */
+  readonly onQuotaWarning?: (usedBytes: number, quotaBytes: number) => void
+}
+
+export type FinishedRecording = {
+  readonly state: 'complete' | 'incomplete'
+  readonly sizeBytes: number
+  readonly root?: Uint8Array
+}
+
+/** The recording is as long as it may get. The session ends; the recording can still be finished in order. */
+export class QuotaReached extends Fault {
+  constructor() {
+    super('recording', 'the recording has reached its quota')
+    this.name = 'QuotaReached'
+  }
+}
+
+/** A chunk is sealed when it has this much, or `flushAfterMs` after its first frame. */
+const chunkBytes = 256 * 1024
+const frameBytes = 128 * 1024
+/** Bytes taken and not yet written, per recording: the bounded buffer. A terminal needs less, and is read behind it. */
+const boundBytes = 4 * 1024 * 1024
+const terminalBoundBytes = 512 * 1024
+const stalledAfterMs = 2000
+const failedAfterMs = 5000
+const finishWithinMs = 5000
+/** Kept free under the quota for the end of the recording. */
+const quotaMargin = 128 * 1024
+
+type Waiter = { readonly resolve: () => void; readonly reject: (fault: Fault) => void }
+
+/**
+ * Takes a session's frames and has them sealed into its recording.
+ *
+ * INVARIANT: relay a frame only after `append` returned `undefined` or its promise resolved. The frame is then in the
+ * bounded buffer, at most 250 ms from the disk. A slow store makes callers wait; one that does not answer for 5 s, or
+ * fails, fails the recording, and no frame is taken any more.
+ */
+export class RecordingWriter implements AsyncDisposable {
+  /** SHA-256 of the header: for `session.start`. */
+  readonly headerHash: Uint8Array
+  /** Ed25519, the session's own: for `session.start`. */
+  readonly publicKey: Uint8Array
+  readonly #id: number
+  readonly #events: WriterEvents
+  readonly #quota: number
+  readonly #input: InputRule
+  readonly #startedAt = performance.now()
+  readonly #frames = new FrameBuffer()
+  readonly #sent: { readonly plain: number; at: number }[] = []
+  #sentHead = 0
+  #outstanding = 0
+  #isDue = false
+  #waiters: Waiter[] = []
+  #size: number
+  #state: 'open' | 'finishing' | 'finished' | 'failed' = 'open'
+  #fault: Fault | undefined
+  #isStalled = false
+  #isWarned = false
+  #hasTerminal = false
+  #finished: FinishedRecording | undefined
+  #onFinished: ((finished: FinishedRecording) => void) | undefined
+
+  constructor(
+    header: MadeHeader,
+    recording: string,
+    fd: number,
+    rules: { readonly inputPolicy: InputPolicy; readonly quotaBytes: number },
+    events: WriterEvents,
+  ) {
+    this.headerHash = header.hash
+    this.publicKey = header.publicKey
+    this.#events = events
+    this.#quota = rules.quotaBytes
+    this.#input = new InputRule(rules.inputPolicy)
+    this.#size = header.bytes.length
+    this.#id = sealer.add({
+      report: (report) => this.#report(report),
+      watch: (now, grace) => this.#watch(now, grace),
+    })
+    const { recordingKey, signKey, hash: headerHash } = header
+    sealer.send({
+      op: 'open',
+      id: this.#id,
+      fd,
+      size: this.#size,
+      keys: { recording, headerHash, recordingKey, signKey },
+    })
+  }
+
+  /** Bytes of the file, as far as they are written. */
+  get sizeBytes(): number {
+    return this.#size
+  }
+
+  get isFailed(): boolean {
+    return this.#state === 'failed'
+  }
+
+  /** Milliseconds since the recording began, on its own clock. */
+  get elapsed(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  /**
+   * Takes a frame. Returns `undefined` when it is accepted and there is room for more; a promise when callers have to
+   * wait before they relay it and read more. Throws (or the promise rejects with) `Fault('recording')` when the
+   * recording failed, `QuotaReached` when it is full. `bytes` are copied.
+   */
+  append(frame: AppendedFrame): Promise<void> | undefined {
+    if (this.#state !== 'open')
+      throw this.#fault ?? new Fault('recording', 'the recording is finished already')
+    if (this.#size + this.#outstanding > this.#quota - quotaMargin) throw new QuotaReached()
+    const at = Math.round(this.elapsed * 1e6)
+    switch (frame.kind) {
+      case 'output':
+      case 'stderr':
+        this.#addAll(this.#input.output(frame.channel, frame.bytes, at))
+        this.#addBytes(frame.kind, frame.channel, frame.bytes, at)
+        break
+      case 'input':
+        for (const kept of this.#input.input(frame.channel, frame.bytes, at))
+          if (kept.kind === 'input') this.#addBytes('input', kept.channel, kept.bytes, at)
+          else this.#frames.add(kept)
+        break
+      case 'resize':
+        this.#frames.add({ ...frame, at })
+        break
+      case 'mark':
+        this.#mark(frame, at)
+        break
+    }
+    this.#flushWhenDue()
+    return this.#isFull()
+      ? new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
+      : undefined
+  }
+
+  /** Resolves when all that was taken so far is written; rejects when the recording failed. */
+  async flush(): Promise<void> {
+    this.#seal()
+    while (this.#outstanding > 0 && this.#state !== 'failed')
+      await new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    if (this.#fault !== undefined) throw this.#fault
+  }
+
+  /** Writes the signed end and makes it durable. Never throws: a recording that failed is reported `incomplete`. */
+  async finish(reason: EndReason): Promise<FinishedRecording> {
+    if (this.#finished !== undefined) return this.#finished
+    if (this.#state === 'open') {
+      this.#addAll(this.#input.closeAll(Math.round(this.elapsed * 1e6)))
+      this.#seal()
+      this.#state = 'finishing'
+      sealer.send({ op: 'finish', id: this.#id, reason })
+    }
+    if (this.#state === 'failed') return { state: 'incomplete', sizeBytes: this.#size }
+    return new Promise((resolve) => {
+      const before = this.#onFinished
+      const timer = setTimeout(
+        () => this.#fail(new Fault('recording', 'the store did not take the end')),
+        finishWithinMs,
+      )
+      this.#onFinished = (finished) => {
+        clearTimeout(timer)
+        before?.(finished)
+        resolve(finished)
+      }
+    })
+  }
+
+  /** Finishes a recording that nobody finished: something went wrong around it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.finish('protocol error')
+  }
+
+  #mark(frame: AppendedFrame & { readonly kind: 'mark' }, at: number): void {
+    const mark = plainMark(frame.mark)
+    if (mark.kind === 'open') {
+      const isTerminal = mark.columns !== undefined && mark.rows !== undefined
+      this.#hasTerminal ||= isTerminal
+      this.#input.open(frame.channel, isTerminal)
+    } else if (mark.kind === 'close') this.#addAll(this.#input.close(frame.channel, at))
+    this.#frames.add({ kind: 'mark', channel: frame.channel, mark, at })
+  }
+
+  #addAll(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#frames.add(frame)
+  }
+
+  #addBytes(kind: 'output' | 'stderr' | 'input', channel: number, bytes: Uint8Array, at: number): void {
+    for (let from = 0; from < bytes.length; from += frameBytes) {
+      const part = bytes.length <= frameBytes ? bytes : bytes.subarray(from, from + frameBytes)
+      // The first frames of a flood grow the small buffer; from then on it comes from the pool.
+      this.#frames.addBytes(kind, channel, at, part)
+      if (this.#frames.length >= chunkBytes) this.#seal()
+    }
+  }
+
+  #flushWhenDue(): void {
+    if (this.#frames.length >= chunkBytes) this.#seal()
+    else if (!this.#isDue && this.#frames.length > 0) {
+      this.#isDue = true
+      flushLater(() => {
+        this.#isDue = false
+        if (this.#state === 'open') this.#seal()
+      })
+    }
+  }
+
+  #seal(): void {
+    if (this.#frames.length === 0 || this.#state === 'failed') return
+    const isBulk = this.#frames.length >= chunkBytes
+    const taken = isBulk
+      ? this.#frames.take(sealer.bulkBuffer(chunkBytes + frameBytes + 4096))
+      : this.#frames.takeCopy()
+    if (this.#outstanding === 0) sealer.setWaiting(this.#id, true)
+    this.#outstanding += taken.length
+    this.#sent.push({ plain: taken.length, at: performance.now() })
+    sealer.send({ op: 'chunk', id: this.#id, plain: taken })
+  }
+
+  #isFull(): boolean {
+    const bound = this.#hasTerminal ? terminalBoundBytes : boundBytes
+    return this.#isStalled || this.#outstanding + this.#frames.length > bound
+  }
+
+  #report(report: SealReport): void {
+    switch (report.op) {
+      case 'written':
+        this.#size = report.size
+        this.#outstanding -= report.plain
+        this.#sentHead += 1
+        if (this.#outstanding === 0) {
+          this.#sent.length = 0
+          this.#sentHead = 0
+          sealer.setWaiting(this.#id, false)
+        } else if (this.#sentHead > 256) {
+          this.#sent.splice(0, this.#sentHead)
+          this.#sentHead = 0
+        }
+        this.#isStalled = false
+        this.#warnOfQuota()
+        if (!this.#isFull() || this.#outstanding === 0) this.#release()
+        return
+      case 'checkpoint':
+        this.#size = report.size
+        this.#events.onCheckpoint?.({
+          checkpoint: report.body,
+          signature: report.signature,
+          sizeBytes: report.size,
+        })
+        return
+      case 'finished':
+        this.#state = 'finished'
+        this.#size = report.size
+        this.#conclude({ state: 'complete', sizeBytes: report.size, root: report.root })
+        return
+      case 'failed':
+        this.#fail(new Fault('recording', failureText(report.code)))
+    }
+  }
+
+  #watch(now: number, grace: number): void {
+    const oldest = this.#sent[this.#sentHead]
+    if (oldest === undefined) return
+    if (grace > 0) for (const sent of this.#sent) sent.at += grace
+    const lag = now - oldest.at
+    if (lag > failedAfterMs) {
+      sealer.send({ op: 'abandon', id: this.#id })
+      this.#fail(new Fault('recording', 'the recording store does not answer'))
+    } else this.#isStalled = lag > stalledAfterMs
+  }
+
+  #warnOfQuota(): void {
+    if (this.#isWarned || this.#size < this.#quota * 0.9) return
+    this.#isWarned = true
+    this.#events.onQuotaWarning?.(this.#size, this.#quota)
+  }
+
+  #release(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { resolve } of waiters) resolve()
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#state === 'failed' || this.#state === 'finished') return
+    this.#state = 'failed'
+    this.#fault = fault
+    this.#outstanding = 0
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { reject } of waiters) reject(fault)
+    this.#conclude({ state: 'incomplete', sizeBytes: this.#size })
+    this.#events.onFailed?.(fault)
+  }
+
+  #conclude(finished: FinishedRecording): void {
+    this.#finished = finished
+    sealer.remove(this.#id)
+    this.#onFinished?.(finished)
+  }
+}
+
+function failureText(code: string): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return 'the recording store is full'
+  return `the recording store failed (${code})`
+}
