@@ -5,8 +5,7 @@ import { BoxKeyPair } from '../crypto/sealed-box.ts'
 import { type SigningKey, signingKeyOf } from '../crypto/signing.ts'
 
 /**
- * The keys of an unsealed vault: the root, what is derived from it, and the safe keys opened so far. Disposing wipes
- * them, as far as JavaScript can (docs/envelope-format.md says how far that is).
+ * The keys of an unsealed vault: the root and what is derived from it. Disposing wipes them, as far as JavaScript can (docs/envelope-format.md says how far that is).
  */
 export class Keyring implements Disposable {
   readonly installation: string
@@ -20,7 +19,6 @@ export class Keyring implements Disposable {
   readonly #root: Key
   readonly #purposes = new Map<Purpose, Uint8Array>()
   readonly #macKeys = new Map<Purpose, KeyObject>()
-  readonly #safeKeys = new Map<string, Key>()
   #wiped = false
 
   /** Takes ownership of `root`. */
@@ -55,28 +53,11 @@ export class Keyring implements Disposable {
     return createHmac('sha256', key).update(bytes).digest()
   }
 
-  /** The opened key of a safe, or what `load` brings, which the keyring then owns. */
-  async safeKey(safe: string, version: number, load: () => Promise<Key>): Promise<Key> {
-    const name = `${safe} ${version}`
-    const known = this.#safeKeys.get(name)
-    if (known !== undefined) return known
-    const loaded = await load()
-    // Somebody else may have loaded it meanwhile, or the vault may have been sealed.
-    const raced = this.#safeKeys.get(name)
-    if (raced !== undefined || this.#wiped) loaded[Symbol.dispose]()
-    if (this.#wiped) throw new Error('keyring used after it was wiped')
-    if (raced !== undefined) return raced
-    this.#safeKeys.set(name, loaded)
-    return loaded
-  }
-
   [Symbol.dispose](): void {
     this.#wiped = true
     for (const key of this.#purposes.values()) key.fill(0)
-    for (const key of this.#safeKeys.values()) key[Symbol.dispose]()
     this.#purposes.clear()
     this.#macKeys.clear()
-    this.#safeKeys.clear()
     this.intake[Symbol.dispose]()
     this.safeWrapping[Symbol.dispose]()
     this.stateKey[Symbol.dispose]()

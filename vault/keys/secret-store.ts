@@ -79,15 +79,23 @@ export class SecretStore {
       .innerJoin('secret_key as key', (join) =>
         join.onRef('key.account', '=', 'payload.account').onRef('key.version', '=', 'payload.version'),
       )
-      .select(['payload.envelope as payload', 'key.envelope as wrapped', 'key.safe_key_version as by'])
+      .innerJoin('safe_key as by', (join) =>
+        join.onRef('by.safe', '=', 'key.safe').onRef('by.version', '=', 'key.safe_key_version'),
+      )
+      .select([
+        'payload.envelope as payload',
+        'key.envelope as data_key',
+        'by.envelope as safe_key',
+        'by.version',
+      ])
       .where('payload.account', '=', place.account)
       .where('payload.version', '=', place.version)
       .where('payload.field', '=', place.field)
       .executeTakeFirst()
     if (row === undefined)
       throw new Fault('envelope', `version ${place.version} of ${place.account} has no ${place.field}`)
-    const safeKey = await this.#safeKey(db, keyring, place.safe, row.by)
-    using dataKey = openKey(safeKey, row.wrapped, dataKeyContext(keyring, place, row.by))
+    using safeKey = openSafeKey(keyring, place.safe, row.version, row.safe_key)
+    using dataKey = openKey(safeKey, row.data_key, dataKeyContext(keyring, place, row.version))
     return open(dataKey, row.payload, payloadContext(keyring, place))
   }
 
@@ -102,24 +110,27 @@ export class SecretStore {
 
   async #dataKeyFor(tx: Tx, keyring: Keyring, place: SecretPlace): Promise<Key> {
     const known = await tx.db
-      .selectFrom('secret_key')
-      .select(['envelope', 'safe_key_version'])
-      .where('account', '=', place.account)
-      .where('version', '=', place.version)
+      .selectFrom('secret_key as key')
+      .innerJoin('safe_key as by', (join) =>
+        join.onRef('by.safe', '=', 'key.safe').onRef('by.version', '=', 'key.safe_key_version'),
+      )
+      .select(['key.envelope as data_key', 'by.envelope as safe_key', 'by.version'])
+      .where('key.account', '=', place.account)
+      .where('key.version', '=', place.version)
       .executeTakeFirst()
     if (known !== undefined) {
-      const by = await this.#safeKey(tx.db, keyring, place.safe, known.safe_key_version)
-      return openKey(by, known.envelope, dataKeyContext(keyring, place, known.safe_key_version))
+      using by = openSafeKey(keyring, place.safe, known.version, known.safe_key)
+      return openKey(by, known.data_key, dataKeyContext(keyring, place, known.version))
     }
     const latest = await tx.db
       .selectFrom('safe_key')
-      .select('version')
+      .select(['version', 'envelope'])
       .where('safe', '=', place.safe)
       .orderBy('version', 'desc')
       .limit(1)
       .executeTakeFirst()
     if (latest === undefined) throw new Fault('envelope', `safe ${place.safe} has no key`)
-    const wrapping = await this.#safeKey(tx.db, keyring, place.safe, latest.version)
+    using wrapping = openSafeKey(keyring, place.safe, latest.version, latest.envelope)
     const key = Key.random()
     await tx.db
       .insertInto('secret_key')
@@ -133,19 +144,10 @@ export class SecretStore {
       .execute()
     return key
   }
+}
 
-  #safeKey(db: Kysely<Database>, keyring: Keyring, safe: string, version: number): Promise<Key> {
-    return keyring.safeKey(safe, version, async () => {
-      const row = await db
-        .selectFrom('safe_key')
-        .select('envelope')
-        .where('safe', '=', safe)
-        .where('version', '=', version)
-        .executeTakeFirst()
-      if (row === undefined) throw new Fault('envelope', `safe ${safe} has no key ${version}`)
-      return openKey(keyring.safeWrapping, row.envelope, safeKeyContext(keyring, safe, version))
-    })
-  }
+function openSafeKey(keyring: Keyring, safe: string, version: number, envelope: Uint8Array): Key {
+  return openKey(keyring.safeWrapping, envelope, safeKeyContext(keyring, safe, version))
 }
 
 function openKey(by: Key, envelope: Uint8Array, context: Context): Key {

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import { type Kysely, sql } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { encodeParts } from '../kernel/encoding.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import { type Entry, entryBytes } from './entry.ts'
+
+/**
+ * Adds entries to the log, in the caller's transaction and in this order; the sequencer gives them their numbers once
+ * it has committed. Answers the transaction's id. Without a keyring (the vault is sealed) they carry no MAC, and the
+ * log will say that nobody vouches for them.
+ */
+export async function append(
+  db: Kysely<Database>,
+  keyring: Keyring | undefined,
+  entries: readonly Entry[],
+): Promise<string> {
+  const rows = entries.map((entry) => {
+    const id = randomBytes(16)
+    const body = entryBytes(entry)
+    return { id, body, mac: keyring === undefined ? null : entryMac(keyring, id, body) }
+  })
+  const written = await db
+    .insertInto('audit_entry')
+    .values(rows)
+    .returning(sql<string>`pg_current_xact_id()::text`.as('xid'))
+    .execute()
+  return written[0]?.xid ?? ''
+}
+
+/**
+ * Vouches for an entry.
+ *
+ * SECURITY: without it whoever can insert a row could have the vault sign any story. The id is in it, and can be in
+ * the log once, so that a genuine entry cannot be told twice.
+ */
+export function entryMac(keyring: Keyring, id: Uint8Array, body: Uint8Array): Buffer {
+  return keyring.mac('audit-entry', encodeParts(id, body))
+}

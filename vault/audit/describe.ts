@@ -1,0 +1,167 @@
+import { unreachable } from '../kernel/outcome.ts'
+import type { Actor, Entry } from './entry.ts'
+
+/** Who, for people and for lists: `local:0`, `user:bob`, `auditor:ingrid`, `recorder`, `vault`, `nobody`. */
+export function actorText(actor: Actor): string {
+  switch (actor.kind) {
+    case 'local':
+      return `local:${actor.uid}`
+    case 'user':
+      return `user:${printable(actor.name)}`
+    case 'auditor':
+      return `auditor:${printable(actor.name)}`
+    case 'plane':
+      return actor.plane
+    default:
+      return actor.kind
+  }
+}
+
+/** One line for people. Text from outside is quoted, and holds nothing that a terminal would obey. */
+export function describe(entry: Entry): string {
+  const from = entry.source === undefined ? '' : ` from ${printable(entry.source)}`
+  return `${actorText(entry.actor)} ${printable(what(entry))}${from}`
+}
+
+function what(entry: Entry): string {
+  switch (entry.kind) {
+    case 'vault.initialised':
+      return `initialised the vault ${entry.installation} (opened by ${entry.provider}, key ${entry.fingerprint})`
+    case 'vault.unsealed':
+      return `unsealed the vault by ${entry.provider}`
+    case 'vault.unseal-refused':
+      return `tried to unseal the vault by ${entry.provider} and was refused`
+    case 'vault.sealed':
+      return `sealed the vault; sessions ${entry.sessions === 'end' ? 'end' : 'go on'}`
+    case 'vault.rollback-accepted':
+      return `accepted a database that is older than the vault remembers: ${entry.finding}`
+    case 'vault.fault':
+      return `met a fault (${entry.code}): ${entry.finding}`
+    case 'user.added':
+      return `added user ${entry.name} (${entry.roles.join(', ')})`
+    case 'user.roles':
+      return `gave user ${entry.name} the roles ${entry.roles.join(', ')}`
+    case 'user.disabled':
+      return `disabled user ${entry.name}`
+    case 'user.enabled':
+      return `enabled user ${entry.name}`
+    case 'user.enrolment-issued':
+      return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
+    case 'user.enrolled':
+      return `enrolled as ${entry.name}: new password and second factor`
+    case 'user.key-added':
+      return `registered key ${entry.fingerprint} for ${entry.name}`
+    case 'user.key-removed':
+      return `removed key ${entry.fingerprint} of ${entry.name}`
+    case 'login.started':
+      return `logged in as ${entry.name} by ${entry.via}`
+    case 'login.refused':
+      return `was refused a login as ${quoted(entry.name)} by ${entry.via}: ${entry.why}`
+    case 'login.ended':
+      return `ended the login of ${entry.name}`
+    case 'login.revoked':
+      return `revoked a login of ${entry.name}`
+    case 'ssh.proven':
+      return `proved to be ${entry.name} by SSH ${entry.via}`
+    case 'safe.added':
+      return `added safe ${entry.safeName} (input ${entry.inputPolicy})`
+    case 'safe.member-set':
+      return entry.permissions.length === 0
+        ? `took ${entry.name} out of safe ${entry.safeName}`
+        : `gave ${entry.name} ${entry.permissions.join(', ')} on safe ${entry.safeName}`
+    case 'target.added':
+      return `added target ${entry.targetName} at ${entry.address} to safe ${entry.safeName}`
+    case 'target.address':
+      return `moved target ${entry.targetName} from ${entry.before} to ${entry.address}`
+    case 'target.scanned':
+      return `fetched the keys of target ${entry.targetName}: ${entry.fingerprints.join(', ') || 'none'}`
+    case 'target.pinned':
+      return `pinned ${entry.type} key ${entry.fingerprint} of target ${entry.targetName}`
+    case 'target.changed-key':
+      return `refused target ${entry.targetName}: it showed the ${entry.type} key ${entry.fingerprint}, which is not pinned`
+    case 'target.removed':
+      return `removed target ${entry.targetName}`
+    case 'account.added':
+      return `added account ${entry.accountName} to safe ${entry.safeName}`
+    case 'account.secret':
+      return `stored version ${entry.version} (${entry.credential}) of account ${entry.accountName}`
+    case 'account.bound':
+      return `bound account ${entry.accountName} to the present identity of target ${entry.targetName}`
+    case 'account.removed':
+      return `removed account ${entry.accountName}`
+    case 'account.revealed':
+      return `was shown version ${entry.version} of the secret of ${entry.accountName}: ${quoted(entry.reason)}`
+    case 'grant.added':
+      return `granted ${entry.userName} ${entry.actions.join(', ')} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
+    case 'grant.revoked':
+      return `revoked the grant of ${entry.userName} on ${entry.accountName}`
+    case 'lease.taken':
+      return `checked out ${entry.accountName} for ${entry.userName}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
+    case 'lease.ended':
+      return `checked in ${entry.accountName} of ${entry.userName}: ${entry.why}`
+    case 'ticket.issued':
+      return `took a ticket for ${entry.accountName}, good until ${entry.expiresAt}`
+    case 'session.opened':
+      return `opened session ${entry.session} of ${entry.userName} on ${entry.accountName}, until ${entry.endsAt}`
+    case 'session.started':
+      return `started session ${entry.session} of ${entry.userName} on ${entry.accountName}: recording ${entry.recording} began`
+    case 'session.connected':
+      return `connected session ${entry.session} of ${entry.userName} to ${entry.accountName}`
+    case 'session.checkpoint':
+      return `vouched for ${entry.sizeBytes} bytes of recording ${entry.recording}`
+    case 'session.file':
+      return `${entry.direction === 'upload' ? 'wrote' : 'read'} ${quoted(entry.name)} by ${entry.via} in session ${entry.session}: ${entry.size} bytes, SHA-256 ${entry.sha256}${entry.complete ? '' : ', not to the end'}`
+    case 'session.event':
+      return `noted in session ${entry.session}: ${entry.event}, ${quoted(entry.detail)}`
+    case 'session.signed':
+      return `signed a login (${entry.algorithm}) to ${entry.accountName} for session ${entry.session}`
+    case 'session.terminated':
+      return `terminated session ${entry.session} of ${entry.userName} on ${entry.accountName}${because(entry.reason)}`
+    case 'session.ended':
+      return `ended session ${entry.session} of ${entry.userName} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes`
+    case 'session.refused':
+      return `refused ${quoted(entry.userName)} a session on ${quoted(entry.account)} at ${quoted(entry.target)} (${entry.code}): ${entry.why}`
+    case 'recording.replayed':
+      return `replayed recording ${entry.recording}`
+    case 'recording.exported':
+      return `exported recording ${entry.recording}`
+    case 'recording.verified':
+      return `verified recording ${entry.recording}`
+    case 'auditor.list':
+      return `set list ${entry.version} of the auditors (${entry.names.join(', ')}), ${entry.fingerprint}`
+    case 'auditor.proven':
+      return `proved to be auditor ${entry.name}`
+    case 'audit.verified':
+      return `verified the audit log: ${entry.sentence}`
+    case 'audit.exported':
+      return `exported entries ${entry.from} to ${entry.to} of the audit log`
+    case 'backup.read':
+      return `read ${entry.rows} rows of ${entry.table} for a backup`
+    case 'refused':
+      return `was refused ${entry.verb} (${entry.code}): ${entry.why}`
+    default:
+      return unknown(entry)
+  }
+}
+
+/** An entry of a version that has kinds which this one has not. */
+function unknown(entry: never): string {
+  const { kind }: { readonly kind?: unknown } = entry
+  return typeof kind === 'string' ? `did ${kind}` : unreachable(entry)
+}
+
+function because(reason: string): string {
+  return reason === '' ? '' : `: ${quoted(reason)}`
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text)
+}
+
+/** SECURITY: names come from people and targets; a control character in one must not reach a terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  )
+}
