@@ -70,7 +70,7 @@ export class VaultLink implements AsyncDisposable {
 
   async #connect(delay: number): Promise<void> {
     if (this.#isClosed) return
-    let client: VaultClient
+    let client: VaultClient | undefined
     try {
       client = await connectPlane(
         join(this.#options.dataDir, 'run', 'planes.sock'),
@@ -79,6 +79,7 @@ export class VaultLink implements AsyncDisposable {
       )
       await this.#options.onConnected?.(client)
     } catch {
+      client?.close()
       this.#timer = setTimeout(() => void this.#connect(Math.min(delay * 2, lastDelayMs)), delay)
       return
     }

@@ -26,7 +26,10 @@ export async function loadGatewayKeys(folder: string): Promise<GatewayKeys> {
   const publics = privateKeys.map((text, at) => {
     const key = utils.parseKey(text)
     if (key instanceof Error)
-      throw new Fault('configuration', `${join(folder, kinds[at]?.file ?? '')} holds no private key that parses`)
+      throw new Fault(
+        'configuration',
+        `${join(folder, kinds[at]?.file ?? '')} holds no private key that parses`,
+      )
     return key.getPublicSSH()
   })
   return {

@@ -14,6 +14,7 @@ type Inside = {
     readonly _kex?: { readonly sessionID?: Buffer }
     /** Packets held back while keys are exchanged. */
     readonly _queue?: readonly Buffer[]
+    readonly rekey: () => void
     readonly exitStatus: (channel: number, code: number) => void
     readonly exitSignal: (channel: number, name: string, coreDumped: boolean, message: string) => void
   }
@@ -43,6 +44,11 @@ export function socketOf(connection: Connection | SshClient): Duplex | undefined
 /** True while keys are exchanged anew: what is written then is kept in memory. */
 export function isExchangingKeys(connection: Connection | SshClient): boolean {
   return inside(connection)._protocol?._queue !== undefined
+}
+
+/** Begins to exchange keys anew; neither side of ssh2 ever does by itself. */
+export function exchangeKeys(connection: Connection | SshClient): void {
+  inside(connection)._protocol?.rekey()
 }
 
 /** Sends EOF for our direction and leaves the channel open, so that an exit status can follow (RFC 4254 §5.3). */
@@ -82,4 +88,58 @@ export function guardWindow(channel: Duplex, onViolation: () => void): void {
   guard(channel)
   const { stderr } = channel as { stderr?: unknown }
   if (typeof stderr === 'object' && stderr !== null && 'push' in stderr) guard(stderr as Duplex)
+}
+
+/**
+ * Makes a server channel safe to write on both its streams.
+ *
+ * ssh2 1.17 keeps a piece that waits for the window after it was sent. When stderr waits next, the old piece of stdout
+ * is sent once more; and when both wait, only one goes on. Forgetting pieces as they are retried, and trying the other
+ * stream after each, mends both.
+ */
+export function mendWaiting(channel: ServerChannel): void {
+  type Waits = {
+    _chunk: Buffer | undefined
+    _chunkcb: (() => void) | undefined
+    _chunkErr: Buffer | undefined
+    _chunkcbErr: (() => void) | undefined
+    _waitWindow: boolean
+    readonly outgoing: { readonly window: number }
+    _write: (data: Buffer, encoding: null, done: () => void) => void
+    readonly stderr: { _write: (data: Buffer, encoding: null, done: () => void) => void }
+  }
+  const waits = channel as unknown as Waits
+  const write = waits._write.bind(channel)
+  const writeError = waits.stderr._write.bind(channel.stderr)
+  const retryError = () => {
+    const { _chunkErr: data, _chunkcbErr: done } = waits
+    if (data === undefined || done === undefined || waits._chunk !== undefined) return
+    if (waits.outgoing.window === 0) waits._waitWindow = true
+    else waits.stderr._write(data, null, done)
+  }
+  waits._write = (data, encoding, done) => {
+    waits._chunk = undefined
+    waits._chunkcb = undefined
+    write(data, encoding, done)
+    retryError()
+  }
+  waits.stderr._write = (data, encoding, done) => {
+    waits._chunkErr = undefined
+    waits._chunkcbErr = undefined
+    writeError(data, encoding, done)
+  }
+}
+
+const channelTypes = ['session', 'direct-tcpip', 'direct-streamlocal@openssh.com']
+
+/** Calls `tell` when a client opens a channel of a type that ssh2 refuses without saying (tun, X11, made up ones). */
+export function onOddChannel(connection: Connection, tell: (type: string) => void): void {
+  type Handlers = { CHANNEL_OPEN?: (protocol: unknown, info: { readonly type: string }) => void }
+  const handlers = (connection as unknown as { _protocol?: { _handlers?: Handlers } })._protocol?._handlers
+  const open = handlers?.CHANNEL_OPEN
+  if (handlers === undefined || open === undefined) return
+  handlers.CHANNEL_OPEN = (protocol, info) => {
+    if (!channelTypes.includes(info.type)) tell(info.type.slice(0, 100))
+    open(protocol, info)
+  }
 }

@@ -8,7 +8,8 @@ export type HostKey = { readonly type: string; readonly fingerprint: string; rea
 /** Reads the type of a host key blob (RFC 4253 §6.6) and its fingerprint. */
 export function describeHostKey(key: Buffer): HostKey {
   const length = key.length >= 4 ? key.readUInt32BE(0) : 0
-  const type = length > 0 && length <= 64 && key.length >= 4 + length ? key.toString('latin1', 4, 4 + length) : ''
+  const type =
+    length > 0 && length <= 64 && key.length >= 4 + length ? key.toString('latin1', 4, 4 + length) : ''
   const digest = createHash('sha256').update(key).digest('base64').replace(/=+$/, '')
   return { type: /^[a-z0-9@.-]+$/.test(type) ? type : 'unknown', fingerprint: `SHA256:${digest}`, key }
 }

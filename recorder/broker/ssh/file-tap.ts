@@ -1,0 +1,36 @@
+import type { VerbInput } from '../../../vault/contract.ts'
+import type { Mark } from '../../recording/index.ts'
+import type { ChannelRequest } from './channel-request.ts'
+import type { Step } from './relay.ts'
+
+export type AuditedFile = Omit<VerbInput<'session.file'>, 'session'>
+
+/** What a tap may do and whom it tells. */
+export type TapPorts = {
+  readonly mayRead: boolean
+  readonly mayWrite: boolean
+  /** Into the recording. Throws when the recording cannot take it. */
+  readonly mark: (mark: Mark) => void
+  readonly file: (file: AuditedFile) => void
+  readonly refused: (detail: string) => void
+}
+
+/**
+ * Watches a channel that transfers files. Contents count as accepted by the recording when they are hashed; names,
+ * sizes and digests go to the recording and the vault.
+ */
+export type Tap = {
+  readonly fromUser: (bytes: Buffer) => Step
+  readonly fromTarget: (bytes: Buffer) => Step
+  /** Gives the tap a way to answer the user itself, where it refuses a request. */
+  readonly answerUser: (write: (bytes: Uint8Array) => void) => void
+  /** The channel is over: transfers under way are incomplete. */
+  readonly finish: () => void
+}
+
+/** The tap of a request, or undefined where the channel is recorded whole. */
+export function makeTap(request: ChannelRequest, ports: TapPorts): Tap | undefined {
+  void request
+  void ports
+  return undefined
+}

@@ -1,0 +1,237 @@
+import type { Duplex } from 'node:stream'
+import type { Connection, ServerChannel, Session } from 'ssh2'
+import type { Action } from '../../../vault/contract.ts'
+import { type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
+import type { Person } from './authenticate.ts'
+import {
+  actionOf,
+  type ChannelRequest,
+  execRequest,
+  isPassedOn,
+  type Terminal,
+  terminalOf,
+} from './channel-request.ts'
+import { guardWindow, mendWaiting, socketOf } from './library.ts'
+import { openSession } from './open-session.ts'
+import type { BrokerPorts, Limits } from './ports.ts'
+import { printable, sentenceOf } from './sentence.ts'
+import type { BrokeredSession } from './session.ts'
+import { tell } from './tell.ts'
+import { Transport } from './transport.ts'
+
+/** Where a connection goes: known when its user name says so, or from the outer connection of `ssh -J`. */
+export type Place = { readonly target: string; readonly account?: string }
+
+const mostVariables = 32
+const longestVariable = 1024
+const longestCommand = 128 * 1024
+
+/**
+ * A user's authenticated SSH connection to one target (or to none yet named). Its session is opened at the first
+ * request of a channel, and carries all of its channels.
+ */
+export class FrontConnection {
+  readonly #ports: BrokerPorts
+  readonly #limits: Limits
+  readonly #connection: Connection
+  readonly #person: Person
+  readonly #place: Place | undefined
+  readonly #transport: Transport
+  readonly #standing: {
+    readonly isOverLimit: boolean
+    readonly onSession: (session: BrokeredSession) => void
+  }
+  #opening: Promise<Outcome<BrokeredSession>> | undefined
+  #session: BrokeredSession | undefined
+  #channels = 0
+  #refusals = 0
+  #isGone = false
+
+  constructor(
+    ports: BrokerPorts,
+    limits: Limits,
+    connection: Connection,
+    person: Person,
+    place: Place | undefined,
+    standing: { readonly isOverLimit: boolean; readonly onSession: (session: BrokeredSession) => void },
+  ) {
+    this.#ports = ports
+    this.#limits = limits
+    this.#connection = connection
+    this.#person = person
+    this.#place = place
+    this.#standing = standing
+    this.#transport = new Transport(connection, limits, ports.log)
+    connection.on('session', (accept, reject) => {
+      if (!this.mayOpenChannel()) {
+        this.refused('refused channel', `more than ${limits.channelsPerConnection} channels`)
+        return reject()
+      }
+      this.#channels += 1
+      this.#serve(accept())
+    })
+    connection.on('close', () => this.#gone())
+    connection.on('end', () => this.#gone())
+  }
+
+  mayOpenChannel(): boolean {
+    return this.#channels < this.#limits.channelsPerConnection
+  }
+
+  /** Counts a channel that carries an inner connection. */
+  carry(channel: Duplex): void {
+    this.#channels += 1
+    channel.once('close', () => {
+      this.#channels -= 1
+    })
+  }
+
+  /** Counts something refused, writes it down where there is a session, and ends a connection that will not stop. */
+  refused(event: 'refused channel' | 'forwarding refused', detail: string): void {
+    this.#refusals += 1
+    // The first few say everything; a flood of them must not become one of audit entries.
+    if (this.#refusals <= 10) {
+      this.#ports.log(event, {
+        user: this.#person.user,
+        source: this.#person.source,
+        detail: printable(detail),
+      })
+      this.#session?.event(event, printable(detail))
+    }
+    if (this.#refusals >= this.#limits.refusalsPerConnection) this.#connection.end()
+  }
+
+  #serve(requests: Session): void {
+    let terminal: Terminal | undefined
+    const env: Record<string, string> = {}
+    let variables = 0
+    requests.on('close', () => {
+      this.#channels -= 1
+    })
+    requests.on('env', (accept, reject, info) => {
+      variables += 1
+      if (variables > mostVariables || !isPassedOn(info.key) || info.val.length > longestVariable)
+        return reject?.()
+      env[info.key] = info.val
+      accept?.()
+    })
+    requests.on('pty', (accept, _reject, info) => {
+      terminal = terminalOf(info, info.modes as Record<string, number>)
+      accept?.()
+    })
+    requests.on('auth-agent', (_accept, reject) => {
+      this.refused('forwarding refused', 'agent forwarding')
+      reject?.()
+    })
+    requests.on('x11', (_accept, reject) => {
+      this.refused('forwarding refused', 'X11 forwarding')
+      reject?.()
+    })
+    requests.on('shell', (accept) => {
+      void this.#relay({ kind: 'shell', terminal, env }, accept(), requests)
+    })
+    requests.on('exec', (accept, reject, info) => {
+      if (info.command.length > longestCommand || info.command.includes('\0')) return reject?.()
+      void this.#relay(execRequest(info.command, terminal, env), accept(), requests)
+    })
+    requests.on('subsystem', (accept, reject, info) => {
+      if (info.name !== 'sftp') {
+        this.refused('refused channel', `subsystem ${info.name.slice(0, 100)}`)
+        return reject?.()
+      }
+      void this.#relay(
+        { kind: 'sftp', terminal: undefined, env },
+        accept() as unknown as ServerChannel,
+        requests,
+      )
+    })
+  }
+
+  async #relay(request: ChannelRequest, front: ServerChannel, requests: Session): Promise<void> {
+    // ssh2 has read nothing yet: a client may send before it is answered, and must not fill memory meanwhile.
+    guardWindow(front, () => {
+      this.#ports.log('a client sent more than its window', { source: this.#person.source })
+      socketOf(this.#connection)?.destroy()
+    })
+    mendWaiting(front)
+    front.on('error', () => undefined)
+    const hasTerminal = request.terminal !== undefined
+    try {
+      const outcome = await this.#sessionFor(actionOf(request, this.#session?.permit.actions))
+      if (!outcome.ok) return await tell(front, hasTerminal, printable(sentenceOf(outcome.refusal)), 10_000)
+      const session = outcome.value
+      const needs = actionOf(request, session.permit.actions)
+      if (!session.permit.actions.includes(needs)) {
+        this.refused('refused channel', `${needs} is not granted`)
+        const text = `your grant does not allow ${describe(needs)}: ask for it`
+        return await tell(front, hasTerminal, text, 10_000)
+      }
+      await session.open(request, front, this.#transport, requests)
+    } catch (error) {
+      this.#ports.log('a channel failed', { source: this.#person.source, error: String(error) })
+      await tell(front, hasTerminal, 'the gateway has a fault: tell its administrator', 10_000)
+    }
+  }
+
+  /** The connection's one session, opened when it is first needed. One that could not be opened is tried again. */
+  #sessionFor(wants: Action): Promise<Outcome<BrokeredSession>> {
+    if (this.#standing.isOverLimit)
+      return Promise.resolve(
+        refuse('rate_limited', 'you have too many connections', 'close some, then try again'),
+      )
+    if (this.#place === undefined)
+      return Promise.resolve(
+        refuse(
+          'invalid',
+          'name the machine you want',
+          `ssh ${this.#person.user}@ACCOUNT@TARGET@GATEWAY, or ssh -J ${this.#person.user}@GATEWAY ACCOUNT@TARGET`,
+        ),
+      )
+    this.#opening ??= this.#open(this.#place, wants)
+    return this.#opening
+  }
+
+  async #open(place: Place, wants: Action): Promise<Outcome<BrokeredSession>> {
+    try {
+      const outcome = await openSession(this.#ports, this.#limits, {
+        person: this.#person,
+        target: place.target,
+        account: place.account,
+        wants,
+      })
+      if (!outcome.ok) {
+        this.#opening = undefined
+        return outcome
+      }
+      const session = outcome.value
+      this.#session = session
+      this.#standing.onSession(session)
+      void session.ended.then(() => this.#connection.end())
+      if (this.#isGone) void session.end('closed by the user')
+      return outcome
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+  }
+
+  #gone(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#transport[Symbol.dispose]()
+    void this.#session?.end('closed by the user')
+  }
+}
+
+function describe(action: Action): string {
+  switch (action) {
+    case 'shell':
+      return 'a shell'
+    case 'exec':
+      return 'commands'
+    case 'sftp-read':
+      return 'reading files'
+    case 'sftp-write':
+      return 'writing files'
+  }
+}

@@ -1,0 +1,196 @@
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { AuthContext, Connection } from 'ssh2'
+import { type EndReason, nameText } from '../../../vault/contract.ts'
+import type { SessionId } from '../../../vault/kernel/id.ts'
+import { frontAlgorithms } from './algorithms.ts'
+import { authenticate, type Person } from './authenticate.ts'
+import { parseInnerLogin } from './destination.ts'
+import { FrontConnection } from './front-connection.ts'
+import type { GatewayKeys } from './host-key.ts'
+import { onOddChannel, Server, socketOf } from './library.ts'
+import type { BrokerPorts, Limits } from './ports.ts'
+import { printable } from './sentence.ts'
+import type { BrokeredSession } from './session.ts'
+
+/** What came in: a TCP connection, or a channel of an authenticated one that asked for a target by name. */
+type Arrival = {
+  readonly grace: NodeJS.Timeout
+  readonly onAuthenticated: () => void
+} & (
+  | { readonly kind: 'outer'; readonly source: string }
+  | { readonly kind: 'inner'; readonly person: Person; readonly target: string }
+)
+
+/** The SSH server of a worker. It does not listen: connections are handed to it. */
+export class SshFront {
+  readonly #ports: BrokerPorts
+  readonly #limits: Limits
+  readonly #server: InstanceType<typeof Server>
+  readonly #arrivals = new WeakMap<Duplex, Arrival>()
+  readonly #connections = new Set<Connection>()
+  readonly #perUser = new Map<string, number>()
+  readonly #sessions = new Map<SessionId, BrokeredSession>()
+  readonly #onSession: (session: BrokeredSession, isLive: boolean) => void
+
+  constructor(
+    ports: BrokerPorts,
+    limits: Limits,
+    keys: GatewayKeys,
+    onSession: (session: BrokeredSession, isLive: boolean) => void = () => undefined,
+  ) {
+    this.#ports = ports
+    this.#limits = limits
+    this.#onSession = onSession
+    this.#server = new Server(
+      {
+        hostKeys: [...keys.privateKeys],
+        ident: 'Tagout',
+        algorithms: structuredClone(frontAlgorithms) as never,
+        keepaliveInterval: limits.keepAlive,
+        keepaliveCountMax: 4,
+      },
+      (connection) => this.#greet(connection),
+    )
+    this.#server.on('error', (error: Error) =>
+      ports.log('the SSH server has a fault', { error: error.message }),
+    )
+  }
+
+  get sessions(): ReadonlyMap<SessionId, BrokeredSession> {
+    return this.#sessions
+  }
+
+  /** Takes a TCP connection. `onAuthenticated` is called when its user is proven, if ever. */
+  adopt(socket: Socket, onAuthenticated: () => void = () => undefined): void {
+    socket.setNoDelay(true)
+    const source = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown'
+    this.#arrive(socket, { kind: 'outer', source, grace: this.#grace(socket), onAuthenticated })
+  }
+
+  /** Ends a session and tells its user why. False when it is not one of this worker's. */
+  cut(session: SessionId, reason: EndReason, message: string): boolean {
+    const found = this.#sessions.get(session)
+    if (found === undefined) return false
+    void found.end(reason, message)
+    return true
+  }
+
+  /** Ends all sessions and connections. */
+  async close(reason: EndReason): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.end(reason)))
+    for (const connection of this.#connections) {
+      connection.end()
+      socketOf(connection)?.destroy()
+    }
+  }
+
+  #grace(stream: Duplex): NodeJS.Timeout {
+    // SECURITY: ssh2 has no login grace time; half-open connections would stay for ever.
+    return setTimeout(() => stream.destroy(), this.#limits.loginGrace)
+  }
+
+  #arrive(stream: Duplex, arrival: Arrival): void {
+    this.#arrivals.set(stream, arrival)
+    stream.on('error', () => undefined)
+    stream.on('close', () => clearTimeout(arrival.grace))
+    this.#server.injectSocket(stream as Socket)
+  }
+
+  #greet(connection: Connection): void {
+    const stream = socketOf(connection)
+    const arrival = stream === undefined ? undefined : this.#arrivals.get(stream)
+    if (arrival === undefined) return void connection.end()
+    this.#connections.add(connection)
+    // SECURITY: without a handler one malformed packet ends the process, and everybody's sessions with it.
+    connection.on('error', (error: Error) => {
+      this.#ports.log('a client connection failed', { error: printable(error.message).slice(0, 200) })
+    })
+    connection.on('close', () => this.#connections.delete(connection))
+    if (arrival.kind === 'outer') this.#greetOuter(connection, arrival)
+    else this.#greetInner(connection, arrival)
+  }
+
+  #greetOuter(connection: Connection, arrival: Extract<Arrival, { kind: 'outer' }>): void {
+    const { ask, log } = this.#ports
+    authenticate(connection, {
+      ask,
+      limits: this.#limits,
+      source: arrival.source,
+      log,
+      onProven: (person) => {
+        clearTimeout(arrival.grace)
+        arrival.onAuthenticated()
+        const { target, account } = person.destination
+        const place =
+          target === undefined ? undefined : { target, ...(account === undefined ? {} : { account }) }
+        const front = this.#serve(connection, person, place)
+        connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
+          // Only a target's name, and only where the outer login names none, is a way in: `ssh -J`.
+          if (place !== undefined || !nameText.safeParse(destIP).success || !front.mayOpenChannel()) {
+            front.refused('forwarding refused', `direct-tcpip to ${destIP.slice(0, 200)}:${destPort}`)
+            return reject()
+          }
+          const channel = accept() as Duplex
+          this.#arrive(channel, {
+            kind: 'inner',
+            person,
+            target: destIP,
+            onAuthenticated: () => undefined,
+            grace: this.#grace(channel),
+          })
+          front.carry(channel)
+        })
+      },
+    })
+  }
+
+  #greetInner(connection: Connection, arrival: Extract<Arrival, { kind: 'inner' }>): void {
+    const { person, target } = arrival
+    connection.on('authentication', (context: AuthContext) => {
+      const login = parseInnerLogin(context.username, { user: person.user, target })
+      // SECURITY: no proof is asked here because the outer connection, which carries this one, has given it.
+      if (context.method !== 'none' || login === undefined) return context.reject(['none' as never])
+      clearTimeout(arrival.grace)
+      this.#serve(connection, person, { target, ...login })
+      context.accept()
+    })
+    connection.on('tcpip', (_accept, reject) => reject())
+  }
+
+  #serve(
+    connection: Connection,
+    person: Person,
+    place: { readonly target: string; readonly account?: string } | undefined,
+  ): FrontConnection {
+    const count = (this.#perUser.get(person.user) ?? 0) + 1
+    this.#perUser.set(person.user, count)
+    connection.on('close', () => {
+      const left = (this.#perUser.get(person.user) ?? 1) - 1
+      if (left > 0) this.#perUser.set(person.user, left)
+      else this.#perUser.delete(person.user)
+    })
+    const front = new FrontConnection(this.#ports, this.#limits, connection, person, place, {
+      isOverLimit: count > this.#limits.connectionsPerUser,
+      onSession: (session) => {
+        const { session: id } = session.permit
+        this.#sessions.set(id, session)
+        this.#onSession(session, true)
+        void session.ended.then(() => {
+          this.#sessions.delete(id)
+          this.#onSession(session, false)
+        })
+      },
+    })
+    connection.on('request', (_accept, reject, name) => {
+      front.refused('forwarding refused', String(name))
+      reject?.()
+    })
+    connection.on('openssh.streamlocal', (_accept, reject, info) => {
+      front.refused('forwarding refused', `direct-streamlocal to ${info.socketPath.slice(0, 200)}`)
+      reject()
+    })
+    onOddChannel(connection, (type) => front.refused('forwarding refused', `channel of type ${type}`))
+    return front
+  }
+}

@@ -1,0 +1,192 @@
+import sodium from 'libsodium-wrappers'
+import type { Action, EndReason, Permit } from '../../../vault/contract.ts'
+import { fromBase64 } from '../../../vault/kernel/encoding.ts'
+import { Fault } from '../../../vault/kernel/fault.ts'
+import { done, type Outcome, type Refusal, refuse } from '../../../vault/kernel/outcome.ts'
+import { Secret } from '../../../vault/kernel/secret.ts'
+import type { RecordingWriter } from '../../recording/index.ts'
+import type { Person } from './authenticate.ts'
+import type { BrokerPorts, Limits } from './ports.ts'
+import { BrokeredSession } from './session.ts'
+import { logIn, type TargetCredential } from './target.ts'
+
+export type Wanted = {
+  readonly person: Pick<Person, 'proof' | 'source'>
+  readonly target: string
+  readonly account: string | undefined
+  readonly wants: Action
+}
+
+/**
+ * Opens a session: decided by the vault, its recording begun, its start in the audit log, its target logged in to.
+ *
+ * INVARIANT: in this order: recording header durable → audit entry durable → credential released → target connected.
+ * Whatever stops it half-way, the vault hears how it ended and the credential is gone.
+ */
+export async function openSession(
+  ports: BrokerPorts,
+  limits: Limits,
+  wanted: Wanted,
+): Promise<Outcome<BrokeredSession>> {
+  const room = await ports.store.hasRoom()
+  if (!room.ok) return room
+  const decided = await ports.ask('session.open', {
+    proof: wanted.person.proof,
+    target: wanted.target,
+    ...(wanted.account === undefined ? {} : { account: wanted.account }),
+    wants: wanted.wants,
+    worker: ports.worker,
+    source: wanted.person.source,
+  })
+  if (!decided.ok) return decided
+  const openedAt = performance.now()
+  const permit = { ...decided.value, quotaBytes: Math.min(decided.value.quotaBytes, limits.quotaBytes) }
+
+  const begun = await beginRecording(ports, permit)
+  if (!begun.ok) {
+    await reportFailure(ports, permit, 'recording failed', undefined)
+    return begun
+  }
+  const { writer, attach } = begun.value
+  const stop = async (reason: EndReason, refusal: Refusal): Promise<Outcome<never>> => {
+    await reportFailure(ports, permit, reason, writer)
+    return { ok: false, refusal }
+  }
+
+  const started = await start(ports, permit, writer)
+  if (!started.ok) return stop('protocol error', started.refusal)
+  const login = await logIn(permit, started.value, limits.targetConnect)
+  if (login.kind === 'failed') {
+    if (login.changedKey !== undefined)
+      await ports.ask('session.event', {
+        session: permit.session,
+        event: 'changed key',
+        detail: `${login.changedKey.type} ${login.changedKey.fingerprint}`,
+      })
+    const code = login.reason === 'target key changed' ? 'changed_key' : 'unavailable'
+    return stop(login.reason, { code, message: login.message, next: login.next })
+  }
+  const connected = await ports.ask('session.connected', { session: permit.session })
+  if (!connected.ok) {
+    login.client.end()
+    login.client.destroy()
+    return stop('protocol error', connected.refusal)
+  }
+  const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
+  attach(session)
+  return done(session)
+}
+
+type Begun = { readonly writer: RecordingWriter; readonly attach: (session: BrokeredSession) => void }
+
+async function beginRecording(ports: BrokerPorts, permit: Permit): Promise<Outcome<Begun>> {
+  const chain = await ports.store.acceptLists(permit.auditorLists)
+  if (!chain.ok) return chain
+  let session: BrokeredSession | undefined
+  let hasFailed = false
+  try {
+    const writer = await ports.openRecording({
+      store: ports.store,
+      permit,
+      chain: chain.value,
+      node: ports.node,
+      worker: ports.worker,
+      onCheckpoint: ({ checkpoint, signature, sizeBytes }) =>
+        // While the vault is away the recording keeps its own checkpoints.
+        void ports
+          .ask('session.checkpoint', {
+            session: permit.session,
+            checkpoint: Buffer.from(checkpoint).toString('base64'),
+            signature: Buffer.from(signature).toString('base64'),
+            sizeBytes,
+          })
+          .catch((error: unknown) => ports.log('a checkpoint was not taken', { error: String(error) })),
+      onFailed: () => {
+        hasFailed = true
+        void session?.end('recording failed')
+      },
+      onQuotaWarning: (used, quota) => {
+        const text = `the recording of this session is ${Math.floor((used / quota) * 100)} % full: it ends when that is reached`
+        session?.notify(text)
+        session?.event('quota warning', text)
+      },
+    })
+    return done({
+      writer,
+      attach: (opened) => {
+        session = opened
+        if (hasFailed) void opened.end('recording failed')
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    ports.log('a recording could not be begun', { session: permit.session, error: error.message })
+    return refuse(
+      'no_space',
+      'this session cannot be recorded, so it does not start',
+      'tell the administrator of the gateway',
+    )
+  }
+}
+
+/** Commits the session's start to the audit log, which releases the credential: once, to this session's own key. */
+async function start(
+  ports: BrokerPorts,
+  permit: Permit,
+  writer: RecordingWriter,
+): Promise<Outcome<TargetCredential>> {
+  await sodium.ready
+  const box = sodium.crypto_box_keypair()
+  try {
+    const started = await ports.ask('session.start', {
+      session: permit.session,
+      headerHash: Buffer.from(writer.headerHash).toString('base64'),
+      publicKey: Buffer.from(writer.publicKey).toString('base64'),
+      boxKey: Buffer.from(box.publicKey).toString('base64'),
+    })
+    if (!started.ok) return started
+    if (started.value.kind === 'ssh-key') {
+      if (permit.credential.kind !== 'ssh-key') throw new Fault('protocol', 'the vault changed its mind')
+      return done({
+        kind: 'ssh-key',
+        publicKey: permit.credential.publicKey,
+        sign: async (data, algorithm) => {
+          const signed = await ports.ask('session.sign', {
+            session: permit.session,
+            data: Buffer.from(data).toString('base64'),
+            algorithm,
+          })
+          return signed.ok ? done(fromBase64(signed.value.signature)) : signed
+        },
+      })
+    }
+    const opened = sodium.crypto_box_seal_open(
+      fromBase64(started.value.sealed),
+      box.publicKey,
+      box.privateKey,
+    )
+    return done({ kind: 'password', secret: new Secret(opened) })
+  } finally {
+    sodium.memzero(box.privateKey)
+  }
+}
+
+/** Closes what was begun, and tells the vault. */
+async function reportFailure(
+  ports: BrokerPorts,
+  permit: Permit,
+  reason: EndReason,
+  writer: RecordingWriter | undefined,
+): Promise<void> {
+  const finished = await writer?.finish(reason)
+  // Not awaited: the person reads the refusal now, the vault hears of it as soon as it can.
+  void ports.reportEnd({
+    session: permit.session,
+    reason,
+    recording: {
+      state: finished?.state ?? 'incomplete',
+      sizeBytes: finished?.sizeBytes ?? 0,
+      ...(finished?.root === undefined ? {} : { root: Buffer.from(finished.root).toString('base64') }),
+    },
+  })
+}

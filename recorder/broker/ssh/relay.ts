@@ -1,0 +1,136 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Transport } from './transport.ts'
+
+/**
+ * What a direction does with a piece before it may go on: records it and says what to pass on. `undefined` for
+ * `accepted` means that the recording took it at once.
+ */
+export type Step = {
+  readonly accepted: Promise<void> | undefined
+  readonly pass: readonly Uint8Array[]
+}
+
+export type PumpOptions = {
+  readonly from: Readable
+  readonly to: Writable
+  /** The connection that carries `to`. */
+  readonly transport: Transport
+  /** Throws, or rejects through `accepted`, when the recording cannot take the piece. */
+  readonly step: (piece: Buffer) => Step
+  /** Once, when `from` has ended and everything has been handed to `to`. */
+  readonly onDone: () => void
+  readonly onFailed: (error: unknown) => void
+}
+
+/** Bytes handed to `to` that its peer has not asked for yet, above and below which `from` rests and goes on. */
+const highWater = 512 * 1024
+const lowWater = 128 * 1024
+
+/**
+ * Passes one direction of a channel on.
+ *
+ * INVARIANT: recorded before relayed. A piece is written to `to` only after the recording accepted it; until then
+ * nothing further is read. A slow recording or a slow reader slows the sender; nothing is dropped.
+ */
+export class Pump {
+  readonly #options: PumpOptions
+  #pending = 0
+  #isAccepting = false
+  #isHeld = false
+  #hasEnded = false
+  #isOver = false
+
+  constructor(options: PumpOptions) {
+    this.#options = options
+    const { from } = options
+    from.on('data', (piece: Buffer) => this.#take(piece))
+    from.on('end', () => {
+      this.#hasEnded = true
+      this.#settle()
+    })
+  }
+
+  /** Bytes written that the peer has not taken. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** Takes and passes on no more. */
+  stop(): void {
+    this.#isOver = true
+    // Read on to nowhere, so that the end of the stream is seen.
+    this.#options.from.resume()
+  }
+
+  /** Writes bytes of our own, which are not the peer's, in order with the rest. */
+  inject(bytes: Uint8Array): void {
+    if (!this.#isOver) this.#write(bytes)
+  }
+
+  #take(piece: Buffer): void {
+    if (this.#isOver) return
+    let step: Step
+    try {
+      step = this.#options.step(piece)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (step.accepted === undefined) {
+      for (const bytes of step.pass) this.#write(bytes)
+      return
+    }
+    this.#isAccepting = true
+    this.#options.from.pause()
+    step.accepted.then(
+      () => {
+        this.#isAccepting = false
+        for (const bytes of step.pass) this.#write(bytes)
+        this.#goOn()
+        this.#settle()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #write(bytes: Uint8Array): void {
+    const { to, transport, from } = this.#options
+    if (this.#isOver || bytes.length === 0) return
+    this.#pending += bytes.length
+    transport.count(bytes.length)
+    try {
+      to.write(bytes, () => {
+        this.#pending -= bytes.length
+        if (this.#isHeld && this.#pending <= lowWater) this.#goOn()
+        if (this.#pending === 0) this.#settle()
+      })
+    } catch (error) {
+      // ssh2 throws where its connection is gone.
+      return this.#fail(error)
+    }
+    if (this.#pending > highWater || transport.isFull) {
+      this.#isHeld = true
+      from.pause()
+      if (transport.isFull) transport.whenRoom(() => this.#goOn())
+    }
+  }
+
+  #goOn(): void {
+    if (this.#isOver || this.#isAccepting || this.#pending > lowWater) return
+    const { from, transport } = this.#options
+    if (transport.isFull) return transport.whenRoom(() => this.#goOn())
+    this.#isHeld = false
+    from.resume()
+  }
+
+  #settle(): void {
+    if (!this.#hasEnded || this.#isOver || this.#isAccepting || this.#pending > 0) return
+    this.#isOver = true
+    this.#options.onDone()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#options.onFailed(error)
+  }
+}

@@ -1,0 +1,220 @@
+import type { ServerChannel, Session } from 'ssh2'
+import type { AppendedFrame, Mark } from '../../recording/index.ts'
+import { type BackChannel, openBackChannel } from './back-channel.ts'
+import { type ChannelRequest, sizeOf } from './channel-request.ts'
+import { type Exit, sendEof, sendExit } from './library.ts'
+import { Pump, type Step } from './relay.ts'
+import type { BrokeredSession } from './session.ts'
+import { tell } from './tell.ts'
+import type { Transport } from './transport.ts'
+
+/** Signals that a client may send to the program on the target (RFC 4254 §6.9). */
+const signals = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/
+
+/** How long a channel may take to hand over its last bytes when its session ends. */
+const lastBytesMs = 2_000
+
+/** One channel of a session: the user's end, the target's end, and the recording between them. */
+export class RelayedChannel {
+  readonly closed: Promise<void>
+  readonly #session: BrokeredSession
+  readonly #number: number
+  readonly #front: ServerChannel
+  readonly #frontTransport: Transport
+  readonly #request: ChannelRequest
+  #back: BackChannel | undefined
+  #pumps: Pump[] = []
+  #output: Pump | undefined
+  #isOver = false
+  #outputsLeft = 2
+  #isBackClosed = false
+  #resolveClosed: () => void = () => undefined
+
+  constructor(
+    session: BrokeredSession,
+    number: number,
+    front: ServerChannel,
+    frontTransport: Transport,
+    request: ChannelRequest,
+  ) {
+    this.#session = session
+    this.#number = number
+    this.#front = front
+    this.#frontTransport = frontTransport
+    this.#request = request
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+  }
+
+  get hasTerminal(): boolean {
+    return this.#request.terminal !== undefined
+  }
+
+  /** Opens the target's end and relays until either end closes. */
+  async run(requests: Session): Promise<void> {
+    const request = this.#request
+    const { terminal } = request
+    await this.#mark({
+      kind: 'open',
+      type: request.kind === 'sftp' ? 'subsystem' : request.kind,
+      ...(request.kind === 'exec' ? { command: request.command } : {}),
+      ...(request.kind === 'sftp' ? { command: 'sftp' } : {}),
+      ...(terminal === undefined ? {} : { term: terminal.term, columns: terminal.cols, rows: terminal.rows }),
+    })
+    try {
+      this.#back = await openBackChannel(this.#session.client, request, () =>
+        this.#session.end('protocol error', 'the target sent more than it was asked for'),
+      )
+    } catch {
+      return this.#refuse(`the target does not open a ${request.kind === 'exec' ? 'command' : request.kind}`)
+    }
+    const { channel: back } = this.#back
+    if (this.#isOver) return back.close()
+    this.#relay(back)
+    requests.on('window-change', (accept, _reject, info) => {
+      accept?.()
+      if (!this.hasTerminal || this.#isOver) return
+      const size = sizeOf(info)
+      this.#append({ kind: 'resize', channel: this.#number, columns: size.cols, rows: size.rows })
+      back.setWindow(size.rows, size.cols, size.height, size.width)
+    })
+    requests.on('signal', (accept, reject, info) => {
+      const name = signals.exec(info.name)?.[1]
+      if (name === undefined || this.#isOver) return reject?.()
+      accept?.()
+      back.signal(name)
+    })
+    requests.on('close', () => this.#frontGone())
+  }
+
+  #relay(back: BackChannel['channel']): void {
+    const front = this.#front
+    const { frontTransport, targetTransport } = {
+      frontTransport: this.#frontTransport,
+      ...this.#session.transports,
+    }
+    const step =
+      (kind: 'output' | 'stderr' | 'input') =>
+      (bytes: Buffer): Step => ({
+        accepted: this.#session.writer.append({ kind, channel: this.#number, bytes }),
+        pass: [bytes],
+      })
+    const onFailed = (error: unknown) => this.#session.recordingFailed(error)
+    const onOutputDone = () => {
+      this.#outputsLeft -= 1
+      if (this.#outputsLeft > 0) return
+      // All of the target's output is handed over: end of file now, the exit status whenever it comes.
+      if (!this.#isOver) sendEof(front)
+      if (this.#isBackClosed) this.#finish()
+    }
+    const taps = this.#session.tap(this.#request, this.#number)
+    this.#output = new Pump({
+      from: back,
+      to: front,
+      transport: frontTransport,
+      step: taps?.fromTarget ?? step('output'),
+      onDone: onOutputDone,
+      onFailed,
+    })
+    const errors = new Pump({
+      from: back.stderr,
+      to: front.stderr,
+      transport: frontTransport,
+      step: step('stderr'),
+      onDone: onOutputDone,
+      onFailed,
+    })
+    const input = new Pump({
+      from: front,
+      to: back,
+      transport: targetTransport,
+      step: taps?.fromUser ?? step('input'),
+      onDone: () => back.end(),
+      onFailed,
+    })
+    taps?.answerUser((bytes) => this.#output?.inject(bytes))
+    this.#pumps = [this.#output, errors, input]
+    back.on('close', () => {
+      this.#isBackClosed = true
+      if (this.#outputsLeft === 0) this.#finish()
+    })
+    front.on('close', () => this.#frontGone())
+    front.on('error', () => this.#frontGone())
+    this.#onOver = () => taps?.finish()
+  }
+
+  #onOver: () => void = () => undefined
+
+  /** The target's end is closed and everything of it delivered. */
+  #finish(): void {
+    if (this.#isOver) return
+    const exit = this.#back?.exit()
+    this.#close(exit)
+  }
+
+  #frontGone(): void {
+    if (this.#isOver) return
+    this.#close(this.#back?.exit())
+  }
+
+  #close(exit: Exit | undefined): void {
+    this.#isOver = true
+    this.#onOver()
+    for (const pump of this.#pumps) pump.stop()
+    this.#append({
+      kind: 'mark',
+      channel: this.#number,
+      mark: {
+        kind: 'close',
+        ...(exit !== undefined && 'code' in exit ? { exitCode: exit.code } : {}),
+        ...(exit !== undefined && 'signal' in exit ? { signal: exit.signal } : {}),
+      },
+    })
+    try {
+      if (exit !== undefined) sendExit(this.#front, exit)
+      this.#front.close()
+      this.#back?.channel.close()
+    } catch {
+      // The connection below is gone: there is nobody to tell.
+    }
+    this.#resolveClosed()
+  }
+
+  /** Writes a sentence into the user's terminal, if there is one. */
+  notify(text: string): void {
+    if (!this.hasTerminal || this.#isOver) return
+    this.#output?.inject(Buffer.from(`\r\n*** tagout: ${text} ***\r\n`))
+  }
+
+  /** Ends the channel with a sentence for its user, and resolves when that is delivered or cannot be. */
+  async cut(text: string | undefined): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#onOver()
+    for (const pump of this.#pumps) pump.stop()
+    try {
+      this.#back?.channel.close()
+    } catch {
+      // Gone already.
+    }
+    await tell(this.#front, this.hasTerminal, text, lastBytesMs)
+    this.#resolveClosed()
+  }
+
+  async #refuse(text: string): Promise<void> {
+    await this.cut(text)
+  }
+
+  async #mark(mark: Mark): Promise<void> {
+    await this.#session.writer.append({ kind: 'mark', channel: this.#number, mark })
+  }
+
+  #append(frame: AppendedFrame): void {
+    try {
+      this.#session.writer.append(frame)?.catch((error: unknown) => this.#session.recordingFailed(error))
+    } catch (error) {
+      this.#session.recordingFailed(error)
+    }
+  }
+}

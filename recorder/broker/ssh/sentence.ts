@@ -1,0 +1,11 @@
+import type { Refusal } from '../../../vault/kernel/outcome.ts'
+
+/** What a person reads when something was refused: what, and what to do next. */
+export function sentenceOf(refusal: Pick<Refusal, 'message' | 'next'>): string {
+  return refusal.next === undefined ? refusal.message : `${refusal.message}: ${refusal.next}`
+}
+
+/** Control characters made visible, so that no name or message drives somebody's terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
+}

@@ -1,0 +1,38 @@
+import type { Permit } from '../../../vault/contract.ts'
+
+const warnings = [15, 5]
+const minute = 60_000
+/** `setTimeout` counts no further. */
+const longestTimer = 2 ** 31 - 1
+
+/**
+ * Warns at 15 and 5 minutes before the end of a session and ends it in time.
+ *
+ * SECURITY: the time left is the vault's (end minus start) and runs on the monotonic clock from `openedAt`
+ * (`performance.now()`): setting this machine's clock back extends nothing.
+ */
+export function startClock(
+  permit: Pick<Permit, 'startedAt' | 'endsAt'>,
+  openedAt: number,
+  act: { readonly warn: (text: string) => void; readonly end: () => void },
+): Disposable {
+  const length = Date.parse(permit.endsAt) - Date.parse(permit.startedAt)
+  const endAt = openedAt + Math.max(0, Number.isFinite(length) ? length : 0)
+  const until = permit.endsAt.slice(11, 16)
+  const events = warnings
+    .map((minutes) => ({
+      at: endAt - minutes * minute,
+      act: () => act.warn(`this session ends in ${minutes} minutes, at ${until} UTC`),
+    }))
+    .filter(({ at }) => at > openedAt)
+    .concat([{ at: endAt, act: act.end }])
+  let timer: NodeJS.Timeout | undefined
+  const next = () => {
+    const now = performance.now()
+    while (events[0] !== undefined && events[0].at <= now) events.shift()?.act()
+    const first = events[0]
+    if (first !== undefined) timer = setTimeout(next, Math.min(first.at - now, longestTimer))
+  }
+  timer = setTimeout(next, 0)
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
+}

@@ -1,0 +1,179 @@
+import type { Socket } from 'node:net'
+import type { Client as SshClient, ServerChannel, Session } from 'ssh2'
+import type { EndReason, Permit, VerbInput } from '../../../vault/contract.ts'
+import { Fault } from '../../../vault/kernel/fault.ts'
+import type { Mark, RecordingWriter } from '../../recording/index.ts'
+import { QuotaReached } from '../../recording/index.ts'
+import type { ChannelRequest } from './channel-request.ts'
+import { makeTap, type Tap } from './file-tap.ts'
+import type { BrokerPorts, Limits } from './ports.ts'
+import { RelayedChannel } from './relayed-channel.ts'
+import { startClock } from './session-clock.ts'
+import { Transport } from './transport.ts'
+
+/** What a session's user reads when it ends for a reason that is not the user's own. */
+const endSentences: Partial<Record<EndReason, string>> = {
+  terminated: 'this session was terminated by an administrator',
+  'grant revoked': 'this session ends because its grant was revoked',
+  'time is up': 'this session ends because its time is up',
+  'vault sealed': 'this session ends because the vault was sealed',
+  'recording failed': 'this session ends because it can no longer be recorded',
+  'quota reached': 'this session ends because its recording is full',
+  'closed by the target': 'the target closed the connection',
+  'target unreachable': 'the target does not answer any more',
+  'vault away too long': 'this session ends because the vault has been away too long',
+  'shut down': 'this session ends because the gateway shuts down: connect again',
+  'protocol error': 'this session ends because of a protocol error',
+}
+
+/** One authenticated SSH connection of a user to one target: the unit that is granted, recorded and ended. */
+export class BrokeredSession {
+  readonly permit: Permit
+  readonly client: SshClient
+  readonly writer: RecordingWriter
+  /** Resolves when the session is over and its recording closed. */
+  readonly ended: Promise<void>
+  readonly #ports: BrokerPorts
+  readonly #targetTransport: Transport
+  readonly #channels = new Set<RelayedChannel>()
+  readonly #clock: Disposable
+  #nextChannel = 0
+  #isEnding = false
+  #resolveEnded: () => void = () => undefined
+
+  constructor(
+    ports: BrokerPorts,
+    limits: Limits,
+    permit: Permit,
+    writer: RecordingWriter,
+    target: { readonly client: SshClient; readonly socket: Socket },
+    openedAt: number,
+  ) {
+    this.permit = permit
+    this.writer = writer
+    this.client = target.client
+    this.#ports = ports
+    this.#targetTransport = new Transport(target.client, limits, ports.log)
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
+    target.client.on('close', () => void this.end('closed by the target'))
+    this.#clock = startClock(permit, openedAt, {
+      warn: (text) => {
+        this.notify(text)
+        this.event('time warning', text)
+      },
+      end: () => void this.end('time is up'),
+    })
+  }
+
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
+  get transports(): { readonly targetTransport: Transport } {
+    return { targetTransport: this.#targetTransport }
+  }
+
+  get liveChannels(): number {
+    return this.#channels.size
+  }
+
+  /** Opens what the user asked for on the target, and relays it. */
+  async open(
+    request: ChannelRequest,
+    front: ServerChannel,
+    frontTransport: Transport,
+    requests: Session,
+  ): Promise<void> {
+    const channel = new RelayedChannel(this, this.#nextChannel, front, frontTransport, request)
+    this.#nextChannel += 1
+    this.#channels.add(channel)
+    void channel.closed.then(() => this.#channels.delete(channel))
+    try {
+      await channel.run(requests)
+    } catch (error) {
+      this.recordingFailed(error)
+    }
+  }
+
+  /** The watcher of a file transfer channel, where the request is one. */
+  tap(request: ChannelRequest, channel: number): Tap | undefined {
+    return makeTap(request, {
+      mayWrite: this.permit.actions.includes('sftp-write'),
+      mayRead: this.permit.actions.includes('sftp-read'),
+      mark: (mark) => {
+        this.writer.append({ kind: 'mark', channel, mark })?.catch((error) => this.recordingFailed(error))
+      },
+      file: (file) => void this.#tellVault('session.file', { session: this.permit.session, ...file }),
+      refused: (detail) => this.event('refused channel', detail),
+    })
+  }
+
+  /** Shows a sentence in the session's terminals, and marks it. */
+  notify(text: string): void {
+    for (const channel of this.#channels) channel.notify(text)
+    this.#mark({ kind: 'warning', text })
+  }
+
+  /** Something refused or odd: into the recording and the audit log. */
+  event(event: VerbInput<'session.event'>['event'], detail: string): void {
+    this.#mark({ kind: 'policy', event, detail })
+    void this.#tellVault('session.event', {
+      session: this.permit.session,
+      event,
+      detail: detail.slice(0, 500),
+    })
+  }
+
+  /** The recording could not take something: nothing more is relayed. */
+  recordingFailed(error: unknown): void {
+    if (error instanceof QuotaReached) return void this.end('quota reached')
+    const isRecording = error instanceof Fault && error.code === 'recording'
+    if (!this.#isEnding && !isRecording)
+      this.#ports.log('a session ends with a fault', { session: this.permit.session, error: String(error) })
+    void this.end(isRecording ? 'recording failed' : 'protocol error')
+  }
+
+  /** Ends the session: its channels are told why, the recording is closed, the vault is told. Once. */
+  async end(reason: EndReason, message?: string): Promise<void> {
+    if (this.#isEnding) return this.ended
+    this.#isEnding = true
+    this.#clock[Symbol.dispose]()
+    const sentence = message ?? endSentences[reason]
+    if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })
+    await Promise.all([...this.#channels].map((channel) => channel.cut(sentence)))
+    this.client.end()
+    this.#targetTransport[Symbol.dispose]()
+    const finished = await this.writer.finish(reason)
+    this.client.destroy()
+    await this.#ports.reportEnd({
+      session: this.permit.session,
+      reason,
+      recording: {
+        state: finished.state,
+        sizeBytes: finished.sizeBytes,
+        ...(finished.root === undefined ? {} : { root: Buffer.from(finished.root).toString('base64') }),
+      },
+    })
+    this.#resolveEnded()
+  }
+
+  #mark(mark: Mark): void {
+    try {
+      this.writer.append({ kind: 'mark', channel: -1, mark })?.catch(() => undefined)
+    } catch {
+      // The recording failed or is full; its own events end the session.
+    }
+  }
+
+  async #tellVault<Name extends 'session.file' | 'session.event'>(
+    verb: Name,
+    input: VerbInput<Name>,
+  ): Promise<void> {
+    // Away or not, the recording has it too.
+    await this.#ports.ask(verb, input).catch((error: unknown) => {
+      this.#ports.log('the vault did not take an event', { verb, error: String(error) })
+    })
+  }
+}
