@@ -15,9 +15,13 @@ export type ChildOptions = {
   readonly name: string
   /** The plane's entry file. */
   readonly file: string
+  /** The Node that runs it. */
+  readonly node: string
   readonly env: Readonly<Record<string, string>>
   readonly runAs: RunAs | undefined
   readonly withinMs?: number
+  /** Gives up waiting for readiness. */
+  readonly signal?: AbortSignal
 }
 
 /** One life of a plane's process: from its start until it ends. */
@@ -36,7 +40,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const child = spawn(
     '/bin/sh',
     [
-      ...['-c', 'ulimit -c 0; exec "$@"', 'sh', process.execPath],
+      ...['-c', 'ulimit -c 0; exec "$@"', 'sh', options.node],
       ...['--disable-sigusr1', '--disable-warning=ExperimentalWarning', options.file],
     ],
     { cwd: '/', env: options.env, stdio: ['ignore', 2, 2, 'ipc'], detached: true, ...options.runAs },
@@ -73,6 +77,9 @@ async function untilReady(
     withinMs,
   )
   stack.defer(() => clearTimeout(timer))
+  const giveUp = () => abort.abort(options.signal?.reason)
+  options.signal?.addEventListener('abort', giveUp, { once: true })
+  stack.defer(() => options.signal?.removeEventListener('abort', giveUp))
 
   const heard = async (): Promise<Ready> => {
     for (;;) {
@@ -84,7 +91,7 @@ async function untilReady(
         throw new Fault('configuration', `the ${options.name} cannot start: ${failed.data.message}`)
     }
   }
-  return Promise.race([
+  return await Promise.race([
     heard().catch((error: unknown) => {
       throw abort.signal.reason instanceof Fault ? abort.signal.reason : error
     }),

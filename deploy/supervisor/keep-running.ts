@@ -7,6 +7,8 @@ export type Kept = {
   /** The present process, or undefined between two lives. */
   readonly pid: () => number | undefined
   readonly ready: () => Ready
+  /** Ends the present process; the next starts at once. */
+  readonly startAgain: () => Promise<void>
   readonly stop: (withinMs: number) => Promise<void>
 }
 
@@ -40,7 +42,12 @@ export async function keepRunning(options: ChildOptions, ports: KeepPorts): Prom
     ports.onChange()
     await ports.onReady(started.ready, again)
   }
-  await live(false)
+  try {
+    await live(false)
+  } catch (error) {
+    await child?.stop(2_000)
+    throw error
+  }
 
   const watch = async () => {
     let delay = firstDelay
@@ -65,6 +72,7 @@ export async function keepRunning(options: ChildOptions, ports: KeepPorts): Prom
     name: options.name,
     pid: () => child?.process.pid,
     ready: () => lastReady,
+    startAgain: async () => child?.stop(15_000),
     stop: async (withinMs) => {
       stopping = true
       stopSignal.abort()

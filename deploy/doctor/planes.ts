@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { connectAdmin } from '../../vault/index.ts'
+import type { Finding } from './examine.ts'
+
+/** Whether the installation runs, its ports answer, and its vault is open. */
+export async function examinePlanes(dataDir: string): Promise<readonly Finding[]> {
+  const ready = readReadyFile(dataDir)
+  if (ready === undefined)
+    return [
+      {
+        name: 'running',
+        level: 'wrong',
+        text: 'the installation does not run',
+        next: 'start it with npm start',
+      },
+    ]
+  const ports = await Promise.all([
+    answers('console', ready.console.hostname, Number(ready.console.port)),
+    answers('ssh', ready.ssh.host, ready.ssh.port),
+  ])
+  return [...ports, ...(await examineVault(dataDir))]
+}
+
+async function examineVault(dataDir: string): Promise<readonly Finding[]> {
+  try {
+    await using vault = await connectAdmin(dataDir)
+    const status = await vault.call('status', {}, undefined, 10_000)
+    if (!status.ok) return [{ name: 'vault', level: 'wrong', text: status.refusal.message }]
+    const { initialised, sealed, auditors } = status.value
+    if (!initialised)
+      return [{ name: 'vault', level: 'wrong', text: 'the vault is not initialised', next: 'tagout init' }]
+    if (sealed)
+      return [
+        { name: 'vault', level: 'wrong', text: 'the vault is sealed: nothing opens', next: 'tagout unseal' },
+      ]
+    const findings: Finding[] = [{ name: 'vault', level: 'fine', text: 'the vault is open' }]
+    if (auditors === null || auditors.count === 0)
+      findings.push({
+        name: 'auditors',
+        level: 'note',
+        text: 'there is no auditor yet, so no session can be recorded and none starts',
+        next: 'tagout auditor keygen --out auditor.key, then tagout auditor add NAME auditor.key.pub',
+      })
+    return findings
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'the vault does not answer'
+    return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
+  }
+}
+
+type Ready = { readonly console: URL; readonly ssh: { readonly host: string; readonly port: number } }
+
+function readReadyFile(dataDir: string): Ready | undefined {
+  try {
+    const file = JSON.parse(readFileSync(join(dataDir, 'ready.json'), 'utf8'))
+    return {
+      console: new URL(file.console),
+      ssh: { host: String(file.ssh.host), port: Number(file.ssh.port) },
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function answers(name: string, host: string, port: number): Promise<Finding> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: host.replace(/^\[|\]$/g, ''), port, timeout: 5_000 })
+    const settle = (finding: Finding) => {
+      socket.destroy()
+      resolve(finding)
+    }
+    const silent: Finding = {
+      name,
+      level: 'wrong',
+      text: `nothing answers at ${host} port ${port}`,
+      next: 'look at what npm start says; another program may hold the port',
+    }
+    socket.once('connect', () => settle({ name, level: 'fine', text: `${host} port ${port} answers` }))
+    socket.once('timeout', () => settle(silent))
+    socket.once('error', () => settle(silent))
+  })
+}

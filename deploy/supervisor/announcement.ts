@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { writeFor } from './data-folder.ts'
+
+/** What a running installation says of itself. */
+export type Announcement = {
+  readonly console: string
+  readonly ssh: { readonly host: string; readonly port: number; readonly hostKey?: string }
+  readonly data: string
+  readonly findings: readonly string[]
+}
+
+/**
+ * Writes `ready.json` for the command-line program and others.
+ *
+ * SECURITY: all on the machine may read it, so the first admin's link is not in it.
+ */
+export function writeReadyFile(dataDir: string, announcement: Announcement): void {
+  const text = JSON.stringify({ ready: true, pid: process.pid, ...announcement }, null, 2)
+  writeFor(undefined, join(dataDir, 'ready.json'), `${text}\n`, 0o644)
+}
+
+/** The one line of JSON that scripts wait for. */
+export function lineForScripts(announcement: Announcement, firstAdmin: string | undefined): string {
+  const { console: address, ssh, data, findings } = announcement
+  return JSON.stringify({
+    ready: true,
+    console: address,
+    ssh,
+    data,
+    firstAdmin: firstAdmin ?? null,
+    findings,
+  })
+}
+
+/** The same for people. */
+export function textForPeople(announcement: Announcement, firstAdmin: string | undefined): string {
+  const lines = ['', 'Tagout is running.', '', `  console  ${announcement.console}`]
+  if (firstAdmin !== undefined) lines.push(`  first admin, for 15 minutes: ${firstAdmin}`)
+  lines.push(
+    `  ssh      port ${announcement.ssh.port} on ${announcement.ssh.host}`,
+    `  data     ${announcement.data}`,
+    `  tagout   export TAGOUT_DATA=${announcement.data}; npx tagout --help`,
+  )
+  if (announcement.findings.length > 0)
+    lines.push(
+      '',
+      'To look at (npx tagout doctor says what to do):',
+      ...announcement.findings.map((x) => `  - ${x}`),
+    )
+  return `${lines.join('\n')}\n\nCtrl-C stops it.\n`
+}

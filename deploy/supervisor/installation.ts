@@ -1,0 +1,191 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault } from '../../vault/kernel/fault.ts'
+import { planes } from '../../vault/plane.ts'
+import { examine } from '../doctor/examine.ts'
+import { provideCertificate } from '../tls/certificate.ts'
+import { type Announcement, writeReadyFile } from './announcement.ts'
+import { findApplication } from './application.ts'
+import type { Ready } from './child.ts'
+import { findOwners, layOut, openDataFolder } from './data-folder.ts'
+import { type Database, prepareDatabase, startEmbeddedDatabase, useGivenDatabase } from './database.ts'
+import { openVaultAtStart, type SealChoice, unsealByItself } from './first-run.ts'
+import { type Kept, keepRunning } from './keep-running.ts'
+import { takeLock } from './lock.ts'
+import { readSecrets, writePlaneFiles } from './plane-files.ts'
+import { identifyProcess } from './process-identity.ts'
+import { type Flags, planeVariables, readSettings, type Settings } from './settings.ts'
+import { rememberAddresses } from './settings-file.ts'
+
+export type StartOptions = {
+  readonly data: string
+  /** Where root's data lie when `data` is the usual folder of a clone that others cannot enter. */
+  readonly fallback: string | undefined
+  readonly flags: Flags
+  readonly seal: SealChoice
+  readonly env: NodeJS.ProcessEnv
+  readonly say: (line: string) => void
+  /** Aborted when the start is to be given up. */
+  readonly signal: AbortSignal
+  /** Other entry files for the planes: a test's own. */
+  readonly entries?: Partial<Record<(typeof planes)[number], string>>
+}
+
+export type Installation = AsyncDisposable & {
+  readonly announcement: Announcement
+  readonly firstAdmin: string | undefined
+}
+
+/**
+ * Starts everything in order: data folder, database, vault, recorder, api. What has been started is stopped again in
+ * the opposite order when a later step fails, and by disposing of the installation.
+ */
+export async function startInstallation(options: StartOptions): Promise<Installation> {
+  await using stack = new AsyncDisposableStack()
+  const { say } = options
+  const step = () => options.signal.throwIfAborted()
+
+  const dataDir = openDataFolder(options.data, options.fallback)
+  const settings = readSettings(dataDir, options.flags, options.env)
+  mkdirSync(join(dataDir, 'supervisor'), { recursive: true, mode: 0o700 })
+  const lock = stack.use(await takeLock(join(dataDir, 'supervisor'), dataDir))
+  stack.defer(() => rmSync(join(dataDir, 'ready.json'), { force: true }))
+  step()
+  const owners = findOwners()
+  layOut(dataDir, owners)
+  rememberAddresses(dataDir, settings)
+  const secrets = readSecrets(dataDir)
+  const kept: Kept[] = []
+  let database: Database | undefined
+  const note = () => {
+    const running = [
+      { name: 'postgres', pid: database?.pid() },
+      ...kept.map(({ name, pid }) => ({ name, pid: pid() })),
+    ]
+    lock.note(
+      running.flatMap(({ name, pid }) => {
+        const identity = pid === undefined ? undefined : identifyProcess(pid)
+        return identity === undefined ? [] : [{ name, ...identity }]
+      }),
+    )
+  }
+
+  if (settings.databaseUrl === undefined) say('starting PostgreSQL')
+  database =
+    settings.databaseUrl === undefined
+      ? await startEmbeddedDatabase(dataDir, owners.postgres, secrets, { say, onChange: note })
+      : await useGivenDatabase(settings.databaseUrl, secrets)
+  const { stop, planeUrl } = database
+  stack.defer(stop)
+  note()
+  step()
+  await prepareDatabase(database, dataDir, secrets, say)
+  writePlaneFiles(dataDir, owners, secrets, planeUrl)
+  const tls = await provideCertificate(dataDir, settings, owners.api, new Date())
+  if (tls.changed !== undefined) say(tls.changed)
+
+  const application = findApplication(say)
+  const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
+  let firstAdmin: { readonly path: string } | undefined
+  for (const name of planes) {
+    step()
+    say(`starting the ${name}`)
+    const plane = await keepRunning(
+      {
+        name,
+        file: options.entries?.[name] ?? join(application.folder, name, 'main.ts'),
+        node: application.node,
+        env,
+        runAs: owners[name],
+        signal: options.signal,
+      },
+      {
+        say,
+        onChange: note,
+        onReady: async (_ready, again) => {
+          if (name !== 'vault' || options.entries?.vault !== undefined) return
+          if (!again) firstAdmin = await openVaultAtStart(dataDir, options.seal, say)
+          else if (!(await unsealByItself(dataDir))) say('the vault is sealed: open it with tagout unseal')
+        },
+      },
+    )
+    kept.push(plane)
+    note()
+    stack.defer(() => plane.stop(15_000))
+  }
+  const [, recorder, api] = kept as [Kept, Kept, Kept]
+  stack.use(renewDaily(dataDir, settings, owners.api, api, say))
+
+  const scheme = settings.http.plain ? 'http' : 'https'
+  const http = addressOf(api.ready(), settings.http)
+  const ssh = addressOf(recorder.ready(), settings.ssh)
+  const hostKey = recorder.ready()['hostKey']
+  const addresses = {
+    console: `${scheme}://${forPeople(http.host)}:${http.port}`,
+    ssh: { host: forSsh(ssh.host), port: ssh.port, ...(typeof hostKey === 'string' ? { hostKey } : {}) },
+    data: dataDir,
+  }
+  writeReadyFile(dataDir, { ...addresses, findings: [] })
+  const examined = options.entries === undefined ? await examine(dataDir) : []
+  const findings = examined.filter((found) => found.level !== 'fine').map((found) => found.text)
+  const announcement = { ...addresses, findings }
+  writeReadyFile(dataDir, announcement)
+  const own = stack.move()
+  return {
+    announcement,
+    firstAdmin: firstAdmin === undefined ? undefined : `${addresses.console}${firstAdmin.path}`,
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
+  }
+}
+
+/** Of the environment of the start, a plane sees the product's own variables and nothing else. */
+function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<string, string> {
+  const own = Object.entries(env).filter(([name]) => name.startsWith('TAGOUT_'))
+  return {
+    ...(Object.fromEntries(own) as Record<string, string>),
+    ...planeVariables(settings),
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    LANG: 'C.UTF-8',
+    NODE_ENV: 'production',
+  }
+}
+
+type Address = { readonly host: string; readonly port: number }
+
+/** A plane on port 0 says which port it got, as `port` or within `address`. */
+function addressOf(ready: Ready, asked: Address): Address {
+  const within = typeof ready['address'] === 'object' && ready['address'] !== null ? ready['address'] : ready
+  const port = 'port' in within && typeof within.port === 'number' ? within.port : asked.port
+  if (port === 0) throw new Fault('protocol', 'a plane did not say on which port it listens')
+  return { host: asked.host, port }
+}
+
+function forPeople(host: string): string {
+  if (host === '0.0.0.0' || host === '::' || host === '127.0.0.1') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function forSsh(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+}
+
+/** Looks after the certificate once a day; the api takes a new one up by starting again. */
+function renewDaily(
+  dataDir: string,
+  settings: Settings,
+  owner: Parameters<typeof provideCertificate>[2],
+  api: Kept,
+  say: (line: string) => void,
+): Disposable {
+  const look = async () => {
+    const { changed } = await provideCertificate(dataDir, settings, owner, new Date())
+    if (changed === undefined) return
+    say(`${changed}; starting the api again with it`)
+    await api.startAgain()
+  }
+  const timer = setInterval(() => {
+    look().catch((error: Error) => say(`the certificate could not be looked after: ${error.message}`))
+  }, 24 * 3_600_000)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** What a program answered. */
+export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+export type RunOptions = {
+  readonly stdin?: string | Uint8Array
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** A whole installation, started by `deploy/main.ts` as a user would start it. */
+export type TestInstallation = AsyncDisposable & {
+  readonly dataDir: string
+  readonly console: string
+  readonly ssh: { readonly host: string; readonly port: number }
+  /** The link of the first admin; null on a second start. */
+  readonly firstAdmin: string | null
+  readonly findings: readonly string[]
+  /** The supervisor; its children are in `supervisor/processes.json`. */
+  readonly process: ChildProcess
+  /** All that it has said on standard error so far. */
+  readonly log: () => string
+  /** Runs the command-line program against it. A code other than 0 is an answer, not an exception. */
+  readonly tagout: (args: readonly string[], options?: RunOptions) => Promise<Ran>
+  /** The same, with `--json`; throws with what it said when the code is not 0. */
+  readonly tagoutJson: <T = unknown>(args: readonly string[], options?: RunOptions) => Promise<T>
+  /** Stops it as Ctrl-C does; the data stay for another start. */
+  readonly stop: () => Promise<void>
+}
+
+export type InstallationOptions = {
+  /** An earlier installation's data; otherwise new, and removed at the end. */
+  readonly dataDir?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly args?: readonly string[]
+  readonly withinMs?: number
+}
+
+/** Starts an installation on free ports of loopback, unattended. It takes five seconds or so. */
+export async function startTestInstallation(options: InstallationOptions = {}): Promise<TestInstallation> {
+  const own = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'tagout-inst-')) : undefined
+  if (own !== undefined) await chmod(own, 0o711)
+  const dataDir = options.dataDir ?? join(own ?? '', 'd')
+  const [httpPort, sshPort] = await freePorts(2)
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--disable-warning=ExperimentalWarning', join(root, 'deploy', 'main.ts')],
+      ...['--data', dataDir, '--http-port', String(httpPort), '--ssh-port', String(sshPort)],
+      ...['--unattended', '--yes', ...(options.args ?? [])],
+    ],
+    { cwd: root, env: { ...cleanEnvironment(), ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exited
+    }
+  }
+  const dispose = async () => {
+    await stop()
+    if (own !== undefined) await rm(own, { recursive: true, force: true })
+  }
+  try {
+    const line = await until(
+      () => stdout.split('\n').find((text) => text.startsWith('{')),
+      options.withinMs ?? 60_000,
+      () => child.exitCode !== null || child.signalCode !== null,
+      () => `the installation did not start:\n${stderr}`,
+    )
+    const ready = JSON.parse(line)
+    const tagout = (args: readonly string[], run?: RunOptions) =>
+      runProgram(
+        process.execPath,
+        ['--disable-warning=ExperimentalWarning', join(root, 'deploy', 'cli', 'main.ts'), ...args],
+        { ...run, env: { TAGOUT_DATA: dataDir, ...run?.env } },
+      )
+    return {
+      dataDir,
+      console: ready.console,
+      ssh: ready.ssh,
+      firstAdmin: ready.firstAdmin,
+      findings: ready.findings,
+      process: child,
+      log: () => stderr,
+      tagout,
+      tagoutJson: async <T>(args: readonly string[], run?: RunOptions) => {
+        const { code, stdout: answer, stderr: said } = await tagout([...args, '--json'], run)
+        if (code !== 0) throw new Error(`tagout ${args.join(' ')} ended with ${code}: ${said}`)
+        return JSON.parse(answer) as T
+      },
+      stop,
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+/** Runs a program to its end with a clean environment. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  const child = spawn(program, args, {
+    cwd: options.cwd ?? root,
+    env: { ...cleanEnvironment(), ...options.env },
+    stdio: 'pipe',
+  })
+  const out: Buffer[] = []
+  const err: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+  // A program that does not read its input ends all the same.
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(options.stdin ?? '')
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  return {
+    code: code ?? (signal === null ? 1 : 128),
+    stdout: Buffer.concat(out).toString('utf8'),
+    stderr: Buffer.concat(err).toString('utf8'),
+  }
+}
+
+/** Ports of loopback that nobody listens on now. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer()
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    }),
+  )
+  return Promise.all(
+    servers.map(async (server) => {
+      const address = server.address()
+      server.close()
+      await once(server, 'close')
+      return typeof address === 'object' && address !== null ? address.port : 0
+    }),
+  )
+}
+
+/** Polls until `look` finds something. Throws with `complaint` at the deadline, or when `over` says it is too late. */
+export async function until<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  withinMs: number,
+  over: () => boolean = () => false,
+  complaint: () => string = () => `nothing came within ${withinMs} ms`,
+): Promise<T> {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const late = over() || Date.now() > deadline
+    const found = await look()
+    if (found !== undefined) return found
+    if (late) throw new Error(complaint())
+    await pause(20)
+  }
+}
+
+function cleanEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']
+  return Object.fromEntries(
+    kept.flatMap((name) => (process.env[name] ? [[name, process.env[name] ?? '']] : [])),
+  )
+}
