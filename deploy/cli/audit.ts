@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Complaint, misuse } from './complaint.ts'
-import { collectExport, verifyExportFile } from './audit-export.ts'
+import { collectExport, verifyExport } from './audit-export.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
 import { parseLimit } from './session.ts'
@@ -53,7 +53,7 @@ export function addAuditCommands(root: Command, tools: Tools): void {
       const verdict =
         options.file === undefined
           ? await tools.withVault((vault) => vault.ask('audit.verify', {}, undefined, 600_000))
-          : await verifyExportFile(await tools.readText(options.file), options.key)
+          : await verifyExport(await tools.readText(options.file), options.key)
       if (tools.json()) tools.show(verdict, () => '')
       if (!verdict.ok)
         throw new Complaint(

@@ -2,89 +2,137 @@ import { randomBytes } from 'node:crypto'
 import { link, open, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
+  type ByteSource,
+  type Known,
   openRecordingKey,
-  readStructure,
   Replay,
+  readStructure,
   toAsciicast,
   toText,
   verifyRecording,
 } from '../../recorder/replay/index.ts'
-import { openGroupKeys } from '../../vault/auditors/index.ts'
+import { type GroupKeys, openGroupKeys, readRecoveryFile } from '../../vault/auditors/index.ts'
+import { toBase64 } from '../../vault/kernel/encoding.ts'
 import type { Id } from '../../vault/kernel/id.ts'
-import {
-  asListed,
-  type AuthorityOptions,
-  logInAsAuditor,
-  verifiedChain,
-  withAuthority,
-} from './auditor-identity.ts'
-import { Complaint, refused } from './complaint.ts'
-import { withRecording } from './recording-source.ts'
+import { asListed, logInAsAuditor, verifiedChain, withIdentity } from './auditor-identity.ts'
+import { Complaint, misuse, refused } from './complaint.ts'
+import { fileSource, withRecording } from './recording-source.ts'
+import { knownOf, notInLog } from './recording-verify.ts'
+import { readSecretFile } from './secret-input.ts'
 import { loadSodium } from './sodium.ts'
 import type { Tools } from './tools.ts'
 
-export const exportForms = ['asciicast', 'asciicast-v2', 'text'] as const
+/** asciicast is version 2, which every asciinema since 2017 plays; Debian's does not know version 3 yet. */
+export const exportForms = ['asciicast', 'asciicast-v2', 'asciicast-v3', 'text'] as const
 export type ExportForm = (typeof exportForms)[number]
 
-type ExportOptions = AuthorityOptions & {
+export type ExportOptions = {
   readonly form: ExportForm
   readonly out: string
   readonly channel: number | undefined
 }
+export type Exported = 'complete' | 'incomplete'
 
 /**
  * Opens a recording with an auditor's key, on this machine, and writes it in another form. The server hands out
- * ciphertext alone and audits a replay. Answers whether the recording is complete.
+ * ciphertext alone, and audits the export. Answers whether the recording is complete.
  */
-export async function exportRecording(
+export async function exportAsAuditor(
   tools: Tools,
   recording: Id<'rec'>,
+  identityFile: string,
+  passphraseStdin: boolean,
   options: ExportOptions,
-): Promise<'complete' | 'incomplete'> {
+): Promise<Exported> {
   const sodium = await loadSodium()
   return tools.withVault(async (vault) => {
     const chain = await verifiedChain(tools, vault, sodium)
-    return withAuthority(tools, sodium, options, async (authority) => {
-      const keys = openGroupKeys(sodium, authority, chain)
+    return withIdentity(tools, sodium, identityFile, passphraseStdin, async (opened) => {
+      const identity = asListed(opened, chain)
+      const keys = openGroupKeys(sodium, identity, chain)
       if (!keys.ok) throw refused(keys.refusal)
-      const token =
-        'kind' in authority
-          ? (await vault.ask('login.local', {})).token
-          : await logInAsAuditor(vault, sodium, asListed(authority, chain))
-      return withRecording(tools, token, recording, 'export', async (source) => {
-        const verdict = await verifyRecording(sodium, source)
-        if (verdict.state === 'tampered')
-          throw new Complaint(verdict.sentence, `see where with: tagout recording verify ${recording}`)
-        const structure = await readStructure(sodium, source)
-        if (!structure.ok) throw refused(structure.refusal)
-        const key = openRecordingKey(sodium, structure.value.header, keys.value)
-        if (!key.ok) throw refused(key.refusal)
-        const replay = new Replay(sodium, source, structure.value, key.value)
-        await writeText(options.out, formOf(replay, options))
-        return verdict.state
-      })
+      const known = await knownOf(vault, recording)
+      if (known === undefined) throw new Complaint(notInLog.sentence)
+      const token = await logInAsAuditor(vault, sodium, identity)
+      return withRecording(tools, token, recording, 'export', (source) =>
+        exportSource(source, keys.value, known, options),
+      )
     })
   })
+}
+
+/**
+ * Opens a recording's file with the recordings recovery key, offline: it needs neither vault nor recorder, and nobody
+ * writes it down. Without the audit log it cannot tell a recording that was made up whole.
+ */
+export async function exportByRecovery(
+  tools: Tools,
+  file: string,
+  recoveryFile: string,
+  options: ExportOptions,
+): Promise<Exported> {
+  const sodium = await loadSodium()
+  using text = await readSecretFile(tools.io, recoveryFile)
+  const recovery = text.expose((bytes) => {
+    try {
+      return readRecoveryFile(sodium, new TextDecoder().decode(bytes))
+    } catch (error) {
+      throw misuse(
+        `${recoveryFile}: ${error instanceof Error ? error.message : 'does not open'}`,
+        'give the file that the first tagout auditor add wrote with --recovery-out',
+      )
+    }
+  })
+  try {
+    const pair = { publicKey: recovery.boxKey, privateKey: recovery.boxPrivate }
+    await using source = await fileSource(file)
+    return await exportSource(source, new Map([[toBase64(pair.publicKey), pair]]), {}, options)
+  } finally {
+    sodium.memzero(recovery.signPrivate)
+    sodium.memzero(recovery.boxPrivate)
+  }
+}
+
+async function exportSource(
+  source: ByteSource,
+  keys: GroupKeys,
+  known: Known,
+  options: ExportOptions,
+): Promise<Exported> {
+  const sodium = await loadSodium()
+  const verdict = await verifyRecording(sodium, source, known)
+  if (verdict.state === 'tampered')
+    throw new Complaint(
+      verdict.sentence,
+      'nothing is written; keep the file as it is, it is evidence of the change',
+    )
+  const structure = await readStructure(sodium, source)
+  if (!structure.ok) throw refused(structure.refusal)
+  const key = openRecordingKey(sodium, structure.value.header, keys)
+  if (!key.ok) throw refused(key.refusal)
+  await writeLines(options.out, formOf(new Replay(source, structure.value, key.value), options))
+  return verdict.state
 }
 
 function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string> {
   switch (options.form) {
     case 'asciicast':
-      return toAsciicast(replay, 3, options.channel)
     case 'asciicast-v2':
       return toAsciicast(replay, 2, options.channel)
+    case 'asciicast-v3':
+      return toAsciicast(replay, 3, options.channel)
     case 'text':
       return toText(replay)
   }
 }
 
-/** Writes a stream of text whole or not at all; it replaces nothing. SECURITY: mode 0600, it is a session in clear. */
-async function writeText(path: string, parts: AsyncIterable<string>): Promise<void> {
+/** Writes lines whole or not at all; it replaces nothing. SECURITY: mode 0600, it is a session in clear. */
+async function writeLines(path: string, lines: AsyncIterable<string>): Promise<void> {
   const draft = join(dirname(path), `.tagout-${randomBytes(8).toString('hex')}`)
   const file = await open(draft, 'wx', 0o600)
   try {
     try {
-      for await (const part of parts) await file.write(part)
+      for await (const line of lines) await file.write(line.endsWith('\n') ? line : `${line}\n`)
       await file.sync()
     } finally {
       await file.close()

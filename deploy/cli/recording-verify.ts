@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type KnownCheckpoint, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
+import type { AuditLeafView } from '../../vault/contract.ts'
 import { fromBase64 } from '../../vault/kernel/encoding.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { withRecording } from './recording-source.ts'
@@ -29,30 +30,36 @@ export async function verifyStored(tools: Tools, recording: Id<'rec'>): Promise<
   return tools.withVault(async (vault) => {
     const { token } = await vault.ask('login.local', {})
     const known = await knownOf(vault, recording)
-    const verdict = await withRecording(tools, token, recording, 'verify', (source) =>
+    if (known === undefined) return notInLog
+    return withRecording(tools, token, recording, 'verify', (source) =>
       verifyRecording(sodium, source, known),
     )
-    if (known === undefined && verdict.state !== 'tampered')
-      return {
-        ...verdict,
-        state: 'tampered',
-        sentence: 'the audit log has no start of this session, so the recording’s key cannot be trusted',
-      }
-    return verdict
   })
 }
 
-/** The session's key, header hash and checkpoints, from the audit log. */
-async function knownOf(vault: Vault, recording: Id<'rec'>): Promise<Known | undefined> {
+/** SECURITY: without the audit log anybody's key would do, and a recording made up whole would verify. */
+export const notInLog: RecordingVerdict = {
+  state: 'tampered',
+  sentence: 'the audit log has no start of this session, so nothing vouches for the recording',
+  chunks: 0,
+  duration: 0,
+}
+
+/** The session's key, header hash and checkpoints, from the audit log; undefined where it knows no such recording. */
+export async function knownOf(vault: Vault, recording: Id<'rec'>): Promise<Known | undefined> {
+  let from = 0
   let started: z.infer<typeof startedEntry> | undefined
-  for await (const entry of entriesOf(vault, 'session.started')) {
-    const parsed = startedEntry.safeParse(entry)
-    if (parsed.success && parsed.data.recording === recording) started = parsed.data
+  for await (const leaf of leavesOf(vault, 'session.started', 0)) {
+    const parsed = startedEntry.safeParse(leaf.entry)
+    if (!parsed.success || parsed.data.recording !== recording) continue
+    started = parsed.data
+    from = leaf.seq
+    break
   }
   if (started === undefined) return undefined
   const checkpoints: KnownCheckpoint[] = []
-  for await (const entry of entriesOf(vault, 'session.checkpoint')) {
-    const parsed = checkpointEntry.safeParse(entry)
+  for await (const leaf of leavesOf(vault, 'session.checkpoint', from)) {
+    const parsed = checkpointEntry.safeParse(leaf.entry)
     if (parsed.success && parsed.data.recording === recording)
       checkpoints.push({
         checkpoint: fromBase64(parsed.data.checkpoint),
@@ -68,10 +75,10 @@ async function knownOf(vault: Vault, recording: Id<'rec'>): Promise<Known | unde
 
 const pageSize = 5_000
 
-async function* entriesOf(vault: Vault, kind: string): AsyncGenerator<unknown> {
-  for (let from = 0; ; ) {
-    const page = await vault.ask('audit.list', { from, limit: pageSize, kind })
-    yield* page.map((leaf) => leaf.entry)
+async function* leavesOf(vault: Vault, kind: string, begin: number): AsyncGenerator<AuditLeafView> {
+  for (let from = begin; ; ) {
+    const page = await vault.ask('audit.list', { from, limit: pageSize, kind }, undefined, 120_000)
+    yield* page
     if (page.length < pageSize) return
     from = Math.max(...page.map((leaf) => leaf.seq)) + 1
   }

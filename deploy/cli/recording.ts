@@ -1,11 +1,18 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { type ExportForm, exportForms, exportRecording } from './recording-export.ts'
+import type { RecordingVerdict } from '../../recorder/replay/index.ts'
 import type { RecordingView } from '../../vault/contract.ts'
-import type { AuthorityOptions } from './auditor-identity.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
+import {
+  type Exported,
+  type ExportForm,
+  exportAsAuditor,
+  exportByRecovery,
+  exportForms,
+  type ExportOptions,
+} from './recording-export.ts'
 import { verifyStored } from './recording-verify.ts'
 import { parseLimit } from './session.ts'
 import { examples, facts, type Tools } from './tools.ts'
@@ -55,9 +62,12 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     .action(async (text: string) => {
       const id = parseGivenId('rec', text, 'tagout recording list')
       const verdict = await verifyStored(tools, id)
-      if (tools.json()) tools.show(verdict, () => '')
-      if (verdict.state !== 'complete' && verdict.state !== 'incomplete')
-        throw new Complaint(verdict.sentence, 'keep the file as it is: it is evidence of the change')
+      if (tools.json()) tools.show({ recording: id, ...withoutHeader(verdict) }, () => '')
+      if (verdict.state === 'tampered')
+        throw new Complaint(
+          verdict.at === undefined ? verdict.sentence : `${verdict.sentence} (at byte ${verdict.at})`,
+          'keep the file as it is: it is evidence of the change',
+        )
       if (!tools.json()) tools.io.out(`${verdict.sentence}\n`)
     })
 
@@ -65,33 +75,61 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     .command('export <recording>')
     .description('open a recording as an auditor, here, and write what it holds; audited as a replay')
     .requiredOption('--as <form>', `one of ${exportForms.join(', ')}`)
-    .requiredOption('--out <file>', 'where to write it')
+    .requiredOption('--out <file>', 'where to write it, mode 0600')
     .option('--identity <file>', 'your auditor key')
-    .option('--recovery <file>', 'the recordings recovery key instead, where all auditors have lost theirs')
     .option('--passphrase-stdin', 'read the passphrase of --identity from standard input')
+    .option('--recovery <file>', 'the recordings recovery key instead; <recording> is then a .tgr file')
     .option('--channel <number>', 'which channel of the session, for asciicast (default: its first terminal)')
     .addHelpText(
       'after',
       examples(
         'tagout recording export rec_… --as asciicast --identity auditor.key --out s.cast',
-        'tagout recording export rec_… --as text --recovery recordings-recovery.key --out s.txt',
+        'tagout recording export rec_….tgr --as text --recovery recordings-recovery.key --out s.txt',
       ),
     )
-    .action(
-      async (text: string, options: AuthorityOptions & { as: string; out: string; channel?: string }) => {
-        const id = parseGivenId('rec', text, 'tagout recording list')
-        const channel = options.channel === undefined ? undefined : Number(options.channel)
-        if (channel !== undefined && !Number.isSafeInteger(channel))
-          throw misuse('--channel is a whole number', `see the channels with: --as text`)
-        const state = await exportRecording(tools, id, {
-          ...options,
-          form: parseForm(options.as),
-          out: resolve(tools.io.cwd, options.out),
-          channel,
-        })
-        tools.show({ recording: id, file: options.out, state }, () => `wrote ${options.out} (${state})`)
-      },
-    )
+    .action(async (what: string, given: ExportGiven) => {
+      const options = {
+        form: parseForm(given.as),
+        out: resolve(tools.io.cwd, given.out),
+        channel: parseChannel(given.channel),
+      }
+      const state = await exportWhat(tools, what, given, options)
+      tools.show({ recording: what, file: given.out, state }, () => `wrote ${given.out} (${state})`)
+    })
+}
+
+type ExportGiven = {
+  readonly as: string
+  readonly out: string
+  readonly identity?: string
+  readonly passphraseStdin?: boolean
+  readonly recovery?: string
+  readonly channel?: string
+}
+
+function exportWhat(
+  tools: Tools,
+  what: string,
+  given: ExportGiven,
+  options: ExportOptions,
+): Promise<Exported> {
+  if ((given.identity === undefined) === (given.recovery === undefined))
+    throw misuse('say with which key: either --identity FILE or --recovery FILE')
+  if (given.recovery !== undefined)
+    return exportByRecovery(tools, resolve(tools.io.cwd, what), given.recovery, options)
+  const id = parseGivenId('rec', what, 'tagout recording list')
+  return exportAsAuditor(tools, id, given.identity ?? '', given.passphraseStdin === true, options)
+}
+
+function parseChannel(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d{1,6}$/.test(text)) throw misuse('--channel is a whole number', 'see the channels with: --as text')
+  return Number(text)
+}
+
+/** The header repeats what `recording show` says. */
+function withoutHeader({ header: _header, ...verdict }: RecordingVerdict): Omit<RecordingVerdict, 'header'> {
+  return verdict
 }
 
 function parseForm(text: string): ExportForm {
