@@ -55,4 +55,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     'Signed roots of the log, as witnesses get them too.'`.execute(db)
   for (const table of ['audit_entry', 'audit_leaf', 'audit_node', 'audit_checkpoint'])
     await makeAppendOnly(db, table)
+  // The sequencer asks how far ordinals have been given out.
+  await sql`grant select on sequence audit_entry_ordinal_seq to tagout_vault`.execute(db)
 }

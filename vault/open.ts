@@ -1,40 +1,41 @@
+import { existsSync } from 'node:fs'
 import type { Kysely } from 'kysely'
-import type { Actor } from './audit/entry.ts'
-import type { Database } from './db/tables.ts'
-import type { Secret } from './kernel/secret.ts'
-import type { Outcome } from './kernel/outcome.ts'
-import type { Tx } from './transaction.ts'
+import { append } from './audit/append.ts'
+import type { Actor, EntryInput } from './audit/entry.ts'
+import { type ListOptions, listEntries } from './audit/read.ts'
+import { exportPage, verifyStored } from './audit/report.ts'
+import { Sequencer } from './audit/sequencer.ts'
+import { FileWitness } from './audit/witness.ts'
+import type { AuditLeafView, AuditVerdict, VerbAnswers } from './contract.ts'
+import { Key } from './crypto/key.ts'
+import type { PassphraseCosts } from './crypto/passphrase.ts'
 import type { Purpose } from './crypto/purpose.ts'
-import type { GuardedRow, GuardedTable, Stamp } from './keys/guarded.ts'
+import { Fence } from './db/fence.ts'
+import { openDatabase } from './db/open.ts'
+import type { Database } from './db/tables.ts'
+import { sha256, fingerprintText, sameBytes } from './kernel/digest.ts'
+import { Fault } from './kernel/fault.ts'
+import { newId } from './kernel/id.ts'
+import { done, type Outcome, refuse } from './kernel/outcome.ts'
+import type { Secret } from './kernel/secret.ts'
+import { Guard, type GuardedShapes } from './keys/guard.ts'
+import { type GuardedRow, type GuardedTable, guardedTables, type Stamp } from './keys/guarded.ts'
+import { type GuardMemory, initialiseGuards, loadGuards } from './keys/guard-load.ts'
+import { Keyring } from './keys/keyring.ts'
+import { LocalState, readLocalState, statePath } from './keys/local-state.ts'
+import {
+  type SealProvider,
+  storedPath,
+  type Unsealing,
+  unwrapRoot,
+  wrapFor,
+  wrapForRecovery,
+} from './keys/seal-wrap.ts'
+import { SecretStore } from './keys/secret-store.ts'
+import { runTransaction, type Tx } from './transaction.ts'
 
-export type SealProvider =
-  | { readonly kind: 'passphrase'; readonly passphrase: Secret }
-  | { readonly kind: 'key-file'; readonly path: string }
-
-export type Unsealing =
-  | SealProvider
-  | { readonly kind: 'recovery'; readonly recoveryKey: string }
-  | { readonly kind: 'stored-key-file' }
-
-export type VaultState = {
-  readonly initialised: boolean
-  readonly sealed: boolean
-  readonly intakeKey: Uint8Array | null
-  readonly sealProviders: readonly {
-    readonly kind: 'passphrase' | 'key-file' | 'recovery'
-    readonly path?: string
-  }[]
-}
-
-/** The names of a sealed field: which secret it is, and in which safe it lies. */
-export type SecretPlace = {
-  readonly safe: string
-  readonly account: string
-  readonly version: number
-  readonly field: string
-  readonly kind: string
-  readonly binding?: string
-}
+export type { SealProvider, Unsealing } from './keys/seal-wrap.ts'
+export type { SecretPlace } from './keys/secret-store.ts'
 
 export type OpenVaultOptions = {
   readonly databaseUrl: string
@@ -42,45 +43,406 @@ export type OpenVaultOptions = {
   readonly clock?: () => Date
   /** Told of faults of what runs by itself (sequencer, witness, lost connections). */
   readonly onFault?: (fault: unknown) => void
+  /** Connections to the database at most. Default 10. */
+  readonly connections?: number
+  /** Milliseconds to wait for another vault on the database to end. Default 5,000. */
+  readonly patience?: number
+  readonly guarded?: GuardedShapes
+  /** Costs of a new passphrase seal. Default: `sealCosts`. */
+  readonly passphraseCosts?: PassphraseCosts
 }
 
-/** The vault's keys, guards and audit log over one database and one data folder. */
-export type Vault = AsyncDisposable & {
+export type VaultState = {
+  readonly initialised: boolean
+  readonly sealed: boolean
+  readonly installation: string | null
+  readonly intakeKey: Uint8Array | null
+  /** SHA256:… of the intake key. */
+  readonly fingerprint: string | null
+  readonly sealProviders: readonly {
+    readonly kind: 'passphrase' | 'key-file' | 'recovery'
+    readonly path?: string
+  }[]
+}
+
+type Unsealed = {
+  readonly keyring: Keyring
+  readonly guard: Guard
+  readonly sequencer: Sequencer
+  readonly local: LocalState
+}
+
+/** Milliseconds for which sealing waits for transactions that have begun. */
+const sealPatienceMs = 10_000
+
+/**
+ * Opens the vault's keys, guards and audit log over one database and one data folder. It begins sealed. Throws
+ * `Fault('configuration')` while another vault runs on the same database. Close it.
+ */
+export async function openVault(options: OpenVaultOptions): Promise<Vault> {
+  const fence = await Fence.take(options.databaseUrl, (error) => options.onFault?.(error), options.patience)
+  let vault: Vault | undefined
+  const database = openDatabase(options.databaseUrl, {
+    onFault: (cause) => {
+      if (vault?.isClosed !== true)
+        options.onFault?.(new Fault('database', 'an idle connection to the database broke', { cause }))
+    },
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
+  })
+  vault = new Vault(options, fence, database)
+  return vault
+}
+
+/** The vault's keys, guards and audit log: sealed until somebody opens it. */
+export class Vault implements AsyncDisposable {
   readonly database: Kysely<Database>
   readonly clock: () => Date
-  readonly isSealed: boolean
-  state(): Promise<VaultState>
+  readonly secrets: SecretStore
+  readonly #options: OpenVaultOptions
+  readonly #shapes: GuardedShapes
+  readonly #fence: Fence
+  readonly #witness: FileWitness
+  readonly #onFault: (fault: unknown) => void
+  readonly #running = new Set<Promise<unknown>>()
+  #unsealed: Unsealed | undefined
+  #isClosed = false
+  #lifecycle: Promise<unknown> = Promise.resolve()
+
+  constructor(options: OpenVaultOptions, fence: Fence, database: Kysely<Database>) {
+    this.#options = options
+    this.#fence = fence
+    this.database = database
+    this.clock = options.clock ?? (() => new Date())
+    this.#shapes = options.guarded ?? guardedTables
+    this.#witness = new FileWitness(options.dataDir)
+    this.#onFault = options.onFault ?? (() => {})
+    this.secrets = new SecretStore({
+      database,
+      keyring: () => this.#open().keyring,
+      clock: this.clock,
+    })
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get isSealed(): boolean {
+    return this.#unsealed === undefined
+  }
+
+  async state(): Promise<VaultState> {
+    const known = await this.#installation()
+    const wraps = await this.database
+      .selectFrom('seal_wrap')
+      .select(['kind', 'parameters'])
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute()
+    // While unsealed the vault's own key is shown, whatever the database says.
+    const intakeKey = this.#unsealed?.keyring.intake.publicKey ?? known?.intake_key ?? null
+    return {
+      initialised: known !== undefined,
+      sealed: this.isSealed,
+      installation: known?.id ?? null,
+      intakeKey,
+      fingerprint: intakeKey === null ? null : fingerprintText(await sha256(intakeKey)),
+      sealProviders: wraps.map((wrap) => {
+        const path = storedPath(wrap)
+        return path === undefined ? { kind: wrap.kind } : { kind: wrap.kind, path }
+      }),
+    }
+  }
+
+  /**
+   * Makes the root key, wraps it for `provider` and for a recovery key, and leaves the vault unsealed. The recovery
+   * key is the caller's to show once.
+   */
   initialise(
     provider: SealProvider,
     actor: Actor,
-  ): Promise<Outcome<{ readonly recoveryKey: string; readonly intakeKey: Uint8Array }>>
+  ): Promise<Outcome<{ readonly recoveryKey: string; readonly fingerprint: string }>> {
+    return this.#alone(async () => {
+      if ((await this.#installation()) !== undefined)
+        return refuse('conflict', 'this vault is initialised already')
+      const path = statePath(this.#options.dataDir)
+      if (existsSync(path))
+        return refuse(
+          'conflict',
+          `${path} exists: this data folder belongs to a vault whose database is another`,
+          'restore that database, or move the file away to begin anew',
+        )
+      const now = this.clock()
+      const installation = newId('ins', now.getTime())
+      using root = Key.random()
+      const keyring = new Keyring(Key.of(root.secret), installation)
+      const wrapped = await wrapFor(provider, root, installation, now, this.#options.passphraseCosts)
+      if (!wrapped.ok) return wrapped
+      const recovery = wrapForRecovery(root, installation, now)
+      const fingerprint = fingerprintText(await sha256(keyring.intake.publicKey))
+      const guard = new Guard(keyring, this.#shapes)
+      const local = this.#localState(keyring, guard)
+      await this.database.transaction().execute(async (db) => {
+        await db
+          .insertInto('installation')
+          .values({
+            id: installation,
+            root_key_id: keyring.rootId,
+            intake_key: keyring.intake.publicKey,
+            audit_key: keyring.auditKey.publicKey,
+            created_at: now,
+          })
+          .execute()
+        await db.insertInto('seal_wrap').values([wrapped.value, recovery.wrap]).execute()
+        await initialiseGuards(db, guard, Object.keys(this.#shapes))
+        const happened: EntryInput = {
+          kind: 'vault.initialised',
+          actor,
+          installation,
+          provider: provider.kind,
+          fingerprint,
+        }
+        await append(db, keyring, [{ ...happened, at: now.toISOString() }])
+        // Before the commit: a vault whose file is missing does not unseal.
+        await local.flush()
+      })
+      const { sequencer } = await Sequencer.open(this.#sequencerPorts(), keyring)
+      this.#unsealed = { keyring, guard, sequencer, local }
+      sequencer.start()
+      return done({ recoveryKey: recovery.recoveryKey, fingerprint })
+    })
+  }
+
+  /**
+   * Unseals the vault: opens the root key, then checks every guarded row and the end of the audit log. A wrong
+   * passphrase, and a database older than the vault remembers, are refusals; `acceptRollback` accepts the latter (a
+   * backup was restored), audited. Throws `Fault` where rows or the log were forged. It stays sealed in all these cases.
+   */
   unseal(
     how: Unsealing,
     actor: Actor,
-    options?: { readonly acceptRollback?: boolean },
-  ): Promise<Outcome<null>>
-  seal(actor: Actor, sessions: 'end' | 'keep'): Promise<void>
-  /** Runs `act` in one transaction. It may run again after a deadlock: it must change nothing but `tx`. */
-  inTransaction<T>(act: (tx: Tx) => Promise<T>): Promise<T>
-  /** A key for one purpose, derived from the root. Valid until the vault is sealed. */
-  purposeKey(purpose: Purpose): Uint8Array
-  /** Opens what was sealed to the intake key; a refusal when it does not open. */
-  openIntake(sealed: Uint8Array): Outcome<Secret>
-  readonly guard: {
-    check(table: GuardedTable, row: GuardedRow & Stamp): void
-    checkAbsent(table: GuardedTable, row: GuardedRow): void
+    options: { readonly acceptRollback?: boolean } = {},
+  ): Promise<Outcome<null>> {
+    return this.#alone(async () => {
+      const known = await this.#installation()
+      if (known === undefined)
+        return refuse('not_initialised', 'this vault is not initialised', 'tagout start sets it up')
+      if (!this.isSealed) return done(null)
+      const wraps = await this.database.selectFrom('seal_wrap').selectAll().execute()
+      const opened = await unwrapRoot(wraps, how, known.id)
+      if (!opened.ok) {
+        await this.inTransaction((tx) =>
+          tx.audit({ kind: 'vault.unseal-refused', actor, provider: how.kind }),
+        )
+        return opened
+      }
+      const keyring = new Keyring(opened.value, known.id)
+      try {
+        const begun = await this.#verified(keyring, known)
+        const { finding, unsealed } = begun
+        if (finding !== undefined && options.acceptRollback !== true) {
+          keyring[Symbol.dispose]()
+          return refuse(
+            'conflict',
+            `the database is not the one that this vault last wrote: ${finding}`,
+            'if you restored a backup, unseal and accept the roll-back; otherwise find out who changed it',
+          )
+        }
+        if (finding !== undefined) await this.#witness.putAside(this.clock())
+        this.#unsealed = unsealed
+        await unsealed.local.flush()
+        await this.inTransaction(async (tx) => {
+          if (finding !== undefined) await tx.audit({ kind: 'vault.rollback-accepted', actor, finding })
+          await tx.audit({ kind: 'vault.unsealed', actor, provider: how.kind })
+        })
+        unsealed.sequencer.start()
+        return done(null)
+      } catch (error) {
+        this.#unsealed = undefined
+        keyring[Symbol.dispose]()
+        throw error
+      }
+    })
   }
-  readonly secrets: {
-    /** Makes the key of a new safe. */
-    addSafe(tx: Tx, safe: string): Promise<void>
-    put(tx: Tx, place: SecretPlace, secret: Secret): Promise<void>
-    take(place: SecretPlace): Promise<Secret>
-    /** Destroys the data key of a version: its fields can never be opened again, from no backup of this table. */
-    destroy(tx: Tx, account: string, version: number): Promise<void>
-  }
-  /** The latest signed checkpoint of the audit log, as text; empty while there is none. */
-  readonly auditCheckpoint: string
-  close(): Promise<void>
-}
 
-export declare function openVault(options: OpenVaultOptions): Promise<Vault>
+  /** Seals the vault: running transactions end, what is in the log is signed, the keys are wiped. */
+  seal(actor: Actor, sessions: 'end' | 'keep'): Promise<void> {
+    return this.#alone(async () => {
+      if (this.isSealed) return
+      await this.inTransaction((tx) => tx.audit({ kind: 'vault.sealed', actor, sessions }))
+      await this.#wipe()
+    })
+  }
+
+  /** Runs `act` in one transaction (`runTransaction`): rows, guards and audit entries together or not at all. */
+  inTransaction<T>(act: (tx: Tx) => Promise<T>): Promise<T> {
+    const running = runTransaction(
+      {
+        database: this.database,
+        clock: this.clock,
+        unsealed: () => this.#unsealed,
+        onCommit: ({ audit, guards }) => {
+          if (audit) this.#unsealed?.sequencer.wake()
+          if (guards) this.#unsealed?.local.touch()
+        },
+      },
+      act,
+    )
+    this.#running.add(running)
+    const over = () => this.#running.delete(running)
+    running.then(over, over)
+    return running
+  }
+
+  /** The 32 bytes of one purpose, derived from the root. Borrowed: they are wiped when the vault is sealed. */
+  purposeKey(purpose: Purpose): Uint8Array {
+    return this.#open().keyring.purposeKey(purpose)
+  }
+
+  /** Opens what was sealed to the intake key. */
+  openIntake(sealed: Uint8Array): Outcome<Secret> {
+    return this.#open().keyring.intake.open(sealed)
+  }
+
+  /** Checks of rows read outside a transaction; inside, `tx.guard` knows better what may be seen. */
+  readonly guard = {
+    check: (table: GuardedTable, row: GuardedRow & Stamp): void => this.#open().guard.check(table, row),
+    checkAbsent: (table: GuardedTable, row: GuardedRow): void => this.#open().guard.checkAbsent(table, row),
+  }
+
+  /** The latest signed checkpoint of the audit log, as text; empty while there is none or the vault is sealed. */
+  get auditCheckpoint(): string {
+    return this.#unsealed?.sequencer.checkpoint ?? ''
+  }
+
+  /** Entries in the log's order. What has committed by now is in it, unless the vault is sealed. */
+  async listAudit(options: ListOptions): Promise<readonly AuditLeafView[]> {
+    await this.sequenceNow()
+    return await listEntries(this.database, options)
+  }
+
+  async verifyAudit(): Promise<AuditVerdict> {
+    await this.sequenceNow()
+    return await verifyStored(this.database, this.#witness, await this.#auditKey())
+  }
+
+  async exportAudit(from: number, limit: number): Promise<VerbAnswers['audit.export']> {
+    await this.sequenceNow()
+    return await exportPage(this.database, await this.#auditKey(), from, limit)
+  }
+
+  /** Gives everything that has committed its place in the log; does nothing while the vault is sealed. */
+  async sequenceNow(): Promise<void> {
+    await this.#unsealed?.sequencer.drain()
+  }
+
+  /** Stops as the process is about to: like sealing, without an entry. */
+  async close(): Promise<void> {
+    await this.#alone(async () => {
+      if (this.#isClosed) return
+      this.#isClosed = true
+      try {
+        await this.#wipe()
+      } finally {
+        await this.#witness.close()
+        await this.#fence[Symbol.asyncDispose]()
+        await this.database.destroy()
+      }
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #verified(
+    keyring: Keyring,
+    known: { readonly id: string; readonly intake_key: Uint8Array; readonly audit_key: Uint8Array },
+  ): Promise<{ readonly unsealed: Unsealed; readonly finding: string | undefined }> {
+    // SECURITY: while the vault was sealed, the public keys that it showed came from the database.
+    if (
+      !sameBytes(known.intake_key, keyring.intake.publicKey) ||
+      !sameBytes(known.audit_key, keyring.auditKey.publicKey)
+    )
+      throw new Fault('forged_row', 'the public keys of the installation are not this vault’s')
+    const state = await readLocalState(this.#options.dataDir, keyring)
+    const memory: GuardMemory = 'guards' in state ? state.guards : {}
+    const guard = new Guard(keyring, this.#shapes)
+    const rows = await this.database
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .execute((db) => loadGuards(db, guard, this.#shapes, memory))
+    const { sequencer, finding } = await Sequencer.open(this.#sequencerPorts(), keyring)
+    const findings = ['finding' in state ? state.finding : undefined, rows, finding]
+    const all = findings.filter((one) => one !== undefined).join('; ')
+    return {
+      unsealed: { keyring, guard, sequencer, local: this.#localState(keyring, guard) },
+      finding: all === '' ? undefined : all,
+    }
+  }
+
+  async #wipe(): Promise<void> {
+    const unsealed = this.#unsealed
+    if (unsealed === undefined) return
+    this.#unsealed = undefined
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise((resolve) => {
+      timer = setTimeout(resolve, sealPatienceMs)
+    })
+    await Promise.race([Promise.allSettled([...this.#running]), patience])
+    clearTimeout(timer)
+    try {
+      await unsealed.sequencer.stop()
+      await unsealed.local.flush()
+    } catch (error) {
+      // The keys go, whatever the disk says; entries that are not yet in the log wait for the next unseal.
+      this.#onFault(error)
+    } finally {
+      unsealed.keyring[Symbol.dispose]()
+    }
+  }
+
+  #localState(keyring: Keyring, guard: Guard): LocalState {
+    const memory = (): GuardMemory =>
+      Object.fromEntries(
+        [...guard.tables].map(([name, { counter, mac }]) => [
+          name,
+          { counter, mac: Buffer.from(mac).toString('hex') },
+        ]),
+      )
+    return new LocalState(this.#options.dataDir, keyring, memory, this.#onFault)
+  }
+
+  #sequencerPorts() {
+    return {
+      database: this.database,
+      witness: this.#witness,
+      clock: this.clock,
+      onFault: this.#onFault,
+      mayRun: () => this.#fence.isHeld,
+    }
+  }
+
+  #installation() {
+    return this.database.selectFrom('installation').selectAll().executeTakeFirst()
+  }
+
+  async #auditKey(): Promise<Uint8Array> {
+    if (this.#unsealed !== undefined) return this.#unsealed.keyring.auditKey.publicKey
+    const known = await this.#installation()
+    if (known === undefined) throw new Fault('closed', 'this vault is not initialised')
+    return known.audit_key
+  }
+
+  #open(): Unsealed {
+    if (this.#unsealed === undefined) throw new Fault('closed', 'the vault is sealed')
+    return this.#unsealed
+  }
+
+  /** Initialising, unsealing, sealing and closing happen one after another. */
+  #alone<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#lifecycle.then(act, act)
+    this.#lifecycle = mine
+    return mine
+  }
+}

@@ -93,11 +93,15 @@ export async function listEntries(
 
 function view(seq: number, body: Uint8Array, unproven: boolean): AuditLeafView {
   const entry = parseEntry(body)
-  const doubt = unproven ? ' (written while the vault was sealed: nobody vouches for it)' : ''
-  if (entry === undefined)
-    return { seq, at: '', kind: 'unreadable', actor: '', text: `an unreadable entry${doubt}`, entry: null }
-  const text = `${describe(entry)}${doubt}`
-  return { seq, at: entry.at, kind: entry.kind, actor: actorText(entry.actor), text, entry }
+  const doubt = unproven ? ' (nobody vouches for it: the vault was sealed, or did not write it)' : ''
+  if (entry !== undefined)
+    try {
+      const text = `${describe(entry)}${doubt}`
+      return { seq, at: entry.at, kind: entry.kind, actor: actorText(entry.actor), text, entry }
+    } catch {
+      // Of a known kind, but without its members: only a stranger can have written it.
+    }
+  return { seq, at: '', kind: 'unreadable', actor: '', text: `an unreadable entry${doubt}`, entry: null }
 }
 
 /** The entry in these bytes. Undefined for what an older or newer version, or a stranger, wrote in another form. */

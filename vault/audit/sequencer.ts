@@ -24,6 +24,8 @@ export type SequencerPorts = {
   readonly witness: FileWitness
   readonly clock: () => Date
   readonly onFault: (fault: unknown) => void
+  /** False while another vault might be on the database: nothing is sequenced then. */
+  readonly mayRun: () => boolean
 }
 
 /** A moment in the order of entries: transactions that begin after `xmax` make entries after `ordinal`. */
@@ -127,6 +129,7 @@ export class Sequencer {
 
   async #run(): Promise<void> {
     this.#lastBatch = performance.now()
+    if (!this.#ports.mayRun()) return
     if (this.#inDoubt) await this.#reload()
     while ((await this.#batch()) === batchEntries);
     // After the commit: a witness must never have seen what the database then lost.

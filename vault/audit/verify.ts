@@ -73,7 +73,7 @@ export async function verifyAudit(
     )
   if (vouched < frontier.size)
     return broken(vouched, `entries ${vouched} to ${frontier.size - 1} are covered by no signature`)
-  const sentence = `all ${frontier.size} entries are whole, in order and signed (${next} checkpoints)`
+  const sentence = `all ${frontier.size} entries are whole, in order and signed (checkpoints: ${next})`
   return { ok: true, leaves: frontier.size, checkpoints: next, sentence }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { type Context, namesKey, open, seal } from '../crypto/envelope.ts'
@@ -55,13 +56,14 @@ export async function wrapFor(
     const text = canonicalJson({ ...costs, salt: toBase64(salt) })
     return done(wrap('passphrase', text, key, root, installation, now))
   }
-  const made = await makeKeyFile(provider.path)
+  const path = resolve(provider.path)
+  const made = await makeKeyFile(path)
   if (!made.ok && made.refusal.code !== 'conflict') return made
-  const read = await readKeyFile(provider.path)
+  const read = await readKeyFile(path)
   if (!read.ok) return read
   using secret = read.value
   using key = keyOf(secret, 'seal-key-file')
-  return done(wrap('key-file', canonicalJson({ path: provider.path }), key, root, installation, now))
+  return done(wrap('key-file', canonicalJson({ path }), key, root, installation, now))
 }
 
 /** Wraps the root key for a new recovery key, and answers that key as text, to be printed once. */
