@@ -63,12 +63,9 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     .action(async (name: string, user: string, options: { allow?: readonly string[]; none?: boolean }) => {
       if ((options.allow === undefined) === (options.none !== true))
         throw misuse('say either --allow PERMISSIONS or --none')
+      const given = parsePermissions(options.allow ?? [])
       const changed = await tools.withVault((vault) =>
-        vault.ask('safe.member.set', {
-          safe: name,
-          user,
-          permissions: parsePermissions(options.allow ?? []),
-        }),
+        vault.ask('safe.member.set', { safe: name, user, permissions: given }),
       )
       tools.show(changed, () => {
         const member = changed.members.find((row) => row.user === user)

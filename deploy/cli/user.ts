@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Enrolment, type Role, roles, type UserView } from '../../vault/contract.ts'
+import { type Enrolment, type Role, roles as knownRoles, type UserView } from '../../vault/contract.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { isId } from '../../vault/kernel/id.ts'
 import { misuse } from './complaint.ts'
@@ -19,8 +19,8 @@ export async function enrolmentLink(tools: Tools, enrolment: Enrolment): Promise
 
 export function parseRoles(names: readonly string[]): Role[] {
   return names.map((name) => {
-    const found = roles.find((known) => known === name)
-    if (found === undefined) throw misuse(`there is no role ${name}`, `choose from ${roles.join(', ')}`)
+    const found = knownRoles.find((known) => known === name)
+    if (found === undefined) throw misuse(`there is no role ${name}`, `choose from ${knownRoles.join(', ')}`)
     return found
   })
 }
@@ -32,15 +32,14 @@ export function addUserCommands(root: Command, tools: Tools): void {
   user
     .command('add <name>')
     .description('add a user; prints a one-time link with which they set password and second factor')
-    .requiredOption('--role <roles>', `any of ${roles.join(', ')}`, collect)
+    .requiredOption('--role <roles>', `any of ${knownRoles.join(', ')}`, collect)
     .addHelpText(
       'after',
       examples('tagout user add bob --role operator', 'tagout user add alice --role admin,approver --json'),
     )
     .action(async (name: string, options: { role: readonly string[] }) => {
-      const added = await tools.withVault((vault) =>
-        vault.ask('user.add', { name, roles: parseRoles(options.role) }),
-      )
+      const roles = parseRoles(options.role)
+      const added = await tools.withVault((vault) => vault.ask('user.add', { name, roles }))
       const link = await enrolmentLink(tools, added.enrolment)
       tools.show(
         { ...added.user, enrolment: { link, expiresAt: added.enrolment.expiresAt } },
@@ -84,10 +83,8 @@ export function addUserCommands(root: Command, tools: Tools): void {
     .description('set the roles of a user')
     .addHelpText('after', examples('tagout user roles bob operator approver'))
     .action(async (name: string, given: readonly string[]) => {
-      const names = given.flatMap((part) => part.split(','))
-      const changed = await tools.withVault((vault) =>
-        vault.ask('user.roles', { user: name, roles: parseRoles(names) }),
-      )
+      const roles = parseRoles(given.flatMap((part) => part.split(',')))
+      const changed = await tools.withVault((vault) => vault.ask('user.roles', { user: name, roles }))
       tools.show(changed, () => `${changed.name} is now ${changed.roles.join(', ')}`)
     })
 
