@@ -19,7 +19,7 @@ export class ReplayLink implements AsyncDisposable {
     return done({
       size: value.size,
       read: (offset, length) => value.read(offset, length),
-      close: () => value[Symbol.asyncDispose](),
+      close: async () => value[Symbol.asyncDispose](),
     })
   }
 

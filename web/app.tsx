@@ -1,0 +1,102 @@
+import { Bullseye, Button, EmptyState, EmptyStateBody, Spinner } from '@patternfly/react-core'
+import { Component, lazy, type ReactNode, Suspense } from 'react'
+import { Link, Route, Switch, useLocation } from 'wouter'
+import { Access } from './pages/access.tsx'
+import { Accounts } from './pages/accounts.tsx'
+import { Audit } from './pages/audit.tsx'
+import { Auditors } from './pages/auditors.tsx'
+import { Enrol } from './pages/enrol.tsx'
+import { Grants } from './pages/grants.tsx'
+import { OwnAccount } from './pages/own-account.tsx'
+import { Overview } from './pages/overview.tsx'
+import { Recordings } from './pages/recordings.tsx'
+import { Safes } from './pages/safes.tsx'
+import { Sessions } from './pages/sessions.tsx'
+import { SignIn } from './pages/sign-in.tsx'
+import { Targets } from './pages/targets.tsx'
+import { Users } from './pages/users.tsx'
+import { Page } from './parts/page.tsx'
+import { Problem } from './parts/problem.tsx'
+import { useMe } from './shell/me.ts'
+import { Shell } from './shell/shell.tsx'
+
+// The terminal and the reader of recordings are loaded by who replays.
+const Player = lazy(() => import('./player/player.tsx'))
+
+/** The console. Who is not signed in sees the sign-in page wherever they wanted to go, and goes on there afterwards. */
+export function App() {
+  const me = useMe()
+  const [location] = useLocation()
+  if (location === '/enrol') return <Enrol />
+  if (me.isPending) return <Waiting />
+  if (me.data === undefined)
+    return (
+      <Bullseye className="alone">
+        <div className="alone-box">
+          <Problem error={me.error} />
+          <Button variant="link" onClick={() => void me.refetch()}>
+            Try again
+          </Button>
+        </div>
+      </Bullseye>
+    )
+  if (me.data === null) return <SignIn />
+  return (
+    <Shell>
+      <Guard key={location}>
+        <Suspense fallback={<Waiting />}>
+          <Switch>
+            <Route path="/" component={Overview} />
+            <Route path="/access" component={Access} />
+            <Route path="/sessions" component={Sessions} />
+            <Route path="/recordings" component={Recordings} />
+            <Route path="/recordings/:recording">{({ recording }) => <Player recording={recording} />}</Route>
+            <Route path="/audit" component={Audit} />
+            <Route path="/safes" component={Safes} />
+            <Route path="/targets" component={Targets} />
+            <Route path="/accounts" component={Accounts} />
+            <Route path="/users" component={Users} />
+            <Route path="/grants" component={Grants} />
+            <Route path="/auditors" component={Auditors} />
+            <Route path="/account" component={OwnAccount} />
+            <Route>
+              <Page title="Nothing here">
+                <EmptyState titleText="There is no such page" headingLevel="h2">
+                  <EmptyStateBody>
+                    <Link href="/">Go to the overview</Link>
+                  </EmptyStateBody>
+                </EmptyState>
+              </Page>
+            </Route>
+          </Switch>
+        </Suspense>
+      </Guard>
+    </Shell>
+  )
+}
+
+function Waiting() {
+  return (
+    <Bullseye className="alone">
+      <Spinner aria-label="Loading" />
+    </Bullseye>
+  )
+}
+
+/** A page that breaks says so and leaves the rest of the console standing. */
+class Guard extends Component<{ readonly children: ReactNode }, { readonly error: unknown }> {
+  override state = { error: null as unknown }
+
+  static getDerivedStateFromError(error: unknown) {
+    return { error }
+  }
+
+  override render(): ReactNode {
+    if (this.state.error === null) return this.props.children
+    return (
+      <Page title="This page broke">
+        <Problem error={this.state.error} title="This page cannot be shown; the others can" />
+      </Page>
+    )
+  }
+}

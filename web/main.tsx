@@ -1,0 +1,31 @@
+import '@patternfly/react-core/dist/styles/base.css'
+import '@xterm/xterm/css/xterm.css'
+import './console.css'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { App } from './app.tsx'
+import { Refused } from './api.ts'
+import { followColourScheme } from './shell/colour-scheme.ts'
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      // A refusal is an answer; only a part that is away is asked again.
+      retry: (times, error) => times < 2 && (!(error instanceof Refused) || error.status === 503),
+      refetchOnWindowFocus: true,
+    },
+  },
+})
+
+followColourScheme()
+const root = document.getElementById('root')
+if (root !== null)
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <App />
+      </QueryClientProvider>
+    </StrictMode>,
+  )

@@ -1,0 +1,110 @@
+import { Alert, Button, Flex, Label } from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { AuditLeafView, AuditVerdict, VerbAnswer } from '../../vault/contract.ts'
+import { ask, get } from '../api.ts'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { Moment } from '../parts/when.tsx'
+import { sentence, visible } from '../parts/wording.ts'
+import { saveFile } from '../sealed/download.ts'
+
+const pageSize = 500
+
+/** What happened, in the order in which it was signed. */
+export function Audit() {
+  const [verdict, setVerdict] = useState<AuditVerdict | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  const [busy, setBusy] = useState<'verify' | 'export' | null>(null)
+  const log = useQuery({
+    queryKey: ['audit'],
+    queryFn: () => get<readonly AuditLeafView[]>(`/api/audit?limit=${pageSize}`),
+    refetchInterval: 5_000,
+    select: (leaves) =>
+      leaves.toSorted((a, b) => b.seq - a.seq).map((leaf) => ({ ...leaf, id: String(leaf.seq) })),
+  })
+  const run = (what: 'verify' | 'export', act: () => Promise<void>) => async () => {
+    setBusy(what)
+    setError(null)
+    await act().catch(setError)
+    setBusy(null)
+  }
+  return (
+    <Page
+      title="Audit log"
+      about="Chained, and signed at most a second later. Nothing here can be changed or taken away without being seen."
+      actions={
+        <Flex>
+          <Button
+            variant="secondary"
+            isLoading={busy === 'export'}
+            isDisabled={busy !== null}
+            onClick={run('export', exportLog)}
+          >
+            Export
+          </Button>
+          <Button
+            isLoading={busy === 'verify'}
+            isDisabled={busy !== null}
+            onClick={run('verify', async () =>
+              setVerdict(await ask<AuditVerdict>('POST', '/api/audit/verify')),
+            )}
+          >
+            Verify
+          </Button>
+        </Flex>
+      }
+    >
+      {verdict === null ? null : (
+        <Alert
+          isInline
+          className="gap-below"
+          variant={verdict.ok ? 'success' : 'danger'}
+          title={verdict.ok ? 'The log is whole' : 'The log is broken'}
+          role="status"
+        >
+          {sentence(verdict.sentence)} {verdict.leaves} entries, {verdict.checkpoints} signed checkpoints.
+        </Alert>
+      )}
+      <Problem error={error} />
+      <Listing
+        name="Audit log"
+        query={log}
+        keyOf={({ id }) => id}
+        text={(row) => `${row.kind} ${row.actor} ${row.text}`}
+        columns={[
+          { title: 'No.', cell: (row) => <span className="mono">{row.seq}</span> },
+          { title: 'When', cell: (row) => <Moment at={row.at} /> },
+          { title: 'Who', cell: (row) => visible(row.actor) },
+          {
+            title: 'What',
+            cell: (row) => (
+              <Label isCompact variant="outline" className="mono">
+                {row.kind}
+              </Label>
+            ),
+          },
+          { title: 'Sentence', cell: (row) => visible(row.text) },
+        ]}
+        empty={{ title: 'No entries yet', body: 'The first change writes the first entry.' }}
+      />
+      <p className="quiet small">
+        The newest {pageSize} entries. The export holds all of them, with what it takes to verify them without
+        this installation: <code>tagout audit verify --export FILE</code>.
+      </p>
+    </Page>
+  )
+}
+
+/** Fetches every page of the export, and saves it as lines of JSON. */
+async function exportLog(): Promise<void> {
+  const lines: string[] = []
+  for (let from: number | null = 0; from !== null; ) {
+    const page: VerbAnswer<'audit.export'> = await get(`/api/audit/export?from=${from}&limit=5000`)
+    lines.push(JSON.stringify(page))
+    from = page.next
+  }
+  const day = new Date().toISOString().slice(0, 10)
+  saveFile(`tagout-audit-${day}.jsonl`, new Blob([`${lines.join('\n')}\n`], { type: 'application/x-ndjson' }))
+}

@@ -1,0 +1,150 @@
+import { Alert, Button, Card, CardBody, CardTitle, Content, Form, Spinner } from '@patternfly/react-core'
+import { useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useEffect, useState } from 'react'
+import { useLocation } from 'wouter'
+import type { UserView, VerbAnswer } from '../../vault/contract.ts'
+import { ask } from '../api.ts'
+import { Command } from '../parts/command.tsx'
+import { Field } from '../parts/field.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { QrCode } from '../parts/qr-code.tsx'
+import { moment } from '../parts/wording.ts'
+import { sealLoginPassword } from '../sealed/intake.ts'
+import { Brand } from '../shell/shell.tsx'
+import { passwordAdvice } from './password-advice.ts'
+
+type Begun = VerbAnswer<'enrolment.begin'>
+
+// SECURITY: the token is in the fragment, which browsers send to no server, and leaves the address bar at once.
+const linkToken = window.location.pathname === '/enrol' ? window.location.hash.slice(1) : ''
+if (linkToken !== '') window.history.replaceState(null, '', '/enrol')
+
+/** The page behind a one-time link: choose a password, set up the second factor, prove it. */
+export function Enrol() {
+  const client = useQueryClient()
+  const [, go] = useLocation()
+  const [begun, setBegun] = useState<Begun | null>(null)
+  const [password, setPassword] = useState('')
+  const [again, setAgain] = useState('')
+  const [code, setCode] = useState('')
+  const [error, setError] = useState<unknown>(null)
+  const [running, setRunning] = useState(false)
+
+  useEffect(() => {
+    document.title = 'First sign-in · Tagout'
+    if (linkToken === '') return
+    let gone = false
+    ask<Begun>('POST', '/api/enrolment/begin', { token: linkToken }).then(
+      (answer) => gone || setBegun(answer),
+      (refused: unknown) => gone || setError(refused),
+    )
+    return () => {
+      gone = true
+    }
+  }, [])
+
+  const advice = passwordAdvice(password, begun?.name ?? '')
+  const differs = again !== '' && again !== password
+  const ready =
+    begun !== null && advice.good && again === password && /^\d{6}$/.test(code.replaceAll(/\s/g, ''))
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault()
+    if (begun === null || !ready || running) return
+    setRunning(true)
+    setError(null)
+    try {
+      const { user } = await ask<{ readonly user: UserView }>('POST', '/api/enrolment/finish', {
+        token: linkToken,
+        sealedPassword: await sealLoginPassword(begun.name, password),
+        totpCode: code.replaceAll(/\s/g, ''),
+      })
+      client.clear()
+      client.setQueryData(['me'], user)
+      go('/')
+    } catch (refused) {
+      setError(refused)
+      setCode('')
+    } finally {
+      setRunning(false)
+    }
+  }
+
+  return (
+    <main className="alone">
+      <Card className="alone-card wide" component="section">
+        <CardTitle component="h1">
+          <Brand />
+          <span className="card-heading">{begun === null ? 'First sign-in' : `Welcome, ${begun.name}`}</span>
+        </CardTitle>
+        <CardBody>
+          {linkToken === '' ? (
+            <Alert isInline variant="warning" title="The link is incomplete">
+              Open the whole link that you were given, or ask for a new one.
+            </Alert>
+          ) : null}
+          {begun === null && error !== null ? (
+            <>
+              <Problem error={error} />
+              <p className="quiet small">
+                Links work once and for a short time. An administrator makes a new one under Users; the
+                machine administrator with <code>tagout user enrol NAME</code>.
+              </p>
+            </>
+          ) : null}
+          {linkToken !== '' && begun === null && error === null ? (
+            <Spinner aria-label="Opening the link" />
+          ) : null}
+          {begun === null ? null : (
+            <Form onSubmit={submit} noValidate>
+              <Content component="p" className="quiet">
+                This link is good until {moment(begun.expiresAt)}.
+              </Content>
+              <input type="text" name="username" autoComplete="username" value={begun.name} readOnly hidden />
+              <Field
+                label="Password"
+                type="password"
+                value={password}
+                onChange={setPassword}
+                autoComplete="new-password"
+                autoFocus
+                hint={<span className={`advice advice-${advice.level}`}>{advice.sentence}</span>}
+              />
+              <Field
+                label="Password again"
+                type="password"
+                value={again}
+                onChange={setAgain}
+                autoComplete="new-password"
+                fault={differs ? 'The two passwords differ.' : undefined}
+              />
+              <div className="second-factor">
+                <QrCode text={begun.totpUri} label="QR code of the second factor" />
+                <div>
+                  <Content component="p">
+                    Scan this with an authenticator app, or type the secret into it. Keep the app: each
+                    sign-in asks for its code.
+                  </Content>
+                  <Command text={begun.totpSecret} label="Secret of the second factor" />
+                </div>
+              </div>
+              <Field
+                label="Code"
+                value={code}
+                onChange={setCode}
+                autoComplete="one-time-code"
+                inputMode="numeric"
+                mono
+                hint="The six digits that the app shows now: this proves that it works"
+              />
+              <Problem error={error} />
+              <Button type="submit" isLoading={running} isDisabled={!ready || running}>
+                Finish and sign in
+              </Button>
+            </Form>
+          )}
+        </CardBody>
+      </Card>
+    </main>
+  )
+}

@@ -1,0 +1,212 @@
+import { Button, Checkbox, Content, FormGroup } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { Action, GrantView } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, Field } from '../parts/field.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { GrantBadge } from '../parts/state.tsx'
+import { Moment } from '../parts/when.tsx'
+import { span, visible } from '../parts/wording.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { useAccounts, useGrants, useUsers } from './lists.ts'
+
+const meanings: Readonly<Record<Action, string>> = {
+  shell: 'Work in a terminal',
+  exec: 'Run single commands. Implies moving files, both ways: a command can do that.',
+  'sftp-read': 'Fetch files',
+  'sftp-write': 'Put files',
+}
+
+const spans = [3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600]
+
+/** Who may use which account, for what, and how long. */
+export function Grants() {
+  const grants = useGrants()
+  const user = useUser()
+  const [adding, setAdding] = useState(false)
+  const [revoking, setRevoking] = useState<GrantView | null>(null)
+  const add = <Button onClick={() => setAdding(true)}>Add a grant</Button>
+  const grantsOthers = hasRole(user, 'admin', 'approver')
+  return (
+    <Page
+      title="Grants"
+      about="A grant lets one user use one account for a time. Revoking it ends its sessions within three seconds."
+      actions={grantsOthers ? add : null}
+    >
+      <Listing
+        name="Grants"
+        query={grants}
+        keyOf={({ id }) => id}
+        text={(row) => [row.user, row.account, row.state, row.grantedBy, row.reason].join(' ')}
+        columns={[
+          { title: 'State', cell: (row) => <GrantBadge state={row.state} /> },
+          { title: 'User', cell: (row) => row.user },
+          { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
+          { title: 'May', cell: (row) => row.actions.join(', ') },
+          {
+            title: 'From and to',
+            cell: (row) => (
+              <>
+                <Moment at={row.notBefore} /> – <Moment at={row.notAfter} />
+                <div className="quiet small">
+                  sessions of {span(row.maxSessionSeconds)} at most{row.mode === 'exclusive' ? ', alone' : ''}
+                </div>
+              </>
+            ),
+          },
+          {
+            title: 'Granted by',
+            cell: (row) => (
+              <>
+                {row.grantedBy}
+                {row.reason === '' ? null : <div className="quiet small">{visible(row.reason)}</div>}
+              </>
+            ),
+          },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) =>
+              row.state === 'active' || row.state === 'future' ? (
+                <Button
+                  size="sm"
+                  variant="danger"
+                  onClick={() => setRevoking(row)}
+                  aria-label={`Revoke ${row.account} of ${row.user}`}
+                >
+                  Revoke
+                </Button>
+              ) : null,
+          },
+        ]}
+        empty={{
+          title: 'No grants yet',
+          body: (
+            <>
+              Let somebody in, here or with{' '}
+              <code>tagout grant add bob press-3/engineer --for 4h --allow shell</code>.
+            </>
+          ),
+          ...(grantsOthers ? { action: add } : {}),
+        }}
+      />
+      {adding ? <AddGrant onClose={() => setAdding(false)} /> : null}
+      {revoking === null ? null : <Revoke grant={revoking} onClose={() => setRevoking(null)} />}
+    </Page>
+  )
+}
+
+function AddGrant({ onClose }: { readonly onClose: () => void }) {
+  const change = useChange()
+  const users = useUsers()
+  const accounts = useAccounts()
+  const [user, setUser] = useState('')
+  const [account, setAccount] = useState('')
+  const [forSeconds, setForSeconds] = useState(String(4 * 3600))
+  const [actions, setActions] = useState<readonly Action[]>(['shell'])
+  const [mode, setMode] = useState('shared')
+  const [reason, setReason] = useState('')
+  return (
+    <Dialog
+      wide
+      title="Add a grant"
+      action="Grant"
+      ready={user !== '' && account !== '' && actions.length > 0}
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask('POST', '/api/grants', {
+            user,
+            account,
+            actions,
+            forSeconds: Number(forSeconds),
+            mode,
+            ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+          }),
+        )
+        onClose()
+      }}
+    >
+      <Choice
+        label="User"
+        value={user}
+        onChange={setUser}
+        options={[
+          { value: '', label: 'Choose a user' },
+          ...(users.data ?? [])
+            .filter(({ state, roles }) => state !== 'disabled' && !roles.includes('auditor'))
+            .map(({ name }) => ({ value: name, label: name })),
+        ]}
+      />
+      <Choice
+        label="Account"
+        value={account}
+        onChange={setAccount}
+        options={[
+          { value: '', label: 'Choose an account' },
+          ...(accounts.data ?? []).map(({ name }) => ({ value: name, label: name })),
+        ]}
+      />
+      <Choice
+        label="For"
+        value={forSeconds}
+        onChange={setForSeconds}
+        options={spans.map((seconds) => ({ value: String(seconds), label: span(seconds) }))}
+        hint="From now on"
+      />
+      <FormGroup label="May" role="group" fieldId="actions">
+        {(Object.keys(meanings) as Action[]).map((action) => (
+          <Checkbox
+            key={action}
+            id={`action-${action}`}
+            label={action}
+            description={meanings[action]}
+            isChecked={actions.includes(action)}
+            onChange={(_event, checked) =>
+              setActions(checked ? [...actions, action] : actions.filter((other) => other !== action))
+            }
+          />
+        ))}
+      </FormGroup>
+      <Choice
+        label="Together with others"
+        value={mode}
+        onChange={setMode}
+        options={[
+          { value: 'shared', label: 'Shared: others may be on the account at the same time' },
+          { value: 'exclusive', label: 'Exclusive: one user at a time' },
+        ]}
+      />
+      <Field
+        label="Reason"
+        required={false}
+        value={reason}
+        onChange={setReason}
+        hint="Work order, or what it is for"
+      />
+    </Dialog>
+  )
+}
+
+function Revoke({ grant, onClose }: { readonly grant: GrantView; readonly onClose: () => void }) {
+  const change = useChange()
+  return (
+    <Dialog
+      title="Revoke this grant?"
+      action="Revoke"
+      danger
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/grants/${grant.id}/revoke`))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        {grant.user} can no longer use <span className="mono">{grant.account}</span>. Sessions under this
+        grant are cut within three seconds; what runs on the machine may stop half way.
+      </Content>
+    </Dialog>
+  )
+}

@@ -1,0 +1,126 @@
+import {
+  Button,
+  Content,
+  DataList,
+  DataListCell,
+  DataListItem,
+  DataListItemCells,
+  DataListItemRow,
+} from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { VerbAnswer } from '../../vault/contract.ts'
+import { ask, at, get } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { LongField } from '../parts/field.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { When } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
+import { useChange } from '../shell/me.ts'
+
+/** The SSH keys by which a user proves who they are. */
+export function KeyList({ user }: { readonly user: string }) {
+  const change = useChange()
+  const [error, setError] = useState<unknown>(null)
+  const keys = useQuery({
+    queryKey: ['keys', user],
+    queryFn: () => get<VerbAnswer<'user.key.list'>>(at`/api/users/${user}/keys`),
+  })
+  return (
+    <>
+      <Problem error={error ?? keys.error} />
+      {keys.data?.length === 0 ? <Content component="p">No SSH key yet.</Content> : null}
+      <DataList aria-label={`SSH keys of ${user}`} isCompact>
+        {(keys.data ?? []).map((key) => (
+          <DataListItem key={key.id} aria-labelledby={`key-${key.id}`}>
+            <DataListItemRow>
+              <DataListItemCells
+                dataListCells={[
+                  <DataListCell key="key" isFilled>
+                    <span id={`key-${key.id}`} className="mono small">
+                      {key.fingerprint}
+                    </span>
+                    <div className="quiet small">
+                      {visible(key.type)} {visible(key.comment)}, added <When at={key.createdAt} />
+                    </div>
+                  </DataListCell>,
+                  <DataListCell key="remove" isFilled={false} alignRight>
+                    <Button
+                      variant="link"
+                      isDanger
+                      size="sm"
+                      aria-label={`Remove key ${key.comment}`}
+                      onClick={() => {
+                        setError(null)
+                        change(() => ask('DELETE', at`/api/users/${user}/keys/${key.id}`)).catch(setError)
+                      }}
+                    >
+                      Remove
+                    </Button>
+                  </DataListCell>,
+                ]}
+              />
+            </DataListItemRow>
+          </DataListItem>
+        ))}
+      </DataList>
+    </>
+  )
+}
+
+export function AddKey({ user, onClose }: { readonly user: string; readonly onClose: () => void }) {
+  const change = useChange()
+  const [publicKey, setPublicKey] = useState('')
+  return (
+    <Dialog
+      wide
+      title={`Add an SSH key of ${user}`}
+      action="Add"
+      ready={publicKey.trim() !== ''}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim() }))
+        onClose()
+      }}
+    >
+      <LongField
+        label="Public key"
+        value={publicKey}
+        onChange={setPublicKey}
+        mono
+        placeholder="ssh-ed25519 AAAA… bob@laptop"
+        hint="The content of the .pub file. Never the private one."
+      />
+    </Dialog>
+  )
+}
+
+/** Keys of somebody else, for an administrator. */
+export function KeysDialog({ user, onClose }: { readonly user: string; readonly onClose: () => void }) {
+  const change = useChange()
+  const [publicKey, setPublicKey] = useState('')
+  return (
+    <Dialog
+      wide
+      title={`SSH keys of ${user}`}
+      action="Add this key"
+      ready={publicKey.trim() !== ''}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim() }))
+        setPublicKey('')
+      }}
+    >
+      <KeyList user={user} />
+      <LongField
+        label="Another public key"
+        value={publicKey}
+        onChange={setPublicKey}
+        required={false}
+        mono
+        rows={3}
+        placeholder="ssh-ed25519 AAAA… bob@laptop"
+      />
+    </Dialog>
+  )
+}

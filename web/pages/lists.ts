@@ -1,0 +1,31 @@
+import { useQuery } from '@tanstack/react-query'
+import type { VerbAnswer, VerbName } from '../../vault/contract.ts'
+import { get } from '../api.ts'
+
+/** The lists that pages share, each asked once and kept fresh. */
+function useList<Name extends VerbName>(
+  name: string,
+  path: string,
+  options: { readonly every?: number; readonly when?: boolean } = {},
+) {
+  return useQuery({
+    queryKey: [name],
+    queryFn: () => get<VerbAnswer<Name>>(path),
+    refetchInterval: options.every ?? 30_000,
+    enabled: options.when ?? true,
+  })
+}
+
+export const useSessions = (when = true) =>
+  useList<'session.list'>('sessions', '/api/sessions?limit=1000', { every: 3_000, when })
+export const useRecordings = (when = true) =>
+  useList<'recording.list'>('recordings', '/api/recordings?limit=10000', { every: 5_000, when })
+export const useSafes = (when = true) => useList<'safe.list'>('safes', '/api/safes', { when })
+export const useTargets = (when = true) => useList<'target.list'>('targets', '/api/targets', { when })
+export const useAccounts = (when = true) =>
+  useList<'account.list'>('accounts', '/api/accounts', { every: 10_000, when })
+export const useUsers = (when = true) => useList<'user.list'>('users', '/api/users', { when })
+export const useGrants = (when = true) =>
+  useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
+export const useLogins = () => useList<'login.list'>('logins', '/api/logins')
+export const useExposures = (when = true) => useList<'exposure.list'>('exposures', '/api/exposures', { when })

@@ -1,0 +1,273 @@
+import {
+  Alert,
+  Card,
+  CardBody,
+  CardTitle,
+  Content,
+  Gallery,
+  Label,
+  List,
+  ListItem,
+} from '@patternfly/react-core'
+import type { ReactNode } from 'react'
+import { Link } from 'wouter'
+import { Page } from '../parts/page.tsx'
+import { SessionBadge } from '../parts/state.tsx'
+import { When } from '../parts/when.tsx'
+import { hasRole, useStatus, useUser } from '../shell/me.ts'
+import {
+  useAccounts,
+  useGrants,
+  useRecordings,
+  useSafes,
+  useSessions,
+  useTargets,
+  useUsers,
+} from './lists.ts'
+
+type Notice = {
+  readonly key: string
+  readonly variant: 'danger' | 'warning' | 'info'
+  readonly title: string
+  readonly body: ReactNode
+}
+
+/** What needs attention, and what is going on. */
+export function Overview() {
+  const user = useUser()
+  const notices = useNotices()
+  const sessions = useSessions(!hasRole(user, 'auditor'))
+  const live = sessions.data?.filter(({ state }) => state !== 'ended') ?? []
+  return (
+    <Page title="Overview">
+      {notices.length === 0 ? (
+        <Alert isInline variant="success" title="Nothing needs your attention" className="gap-below" />
+      ) : (
+        notices.map(({ key, variant, title, body }) => (
+          <Alert key={key} isInline variant={variant} title={title} className="gap-below">
+            {body}
+          </Alert>
+        ))
+      )}
+      <Gallery hasGutter minWidths={{ default: '100%', lg: '45%' }}>
+        {hasRole(user, 'auditor') ? (
+          <RecentRecordings />
+        ) : (
+          <Card>
+            <CardTitle component="h2">Live sessions</CardTitle>
+            <CardBody>
+              {live.length === 0 ? (
+                <Content component="p" className="quiet">
+                  Nobody is connected now.
+                </Content>
+              ) : (
+                <List isPlain isBordered>
+                  {live.slice(0, 8).map((session) => (
+                    <ListItem key={session.id}>
+                      <SessionBadge state={session.state} /> <strong>{session.user}</strong> on{' '}
+                      <span className="mono">{session.account}</span>, started <When at={session.startedAt} />
+                    </ListItem>
+                  ))}
+                </List>
+              )}
+              <p className="gap-above">
+                <Link href="/sessions">All sessions</Link>
+              </p>
+            </CardBody>
+          </Card>
+        )}
+        <Vault />
+      </Gallery>
+    </Page>
+  )
+}
+
+function RecentRecordings() {
+  const recordings = useRecordings()
+  const recent = (recordings.data ?? [])
+    .toSorted((a, b) => b.startedAt.localeCompare(a.startedAt))
+    .slice(0, 8)
+  return (
+    <Card>
+      <CardTitle component="h2">Newest recordings</CardTitle>
+      <CardBody>
+        {recent.length === 0 ? (
+          <Content component="p" className="quiet">
+            Nothing has been recorded yet.
+          </Content>
+        ) : (
+          <List isPlain isBordered>
+            {recent.map((row) => (
+              <ListItem key={row.id}>
+                <Link href={`/recordings/${row.id}`}>
+                  {row.user} on {row.account}
+                </Link>
+                , <When at={row.startedAt} />
+              </ListItem>
+            ))}
+          </List>
+        )}
+        <p className="gap-above">
+          <Link href="/recordings">All recordings</Link>
+        </p>
+      </CardBody>
+    </Card>
+  )
+}
+
+function Vault() {
+  const status = useStatus()
+  if (status.data === undefined) return null
+  const { sealed, auditors, users, version, fingerprint } = status.data
+  return (
+    <Card>
+      <CardTitle component="h2" className="split">
+        Vault
+        <Label color={sealed ? 'orange' : 'green'} isCompact>
+          {sealed ? 'sealed' : 'open'}
+        </Label>
+      </CardTitle>
+      <CardBody>
+        <dl className="facts">
+          <dt>Users</dt>
+          <dd>{users}</dd>
+          <dt>Auditors</dt>
+          <dd>{auditors === null ? 'none yet' : auditors.count}</dd>
+          <dt>Intake key</dt>
+          <dd className="mono small">{fingerprint ?? 'not made yet'}</dd>
+          <dt>Version</dt>
+          <dd>{version}</dd>
+        </dl>
+      </CardBody>
+    </Card>
+  )
+}
+
+/** What needs attention, for who can do something about it. Each says what to do next. */
+function useNotices(): readonly Notice[] {
+  const user = useUser()
+  const admin = hasRole(user, 'admin')
+  const auditor = hasRole(user, 'auditor')
+  const status = useStatus()
+  const safes = useSafes(admin)
+  const targets = useTargets(admin)
+  const accounts = useAccounts(admin)
+  const users = useUsers(admin)
+  const grants = useGrants(!auditor)
+  const recordings = useRecordings(admin || auditor)
+  const notices: Notice[] = []
+  const add = (when: boolean, notice: Notice) => {
+    if (when) notices.push(notice)
+  }
+
+  const tampered = recordings.data?.filter(({ state }) => state === 'tampered') ?? []
+  add(tampered.length > 0, {
+    key: 'tampered',
+    variant: 'danger',
+    title:
+      tampered.length === 1
+        ? 'A recording was tampered with'
+        : `${tampered.length} recordings were tampered with`,
+    body: <Link href="/recordings">See which</Link>,
+  })
+  const changed = targets.data?.filter(({ changedKey }) => changedKey !== null) ?? []
+  add(changed.length > 0, {
+    key: 'changed',
+    variant: 'danger',
+    title: `The host key of ${changed.map(({ name }) => name).join(', ')} has changed`,
+    body: <Link href="/targets">Find out why, then approve or repair</Link>,
+  })
+  add(status.data?.sealed === true, {
+    key: 'sealed',
+    variant: 'warning',
+    title: 'The vault is sealed: no session can start',
+    body: (
+      <>
+        The machine administrator runs <code>tagout unseal</code>.
+      </>
+    ),
+  })
+  add(status.data !== undefined && status.data.auditors === null, {
+    key: 'auditors',
+    variant: 'warning',
+    title: 'There is no auditor yet, so no session can start',
+    body: auditor ? (
+      <>
+        <Link href="/auditors">Make your key</Link>; the machine administrator then enrols you.
+      </>
+    ) : (
+      <>
+        The auditor makes a key (in this console, or <code>tagout auditor keygen --out auditor.key</code>),
+        and the machine administrator runs{' '}
+        <code>tagout auditor add NAME auditor.key.pub --recovery-out recordings-recovery.key</code>.
+      </>
+    ),
+  })
+  if (admin) {
+    add(safes.data?.length === 0, {
+      key: 'safes',
+      variant: 'info',
+      title: 'Make the first safe',
+      body: (
+        <>
+          <Link href="/safes">Add a safe</Link>, or <code>tagout safe add line-3</code>.
+        </>
+      ),
+    })
+    add((safes.data?.length ?? 0) > 0 && targets.data?.length === 0, {
+      key: 'targets',
+      variant: 'info',
+      title: 'Add the first machine',
+      body: (
+        <>
+          <Link href="/targets">Add a target</Link>, or{' '}
+          <code>tagout target add press-3 ssh://192.0.2.10 --safe line-3</code>.
+        </>
+      ),
+    })
+    const unpinned = targets.data?.filter(({ pins }) => pins.length === 0) ?? []
+    add(unpinned.length > 0, {
+      key: 'unpinned',
+      variant: 'warning',
+      title: `Nobody can connect to ${unpinned.map(({ name }) => name).join(', ')} yet`,
+      body: <Link href="/targets">Compare and approve the host key</Link>,
+    })
+    add((targets.data?.length ?? 0) > 0 && accounts.data?.length === 0, {
+      key: 'accounts',
+      variant: 'info',
+      title: 'Put the first account into the vault',
+      body: (
+        <>
+          <Link href="/accounts">Add an account</Link>, or{' '}
+          <code>tagout account add press-3/engineer --password-stdin</code>.
+        </>
+      ),
+    })
+    add((accounts.data?.length ?? 0) > 0 && users.data?.length === 1, {
+      key: 'users',
+      variant: 'info',
+      title: 'You are alone here',
+      body: (
+        <>
+          <Link href="/users">Add the people who work on the machines</Link>, or{' '}
+          <code>tagout user add bob --role operator</code>.
+        </>
+      ),
+    })
+    add((accounts.data?.length ?? 0) > 0 && (users.data?.length ?? 0) > 1 && grants.data?.length === 0, {
+      key: 'grants',
+      variant: 'info',
+      title: 'Nobody has a grant yet',
+      body: <Link href="/grants">Let somebody in</Link>,
+    })
+  }
+  const mine = grants.data?.filter((grant) => grant.user === user.name && grant.state === 'active') ?? []
+  add(!auditor && mine.length > 0, {
+    key: 'mine',
+    variant: 'info',
+    title:
+      mine.length === 1 ? `You may use ${mine[0]?.account} now` : `You may use ${mine.length} accounts now`,
+    body: <Link href="/access">How to connect</Link>,
+  })
+  return notices
+}

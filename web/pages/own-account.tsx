@@ -1,0 +1,87 @@
+import { Button, Card, CardBody, CardTitle, Gallery, Label } from '@patternfly/react-core'
+import { useState } from 'react'
+import { ask, at } from '../api.ts'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { Moment, When } from '../parts/when.tsx'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { AddKey, KeyList } from './keys.tsx'
+import { useLogins } from './lists.ts'
+
+/** One's own sign-ins and SSH keys. */
+export function OwnAccount() {
+  const user = useUser()
+  const change = useChange()
+  const logins = useLogins()
+  const [adding, setAdding] = useState(false)
+  const [error, setError] = useState<unknown>(null)
+  return (
+    <Page
+      title={user.name}
+      about={
+        <>
+          {user.roles.map((role) => (
+            <Label key={role} isCompact variant="outline">
+              {role}
+            </Label>
+          ))}
+        </>
+      }
+    >
+      <Gallery hasGutter minWidths={{ default: '100%', xl: '45%' }}>
+        {hasRole(user, 'auditor') ? null : (
+          <Card>
+            <CardTitle component="h2" className="split">
+              SSH keys
+              <Button variant="secondary" size="sm" onClick={() => setAdding(true)}>
+                Add a key
+              </Button>
+            </CardTitle>
+            <CardBody>
+              <KeyList user={user.name} />
+            </CardBody>
+          </Card>
+        )}
+        <Card>
+          <CardTitle component="h2">Sign-ins</CardTitle>
+          <CardBody>
+            <Problem error={error} />
+            <Listing
+              name="Sign-ins"
+              query={logins}
+              keyOf={({ id }) => id}
+              text={(row) => `${row.user} ${row.source}`}
+              columns={[
+                { title: 'User', cell: (row) => row.user },
+                { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
+                { title: 'Since', cell: (row) => <When at={row.createdAt} /> },
+                { title: 'Until', cell: (row) => <Moment at={row.expiresAt} /> },
+                {
+                  title: 'Actions',
+                  actions: true,
+                  cell: (row) => (
+                    <Button
+                      variant="link"
+                      isDanger
+                      size="sm"
+                      aria-label={`End the sign-in from ${row.source}`}
+                      onClick={() => {
+                        setError(null)
+                        change(() => ask('DELETE', at`/api/logins/${row.id}`)).catch(setError)
+                      }}
+                    >
+                      End
+                    </Button>
+                  ),
+                },
+              ]}
+              empty={{ title: 'No sign-ins', body: 'There should be at least this one.' }}
+            />
+          </CardBody>
+        </Card>
+      </Gallery>
+      {adding ? <AddKey user={user.name} onClose={() => setAdding(false)} /> : null}
+    </Page>
+  )
+}

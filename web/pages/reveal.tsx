@@ -1,0 +1,121 @@
+import {
+  Alert,
+  Button,
+  List,
+  ListItem,
+  Modal,
+  ModalBody,
+  ModalFooter,
+  ModalHeader,
+} from '@patternfly/react-core'
+import { useEffect, useState } from 'react'
+import type { AccountView } from '../../vault/contract.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Field } from '../parts/field.tsx'
+import { visible } from '../parts/wording.ts'
+import { revealSecret } from '../sealed/reveal.ts'
+import { useChange } from '../shell/me.ts'
+
+/** Seconds for which a secret is on the screen. */
+const shownSeconds = 30
+
+type Shown = { readonly secret: Uint8Array; readonly version: number }
+
+/** Shows a secret once, after saying what follows from it. */
+export function Reveal({
+  account,
+  onClose,
+}: {
+  readonly account: AccountView
+  readonly onClose: () => void
+}) {
+  const change = useChange()
+  const [reason, setReason] = useState('')
+  const [code, setCode] = useState('')
+  const [shown, setShown] = useState<Shown | null>(null)
+  if (shown !== null) return <Secret account={account} shown={shown} onClose={onClose} />
+  return (
+    <Dialog
+      wide
+      title={`Reveal the secret of ${account.name}?`}
+      action="Reveal it"
+      danger
+      ready={reason.trim() !== '' && /^\d{6}$/.test(code)}
+      onClose={onClose}
+      act={async () => setShown(await change(() => revealSecret(account.id, code, reason.trim())))}
+    >
+      <Alert isInline variant="warning" title="Before you do">
+        <List>
+          <ListItem>You are written into the exposure ledger of this account, with the reason.</ListItem>
+          <ListItem>
+            What is done with a secret that you know can no longer be told from what you do.
+          </ListItem>
+          <ListItem>Connecting through the gateway needs no secret: a grant is enough.</ListItem>
+        </List>
+      </Alert>
+      <Field
+        label="Reason"
+        value={reason}
+        onChange={setReason}
+        autoFocus
+        hint="Work order, or what it is needed for"
+      />
+      <Field
+        label="Code"
+        value={code}
+        onChange={(value) => setCode(value.replaceAll(/\s/g, ''))}
+        autoComplete="one-time-code"
+        inputMode="numeric"
+        mono
+        hint="A fresh one: not the one that you signed in with"
+      />
+    </Dialog>
+  )
+}
+
+function Secret(props: {
+  readonly account: AccountView
+  readonly shown: Shown
+  readonly onClose: () => void
+}) {
+  const { account, shown, onClose } = props
+  const [left, setLeft] = useState(shownSeconds)
+  useEffect(() => {
+    const tick = setInterval(() => setLeft((seconds) => seconds - 1), 1000)
+    return () => {
+      clearInterval(tick)
+      shown.secret.fill(0)
+    }
+  }, [shown])
+  useEffect(() => {
+    if (left <= 0) onClose()
+  }, [left, onClose])
+  const text = left > 0 ? new TextDecoder().decode(shown.secret) : ''
+  const lines = text.includes('\n')
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="secret-title">
+      <ModalHeader
+        title={`Secret of ${account.name}, version ${shown.version}`}
+        labelId="secret-title"
+        description={`Shown once. Gone in ${Math.max(0, left)} seconds.`}
+      />
+      <ModalBody>
+        {lines ? (
+          <pre className="secret" data-testid="secret">
+            {text}
+          </pre>
+        ) : (
+          <output className="secret" data-testid="secret">
+            {visible(text)}
+          </output>
+        )}
+      </ModalBody>
+      <ModalFooter>
+        <Button variant="secondary" onClick={() => void navigator.clipboard?.writeText(text)}>
+          Copy
+        </Button>
+        <Button onClick={onClose}>Done, wipe it</Button>
+      </ModalFooter>
+    </Modal>
+  )
+}

@@ -1,0 +1,183 @@
+import { Button, Checkbox, Content, FormGroup, Label, LabelGroup } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { InputPolicy, Permission, SafeView } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, Field } from '../parts/field.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { When } from '../parts/when.tsx'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { useSafes, useUsers } from './lists.ts'
+
+const inputPolicies: readonly { readonly value: InputPolicy; readonly label: string }[] = [
+  { value: 'echoed', label: 'Echoed: what the machine shows; hidden typing by length alone' },
+  { value: 'full', label: 'Full: every key, passwords typed by hand too' },
+  { value: 'timing_only', label: 'Timing only: that something was typed, never what' },
+]
+
+const meanings: Readonly<Record<Permission, string>> = {
+  use: 'Connect, with a grant',
+  reveal: 'See secrets in clear (each time with a code and a reason)',
+  approve: 'Grant access to others',
+  manage: 'Change targets, accounts and secrets',
+  replay: 'Replay recordings (auditors only)',
+}
+
+/** Safes hold accounts, and say who may do what with them. */
+export function Safes() {
+  const safes = useSafes()
+  const admin = hasRole(useUser(), 'admin')
+  const [adding, setAdding] = useState(false)
+  const [member, setMember] = useState<SafeView | null>(null)
+  const add = (
+    <Button onClick={() => setAdding(true)} isDisabled={!admin}>
+      Add a safe
+    </Button>
+  )
+  return (
+    <Page
+      title="Safes"
+      about="A safe holds the accounts of a line or an area. Its members have permissions; its recordings follow its policy."
+      actions={admin ? add : null}
+    >
+      <Listing
+        name="Safes"
+        query={safes}
+        keyOf={({ id }) => id}
+        text={({ name, members }) => [name, ...members.map(({ user }) => user)].join(' ')}
+        columns={[
+          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
+          { title: 'Typed input', cell: (row) => row.inputPolicy.replace('_', ' ') },
+          { title: 'Targets', cell: (row) => row.targets },
+          { title: 'Accounts', cell: (row) => row.accounts },
+          {
+            title: 'Members',
+            cell: (row) =>
+              row.members.length === 0 ? (
+                <span className="quiet">none</span>
+              ) : (
+                <LabelGroup numLabels={4} aria-label={`Members of ${row.name}`}>
+                  {row.members.map(({ user, permissions }) => (
+                    <Label key={user} isCompact>
+                      {user}: {permissions.join(', ')}
+                    </Label>
+                  ))}
+                </LabelGroup>
+              ),
+          },
+          { title: 'Made', cell: (row) => <When at={row.createdAt} /> },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) =>
+              admin ? (
+                <Button
+                  variant="secondary"
+                  size="sm"
+                  onClick={() => setMember(row)}
+                  aria-label={`Members of ${row.name}`}
+                >
+                  Members
+                </Button>
+              ) : null,
+          },
+        ]}
+        empty={{
+          title: 'No safes yet',
+          body: (
+            <>
+              Make one for each line or area: <code>tagout safe add line-3</code>, or here.
+            </>
+          ),
+          ...(admin ? { action: add } : {}),
+        }}
+      />
+      {adding ? <AddSafe onClose={() => setAdding(false)} /> : null}
+      {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
+    </Page>
+  )
+}
+
+function AddSafe({ onClose }: { readonly onClose: () => void }) {
+  const change = useChange()
+  const [name, setName] = useState('')
+  const [inputPolicy, setInputPolicy] = useState('echoed')
+  return (
+    <Dialog
+      title="Add a safe"
+      action="Add"
+      ready={name !== ''}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', '/api/safes', { name, inputPolicy }))
+        onClose()
+      }}
+    >
+      <Field
+        label="Name"
+        value={name}
+        onChange={setName}
+        autoFocus
+        hint="Such as line-3. Names are for good."
+      />
+      <Choice
+        label="What is recorded of typed input"
+        value={inputPolicy}
+        onChange={setInputPolicy}
+        options={inputPolicies}
+        hint="Output is always recorded whole."
+      />
+    </Dialog>
+  )
+}
+
+function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose: () => void }) {
+  const change = useChange()
+  const users = useUsers()
+  const [user, setUser] = useState('')
+  const [permissions, setPermissions] = useState<readonly Permission[]>([])
+  const choose = (name: string) => {
+    setUser(name)
+    setPermissions(safe.members.find((member) => member.user === name)?.permissions ?? [])
+  }
+  return (
+    <Dialog
+      title={`Members of ${safe.name}`}
+      action={permissions.length === 0 ? 'Take permissions away' : 'Set permissions'}
+      ready={user !== ''}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/safes/${safe.name}/members/${user}`, { permissions }))
+        onClose()
+      }}
+    >
+      <Choice
+        label="User"
+        value={user}
+        onChange={choose}
+        options={[
+          { value: '', label: 'Choose a user' },
+          ...(users.data ?? []).map(({ name }) => ({ value: name, label: name })),
+        ]}
+      />
+      <FormGroup label="Permissions" role="group" fieldId="permissions">
+        {(Object.keys(meanings) as Permission[]).map((permission) => (
+          <Checkbox
+            key={permission}
+            id={`permission-${permission}`}
+            label={permission}
+            description={meanings[permission]}
+            isChecked={permissions.includes(permission)}
+            onChange={(_event, checked) =>
+              setPermissions(
+                checked ? [...permissions, permission] : permissions.filter((other) => other !== permission),
+              )
+            }
+          />
+        ))}
+      </FormGroup>
+      <Content component="small">A user without any permission is no member.</Content>
+    </Dialog>
+  )
+}

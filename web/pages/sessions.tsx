@@ -1,0 +1,129 @@
+import { Button, Content, ToggleGroup, ToggleGroupItem, ToolbarItem } from '@patternfly/react-core'
+import { useState } from 'react'
+import { Link } from 'wouter'
+import type { SessionView } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Field } from '../parts/field.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { SessionBadge } from '../parts/state.tsx'
+import { When } from '../parts/when.tsx'
+import { between, visible } from '../parts/wording.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { useSessions } from './lists.ts'
+
+/** Who is connected now, and who was. */
+export function Sessions() {
+  const sessions = useSessions()
+  const user = useUser()
+  const [live, setLive] = useState(false)
+  const [ending, setEnding] = useState<SessionView | null>(null)
+  const count = sessions.data?.filter(({ state }) => state !== 'ended').length ?? 0
+  return (
+    <Page
+      title="Sessions"
+      about={
+        count === 0
+          ? 'Nobody is connected now.'
+          : count === 1
+            ? 'One session is live.'
+            : `${count} sessions are live.`
+      }
+    >
+      <Listing
+        name="Sessions"
+        query={sessions}
+        keyOf={({ id }) => id}
+        text={(row) => [row.user, row.account, row.target, row.source, row.id, row.endReason ?? ''].join(' ')}
+        keep={({ state }) => !live || state !== 'ended'}
+        tools={
+          <ToolbarItem>
+            <ToggleGroup aria-label="Which sessions">
+              <ToggleGroupItem text="All" isSelected={!live} onChange={() => setLive(false)} />
+              <ToggleGroupItem text="Live" isSelected={live} onChange={() => setLive(true)} />
+            </ToggleGroup>
+          </ToolbarItem>
+        }
+        columns={[
+          { title: 'State', cell: ({ state }) => <SessionBadge state={state} /> },
+          { title: 'User', cell: (row) => row.user },
+          { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
+          { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
+          { title: 'Started', cell: (row) => <When at={row.startedAt} /> },
+          { title: 'Lasted', cell: (row) => between(row.startedAt, row.endedAt) },
+          {
+            title: 'Ended',
+            cell: (row) =>
+              row.endedAt === null ? (
+                <span className="quiet">
+                  time is up <When at={row.endsAt} />
+                </span>
+              ) : (
+                visible(row.endReason ?? 'ended')
+              ),
+          },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) => (
+              <>
+                {row.state === 'ended' ? null : (
+                  <Button variant="danger" size="sm" onClick={() => setEnding(row)}>
+                    Terminate
+                  </Button>
+                )}
+                {hasRole(user, 'auditor', 'admin') && row.state === 'ended' ? (
+                  <Link href={`/recordings/${row.recording}`}>Recording</Link>
+                ) : null}
+              </>
+            ),
+          },
+        ]}
+        empty={{
+          title: 'No sessions yet',
+          body: 'A session appears here the moment somebody with a grant connects: ssh -p 2222 user@account@target@gateway.',
+        }}
+      />
+      {ending === null ? null : <Terminate session={ending} onClose={() => setEnding(null)} />}
+    </Page>
+  )
+}
+
+/** Ends a session now, saying why. */
+function Terminate({ session, onClose }: { readonly session: SessionView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [reason, setReason] = useState('')
+  return (
+    <Dialog
+      title="Terminate this session?"
+      action="Terminate"
+      danger
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask(
+            'POST',
+            at`/api/sessions/${session.id}/terminate`,
+            reason.trim() === '' ? {} : { reason: reason.trim() },
+          ),
+        )
+        onClose()
+      }}
+    >
+      <Content component="p">
+        {session.user} is working on <span className="mono">{session.account}</span> from {session.source}.
+        The connection is cut within three seconds; what runs on the machine may stop half way. The recording
+        is kept.
+      </Content>
+      <Field
+        label="Reason"
+        required={false}
+        value={reason}
+        onChange={setReason}
+        autoFocus
+        hint="Told to the user, and written in the audit log"
+      />
+    </Dialog>
+  )
+}

@@ -1,0 +1,23 @@
+import { useQuery } from '@tanstack/react-query'
+import { get } from '../api.ts'
+
+/** The port on which sessions come in, as the server says. */
+export function useSshPort(): number {
+  const health = useQuery({
+    queryKey: ['health'],
+    queryFn: () => get<{ readonly sshPort: number }>('/api/health'),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  return health.data?.sshPort ?? 2222
+}
+
+/** The exact command that connects `user` to `account` (`press-3/engineer`) through the machine that serves the console. */
+export function sshCommand(
+  user: string,
+  account: string,
+  port: number,
+  host: string = window.location.hostname,
+): string {
+  const [target = '', login = ''] = account.split('/')
+  return `ssh -p ${port} ${user}@${login}@${target}@${host}`
+}

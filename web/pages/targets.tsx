@@ -1,0 +1,268 @@
+import { Alert, Button, Content, Flex, Label, Radio, Spinner } from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { TargetView, VerbAnswer } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, Field } from '../parts/field.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { visible } from '../parts/wording.ts'
+import { useChange } from '../shell/me.ts'
+import { useSafes, useTargets } from './lists.ts'
+
+type Doing =
+  | { readonly kind: 'add' }
+  | { readonly kind: 'pin' | 'address' | 'remove'; readonly target: TargetView }
+
+/** The machines, and the keys by which they are known. */
+export function Targets() {
+  const targets = useTargets()
+  const [doing, setDoing] = useState<Doing | null>(null)
+  const close = () => setDoing(null)
+  const add = <Button onClick={() => setDoing({ kind: 'add' })}>Add a target</Button>
+  return (
+    <Page
+      title="Targets"
+      about="A machine that sessions reach. Nobody connects until somebody has compared and approved its host key."
+      actions={add}
+    >
+      <Listing
+        name="Targets"
+        query={targets}
+        keyOf={({ id }) => id}
+        text={(row) =>
+          [row.name, row.safe, row.host, ...row.pins.map(({ fingerprint }) => fingerprint)].join(' ')
+        }
+        columns={[
+          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
+          { title: 'Safe', cell: (row) => row.safe },
+          {
+            title: 'Address',
+            cell: (row) => (
+              <span className="mono">
+                {row.protocol}://{visible(row.host)}:{row.port}
+              </span>
+            ),
+          },
+          { title: 'Identity', cell: (row) => <Identity target={row} /> },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) => (
+              <Flex flexWrap={{ default: 'nowrap' }} gap={{ default: 'gapSm' }}>
+                <Button
+                  size="sm"
+                  variant={row.pins.length === 0 ? 'primary' : 'secondary'}
+                  onClick={() => setDoing({ kind: 'pin', target: row })}
+                  aria-label={`Scan ${row.name}`}
+                >
+                  {row.pins.length === 0 ? 'Scan and approve' : 'Scan'}
+                </Button>
+                <Button
+                  size="sm"
+                  variant="secondary"
+                  onClick={() => setDoing({ kind: 'address', target: row })}
+                  aria-label={`Address of ${row.name}`}
+                >
+                  Address
+                </Button>
+                <Button
+                  size="sm"
+                  variant="link"
+                  isDanger
+                  onClick={() => setDoing({ kind: 'remove', target: row })}
+                  aria-label={`Remove ${row.name}`}
+                >
+                  Remove
+                </Button>
+              </Flex>
+            ),
+          },
+        ]}
+        empty={{
+          title: 'No targets yet',
+          body: (
+            <>
+              Add the first machine here, or with{' '}
+              <code>tagout target add press-3 ssh://192.0.2.10 --safe line-3</code>.
+            </>
+          ),
+          action: add,
+        }}
+      />
+      {doing?.kind === 'add' ? <AddTarget onClose={close} /> : null}
+      {doing?.kind === 'pin' ? <Approve target={doing.target} onClose={close} /> : null}
+      {doing?.kind === 'address' ? <Address target={doing.target} onClose={close} /> : null}
+      {doing?.kind === 'remove' ? <Remove target={doing.target} onClose={close} /> : null}
+    </Page>
+  )
+}
+
+function Identity({ target }: { readonly target: TargetView }) {
+  if (target.changedKey !== null)
+    return (
+      <Label status="danger" isCompact>
+        its key has changed: refused
+      </Label>
+    )
+  if (target.pins.length === 0)
+    return (
+      <Label color="orange" isCompact>
+        not approved: nobody can connect
+      </Label>
+    )
+  return (
+    <>
+      {target.pins.map(({ type, fingerprint, approvedBy }) => (
+        <div key={fingerprint} className="pin">
+          <span className="mono small">{fingerprint}</span>
+          <span className="quiet small">
+            {type}, approved by {approvedBy}
+          </span>
+        </div>
+      ))}
+    </>
+  )
+}
+
+function AddTarget({ onClose }: { readonly onClose: () => void }) {
+  const change = useChange()
+  const safes = useSafes()
+  const [name, setName] = useState('')
+  const [safe, setSafe] = useState('')
+  const [address, setAddress] = useState('ssh://')
+  return (
+    <Dialog
+      title="Add a target"
+      action="Add"
+      ready={name !== '' && safe !== '' && address.length > 6}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', '/api/targets', { name, safe, address: address.trim() }))
+        onClose()
+      }}
+    >
+      <Field label="Name" value={name} onChange={setName} autoFocus hint="What people type: press-3" />
+      <Field
+        label="Address"
+        value={address}
+        onChange={setAddress}
+        mono
+        hint="ssh://host or ssh://host:port"
+      />
+      <Choice
+        label="Safe"
+        value={safe}
+        onChange={setSafe}
+        options={[
+          { value: '', label: 'Choose a safe' },
+          ...(safes.data ?? []).map((one) => ({ value: one.name, label: one.name })),
+        ]}
+        {...(safes.data?.length === 0 ? { hint: 'Add a safe first.' } : {})}
+      />
+    </Dialog>
+  )
+}
+
+/** Shows the keys that the machine presents now, for a person to compare with what is written on it or known of it. */
+function Approve({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [chosen, setChosen] = useState('')
+  const scan = useQuery({
+    queryKey: ['scan', target.id],
+    queryFn: () => ask<VerbAnswer<'target.scan'>>('POST', at`/api/targets/${target.id}/scan`),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    refetchOnWindowFocus: false,
+  })
+  const pinned = target.pins.map(({ fingerprint }) => fingerprint)
+  return (
+    <Dialog
+      wide
+      title={`Host key of ${target.name}`}
+      action="Approve this key"
+      ready={chosen !== '' && !pinned.includes(chosen)}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/targets/${target.id}/pin`, { fingerprint: chosen }))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        Compare with the machine itself: on it, run{' '}
+        <code>ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub</code>. Whoever answers at the address now may
+        not be the machine you mean.
+      </Content>
+      {target.changedKey === null ? null : (
+        <Alert isInline variant="danger" title="It showed another key than the approved one">
+          Somebody may stand between, or the machine was set up anew. Find out before you approve.
+        </Alert>
+      )}
+      {scan.isPending ? (
+        <p>
+          <Spinner size="md" aria-label="Asking the machine" /> Asking {target.host}…
+        </p>
+      ) : null}
+      <Problem error={scan.error} />
+      {scan.data?.map(({ type, fingerprint }) => (
+        <Radio
+          key={fingerprint}
+          id={`key-${fingerprint}`}
+          name="host-key"
+          isChecked={chosen === fingerprint}
+          onChange={() => setChosen(fingerprint)}
+          label={<span className="mono">{visible(fingerprint)}</span>}
+          description={`${visible(type)}${pinned.includes(fingerprint) ? ', approved already' : ''}`}
+        />
+      ))}
+    </Dialog>
+  )
+}
+
+function Address({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [address, setAddress] = useState(`ssh://${target.host}:${target.port}`)
+  return (
+    <Dialog
+      title={`Address of ${target.name}`}
+      action="Change"
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/targets/${target.id}/address`, { address: address.trim() }))
+        onClose()
+      }}
+    >
+      <Field label="Address" value={address} onChange={setAddress} mono autoFocus />
+      <Content component="p">
+        A new address is a new machine: its key must be approved again, and its accounts are bound to it only
+        then.
+      </Content>
+    </Dialog>
+  )
+}
+
+function Remove({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [typed, setTyped] = useState('')
+  return (
+    <Dialog
+      title={`Remove ${target.name}?`}
+      action="Remove"
+      danger
+      ready={typed === target.name}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('DELETE', at`/api/targets/${target.id}`))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        Its accounts and their grants go with it. Recordings and the audit log stay.
+      </Content>
+      <Field label={`Type ${target.name} to confirm`} value={typed} onChange={setTyped} autoFocus />
+    </Dialog>
+  )
+}

@@ -1,0 +1,257 @@
+import { Button, Checkbox, Content, Flex, FormGroup, Label } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { Enrolment, Role, UserView, VerbAnswer } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Field } from '../parts/field.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { OneTimeLink } from '../parts/one-time-link.tsx'
+import { Page } from '../parts/page.tsx'
+import { UserBadge } from '../parts/state.tsx'
+import { When } from '../parts/when.tsx'
+import { useChange, useUser } from '../shell/me.ts'
+import { KeysDialog } from './keys.tsx'
+import { useUsers } from './lists.ts'
+
+const meanings: Readonly<Record<Role, string>> = {
+  admin: 'Looks after users, safes, targets and accounts',
+  approver: 'Lets people in, and cuts their sessions',
+  operator: 'Works on machines with a grant',
+  vendor: 'Works on exactly the machines of their grants',
+  auditor: 'Replays recordings and reads the audit log, and does nothing else',
+}
+
+type Doing =
+  | { readonly kind: 'add' }
+  | { readonly kind: 'roles' | 'keys' | 'disable' | 'enable' | 'enrol'; readonly user: UserView }
+  | { readonly kind: 'link'; readonly name: string; readonly enrolment: Enrolment }
+
+/** The people who sign in here. */
+export function Users() {
+  const users = useUsers()
+  const me = useUser()
+  const [doing, setDoing] = useState<Doing | null>(null)
+  const close = () => setDoing(null)
+  const add = <Button onClick={() => setDoing({ kind: 'add' })}>Add a user</Button>
+  return (
+    <Page title="Users" about="People who sign in to Tagout. Logins on machines are accounts." actions={add}>
+      <Listing
+        name="Users"
+        query={users}
+        keyOf={({ id }) => id}
+        text={(row) => [row.name, ...row.roles, row.state].join(' ')}
+        columns={[
+          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
+          {
+            title: 'Roles',
+            cell: (row) => (
+              <Flex gap={{ default: 'gapXs' }}>
+                {row.roles.map((role) => (
+                  <Label key={role} isCompact variant="outline">
+                    {role}
+                  </Label>
+                ))}
+              </Flex>
+            ),
+          },
+          { title: 'State', cell: (row) => <UserBadge state={row.state} /> },
+          {
+            title: 'Proofs',
+            cell: (row) => {
+              const proofs = [
+                row.hasPassword ? 'password' : '',
+                row.hasTotp ? 'code' : '',
+                row.keys > 0 ? `${row.keys} SSH ${row.keys === 1 ? 'key' : 'keys'}` : '',
+              ].filter((proof) => proof !== '')
+              return proofs.length === 0 ? <span className="quiet">none yet</span> : proofs.join(', ')
+            },
+          },
+          { title: 'Last sign-in', cell: (row) => <When at={row.lastLoginAt} /> },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) => (
+              <Flex flexWrap={{ default: 'nowrap' }} gap={{ default: 'gapSm' }}>
+                <Button
+                  size="sm"
+                  variant="secondary"
+                  onClick={() => setDoing({ kind: 'keys', user: row })}
+                  aria-label={`SSH keys of ${row.name}`}
+                >
+                  Keys
+                </Button>
+                {row.id === me.id ? null : (
+                  <>
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'roles', user: row })}
+                      aria-label={`Roles of ${row.name}`}
+                    >
+                      Roles
+                    </Button>
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'enrol', user: row })}
+                      aria-label={`New link for ${row.name}`}
+                    >
+                      Link
+                    </Button>
+                    <Button
+                      size="sm"
+                      variant="link"
+                      isDanger={row.state !== 'disabled'}
+                      onClick={() =>
+                        setDoing({ kind: row.state === 'disabled' ? 'enable' : 'disable', user: row })
+                      }
+                      aria-label={`${row.state === 'disabled' ? 'Enable' : 'Disable'} ${row.name}`}
+                    >
+                      {row.state === 'disabled' ? 'Enable' : 'Disable'}
+                    </Button>
+                  </>
+                )}
+              </Flex>
+            ),
+          },
+        ]}
+        empty={{ title: 'No users yet', body: <code>tagout user add bob --role operator</code>, action: add }}
+      />
+      {doing?.kind === 'add' ? (
+        <AddUser onClose={close} onAdded={(name, enrolment) => setDoing({ kind: 'link', name, enrolment })} />
+      ) : null}
+      {doing?.kind === 'roles' ? <Roles user={doing.user} onClose={close} /> : null}
+      {doing?.kind === 'keys' ? <KeysDialog user={doing.user.name} onClose={close} /> : null}
+      {doing?.kind === 'disable' || doing?.kind === 'enable' ? (
+        <Able user={doing.user} able={doing.kind === 'enable'} onClose={close} />
+      ) : null}
+      {doing?.kind === 'enrol' ? (
+        <NewLink
+          user={doing.user}
+          onClose={close}
+          onMade={(enrolment) => setDoing({ kind: 'link', name: doing.user.name, enrolment })}
+        />
+      ) : null}
+      {doing?.kind === 'link' ? (
+        <OneTimeLink name={doing.name} enrolment={doing.enrolment} onClose={close} />
+      ) : null}
+    </Page>
+  )
+}
+
+function RoleBoxes(props: {
+  readonly roles: readonly Role[]
+  readonly onChange: (roles: readonly Role[]) => void
+}) {
+  return (
+    <FormGroup label="Roles" role="group" fieldId="roles">
+      {(Object.keys(meanings) as Role[]).map((role) => (
+        <Checkbox
+          key={role}
+          id={`role-${role}`}
+          label={role}
+          description={meanings[role]}
+          isChecked={props.roles.includes(role)}
+          // Who checks the sessions does not make them: auditor goes with nothing else.
+          isDisabled={
+            role === 'auditor'
+              ? props.roles.some((other) => other !== 'auditor')
+              : props.roles.includes('auditor')
+          }
+          onChange={(_event, checked) =>
+            props.onChange(checked ? [...props.roles, role] : props.roles.filter((other) => other !== role))
+          }
+        />
+      ))}
+    </FormGroup>
+  )
+}
+
+function AddUser(props: {
+  readonly onClose: () => void
+  readonly onAdded: (name: string, enrolment: Enrolment) => void
+}) {
+  const change = useChange()
+  const [name, setName] = useState('')
+  const [roles, setRoles] = useState<readonly Role[]>(['operator'])
+  return (
+    <Dialog
+      title="Add a user"
+      action="Add"
+      ready={name !== '' && roles.length > 0}
+      onClose={props.onClose}
+      act={async () => {
+        const added = await change(() => ask<VerbAnswer<'user.add'>>('POST', '/api/users', { name, roles }))
+        props.onAdded(added.user.name, added.enrolment)
+      }}
+    >
+      <Field label="Name" value={name} onChange={setName} autoFocus hint="What they sign in with: bob" />
+      <RoleBoxes roles={roles} onChange={setRoles} />
+    </Dialog>
+  )
+}
+
+function Roles({ user, onClose }: { readonly user: UserView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [roles, setRoles] = useState<readonly Role[]>(user.roles)
+  return (
+    <Dialog
+      title={`Roles of ${user.name}`}
+      action="Set roles"
+      ready={roles.length > 0}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/users/${user.id}/roles`, { roles }))
+        onClose()
+      }}
+    >
+      <RoleBoxes roles={roles} onChange={setRoles} />
+    </Dialog>
+  )
+}
+
+function Able(props: { readonly user: UserView; readonly able: boolean; readonly onClose: () => void }) {
+  const change = useChange()
+  const { user, able, onClose } = props
+  return (
+    <Dialog
+      title={`${able ? 'Enable' : 'Disable'} ${user.name}?`}
+      action={able ? 'Enable' : 'Disable'}
+      danger={!able}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/users/${user.id}/${able ? 'enable' : 'disable'}`))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        {able
+          ? `${user.name} can sign in and connect again, with the grants that still run.`
+          : `${user.name} is signed out everywhere, and live sessions end within three seconds. Nothing is deleted.`}
+      </Content>
+    </Dialog>
+  )
+}
+
+function NewLink(props: {
+  readonly user: UserView
+  readonly onClose: () => void
+  readonly onMade: (enrolment: Enrolment) => void
+}) {
+  const change = useChange()
+  return (
+    <Dialog
+      title={`A new link for ${props.user.name}?`}
+      action="Make the link"
+      onClose={props.onClose}
+      act={async () =>
+        props.onMade(await change(() => ask<Enrolment>('POST', at`/api/users/${props.user.id}/enrol`)))
+      }
+    >
+      <Content component="p">
+        When it is used, it replaces the password and the second factor. Sessions of {props.user.name} are
+        marked for seven days, because somebody else made the link.
+      </Content>
+    </Dialog>
+  )
+}

@@ -1,0 +1,121 @@
+import {
+  Bullseye,
+  EmptyState,
+  EmptyStateActions,
+  EmptyStateBody,
+  EmptyStateFooter,
+  SearchInput,
+  Spinner,
+  Toolbar,
+  ToolbarContent,
+  ToolbarItem,
+} from '@patternfly/react-core'
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table'
+import type { UseQueryResult } from '@tanstack/react-query'
+import { type ReactNode, useState } from 'react'
+import { Problem } from './problem.tsx'
+
+export type Column<Row> = {
+  readonly title: string
+  readonly cell: (row: Row) => ReactNode
+  /** The column of buttons: at the end, without a heading to see. */
+  readonly actions?: true
+}
+
+const shownAtFirst = 200
+
+/** A list of things: loading, refused, empty (saying what to do next), or a table that can be filtered. */
+export function Listing<Row extends { readonly id?: string }>(props: {
+  readonly name: string
+  readonly query: UseQueryResult<readonly Row[]>
+  readonly columns: readonly Column<Row>[]
+  readonly keyOf: (row: Row) => string
+  /** What the filter looks into. */
+  readonly text: (row: Row) => string
+  readonly empty: { readonly title: string; readonly body: ReactNode; readonly action?: ReactNode }
+  readonly tools?: ReactNode
+  readonly keep?: (row: Row) => boolean
+}) {
+  const [filter, setFilter] = useState('')
+  const [shown, setShown] = useState(shownAtFirst)
+  const { query } = props
+  if (query.isPending)
+    return (
+      <Bullseye>
+        <Spinner aria-label={`Loading ${props.name}`} />
+      </Bullseye>
+    )
+  if (query.data === undefined) return <Problem error={query.error} />
+  if (query.data.length === 0)
+    return (
+      <EmptyState titleText={props.empty.title} headingLevel="h2" variant="lg">
+        <EmptyStateBody>{props.empty.body}</EmptyStateBody>
+        {props.empty.action === undefined ? null : (
+          <EmptyStateFooter>
+            <EmptyStateActions>{props.empty.action}</EmptyStateActions>
+          </EmptyStateFooter>
+        )}
+      </EmptyState>
+    )
+  const wanted = filter.trim().toLowerCase()
+  const rows = query.data.filter(
+    (row) => (props.keep?.(row) ?? true) && (wanted === '' || props.text(row).toLowerCase().includes(wanted)),
+  )
+  return (
+    <>
+      {query.error === null ? null : <Problem error={query.error} title="This list may be out of date" />}
+      <Toolbar inset={{ default: 'insetNone' }}>
+        <ToolbarContent>
+          <ToolbarItem>
+            <SearchInput
+              aria-label={`Filter ${props.name}`}
+              placeholder="Filter"
+              value={filter}
+              onChange={(_event, value) => setFilter(value)}
+              onClear={() => setFilter('')}
+            />
+          </ToolbarItem>
+          {props.tools}
+          <ToolbarItem align={{ default: 'alignEnd' }} alignSelf="center">
+            <span className="quiet" aria-live="polite">
+              {rows.length === query.data.length
+                ? `${rows.length} in all`
+                : `${rows.length} of ${query.data.length}`}
+            </span>
+          </ToolbarItem>
+        </ToolbarContent>
+      </Toolbar>
+      <Table aria-label={props.name} variant="compact">
+        <Thead>
+          <Tr>
+            {props.columns.map(({ title, actions }) =>
+              actions === true ? <Th key={title} screenReaderText={title} /> : <Th key={title}>{title}</Th>,
+            )}
+          </Tr>
+        </Thead>
+        <Tbody>
+          {rows.slice(0, shown).map((row) => (
+            <Tr key={props.keyOf(row)}>
+              {props.columns.map(({ title, cell, actions }) => (
+                <Td
+                  key={title}
+                  dataLabel={title}
+                  modifier={actions === true ? 'fitContent' : 'breakWord'}
+                  isActionCell={actions === true}
+                >
+                  {cell(row)}
+                </Td>
+              ))}
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+      {rows.length === 0 ? <p className="nothing">Nothing matches the filter.</p> : null}
+      {rows.length > shown ? (
+        <button type="button" className="more" onClick={() => setShown(shown * 5)}>
+          Show more of {rows.length}
+        </button>
+      ) : null}
+    </>
+  )
+}

@@ -1,0 +1,27 @@
+import { Alert } from '@patternfly/react-core'
+import { Refused } from '../api.ts'
+import { sentence } from './wording.ts'
+
+/** Says what was refused or went wrong, and what to do next. */
+export function Problem({ error, title }: { readonly error: unknown; readonly title?: string }) {
+  if (error === null || error === undefined) return null
+  const message = error instanceof Error ? error.message : 'something went wrong'
+  const next = error instanceof Refused ? error.next : undefined
+  const instance = error instanceof Refused ? error.instance : undefined
+  return (
+    <Alert
+      isInline
+      variant={error instanceof Refused && error.status < 500 ? 'warning' : 'danger'}
+      title={title ?? sentence(message)}
+      role="alert"
+    >
+      {title === undefined ? null : <p>{sentence(message)}</p>}
+      {next === undefined ? null : <p>{sentence(next)}</p>}
+      {instance === undefined ? null : (
+        <p>
+          Id for the log: <code>{instance}</code>
+        </p>
+      )}
+    </Alert>
+  )
+}

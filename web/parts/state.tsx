@@ -1,0 +1,59 @@
+import { Label } from '@patternfly/react-core'
+import type { GrantView, RecordingState, SessionView, UserView } from '../../vault/contract.ts'
+
+/** What state things are in, by colour and by word. */
+export function RecordingBadge({ state }: { readonly state: RecordingState }) {
+  switch (state) {
+    case 'recording':
+      return (
+        <Label color="red" isCompact>
+          recording
+        </Label>
+      )
+    case 'complete':
+      return (
+        <Label color="green" isCompact>
+          complete
+        </Label>
+      )
+    case 'incomplete':
+      return (
+        <Label color="orange" isCompact>
+          incomplete
+        </Label>
+      )
+    case 'tampered':
+      return (
+        <Label status="danger" isCompact>
+          tampered
+        </Label>
+      )
+  }
+}
+
+export function SessionBadge({ state }: { readonly state: SessionView['state'] }) {
+  const colour = state === 'live' ? 'red' : state === 'opening' ? 'blue' : 'grey'
+  return (
+    <Label color={colour} isCompact>
+      {state}
+    </Label>
+  )
+}
+
+export function GrantBadge({ state }: { readonly state: GrantView['state'] }) {
+  const colour = state === 'active' ? 'green' : state === 'future' ? 'blue' : 'grey'
+  return (
+    <Label color={colour} isCompact>
+      {state}
+    </Label>
+  )
+}
+
+export function UserBadge({ state }: { readonly state: UserView['state'] }) {
+  const colour = state === 'active' ? 'green' : state === 'enrolling' ? 'blue' : 'grey'
+  return (
+    <Label color={colour} isCompact>
+      {state}
+    </Label>
+  )
+}

@@ -1,0 +1,124 @@
+import { Alert, Button, Progress } from '@patternfly/react-core'
+import { useEffect, useState } from 'react'
+import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
+import type { RecordingHeader } from '../../recorder/replay/index.ts'
+import type { RecordingView } from '../../vault/contract.ts'
+import { RecordingBadge } from '../parts/state.tsx'
+import { Moment } from '../parts/when.tsx'
+import { between, bytes, sentence, visible } from '../parts/wording.ts'
+import { loadSodium } from '../sealed/sodium.ts'
+import { signedStart } from './signed-start.ts'
+import { maxSurveyBytes } from './survey.ts'
+
+/** What is known of the session, from the vault and, once opened, from the recording's own signed header. */
+export function Facts(props: { readonly view: RecordingView; readonly header: RecordingHeader | null }) {
+  const { view, header } = props
+  return (
+    <dl className="facts">
+      <dt>User</dt>
+      <dd>{view.user}</dd>
+      <dt>Account</dt>
+      <dd className="mono">{view.account}</dd>
+      <dt>Target</dt>
+      <dd>
+        {view.target}
+        {header === null ? null : (
+          <div className="mono small quiet">
+            {header.target.protocol}://{visible(header.target.host)}:{header.target.port}
+          </div>
+        )}
+      </dd>
+      <dt>From</dt>
+      <dd className="mono">{view.source}</dd>
+      <dt>Grant</dt>
+      <dd className="mono small">{view.grant}</dd>
+      <dt>Started</dt>
+      <dd>
+        <Moment at={view.startedAt} />
+      </dd>
+      <dt>Lasted</dt>
+      <dd>{between(view.startedAt, view.endedAt)}</dd>
+      <dt>Ended</dt>
+      <dd>{view.endReason === null ? 'not yet' : visible(view.endReason)}</dd>
+      {header === null ? null : (
+        <>
+          <dt>Safe</dt>
+          <dd>{header.safe.name}</dd>
+          <dt>Typed input</dt>
+          <dd>{header.inputPolicy.replace('_', ' ')}</dd>
+          <dt>Actions</dt>
+          <dd>{header.actions.join(', ')}</dd>
+        </>
+      )}
+      <dt>Size</dt>
+      <dd>{bytes(view.sizeBytes)}</dd>
+      <dt>Recording</dt>
+      <dd className="mono small">{view.id}</dd>
+      <dt>Session</dt>
+      <dd className="mono small">{view.session}</dd>
+    </dl>
+  )
+}
+
+/** The recording's integrity: what the vault found, and what this browser finds for itself. */
+export function Integrity(props: { readonly view: RecordingView; readonly source: ByteSource | null }) {
+  const { view, source } = props
+  const [verdict, setVerdict] = useState<RecordingVerdict | null>(null)
+  const [done, setDone] = useState<number | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  const [anchored, setAnchored] = useState(false)
+
+  const verify = async (from: ByteSource) => {
+    setError(null)
+    setDone(0)
+    try {
+      const [sodium, start] = await Promise.all([loadSodium(), signedStart(view.session)])
+      setAnchored(start !== null)
+      setVerdict(
+        await verifyRecording(sodium, from, {
+          ...(start ?? {}),
+          onProgress: (bytesDone, size) => setDone(size === 0 ? 100 : Math.round((bytesDone / size) * 100)),
+        }),
+      )
+    } catch (refused) {
+      setError(refused)
+    } finally {
+      setDone(null)
+    }
+  }
+  // Short recordings are verified unasked; a long one is read whole only when somebody wants it.
+  useEffect(() => {
+    if (source !== null && source.size <= maxSurveyBytes) void verify(source)
+  }, [source])
+
+  const state = verdict?.state ?? view.state
+  return (
+    <section aria-label="Integrity" className="integrity">
+      <h2>
+        Integrity <RecordingBadge state={view.state === 'recording' ? 'recording' : state} />
+      </h2>
+      {verdict === null ? null : (
+        <Alert
+          isInline
+          isPlain
+          variant={
+            verdict.state === 'complete' ? 'success' : verdict.state === 'incomplete' ? 'warning' : 'danger'
+          }
+          title={sentence(verdict.sentence)}
+        >
+          <span className="small">
+            Verified in this browser
+            {anchored ? ', against the session key in the audit log.' : '; the audit log was not asked.'}
+          </span>
+        </Alert>
+      )}
+      {error === null ? null : <p className="small">Verification could not finish.</p>}
+      {done === null ? null : <Progress aria-label="Verifying" value={done} size="sm" title="Verifying" />}
+      {source !== null && verdict === null && done === null ? (
+        <Button variant="secondary" size="sm" onClick={() => void verify(source)}>
+          Verify
+        </Button>
+      ) : null}
+    </section>
+  )
+}

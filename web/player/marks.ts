@@ -1,0 +1,87 @@
+import type { Mark, TimedMark } from '../../recorder/replay/index.ts'
+import { bytes, visible } from '../parts/wording.ts'
+import type { Survey } from './survey.ts'
+
+export type MarkKind = 'command' | 'file' | 'policy' | 'hidden' | 'title' | 'channel'
+
+/** A mark as the time line and its list show it. */
+export type Shown = {
+  readonly key: string
+  readonly at: number
+  readonly channel: number
+  readonly kind: MarkKind
+  readonly text: string
+}
+
+export const kindNames: Readonly<Record<MarkKind, string>> = {
+  command: 'Command',
+  file: 'File',
+  policy: 'Event',
+  hidden: 'Typed hidden',
+  title: 'Title',
+  channel: 'Channel',
+}
+
+/** Makes one list of marks and hidden stretches, in order of time. Texts came from the session: controls are made visible. */
+export function shownMarks(marks: readonly TimedMark[], found: Survey | null): readonly Shown[] {
+  const shown: Shown[] = marks.map(({ at, channel, mark }, index) => ({
+    key: `mark-${index}`,
+    at,
+    channel,
+    ...wording(mark),
+  }))
+  for (const [index, { at, channel, length }] of (found?.hidden ?? []).entries())
+    shown.push({
+      key: `hidden-${index}`,
+      at,
+      channel,
+      kind: 'hidden',
+      text: `${length} ${length === 1 ? 'key' : 'keys'} without echo`,
+    })
+  return shown.sort((a, b) => a.at - b.at)
+}
+
+function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string } {
+  switch (mark.kind) {
+    case 'command':
+      return { kind: 'command', text: visible(mark.line) }
+    case 'title':
+      return { kind: 'title', text: visible(mark.title) }
+    case 'file':
+      return {
+        kind: 'file',
+        text: `${mark.direction === 'upload' ? 'put' : 'fetched'} ${visible(mark.name)} (${bytes(mark.size)}${
+          mark.complete ? '' : ', broken off'
+        }) SHA-256 ${mark.sha256.slice(0, 12)}…`,
+      }
+    case 'open':
+      return {
+        kind: 'channel',
+        text: `opened ${mark.type}${mark.command === undefined ? '' : `: ${visible(mark.command)}`}`,
+      }
+    case 'close': {
+      const how =
+        mark.signal !== undefined
+          ? `, signal ${visible(mark.signal)}`
+          : mark.exitCode !== undefined
+            ? `, exit code ${mark.exitCode}`
+            : ''
+      return { kind: 'channel', text: `closed${how}` }
+    }
+    case 'freeze':
+      return { kind: 'policy', text: `${mark.frozen ? 'frozen' : 'thawed'} by ${visible(mark.by)}` }
+    case 'watch':
+      return {
+        kind: 'policy',
+        text: `${visible(mark.by)} ${mark.watching ? 'watches' : 'no longer watches'}`,
+      }
+    case 'policy':
+      return { kind: 'policy', text: `${visible(mark.event)}: ${visible(mark.detail)}` }
+    case 'warning':
+      return { kind: 'policy', text: visible(mark.text) }
+    case 'gap':
+      return { kind: 'policy', text: `gap: ${visible(mark.reason)}` }
+    case 'input-digest':
+      return { kind: 'policy', text: `${bytes(mark.size)} of input kept by digest alone` }
+  }
+}

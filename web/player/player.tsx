@@ -1,0 +1,124 @@
+import { Alert, Bullseye, Button, Card, CardBody, Content, Spinner } from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+import { Link } from 'wouter'
+import type { RecordingView } from '../../vault/contract.ts'
+import { at, get } from '../api.ts'
+import { OpenKey } from '../pages/open-key.tsx'
+import { Page } from '../parts/page.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { useKeyring } from '../sealed/keyring.ts'
+import { hasRole, useUser } from '../shell/me.ts'
+import { Facts, Integrity } from './facts.tsx'
+import { type Opened, openRecording } from './open.ts'
+import { Stage } from './stage.tsx'
+
+/** One recording: its facts, and for an auditor with her key open, what it shows. */
+export default function Player({ recording }: { readonly recording: string }) {
+  const user = useUser()
+  const keyring = useKeyring()
+  const [asking, setAsking] = useState(false)
+  const [opened, setOpened] = useState<Opened | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  const [attempt, setAttempt] = useState(0)
+  const view = useQuery({
+    queryKey: ['recording', recording],
+    queryFn: () => get<RecordingView>(at`/api/recordings/${recording}`),
+    refetchInterval: 10_000,
+  })
+  const auditor = hasRole(user, 'auditor')
+
+  useEffect(() => {
+    setOpened(null)
+    setError(null)
+    if (keyring === null) return
+    let gone = false
+    openRecording(recording, keyring).then(
+      (value) => gone || setOpened(value),
+      (refused: unknown) => gone || setError(refused),
+    )
+    return () => {
+      gone = true
+    }
+  }, [recording, keyring, attempt])
+
+  if (view.isPending)
+    return (
+      <Bullseye>
+        <Spinner aria-label="Loading the recording" />
+      </Bullseye>
+    )
+  if (view.data === undefined)
+    return (
+      <Page title="Recording">
+        <Problem error={view.error} />
+        <Link href="/recordings">All recordings</Link>
+      </Page>
+    )
+  const { data } = view
+  return (
+    <Page
+      title={`${data.user} on ${data.account}`}
+      about={<Link href="/recordings">All recordings</Link>}
+      actions={
+        data.state === 'recording' && opened !== null ? (
+          <Button variant="secondary" onClick={() => setAttempt(attempt + 1)}>
+            Load what was added
+          </Button>
+        ) : null
+      }
+    >
+      <div className="player">
+        <div className="player-main">
+          {opened !== null ? <Stage key={attempt} opened={opened} /> : null}
+          {opened === null && error !== null ? (
+            <>
+              <Problem error={error} title="This recording does not open" />
+              <Button variant="link" onClick={() => setAttempt(attempt + 1)}>
+                Try again
+              </Button>
+            </>
+          ) : null}
+          {opened === null && error === null && keyring !== null ? (
+            <Bullseye className="stage-empty">
+              <Spinner aria-label="Opening the recording" />
+            </Bullseye>
+          ) : null}
+          {keyring === null ? <Locked auditor={auditor} onOpen={() => setAsking(true)} /> : null}
+        </div>
+        <aside className="player-side" aria-label="About this session">
+          <Integrity view={data} source={opened?.source ?? null} />
+          <h2>Session</h2>
+          <Facts view={data} header={opened?.replay.header ?? null} />
+        </aside>
+      </div>
+      {asking ? (
+        <OpenKey name={user.name} onClose={() => setAsking(false)} onOpen={() => setAsking(false)} />
+      ) : null}
+    </Page>
+  )
+}
+
+function Locked({ auditor, onOpen }: { readonly auditor: boolean; readonly onOpen: () => void }) {
+  return (
+    <Card className="stage-empty">
+      <CardBody>
+        {auditor ? (
+          <div className="locked">
+            <Content component="h2">This recording is sealed</Content>
+            <Content component="p">
+              It opens in this browser, with your auditor key. The replay is written in the audit log under
+              your name.
+            </Content>
+            <Button onClick={onOpen}>Open my key</Button>
+          </div>
+        ) : (
+          <Alert isInline variant="info" title="Only an auditor can see what it shows">
+            The recording is sealed to the auditors&apos; own keys. Neither the servers nor administrators can
+            open it.
+          </Alert>
+        )}
+      </CardBody>
+    </Card>
+  )
+}

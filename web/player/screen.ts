@@ -1,0 +1,95 @@
+import { Terminal } from '@xterm/xterm'
+import type { Screen } from './playback.ts'
+
+/** Bytes that may wait for the terminal before the player waits for it. */
+const maxPending = 512 * 1024
+const family = '"DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace'
+
+export type MountedScreen = Screen & {
+  readonly setTerminal: (isTerminal: boolean) => void
+  readonly dispose: () => void
+}
+
+/**
+ * A terminal that only shows.
+ *
+ * SECURITY: what it is fed was written by machines that may be hostile. Nothing listens to its answers (`onData`), so device
+ * queries are answered to nobody; there is no clipboard (OSC 52), links (OSC 8) are plain text, titles go nowhere, and no key
+ * reaches it.
+ */
+export function mountScreen(host: HTMLElement): MountedScreen {
+  const terminal = new Terminal({
+    cols: 80,
+    rows: 24,
+    disableStdin: true,
+    cursorBlink: false,
+    cursorInactiveStyle: 'block',
+    scrollback: 1_000,
+    fontFamily: family,
+    fontSize: 14,
+    allowProposedApi: false,
+    linkHandler: { activate: () => undefined, allowNonHttpProtocols: false },
+    theme: { background: '#0f1214', foreground: '#d8dee4', cursor: '#f0ab00' },
+    windowOptions: {},
+  })
+  for (const code of [0, 1, 2, 8, 52]) terminal.parser.registerOscHandler(code, () => true)
+  terminal.attachCustomKeyEventHandler(() => false)
+  terminal.open(host)
+  terminal.textarea?.setAttribute('tabindex', '-1')
+  terminal.textarea?.setAttribute('aria-hidden', 'true')
+
+  const ratio = glyphRatio()
+  const fit = () => {
+    const { clientWidth, clientHeight } = host.parentElement ?? host
+    if (clientWidth === 0) return
+    const wide = (clientWidth - 24) / (terminal.cols * ratio)
+    const high = (clientHeight - 16) / (terminal.rows * 1.2)
+    terminal.options.fontSize = Math.max(6, Math.min(28, Math.floor(Math.min(wide, high) * 2) / 2))
+  }
+  const observer = new ResizeObserver(fit)
+  observer.observe(host.parentElement ?? host)
+
+  let pending = 0
+  return {
+    reset(columns, rows) {
+      terminal.reset()
+      terminal.resize(bounded(columns, 1000), bounded(rows, 500))
+      fit()
+    },
+    resize(columns, rows) {
+      terminal.resize(bounded(columns, 1000), bounded(rows, 500))
+      fit()
+    },
+    write(bytes) {
+      pending += bytes.length
+      return new Promise((resolve) => {
+        terminal.write(bytes, () => {
+          pending -= bytes.length
+          resolve()
+        })
+        if (pending < maxPending) resolve()
+      })
+    },
+    setTerminal(isTerminal) {
+      // Without a terminal at the other end nobody has made new lines of line feeds.
+      terminal.options.convertEol = !isTerminal
+    },
+    dispose() {
+      observer.disconnect()
+      terminal.dispose()
+    },
+  }
+}
+
+function bounded(value: number, most: number): number {
+  return Number.isFinite(value) ? Math.min(most, Math.max(2, Math.floor(value))) : 80
+}
+
+/** How wide a character is, as a part of the font's size. */
+function glyphRatio(): number {
+  const context = document.createElement('canvas').getContext('2d')
+  if (context === null) return 0.61
+  context.font = `100px ${family}`
+  const { width } = context.measureText('W')
+  return width > 0 ? width / 100 : 0.61
+}

@@ -1,0 +1,192 @@
+import { Button, FormSelect, FormSelectOption, Switch } from '@patternfly/react-core'
+import { ExpandIcon, ForwardIcon, PauseIcon, PlayIcon, QuestionCircleIcon } from '@patternfly/react-icons'
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { Problem } from '../parts/problem.tsx'
+import { clock, span, visible } from '../parts/wording.ts'
+import { touchKeyring } from '../sealed/keyring.ts'
+import { usePlayerKeys } from './keyboard.ts'
+import { KeysHelp } from './keys-help.tsx'
+import { MarkList } from './mark-list.tsx'
+import { type Shown, shownMarks } from './marks.ts'
+import type { Opened } from './open.ts'
+import { Playback, type PlaybackState, speeds } from './playback.ts'
+import { type MountedScreen, mountScreen } from './screen.ts'
+import { type Survey, survey } from './survey.ts'
+import { TimeLine } from './time-line.tsx'
+
+const resting: PlaybackState = {
+  position: 0,
+  playing: false,
+  speed: 1,
+  skipIdle: true,
+  channel: 0,
+  ended: false,
+  seeking: true,
+  error: null,
+  skipped: 0,
+}
+
+/** The screen, its controls, the time line and the marks. */
+export function Stage({ opened }: { readonly opened: Opened }) {
+  const host = useRef<HTMLDivElement>(null)
+  const frame = useRef<HTMLElement>(null)
+  const [playback, setPlayback] = useState<Playback | null>(null)
+  const [screen, setScreen] = useState<MountedScreen | null>(null)
+  const [found, setFound] = useState<Survey | null>(null)
+  const [helping, setHelping] = useState(false)
+  const first = opened.channels.find(({ terminal }) => terminal) ?? opened.channels[0]
+
+  useEffect(() => {
+    if (host.current === null) return
+    const mounted = mountScreen(host.current)
+    const made = new Playback(opened.replay, mounted, opened.duration, first?.channel ?? 0)
+    mounted.setTerminal(first?.terminal ?? true)
+    setScreen(mounted)
+    setPlayback(made)
+    made.seek(0)
+    made.play()
+    return () => {
+      made.dispose()
+      mounted.dispose()
+      setPlayback(null)
+      setScreen(null)
+    }
+  }, [opened, first])
+
+  useEffect(() => {
+    const abort = new AbortController()
+    survey(opened.replay, opened.source, opened.duration, abort.signal).then(setFound, () => undefined)
+    return () => abort.abort()
+  }, [opened])
+
+  const state = useSyncExternalStore(
+    playback?.subscribe ?? (() => () => undefined),
+    () => playback?.state() ?? resting,
+  )
+  const marks = useMemo(() => shownMarks(opened.marks, found), [opened, found])
+  const acts = useActs(playback, marks, frame, () => setHelping(true))
+  usePlayerKeys(playback, acts)
+  useEffect(() => {
+    if (state.playing) touchKeyring()
+  }, [state.playing])
+
+  const channel = opened.channels.find((one) => one.channel === state.channel)
+  const choose = (value: string) => {
+    const next = opened.channels.find((one) => String(one.channel) === value)
+    if (next === undefined || playback === null) return
+    screen?.setTerminal(next.terminal)
+    playback.setChannel(next.channel)
+  }
+  return (
+    <div className="stage-and-marks">
+      <section className="stage" ref={frame} aria-label="Player">
+        <div className="stage-screen">
+          <div ref={host} className="stage-terminal" data-testid="screen" />
+          {state.skipped > 0 && state.playing ? (
+            <div className="stage-note">skipped {span(Math.max(1, Math.round(state.skipped / 1e9)))}</div>
+          ) : null}
+          {state.ended ? <div className="stage-note">end of the recording</div> : null}
+        </div>
+        <Problem error={state.error} title="The recording cannot be shown beyond this place" />
+        <TimeLine
+          position={state.position}
+          duration={opened.duration}
+          marks={marks}
+          found={found}
+          onSeek={(position) => playback?.seek(position)}
+        />
+        <div className="controls">
+          <Button
+            variant="primary"
+            icon={state.playing ? <PauseIcon /> : <PlayIcon />}
+            aria-label={state.playing ? 'Pause' : 'Play'}
+            onClick={() => playback?.toggle()}
+          />
+          <span className="controls-time mono" data-testid="position">
+            {clock(state.position / 1e9)} / {clock(opened.duration / 1e9)}
+          </span>
+          <FormSelect
+            aria-label="Speed"
+            className="controls-speed"
+            value={String(state.speed)}
+            onChange={(_event, value) => playback?.setSpeed(Number(value))}
+          >
+            {speeds.map((speed) => (
+              <FormSelectOption key={speed} value={String(speed)} label={`${speed}×`} />
+            ))}
+          </FormSelect>
+          <Switch
+            id="skip-idle"
+            label="Skip idle"
+            isChecked={state.skipIdle}
+            onChange={(_event, checked) => playback?.setSkipIdle(checked)}
+          />
+          {opened.channels.length > 1 ? (
+            <FormSelect
+              aria-label="Channel"
+              className="controls-channel"
+              value={String(state.channel)}
+              onChange={(_event, value) => choose(value)}
+            >
+              {opened.channels.map(({ channel: number, title }) => (
+                <FormSelectOption
+                  key={number}
+                  value={String(number)}
+                  label={`${number}: ${visible(title).slice(0, 60)}`}
+                />
+              ))}
+            </FormSelect>
+          ) : null}
+          <span className="controls-gap" />
+          <Button
+            variant="plain"
+            icon={<ForwardIcon />}
+            aria-label="Next mark"
+            onClick={() => acts.mark(1)}
+          />
+          <Button
+            variant="plain"
+            icon={<QuestionCircleIcon />}
+            aria-label="Keys"
+            onClick={() => setHelping(true)}
+          />
+          <Button variant="plain" icon={<ExpandIcon />} aria-label="Full screen" onClick={acts.fullScreen} />
+        </div>
+        {channel !== undefined && !channel.terminal ? (
+          <p className="quiet small">
+            This channel had no terminal: {visible(channel.title)}. Files and exit codes are among the marks.
+          </p>
+        ) : null}
+      </section>
+      <MarkList marks={marks} position={state.position} onSeek={(position) => playback?.seek(position)} />
+      {helping ? <KeysHelp onClose={() => setHelping(false)} /> : null}
+    </div>
+  )
+}
+
+function useActs(
+  playback: Playback | null,
+  marks: readonly Shown[],
+  frame: { readonly current: HTMLElement | null },
+  help: () => void,
+) {
+  return useMemo(
+    () => ({
+      help,
+      fullScreen: () => {
+        if (document.fullscreenElement === null) void frame.current?.requestFullscreen()
+        else void document.exitFullscreen()
+      },
+      mark: (direction: 1 | -1) => {
+        if (playback === null) return
+        const { position } = playback.state()
+        const next =
+          direction === 1
+            ? marks.find((mark) => mark.at > position + 1e6)
+            : marks.findLast((mark) => mark.at < position - 1e9)
+        if (next !== undefined) playback.seek(next.at)
+      },
+    }),
+    [playback, marks, frame, help],
+  )
+}

@@ -1,0 +1,40 @@
+import type { Role } from '../../vault/contract.ts'
+
+export type Place = {
+  readonly path: string
+  readonly title: string
+  readonly group: 'Work' | 'Watch' | 'Keep' | 'People'
+  /** Whoever holds one of these sees it; the vault decides again at each request. */
+  readonly roles: readonly Role[]
+}
+
+/** Where one can go, by role. An auditor sees recordings and the audit log, and the other auditors. */
+export const places: readonly Place[] = [
+  {
+    path: '/',
+    title: 'Overview',
+    group: 'Work',
+    roles: ['admin', 'approver', 'operator', 'vendor', 'auditor'],
+  },
+  { path: '/access', title: 'My access', group: 'Work', roles: ['admin', 'approver', 'operator', 'vendor'] },
+  {
+    path: '/sessions',
+    title: 'Sessions',
+    group: 'Watch',
+    roles: ['admin', 'approver', 'operator', 'vendor'],
+  },
+  { path: '/recordings', title: 'Recordings', group: 'Watch', roles: ['admin', 'auditor'] },
+  { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', 'auditor'] },
+  { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
+  { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
+  { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
+  { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
+  { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
+  { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },
+]
+
+export const groups = ['Work', 'Watch', 'Keep', 'People'] as const
+
+export function placesOf(roles: readonly Role[]): readonly Place[] {
+  return places.filter((place) => place.roles.some((role) => roles.includes(role)))
+}

@@ -1,0 +1,130 @@
+import {
+  Button,
+  Label,
+  Masthead,
+  MastheadBrand,
+  MastheadContent,
+  MastheadLogo,
+  MastheadMain,
+  MastheadToggle,
+  Nav,
+  NavGroup,
+  NavItem,
+  Page,
+  PageSidebar,
+  PageSidebarBody,
+  PageToggleButton,
+  SkipToContent,
+  Toolbar,
+  ToolbarContent,
+  ToolbarGroup,
+  ToolbarItem,
+} from '@patternfly/react-core'
+import { useQueryClient } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+import { Link, useLocation } from 'wouter'
+import { lockKeyring, useKeyring } from '../sealed/keyring.ts'
+import { signOut, useStatus, useUser } from './me.ts'
+import { groups, placesOf } from './nav.ts'
+
+/** What surrounds each page: brand, who is signed in, and where one can go. */
+export function Shell({ children }: { readonly children: ReactNode }) {
+  const user = useUser()
+  const status = useStatus()
+  const keyring = useKeyring()
+  const client = useQueryClient()
+  const [location] = useLocation()
+  const mine = placesOf(user.roles)
+
+  const masthead = (
+    <Masthead>
+      <MastheadMain>
+        <MastheadToggle>
+          <PageToggleButton isHamburgerButton variant="plain" aria-label="Navigation" />
+        </MastheadToggle>
+        <MastheadBrand>
+          <MastheadLogo component={(props) => <Link {...props} href="/" />}>
+            <Brand />
+          </MastheadLogo>
+        </MastheadBrand>
+      </MastheadMain>
+      <MastheadContent>
+        <Toolbar isStatic>
+          <ToolbarContent>
+            <ToolbarGroup align={{ default: 'alignEnd' }} alignItems="center">
+              {status.data?.sealed === true ? (
+                <ToolbarItem>
+                  <Label color="orange">vault sealed</Label>
+                </ToolbarItem>
+              ) : null}
+              {keyring === null ? null : (
+                <ToolbarItem>
+                  <Button variant="secondary" size="sm" onClick={lockKeyring}>
+                    Lock auditor key
+                  </Button>
+                </ToolbarItem>
+              )}
+              <ToolbarItem>
+                <Link href="/account" className="who">
+                  <span className="who-name">{user.name}</span>
+                  <span className="who-roles">{user.roles.join(', ')}</span>
+                </Link>
+              </ToolbarItem>
+              <ToolbarItem>
+                <Button variant="link" onClick={() => void signOut(client)}>
+                  Sign out
+                </Button>
+              </ToolbarItem>
+            </ToolbarGroup>
+          </ToolbarContent>
+        </Toolbar>
+      </MastheadContent>
+    </Masthead>
+  )
+  const sidebar = (
+    <PageSidebar>
+      <PageSidebarBody>
+        <Nav aria-label="Console">
+          {groups.map((group) => {
+            const here = mine.filter((place) => place.group === group)
+            if (here.length === 0) return null
+            return (
+              <NavGroup key={group} title={group}>
+                {here.map(({ path, title }) => {
+                  const active = path === '/' ? location === '/' : location.startsWith(path)
+                  return (
+                    <NavItem key={path} isActive={active}>
+                      <Link href={path} aria-current={active ? 'page' : undefined}>
+                        {title}
+                      </Link>
+                    </NavItem>
+                  )
+                })}
+              </NavGroup>
+            )
+          })}
+        </Nav>
+      </PageSidebarBody>
+    </PageSidebar>
+  )
+  return (
+    <Page
+      masthead={masthead}
+      sidebar={sidebar}
+      isManagedSidebar
+      mainContainerId="main"
+      skipToContent={<SkipToContent href="#main">Skip to content</SkipToContent>}
+    >
+      {children}
+    </Page>
+  )
+}
+
+export function Brand() {
+  return (
+    <span className="brand">
+      <img src="/tag.svg" alt="" width="26" height="26" />
+      <span>Tagout</span>
+    </span>
+  )
+}
