@@ -1,0 +1,309 @@
+import { generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import sodium from 'libsodium-wrappers'
+import type { Action, AuditorListLink, EndReason, Permit, VerbInput } from '../../vault/contract.ts'
+import { type Caller, openDoor } from '../../vault/doors.ts'
+import { parsePublicKeyBlob } from '../../vault/identity/ssh-key.ts'
+import { verifySshSignature } from '../../vault/identity/ssh-signature.ts'
+import { parseUserauthRequest } from '../../vault/identity/userauth.ts'
+import { newId } from '../../vault/kernel/id.ts'
+import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
+import type { PlaneIdentity } from '../../vault/plane.ts'
+
+/** One login on one target, as the fake vault hands it out. */
+export type FakeAccount = {
+  readonly target: string
+  readonly login: string
+  readonly host: string
+  readonly port: number
+  pins: readonly { readonly type: string; readonly fingerprint: string }[]
+  readonly credential:
+    | { readonly kind: 'password'; readonly password: string }
+    | {
+        readonly kind: 'ssh-key'
+        readonly publicKey: string
+        readonly sign: (data: Buffer, algorithm: string) => Buffer
+      }
+  actions?: readonly Action[]
+  lengthMs?: number
+  quotaBytes?: number
+}
+
+export type FakeUser = {
+  readonly name: string
+  /** Public key blobs, base64. */
+  readonly keys?: readonly string[]
+  readonly password?: string
+  readonly tickets?: Set<string>
+}
+
+/**
+ * A vault that answers the recorder's verbs from memory, behind the real door. A fake, for tests of the broker alone:
+ * it checks signatures with the vault's own code and decides by a list.
+ */
+export class ContractVault implements AsyncDisposable {
+  readonly dataDir: string
+  readonly recorder: PlaneIdentity
+  readonly users = new Map<string, FakeUser>()
+  readonly accounts: FakeAccount[] = []
+  readonly calls: { readonly verb: string; readonly input: unknown }[] = []
+  readonly callers = new Set<Caller>()
+  readonly permits = new Map<string, { readonly permit: Permit; readonly account: FakeAccount }>()
+  refuseOpen: Outcome<never> | undefined
+  #vault: PlaneIdentity
+  #links: readonly AuditorListLink[]
+  #box: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array }
+  #proofs = new Map<string, string>()
+  #server: Awaited<ReturnType<typeof openDoor>> | undefined
+
+  private constructor(
+    dataDir: string,
+    links: readonly AuditorListLink[],
+    identities: readonly PlaneIdentity[],
+  ) {
+    this.dataDir = dataDir
+    this.#links = links
+    const [vault, recorder] = identities
+    if (vault === undefined || recorder === undefined) throw new Error('two identities')
+    this.#vault = vault
+    this.recorder = recorder
+    this.#box = sodium.crypto_box_keypair()
+  }
+
+  static async start(dataDir: string, links: readonly AuditorListLink[]): Promise<ContractVault> {
+    await sodium.ready
+    mkdirSync(join(dataDir, 'run'), { recursive: true })
+    const vault = new ContractVault(dataDir, links, makeIdentities())
+    await vault.listen()
+    return vault
+  }
+
+  async listen(): Promise<void> {
+    this.#server = await openDoor({
+      path: join(this.dataDir, 'run', 'planes.sock'),
+      door: 'planes',
+      identity: this.#vault,
+      mode: 0o600,
+      answer: async (caller, verb, params) => {
+        this.callers.add(caller)
+        const { input } = params as { input: never }
+        this.calls.push({ verb, input })
+        return this.#answer(verb, input)
+      },
+      onFault: (verb, error) => console.error('fake vault', verb, error),
+      onClosed: (caller) => this.callers.delete(caller),
+    })
+  }
+
+  /** Closes the door and every connection, as a vault that was killed. */
+  async goAway(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    for (const { peer } of this.callers) peer.close()
+    await new Promise((resolve) => server?.close(resolve))
+  }
+
+  inputsOf<Name extends keyof Calls>(verb: Name): Calls[Name][] {
+    return this.calls.filter((call) => call.verb === verb).map((call) => call.input as Calls[Name])
+  }
+
+  /** Asks every connected worker to cut a session. */
+  async cut(session: string, reason: EndReason, message: string): Promise<void> {
+    for (const { peer } of this.callers) await peer.call('session.cut', { session, reason, message })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.goAway()
+  }
+
+  async #answer(verb: string, input: never): Promise<Outcome<unknown>> {
+    switch (verb) {
+      case 'status':
+        return done({
+          initialised: true,
+          sealed: false,
+          intakeKey: Buffer.from(this.#box.publicKey).toString('base64'),
+        })
+      case 'recorder.hello':
+        return done({ end: [] })
+      case 'ssh.publickey':
+        return this.#publicKey(input)
+      case 'ssh.password':
+        return this.#password(input)
+      case 'ssh.ticket':
+        return this.#ticket(input)
+      case 'session.open':
+        return this.#open(input)
+      case 'session.start':
+        return this.#start(input)
+      case 'session.sign':
+        return this.#sign(input)
+      case 'session.connected':
+      case 'session.checkpoint':
+      case 'session.file':
+      case 'session.event':
+      case 'session.end':
+        return done(null)
+      default:
+        return refuse('invalid', `the fake vault has no ${verb}`)
+    }
+  }
+
+  #prove(user: string): Outcome<unknown> {
+    const proof = newId('lgn')
+    this.#proofs.set(proof, user)
+    return done({ proof, user })
+  }
+
+  #publicKey(input: VerbInput<'ssh.publickey'>): Outcome<unknown> {
+    const no = refuse('unauthenticated', 'no')
+    const user = this.users.get(input.name)
+    if (user?.keys?.includes(input.key) !== true) return no
+    if (input.signature === undefined || input.signed === undefined)
+      return done({ proof: null, user: user.name })
+    const key = parsePublicKeyBlob(Buffer.from(input.key, 'base64'))
+    const signed = Buffer.from(input.signed, 'base64')
+    const request = parseUserauthRequest(signed)
+    if (!key.ok || request === undefined) return no
+    const isBound =
+      request.sessionId.toString('base64') === input.connection && request.user.split('@')[0] === input.name
+    const holds = verifySshSignature(
+      key.value,
+      input.algorithm,
+      signed,
+      Buffer.from(input.signature, 'base64'),
+    )
+    return isBound && holds ? this.#prove(user.name) : no
+  }
+
+  #password(input: VerbInput<'ssh.password'>): Outcome<unknown> {
+    const opened = sodium.crypto_box_seal_open(
+      Buffer.from(input.sealedPassword, 'base64'),
+      this.#box.publicKey,
+      this.#box.privateKey,
+    )
+    const payload = JSON.parse(Buffer.from(opened).toString()) as {
+      purpose: string
+      name: string
+      password: string
+    }
+    const user = this.users.get(input.name)
+    const isRight =
+      payload.purpose === 'login-password' &&
+      payload.name === input.name &&
+      user?.password === payload.password &&
+      input.totpCode === '123456'
+    return isRight ? this.#prove(input.name) : refuse('unauthenticated', 'no')
+  }
+
+  #ticket(input: VerbInput<'ssh.ticket'>): Outcome<unknown> {
+    const isGood = this.users.get(input.name)?.tickets?.delete(input.ticket) === true
+    return isGood ? this.#prove(input.name) : refuse('unauthenticated', 'no')
+  }
+
+  #open(input: VerbInput<'session.open'>): Outcome<unknown> {
+    if (this.refuseOpen !== undefined) return this.refuseOpen
+    const user = this.#proofs.get(input.proof)
+    const account = this.accounts.find(
+      (one) => one.target === input.target && (input.account === undefined || one.login === input.account),
+    )
+    const actions = account?.actions ?? ['shell', 'exec', 'sftp-read', 'sftp-write']
+    if (user === undefined || account === undefined || !actions.includes(input.wants))
+      return refuse('forbidden', 'there is no such machine, or you may not use it so', 'ask for a grant')
+    const now = Date.now()
+    const permit: Permit = {
+      session: newId('ses'),
+      recording: newId('rec'),
+      user: { id: newId('usr'), name: user },
+      account: { id: newId('acc'), name: `${account.target}/${account.login}`, login: account.login },
+      target: {
+        id: newId('tgt'),
+        name: account.target,
+        protocol: 'ssh',
+        host: account.host,
+        port: account.port,
+        pins: account.pins,
+      },
+      safe: { id: newId('saf'), name: 'line-3' },
+      grant: newId('grt'),
+      lease: newId('lse'),
+      actions,
+      inputPolicy: 'echoed',
+      startedAt: new Date(now).toISOString(),
+      endsAt: new Date(now + (account.lengthMs ?? 3600_000)).toISOString(),
+      policyDigest: 'ab'.repeat(32),
+      quotaBytes: account.quotaBytes ?? 1024 ** 3,
+      source: input.source,
+      auditorLists: this.#links,
+      auditCheckpoint: 'tagout-audit 1 17 aGFzaA==',
+      credential:
+        account.credential.kind === 'password'
+          ? { kind: 'password' }
+          : { kind: 'ssh-key', publicKey: account.credential.publicKey },
+    }
+    this.permits.set(permit.session, { permit, account })
+    return done(permit)
+  }
+
+  #start(input: VerbInput<'session.start'>): Outcome<unknown> {
+    const credential = this.permits.get(input.session)?.account.credential
+    if (credential === undefined) return refuse('forbidden', 'no such session')
+    if (credential.kind === 'ssh-key') return done({ kind: 'ssh-key' })
+    const sealed = sodium.crypto_box_seal(
+      new TextEncoder().encode(credential.password),
+      Buffer.from(input.boxKey, 'base64'),
+    )
+    return done({ kind: 'password', sealed: Buffer.from(sealed).toString('base64') })
+  }
+
+  #sign(input: VerbInput<'session.sign'>): Outcome<unknown> {
+    const credential = this.permits.get(input.session)?.account.credential
+    if (credential?.kind !== 'ssh-key') return refuse('forbidden', 'no key')
+    const signature = credential.sign(Buffer.from(input.data, 'base64'), input.algorithm)
+    return done({ signature: signature.toString('base64') })
+  }
+}
+
+type Calls = {
+  readonly [Name in
+    | 'session.open'
+    | 'session.start'
+    | 'session.end'
+    | 'session.event'
+    | 'session.file'
+    | 'session.checkpoint'
+    | 'session.connected'
+    | 'recorder.hello'
+    | 'ssh.publickey'
+    | 'ssh.password'
+    | 'ssh.ticket']: VerbInput<Name>
+}
+
+/** Identities of the vault and the recorder that know each other. */
+export function makeIdentities(): readonly [PlaneIdentity, PlaneIdentity] {
+  const vault = generateKeyPairSync('ed25519')
+  const recorder = generateKeyPairSync('ed25519')
+  const api = generateKeyPairSync('ed25519')
+  const peers = { vault: vault.publicKey, recorder: recorder.publicKey, api: api.publicKey }
+  return [
+    { plane: 'vault', privateKey: vault.privateKey, peers, databaseUrl: '' },
+    { plane: 'recorder', privateKey: recorder.privateKey, peers, databaseUrl: '' },
+  ]
+}
+
+/** An Ed25519 account key as the vault would hold it: public line, and a signer that answers as on the wire. */
+export function makeAccountKey(): { readonly publicKey: string; readonly sign: (data: Buffer) => Buffer } {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  const string = (bytes: Uint8Array) => {
+    const head = Buffer.alloc(4)
+    head.writeUInt32BE(bytes.length)
+    return Buffer.concat([head, bytes])
+  }
+  const type = string(Buffer.from('ssh-ed25519'))
+  return {
+    publicKey: `ssh-ed25519 ${Buffer.concat([type, string(raw)]).toString('base64')} account`,
+    sign: (data) => Buffer.concat([type, string(signWith(null, data, privateKey))]),
+  }
+}
