@@ -75,7 +75,11 @@ class Sealer {
 
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker
-    const worker = new Worker(new URL('./seal-thread.ts', import.meta.url), { name: 'sealing' })
+    const worker = new Worker(new URL('./seal-thread.ts', import.meta.url), {
+      name: 'sealing',
+      // Files are opened here and closed there.
+      trackUnmanagedFds: false,
+    })
     worker.on('message', (reports: readonly SealReport[]) => {
       for (const report of reports) {
         if (report.op === 'written' && report.buffer !== undefined && this.#pool.length < pooledBuffers)

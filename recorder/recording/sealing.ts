@@ -33,7 +33,6 @@ export class Sealing {
       this.#lastAt = Math.max(this.#lastAt, frame.at)
       this.#observe(frame, added)
     }
-    for (const [channel, { model }] of this.#channels) this.#addTitles(channel, model, added)
     this.container.chunk(added.length === 0 ? plain : withAdded(plain, added, this.#lastAt), this.#lastAt)
   }
 
@@ -76,9 +75,12 @@ export class Sealing {
   #observe(frame: Frame, added: Frame[]): void {
     const { channel } = frame
     switch (frame.kind) {
-      case 'output':
-        this.#channels.get(channel)?.model.feed(frame.bytes)
-        return
+      case 'output': {
+        const model = this.#channels.get(channel)?.model
+        if (model === undefined) return
+        model.feed(frame.bytes)
+        return this.#addTitles(channel, model, added)
+      }
       case 'resize':
         this.#channels.get(channel)?.model.resize(frame.columns, frame.rows)
         return

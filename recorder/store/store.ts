@@ -88,7 +88,7 @@ export class RecordingStore {
     const path = join(day, recording + extension)
     let fd: number | undefined
     try {
-      await mkdir(day, { recursive: true, mode: 0o700 })
+      const isNewDay = (await mkdir(day, { recursive: true, mode: 0o700 })) !== undefined
       fd = await openFd(
         path,
         constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND,
@@ -97,7 +97,7 @@ export class RecordingStore {
       for (let at = 0; at < first.length; ) at += (await writeFd(fd, first, at)).bytesWritten
       await syncFd(fd)
       await syncFolder(day)
-      await syncFolder(this.#recordings)
+      if (isNewDay) await syncFolder(this.#recordings)
     } catch (error) {
       if (fd !== undefined) closeSync(fd)
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { framesOf, recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
+import type { Row } from './row.ts'
+
+const MB = 1e6
+
+/** Figures of the recorder alone: no network, no SSH. */
+export async function run(): Promise<readonly Row[]> {
+  return [...(await throughput()), ...(await shellSize()), ...(await manyShells()), ...(await seeking())]
+}
+
+async function throughput(): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  const line = 'drwxr-xr-x 2 root root 4096 Nov 24 07:00 some-file-name.txt 1234567890\r\n'
+  const plainText = Buffer.from(line.repeat(500)).subarray(0, 32_768)
+  for (const [what, bytes, isTerminal, total] of [
+    ['bulk output without a terminal, text', plainText, false, 1024 * MB],
+    ['bulk output without a terminal, random bytes', randomBytes(32_768), false, 1024 * MB],
+    ['bulk output on a terminal, lines of text', plainText, true, 400 * MB],
+  ] as const) {
+    await using room = await recordingRoom()
+    const writer = await room.record({ quotaBytes: 1e12 })
+    const size = isTerminal ? { columns: 120, rows: 40 } : {}
+    writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'exec', command: 'cat', ...size } })
+    const loop = monitorEventLoopDelay({ resolution: 5 })
+    loop.enable()
+    const cpu = process.threadCpuUsage()
+    const from = performance.now()
+    for (let sent = 0; sent < total; sent += bytes.length) {
+      const wait = writer.append({ kind: 'output', channel: 0, bytes })
+      if (wait !== undefined) await wait
+    }
+    await writer.finish('closed by the user')
+    const seconds = (performance.now() - from) / 1000
+    const used = process.threadCpuUsage(cpu)
+    loop.disable()
+    rows.push({
+      what: `append: ${what}`,
+      figure: total / MB / seconds,
+      unit: 'MB/s',
+      reach: isTerminal ? '—' : '≥ 400 MB/s',
+      peer: `relaying thread busy ${Math.round(((used.user + used.system) / 1e6 / seconds) * 100)} %`,
+    })
+  }
+  return rows
+}
+
+/** A person at a shell: every twelve seconds a command of ten to twenty keys, answered by a few lines. */
+async function shellSize(): Promise<readonly Row[]> {
+  await using room = await recordingRoom()
+  const writer = await room.record()
+  const bytes = (text: string) => Buffer.from(text)
+  const minutes = 0.5
+  writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 120, rows: 40 } })
+  const before = writer.sizeBytes
+  const until = performance.now() + minutes * 60_000
+  for (let turn = 0; performance.now() < until; turn += 1) {
+    const from = performance.now()
+    const command = ['ls -l /etc/systemd', 'journalctl -n 8', 'cat /proc/loadavg'][turn % 3] as string
+    for (const key of command) {
+      writer.append({ kind: 'input', channel: 0, bytes: bytes(key) })
+      writer.append({ kind: 'output', channel: 0, bytes: bytes(key) })
+      await new Promise((resolve) => setTimeout(resolve, 150))
+    }
+    writer.append({ kind: 'input', channel: 0, bytes: bytes('\r') })
+    const answer = Array.from(
+      { length: 8 },
+      (_, at) =>
+        `Nov 24 07:${turn % 60}:${at} press-3 systemd[1]: Started session-${turn * 8 + at}.scope of user engineer.`,
+    )
+    writer.append({
+      kind: 'output',
+      channel: 0,
+      bytes: bytes(`\r\n${answer.join('\r\n')}\r\nengineer@press-3:~$ `),
+    })
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, 12_000 - (performance.now() - from))))
+  }
+  const { sizeBytes } = await writer.finish('closed by the user')
+  return [
+    {
+      what: 'size of a recorded shell at ordinary use (5 commands a minute)',
+      figure: (sizeBytes - before) / minutes / 1000,
+      unit: 'KB/min',
+      reach: '≤ 5 KB/min',
+    },
+  ]
+}
+
+/** Two thousand shells in one process, five keys a second each, for some seconds. */
+async function manyShells(): Promise<readonly Row[]> {
+  await using room = await recordingRoom()
+  const heap = process.memoryUsage().rss
+  const from = performance.now()
+  const writers = []
+  for (let at = 0; at < 2000; at += 1) writers.push(await room.record())
+  const opening = (performance.now() - from) / 1000
+  for (const writer of writers)
+    writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
+  const loop = monitorEventLoopDelay({ resolution: 1 })
+  const key = Buffer.from('x')
+  const cpu = process.cpuUsage()
+  loop.enable()
+  const started = performance.now()
+  let turn = 0
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      for (let at = turn % 20; at < writers.length; at += 20) {
+        writers[at]?.append({ kind: 'input', channel: 0, bytes: key })
+        writers[at]?.append({ kind: 'output', channel: 0, bytes: key })
+      }
+      turn += 1
+      if (performance.now() - started > 5000) {
+        clearInterval(timer)
+        resolve()
+      }
+    }, 10)
+  })
+  const used = process.cpuUsage(cpu)
+  const seconds = (performance.now() - started) / 1000
+  loop.disable()
+  const each = (process.memoryUsage().rss - heap) / writers.length / 1000
+  await Promise.all(writers.map((writer) => writer.finish('shut down')))
+  return [
+    {
+      what: 'recordings opened, headers durable',
+      figure: 2000 / opening,
+      unit: '/s',
+      reach: '≥ 200 starts/s',
+    },
+    {
+      what: '2,000 recorded shells at 5 keys/s: the relaying thread is late (p99)',
+      figure: loop.percentile(99) / 1e6,
+      unit: 'ms',
+      reach: 'p99 echo ≤ 150 ms',
+      peer: `${Math.round(((used.user + used.system) / 1e6 / seconds) * 100)} % of one core`,
+    },
+    { what: 'memory of a recorded shell', figure: each, unit: 'KB', reach: '—' },
+  ]
+}
+
+/** Eight hours, made by hand: 480 segments of a minute. */
+async function seeking(): Promise<readonly Row[]> {
+  const { longRecording } = await import('../support/long-recording.ts')
+  await using room = await recordingRoom()
+  const recording = await longRecording(room, 8 * 60)
+  const start = performance.now()
+  await using source = valueOf(await room.store.read(recording))
+  const replay = await replayOf(source, room.keys)
+  for await (const _frame of replay.frames()) break
+  const first = performance.now() - start
+  const marksFrom = performance.now()
+  await replay.marks()
+  const marks = performance.now() - marksFrom
+  const times: number[] = []
+  for (let at = 0; at < 60; at += 1) {
+    const goal = ((at * 7919) % 28_800) * 1e9
+    const from = performance.now()
+    for await (const frame of replay.seek(goal)) if (frame.at >= goal) break
+    times.push(performance.now() - from)
+  }
+  times.sort((a, b) => a - b)
+  const from = performance.now()
+  const { length } = await framesOf(replay)
+  const whole = performance.now() - from
+  return [
+    { what: 'replay of an 8-hour recording: first frame', figure: first, unit: 'ms', reach: '≤ 1 s' },
+    { what: 'replay of an 8-hour recording: all marks', figure: marks, unit: 'ms', reach: '—' },
+    {
+      what: 'replay of an 8-hour recording: seek (p99)',
+      figure: times[Math.floor(times.length * 0.99)] ?? Number.NaN,
+      unit: 'ms',
+      reach: '≤ 500 ms',
+    },
+    {
+      what: 'replay of an 8-hour recording: read whole',
+      figure: whole,
+      unit: 'ms',
+      reach: '—',
+      peer: `${length} frames`,
+    },
+  ]
+}

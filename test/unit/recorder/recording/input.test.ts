@@ -1,0 +1,100 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { EchoWatch } from '../../../../recorder/recording/echo-watch.ts'
+import { InputRule, keptInputBytes } from '../../../../recorder/recording/input-policy.ts'
+import { inputPolicies } from '../../../../vault/contract.ts'
+
+const bytes = (text: string) => Buffer.from(text)
+
+test('what the target echoes is not hidden, key by key or as one paste', () => {
+  const watch = new EchoWatch()
+  for (const key of 'ls -l') {
+    expect(watch.typed(bytes(key), 1)).toBeUndefined()
+    expect(watch.printed(bytes(key))).toBeUndefined()
+  }
+  watch.typed(bytes('\r'), 2)
+  expect(watch.printed(bytes('\r\ntotal 0\r\n$ '))).toBeUndefined()
+  watch.typed(bytes('whoami\r'), 3)
+  expect(watch.printed(bytes('whoami\r\nbob\r\n'))).toBeUndefined()
+})
+
+test('a line typed without echo is told by its length and time', () => {
+  const watch = new EchoWatch()
+  for (const [at, key] of [...'hunter2'].entries()) watch.typed(bytes(key), at * 100)
+  expect(watch.printed(bytes(''))).toBeUndefined()
+  watch.typed(bytes('\r'), 700)
+  expect(watch.printed(bytes('\r\nhunter went home\r\n'))).toEqual({ length: 7, from: 0, to: 700 })
+  expect(watch.settle()).toBeUndefined()
+})
+
+test('asterisks are no echo, and keys taken back were not typed', () => {
+  const watch = new EchoWatch()
+  for (const key of 'abc') {
+    watch.typed(bytes(key), 1)
+    watch.printed(bytes('*'))
+  }
+  watch.typed(bytes('\x7f'), 2)
+  watch.typed(bytes('\r'), 3)
+  expect(watch.printed(bytes('\r\n'))?.length).toBe(2)
+})
+
+test('cursor keys are not taken for a hidden line', () => {
+  const watch = new EchoWatch()
+  for (const key of ['\x1b[A', '\x1b[A', '\x1bOD', '\t', '\r']) watch.typed(bytes(key), 1)
+  expect(watch.printed(bytes('\r\nx\r\n'))).toBeUndefined()
+})
+
+test('a hidden line that no output answers is told when the next line begins, or at the end', () => {
+  const watch = new EchoWatch()
+  watch.typed(bytes('secret\r'), 1)
+  expect(watch.typed(bytes('n'), 2)?.length).toBe(6)
+  expect(watch.settle()?.length).toBe(1)
+})
+
+test('under echoed and timing_only no typed byte comes out, on a terminal', () => {
+  for (const policy of inputPolicies) {
+    const rule = new InputRule(policy)
+    rule.open(0, true)
+    const frames = [
+      ...rule.input(0, bytes('hunter2'), 1),
+      ...rule.input(0, bytes('\r'), 2),
+      ...rule.output(0, bytes('\r\n$ '), 3),
+      ...rule.closeAll(4),
+    ]
+    expect(JSON.stringify(frames).includes(JSON.stringify(bytes('hunter2')))).toBe(policy === 'full')
+    if (policy !== 'full')
+      expect(frames.every((frame) => frame.kind === 'timing' || frame.kind === 'hidden')).toBe(true)
+    expect(frames.some((frame) => frame.kind === 'hidden')).toBe(policy === 'echoed')
+  }
+})
+
+test('input of a channel that nobody opened is treated like typing', () => {
+  expect(new InputRule('echoed').input(7, bytes('hunter2'), 1)).toEqual([
+    { kind: 'timing', channel: 7, length: 7, submit: false, at: 1 },
+  ])
+})
+
+test('input without a terminal is kept up to 16 MiB, and then told by size and digest of all of it', () => {
+  const rule = new InputRule('echoed')
+  rule.open(0, false)
+  const block = randomBytes(1024 * 1024)
+  const hash = createHash('sha256')
+  let kept = 0
+  for (let count = 0; count < 18; count += 1) {
+    hash.update(block)
+    for (const frame of rule.input(0, block, count)) if (frame.kind === 'input') kept += frame.bytes.length
+  }
+  expect(kept).toBe(keptInputBytes)
+  expect(rule.close(0, 99)).toEqual([
+    {
+      kind: 'mark',
+      channel: 0,
+      mark: { kind: 'input-digest', size: 18 * 1024 * 1024, sha256: hash.digest('hex') },
+      at: 99,
+    },
+  ])
+  const small = new InputRule('echoed')
+  small.open(0, false)
+  small.input(0, bytes('x'), 1)
+  expect(small.close(0, 2)).toEqual([])
+})

@@ -1,0 +1,211 @@
+import serializing from '@xterm/addon-serialize'
+import headless from '@xterm/headless'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { CommandMarks, withoutPrompt } from '../../../../recorder/recording/command-marks.ts'
+import { TerminalModel } from '../../../../recorder/recording/terminal-model.ts'
+import { shorten } from '../../../../recorder/recording/terminal-shorten.ts'
+
+const bytes = (text: string) => Buffer.from(text)
+
+/** The whole state of a plain xterm that was fed `parts`. */
+async function stateOf(columns: number, rows: number, parts: readonly Uint8Array[]): Promise<string> {
+  const terminal = new headless.Terminal({ cols: columns, rows, scrollback: 0, allowProposedApi: true })
+  const serialize = new serializing.SerializeAddon()
+  terminal.loadAddon(serialize)
+  for (const part of parts) await new Promise<void>((resolve) => terminal.write(part, resolve))
+  const { cursorX, cursorY } = terminal.buffer.active
+  const state = `${cursorX},${cursorY} ${serialize.serialize({ scrollback: 0 })}`
+  terminal.dispose()
+  return state
+}
+
+const piece = fc.oneof(
+  { weight: 8, arbitrary: fc.string({ maxLength: 90 }).map((text) => text.replace(/[^ -~]/g, '.')) },
+  { weight: 8, arbitrary: fc.constant('\r\n') },
+  { weight: 3, arbitrary: fc.integer({ min: 0, max: 107 }).map((colour) => `\x1b[${colour}m`) },
+  { weight: 1, arbitrary: fc.constantFrom('\x1b[1;38;5;200m', '\t', '\b', '\r', 'ü€漢', '\x1b[m') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('\x1b[2J', '\x1b[5;9H', '\x1b(0', '\x0e', '\x1b[A', '\x07', '\x1b]0;t\x07'),
+  },
+)
+
+test(
+  'shortened output leaves a terminal in exactly the state of the whole output',
+  () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 40 }),
+        fc.array(piece, { minLength: 60, maxLength: 400 }),
+        fc.integer({ min: 2, max: 30 }),
+        async (before, output, rows) => {
+          const long = bytes(output.join('').repeat(6))
+          const short = shorten(long, rows)
+          const first = bytes(before.join(''))
+          expect(await stateOf(80, rows, [first, short])).toBe(await stateOf(80, rows, [first, long]))
+        },
+      ),
+      { numRuns: 60 },
+    ),
+  20_000,
+)
+
+test('a flood of plain or coloured lines is shortened to about a screen', () => {
+  const plain = bytes('a line of a log that nobody reads\r\n'.repeat(10_000))
+  expect(shorten(plain, 24).length).toBeLessThan(2000)
+  const coloured = bytes('\x1b[32mok\x1b[0m a line of a log\r\n'.repeat(1000))
+  expect(shorten(coloured, 24).length).toBeLessThan(coloured.length / 2)
+  const cursor = bytes('\x1b[5;5Hx\r\n'.repeat(1000))
+  expect(shorten(cursor, 24)).toBe(cursor)
+})
+
+test(
+  'a keyframe puts a fresh terminal in the state of the model, however the output was split',
+  () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 200 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (output, size) => {
+          const all = bytes(output.join(''))
+          const model = new TerminalModel(80, 24)
+          for (let at = 0; at < all.length; at += size) model.feed(all.subarray(at, at + size))
+          const keyframe = model.keyframe() ?? bytes('')
+          expect(await stateOf(80, 24, [keyframe])).toBe(await stateOf(80, 24, [all]))
+        },
+      ),
+      { numRuns: 60 },
+    ),
+  20_000,
+)
+
+test('a keyframe keeps the scroll region, the hidden cursor and the alternate screen', async () => {
+  const output = 'one\r\ntwo\x1b[?1049h\x1b[2J\x1b[3;10rmenu\x1b[?25l\x1b[4;4H'
+  const model = new TerminalModel(80, 24)
+  model.feed(bytes(output))
+  const keyframe = Buffer.from(model.keyframe() ?? []).toString()
+  expect(keyframe).toContain('\x1b[?1049h')
+  expect(keyframe).toContain('\x1b[3;10r')
+  expect(keyframe).toContain('\x1b[?25l')
+  // What scrolls afterwards scrolls within the region, in both.
+  const after = bytes('\n\n\n\n\n\n\n\nx\x1b[?1049l')
+  expect(await stateOf(80, 24, [bytes(keyframe), after])).toBe(await stateOf(80, 24, [bytes(output), after]))
+})
+
+test('a terminal that rested goes on as before', () => {
+  const model = new TerminalModel(80, 24)
+  model.feed(bytes('hello \x1b[31mred'))
+  model.rest()
+  model.feed(bytes(' more\r\n$ '))
+  const rested = Buffer.from(model.keyframe() ?? []).toString()
+  const awake = new TerminalModel(80, 24)
+  awake.feed(bytes('hello \x1b[31mred more\r\n$ '))
+  expect(rested).toBe(Buffer.from(awake.keyframe() ?? []).toString())
+})
+
+test('hostile output costs the model at most, never an exception', () => {
+  const model = new TerminalModel(Number.NaN, 1e9)
+  for (const hostile of [
+    '\x1b[999999999;999999999H',
+    '\x1b[999999999@',
+    '\x1b]0;'.repeat(1000),
+    '\x1bP'.repeat(999),
+    '\x9b;;;;',
+    '\x1b[?1049h\x1b[?47h\x1b[!p',
+  ])
+    model.feed(bytes(hostile))
+  model.resize(0, -5)
+  model.resize(1e9, 1e9)
+  model.feed(bytes('x'.repeat(300_000)))
+  model.keyframe()
+  model.cursorLine()
+  model.dispose()
+})
+
+function commandsOf(steps: readonly (readonly ['out' | 'key', string])[]): string[] {
+  const model = new TerminalModel(40, 10)
+  const marks = new CommandMarks(model)
+  const found: string[] = []
+  for (const [kind, text] of steps)
+    if (kind === 'out') model.feed(bytes(text))
+    else {
+      const line = marks.typed(text.includes('\r'))
+      if (line !== undefined) found.push(line)
+    }
+  return found
+}
+
+test('a command is the line as it stood after editing, without its prompt', () => {
+  expect(
+    commandsOf([
+      ['out', 'bob@press-3:~$ '],
+      ['key', 'l'],
+      ['out', 'l'],
+      ['key', 'x'],
+      ['out', 'x'],
+      ['key', '\x7f'],
+      ['out', '\b \b'],
+      ['key', 's\r'],
+      ['out', 's'],
+    ]),
+  ).toEqual(['l'])
+  expect(
+    commandsOf([
+      ['out', 'bob@press-3:~$ '],
+      ['key', '\x1b[A'],
+      ['out', 'systemctl restart press'],
+      ['key', '\r'],
+    ]),
+  ).toEqual(['systemctl restart press'])
+})
+
+test('a command that wraps over rows is one line', () => {
+  const long = 'echo 0123456789 0123456789 0123456789 0123456789'
+  expect(
+    commandsOf([
+      ['out', '$ '],
+      ['key', 'e'],
+      ['out', long],
+      ['key', '\r'],
+    ]),
+  ).toEqual([long])
+})
+
+test('what is typed without echo, in full-screen programs, or not at all, is no command', () => {
+  expect(
+    commandsOf([
+      ['out', 'Password: '],
+      ['key', 'h'],
+      ['key', 'unter2'],
+      ['key', '\r'],
+    ]),
+  ).toEqual([])
+  expect(
+    commandsOf([
+      ['out', '\x1b[?1049hfile'],
+      ['key', ':wq'],
+      ['out', ':wq'],
+      ['key', '\r'],
+    ]),
+  ).toEqual([])
+  expect(
+    commandsOf([
+      ['out', '$ '],
+      ['key', '\r'],
+      ['out', '\r\n$ '],
+      ['key', '\r'],
+    ]),
+  ).toEqual([])
+})
+
+test('prompts of shells and consoles are taken off where nobody saw the line begin', () => {
+  for (const [line, command] of [
+    ['root@press-3:/etc# rm -rf /tmp/x # now', 'rm -rf /tmp/x # now'],
+    ['press-3(config)# hostname a', 'hostname a'],
+    ['C:\\Users> dir', 'dir'],
+    ['>>> print(1)', 'print(1)'],
+    ['no prompt here', 'no prompt here'],
+  ] as const)
+    expect(withoutPrompt(line, undefined)).toBe(command)
+})
