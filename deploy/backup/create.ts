@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { productVersion } from '../version.ts'
 import { ArchiveWriter, type Member } from './archive.ts'
 import { type KeptFile, keptFiles } from './folder.ts'
@@ -55,23 +53,6 @@ export async function createBackup(options: BackupOptions): Promise<readonly Mem
   await addRecordings(archive, kept.recordings, options.recordings)
   await archive.finish()
   return archive.members
-}
-
-/**
- * Makes a backup before migrations change the database, in `<dataDir>/backups`; answers where it lies. The name says
- * when, so that an earlier one is never in its way.
- */
-export async function backupBeforeMigrations(options: {
-  readonly ownerUrl: string
-  readonly dataDir: string
-  readonly now?: Date
-}): Promise<string> {
-  const now = options.now ?? new Date()
-  const folder = join(options.dataDir, 'backups')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const out = join(folder, `before-migration-${now.toISOString().replace(/[:.]/g, '-')}.tgb`)
-  await createBackup({ ...options, out, recordings: 'listed', reason: 'before migrations', now })
-  return out
 }
 
 async function addRecordings(

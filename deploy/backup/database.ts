@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { Fault } from '../../vault/kernel/fault.ts'
 import type { Plane } from '../../vault/plane.ts'
+import { databaseName } from '../supervisor/database.ts'
 import { findOwners, layOut, openDataFolder } from '../supervisor/data-folder.ts'
 import { readSecrets } from '../supervisor/plane-files.ts'
 import { ensureDatabase, ownerRole, startCluster } from '../supervisor/postgres.ts'
 import type { RestorePorts } from './restore.ts'
-
-const databaseName = 'tagout'
 
 /** The database owner's URL of the installation in `dataDir`: the site's own PostgreSQL, or the embedded one. */
 export function ownerDatabaseUrl(dataDir: string, env: Readonly<Record<string, string | undefined>>): string {

@@ -22,7 +22,7 @@ export function addBackupCommands(root: Command, tools: Tools): void {
       `
 The key file of an unattended start (vault/seal.key) is never in a backup: keep it, the passphrase or the vault's
 recovery key elsewhere. The TLS key and the gateway's host key are in it.
-${examples('tagout backup create --out tagout-2026-12-01.tgb', 'tagout backup create --out all.tgb --with-recordings')}`,
+${examples('tagout backup create --out tagout-2026-12-01.tar', 'tagout backup create --out all.tar --with-recordings')}`,
     )
     .action(async (options: { out: string; withRecordings?: boolean }) => {
       const dataDir = tools.dataDir()
@@ -45,7 +45,7 @@ ${examples('tagout backup create --out tagout-2026-12-01.tgb', 'tagout backup cr
   backup
     .command('show <file>')
     .description('verify a backup whole and say what it holds')
-    .addHelpText('after', examples('tagout backup show tagout-2026-12-01.tgb'))
+    .addHelpText('after', examples('tagout backup show tagout-2026-12-01.tar'))
     .action(async (file: string) => {
       const content = await showBackup(resolve(tools.io.cwd, file))
       if (!content.ok) throw refused(content.refusal)
@@ -59,7 +59,7 @@ ${examples('tagout backup create --out tagout-2026-12-01.tgb', 'tagout backup cr
       'after',
       `
 Afterwards: npm start -- --data DIR, then tagout unseal with the passphrase, key file or recovery key.
-${examples('tagout backup restore tagout-2026-12-01.tgb --data ./restored')}`,
+${examples('tagout backup restore tagout-2026-12-01.tar --data ./restored')}`,
     )
     .action(async (file: string) => {
       if (root.opts()['data'] === undefined)

@@ -50,6 +50,6 @@ function parseJson(text: string): unknown {
 /** The certificate authority of the installation's own, where it made one. */
 export function consoleAuthority(dataDir: string, ready: Ready): string | undefined {
   if (!ready.console.startsWith('https:')) return undefined
-  const own = join(dataDir, 'api', 'tls', 'ca.pem')
+  const own = join(dataDir, 'api', 'tls', 'ca.crt')
   return existsSync(own) ? own : undefined
 }
