@@ -4,7 +4,8 @@ import type { Reporter, TestModule } from 'vitest/node'
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
     let passed = 0
-    let failed = unhandled.length
+    // The checks that run before the tests count as one.
+    let failed = unhandled.length + Number(process.env['TAGOUT_CHECKS_FAILED'] ?? 0)
     let skipped = 0
     for (const module of modules) {
       if (module.errors().length > 0) failed += 1
