@@ -1,7 +1,9 @@
+import { rm } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import {
+  type AuditorChain,
   type AuditorPublic,
   addAuditor,
   type Authority,
@@ -20,9 +22,8 @@ import {
 } from '../../vault/auditors/index.ts'
 import type { AuditorListLink, VerbAnswer } from '../../vault/contract.ts'
 import type { Outcome } from '../../vault/kernel/outcome.ts'
-import { asListed, logInAsAuditor, verifiedChain, withAuthority } from './auditor-identity.ts'
-import type { AuthorityOptions } from './auditor-identity.ts'
-import { misuse, refused } from './complaint.ts'
+import { type AuthorityOptions, verifiedChain, withAuthority } from './auditor-identity.ts'
+import { Complaint, misuse, refused } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
 import { readSecret } from './secret-input.ts'
@@ -31,6 +32,9 @@ import { examples, type Tools, type Vault } from './tools.ts'
 import { enrolmentLink } from './user.ts'
 
 const now = () => new Date()
+
+/** What the vault answered, and the chain as it was verified here afterwards. */
+type Appended = { readonly answer: VerbAnswer<'auditor.append'>; readonly chain: AuditorChain }
 
 /** `tagout auditor`: the people who can open recordings, and the list that says so. */
 export function addAuditorCommands(root: Command, tools: Tools): void {
@@ -71,7 +75,7 @@ export function addAuditorCommands(root: Command, tools: Tools): void {
     .action(async (name: string, file: string, options: AuthorityOptions & { recoveryOut?: string }) => {
       const sodium = await loadSodium()
       const added = { ...(await readPublicFile(tools, file)), name }
-      const answer = await tools.withVault(async (vault) => {
+      const appended = await tools.withVault(async (vault) => {
         const first = (await vault.ask('auditor.lists', {})).length === 0
         return first
           ? addFirst(tools, vault, sodium, added, options)
@@ -79,7 +83,7 @@ export function addAuditorCommands(root: Command, tools: Tools): void {
               addAuditor(sodium, authority, chain, added, now),
             )
       })
-      await showAdded(tools, added, answer, options.recoveryOut)
+      await showAdded(tools, added, appended, options.recoveryOut)
     })
 
   auditor
@@ -91,14 +95,14 @@ export function addAuditorCommands(root: Command, tools: Tools): void {
     .addHelpText('after', examples('tagout auditor remove otto --identity auditor.key'))
     .action(async (name: string, options: AuthorityOptions) => {
       const sodium = await loadSodium()
-      const answer = await tools.withVault((vault) =>
+      const { chain } = await tools.withVault((vault) =>
         changeList(tools, vault, sodium, options, undefined, (authority, chain) =>
           removeAuditor(sodium, authority, chain, name, now),
         ),
       )
       tools.show(
-        { removed: name, version: answer.version, fingerprint: answer.fingerprint },
-        () => `removed auditor ${name}; list ${answer.version} stands`,
+        { removed: name, list: listOf(chain) },
+        () => `removed auditor ${name}; list ${chain.current.version} stands`,
       )
     })
 
@@ -111,15 +115,12 @@ export function addAuditorCommands(root: Command, tools: Tools): void {
     .addHelpText('after', examples('tagout auditor rotate --identity auditor.key'))
     .action(async (options: AuthorityOptions) => {
       const sodium = await loadSodium()
-      const answer = await tools.withVault((vault) =>
+      const { chain } = await tools.withVault((vault) =>
         changeList(tools, vault, sodium, options, undefined, (authority, chain) =>
           rotateGroupKey(sodium, authority, chain, now),
         ),
       )
-      tools.show(
-        { version: answer.version, fingerprint: answer.fingerprint },
-        () => `rotated the group key; list ${answer.version} stands`,
-      )
+      tools.show({ list: listOf(chain) }, () => `rotated the group key; list ${chain.current.version} stands`)
     })
 
   auditor
@@ -206,7 +207,7 @@ async function addFirst(
   sodium: Sodium,
   first: AuditorPublic,
   options: AuthorityOptions & { recoveryOut?: string },
-): Promise<VerbAnswer<'auditor.append'>> {
+): Promise<Appended> {
   if (options.recoveryOut === undefined)
     throw misuse(
       'the first auditor comes with a recovery key for recordings',
@@ -215,35 +216,36 @@ async function addFirst(
   if (options.identity !== undefined || options.recovery !== undefined)
     throw misuse('there are no auditors yet, so nobody can sign', 'leave --identity and --recovery out')
   const { link, recoveryFile } = await makeFirstList(sodium, first, now)
-  await writeNewFile(resolve(tools.io.cwd, options.recoveryOut), recoveryFile)
-  const answer = await append(vault, link, first.name, undefined)
-  await rememberChain(tools, vault, sodium)
-  return answer
+  const path = resolve(tools.io.cwd, options.recoveryOut)
+  await writeNewFile(path, recoveryFile)
+  const answer = await append(vault, link, first.name).catch(async (error: unknown) => {
+    // A refusal means that no list stands: the file would be a key to nothing. After a fault it may stand.
+    if (error instanceof Complaint) await rm(path, { force: true })
+    throw error
+  })
+  return { answer, chain: await verifiedChain(tools, vault, sodium) }
 }
 
-/** A later list: signed here by an auditor, who proves to be one by a challenge. */
+/**
+ * A later list: made and signed here by an auditor (or the recovery key). The administrator's door only carries it:
+ * vault, recorders and clients accept no list that is not signed by somebody on the one before.
+ */
 async function changeList(
   tools: Tools,
   vault: Vault,
   sodium: Sodium,
   options: AuthorityOptions & { recoveryOut?: string },
   newUser: string | undefined,
-  change: (
-    authority: Authority,
-    chain: Awaited<ReturnType<typeof verifiedChain>>,
-  ) => Promise<Outcome<AuditorListLink>>,
-): Promise<VerbAnswer<'auditor.append'>> {
+  change: (authority: Authority, chain: AuditorChain) => Promise<Outcome<AuditorListLink>>,
+): Promise<Appended> {
   if (options.recoveryOut !== undefined)
     throw misuse('the recovery key was made with the first auditor', 'leave --recovery-out out')
   const chain = await verifiedChain(tools, vault, sodium)
   return withAuthority(tools, sodium, options, async (authority) => {
     const link = await change(authority, chain)
     if (!link.ok) throw refused(link.refusal)
-    const token =
-      'kind' in authority ? undefined : await logInAsAuditor(vault, sodium, asListed(authority, chain))
-    const answer = await append(vault, link.value, newUser, token)
-    await rememberChain(tools, vault, sodium)
-    return answer
+    const answer = await append(vault, link.value, newUser)
+    return { answer, chain: await verifiedChain(tools, vault, sodium) }
   })
 }
 
@@ -251,24 +253,19 @@ function append(
   vault: Vault,
   link: AuditorListLink,
   newUser: string | undefined,
-  token: string | undefined,
 ): Promise<VerbAnswer<'auditor.append'>> {
   const input = { body: link.body, signature: link.signature }
-  return vault.ask(
-    'auditor.append',
-    newUser === undefined ? input : { ...input, newAuditorUser: newUser },
-    token,
-  )
+  return vault.ask('auditor.append', newUser === undefined ? input : { ...input, newAuditorUser: newUser })
 }
 
-async function rememberChain(tools: Tools, vault: Vault, sodium: Sodium): Promise<void> {
-  await verifiedChain(tools, vault, sodium)
+function listOf(chain: AuditorChain) {
+  return { version: chain.current.version, fingerprint: chainFingerprint(chain) }
 }
 
 async function showAdded(
   tools: Tools,
   added: AuditorPublic,
-  answer: VerbAnswer<'auditor.append'>,
+  { answer, chain }: Appended,
   recoveryOut: string | undefined,
 ): Promise<void> {
   const keyFingerprint = await fingerprint(added)
@@ -279,7 +276,7 @@ async function showAdded(
       id: user.id,
       name: added.name,
       fingerprint: keyFingerprint,
-      list: { version: answer.version, fingerprint: answer.fingerprint },
+      list: listOf(chain),
       ...(recoveryOut === undefined ? {} : { recoveryKey: recoveryOut }),
       enrolment: link === null ? null : { link, expiresAt: answer.enrolment?.expiresAt },
     },
@@ -287,7 +284,7 @@ async function showAdded(
       [
         `added auditor ${added.name}`,
         `key ${keyFingerprint}; compare it with what ${added.name} sees`,
-        `list ${answer.version}, begun with ${answer.fingerprint}`,
+        `list ${chain.current.version}, begun with ${chainFingerprint(chain)}`,
         ...(recoveryOut === undefined
           ? []
           : [`recordings recovery key in ${recoveryOut}: print it, lock it away, delete it here`]),
