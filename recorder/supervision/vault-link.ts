@@ -31,6 +31,10 @@ export class VaultLink implements AsyncDisposable {
     void this.#connect(firstDelayMs)
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Milliseconds since the vault was last there; 0 while it is. */
   get awayMs(): number {
     return this.#awaySince === undefined ? 0 : Date.now() - this.#awaySince

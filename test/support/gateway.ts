@@ -1,4 +1,4 @@
-import { execFile, execFileSync, type ExecFileOptions, spawn } from 'node:child_process'
+import { type ExecFileOptions, execFile, execFileSync, spawn } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SshFront } from '../../recorder/broker/ssh/front.ts'
 import { loadGatewayKeys } from '../../recorder/broker/ssh/host-key.ts'
-import { defaultLimits, type BrokerPorts, type Limits } from '../../recorder/broker/ssh/ports.ts'
+import { type BrokerPorts, defaultLimits, type Limits } from '../../recorder/broker/ssh/ports.ts'
 import { openRecording } from '../../recorder/recording/index.ts'
 import type { Frame } from '../../recorder/replay/index.ts'
-import { workerDispatch } from '../../recorder/supervision/worker-dispatch.ts'
 import { VaultLink } from '../../recorder/supervision/vault-link.ts'
+import { workerDispatch } from '../../recorder/supervision/worker-dispatch.ts'
 import type { RecordingId } from '../../vault/kernel/id.ts'
 import { ContractVault } from './contract-vault.ts'
 import { framesOf, type RecordingRoom, recordingRoom, replayOf, valueOf } from './recordings.ts'
@@ -72,7 +72,7 @@ export async function startGateway(
       node: 'node-1',
       worker: 'worker-1',
       log,
-      reportEnd: async (end) => {
+      reportEnd: async (_recording, end) => {
         while (!(await link.call('session.end', end)).ok) await wait(50)
       },
       ...ports,

@@ -31,17 +31,10 @@ export class SshFront {
   readonly #connections = new Set<Connection>()
   readonly #perUser = new Map<string, number>()
   readonly #sessions = new Map<SessionId, BrokeredSession>()
-  readonly #onSession: (session: BrokeredSession, isLive: boolean) => void
 
-  constructor(
-    ports: BrokerPorts,
-    limits: Limits,
-    keys: GatewayKeys,
-    onSession: (session: BrokeredSession, isLive: boolean) => void = () => undefined,
-  ) {
+  constructor(ports: BrokerPorts, limits: Limits, keys: GatewayKeys) {
     this.#ports = ports
     this.#limits = limits
-    this.#onSession = onSession
     this.#server = new Server(
       {
         hostKeys: [...keys.privateKeys],
@@ -69,7 +62,7 @@ export class SshFront {
   }
 
   /** Ends a session and tells its user why. False when it is not one of this worker's. */
-  cut(session: SessionId, reason: EndReason, message: string): boolean {
+  cut(session: SessionId, reason: EndReason, message?: string): boolean {
     const found = this.#sessions.get(session)
     if (found === undefined) return false
     void found.end(reason, message)
@@ -175,11 +168,7 @@ export class SshFront {
       onSession: (session) => {
         const { session: id } = session.permit
         this.#sessions.set(id, session)
-        this.#onSession(session, true)
-        void session.ended.then(() => {
-          this.#sessions.delete(id)
-          this.#onSession(session, false)
-        })
+        void session.ended.then(() => this.#sessions.delete(id))
       },
     })
     connection.on('request', (_accept, reject, name) => {

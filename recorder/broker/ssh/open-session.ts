@@ -180,7 +180,7 @@ async function reportFailure(
 ): Promise<void> {
   const finished = await writer?.finish(reason)
   // Not awaited: the person reads the refusal now, the vault hears of it as soon as it can.
-  void ports.reportEnd({
+  void ports.reportEnd(permit.recording, {
     session: permit.session,
     reason,
     recording: {

@@ -1,7 +1,10 @@
 import type { VerbAnswer, VerbInput, VerbName } from '../../../vault/contract.ts'
+import type { RecordingId, SessionId } from '../../../vault/kernel/id.ts'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { OpenRecordingOptions, RecordingWriter } from '../../recording/index.ts'
 import type { RecordingStore } from '../../store/index.ts'
+
+export type SessionEnd = Omit<VerbInput<'session.end'>, 'session'> & { readonly session: SessionId }
 
 /** Asks the vault. Away, it answers the refusal `unavailable`. */
 export type AskVault = <Name extends VerbName>(
@@ -18,7 +21,7 @@ export type BrokerPorts = {
   readonly store: RecordingStore
   readonly openRecording: (options: OpenRecordingOptions) => Promise<RecordingWriter>
   /** Tells the vault that a session is over, again and again until it has heard. */
-  readonly reportEnd: (end: VerbInput<'session.end'>) => Promise<void>
+  readonly reportEnd: (recording: RecordingId, end: SessionEnd) => Promise<void>
   /** Names of this node and worker, as the vault knows them. */
   readonly node: string
   readonly worker: string

@@ -147,7 +147,7 @@ export class BrokeredSession {
     this.#targetTransport[Symbol.dispose]()
     const finished = await this.writer.finish(reason)
     this.client.destroy()
-    await this.#ports.reportEnd({
+    await this.#ports.reportEnd(this.permit.recording, {
       session: this.permit.session,
       reason,
       recording: {

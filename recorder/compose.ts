@@ -1,0 +1,85 @@
+import { hostname } from 'node:os'
+import type { VaultClient } from '../vault/index.ts'
+import { readPlaneIdentity } from '../vault/index.ts'
+import { SshFront } from './broker/ssh/front.ts'
+import type { GatewayKeys } from './broker/ssh/host-key.ts'
+import { defaultLimits, type Log } from './broker/ssh/ports.ts'
+import type { RecorderConfig } from './config.ts'
+import { openRecording } from './recording/index.ts'
+import { openStore } from './store/index.ts'
+import { reportEnd } from './supervision/report-end.ts'
+import { Unsettled } from './supervision/unsettled.ts'
+import { VaultLink } from './supervision/vault-link.ts'
+import { workerDispatch } from './supervision/worker-dispatch.ts'
+
+/** What a worker is made of. */
+export type ComposedWorker = AsyncDisposable & { readonly front: SshFront; readonly link: VaultLink }
+
+/** Wires a worker: its connection to the vault, the store, the SSH server. */
+export async function composeWorker(
+  config: RecorderConfig,
+  keys: GatewayKeys,
+  name: string,
+  log: Log,
+): Promise<ComposedWorker> {
+  const identity = readPlaneIdentity(config.dataDir, 'recorder')
+  // The parent keeps the reserve; a worker only opens the store.
+  const store = await openStore({ folder: config.storePath, floorBytes: config.floorBytes, reserveBytes: 0 })
+  const unsettled = new Unsettled(config.storePath)
+  const node = nodeName()
+  let front: SshFront | undefined
+  const link = new VaultLink({
+    dataDir: config.dataDir,
+    identity,
+    log,
+    dispatch: workerDispatch({ cut: (...cut) => front?.cut(...cut) ?? false }),
+    onConnected: async (client) => {
+      if (front !== undefined) await hello(client, front, node, name)
+    },
+  })
+  front = new SshFront(
+    {
+      ask: (verb, input) => link.call(verb, input),
+      store,
+      openRecording: async (options) => {
+        await unsettled.note(options.permit)
+        return openRecording(options)
+      },
+      reportEnd: (recording, end) => reportEnd({ link, unsettled, log }, recording, end),
+      node,
+      worker: name,
+      log,
+    },
+    { ...defaultLimits, quotaBytes: config.quotaBytes },
+    keys,
+  )
+  const sshFront = front
+  const watch = setInterval(() => {
+    if (link.awayMs <= config.vaultAwayMs) return
+    for (const session of sshFront.sessions.values()) void session.end('vault away too long')
+  }, 1_000)
+  return {
+    front,
+    link,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(watch)
+      await sshFront.close('shut down')
+      await link[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Tells the vault who this worker is and what it carries, and ends what the vault says has to end. */
+async function hello(client: VaultClient, front: SshFront, node: string, worker: string): Promise<void> {
+  const answer = await client.call('recorder.hello', { node, worker, live: [...front.sessions.keys()] })
+  if (!answer.ok) return
+  for (const { session, reason } of answer.value.end) front.cut(session, reason)
+}
+
+/** This machine's name, as a name of ours. */
+function nodeName(): string {
+  const name = hostname()
+    .replaceAll(/[^a-z0-9._-]/gi, '-')
+    .slice(0, 63)
+  return /^[a-z0-9_]/i.test(name) ? name : 'node'
+}
