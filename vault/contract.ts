@@ -195,6 +195,8 @@ export type SessionView = {
   readonly endedAt: string | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
+  /** Somebody else set the user's password, key or code in the seven days before. */
+  readonly credentialSetByOther: boolean
 }
 export type RecordingView = {
   readonly id: Id<'rec'>
@@ -294,6 +296,9 @@ const sealProvider = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('key-file'), path: z.string().min(1).max(4096) }),
 ])
 
+/** Take a database that is older than the vault remembers: a backup was restored. Audited. */
+const acceptRollback = z.boolean().optional()
+
 /** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
 const sealed = base64
 
@@ -304,9 +309,10 @@ export const verbs = {
   'vault.unseal': verb(
     ['local'],
     z.discriminatedUnion('kind', [
-      ...sealProvider.options,
-      z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200) }),
-      z.strictObject({ kind: z.literal('stored-key-file') }),
+      sealProvider.options[0].extend({ acceptRollback }),
+      sealProvider.options[1].extend({ acceptRollback }),
+      z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200), acceptRollback }),
+      z.strictObject({ kind: z.literal('stored-key-file'), acceptRollback }),
     ]),
   ),
   'vault.seal': verb(people, z.strictObject({ sessions: z.enum(['end', 'keep']) })),
@@ -581,6 +587,7 @@ export const verbs = {
         'quota warning',
         'time warning',
       ]),
+      /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
     }),
   ),

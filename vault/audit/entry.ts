@@ -108,6 +108,8 @@ export type Happening =
       readonly targetName: string
       readonly policyDigest: string
       readonly endsAt: string
+      /** Somebody else set the user's password, key or code in the seven days before. */
+      readonly credentialSetByOther?: boolean
     } & SessionRef)
   /** The header is durable: its hash, and the session's own public key. */
   | ({

@@ -108,7 +108,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'recording.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
 
   'auditor.lists': { local: true, recorder: true, user: ['signed in'], replay: true },
-  'auditor.append': { local: true, user: [auditor] },
+  // Who may add a list is decided by the signature on it: an auditor's key proves more than a login.
+  'auditor.append': { local: true, user: [auditor], replay: true },
   'auditor.challenge': { local: true, anyone: true },
   'auditor.login': { local: true, anyone: true },
 

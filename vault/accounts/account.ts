@@ -1,0 +1,168 @@
+import type { Kysely } from 'kysely'
+import type { AccountView } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { type AccountId, isId } from '../kernel/id.ts'
+import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
+import { bindingDigest } from '../targets/target.ts'
+
+type Db = Kysely<Database>
+
+/** An account with the target that it belongs to; `name` is the full one, `press-3/engineer`. */
+export type Account = Row<'account'> & { readonly name: string; readonly target: Row<'target'> }
+
+/** The account of an id or a full name. A removed one is not found. */
+export async function findAccount(
+  db: Db,
+  checker: Checker,
+  reference: string,
+  lock: 'read' | 'update' = 'read',
+): Promise<Account | undefined> {
+  const slash = reference.indexOf('/')
+  const base = db
+    .selectFrom('account')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .select('account.id')
+    .where('account.removed_at', 'is', null)
+  const found = await (isId('acc', reference)
+    ? base.where('account.id', '=', reference as AccountId)
+    : base
+        .where('account.login', '=', reference.slice(slash + 1))
+        .where('target.removed_at', 'is', null)
+        .where((eb) =>
+          eb(
+            eb.fn<string>('lower', ['target.name']),
+            '=',
+            reference.slice(0, Math.max(0, slash)).toLowerCase(),
+          ),
+        )
+  ).executeTakeFirst()
+  return found === undefined ? undefined : readAccount(db, checker, found.id, lock)
+}
+
+/** Reads an account, removed or not. */
+export async function readAccount(
+  db: Db,
+  checker: Checker,
+  id: AccountId,
+  lock: 'read' | 'update' = 'read',
+): Promise<Account | undefined> {
+  const query = db.selectFrom('account').selectAll().where('id', '=', id)
+  const account = checkedOne(
+    checker,
+    'account',
+    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+  )
+  if (account === undefined) return undefined
+  const target = checkedOne(
+    checker,
+    'target',
+    await db.selectFrom('target').selectAll().where('id', '=', account.target_id).executeTakeFirst(),
+  )
+  return target === undefined ? undefined : { ...account, name: `${target.name}/${account.login}`, target }
+}
+
+/** The credential that is used now, or undefined. */
+export async function currentCredential(
+  db: Db,
+  checker: Checker,
+  account: AccountId,
+): Promise<Row<'credential'> | undefined> {
+  return checkedOne(
+    checker,
+    'credential',
+    await db
+      .selectFrom('credential')
+      .selectAll()
+      .where('account_id', '=', account)
+      .where('state', '=', 'current')
+      .executeTakeFirst(),
+  )
+}
+
+/** How accounts are shown: all of a list, or those of `ids`, which must not be empty. */
+export async function showAccounts(
+  db: Db,
+  checker: Checker,
+  accounts: readonly Row<'account'>[],
+): Promise<readonly AccountView[]> {
+  if (accounts.length === 0) return []
+  const ids = accounts.map((account) => account.id)
+  const targets = new Map(
+    checked(checker, 'target', await db.selectFrom('target').selectAll().execute()).map((row) => [
+      row.id,
+      row,
+    ]),
+  )
+  const safes = new Map(
+    checked(checker, 'safe', await db.selectFrom('safe').selectAll().execute()).map((row) => [
+      row.id,
+      row.name,
+    ]),
+  )
+  const credentials = new Map(
+    checked(
+      checker,
+      'credential',
+      await db
+        .selectFrom('credential')
+        .selectAll()
+        .where('state', '=', 'current')
+        .where('account_id', 'in', ids)
+        .execute(),
+    ).map((row) => [row.account_id, row]),
+  )
+  const bindings = checked(
+    checker,
+    'binding',
+    await db.selectFrom('binding').selectAll().where('account_id', 'in', ids).execute(),
+  )
+  const leases = await db
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .select(['lease.account_id', 'lease.exclusive', 'lease.until', 'app_user.name as holder'])
+    .where('lease.ended_at', 'is', null)
+    .where('lease.account_id', 'in', ids)
+    .orderBy('lease.exclusive', 'desc')
+    .orderBy('lease.since')
+    .execute()
+
+  return accounts.map((account): AccountView => {
+    const target = targets.get(account.target_id)
+    const credential = credentials.get(account.id)
+    const lease = leases.find((held) => held.account_id === account.id)
+    const boundTo = bindings
+      .filter((binding) => binding.account_id === account.id)
+      .flatMap((binding) => {
+        const to = targets.get(binding.target_id)
+        const holds = to !== undefined && bindingDigest(to, account.login).equals(binding.digest)
+        return holds ? [to.name] : []
+      })
+    return {
+      id: account.id,
+      name: `${target?.name ?? ''}/${account.login}`,
+      target: target?.name ?? '',
+      login: account.login,
+      safe: safes.get(account.safe_id) ?? '',
+      credential:
+        credential === undefined
+          ? null
+          : { kind: credential.kind, version: credential.version, at: credential.created_at.toISOString() },
+      boundTo,
+      holder:
+        lease === undefined
+          ? null
+          : {
+              user: lease.holder,
+              until: lease.until?.toISOString() ?? null,
+              exclusive: lease.exclusive,
+            },
+      createdAt: account.created_at.toISOString(),
+    }
+  })
+}
+
+export async function showAccount(db: Db, checker: Checker, account: Row<'account'>): Promise<AccountView> {
+  const [view] = await showAccounts(db, checker, [account])
+  if (view === undefined) throw new TypeError('an account that was read is shown')
+  return view
+}

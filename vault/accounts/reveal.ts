@@ -1,0 +1,107 @@
+import { sealToBox } from '../crypto/sealed-box.ts'
+import { useStep } from '../identity/login.ts'
+import { matchUserTotp } from '../identity/totp-secret.ts'
+import { findUser } from '../identity/user.ts'
+import { newId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { safesOf } from '../relations.ts'
+import { transact } from '../transact.ts'
+import { by, type Handler, userOf } from '../world.ts'
+import { currentCredential, findAccount } from './account.ts'
+import { takeField } from './credential.ts'
+
+/**
+ * Shows a secret to a person: sealed to the one-time key of the client that asks, with a code that was not used
+ * before, and written in the exposure ledger first. For an SSH key it is the text of the private key file.
+ */
+export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
+  const { world } = call
+  const asking = userOf(call)
+  const source = call.source ?? 'unknown'
+  const boxKey = Buffer.from(input.boxKey, 'base64')
+  if (boxKey.length !== 32) return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
+  const wait = world.backOff.wait(source, asking.name)
+  if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
+
+  const outcome = await transact(world, async (tx) => {
+    const user = await findUser(tx.db, tx.guard, asking.id, 'update')
+    const account = await findAccount(tx.db, tx.guard, input.account, 'update')
+    const permitted = await safesOf(call, 'reveal')
+    if (user === undefined || account === undefined || !permitted.includes(account.safe_id))
+      return refuse('forbidden', 'there is no such account, or you may not see its secret')
+    const credential = await currentCredential(tx.db, tx.guard, account.id)
+    if (credential === undefined)
+      return refuse('conflict', 'this account has no credential', 'set one: tagout account secret')
+    const step = matchUserTotp(world, user, input.totpCode)
+    if (step === null)
+      return refuse('invalid', 'totpCode: the code is wrong or was used', 'wait for the next code')
+    tx.afterCommit(() => world.totpSteps.put(user.id, step))
+    await useStep(tx, user.id, step)
+    await tx.db
+      .insertInto('exposure')
+      .values({
+        id: newId('exp', tx.now.getTime()),
+        user_id: user.id,
+        account_id: account.id,
+        version: credential.version,
+        at: tx.now,
+        reason: input.reason,
+      })
+      .execute()
+    await tx.audit({
+      kind: 'account.revealed',
+      version: credential.version,
+      reason: input.reason,
+      account: account.id,
+      accountName: account.name,
+      ...by(call),
+    })
+    return done({ account, credential })
+  })
+  if (!outcome.ok) {
+    if (outcome.refusal.code === 'invalid') world.backOff.failed(source, asking.name)
+    return outcome
+  }
+  const { account, credential } = outcome.value
+  const field = credential.kind === 'password' ? 'password' : 'private-key'
+  using secret = await takeField(world, account, credential, field)
+  return done({
+    sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64'),
+    version: credential.version,
+  })
+}
+
+/** Who has seen which secret. Of one account for those who manage it, of all for administrators and auditors. */
+export const exposureList: Handler<'exposure.list'> = async (call, input) => {
+  const { database, guard } = call.world.vault
+  let query = database
+    .selectFrom('exposure')
+    .innerJoin('app_user', 'app_user.id', 'exposure.user_id')
+    .innerJoin('account', 'account.id', 'exposure.account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .select([
+      'app_user.name as user_name',
+      'target.name as target_name',
+      'account.login',
+      'exposure.version',
+      'exposure.at',
+      'exposure.reason',
+    ])
+    .orderBy('exposure.at', 'desc')
+    .limit(10_000)
+  if (input.account !== undefined) {
+    const account = await findAccount(database, guard, input.account)
+    if (account === undefined) return refuse('not_found', 'there is no such account')
+    query = query.where('exposure.account_id', '=', account.id)
+  }
+  const rows = await query.execute()
+  return done(
+    rows.map((row) => ({
+      user: row.user_name,
+      account: `${row.target_name}/${row.login}`,
+      version: row.version,
+      at: row.at.toISOString(),
+      reason: row.reason,
+    })),
+  )
+}

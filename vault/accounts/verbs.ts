@@ -1,0 +1,157 @@
+import { newId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { safesOf } from '../relations.ts'
+import { checked, deleteGuarded, insertGuarded, updateGuarded } from '../rows.ts'
+import { sightOf } from '../safes/sight.ts'
+import { findTarget } from '../targets/target.ts'
+import { transact } from '../transact.ts'
+import { by, type Handler } from '../world.ts'
+import { findAccount, showAccount, showAccounts } from './account.ts'
+import { bindAccount } from './binding.ts'
+import { keepCredential, openArrived } from './credential.ts'
+
+const noAccount = refuse('not_found', 'there is no such account', 'accounts are named target/login')
+
+/** Adds an account with its first credential, bound to its target as the target is now. */
+export const accountAdd: Handler<'account.add'> = async (call, input) => {
+  const { database, guard } = call.world.vault
+  const named = await findTarget(database, guard, input.target)
+  if (named === undefined)
+    return refuse('not_found', 'there is no such target', 'add it first: tagout target add')
+  const opened = openArrived(call.world, `${named.name}/${input.login}`, input.credential)
+  if (!opened.ok) return opened
+  using arrived = opened.value
+  return transact(call.world, async (tx) => {
+    const target = await findTarget(tx.db, tx.guard, named.id, 'update')
+    if (target === undefined) return refuse('not_found', 'there is no such target')
+    const name = `${target.name}/${input.login}`
+    if ((await findAccount(tx.db, tx.guard, name)) !== undefined)
+      return refuse(
+        'conflict',
+        `there is an account ${name} already`,
+        'change its secret: tagout account secret',
+      )
+    const row = await insertGuarded(tx, 'account', {
+      id: newId('acc', tx.now.getTime()),
+      target_id: target.id,
+      safe_id: target.safe_id,
+      login: input.login,
+      created_at: tx.now,
+      removed_at: null,
+    })
+    const safe = await tx.db
+      .selectFrom('safe')
+      .select('name')
+      .where('id', '=', row.safe_id)
+      .executeTakeFirst()
+    await tx.audit({
+      kind: 'account.added',
+      account: row.id,
+      accountName: name,
+      safe: row.safe_id,
+      safeName: safe?.name ?? '',
+      ...by(call),
+    })
+    await keepCredential(tx, call, { ...row, name, target }, arrived)
+    await bindAccount(tx, call, row, name, target)
+    return done(await showAccount(tx.db, tx.guard, row))
+  })
+}
+
+export const accountList: Handler<'account.list'> = async (call) => {
+  const { database, guard } = call.world.vault
+  const sight = await sightOf(call)
+  let query = database.selectFrom('account').selectAll().where('removed_at', 'is', null).orderBy('id')
+  if (!sight.all) {
+    const safes = sight.safesWith('use', 'reveal', 'approve', 'manage')
+    if (safes.length === 0 && sight.granted.length === 0) return done([])
+    query = query.where((eb) =>
+      eb.or([
+        ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)]),
+        ...(sight.granted.length === 0 ? [] : [eb('id', 'in', sight.granted)]),
+      ]),
+    )
+  }
+  const rows = checked(guard, 'account', await query.execute())
+  const views = await showAccounts(database, guard, rows)
+  return done([...views].sort((a, b) => (a.name < b.name ? -1 : 1)))
+}
+
+export const accountShow: Handler<'account.show'> = async ({ world }, { account }) => {
+  const { database, guard } = world.vault
+  const row = await findAccount(database, guard, account)
+  return row === undefined ? noAccount : done(await showAccount(database, guard, row))
+}
+
+export const accountSecret: Handler<'account.secret'> = async (call, input) => {
+  const { database, guard } = call.world.vault
+  const named = await findAccount(database, guard, input.account)
+  if (named === undefined) return noAccount
+  const opened = openArrived(call.world, named.name, input.credential)
+  if (!opened.ok) return opened
+  using arrived = opened.value
+  return transact(call.world, async (tx) => {
+    const account = await findAccount(tx.db, tx.guard, named.id, 'update')
+    if (account === undefined) return noAccount
+    await keepCredential(tx, call, account, arrived)
+    return done(await showAccount(tx.db, tx.guard, account))
+  })
+}
+
+/** Binds an account to a target as it is now: its own, or another where the same login lives. */
+export const accountBind: Handler<'account.bind'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const account = await findAccount(tx.db, tx.guard, input.account, 'update')
+    if (account === undefined) return noAccount
+    const target = await findTarget(tx.db, tx.guard, input.target ?? account.target_id, 'update')
+    if (target === undefined) return refuse('not_found', 'there is no such target')
+    if (target.safe_id !== account.safe_id && call.principal.kind === 'user') {
+      const isAdmin = call.principal.roles.includes('admin')
+      const managed = await safesOf(call, 'manage')
+      if (!isAdmin && !managed.includes(target.safe_id))
+        return refuse('forbidden', 'there is no such target, or you may not bind accounts to it')
+    }
+    await bindAccount(tx, call, account, account.name, target)
+    return done(await showAccount(tx.db, tx.guard, account))
+  })
+
+/** Removes an account nobody holds; its grants end with it. Its credentials stay, retired from use. */
+export const accountRemove: Handler<'account.remove'> = async (call, { account: reference }) =>
+  transact(call.world, async (tx) => {
+    const account = await findAccount(tx.db, tx.guard, reference, 'update')
+    if (account === undefined) return noAccount
+    const session = await tx.db
+      .selectFrom('session')
+      .select('user_name')
+      .where('account_id', '=', account.id)
+      .where('state', '<>', 'ended')
+      .executeTakeFirst()
+    if (session !== undefined)
+      return refuse('held', `${session.user_name} is connected with it`, 'terminate the session first')
+    const bindings = checked(
+      tx.guard,
+      'binding',
+      await tx.db
+        .selectFrom('binding')
+        .selectAll()
+        .where('account_id', '=', account.id)
+        .forUpdate()
+        .execute(),
+    )
+    for (const binding of bindings) await deleteGuarded(tx, 'binding', binding)
+    const grants = checked(
+      tx.guard,
+      'access_grant',
+      await tx.db
+        .selectFrom('access_grant')
+        .selectAll()
+        .where('account_id', '=', account.id)
+        .where('revoked_at', 'is', null)
+        .forUpdate()
+        .execute(),
+    )
+    for (const grant of grants) await updateGuarded(tx, 'access_grant', grant, { revoked_at: tx.now })
+    await updateGuarded(tx, 'account', account, { removed_at: tx.now })
+    await tx.audit({ kind: 'account.removed', account: account.id, accountName: account.name, ...by(call) })
+    return done(null)
+  })

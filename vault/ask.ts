@@ -1,0 +1,184 @@
+import { z } from 'zod'
+import type { Actor } from './audit/entry.ts'
+import { type Door, type VerbName, verbs } from './contract.ts'
+import type { Caller } from './doors.ts'
+import { resolveToken } from './identity/principal.ts'
+import { Fault } from './kernel/fault.ts'
+import { type Outcome, refuse } from './kernel/outcome.ts'
+import { decide } from './policy/decide.ts'
+import { noRelation, type Principal } from './policy/facts.ts'
+import { isDatabaseAway } from './transact.ts'
+import { actorOf, by, type Call, type Handlers, type Relations, type World } from './world.ts'
+
+const envelope = z.strictObject({ token: z.string().max(200).optional(), input: z.unknown() })
+
+/** Verbs that write their own refusals into the audit log, in more detail. */
+const auditsItself: ReadonlySet<VerbName> = new Set([
+  'login.start',
+  'enrolment.begin',
+  'enrolment.finish',
+  'auditor.challenge',
+  'auditor.login',
+  'ssh.publickey',
+  'ssh.password',
+  'ssh.ticket',
+  'session.open',
+])
+
+/** Answers a verb of a caller at one of the doors. A fault is thrown; everything else, bad input too, is an outcome. */
+export type Answer = (caller: Caller, verb: string, params: unknown) => Promise<Outcome<unknown>>
+
+/** Binds the vault's verbs to its doors: each call is parsed, its principal found, decided, and then done. */
+export function makeAnswer(world: World, handlers: Handlers, relations: Relations): Answer {
+  return async (caller, verb, params) => {
+    if (!isVerb(verb)) return refuse('invalid', 'the vault has no such verb')
+    try {
+      return await answer(world, handlers, relations, caller, verb, params)
+    } catch (error) {
+      if (isDatabaseAway(error)) {
+        world.onFault(verb, error)
+        return refuse('unavailable', 'the database is away', 'try again in a moment')
+      }
+      await auditFault(world, error)
+      throw error
+    }
+  }
+}
+
+function isVerb(verb: string): verb is VerbName {
+  return Object.hasOwn(verbs, verb)
+}
+
+async function answer(
+  world: World,
+  handlers: Handlers,
+  relations: Relations,
+  caller: Caller,
+  verb: VerbName,
+  params: unknown,
+): Promise<Outcome<unknown>> {
+  const parts = envelope.safeParse(params)
+  if (!parts.success) return refuse('invalid', 'a call is { token?, input }')
+  const door = doorOf(caller, verb, parts.data.token)
+  if (door === undefined) {
+    await auditRefusal(world, { actor: callerOf(caller) }, verb, 'forbidden', 'asked at the wrong door')
+    return parts.data.token === undefined && caller.kind === 'plane' && caller.plane === 'api'
+      ? refuse('unauthenticated', 'sign in first')
+      : refuse('forbidden', 'this cannot be asked through this door')
+  }
+  const state = await stateOf(world)
+  const principal = await principalOf(world, caller, door, parts.data.token, state)
+  if (!principal.ok) return principal
+
+  const input = verbs[verb].input.safeParse(parts.data.input)
+  if (!input.success) return refuseInput(input.error)
+
+  const call: Call = {
+    world,
+    principal: principal.value.principal,
+    actor: actorOf(principal.value.principal, caller),
+    peer: caller.peer,
+    ...(principal.value.source === undefined ? {} : { source: principal.value.source }),
+  }
+  // The handler of a verb takes exactly what the verb's schema gives; the compiler cannot tie the two by name.
+  const relate = relations[verb] as ((call: Call, input: unknown) => Promise<typeof noRelation>) | undefined
+  const relation =
+    relate === undefined || state !== 'open' || call.principal.kind !== 'user'
+      ? noRelation
+      : await relate(call, input.data)
+  const decision = decide({ verb, principal: call.principal, vault: state, relation })
+  if (decision.kind === 'deny') {
+    await auditRefusal(world, by(call), verb, decision.code, decision.why)
+    return refuse(decision.code, decision.why, decision.next)
+  }
+  const handler = handlers[verb] as (call: Call, input: unknown) => Promise<Outcome<unknown>>
+  const outcome = await handler(call, input.data)
+  if (!outcome.ok && !auditsItself.has(verb))
+    await auditRefusal(world, by(call), verb, outcome.refusal.code, outcome.refusal.message)
+  return outcome
+}
+
+async function stateOf(world: World): Promise<'uninitialised' | 'sealed' | 'open'> {
+  if (!world.vault.isSealed) return 'open'
+  const { initialised } = await world.vault.state()
+  return initialised ? 'sealed' : 'uninitialised'
+}
+
+/**
+ * Through which of a verb's doors this caller comes, or undefined.
+ *
+ * SECURITY: the recorder carries no tokens of people: what it may do for them, it proves in the verb's own input.
+ */
+function doorOf(caller: Caller, verb: VerbName, token: string | undefined): Door | undefined {
+  const doors: readonly Door[] = verbs[verb].door
+  const has = (door: Door) => (doors.includes(door) ? door : undefined)
+  if (caller.kind === 'local')
+    return token === undefined ? (has('local') ?? has('anyone')) : (has('user') ?? has('anyone'))
+  if (caller.plane === 'recorder') return token === undefined ? has('recorder') : undefined
+  return token === undefined ? (has('anyone') ?? has('api')) : (has('user') ?? has('anyone') ?? has('api'))
+}
+
+async function principalOf(
+  world: World,
+  caller: Caller,
+  door: Door,
+  token: string | undefined,
+  state: 'uninitialised' | 'sealed' | 'open',
+): Promise<Outcome<{ readonly principal: Principal; readonly source?: string }>> {
+  switch (door) {
+    case 'local':
+      return caller.kind === 'local'
+        ? { ok: true, value: { principal: { kind: 'local', uid: caller.uid } } }
+        : refuse('forbidden', 'this cannot be asked through this door')
+    case 'recorder':
+      return { ok: true, value: { principal: { kind: 'recorder' } } }
+    case 'anyone':
+    case 'api':
+      return { ok: true, value: { principal: { kind: 'anyone' } } }
+    case 'user':
+      // A token cannot be looked at while the vault is sealed; whoever brings it learns just that.
+      if (state !== 'open') return { ok: true, value: { principal: { kind: 'anyone' } } }
+      return resolveToken(world, token ?? '')
+  }
+}
+
+function refuseInput(error: z.ZodError): Outcome<never> {
+  const [issue] = error.issues
+  const path = issue?.path.map(String).join('.').slice(0, 100)
+  const field = path === undefined || path === '' ? 'input' : path
+  return refuse('invalid', `${field}: ${(issue?.message ?? 'malformed').slice(0, 200)}`)
+}
+
+/** Writes down that something was refused. A refusal stands even where it cannot be written down. */
+async function auditRefusal(
+  world: World,
+  who: ReturnType<typeof by>,
+  verb: VerbName,
+  code: Parameters<typeof refuse>[0],
+  why: string,
+): Promise<void> {
+  if (who.actor.kind === 'nobody' && code !== 'forbidden') return
+  try {
+    await world.vault.inTransaction((tx) =>
+      tx.audit({ kind: 'refused', verb, code, why: why.slice(0, 300), ...who }),
+    )
+  } catch (error) {
+    world.onFault(verb, error)
+  }
+}
+
+function callerOf(caller: Caller): Actor {
+  return caller.kind === 'local' ? { kind: 'local', uid: caller.uid } : { kind: 'plane', plane: caller.plane }
+}
+
+/** A forged or rolled-back row is an alarm, not an answer. */
+async function auditFault(world: World, error: unknown): Promise<void> {
+  if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row', 'envelope'].includes(error.code)) return
+  try {
+    await world.vault.inTransaction((tx) =>
+      tx.audit({ kind: 'vault.fault', code: error.code, finding: error.message, actor: { kind: 'vault' } }),
+    )
+  } catch (second) {
+    world.onFault('audit', second)
+  }
+}

@@ -1,0 +1,115 @@
+import { type ControlledTransaction, type Kysely, sql } from 'kysely'
+import type { Database } from './db/tables.ts'
+import { done, refuse } from './kernel/outcome.ts'
+import type { Peer } from './kernel/rpc.ts'
+import { by, type Call, type Handler } from './world.ts'
+
+/** All tables of the vault, each after those that it refers to: the order in which a restore fills them. */
+export const backupTables = [
+  'installation',
+  'seal_wrap',
+  'safe_key',
+  'secret_key',
+  'secret_payload',
+  'guard',
+  'audit_entry',
+  'audit_leaf',
+  'audit_node',
+  'audit_checkpoint',
+  'app_user',
+  'user_key',
+  'enrolment',
+  'login',
+  'ssh_connection',
+  'auditor_list',
+  'safe',
+  'safe_member',
+  'target',
+  'account',
+  'credential',
+  'binding',
+  'exposure',
+  'access_grant',
+  'lease',
+  'session',
+  'recording',
+] as const satisfies readonly (keyof Database)[]
+
+// One moment for all pages: the tables of a backup fit together, and to their guards.
+const snapshots = new WeakMap<Peer, Promise<ControlledTransaction<Database>>>()
+
+export const backupTablesVerb: Handler<'backup.tables'> = async (call) => {
+  const before = await snapshots.get(call.peer)
+  if (before !== undefined && !before.isCommitted && !before.isRolledBack) await before.rollback().execute()
+  snapshots.set(call.peer, takeSnapshot(call))
+  await snapshots.get(call.peer)
+  return done(backupTables)
+}
+
+async function takeSnapshot(call: Call): Promise<ControlledTransaction<Database>> {
+  const snapshot = await call.world.vault.database
+    .startTransaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute()
+  void call.peer.closed.then(async () => {
+    if (!snapshot.isCommitted && !snapshot.isRolledBack)
+      await snapshot
+        .rollback()
+        .execute()
+        .catch(() => {})
+  })
+  return snapshot
+}
+
+/** A page of a table's rows as JSON, bytes as `\x…`, in the order of their physical place. */
+export const backupPage: Handler<'backup.page'> = async (call, { table, after, limit }) => {
+  const known = backupTables.find((name) => name === table)
+  if (known === undefined) return refuse('not_found', 'there is no such table', 'ask backup.tables')
+  if (after !== undefined && !/^\d{1,12}$/.test(after))
+    return refuse('invalid', 'after: not a place in a table')
+  const snapshot = await snapshots.get(call.peer)
+  const offset = after === undefined ? 0 : Number(after)
+  try {
+    const rows = await pageOf(snapshot ?? call.world.vault.database, known, offset, limit)
+    if (offset === 0)
+      await call.world.vault.inTransaction((tx) =>
+        tx.audit({ kind: 'backup.read', table: known, rows: rows.length, ...by(call) }),
+      )
+    return done({ rows, next: rows.length < limit ? null : String(offset + rows.length) })
+  } catch (error) {
+    if (snapshot === undefined) throw error
+    snapshots.delete(call.peer)
+    return refuse('unavailable', 'the moment of this backup has passed', 'begin it again')
+  }
+}
+
+async function pageOf(
+  db: Kysely<Database>,
+  table: (typeof backupTables)[number],
+  offset: number,
+  limit: number,
+): Promise<readonly unknown[]> {
+  const { rows } = await sql<{ row: unknown }>`
+    select to_jsonb(t) as row from ${sql.table(table)} as t order by ctid limit ${limit} offset ${offset}`.execute(
+    db,
+  )
+  return rows.map(({ row }) => row)
+}
+
+/**
+ * Fills an empty, migrated table with rows of a backup, by the database's owner. Values that the database makes
+ * itself elsewhere (places in the order of the log) are taken as they were.
+ */
+export async function restoreRows(
+  db: Kysely<Database>,
+  table: (typeof backupTables)[number],
+  rows: readonly unknown[],
+): Promise<void> {
+  if (rows.length === 0) return
+  await sql`
+    insert into ${sql.table(table)} overriding system value
+    select * from jsonb_populate_recordset(null::${sql.table(table)}, ${JSON.stringify(rows)}::jsonb)`.execute(
+    db,
+  )
+}

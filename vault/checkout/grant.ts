@@ -1,0 +1,169 @@
+import type { GrantView } from '../contract.ts'
+import type { GrantId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { findAccount, readAccount } from '../accounts/account.ts'
+import { findUser } from '../identity/user.ts'
+import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { sightOf } from '../safes/sight.ts'
+import { transact } from '../transact.ts'
+import { by, type Call, type Handler, nameOf } from '../world.ts'
+
+const longestGrant = 366 * 24 * 3600_000
+const defaultGrant = 8 * 3600_000
+
+function viewGrant(grant: Row<'access_grant'>, user: string, account: string, now: Date): GrantView {
+  const state =
+    grant.revoked_at !== null
+      ? 'revoked'
+      : grant.not_after <= now
+        ? 'expired'
+        : grant.not_before > now
+          ? 'future'
+          : 'active'
+  return {
+    id: grant.id,
+    user,
+    account,
+    actions: grant.actions,
+    notBefore: grant.not_before.toISOString(),
+    notAfter: grant.not_after.toISOString(),
+    maxSessionSeconds: grant.max_session_seconds,
+    mode: grant.mode,
+    reason: grant.reason,
+    state,
+    grantedBy: grant.granted_by,
+    createdAt: grant.created_at.toISOString(),
+  }
+}
+
+export const grantAdd: Handler<'grant.add'> = async (call, input) => {
+  const { world } = call
+  if (input.notAfter !== undefined && input.forSeconds !== undefined)
+    return refuse('invalid', 'forSeconds: give an end or a duration, not both')
+  return transact(world, async (tx) => {
+    const now = tx.now.getTime()
+    const notBefore = input.notBefore === undefined ? now : Date.parse(input.notBefore)
+    const notAfter =
+      input.notAfter === undefined
+        ? notBefore + (input.forSeconds === undefined ? defaultGrant : input.forSeconds * 1000)
+        : Date.parse(input.notAfter)
+    if (notAfter <= notBefore) return refuse('invalid', 'notAfter: a grant ends after it begins')
+    if (notAfter <= now) return refuse('invalid', 'notAfter: this moment has passed')
+    if (notAfter - now > longestGrant) return refuse('invalid', 'notAfter: a grant lasts a year at most')
+
+    const user = await findUser(tx.db, tx.guard, input.user, 'update')
+    if (user === undefined) return refuse('not_found', 'there is no such user')
+    if (user.state === 'disabled')
+      return refuse('conflict', `${user.name} is disabled`, 'enable the user first')
+    if (user.roles.includes('auditor'))
+      return refuse('conflict', `${user.name} is an auditor, and an auditor connects to nothing`)
+    // SECURITY: who may let people in does not let themselves in; an administrator's grant to themselves shows as such.
+    const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
+    if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))
+      return refuse('forbidden', 'you cannot grant to yourself', 'ask another approver')
+    const account = await findAccount(tx.db, tx.guard, input.account)
+    if (account === undefined)
+      return refuse('not_found', 'there is no such account', 'accounts are named target/login')
+
+    const row = await insertGuarded(tx, 'access_grant', {
+      id: newId('grt', now),
+      user_id: user.id,
+      account_id: account.id,
+      actions: [...new Set(input.actions)],
+      not_before: new Date(notBefore),
+      not_after: new Date(notAfter),
+      max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
+      mode: input.mode ?? 'shared',
+      reason: input.reason ?? '',
+      granted_by: nameOf(call),
+      created_at: tx.now,
+      revoked_at: null,
+    })
+    await tx.audit({
+      kind: 'grant.added',
+      grant: row.id,
+      user: user.id,
+      userName: user.name,
+      account: account.id,
+      accountName: account.name,
+      actions: row.actions,
+      notBefore: row.not_before.toISOString(),
+      notAfter: row.not_after.toISOString(),
+      maxSessionSeconds: row.max_session_seconds,
+      mode: row.mode,
+      reason: row.reason,
+      ...by(call),
+    })
+    return done(viewGrant(row, user.name, account.name, tx.now))
+  })
+}
+
+export const grantList: Handler<'grant.list'> = async (call, input) => {
+  const { database, guard, clock } = call.world.vault
+  const sight = await sightOf(call)
+  let query = database
+    .selectFrom('access_grant')
+    .innerJoin('app_user', 'app_user.id', 'access_grant.user_id')
+    .innerJoin('account', 'account.id', 'access_grant.account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .selectAll('access_grant')
+    .select(['app_user.name as user_name', 'account.login', 'target.name as target_name'])
+    .orderBy('access_grant.id', 'desc')
+    .limit(10_000)
+  if (!sight.all) {
+    const safes = sight.safesWith('approve')
+    query = query.where((eb) =>
+      eb.or([
+        eb('access_grant.user_id', '=', sight.user),
+        ...(safes.length === 0 ? [] : [eb('account.safe_id', 'in', safes)]),
+      ]),
+    )
+  }
+  if (input.user !== undefined) {
+    const user = await findUser(database, guard, input.user)
+    if (user === undefined) return done([])
+    query = query.where('access_grant.user_id', '=', user.id)
+  }
+  if (input.account !== undefined) {
+    const account = await findAccount(database, guard, input.account)
+    if (account === undefined) return done([])
+    query = query.where('access_grant.account_id', '=', account.id)
+  }
+  const rows = await query.execute()
+  checked(guard, 'access_grant', rows)
+  return done(rows.map((row) => viewGrant(row, row.user_name, `${row.target_name}/${row.login}`, clock())))
+}
+
+/** Takes a grant back. Sessions under it are cut within three seconds. */
+export const grantRevoke: Handler<'grant.revoke'> = async (call, { grant: id }) =>
+  transact(call.world, async (tx) => {
+    const grant = checkedOne(
+      tx.guard,
+      'access_grant',
+      await tx.db.selectFrom('access_grant').selectAll().where('id', '=', id).forUpdate().executeTakeFirst(),
+    )
+    if (grant === undefined) return refuse('not_found', 'there is no such grant')
+    if (grant.revoked_at !== null) return refuse('conflict', 'this grant was revoked before')
+    const user = await findUser(tx.db, tx.guard, grant.user_id)
+    const account = await readAccount(tx.db, tx.guard, grant.account_id)
+    if (user === undefined || account === undefined) return refuse('not_found', 'there is no such grant')
+    const after = await updateGuarded(tx, 'access_grant', grant, { revoked_at: tx.now })
+    await tx.audit({
+      kind: 'grant.revoked',
+      grant: id,
+      user: user.id,
+      userName: user.name,
+      account: account.id,
+      accountName: account.name,
+      ...by(call),
+    })
+    tx.afterCommit(() => cutSessionsOf(call, id))
+    return done(viewGrant(after, user.name, account.name, tx.now))
+  })
+
+function cutSessionsOf(call: Call, grant: GrantId): void {
+  const { live } = call.world
+  for (const session of live.where((one) => one.grant === grant))
+    live.cut(session, { reason: 'grant revoked', message: 'your grant was revoked' })
+}

@@ -1,0 +1,315 @@
+import { sql } from 'kysely'
+import type { LeaseView } from '../contract.ts'
+import { findAccount } from '../accounts/account.ts'
+import { findUser } from '../identity/user.ts'
+import type { Actor } from '../audit/entry.ts'
+import { type AccountId, type LeaseId, newId, type UserId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { checked, type Row } from '../rows.ts'
+import { sightOf } from '../safes/sight.ts'
+import { sqlState, transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, userOf } from '../world.ts'
+
+/** Milliseconds for which an implicit lease is kept after the last session under it. */
+export const implicitLinger = 60_000
+
+type Wanted = {
+  readonly account: { readonly id: AccountId; readonly name: string }
+  readonly user: { readonly id: UserId; readonly name: string }
+  readonly exclusive: boolean
+  /** When an explicit lease ends; null for an implicit one. */
+  readonly until: Date | null
+}
+type Who = { readonly actor: Actor; readonly source?: string }
+
+/**
+ * Takes an account's lease for a user, or joins the one that the user holds.
+ *
+ * INVARIANT: exclusive means one holder. The database keeps it by an exclusion constraint (migration 0012); the look
+ * before only says who holds it. The caller holds the account's row lock, so that this look is rarely wrong.
+ */
+export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
+  await endDueLeases(tx, wanted.account.id)
+  const held = await tx.db
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .selectAll('lease')
+    .select('app_user.name as holder')
+    .where('lease.account_id', '=', wanted.account.id)
+    .where('lease.ended_at', 'is', null)
+    .execute()
+  const others = held.filter((lease) => lease.user_id !== wanted.user.id)
+  const own = held.find((lease) => lease.user_id === wanted.user.id)
+  const wantsAll = wanted.exclusive || own?.exclusive === true
+  const obstacle = others.find((lease) => lease.exclusive || wantsAll)
+  if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle)
+  return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
+}
+
+function refuseHeld(
+  account: string,
+  lease: { readonly holder: string; readonly until: Date | null; readonly exclusive: boolean },
+): Outcome<never> {
+  const until = lease.until === null ? 'until their last session ends' : `until ${lease.until.toISOString()}`
+  return refuse(
+    'held',
+    `${account} is held by ${lease.holder} ${until}`,
+    `ask ${lease.holder} to check it in, or wait`,
+  )
+}
+
+async function insertLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
+  const row = await tx.db
+    .insertInto('lease')
+    .values({
+      id: newId('lse', tx.now.getTime()),
+      account_id: wanted.account.id,
+      user_id: wanted.user.id,
+      exclusive: wanted.exclusive,
+      explicit: wanted.until !== null,
+      claim: claimOf(wanted.exclusive),
+      since: tx.now,
+      until: wanted.until,
+      ended_at: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await tx.audit({
+    kind: 'lease.taken',
+    lease: row.id,
+    exclusive: row.exclusive,
+    explicit: row.explicit,
+    ...(row.until === null ? {} : { until: row.until.toISOString() }),
+    account: wanted.account.id,
+    accountName: wanted.account.name,
+    userName: wanted.user.name,
+    ...who,
+  })
+  return done(row)
+}
+
+async function joinLease(
+  tx: Tx,
+  own: Row<'lease'>,
+  wanted: Wanted,
+  who: Who,
+): Promise<Outcome<Row<'lease'>>> {
+  const exclusive = own.exclusive || wanted.exclusive
+  const explicit = own.explicit || wanted.until !== null
+  const until = wanted.until ?? (own.explicit ? own.until : null)
+  const row = await tx.db
+    .updateTable('lease')
+    .set({
+      exclusive,
+      explicit,
+      until,
+      ...(exclusive === own.exclusive ? {} : { claim: claimOf(exclusive) }),
+    })
+    .where('id', '=', own.id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  if (exclusive !== own.exclusive || explicit !== own.explicit)
+    await tx.audit({
+      kind: 'lease.taken',
+      lease: row.id,
+      exclusive,
+      explicit,
+      ...(until === null ? {} : { until: until.toISOString() }),
+      account: wanted.account.id,
+      accountName: wanted.account.name,
+      userName: wanted.user.name,
+      ...who,
+    })
+  return done(row)
+}
+
+/** All of the account, or a place among those who share it that nobody else has. */
+function claimOf(exclusive: boolean) {
+  return exclusive
+    ? sql<string>`int4range(0, null)`
+    : sql<string>`(select int4range(place, place + 1) from (select nextval('lease_place')::integer) as next(place))`
+}
+
+/** Is this what the database says when two people take what one can hold? */
+export function isHeldError(error: unknown): boolean {
+  return sqlState(error) === '23P01'
+}
+
+/** Ends leases whose time has passed and under which nobody is connected: of one account, or all. */
+export async function endDueLeases(tx: Tx, account?: AccountId): Promise<void> {
+  let query = tx.db
+    .updateTable('lease')
+    .set({ ended_at: tx.now })
+    .where('ended_at', 'is', null)
+    .where('until', '<=', tx.now)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('session')
+            .select('session.id')
+            .whereRef('session.lease_id', '=', 'lease.id')
+            .where('session.state', '<>', 'ended'),
+        ),
+      ),
+    )
+  if (account !== undefined) query = query.where('account_id', '=', account)
+  for (const lease of await query.returningAll().execute())
+    await auditEnd(tx, lease, 'time is up', { actor: { kind: 'vault' } })
+}
+
+async function auditEnd(tx: Tx, lease: Row<'lease'>, why: string, who: Who): Promise<void> {
+  const names = await tx.db
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .innerJoin('account', 'account.id', 'lease.account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .select(['app_user.name as user', 'account.login', 'target.name as target'])
+    .where('lease.id', '=', lease.id)
+    .executeTakeFirst()
+  await tx.audit({
+    kind: 'lease.ended',
+    lease: lease.id,
+    why,
+    account: lease.account_id,
+    accountName: `${names?.target ?? ''}/${names?.login ?? ''}`,
+    userName: names?.user ?? '',
+    ...who,
+  })
+}
+
+/** The last session under a lease has ended: an implicit one ends a minute later. */
+export async function releaseLease(tx: Tx, lease: LeaseId): Promise<void> {
+  const others = await tx.db
+    .selectFrom('session')
+    .select('id')
+    .where('lease_id', '=', lease)
+    .where('state', '<>', 'ended')
+    .executeTakeFirst()
+  if (others !== undefined) return
+  await tx.db
+    .updateTable('lease')
+    .set({ until: new Date(tx.now.getTime() + implicitLinger) })
+    .where('id', '=', lease)
+    .where('explicit', '=', false)
+    .where('ended_at', 'is', null)
+    .execute()
+}
+
+/** Checks an account out for a time, so that it is the user's also while they are not connected. */
+export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
+  const asking = userOf(call)
+  const outcome = await catchHeld(() =>
+    transact(call.world, async (tx) => {
+      const account = await findAccount(tx.db, tx.guard, input.account, 'update')
+      const user = await findUser(tx.db, tx.guard, asking.id)
+      const grants =
+        account === undefined
+          ? []
+          : checked(
+              tx.guard,
+              'access_grant',
+              await tx.db
+                .selectFrom('access_grant')
+                .selectAll()
+                .where('user_id', '=', asking.id)
+                .where('account_id', '=', account.id)
+                .where('revoked_at', 'is', null)
+                .where('not_before', '<=', tx.now)
+                .where('not_after', '>', tx.now)
+                .forShare()
+                .execute(),
+            )
+      if (account === undefined || user === undefined || grants.length === 0)
+        return refuse('forbidden', 'there is no such account, or no grant lets you use it', 'ask for a grant')
+      const grantEnd = Math.max(...grants.map((grant) => grant.not_after.getTime()))
+      const wantedEnd = input.forSeconds === undefined ? grantEnd : tx.now.getTime() + input.forSeconds * 1000
+      const until = new Date(Math.min(grantEnd, wantedEnd))
+      const exclusive = input.exclusive || grants.every((grant) => grant.mode === 'exclusive')
+      const lease = await takeLease(tx, { account, user, exclusive, until }, by(call))
+      return lease.ok ? done(viewLease(lease.value, account.name, user.name)) : lease
+    }),
+  )
+  return outcome
+}
+
+/** Turns the database's refusal of a second holder into ours. */
+export async function catchHeld<T>(act: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!isHeldError(error)) throw error
+    return refuse('held', 'somebody else has just taken this account', 'ask them to check it in, or wait')
+  }
+}
+
+function viewLease(lease: Row<'lease'>, account: string, user: string): LeaseView {
+  return {
+    id: lease.id,
+    account,
+    user,
+    exclusive: lease.exclusive,
+    explicit: lease.explicit,
+    since: lease.since.toISOString(),
+    until: lease.until?.toISOString() ?? null,
+  }
+}
+
+/**
+ * Checks in. The holder keeps it while connected, and it then ends with their last session; checked in by somebody
+ * else it ends now, and so do the sessions under it.
+ */
+export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id }) =>
+  transact(call.world, async (tx) => {
+    const lease = await tx.db
+      .selectFrom('lease')
+      .selectAll()
+      .where('id', '=', id)
+      .where('ended_at', 'is', null)
+      .forUpdate()
+      .executeTakeFirst()
+    if (lease === undefined) return refuse('not_found', 'nobody holds this lease any more')
+    const { live } = call.world
+    const connected = live.where((session) => session.lease === id)
+    const isOwn = call.principal.kind === 'user' && call.principal.id === lease.user_id
+    if (connected.length > 0) {
+      // The lease outlives no session: it ends with the last one, which is at once where it is taken from somebody.
+      await tx.db.updateTable('lease').set({ explicit: false, until: null }).where('id', '=', id).execute()
+      if (!isOwn)
+        tx.afterCommit(() => {
+          for (const session of connected)
+            live.cut(session, {
+              reason: 'terminated',
+              message: 'the account was checked in by somebody else',
+            })
+        })
+    } else await tx.db.updateTable('lease').set({ ended_at: tx.now }).where('id', '=', id).execute()
+    await auditEnd(tx, lease, isOwn ? 'checked in' : 'checked in by somebody else', by(call))
+    return done(null)
+  })
+
+export const leaseList: Handler<'lease.list'> = async (call: Call) => {
+  const sight = await sightOf(call)
+  let query = call.world.vault.database
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .innerJoin('account', 'account.id', 'lease.account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .selectAll('lease')
+    .select(['app_user.name as user_name', 'account.login', 'target.name as target_name'])
+    .where('lease.ended_at', 'is', null)
+    .orderBy('lease.since')
+    .limit(10_000)
+  if (!sight.all) {
+    const safes = sight.safesWith('approve')
+    query = query.where((eb) =>
+      eb.or([
+        eb('lease.user_id', '=', sight.user),
+        ...(safes.length === 0 ? [] : [eb('account.safe_id', 'in', safes)]),
+      ]),
+    )
+  }
+  const rows = await query.execute()
+  return done(rows.map((row) => viewLease(row, `${row.target_name}/${row.login}`, row.user_name)))
+}

@@ -1,0 +1,91 @@
+import { mkdir } from 'node:fs/promises'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { makeAnswer } from './ask.ts'
+import { ticketLife } from './checkout/ticket.ts'
+import type { VaultConfig } from './config.ts'
+import { openDoor } from './doors.ts'
+import { handlers } from './handlers.ts'
+import { challengeLife } from './identity/auditor.ts'
+import { makeBackOff } from './identity/back-off.ts'
+import { proofLife } from './identity/proof.ts'
+import { makeShortLived } from './identity/short-lived.ts'
+import { openVault, type OpenVaultOptions } from './open.ts'
+import type { PlaneIdentity } from './plane.ts'
+import { relations } from './relations.ts'
+import { LiveSessions } from './sessions/live.ts'
+import { startTicking } from './sessions/tick.ts'
+import { makeWorkers } from './sessions/workers.ts'
+import { scanLife } from './targets/scan.ts'
+import type { World } from './world.ts'
+
+export type VaultPlaneOptions = Omit<OpenVaultOptions, 'databaseUrl' | 'dataDir' | 'onFault'> & {
+  readonly config: VaultConfig
+  readonly identity: PlaneIdentity
+  readonly version: string
+  readonly onFault: (what: string, error: unknown) => void
+}
+
+/** A vault that serves: both its doors are open. */
+export type VaultPlane = AsyncDisposable & { readonly world: World; readonly sockets: readonly string[] }
+
+/** Opens the vault and its two doors. It begins sealed. */
+export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane> {
+  const { config, identity, version, onFault, ...rest } = options
+  await using stack = new AsyncDisposableStack()
+  const vault = stack.use(
+    await openVault({
+      ...rest,
+      databaseUrl: identity.databaseUrl,
+      dataDir: config.dataDir,
+      onFault: (fault) => onFault('vault', fault),
+    }),
+  )
+  const now = () => vault.clock().getTime()
+  const world: World = {
+    vault,
+    settings: {
+      quotaBytes: config.quotaBytes,
+      longestSessionSeconds: config.longestSessionSeconds,
+      version,
+    },
+    backOff: makeBackOff(now),
+    workers: makeWorkers(),
+    live: new LiveSessions(now),
+    proofs: makeShortLived(now, proofLife),
+    tickets: makeShortLived(now, ticketLife),
+    scans: makeShortLived(now, scanLife, 10_000),
+    challenges: makeShortLived(now, challengeLife, 10_000),
+    totpSteps: makeShortLived(now, 10 * 60_000),
+    seen: makeShortLived(now, 20_000),
+    onFault,
+  }
+  const answer = makeAnswer(world, handlers, relations)
+  const openOne = async (door: 'planes' | 'admin', folder: string, mode: number) => {
+    await mkdir(join(config.dataDir, folder), { recursive: true, mode: door === 'admin' ? 0o700 : 0o750 })
+    const path = join(config.dataDir, folder, `${door}.sock`)
+    const server = await openDoor({
+      path,
+      door,
+      identity,
+      mode,
+      answer,
+      onFault,
+      onClosed: ({ peer }) => {
+        world.workers.gone(peer)
+        world.live.lose(peer)
+        world.proofs.forget((proof) => proof.peer === peer)
+      },
+    })
+    stack.defer(() => closeDoor(server))
+    return path
+  }
+  stack.use(startTicking(world))
+  const sockets = [await openOne('planes', 'run', 0o660), await openOne('admin', 'admin', 0o600)]
+  const moved = stack.move()
+  return { world, sockets, [Symbol.asyncDispose]: () => moved.disposeAsync() }
+}
+
+function closeDoor(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
+}

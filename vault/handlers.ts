@@ -1,0 +1,119 @@
+import { exposureList, accountReveal } from './accounts/reveal.ts'
+import {
+  accountAdd,
+  accountBind,
+  accountList,
+  accountRemove,
+  accountSecret,
+  accountShow,
+} from './accounts/verbs.ts'
+import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
+import { backupPage, backupTablesVerb } from './backup.ts'
+import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
+import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
+import { ticketIssue } from './checkout/ticket.ts'
+import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
+import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
+import { loginEnd, loginList, loginLocal, loginRevoke, loginStart, loginWho } from './identity/login.ts'
+import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
+import { userKeyAdd, userKeyList, userKeyRemove } from './identity/user-key.ts'
+import {
+  userAdd,
+  userDisable,
+  userEnable,
+  userEnrol,
+  userList,
+  userRoles,
+  userShow,
+} from './identity/user.ts'
+import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/verbs.ts'
+import { recordingAuthorise } from './release/authorise.ts'
+import { safeAdd, safeList, safeMemberSet } from './safes/safe.ts'
+import { sessionEnd, sessionTerminate } from './sessions/end.ts'
+import { recorderHello } from './sessions/hello.ts'
+import { sessionOpen } from './sessions/open.ts'
+import { sessionCheckpoint, sessionConnected, sessionEvent, sessionFile } from './sessions/progress.ts'
+import { sessionSign } from './sessions/sign.ts'
+import { sessionStart } from './sessions/start.ts'
+import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
+import { targetScan } from './targets/scan.ts'
+import { targetAdd, targetAddress, targetList, targetPin, targetRemove, targetShow } from './targets/verbs.ts'
+import type { Handlers } from './world.ts'
+
+/** Which function does which verb. The compiler refuses a verb without one. */
+export const handlers: Handlers = {
+  status,
+  'vault.initialise': vaultInitialise,
+  'vault.unseal': vaultUnseal,
+  'vault.seal': vaultSeal,
+  'user.add': userAdd,
+  'user.list': userList,
+  'user.show': userShow,
+  'user.roles': userRoles,
+  'user.disable': userDisable,
+  'user.enable': userEnable,
+  'user.enrol': userEnrol,
+  'user.key.add': userKeyAdd,
+  'user.key.list': userKeyList,
+  'user.key.remove': userKeyRemove,
+  'enrolment.begin': enrolmentBegin,
+  'enrolment.finish': enrolmentFinish,
+  'login.start': loginStart,
+  'login.who': loginWho,
+  'login.end': loginEnd,
+  'login.list': loginList,
+  'login.revoke': loginRevoke,
+  'login.local': loginLocal,
+  'safe.add': safeAdd,
+  'safe.list': safeList,
+  'safe.member.set': safeMemberSet,
+  'target.add': targetAdd,
+  'target.list': targetList,
+  'target.show': targetShow,
+  'target.address': targetAddress,
+  'target.scan': targetScan,
+  'target.pin': targetPin,
+  'target.remove': targetRemove,
+  'account.add': accountAdd,
+  'account.list': accountList,
+  'account.show': accountShow,
+  'account.secret': accountSecret,
+  'account.bind': accountBind,
+  'account.remove': accountRemove,
+  'account.reveal': accountReveal,
+  'exposure.list': exposureList,
+  'grant.add': grantAdd,
+  'grant.list': grantList,
+  'grant.revoke': grantRevoke,
+  'lease.checkOut': leaseCheckOut,
+  'lease.checkIn': leaseCheckIn,
+  'lease.list': leaseList,
+  'ticket.issue': ticketIssue,
+  'session.list': sessionList,
+  'session.show': sessionShow,
+  'session.terminate': sessionTerminate,
+  'recording.list': recordingList,
+  'recording.show': recordingShow,
+  'auditor.lists': auditorLists,
+  'auditor.append': auditorAppend,
+  'auditor.challenge': auditorChallenge,
+  'auditor.login': auditorLogin,
+  'audit.list': auditList,
+  'audit.verify': auditVerify,
+  'audit.export': auditExport,
+  'backup.page': backupPage,
+  'backup.tables': backupTablesVerb,
+  'recorder.hello': recorderHello,
+  'ssh.publickey': sshPublickey,
+  'ssh.password': sshPassword,
+  'ssh.ticket': sshTicket,
+  'session.open': sessionOpen,
+  'session.start': sessionStart,
+  'session.sign': sessionSign,
+  'session.connected': sessionConnected,
+  'session.checkpoint': sessionCheckpoint,
+  'session.file': sessionFile,
+  'session.event': sessionEvent,
+  'session.end': sessionEnd,
+  'recording.authorise': recordingAuthorise,
+}

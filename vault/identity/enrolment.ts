@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import type { Enrolment } from '../contract.ts'
+import { newId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { type Call, type Handler, tokenHash, type World } from '../world.ts'
+import { openLoginPassword } from './intake.ts'
+import { endLoginsOf, startLogin } from './login.ts'
+import { hashPassword, passwordFault } from './password.ts'
+import { matchTotp, toBase32, totpUri } from './totp.ts'
+import { sealTotp, withTotp } from './totp-secret.ts'
+import { showUser } from './user.ts'
+
+/** Milliseconds for which a link is good: the first administrator's, and any other. */
+export const firstLinkLife = 15 * 60_000
+export const linkLife = 24 * 3600_000
+
+const noLink = refuse(
+  'unauthenticated',
+  'this link has been used, has run out or never was',
+  'ask an administrator for a new one: tagout user enrol',
+)
+
+/** Makes a one-time link for a user; an earlier one of theirs is good no longer. */
+export async function issueEnrolment(
+  tx: Tx,
+  world: World,
+  call: Pick<Call, 'actor' | 'source'>,
+  user: Row<'app_user'>,
+  lifeMs: number,
+): Promise<Enrolment> {
+  const open = checked(
+    tx.guard,
+    'enrolment',
+    await tx.db
+      .selectFrom('enrolment')
+      .selectAll()
+      .where('user_id', '=', user.id)
+      .where('used_at', 'is', null)
+      .forUpdate()
+      .execute(),
+  )
+  for (const earlier of open) await updateGuarded(tx, 'enrolment', earlier, { used_at: tx.now })
+
+  const token = randomBytes(32).toString('base64url')
+  const expiresAt = new Date(tx.now.getTime() + lifeMs)
+  await insertGuarded(tx, 'enrolment', {
+    id: newId('enr', tx.now.getTime()),
+    user_id: user.id,
+    token_hash: tokenHash(world, token),
+    totp: sealTotp(world, user.id, randomBytes(20)),
+    resets: user.state === 'active',
+    issued_by: call.actor.kind === 'user' ? call.actor.name : call.actor.kind,
+    created_at: tx.now,
+    expires_at: expiresAt,
+    used_at: null,
+  })
+  const who = call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
+  await tx.audit({
+    kind: 'user.enrolment-issued',
+    user: user.id,
+    name: user.name,
+    expiresAt: expiresAt.toISOString(),
+    ...who,
+  })
+  // SECURITY: the token travels behind `#`, which browsers send to no server.
+  return { token, path: `/enrol#${token}`, expiresAt: expiresAt.toISOString() }
+}
+
+async function findEnrolment(
+  world: World,
+  db: Tx['db'] | World['vault']['database'],
+  checker: World['vault']['guard'] | Tx['guard'],
+  token: string,
+  lock: boolean,
+): Promise<{ readonly enrolment: Row<'enrolment'>; readonly user: Row<'app_user'> } | undefined> {
+  const query = db.selectFrom('enrolment').selectAll().where('token_hash', '=', tokenHash(world, token))
+  const enrolment = checkedOne(
+    checker,
+    'enrolment',
+    await (lock ? query.forUpdate() : query).executeTakeFirst(),
+  )
+  const now = world.vault.clock()
+  if (enrolment === undefined || enrolment.used_at !== null || enrolment.expires_at <= now) return undefined
+  const users = db.selectFrom('app_user').selectAll().where('id', '=', enrolment.user_id)
+  const user = checkedOne(checker, 'app_user', await (lock ? users.forUpdate() : users).executeTakeFirst())
+  return user === undefined || user.state === 'disabled' ? undefined : { enrolment, user }
+}
+
+/** Shows what the link is for. Nothing is used up: a person may open it twice. */
+export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { token }) => {
+  const found = await findEnrolment(world, world.vault.database, world.vault.guard, token, false)
+  if (found === undefined) return noLink
+  const { enrolment, user } = found
+  return withTotp(world, user.id, enrolment.totp, (secret) =>
+    done({
+      name: user.name,
+      totpSecret: toBase32(secret),
+      totpUri: totpUri(secret, user.name),
+      expiresAt: enrolment.expires_at.toISOString(),
+    }),
+  )
+}
+
+/** Sets password and second factor, uses the link up and signs in: all of it, or nothing. */
+export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) => {
+  const { world } = call
+  const found = await findEnrolment(world, world.vault.database, world.vault.guard, input.token, false)
+  if (found === undefined) return noLink
+  const { name } = found.user
+  const password = openLoginPassword(world, input.sealedPassword, name)
+  if (!password.ok) return password
+  const fault = passwordFault(password.value, name)
+  if (fault !== undefined) return refuse('invalid', `password: ${fault}`)
+  const hashed = await hashPassword(password.value, world.vault.purposeKey('password-pepper'))
+
+  return transact(world, async (tx) => {
+    const again = await findEnrolment(world, tx.db, tx.guard, input.token, true)
+    if (again === undefined) return noLink
+    const step = withTotp(world, again.user.id, again.enrolment.totp, (secret) =>
+      matchTotp(secret, input.totpCode, tx.now.getTime(), 0),
+    )
+    if (step === null)
+      return refuse(
+        'invalid',
+        'totpCode: the code is not the one of now',
+        'check the time of your authenticator and of this server',
+      )
+    return finish(tx, call, again, hashed, step, input.source)
+  })
+}
+
+async function finish(
+  tx: Tx,
+  call: Call,
+  { enrolment, user }: { readonly enrolment: Row<'enrolment'>; readonly user: Row<'app_user'> },
+  hashed: { readonly salt: Buffer; readonly hash: Buffer },
+  step: number,
+  source: string,
+): Promise<Outcome<Awaited<ReturnType<typeof startLogin>>>> {
+  const { world } = call
+  await updateGuarded(tx, 'enrolment', enrolment, { used_at: tx.now })
+  await endLoginsOf(tx, user.id)
+  const after = await updateGuarded(tx, 'app_user', user, {
+    state: 'active',
+    password_salt: hashed.salt,
+    password_hash: hashed.hash,
+    totp: enrolment.totp,
+    // SECURITY: whoever issued a link that resets an active user could have used it themselves.
+    ...(enrolment.resets ? { credential_set_by_other_at: tx.now } : {}),
+    totp_last_step: step,
+    last_login_at: tx.now,
+  })
+  const actor = { kind: 'user', id: user.id, name: user.name } as const
+  await tx.audit({ kind: 'user.enrolled', user: user.id, name: user.name, actor, source })
+  tx.afterCommit(() => world.totpSteps.put(user.id, step))
+  const view = await showUser(tx.db, after)
+  return done(await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source }))
+}

@@ -1,0 +1,254 @@
+import { randomBytes } from 'node:crypto'
+import type { LoginView, UserView } from '../contract.ts'
+import type { LoginId, UserId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Handler, tokenHash, userOf, type World } from '../world.ts'
+import { openLoginPassword } from './intake.ts'
+import { isPassword, isPasswordWorkPiledUp } from './password.ts'
+import { loginIdle, loginLongest } from './principal.ts'
+import { matchUserTotp } from './totp-secret.ts'
+import { findUser, showUser } from './user.ts'
+
+export type Via = 'password' | 'enrolment' | 'auditor-key'
+
+/** Makes a login and its token. The token itself is kept nowhere. */
+export async function startLogin(
+  tx: Tx,
+  world: World,
+  what: {
+    readonly user: Row<'app_user'>
+    readonly view: UserView
+    readonly kind: 'console' | 'replay'
+    readonly via: Via
+    readonly source: string
+    readonly lifeMs?: number
+  },
+): Promise<LoginView> {
+  const token = randomBytes(32).toString('base64url')
+  const { user, source } = what
+  const expiresAt = new Date(tx.now.getTime() + (what.lifeMs ?? loginLongest))
+  const row = await insertGuarded(tx, 'login', {
+    id: newId('lgn', tx.now.getTime()),
+    user_id: user.id,
+    uid: null,
+    kind: what.kind,
+    token_hash: tokenHash(world, token),
+    source,
+    created_at: tx.now,
+    expires_at: expiresAt,
+    ended_at: null,
+    last_seen_at: tx.now,
+  })
+  const actor = { kind: 'user', id: user.id, name: user.name } as const
+  await tx.audit({
+    kind: 'login.started',
+    user: user.id,
+    name: user.name,
+    login: row.id,
+    via: what.via,
+    actor,
+    source,
+  })
+  return { token, user: what.view, expiresAt: expiresAt.toISOString() }
+}
+
+/** Ends all logins of a user. */
+export async function endLoginsOf(tx: Tx, user: UserId): Promise<void> {
+  const open = checked(
+    tx.guard,
+    'login',
+    await tx.db
+      .selectFrom('login')
+      .selectAll()
+      .where('user_id', '=', user)
+      .where('ended_at', 'is', null)
+      .forUpdate()
+      .execute(),
+  )
+  for (const login of open) await updateGuarded(tx, 'login', login, { ended_at: tx.now })
+}
+
+const wrong = refuse('unauthenticated', 'name, password or code is wrong', 'try again with the next code')
+
+/**
+ * Proves a user by password and code, and gives what was proven to `then` in the same transaction. Unknown users,
+ * disabled ones and wrong passwords take the same work and read alike; each code is good once.
+ */
+export async function provePassword<T>(
+  world: World,
+  input: {
+    readonly name: string
+    readonly sealedPassword: string
+    readonly totpCode: string
+    readonly source: string
+  },
+  via: string,
+  then: (tx: Tx, user: Row<'app_user'>) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const { backOff, vault } = world
+  const wait = backOff.wait(input.source, input.name)
+  if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
+  if (isPasswordWorkPiledUp())
+    return refuse('rate_limited', 'too many people are logging in at this moment', 'try again in a moment')
+  const password = openLoginPassword(world, input.sealedPassword, input.name)
+  if (!password.ok) return password
+
+  const known = await findUser(vault.database, vault.guard, input.name)
+  const hash =
+    known?.password_hash && known.password_salt
+      ? { salt: Buffer.from(known.password_salt), hash: Buffer.from(known.password_hash) }
+      : undefined
+  const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash)
+  const outcome = await transact(world, async (tx): Promise<Outcome<T>> => {
+    if (!isRight || known === undefined) return wrong
+    const user = await findUser(tx.db, tx.guard, known.id, 'update')
+    if (user === undefined || user.state !== 'active') return wrong
+    if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrong
+    const step = matchUserTotp(world, user, input.totpCode)
+    if (step === null) return wrong
+    tx.afterCommit(() => world.totpSteps.put(user.id, step))
+    await useStep(tx, user.id, step)
+    return then(tx, user)
+  })
+  if (outcome.ok) backOff.succeeded(input.source, input.name)
+  else if (outcome.refusal.code === 'unauthenticated') {
+    backOff.failed(input.source, input.name)
+    await auditRefusedLogin(world, input, via, 'wrong name, password or code')
+  }
+  return outcome
+}
+
+/** Writes down that a code was used. */
+export async function useStep(tx: Tx, user: UserId, step: number): Promise<void> {
+  await tx.db
+    .updateTable('app_user')
+    .set({ totp_last_step: step, last_login_at: tx.now })
+    .where('id', '=', user)
+    .execute()
+}
+
+export async function auditRefusedLogin(
+  world: World,
+  input: { readonly name: string; readonly source: string },
+  via: string,
+  why: string,
+): Promise<void> {
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'login.refused',
+      name: input.name.slice(0, 100),
+      via,
+      why,
+      actor: { kind: 'nobody' },
+      source: input.source,
+    }),
+  )
+}
+
+export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
+  provePassword(world, input, 'console', async (tx, user) => {
+    const view = await showUser(tx.db, { ...user, last_login_at: tx.now })
+    return done(
+      await startLogin(tx, world, { user, view, kind: 'console', via: 'password', source: input.source }),
+    )
+  })
+
+export const loginWho: Handler<'login.who'> = async (call) => {
+  const { database, guard } = call.world.vault
+  const row = await findUser(database, guard, userOf(call).id)
+  return row === undefined ? refuse('unauthenticated', 'sign in again') : done(await showUser(database, row))
+}
+
+export const loginEnd: Handler<'login.end'> = async (call) => {
+  const user = userOf(call)
+  return transact(call.world, async (tx) => {
+    const login = await lockLogin(tx, user.login.id)
+    if (login === undefined) return done(null)
+    await updateGuarded(tx, 'login', login, { ended_at: tx.now })
+    await tx.audit({ kind: 'login.ended', user: user.id, name: user.name, login: login.id, ...by(call) })
+    return done(null)
+  })
+}
+
+async function lockLogin(tx: Tx, id: LoginId): Promise<Row<'login'> | undefined> {
+  return checkedOne(
+    tx.guard,
+    'login',
+    await tx.db
+      .selectFrom('login')
+      .selectAll()
+      .where('id', '=', id)
+      .where('ended_at', 'is', null)
+      .forUpdate()
+      .executeTakeFirst(),
+  )
+}
+
+/** Open logins: everybody's for administrators, else one's own. */
+export const loginList: Handler<'login.list'> = async ({ world, principal }) => {
+  const { database, clock, guard } = world.vault
+  const now = clock()
+  let query = database
+    .selectFrom('login')
+    .innerJoin('app_user', 'app_user.id', 'login.user_id')
+    .selectAll('login')
+    .select('app_user.name as user_name')
+    .where('login.ended_at', 'is', null)
+    .where('login.expires_at', '>', now)
+    .where('login.last_seen_at', '>', new Date(now.getTime() - loginIdle))
+    .orderBy('login.created_at')
+  if (principal.kind === 'user' && !principal.roles.includes('admin'))
+    query = query.where('login.user_id', '=', principal.id)
+  const rows = await query.execute()
+  checked(guard, 'login', rows)
+  return done(
+    rows.map((row) => ({
+      id: row.id,
+      user: row.user_name,
+      source: row.source,
+      createdAt: row.created_at.toISOString(),
+      expiresAt: row.expires_at.toISOString(),
+    })),
+  )
+}
+
+export const loginRevoke: Handler<'login.revoke'> = async (call, { login: id }) =>
+  transact(call.world, async (tx) => {
+    const login = await lockLogin(tx, id)
+    if (login === undefined || login.user_id === null)
+      return refuse('not_found', 'there is no such open login')
+    const user = await findUser(tx.db, tx.guard, login.user_id)
+    if (user === undefined) return refuse('not_found', 'there is no such open login')
+    await updateGuarded(tx, 'login', login, { ended_at: tx.now })
+    await tx.audit({ kind: 'login.revoked', user: user.id, name: user.name, login: id, ...by(call) })
+    return done(null)
+  })
+
+/** Milliseconds for which the machine administrator's token for ciphertext is good. */
+const localLoginLife = 60 * 60_000
+
+export const loginLocal: Handler<'login.local'> = async (call) => {
+  const { world, principal } = call
+  if (principal.kind !== 'local') return refuse('forbidden', 'this is the machine administrator’s')
+  const token = randomBytes(32).toString('base64url')
+  const expiresAt = new Date(world.vault.clock().getTime() + localLoginLife)
+  await world.vault.inTransaction(async (tx) => {
+    await insertGuarded(tx, 'login', {
+      id: newId('lgn', tx.now.getTime()),
+      user_id: null,
+      uid: principal.uid,
+      kind: 'local',
+      token_hash: tokenHash(world, token),
+      source: 'local',
+      created_at: tx.now,
+      expires_at: expiresAt,
+      ended_at: null,
+      last_seen_at: tx.now,
+    })
+  })
+  return done({ token, expiresAt: expiresAt.toISOString() })
+}

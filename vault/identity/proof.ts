@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import type { AccountId, UserId } from '../kernel/id.ts'
+import type { Peer } from '../kernel/rpc.ts'
+import { tokenHash, type World } from '../world.ts'
+
+/**
+ * What a recorder holds once somebody has proven over SSH who they are. Good on the recorder's connection that got
+ * it only, and for twelve hours: an SSH connection that lives longer proves itself again.
+ */
+export type Proof = {
+  readonly user: UserId
+  readonly name: string
+  readonly via: 'publickey' | 'password' | 'ticket'
+  readonly peer: Peer
+  /** The SSH connection (its session id, base64) on which it was given. */
+  readonly connection: string
+  readonly source: string
+  /** A ticket opens this account and no other. */
+  readonly account: AccountId | null
+}
+
+export const proofLife = 12 * 3600_000
+
+/** Makes a proof and keeps its hash. */
+export function issueProof(world: World, proof: Proof): string {
+  const token = randomBytes(32).toString('base64url')
+  world.proofs.put(tokenHash(world, token).toString('base64'), proof)
+  return token
+}
+
+/** What a proof proves, on the connection that got it. */
+export function readProof(world: World, token: string, peer: Peer): Proof | undefined {
+  const proof = world.proofs.get(tokenHash(world, token).toString('base64'))
+  return proof?.peer === peer ? proof : undefined
+}

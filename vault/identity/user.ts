@@ -1,0 +1,230 @@
+import type { Kysely } from 'kysely'
+import type { Enrolment, Role, UserView } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { isId, newId, type UserId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { permissionsFault, rolesFault } from '../policy/roles.ts'
+import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, type World } from '../world.ts'
+import { issueEnrolment, linkLife } from './enrolment.ts'
+import { endLoginsOf } from './login.ts'
+
+type Db = Kysely<Database>
+
+/** The user of an id or a name, in any case of letters. */
+export async function findUser(
+  db: Db,
+  checker: Checker,
+  reference: string,
+  lock: 'read' | 'update' = 'read',
+): Promise<Row<'app_user'> | undefined> {
+  const base = db.selectFrom('app_user').selectAll()
+  const query = isId('usr', reference)
+    ? base.where('id', '=', reference as UserId)
+    : base.where((eb) => eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()))
+  return checkedOne(
+    checker,
+    'app_user',
+    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+  )
+}
+
+/** How a user is shown. */
+export function viewUser(row: Row<'app_user'>, keys: number): UserView {
+  return {
+    id: row.id,
+    name: row.name,
+    roles: row.roles,
+    state: row.state,
+    hasPassword: row.password_hash !== null,
+    hasTotp: row.totp !== null,
+    keys,
+    createdAt: row.created_at.toISOString(),
+    lastLoginAt: row.last_login_at?.toISOString() ?? null,
+  }
+}
+
+/** How a user is shown, with the number of their keys. */
+export async function showUser(db: Db, row: Row<'app_user'>): Promise<UserView> {
+  const { keys } = await db
+    .selectFrom('user_key')
+    .select((eb) => eb.fn.countAll<number>().as('keys'))
+    .where('user_id', '=', row.id)
+    .executeTakeFirstOrThrow()
+  return viewUser(row, keys)
+}
+
+const noUser = (reference: string) => refuse('not_found', `there is no user ${reference.slice(0, 63)}`)
+
+/** Adds a user without anything to log in with, and the row's enrolment link. */
+export async function addUser(
+  tx: Tx,
+  world: World,
+  call: Pick<Call, 'actor' | 'source'>,
+  name: string,
+  roles: readonly Role[],
+  linkLifeMs: number,
+): Promise<{ readonly row: Row<'app_user'>; readonly enrolment: Enrolment }> {
+  const row = await insertGuarded(tx, 'app_user', {
+    id: newId('usr', tx.now.getTime()),
+    name,
+    roles: [...roles],
+    state: 'enrolling',
+    password_salt: null,
+    password_hash: null,
+    totp: null,
+    credential_set_by_other_at: null,
+    created_at: tx.now,
+    totp_last_step: 0,
+    last_login_at: null,
+  })
+  const who = call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
+  await tx.audit({ kind: 'user.added', user: row.id, name, roles, ...who })
+  return { row, enrolment: await issueEnrolment(tx, world, call, row, linkLifeMs) }
+}
+
+export const userAdd: Handler<'user.add'> = async (call, { name, roles }) => {
+  const fault = rolesFault(roles)
+  if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
+  return transact(call.world, async (tx) => {
+    if ((await findUser(tx.db, tx.guard, name)) !== undefined)
+      return refuse('conflict', `there is a user ${name} already`, 'choose another name')
+    const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
+    return done({ user: viewUser(row, 0), enrolment })
+  })
+}
+
+export const userList: Handler<'user.list'> = async ({ world }) => {
+  const { database, guard } = world.vault
+  const rows = checked(
+    guard,
+    'app_user',
+    await database.selectFrom('app_user').selectAll().orderBy('name').execute(),
+  )
+  const counts = await database
+    .selectFrom('user_key')
+    .select(['user_id', (eb) => eb.fn.countAll<number>().as('keys')])
+    .groupBy('user_id')
+    .execute()
+  const keys = new Map(counts.map((row) => [row.user_id, row.keys]))
+  return done(rows.map((row) => viewUser(row, keys.get(row.id) ?? 0)))
+}
+
+export const userShow: Handler<'user.show'> = async ({ world }, { user }) => {
+  const row = await findUser(world.vault.database, world.vault.guard, user)
+  return row === undefined ? noUser(user) : done(await showUser(world.vault.database, row))
+}
+
+export const userRoles: Handler<'user.roles'> = async (call, { user, roles }) => {
+  const fault = rolesFault(roles)
+  if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
+  return transact(call.world, async (tx) => {
+    const row = await findUser(tx.db, tx.guard, user, 'update')
+    if (row === undefined) return noUser(user)
+    if (row.roles.includes('admin') && !roles.includes('admin')) {
+      const last = await refuseLastAdmin(tx, row)
+      if (last !== undefined) return last
+    }
+    const conflict = await findConflict(tx, row, roles)
+    if (conflict !== undefined) return conflict
+    const after = await updateGuarded(tx, 'app_user', row, { roles: [...roles] })
+    await tx.audit({ kind: 'user.roles', user: row.id, name: row.name, roles, ...by(call) })
+    return done(await showUser(tx.db, after))
+  })
+}
+
+/** What the user holds that somebody with these roles cannot hold. */
+async function findConflict(
+  tx: Tx,
+  user: Row<'app_user'>,
+  roles: readonly Role[],
+): Promise<Outcome<never> | undefined> {
+  const memberships = checked(
+    tx.guard,
+    'safe_member',
+    await tx.db.selectFrom('safe_member').selectAll().where('user_id', '=', user.id).execute(),
+  )
+  for (const { permissions } of memberships) {
+    const fault = permissionsFault(roles, permissions)
+    if (fault !== undefined)
+      return refuse('conflict', `${user.name} is member of a safe: ${fault}`, 'change that first')
+  }
+  if (!roles.includes('auditor')) return undefined
+  const grant = await tx.db
+    .selectFrom('access_grant')
+    .select('id')
+    .where('user_id', '=', user.id)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '>', tx.now)
+    .executeTakeFirst()
+  return grant === undefined
+    ? undefined
+    : refuse(
+        'conflict',
+        `${user.name} holds a grant, and an auditor connects to nothing`,
+        'revoke the grant first',
+      )
+}
+
+/** INVARIANT: an installation that has an active administrator keeps one. */
+async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise<Outcome<never> | undefined> {
+  if (leaving.state !== 'active') return undefined
+  const admins = checked(
+    tx.guard,
+    'app_user',
+    await tx.db
+      .selectFrom('app_user')
+      .selectAll()
+      .where('state', '=', 'active')
+      .orderBy('id')
+      .forUpdate()
+      .execute(),
+  ).filter((row) => row.roles.includes('admin') && row.id !== leaving.id)
+  return admins.length > 0
+    ? undefined
+    : refuse('conflict', `${leaving.name} is the last active administrator`, 'make another one first')
+}
+
+export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
+  transact(call.world, async (tx) => {
+    const row = await findUser(tx.db, tx.guard, user, 'update')
+    if (row === undefined) return noUser(user)
+    if (row.state === 'disabled') return refuse('conflict', `${row.name} is disabled already`)
+    if (row.roles.includes('admin')) {
+      const last = await refuseLastAdmin(tx, row)
+      if (last !== undefined) return last
+    }
+    const after = await updateGuarded(tx, 'app_user', row, { state: 'disabled' })
+    await endLoginsOf(tx, row.id)
+    await tx.audit({ kind: 'user.disabled', user: row.id, name: row.name, ...by(call) })
+    const { live, proofs, tickets } = call.world
+    tx.afterCommit(() => {
+      proofs.forget((proof) => proof.user === row.id)
+      tickets.forget((ticket) => ticket.user === row.id)
+      for (const session of live.where(({ user: holder }) => holder === row.id))
+        live.cut(session, { reason: 'terminated', message: 'your user was disabled' })
+    })
+    return done(await showUser(tx.db, after))
+  })
+
+export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
+  transact(call.world, async (tx) => {
+    const row = await findUser(tx.db, tx.guard, user, 'update')
+    if (row === undefined) return noUser(user)
+    if (row.state !== 'disabled') return refuse('conflict', `${row.name} is not disabled`)
+    const state = row.password_hash === null ? 'enrolling' : 'active'
+    const after = await updateGuarded(tx, 'app_user', row, { state })
+    await tx.audit({ kind: 'user.enabled', user: row.id, name: row.name, ...by(call) })
+    return done(await showUser(tx.db, after))
+  })
+
+export const userEnrol: Handler<'user.enrol'> = async (call, { user }) =>
+  transact(call.world, async (tx) => {
+    const row = await findUser(tx.db, tx.guard, user, 'update')
+    if (row === undefined) return noUser(user)
+    if (row.state === 'disabled')
+      return refuse('conflict', `${row.name} is disabled`, 'enable the user first: tagout user enable')
+    return done(await issueEnrolment(tx, call.world, call, row, linkLife))
+  })

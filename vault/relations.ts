@@ -1,0 +1,170 @@
+import { findAccount, readAccount } from './accounts/account.ts'
+import type { Permission } from './contract.ts'
+import { findUser } from './identity/user.ts'
+import type { AccountId, SafeId } from './kernel/id.ts'
+import { noRelation, type Relation } from './policy/facts.ts'
+import { checked, checkedOne } from './rows.ts'
+import { findSafe } from './safes/safe.ts'
+import { findTarget } from './targets/target.ts'
+import { type Call, type Relations, userOf } from './world.ts'
+
+/** The permissions of the user who asks, on one safe. */
+async function permissionsOn(call: Call, safe: SafeId): Promise<readonly Permission[]> {
+  const { database, guard } = call.world.vault
+  const row = await database
+    .selectFrom('safe_member')
+    .selectAll()
+    .where('safe_id', '=', safe)
+    .where('user_id', '=', userOf(call).id)
+    .executeTakeFirst()
+  return checkedOne(guard, 'safe_member', row)?.permissions ?? []
+}
+
+/** The safes on which the user who asks holds a permission. */
+export async function safesOf(call: Call, permission: Permission): Promise<readonly SafeId[]> {
+  const { database, guard } = call.world.vault
+  const rows = await database
+    .selectFrom('safe_member')
+    .selectAll()
+    .where('user_id', '=', userOf(call).id)
+    .execute()
+  return checked(guard, 'safe_member', rows)
+    .filter((member) => member.permissions.includes(permission))
+    .map((member) => member.safe_id)
+}
+
+/** Does the user who asks hold a grant on one of these accounts that is valid now? */
+async function isGranted(call: Call, accounts: readonly AccountId[]): Promise<boolean> {
+  if (accounts.length === 0) return false
+  const { database, guard, clock } = call.world.vault
+  const now = clock()
+  const rows = await database
+    .selectFrom('access_grant')
+    .selectAll()
+    .where('user_id', '=', userOf(call).id)
+    .where('account_id', 'in', accounts)
+    .where('revoked_at', 'is', null)
+    .where('not_before', '<=', now)
+    .where('not_after', '>', now)
+    .execute()
+  return checked(guard, 'access_grant', rows).length > 0
+}
+
+async function ofSafe(call: Call, safe: SafeId, own = false): Promise<Relation> {
+  return { own, permissions: await permissionsOn(call, safe), granted: false }
+}
+
+async function ofUser(call: Call, reference: string): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const user = await findUser(database, guard, reference)
+  return { ...noRelation, own: user?.id === userOf(call).id }
+}
+
+async function ofTarget(call: Call, reference: string): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const target = await findTarget(database, guard, reference)
+  if (target === undefined) return noRelation
+  const bound = await database
+    .selectFrom('binding')
+    .select('account_id')
+    .where('target_id', '=', target.id)
+    .execute()
+  const granted = await isGranted(
+    call,
+    bound.map((row) => row.account_id),
+  )
+  return { ...(await ofSafe(call, target.safe_id)), granted }
+}
+
+async function ofAccount(call: Call, reference: string): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const account = await findAccount(database, guard, reference)
+  if (account === undefined) return noRelation
+  return { ...(await ofSafe(call, account.safe_id)), granted: await isGranted(call, [account.id]) }
+}
+
+async function ofHeld(
+  call: Call,
+  held: { readonly user_id: string; readonly account_id: AccountId } | undefined,
+): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  if (held === undefined) return noRelation
+  const account = await readAccount(database, guard, held.account_id)
+  if (account === undefined) return noRelation
+  return ofSafe(call, account.safe_id, held.user_id === userOf(call).id)
+}
+
+/** A safe, by the verbs that only a safe's members or administrators may ask. */
+async function ofSafeNamed(call: Call, reference: string): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const safe = await findSafe(database, guard, reference)
+  return safe === undefined ? noRelation : ofSafe(call, safe.id)
+}
+
+async function ofSession(call: Call, column: 'id' | 'recording_id', value: string): Promise<Relation> {
+  const row = await call.world.vault.database
+    .selectFrom('session')
+    .select(['user_id', 'account_id'])
+    .where(column, '=', value as never)
+    .executeTakeFirst()
+  return ofHeld(call, row)
+}
+
+/** How the asking user stands to what each verb is about. Verbs that are missing here are about nothing. */
+export const relations: Relations = {
+  'user.show': (call, input) => ofUser(call, input.user),
+  'user.roles': (call, input) => ofUser(call, input.user),
+  'user.disable': (call, input) => ofUser(call, input.user),
+  'user.enable': (call, input) => ofUser(call, input.user),
+  'user.enrol': (call, input) => ofUser(call, input.user),
+  'user.key.add': (call, input) => ofUser(call, input.user),
+  'user.key.list': (call, input) => ofUser(call, input.user),
+  'user.key.remove': (call, input) => ofUser(call, input.user),
+  'login.revoke': async (call, { login }) => {
+    const { database } = call.world.vault
+    const row = await database
+      .selectFrom('login')
+      .select('user_id')
+      .where('id', '=', login)
+      .executeTakeFirst()
+    return { ...noRelation, own: row?.user_id === userOf(call).id }
+  },
+  'target.add': (call, input) => ofSafeNamed(call, input.safe),
+  'target.show': (call, input) => ofTarget(call, input.target),
+  'target.address': (call, input) => ofTarget(call, input.target),
+  'target.scan': (call, input) => ofTarget(call, input.target),
+  'target.pin': (call, input) => ofTarget(call, input.target),
+  'target.remove': (call, input) => ofTarget(call, input.target),
+  'account.add': (call, input) => ofTarget(call, input.target),
+  'account.show': (call, input) => ofAccount(call, input.account),
+  'account.secret': (call, input) => ofAccount(call, input.account),
+  'account.bind': (call, input) => ofAccount(call, input.account),
+  'account.remove': (call, input) => ofAccount(call, input.account),
+  'account.reveal': (call, input) => ofAccount(call, input.account),
+  'exposure.list': async (call, { account }) =>
+    account === undefined ? noRelation : ofAccount(call, account),
+  'grant.add': (call, input) => ofAccount(call, input.account),
+  'grant.revoke': async (call, { grant }) =>
+    ofHeld(
+      call,
+      await call.world.vault.database
+        .selectFrom('access_grant')
+        .select(['user_id', 'account_id'])
+        .where('id', '=', grant)
+        .executeTakeFirst(),
+    ),
+  'lease.checkOut': (call, input) => ofAccount(call, input.account),
+  'lease.checkIn': async (call, { lease }) =>
+    ofHeld(
+      call,
+      await call.world.vault.database
+        .selectFrom('lease')
+        .select(['user_id', 'account_id'])
+        .where('id', '=', lease)
+        .executeTakeFirst(),
+    ),
+  'ticket.issue': (call, input) => ofAccount(call, input.account),
+  'session.show': (call, input) => ofSession(call, 'id', input.session),
+  'session.terminate': (call, input) => ofSession(call, 'id', input.session),
+  'recording.show': (call, input) => ofSession(call, 'recording_id', input.recording),
+}

@@ -1,0 +1,61 @@
+import type { Actor } from '../audit/entry.ts'
+import { findLogin, resolveToken } from '../identity/principal.ts'
+import type { SafeId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { checked, type Row } from '../rows.ts'
+import { findRecording, viewRecording } from '../sessions/view.ts'
+import type { Handler, Input, World } from '../world.ts'
+
+type Reader = { readonly actor: Actor; readonly text: string; readonly source: string }
+
+const forbidden = refuse('forbidden', 'there is no such recording, or you may not read it')
+
+/**
+ * May the holder of this token have this recording's ciphertext? The machine's administrator to verify it, auditors
+ * for anything; nobody else. What opens it is the auditor's own key, which no server has.
+ */
+export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world }, input) => {
+  const row = await findRecording(world, input.recording)
+  if (row === undefined) return forbidden
+  const reader = await readerOf(world, input, row.safe_id)
+  if (!reader.ok) return reader
+  const { actor, text, source } = reader.value
+  const kind = (
+    { replay: 'recording.replayed', export: 'recording.exported', verify: 'recording.verified' } as const
+  )[input.purpose]
+  await world.vault.inTransaction((tx) =>
+    tx.audit({ kind, recording: input.recording, session: row.id, actor, source }),
+  )
+  return done({ ...viewRecording(row), reader: text })
+}
+
+async function readerOf(
+  world: World,
+  input: Input<'recording.authorise'>,
+  safe: SafeId,
+): Promise<Outcome<Reader>> {
+  const login = await findLogin(world, input.token)
+  if (login?.kind === 'local') {
+    if (input.purpose !== 'verify' || login.uid === null) return forbidden
+    const actor = { kind: 'local', uid: login.uid } as const
+    return done({ actor, text: `local:${login.uid}`, source: login.source })
+  }
+  const resolved = await resolveToken(world, input.token)
+  if (!resolved.ok) return resolved
+  const { principal, source } = resolved.value
+  if (principal.kind !== 'user' || !principal.roles.includes('auditor')) return forbidden
+  if (input.purpose !== 'verify' && !(await mayReplay(world, principal.id, safe))) return forbidden
+  const actor = { kind: 'user', id: principal.id, name: principal.name } as const
+  return done({ actor, text: `user:${principal.name}`, source: source ?? '' })
+}
+
+/** A safe that names auditors who replay it is replayed by them alone; any other by every auditor. */
+async function mayReplay(world: World, user: Row<'app_user'>['id'], safe: SafeId): Promise<boolean> {
+  const { database, guard } = world.vault
+  const members = checked(
+    guard,
+    'safe_member',
+    await database.selectFrom('safe_member').selectAll().where('safe_id', '=', safe).execute(),
+  ).filter((member) => member.permissions.includes('replay'))
+  return members.length === 0 || members.some((member) => member.user_id === user)
+}

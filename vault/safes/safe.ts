@@ -1,0 +1,152 @@
+import type { Kysely } from 'kysely'
+import type { SafeView } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { isId, newId, type SafeId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { permissionsFault } from '../policy/roles.ts'
+import {
+  type Checker,
+  checked,
+  checkedOne,
+  deleteGuarded,
+  insertGuarded,
+  type Row,
+  updateGuarded,
+} from '../rows.ts'
+import { findUser } from '../identity/user.ts'
+import { transact } from '../transact.ts'
+import { by, type Handler } from '../world.ts'
+import { sightOf } from './sight.ts'
+
+type Db = Kysely<Database>
+
+/** The safe of an id or a name, in any case of letters. */
+export async function findSafe(
+  db: Db,
+  checker: Checker,
+  reference: string,
+): Promise<Row<'safe'> | undefined> {
+  const base = db.selectFrom('safe').selectAll()
+  const query = isId('saf', reference)
+    ? base.where('id', '=', reference as SafeId)
+    : base.where((eb) => eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()))
+  return checkedOne(checker, 'safe', await query.executeTakeFirst())
+}
+
+async function showSafes(
+  db: Db,
+  checker: Checker,
+  safes: readonly Row<'safe'>[],
+): Promise<readonly SafeView[]> {
+  if (safes.length === 0) return []
+  const ids = safes.map((safe) => safe.id)
+  const members = await db
+    .selectFrom('safe_member')
+    .innerJoin('app_user', 'app_user.id', 'safe_member.user_id')
+    .selectAll('safe_member')
+    .select('app_user.name as user_name')
+    .where('safe_id', 'in', ids)
+    .orderBy('app_user.name')
+    .execute()
+  checked(checker, 'safe_member', members)
+  const counted = async (table: 'target' | 'account') => {
+    const rows = await db
+      .selectFrom(table)
+      .select(['safe_id', (eb) => eb.fn.countAll<number>().as('count')])
+      .where('safe_id', 'in', ids)
+      .where('removed_at', 'is', null)
+      .groupBy('safe_id')
+      .execute()
+    return new Map(rows.map((row) => [row.safe_id, row.count]))
+  }
+  const [targets, accounts] = [await counted('target'), await counted('account')]
+  return safes.map((safe) => ({
+    id: safe.id,
+    name: safe.name,
+    inputPolicy: safe.input_policy,
+    targets: targets.get(safe.id) ?? 0,
+    accounts: accounts.get(safe.id) ?? 0,
+    members: members
+      .filter((member) => member.safe_id === safe.id)
+      .map((member) => ({ user: member.user_name, permissions: member.permissions })),
+    createdAt: safe.created_at.toISOString(),
+  }))
+}
+
+async function showSafe(db: Db, checker: Checker, safe: Row<'safe'>): Promise<SafeView> {
+  const [view] = await showSafes(db, checker, [safe])
+  if (view === undefined) throw new TypeError('a safe that was read is shown')
+  return view
+}
+
+export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) =>
+  transact(call.world, async (tx) => {
+    if ((await findSafe(tx.db, tx.guard, name)) !== undefined)
+      return refuse('conflict', `there is a safe ${name} already`, 'choose another name')
+    const row = await insertGuarded(tx, 'safe', {
+      id: newId('saf', tx.now.getTime()),
+      name,
+      input_policy: inputPolicy ?? 'echoed',
+      created_at: tx.now,
+    })
+    await call.world.vault.secrets.addSafe(tx, row.id)
+    await tx.audit({
+      kind: 'safe.added',
+      safe: row.id,
+      safeName: name,
+      inputPolicy: row.input_policy,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, row))
+  })
+
+export const safeList: Handler<'safe.list'> = async (call) => {
+  const { database, guard } = call.world.vault
+  const sight = await sightOf(call)
+  let query = database.selectFrom('safe').selectAll().orderBy('name')
+  if (!sight.all) {
+    const ids = sight.safesWith('use', 'reveal', 'approve', 'manage', 'replay')
+    if (ids.length === 0) return done([])
+    query = query.where('id', 'in', ids)
+  }
+  const safes = checked(guard, 'safe', await query.execute())
+  return done(await showSafes(database, guard, safes))
+}
+
+/** Sets what a member may do in a safe; no permissions end the membership. */
+export const safeMemberSet: Handler<'safe.member.set'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    if (safe === undefined) return refuse('not_found', 'there is no such safe')
+    const user = await findUser(tx.db, tx.guard, input.user, 'update')
+    if (user === undefined) return refuse('not_found', 'there is no such user')
+    const fault = permissionsFault(user.roles, input.permissions)
+    if (fault !== undefined) return refuse('conflict', `permissions: ${fault}`)
+    const before = checkedOne(
+      tx.guard,
+      'safe_member',
+      await tx.db
+        .selectFrom('safe_member')
+        .selectAll()
+        .where('safe_id', '=', safe.id)
+        .where('user_id', '=', user.id)
+        .forUpdate()
+        .executeTakeFirst(),
+    )
+    const permissions = [...input.permissions]
+    if (permissions.length === 0) {
+      if (before !== undefined) await deleteGuarded(tx, 'safe_member', before)
+    } else if (before === undefined)
+      await insertGuarded(tx, 'safe_member', { safe_id: safe.id, user_id: user.id, permissions })
+    else await updateGuarded(tx, 'safe_member', before, { permissions })
+    await tx.audit({
+      kind: 'safe.member-set',
+      permissions,
+      safe: safe.id,
+      safeName: safe.name,
+      user: user.id,
+      name: user.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, safe))
+  })

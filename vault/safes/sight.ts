@@ -1,0 +1,50 @@
+import type { Permission } from '../contract.ts'
+import type { AccountId, SafeId, UserId } from '../kernel/id.ts'
+import { checked } from '../rows.ts'
+import type { Call } from '../world.ts'
+
+/** What a principal sees in lists: everything, or what their memberships and grants show them. */
+export type Sight =
+  | { readonly all: true }
+  | {
+      readonly all: false
+      readonly user: UserId
+      /** The safes in which the user holds one of these permissions. */
+      readonly safesWith: (...permissions: readonly Permission[]) => SafeId[]
+      /** Accounts on which the user holds a grant that has not ended. */
+      readonly granted: readonly AccountId[]
+    }
+
+/** Finds out what a call's lists may show. */
+export async function sightOf(call: Call): Promise<Sight> {
+  const { principal, world } = call
+  if (principal.kind === 'local') return { all: true }
+  if (principal.kind !== 'user') throw new TypeError('lists are for people')
+  if (principal.roles.includes('admin') || principal.roles.includes('auditor')) return { all: true }
+  const { database, guard, clock } = world.vault
+  const memberships = checked(
+    guard,
+    'safe_member',
+    await database.selectFrom('safe_member').selectAll().where('user_id', '=', principal.id).execute(),
+  )
+  const grants = checked(
+    guard,
+    'access_grant',
+    await database
+      .selectFrom('access_grant')
+      .selectAll()
+      .where('user_id', '=', principal.id)
+      .where('revoked_at', 'is', null)
+      .where('not_after', '>', clock())
+      .execute(),
+  )
+  return {
+    all: false,
+    user: principal.id,
+    safesWith: (...permissions) =>
+      memberships
+        .filter((member) => member.permissions.some((held) => permissions.includes(held)))
+        .map((member) => member.safe_id),
+    granted: [...new Set(grants.map((grant) => grant.account_id))],
+  }
+}

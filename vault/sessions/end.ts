@@ -1,0 +1,145 @@
+import { releaseLease } from '../checkout/lease.ts'
+import type { EndReason, RecordingState } from '../contract.ts'
+import type { SessionId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Row } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Handler, type World } from '../world.ts'
+
+type Ending = {
+  readonly reason: EndReason
+  readonly recording: {
+    readonly state: Exclude<RecordingState, 'recording'>
+    readonly sizeBytes: number
+    readonly root?: string | undefined
+  }
+}
+
+/**
+ * Closes a session and its recording. Said twice, it is done once; a recorder that finds out later what a crash has
+ * left of a recording says so by the same verb.
+ */
+export const sessionEnd: Handler<'session.end'> = async ({ world, peer }, input) => {
+  const live = world.live.get(input.session)
+  if (live?.peer !== undefined && live.peer !== peer)
+    return refuse('forbidden', 'another worker carries this session')
+  const outcome = await transact(world, async (tx) => {
+    const row = await tx.db
+      .selectFrom('session')
+      .selectAll()
+      .where('id', '=', input.session)
+      .forUpdate()
+      .executeTakeFirst()
+    if (row === undefined) return refuse('not_found', 'there is no such session')
+    if (row.state === 'ended') return mend(tx, row, input)
+    return close(tx, row, input)
+  })
+  if (outcome.ok) world.live.remove(input.session)
+  return outcome
+}
+
+async function close(tx: Tx, row: Row<'session'>, ending: Ending): Promise<Outcome<null>> {
+  await tx.db
+    .updateTable('session')
+    .set({ state: 'ended', ended_at: tx.now, end_reason: ending.reason })
+    .where('id', '=', row.id)
+    .execute()
+  await closeRecording(tx, row, ending)
+  await auditEnd(tx, row, ending)
+  await releaseLease(tx, row.lease_id)
+  return done(null)
+}
+
+/** A session that the vault had given up: what its recorder knows about the recording is better. */
+async function mend(tx: Tx, row: Row<'session'>, ending: Ending): Promise<Outcome<null>> {
+  if (row.end_reason !== 'recorder crashed') return done(null)
+  const { numUpdatedRows } = await closeRecording(tx, row, ending)
+  if (numUpdatedRows > 0n) await auditEnd(tx, row, { ...ending, reason: row.end_reason })
+  return done(null)
+}
+
+async function closeRecording(tx: Tx, row: Row<'session'>, { recording }: Ending) {
+  return tx.db
+    .updateTable('recording')
+    .set({
+      state: recording.state,
+      // What was signed for is not made smaller by a later word: the larger of the two is kept.
+      size_bytes: recording.sizeBytes,
+      ...(recording.root === undefined ? {} : { root: Buffer.from(recording.root, 'base64') }),
+    })
+    .where('id', '=', row.recording_id)
+    .where((eb) => eb.or([eb('state', '<>', recording.state), eb('size_bytes', '<>', recording.sizeBytes)]))
+    .executeTakeFirst()
+}
+
+async function auditEnd(tx: Tx, row: Row<'session'>, { reason, recording }: Ending): Promise<void> {
+  await tx.audit({
+    kind: 'session.ended',
+    reason,
+    state: recording.state,
+    sizeBytes: recording.sizeBytes,
+    ...(recording.root === undefined ? {} : { root: recording.root }),
+    session: row.id,
+    recording: row.recording_id,
+    userName: row.user_name,
+    accountName: row.account_name,
+    actor: { kind: 'plane', plane: 'recorder' },
+  })
+}
+
+/** Gives up sessions whose worker is gone: they have ended, and their recordings are incomplete. */
+export async function endLost(world: World, ids: readonly SessionId[]): Promise<void> {
+  for (const id of ids) {
+    await transact(world, async (tx) => {
+      const row = await tx.db
+        .selectFrom('session')
+        .selectAll()
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirst()
+      if (row === undefined || row.state === 'ended') return done(null)
+      const recording = await tx.db
+        .selectFrom('recording')
+        .select('size_bytes')
+        .where('id', '=', row.recording_id)
+        .executeTakeFirst()
+      return close(tx, row, {
+        reason: 'recorder crashed',
+        recording: { state: 'incomplete', sizeBytes: recording?.size_bytes ?? 0 },
+      })
+    })
+    world.live.remove(id)
+  }
+}
+
+/** Ends a live session on somebody's word. */
+export const sessionTerminate: Handler<'session.terminate'> = async (call, input) => {
+  const { world } = call
+  const session = world.live.get(input.session)
+  if (session === undefined) {
+    const row = await world.vault.database
+      .selectFrom('session')
+      .select('state')
+      .where('id', '=', input.session)
+      .executeTakeFirst()
+    return row === undefined
+      ? refuse('not_found', 'there is no such session')
+      : refuse('conflict', 'this session has ended')
+  }
+  const reason = input.reason ?? ''
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'session.terminated',
+      reason,
+      session: session.id,
+      recording: session.recording,
+      userName: session.userName,
+      accountName: session.accountName,
+      ...by(call),
+    }),
+  )
+  const message = reason === '' ? 'your session was terminated' : `your session was terminated: ${reason}`
+  world.live.cut(session, { reason: 'terminated', message })
+  return done(null)
+}

@@ -1,0 +1,94 @@
+import type { EndReason } from '../contract.ts'
+import type { AccountId, GrantId, LeaseId, RecordingId, SessionId, UserId } from '../kernel/id.ts'
+import type { Peer } from '../kernel/rpc.ts'
+import { orderCut } from './workers.ts'
+
+export type Cut = { readonly reason: EndReason; readonly message: string }
+
+/** A session that has not ended, as the vault's memory has it. */
+export type LiveSession = {
+  readonly id: SessionId
+  readonly recording: RecordingId
+  readonly user: UserId
+  readonly userName: string
+  readonly account: AccountId
+  readonly accountName: string
+  readonly grant: GrantId
+  readonly lease: LeaseId
+  readonly node: string
+  readonly worker: string
+  readonly endsAt: number
+  /** The connection of the worker that carries it; undefined while none claims it. */
+  peer: Peer | undefined
+  /** Since when nobody claims it, in milliseconds; null while somebody does. */
+  lostSince: number | null
+  /** When this process opened it: null for one that it found in the table, whose credential cannot leave again. */
+  readonly openedAt: number | null
+  /** Moments at which the credential left and the target was reached. */
+  releasedAt: number | null
+  connected: boolean
+  signatures: number
+  cut: Cut | null
+  cutOrderedAt: number
+}
+
+/** Milliseconds between orders to a worker that has not ended a session it was told to cut. */
+const orderAgainAfter = 2_000
+
+/** All sessions that have not ended. One vault is active at a time, so this process knows them all. */
+export class LiveSessions {
+  readonly #sessions = new Map<SessionId, LiveSession>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  add(session: LiveSession): void {
+    this.#sessions.set(session.id, session)
+  }
+
+  get(id: SessionId): LiveSession | undefined {
+    return this.#sessions.get(id)
+  }
+
+  remove(id: SessionId): void {
+    this.#sessions.delete(id)
+  }
+
+  all(): readonly LiveSession[] {
+    return [...this.#sessions.values()]
+  }
+
+  where(is: (session: LiveSession) => boolean): readonly LiveSession[] {
+    return this.all().filter(is)
+  }
+
+  /** The connection of a worker is gone: its sessions wait to be claimed again. */
+  lose(peer: Peer): void {
+    for (const session of this.#sessions.values())
+      if (session.peer === peer) {
+        session.peer = undefined
+        session.lostSince = this.#now()
+      }
+  }
+
+  /** Orders a session's end. The first reason stands; the order is repeated until the session has ended. */
+  cut(session: LiveSession, cut: Cut): void {
+    session.cut ??= cut
+    session.cutOrderedAt = this.#now()
+    if (session.peer !== undefined)
+      void orderCut(session.peer, session.id, session.cut.reason, session.cut.message)
+  }
+
+  /** Cuts what is due: sessions whose time is up, and again those that were told and go on. */
+  tick(): void {
+    const now = this.#now()
+    for (const session of this.#sessions.values()) {
+      if (session.cut === null) {
+        if (session.endsAt <= now)
+          this.cut(session, { reason: 'time is up', message: 'the time of this session is up' })
+      } else if (now - session.cutOrderedAt >= orderAgainAfter) this.cut(session, session.cut)
+    }
+  }
+}

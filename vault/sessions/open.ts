@@ -1,0 +1,363 @@
+import { createHash } from 'node:crypto'
+import { currentCredential, readAccount, type Account } from '../accounts/account.ts'
+import { takeLease, catchHeld } from '../checkout/lease.ts'
+import type { Permit } from '../contract.ts'
+import { readLinks } from '../identity/auditor.ts'
+import { type Proof, readProof } from '../identity/proof.ts'
+import { findUser } from '../identity/user.ts'
+import { canonicalBytes } from '../kernel/encoding.ts'
+import { type AccountId, newId } from '../kernel/id.ts'
+import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
+import { decideSession, type SessionDecision } from '../policy/session.ts'
+import { checked, checkedOne, type Row } from '../rows.ts'
+import { bindingDigest, findTarget, pinsOf } from '../targets/target.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import type { Call, Handler, Input, World } from '../world.ts'
+import type { Worker } from './workers.ts'
+
+/** Milliseconds for which a session says that somebody else set its user's password, key or code. */
+const setByOtherFor = 7 * 24 * 3600_000
+
+const unknownTarget = refuse(
+  'forbidden',
+  'there is no such target, or no grant lets you connect to it',
+  'check the name, or ask for a grant',
+)
+
+/**
+ * Decides whether somebody may connect, takes or joins the account's lease, and makes the session `opening`. Nothing
+ * is released yet: that is `session.start`, when the recording's header is durable.
+ */
+export const sessionOpen: Handler<'session.open'> = async (call, input) => {
+  const { world } = call
+  const worker = world.workers.of(call.peer)
+  if (worker === undefined || worker.worker !== input.worker)
+    return refuse('conflict', 'this worker has not said hello', 'call recorder.hello first')
+  const proof = readProof(world, input.proof, call.peer)
+  if (proof === undefined)
+    return refuse('unauthenticated', 'the proof is unknown, too old or another connection’s', 'log in again')
+
+  const outcome = await catchHeld(() => transact(world, (tx) => open(tx, call, input, proof, worker)))
+  if (!outcome.ok) await auditRefused(world, input, proof, outcome.refusal)
+  return outcome
+}
+
+async function open(
+  tx: Tx,
+  call: Call,
+  input: Input<'session.open'>,
+  proof: Proof,
+  worker: Worker,
+): Promise<Outcome<Permit>> {
+  const { world } = call
+  const user = await findUser(tx.db, tx.guard, proof.user)
+  const target = await findTarget(tx.db, tx.guard, input.target)
+  if (user === undefined || target === undefined) return unknownTarget
+  const chosen = await chooseAccount(tx, user, target, input.account)
+  if (!chosen.ok) return chosen
+  const { account, grants } = chosen.value
+  if (proof.account !== null && proof.account !== account.id)
+    return refuse(
+      'forbidden',
+      'your ticket is for another account',
+      'get a ticket for this one in the console',
+    )
+
+  const safe = checkedOne(
+    tx.guard,
+    'safe',
+    await tx.db.selectFrom('safe').selectAll().where('id', '=', account.safe_id).executeTakeFirst(),
+  )
+  const credential = await currentCredential(tx.db, tx.guard, account.id)
+  const links = await readLinks(tx.db, tx.guard)
+  const facts = {
+    now: tx.now.getTime(),
+    user: {
+      state: user.state === 'enrolling' ? 'active' : user.state,
+      isAuditor: user.roles.includes('auditor'),
+    },
+    wants: input.wants,
+    grants: grants.map((grant) => ({
+      actions: grant.actions,
+      notBefore: grant.not_before.getTime(),
+      notAfter: grant.not_after.getTime(),
+      revoked: grant.revoked_at !== null,
+      maxSessionSeconds: grant.max_session_seconds,
+      mode: grant.mode,
+    })),
+    pins: pinsOf(target).length,
+    isBound: await isBound(tx, account, target),
+    hasCredential: credential !== undefined,
+    auditors: links.length,
+  } as const
+  const decision = decideSession(facts)
+  const grant = decision.kind === 'allow' ? grants[decision.grant] : undefined
+  if (decision.kind === 'deny' || grant === undefined || credential === undefined || safe === undefined)
+    return decision.kind === 'deny' ? refuseDecision(decision) : unknownTarget
+
+  const lease = await takeLease(
+    tx,
+    { account, user, exclusive: grant.mode === 'exclusive', until: null },
+    { actor: { kind: 'user', id: user.id, name: user.name }, source: input.source },
+  )
+  if (!lease.ok) return lease
+  // A session does not outlive the lease that it runs under.
+  const ends = Math.min(decision.endsAt, lease.value.until?.getTime() ?? Number.POSITIVE_INFINITY)
+  if (ends <= tx.now.getTime())
+    return refuse('expired', 'your check-out of this account has ended', 'check it out again')
+  return keepSession(tx, call, input, worker, {
+    user,
+    target,
+    account,
+    safe,
+    grant,
+    credential,
+    lease: lease.value,
+    links,
+    endsAt: new Date(ends),
+    policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
+  })
+}
+
+function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {
+  return refuse(decision.code, decision.why, decision.next)
+}
+
+/**
+ * The account meant, its row locked, with the user's grants on it. Left out, it is the one account of the target on
+ * which the user holds a grant that has not ended.
+ */
+async function chooseAccount(
+  tx: Tx,
+  user: Row<'app_user'>,
+  target: Row<'target'>,
+  login: string | undefined,
+): Promise<Outcome<{ readonly account: Account; readonly grants: readonly Row<'access_grant'>[] }>> {
+  let bound = tx.db
+    .selectFrom('binding')
+    .innerJoin('account', 'account.id', 'binding.account_id')
+    .select(['account.id', 'account.login', 'account.target_id'])
+    .where('binding.target_id', '=', target.id)
+    .where('account.removed_at', 'is', null)
+  if (login !== undefined) bound = bound.where('account.login', '=', login)
+  const candidates = await bound.execute()
+  if (candidates.length === 0) return unknownTarget
+  const grants = checked(
+    tx.guard,
+    'access_grant',
+    await tx.db
+      .selectFrom('access_grant')
+      .selectAll()
+      .where('user_id', '=', user.id)
+      .where(
+        'account_id',
+        'in',
+        candidates.map((account) => account.id),
+      )
+      .forShare()
+      .execute(),
+  )
+  const present = grants.filter((grant) => grant.revoked_at === null && grant.not_after > tx.now)
+  const meant = new Set((present.length > 0 ? present : grants).map((grant) => grant.account_id))
+  const named = candidates.filter((account) => meant.has(account.id))
+  const own = named.filter((account) => account.target_id === target.id)
+  // Two accounts of one login can be bound to a target; its own comes first.
+  const choice = login !== undefined && own.length > 0 ? own : named
+  const [first] = choice
+  if (first === undefined) return unknownTarget
+  if (choice.length > 1)
+    return refuse(
+      'invalid',
+      `say which account of ${target.name}: ${choice.map((account) => account.login).join(', ')}`,
+      `connect as ${user.name}@${first.login}@${target.name}`,
+    )
+  const account = await readAccount(tx.db, tx.guard, first.id as AccountId, 'update')
+  if (account === undefined || account.removed_at !== null) return unknownTarget
+  return done({ account, grants: grants.filter((grant) => grant.account_id === account.id) })
+}
+
+/** INVARIANT: no release without a binding of the account to the target as it is now. */
+export async function isBound(tx: Tx, account: Row<'account'>, target: Row<'target'>): Promise<boolean> {
+  const binding = checkedOne(
+    tx.guard,
+    'binding',
+    await tx.db
+      .selectFrom('binding')
+      .selectAll()
+      .where('account_id', '=', account.id)
+      .where('target_id', '=', target.id)
+      .executeTakeFirst(),
+  )
+  return binding !== undefined && bindingDigest(target, account.login).equals(binding.digest)
+}
+
+type Opened = {
+  readonly user: Row<'app_user'>
+  readonly target: Row<'target'>
+  readonly account: Account
+  readonly safe: Row<'safe'>
+  readonly grant: Row<'access_grant'>
+  readonly credential: Row<'credential'>
+  readonly lease: Row<'lease'>
+  readonly links: Permit['auditorLists']
+  readonly endsAt: Date
+  readonly policyDigest: string
+}
+
+async function keepSession(
+  tx: Tx,
+  call: Call,
+  input: Input<'session.open'>,
+  worker: Worker,
+  opened: Opened,
+): Promise<Outcome<Permit>> {
+  const { world } = call
+  const { user, target, account, safe, grant, lease, endsAt, policyDigest } = opened
+  const session = newId('ses', tx.now.getTime())
+  const recording = newId('rec', tx.now.getTime())
+  const setByOther = user.credential_set_by_other_at
+  await tx.db
+    .insertInto('session')
+    .values({
+      id: session,
+      recording_id: recording,
+      user_id: user.id,
+      account_id: account.id,
+      target_id: target.id,
+      safe_id: safe.id,
+      grant_id: grant.id,
+      lease_id: lease.id,
+      user_name: user.name,
+      account_name: account.name,
+      target_name: target.name,
+      protocol: 'ssh',
+      source: input.source,
+      node: worker.node,
+      worker: worker.worker,
+      state: 'opening',
+      credential_set_by_other: setByOther !== null && tx.now.getTime() - setByOther.getTime() < setByOtherFor,
+      policy_digest: policyDigest,
+      started_at: tx.now,
+      ends_at: endsAt,
+      ended_at: null,
+      end_reason: null,
+      released_at: null,
+      header_hash: null,
+      public_key: null,
+    })
+    .execute()
+  await tx.db
+    .insertInto('recording')
+    .values({
+      id: recording,
+      session_id: session,
+      state: 'recording',
+      size_bytes: 0,
+      root: null,
+      checkpoint: null,
+      checkpoint_at: null,
+    })
+    .execute()
+  const setByOtherLately = setByOther !== null && tx.now.getTime() - setByOther.getTime() < setByOtherFor
+  await tx.audit({
+    kind: 'session.opened',
+    session,
+    recording,
+    userName: user.name,
+    accountName: account.name,
+    targetName: target.name,
+    grant: grant.id,
+    lease: lease.id,
+    policyDigest,
+    endsAt: endsAt.toISOString(),
+    ...(setByOtherLately ? { credentialSetByOther: true } : {}),
+    actor: { kind: 'user', id: user.id, name: user.name },
+    source: input.source,
+  })
+  tx.afterCommit(() =>
+    world.live.add({
+      id: session,
+      recording,
+      user: user.id,
+      userName: user.name,
+      account: account.id,
+      accountName: account.name,
+      grant: grant.id,
+      lease: lease.id,
+      node: worker.node,
+      worker: worker.worker,
+      endsAt: endsAt.getTime(),
+      peer: call.peer,
+      lostSince: null,
+      openedAt: tx.now.getTime(),
+      releasedAt: null,
+      connected: false,
+      signatures: 0,
+      cut: null,
+      cutOrderedAt: 0,
+    }),
+  )
+  return done(permitOf(world, session, recording, input.source, tx.now, opened))
+}
+
+function permitOf(
+  world: World,
+  session: Permit['session'],
+  recording: Permit['recording'],
+  source: string,
+  now: Date,
+  opened: Opened,
+): Permit {
+  const { user, target, account, safe, grant, lease, credential } = opened
+  return {
+    session,
+    recording,
+    user: { id: user.id, name: user.name },
+    account: { id: account.id, name: account.name, login: account.login },
+    target: {
+      id: target.id,
+      name: target.name,
+      protocol: target.protocol,
+      host: target.host,
+      port: target.port,
+      pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
+    },
+    safe: { id: safe.id, name: safe.name },
+    grant: grant.id,
+    lease: lease.id,
+    actions: grant.actions,
+    inputPolicy: safe.input_policy,
+    startedAt: now.toISOString(),
+    endsAt: opened.endsAt.toISOString(),
+    policyDigest: opened.policyDigest,
+    quotaBytes: world.settings.quotaBytes,
+    source,
+    auditorLists: opened.links,
+    auditCheckpoint: world.vault.auditCheckpoint,
+    credential:
+      credential.kind === 'ssh-key' && credential.public_key !== null
+        ? { kind: 'ssh-key', publicKey: credential.public_key }
+        : { kind: 'password' },
+  }
+}
+
+async function auditRefused(
+  world: World,
+  input: Input<'session.open'>,
+  proof: Proof,
+  refusal: Refusal,
+): Promise<void> {
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'session.refused',
+      userName: proof.name,
+      target: input.target,
+      account: input.account ?? '',
+      code: refusal.code,
+      why: refusal.message,
+      actor: { kind: 'user', id: proof.user, name: proof.name },
+      source: input.source,
+    }),
+  )
+}

@@ -1,0 +1,92 @@
+import { currentCredential, readAccount } from '../accounts/account.ts'
+import { takeField } from '../accounts/credential.ts'
+import { parseUserauthRequest } from '../identity/userauth.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Secret } from '../kernel/secret.ts'
+import { parsePrivateKey, signSsh } from '../release/ssh-private-key.ts'
+import type { Row } from '../rows.ts'
+import type { Handler, World } from '../world.ts'
+import { refOf, sessionOf } from './start.ts'
+
+/** Signatures that one session gets, and milliseconds after its start in which it gets them. */
+const mostSignatures = 4
+const signWithin = 120_000
+
+/**
+ * Signs the request with which the recorder logs in to the target. The private key never leaves.
+ *
+ * SECURITY: it signs a userauth request of this account's login name and key, and nothing else, so that a recorder
+ * can have neither another message signed nor another account's login.
+ */
+export const sessionSign: Handler<'session.sign'> = async (call, input) => {
+  const { world } = call
+  const found = sessionOf(world, call.peer, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  const now = world.vault.clock().getTime()
+  if (session.releasedAt === null || session.connected || now - session.releasedAt > signWithin)
+    return refuse('conflict', 'this session does not log in now', 'open another session')
+  if (session.signatures >= mostSignatures)
+    return refuse('rate_limited', 'this session has had its signatures', 'open another session')
+  session.signatures += 1
+
+  const { database, guard } = world.vault
+  const account = await readAccount(database, guard, session.account)
+  const credential = await currentCredential(database, guard, session.account)
+  if (account === undefined || credential?.kind !== 'ssh-key' || credential.public_key === null)
+    return refuse('conflict', 'this account logs in by password')
+  const data = Buffer.from(input.data, 'base64')
+  const request = parseUserauthRequest(data)
+  const isOurs =
+    request !== undefined &&
+    request.user === account.login &&
+    request.algorithm === input.algorithm &&
+    request.key.toString('base64') === credential.public_key
+  if (!isOurs) return refuse('forbidden', 'data: not a login of this account with its key')
+
+  const signature = await sign(world, account, credential, input.algorithm, data)
+  if (!signature.ok) return signature
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'session.signed',
+      algorithm: input.algorithm,
+      ...refOf(session),
+      actor: { kind: 'plane', plane: 'recorder' },
+    }),
+  )
+  return done({ signature: signature.value.toString('base64') })
+}
+
+async function sign(
+  world: World,
+  account: Row<'account'>,
+  credential: Row<'credential'>,
+  algorithm: string,
+  data: Uint8Array,
+): Promise<Outcome<Buffer>> {
+  using text = await takeField(world, account, credential, 'private-key')
+  using passphrase = await takePassphrase(world, account, credential)
+  const key = text.expose((bytes) =>
+    passphrase === undefined
+      ? parsePrivateKey(bytes, undefined)
+      : passphrase.expose((words) => parsePrivateKey(bytes, words)),
+  )
+  if (!key.ok) return key
+  const signature = signSsh(key.value, algorithm, data)
+  return signature === undefined ? refuse('invalid', 'algorithm: this key does not sign so') : done(signature)
+}
+
+async function takePassphrase(
+  world: World,
+  account: Row<'account'>,
+  credential: Row<'credential'>,
+): Promise<Secret | undefined> {
+  const kept = await world.vault.database
+    .selectFrom('secret_payload')
+    .select('field')
+    .where('account', '=', account.id)
+    .where('version', '=', credential.version)
+    .where('field', '=', 'passphrase')
+    .executeTakeFirst()
+  return kept === undefined ? undefined : takeField(world, account, credential, 'passphrase')
+}

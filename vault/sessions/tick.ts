@@ -1,0 +1,66 @@
+import { endDueLeases } from '../checkout/lease.ts'
+import { isDatabaseAway } from '../transact.ts'
+import type { World } from '../world.ts'
+import { endLost } from './end.ts'
+import { claimWithin, takeUpSessions } from './hello.ts'
+
+const tickMs = 1_000
+/** Milliseconds after which a session that was opened and never started is given up. */
+const startWithin = 60_000
+
+/**
+ * Does, every second, what time does: cuts sessions whose time is up, gives up those whose worker is gone, and ends
+ * leases. Survives the database being away.
+ */
+export function startTicking(world: World): AsyncDisposable {
+  let isTaken = false
+  let running: Promise<void> | undefined
+  const tick = async () => {
+    world.live.tick()
+    try {
+      if (!isTaken) {
+        await takeUpSessions(world)
+        isTaken = true
+      }
+      await endLost(world, lostSessions(world))
+      if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
+    } catch (error) {
+      if (!isDatabaseAway(error)) world.onFault('tick', error)
+    }
+  }
+  const timer = setInterval(() => {
+    running ??= tick().finally(() => {
+      running = undefined
+    })
+  }, tickMs)
+  running = tick().finally(() => {
+    running = undefined
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+function lostSessions(world: World) {
+  const now = world.vault.clock().getTime()
+  return world.live
+    .where(
+      (session) =>
+        (session.lostSince !== null && now - session.lostSince >= claimWithin) ||
+        (session.releasedAt === null && session.openedAt !== null && now - session.openedAt >= startWithin),
+    )
+    .map((session) => session.id)
+}
+
+async function hasDueLease(world: World): Promise<boolean> {
+  const due = await world.vault.database
+    .selectFrom('lease')
+    .select('id')
+    .where('ended_at', 'is', null)
+    .where('until', '<=', world.vault.clock())
+    .executeTakeFirst()
+  return due !== undefined
+}

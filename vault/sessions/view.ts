@@ -1,0 +1,114 @@
+import type { RecordingView, SessionView } from '../contract.ts'
+import { isId, type RecordingId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import type { Row } from '../rows.ts'
+import { sightOf } from '../safes/sight.ts'
+import type { Call, Handler, World } from '../world.ts'
+
+/** How a session is shown. */
+export function viewSession(row: Row<'session'>): SessionView {
+  return {
+    id: row.id,
+    recording: row.recording_id,
+    user: row.user_name,
+    account: row.account_name,
+    target: row.target_name,
+    protocol: row.protocol,
+    grant: row.grant_id,
+    source: row.source,
+    state: row.state,
+    startedAt: row.started_at.toISOString(),
+    endsAt: row.ends_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+    endReason: row.end_reason,
+    credentialSetByOther: row.credential_set_by_other,
+  }
+}
+
+type Recorded = Row<'session'> & {
+  readonly recording_state: Row<'recording'>['state']
+  readonly size_bytes: number
+}
+
+export function viewRecording(row: Recorded): RecordingView {
+  return {
+    id: row.recording_id,
+    session: row.id,
+    user: row.user_name,
+    account: row.account_name,
+    target: row.target_name,
+    protocol: row.protocol,
+    grant: row.grant_id,
+    source: row.source,
+    startedAt: row.started_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+    endReason: row.end_reason,
+    state: row.recording_state,
+    sizeBytes: row.size_bytes,
+  }
+}
+
+function recorded(db: World['vault']['database']) {
+  return db
+    .selectFrom('session')
+    .innerJoin('recording', 'recording.session_id', 'session.id')
+    .selectAll('session')
+    .select(['recording.state as recording_state', 'recording.size_bytes'])
+}
+
+/** The recording of an id, with its session. */
+export async function findRecording(world: World, id: RecordingId): Promise<Recorded | undefined> {
+  return recorded(world.vault.database).where('recording.id', '=', id).executeTakeFirst()
+}
+
+const listedAtOnce = 1_000
+
+export const sessionList: Handler<'session.list'> = async (call, input) => {
+  const sight = await sightOf(call)
+  let query = call.world.vault.database
+    .selectFrom('session')
+    .selectAll()
+    .orderBy('started_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(input.limit ?? listedAtOnce)
+  if (input.live === true) query = query.where('state', '<>', 'ended')
+  if (!sight.all) {
+    const safes = sight.safesWith('approve')
+    query = query.where((eb) =>
+      eb.or([eb('user_id', '=', sight.user), ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)])]),
+    )
+  }
+  return done((await query.execute()).map(viewSession))
+}
+
+export const sessionShow: Handler<'session.show'> = async ({ world }, { session }) => {
+  const row = await world.vault.database
+    .selectFrom('session')
+    .selectAll()
+    .where('id', '=', session)
+    .executeTakeFirst()
+  return row === undefined ? refuse('not_found', 'there is no such session') : done(viewSession(row))
+}
+
+export const recordingList: Handler<'recording.list'> = async (call: Call, input) => {
+  const sight = await sightOf(call)
+  let query = recorded(call.world.vault.database)
+    .orderBy('session.started_at', 'desc')
+    .orderBy('session.id', 'desc')
+    .limit(input.limit ?? listedAtOnce)
+  if (!sight.all) {
+    const safes = sight.safesWith('approve')
+    query = query.where((eb) =>
+      eb.or([
+        eb('session.user_id', '=', sight.user),
+        ...(safes.length === 0 ? [] : [eb('session.safe_id', 'in', safes)]),
+      ]),
+    )
+  }
+  return done((await query.execute()).map(viewRecording))
+}
+
+export const recordingShow: Handler<'recording.show'> = async ({ world }, { recording }) => {
+  const row = isId('rec', recording) ? await findRecording(world, recording) : undefined
+  return row === undefined ? refuse('not_found', 'there is no such recording') : done(viewRecording(row))
+}

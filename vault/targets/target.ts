@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import type { TargetView } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { canonicalJson, encodeParts } from '../kernel/encoding.ts'
+import { isId, type SafeId, type TargetId } from '../kernel/id.ts'
+import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
+
+type Db = Kysely<Database>
+
+/** A host key that a person approved for a target. `type` is empty where only the fingerprint was given. */
+export type Pin = { readonly type: string; readonly fingerprint: string; readonly approvedBy: string }
+
+const pinsShape = z.array(
+  z.strictObject({ type: z.string(), fingerprint: z.string(), approvedBy: z.string() }),
+)
+
+/** The pins of a target's row. */
+export function pinsOf(target: Row<'target'>): readonly Pin[] {
+  return pinsShape.parse(JSON.parse(target.pins))
+}
+
+export function writePins(pins: readonly Pin[]): string {
+  return canonicalJson(pins.map(({ type, fingerprint, approvedBy }) => ({ type, fingerprint, approvedBy })))
+}
+
+/** Is this the text of a SHA-256 fingerprint, as OpenSSH prints it? */
+export function isFingerprint(text: string): boolean {
+  return /^SHA256:[A-Za-z0-9+/]{43}$/.test(text)
+}
+
+/**
+ * What a binding binds to: the target's identity (id, protocol, address, pinned keys) and the login name there.
+ * Another address or key gives another digest, and no release until somebody binds again.
+ */
+export function bindingDigest(target: Row<'target'>, login: string): Buffer {
+  const pins = pinsOf(target)
+    .map((pin) => pin.fingerprint)
+    .sort()
+  return createHash('sha256')
+    .update(
+      encodeParts(
+        'tagout/v1/target-binding',
+        target.id,
+        target.protocol,
+        target.host,
+        String(target.port),
+        canonicalJson(pins),
+        login,
+      ),
+    )
+    .digest()
+}
+
+/** The target of an id or a name, in any case of letters; a removed one is not found. */
+export async function findTarget(
+  db: Db,
+  checker: Checker,
+  reference: string,
+  lock: 'read' | 'update' = 'read',
+): Promise<Row<'target'> | undefined> {
+  const base = db.selectFrom('target').selectAll().where('removed_at', 'is', null)
+  const query = isId('tgt', reference)
+    ? base.where('id', '=', reference as TargetId)
+    : base.where((eb) => eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()))
+  return checkedOne(
+    checker,
+    'target',
+    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+  )
+}
+
+/** How targets are shown. */
+export async function showTargets(
+  db: Db,
+  checker: Checker,
+  targets: readonly Row<'target'>[],
+): Promise<readonly TargetView[]> {
+  if (targets.length === 0) return []
+  const safes = await db
+    .selectFrom('safe')
+    .selectAll()
+    .where('id', 'in', [...new Set(targets.map((target) => target.safe_id))])
+    .execute()
+  const names = new Map<SafeId, string>(checked(checker, 'safe', safes).map((safe) => [safe.id, safe.name]))
+  return targets.map((target) => ({
+    id: target.id,
+    name: target.name,
+    safe: names.get(target.safe_id) ?? '',
+    protocol: target.protocol,
+    host: target.host,
+    port: target.port,
+    pins: pinsOf(target),
+    changedKey:
+      target.changed_key === null || target.changed_key_at === null
+        ? null
+        : {
+            type: target.changed_key_type ?? '',
+            fingerprint: target.changed_key,
+            seenAt: target.changed_key_at.toISOString(),
+          },
+    createdAt: target.created_at.toISOString(),
+  }))
+}
+
+export async function showTarget(db: Db, checker: Checker, target: Row<'target'>): Promise<TargetView> {
+  const [view] = await showTargets(db, checker, [target])
+  if (view === undefined) throw new TypeError('a target that was read is shown')
+  return view
+}

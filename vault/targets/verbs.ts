@@ -1,0 +1,152 @@
+import { bindAccounts } from '../accounts/binding.ts'
+import { findSafe } from '../safes/safe.ts'
+import { sightOf } from '../safes/sight.ts'
+import { newId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { checked, insertGuarded, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import { by, type Handler, nameOf } from '../world.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { findTarget, isFingerprint, pinsOf, showTarget, showTargets, writePins } from './target.ts'
+
+const noTarget = refuse('not_found', 'there is no such target')
+const badFingerprint = 'not a fingerprint of the form SHA256:…'
+
+export const targetAdd: Handler<'target.add'> = async (call, input) => {
+  const address = parseAddress(input.address)
+  if (!address.ok) return address
+  const { pin } = input
+  if (pin !== undefined && !isFingerprint(pin)) return refuse('invalid', `pin: ${badFingerprint}`)
+  return transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    if (safe === undefined)
+      return refuse('not_found', 'there is no such safe', 'add it first: tagout safe add')
+    if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
+      return refuse('conflict', `there is a target ${input.name} already`, 'choose another name')
+    const pins = pin === undefined ? [] : [{ type: '', fingerprint: pin, approvedBy: nameOf(call) }]
+    const row = await insertGuarded(tx, 'target', {
+      id: newId('tgt', tx.now.getTime()),
+      name: input.name,
+      safe_id: safe.id,
+      ...address.value,
+      pins: writePins(pins),
+      created_at: tx.now,
+      removed_at: null,
+      changed_key_type: null,
+      changed_key: null,
+      changed_key_at: null,
+    })
+    const target = { target: row.id, targetName: row.name }
+    await tx.audit({
+      kind: 'target.added',
+      address: formatAddress(address.value),
+      ...target,
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    if (pin !== undefined)
+      await tx.audit({ kind: 'target.pinned', type: '', fingerprint: pin, ...target, ...by(call) })
+    return done(await showTarget(tx.db, tx.guard, row))
+  })
+}
+
+export const targetList: Handler<'target.list'> = async (call) => {
+  const { database, guard } = call.world.vault
+  const sight = await sightOf(call)
+  const rows = checked(
+    guard,
+    'target',
+    await database.selectFrom('target').selectAll().where('removed_at', 'is', null).orderBy('name').execute(),
+  )
+  if (sight.all) return done(await showTargets(database, guard, rows))
+  const safes = new Set(sight.safesWith('use', 'reveal', 'approve', 'manage'))
+  const granted =
+    sight.granted.length === 0
+      ? []
+      : await database
+          .selectFrom('binding')
+          .select('target_id')
+          .where('account_id', 'in', sight.granted)
+          .execute()
+  const targets = new Set(granted.map((row) => row.target_id))
+  const seen = rows.filter((row) => safes.has(row.safe_id) || targets.has(row.id))
+  return done(await showTargets(database, guard, seen))
+}
+
+export const targetShow: Handler<'target.show'> = async ({ world }, { target }) => {
+  const row = await findTarget(world.vault.database, world.vault.guard, target)
+  return row === undefined ? noTarget : done(await showTarget(world.vault.database, world.vault.guard, row))
+}
+
+/** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again. */
+export const targetAddress: Handler<'target.address'> = async (call, input) => {
+  const address = parseAddress(input.address)
+  if (!address.ok) return address
+  return transact(call.world, async (tx) => {
+    const row = await findTarget(tx.db, tx.guard, input.target, 'update')
+    if (row === undefined) return noTarget
+    const before = formatAddress(row)
+    const after = await updateGuarded(tx, 'target', row, { ...address.value })
+    call.world.scans.take(row.id)
+    await tx.audit({
+      kind: 'target.address',
+      address: formatAddress(address.value),
+      before,
+      target: row.id,
+      targetName: row.name,
+      ...by(call),
+    })
+    return done(await showTarget(tx.db, tx.guard, after))
+  })
+}
+
+/** Pins a host key in place of earlier ones and binds the target's accounts to what the target then is. */
+export const targetPin: Handler<'target.pin'> = async (call, { target: reference, fingerprint }) => {
+  if (!isFingerprint(fingerprint)) return refuse('invalid', `fingerprint: ${badFingerprint}`)
+  return transact(call.world, async (tx) => {
+    const row = await findTarget(tx.db, tx.guard, reference, 'update')
+    if (row === undefined) return noTarget
+    const seen = call.world.scans.get(row.id)?.find((key) => key.fingerprint === fingerprint)
+    const known = pinsOf(row).find((pin) => pin.fingerprint === fingerprint)
+    const type =
+      seen?.type ?? known?.type ?? (row.changed_key === fingerprint ? row.changed_key_type : '') ?? ''
+    const after = await updateGuarded(tx, 'target', row, {
+      pins: writePins([{ type, fingerprint, approvedBy: nameOf(call) }]),
+      changed_key_type: null,
+      changed_key: null,
+      changed_key_at: null,
+    })
+    await tx.audit({
+      kind: 'target.pinned',
+      type,
+      fingerprint,
+      target: row.id,
+      targetName: row.name,
+      ...by(call),
+    })
+    await bindAccounts(tx, call, after)
+    return done(await showTarget(tx.db, tx.guard, after))
+  })
+}
+
+export const targetRemove: Handler<'target.remove'> = async (call, { target: reference }) =>
+  transact(call.world, async (tx) => {
+    const row = await findTarget(tx.db, tx.guard, reference, 'update')
+    if (row === undefined) return noTarget
+    const account = await tx.db
+      .selectFrom('account')
+      .select('login')
+      .where('target_id', '=', row.id)
+      .where('removed_at', 'is', null)
+      .executeTakeFirst()
+    if (account !== undefined)
+      return refuse(
+        'conflict',
+        `${row.name} has the account ${account.login}`,
+        'remove its accounts first: tagout account remove',
+      )
+    await updateGuarded(tx, 'target', row, { removed_at: tx.now })
+    await tx.audit({ kind: 'target.removed', target: row.id, targetName: row.name, ...by(call) })
+    return done(null)
+  })

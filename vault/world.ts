@@ -1,0 +1,107 @@
+import { createHmac } from 'node:crypto'
+import type { z } from 'zod'
+import type { Actor } from './audit/entry.ts'
+import type { VerbAnswer, VerbName, verbs } from './contract.ts'
+import type { Caller } from './doors.ts'
+import type { BackOff } from './identity/back-off.ts'
+import type { ShortLived } from './identity/short-lived.ts'
+import type { Proof } from './identity/proof.ts'
+import type { Id, LoginId } from './kernel/id.ts'
+import type { Outcome } from './kernel/outcome.ts'
+import type { Peer } from './kernel/rpc.ts'
+import type { Vault } from './open.ts'
+import type { Principal, Relation } from './policy/facts.ts'
+import type { HostKeySeen } from './contract.ts'
+import type { Ticket } from './checkout/ticket.ts'
+import type { LiveSessions } from './sessions/live.ts'
+import type { Workers } from './sessions/workers.ts'
+
+/** What a site decides about sessions; see `config.ts`. */
+export type Settings = {
+  readonly quotaBytes: number
+  readonly longestSessionSeconds: number
+  /** Where the console answers, for enrolment links; a path is given where it is unknown. */
+  readonly version: string
+}
+
+/** All that the vault's verbs work with: the keys and tables, and what lives in memory only. */
+export type World = {
+  readonly vault: Vault
+  readonly settings: Settings
+  readonly backOff: BackOff
+  /** Ends what is due now instead of at the next tick. */
+  readonly workers: Workers
+  readonly live: LiveSessions
+  readonly proofs: ShortLived<Proof>
+  readonly tickets: ShortLived<Ticket>
+  readonly scans: ShortLived<readonly HostKeySeen[]>
+  readonly challenges: ShortLived<{ readonly auditor: string }>
+  /** Later than the table where a row of it is rolled back. */
+  readonly totpSteps: ShortLived<number>
+  /** When a login was last written as seen. */
+  readonly seen: ShortLived<LoginId>
+  readonly onFault: (what: string, error: unknown) => void
+}
+
+/** One call of a verb, after it was decided. */
+export type Call = {
+  readonly world: World
+  readonly principal: Principal
+  readonly actor: Actor
+  readonly peer: Peer
+  /** Where the person sits, as far as their login says. */
+  readonly source?: string
+}
+
+export type Input<Name extends VerbName> = z.output<(typeof verbs)[Name]['input']>
+export type Handler<Name extends VerbName> = (
+  call: Call,
+  input: Input<Name>,
+) => Promise<Outcome<VerbAnswer<Name>>>
+export type Handlers = { readonly [Name in VerbName]: Handler<Name> }
+export type Relate<Name extends VerbName> = (call: Call, input: Input<Name>) => Promise<Relation>
+export type Relations = { readonly [Name in VerbName]?: Relate<Name> }
+
+/** The principal as the audit log names them. */
+export function actorOf(principal: Principal, caller: Caller): Actor {
+  switch (principal.kind) {
+    case 'local':
+      return { kind: 'local', uid: principal.uid }
+    case 'user':
+      return { kind: 'user', id: principal.id, name: principal.name }
+    case 'recorder':
+      return { kind: 'plane', plane: 'recorder' }
+    case 'anyone':
+      return caller.kind === 'local' ? { kind: 'local', uid: caller.uid } : { kind: 'nobody' }
+  }
+}
+
+/** What stands for a token in tables and in memory. Needs an open vault: a table alone cannot be given one. */
+export function tokenHash(world: World, token: string): Buffer {
+  return createHmac('sha256', world.vault.purposeKey('token')).update(token).digest()
+}
+
+/** The user who asks, where only users can. */
+export function userOf(call: Call): Principal & { readonly kind: 'user' } {
+  if (call.principal.kind !== 'user') throw new TypeError('asked by nobody that is a user')
+  return call.principal
+}
+
+/** The name under which somebody's act is kept in a row. */
+export function nameOf(call: Call): string {
+  switch (call.principal.kind) {
+    case 'user':
+      return call.principal.name
+    case 'local':
+      return `local:${call.principal.uid}`
+    default:
+      return call.principal.kind
+  }
+}
+
+/** The audit fields that each entry of this call has. */
+export function by(call: Call): { readonly actor: Actor; readonly source?: string } {
+  return call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
+}
+
+export type { Id }
