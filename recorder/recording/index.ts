@@ -4,6 +4,7 @@ import type { Permit } from '../../vault/contract.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import type { RecordingStore } from '../store/index.ts'
 import { makeHeader } from './header.ts'
+import { sealer } from './sealer.ts'
 import { RecordingWriter, type WriterEvents } from './writer.ts'
 
 export type { AppendedFrame, Mark } from '../replay/frame.ts'
@@ -30,6 +31,7 @@ export type OpenRecordingOptions = WriterEvents & {
  */
 export async function openRecording(options: OpenRecordingOptions): Promise<RecordingWriter> {
   const { permit, chain, store, node, worker } = options
+  await sealer.ready()
   const header = await makeHeader(permit, chain, { node, worker })
   const file = await store.create(permit.recording, permit.startedAt, header.bytes)
   try {

@@ -37,8 +37,8 @@ port.on('message', (orders: readonly SealOrder[]) => {
   send()
 })
 
-const sweeper = setInterval(sweep, sweepEveryMs)
-sweeper.unref()
+setInterval(sweep, sweepEveryMs).unref()
+port.postMessage([])
 
 function carryOut(order: SealOrder): void {
   if (order.op === 'open') {

@@ -18,11 +18,18 @@ class Sealer {
   readonly #waiting = new Set<number>()
   readonly #pool: ArrayBuffer[] = []
   #worker: Worker | undefined
+  #isReady: Promise<void> = Promise.resolve()
   #orders: SealOrder[] = []
   #transfers: ArrayBuffer[] = []
   #nextId = 1
   #watcher: NodeJS.Timeout | undefined
   #watchedAt = 0
+
+  /** Resolves when the thread runs: what is sent from then on is not kept waiting by its start. */
+  ready(): Promise<void> {
+    this.#thread()
+    return this.#isReady
+  }
 
   add(listener: SealListener): number {
     const id = this.#nextId++
@@ -79,6 +86,11 @@ class Sealer {
       name: 'sealing',
       // Files are opened here and closed there.
       trackUnmanagedFds: false,
+    })
+    // The thread says a first word, of no reports, when it listens.
+    this.#isReady = new Promise((resolve) => {
+      worker.once('message', () => resolve())
+      worker.once('exit', () => resolve())
     })
     worker.on('message', (reports: readonly SealReport[]) => {
       for (const report of reports) {

@@ -45,7 +45,8 @@ export type ReadHeader = {
 }
 
 export const footerBytes = recordHeadBytes + 16
-const footerText = new TextEncoder().encode('TGR-END\n')
+/** The last bytes of a recording that was closed in order. */
+export const footerText = new TextEncoder().encode('TGR-END\n')
 
 /**
  * Finds a recording's header and segments. Reads little: the head and the tail of a complete recording; of an

@@ -16,7 +16,7 @@ import {
 } from './record.ts'
 import { type Break, type FileRecord, isRecord, RecordScan } from './record-scan.ts'
 import type { ByteSource } from './source.ts'
-import { footerBytes, type ReadHeader, readEnd, readHeader } from './structure.ts'
+import { footerBytes, footerText, type ReadHeader, readHeader } from './structure.ts'
 import { leafHash, ReadTree } from './tree.ts'
 
 /** A checkpoint as the vault keeps it (`session.checkpoint`). */
@@ -105,7 +105,9 @@ export async function verifyRecording(
     checkKnown(sodium, read, known, progress)
     return await verifyRecords(sodium, source, known, progress)
   } catch (error) {
-    if (error instanceof Tampered) return tampered(error.at, error.message, progress)
+    // A changed length shows only further on: what is certain is that all is well up to the last good signature.
+    if (error instanceof Tampered)
+      return tampered(Math.min(error.at, progress.vouched), error.message, progress, error.at)
     if (error instanceof FormatError) return tampered(progress.vouched, error.message, progress)
     throw error
   }
@@ -139,7 +141,7 @@ async function verifyRecords(
   const scan = new RecordScan(source, read.end)
   let toReport = 0
   for (let found = await scan.next(); found !== undefined; found = await scan.next()) {
-    if (!isRecord(found)) return verifyBreak(sodium, source, progress, found)
+    if (!isRecord(found)) return verifyBreak(source, progress, found)
     if (found.type === recordTypes.final) return verifyFinal(sodium, source, progress, found)
     await verifyRecord(sodium, progress, found)
     if (found.end > toReport) {
@@ -183,7 +185,7 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
         checkpoint.size !== offset ||
         !sameBytes(checkpoint.root, await progress.tree.root())
       )
-        throw changedBefore(progress, offset)
+        throw changedBefore(offset)
       progress.vouched = record.end
       progress.duration = Math.max(progress.duration, checkpoint.at)
       return
@@ -197,7 +199,7 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
         end.leaves !== progress.tree?.leaves ||
         end.root !== toBase64(root)
       )
-        throw changedBefore(progress, offset)
+        throw changedBefore(offset)
       await progress.roots.push(await leafHash(root))
       progress.lastRoot = root
       progress.tree = undefined
@@ -268,7 +270,7 @@ async function verifyFinal(
     !sameExtras ||
     !sameBytes(fromBase64(final.root), await progress.roots.root())
   )
-    throw changedBefore(progress, offset)
+    throw changedBefore(offset)
   if (progress.expected.size > 0)
     throw new Tampered(offset, 'it lacks what a checkpoint of the vault vouches for')
   progress.vouched = record.end
@@ -296,7 +298,7 @@ function isFooter(found: Uint8Array, offset: number): boolean {
   footer[0] = recordTypes.footer
   new DataView(footer.buffer).setUint32(1, 16)
   new DataView(footer.buffer).setBigUint64(recordHeadBytes, BigInt(offset))
-  footer.set(new TextEncoder().encode('TGR-END\n'), recordHeadBytes + 8)
+  footer.set(footerText, recordHeadBytes + 8)
   return sameBytes(found, footer.subarray(0, found.length))
 }
 
@@ -305,15 +307,10 @@ function isFooter(found: Uint8Array, offset: number): boolean {
  * nothing after it (or, after a power failure, zeros). Signed records further on, or a signed end, mean that the file
  * went on and was changed here.
  */
-async function verifyBreak(
-  sodium: Sodium,
-  source: ByteSource,
-  progress: Progress,
-  found: Break,
-): Promise<RecordingVerdict> {
+async function verifyBreak(source: ByteSource, progress: Progress, found: Break): Promise<RecordingVerdict> {
   const { offset } = found
-  if ((await readEnd(sodium, source, progress.read)) !== undefined)
-    throw new Tampered(offset, 'it has a signed end, and was changed before that')
+  if (await endsWithFooter(source))
+    throw new Tampered(offset, 'it was closed in order, and changed before its end')
   if (await isZero(source, offset)) return incomplete(progress, offset)
   if (found.kind === 'malformed') throw new Tampered(offset, 'a record is none')
   const type = (await source.read(offset, 1))[0] as number
@@ -321,6 +318,11 @@ async function verifyBreak(
   if (await holdsMarker(source, offset, ownMarker))
     throw new Tampered(offset, 'signed records follow on one that is cut short')
   return incomplete(progress, offset)
+}
+
+async function endsWithFooter(source: ByteSource): Promise<boolean> {
+  const last = await source.read(Math.max(0, source.size - footerText.length), footerText.length)
+  return sameBytes(last, footerText)
 }
 
 async function isZero(source: ByteSource, from: number): Promise<boolean> {
@@ -336,11 +338,8 @@ async function holdsMarker(source: ByteSource, from: number, except: number): Pr
   return false
 }
 
-function changedBefore(progress: Progress, offset: number): Tampered {
-  return new Tampered(
-    progress.vouched,
-    `what was recorded between byte ${progress.vouched} and byte ${offset} was changed`,
-  )
+function changedBefore(offset: number): Tampered {
+  return new Tampered(offset, 'what was recorded is not what was signed')
 }
 
 function incomplete(progress: Progress, at: number): RecordingVerdict {
@@ -362,10 +361,11 @@ function incomplete(progress: Progress, at: number): RecordingVerdict {
   }
 }
 
-function tampered(at: number, why: string, progress?: Progress): RecordingVerdict {
+function tampered(at: number, why: string, progress?: Progress, seen: number = at): RecordingVerdict {
+  const where = seen > at ? `between byte ${at} and byte ${seen}` : `at byte ${at}`
   const verdict = {
     state: 'tampered' as const,
-    sentence: `The recording was tampered with: ${why} (byte ${at}).`,
+    sentence: `The recording was tampered with ${where}: ${why}.`,
     at,
     chunks: progress?.chunks ?? 0,
     duration: progress?.duration ?? 0,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { RecordingWriter } from '../../recorder/recording/index.ts'
 import { framesOf, recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
 import type { Row } from './row.ts'
 
@@ -92,7 +93,7 @@ async function manyShells(): Promise<readonly Row[]> {
   await using room = await recordingRoom()
   const heap = process.memoryUsage().rss
   const from = performance.now()
-  const writers = []
+  const writers: RecordingWriter[] = []
   for (let at = 0; at < 2000; at += 1) writers.push(await room.record())
   const opening = (performance.now() - from) / 1000
   for (const writer of writers)

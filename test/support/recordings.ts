@@ -1,12 +1,11 @@
+import { openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
-import {
-  type OpenRecordingOptions,
-  openRecording,
-  type RecordingWriter,
-} from '../../recorder/recording/index.ts'
+import { makeHeader } from '../../recorder/recording/header.ts'
+import { type OpenRecordingOptions, openRecording } from '../../recorder/recording/index.ts'
+import { RecordingWriter } from '../../recorder/recording/writer.ts'
 import {
   type ByteSource,
   type Frame,
@@ -24,6 +23,7 @@ import {
   openGroupKeys,
 } from '../../vault/auditors/index.ts'
 import type { AuditorListLink, Permit } from '../../vault/contract.ts'
+import type { Fault } from '../../vault/kernel/fault.ts'
 import { newId } from '../../vault/kernel/id.ts'
 import type { Outcome } from '../../vault/kernel/outcome.ts'
 
@@ -122,4 +122,20 @@ export function joined(frames: readonly Frame[], kind: 'output' | 'stderr' | 'in
 export function valueOf<T>(outcome: Outcome<T>): T {
   if (!outcome.ok) throw new Error(outcome.refusal.message)
   return outcome.value
+}
+
+/** A writer over a file that is not a recording's: a device, a pipe. */
+export async function writerOver(
+  path: string,
+  flags: number,
+): Promise<{ readonly writer: RecordingWriter; readonly failures: readonly Fault[]; readonly fd: number }> {
+  await using room = await recordingRoom()
+  const permit = somePermit()
+  const header = await makeHeader(permit, room.chain, { node: 'node-1', worker: 'worker-1' })
+  const failures: Fault[] = []
+  const fd = openSync(path, flags)
+  const writer = new RecordingWriter(header, permit.recording, fd, permit, {
+    onFailed: (fault) => failures.push(fault),
+  })
+  return { writer, failures, fd }
 }
