@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { Fault } from '../kernel/fault.ts'
 import type { AuditLeafView } from '../contract.ts'
@@ -84,7 +84,7 @@ export async function listEntries(
   if (from !== undefined) query = query.where('leaf.seq', '>=', from)
   if (kind !== undefined) {
     const text = Buffer.from(`"kind":${JSON.stringify(kind)}`)
-    query = query.where((eb) => eb(eb.fn<number>('position', [eb.val(text), 'entry.body']), '>', 0))
+    query = query.where(sql<boolean>`position(${text}::bytea in entry.body) > 0`)
   }
   const rows = await query.execute()
   const views = rows.map(({ seq, unproven, body }) => view(seq, body, unproven))
