@@ -21,7 +21,8 @@ export const accountAdd: Handler<'account.add'> = async (call, input) => {
   const opened = openArrived(call.world, `${named.name}/${input.login}`, input.credential)
   if (!opened.ok) return opened
   using arrived = opened.value
-  return transact(call.world, async (tx) => {
+  // Awaited here: the secret is disposed of when this function returns.
+  return await transact(call.world, async (tx) => {
     const target = await findTarget(tx.db, tx.guard, named.id, 'update')
     if (target === undefined) return refuse('not_found', 'there is no such target')
     const name = `${target.name}/${input.login}`
@@ -90,7 +91,7 @@ export const accountSecret: Handler<'account.secret'> = async (call, input) => {
   const opened = openArrived(call.world, named.name, input.credential)
   if (!opened.ok) return opened
   using arrived = opened.value
-  return transact(call.world, async (tx) => {
+  return await transact(call.world, async (tx) => {
     const account = await findAccount(tx.db, tx.guard, named.id, 'update')
     if (account === undefined) return noAccount
     await keepCredential(tx, call, account, arrived)
