@@ -1,12 +1,13 @@
 import '@patternfly/react-core/dist/styles/base.css'
 import '@xterm/xterm/css/xterm.css'
-import './console.css'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { Refused } from './api.ts'
 import { followColourScheme } from './shell/colour-scheme.ts'
+// Last, so that it wins over the components' own styles.
+import './console.css'
 
 const client = new QueryClient({
   defaultOptions: {

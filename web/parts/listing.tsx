@@ -100,7 +100,7 @@ export function Listing<Row extends { readonly id?: string }>(props: {
                 <Td
                   key={title}
                   dataLabel={title}
-                  modifier={actions === true ? 'fitContent' : 'breakWord'}
+                  {...(actions === true ? { modifier: 'fitContent' as const } : {})}
                   isActionCell={actions === true}
                 >
                   {cell(row)}

@@ -28,7 +28,7 @@ export function Page(props: {
         </Flex>
       </PageSection>
       <PageSection hasBodyWrapper={false} isFilled>
-        {props.children}
+        <div>{props.children}</div>
       </PageSection>
     </>
   )

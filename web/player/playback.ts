@@ -45,6 +45,10 @@ export class Playback {
   readonly #screen: Screen
   readonly #listeners = new Set<() => void>()
   #state: PlaybackState
+  /** Where it stands; the state that listeners see follows once a picture. */
+  #position = 0
+  /** Time that passed and has not been played yet: several frames can fall into one picture. */
+  #budget = 0
   /** Counts seeks: a run that finds another number here is over. */
   #run = 0
   #waiting: Waiting | undefined
@@ -107,7 +111,7 @@ export class Playback {
 
   setChannel(channel: number): void {
     this.#set({ channel })
-    this.seek(this.#state.position)
+    this.seek(this.#position)
   }
 
   /** Goes to `position` (nanoseconds): the screen is built from the keyframe before it. */
@@ -116,7 +120,9 @@ export class Playback {
     this.#run += 1
     this.#waiting?.resolve()
     this.#waiting = undefined
-    this.#set({ position: to, ended: false, seeking: true, error: null, skipped: 0 })
+    this.#position = to
+    this.#budget = 0
+    this.#set({ ended: false, seeking: true, error: null, skipped: 0 })
     void this.#play(this.#run, to)
   }
 
@@ -135,8 +141,8 @@ export class Playback {
     try {
       for await (const frame of this.#frames.seek(from)) {
         if (run !== this.#run) return
-        if (frame.at > this.#state.position) {
-          this.#set({ seeking: false })
+        if (frame.at > this.#position) {
+          if (this.#state.seeking) this.#set({ seeking: false })
           await this.#until(frame.at)
           if (run !== this.#run) return
         }
@@ -149,7 +155,9 @@ export class Playback {
       }
       this.#set({ seeking: false })
       await this.#until(this.duration)
-      if (run === this.#run) this.#set({ playing: false, ended: true, position: this.duration })
+      if (run !== this.#run) return
+      this.#position = this.duration
+      this.#set({ playing: false, ended: true })
     } catch (error) {
       if (run === this.#run) this.#set({ playing: false, seeking: false, error })
     }
@@ -178,10 +186,16 @@ export class Playback {
 
   /** Resolves when the position has come to `until`. */
   #until(until: number): Promise<void> {
-    if (until <= this.#state.position) return Promise.resolve()
+    const reach = this.#position + this.#budget
+    if (until <= reach) {
+      this.#budget = Math.max(0, reach - Math.max(until, this.#position))
+      this.#position = Math.max(until, this.#position)
+      return Promise.resolve()
+    }
+    this.#position = reach
+    this.#budget = 0
     return new Promise((resolve) => {
       this.#waiting = { until, resolve }
-      this.#lastTick = undefined
       this.#schedule()
     })
   }
@@ -199,24 +213,30 @@ export class Playback {
     // A tab that was in the background does not jump ahead when it comes back.
     const passed = this.#lastTick === undefined ? 0 : Math.min(now - this.#lastTick, 250)
     this.#lastTick = now
+    this.#budget = 0
     const waiting = this.#waiting
-    if (waiting === undefined || !this.#state.playing) return
-    const { position, speed, skipIdle } = this.#state
-    let next = position + passed * 1e6 * speed
+    const { playing, speed, skipIdle } = this.#state
+    if (waiting === undefined || !playing) return
+    let next = this.#position + passed * 1e6 * speed
     let { skipped } = this.#state
     if (skipIdle && waiting.until - next > idleAfter) {
       skipped = waiting.until - beforeNext - next
       next = waiting.until - beforeNext
     }
-    if (next >= waiting.until) {
-      this.#waiting = undefined
-      this.#set({ position: waiting.until, skipped: 0 })
-      waiting.resolve()
-    } else this.#set({ position: next, skipped })
+    if (next < waiting.until) {
+      this.#position = next
+      this.#set({ skipped })
+      return
+    }
+    this.#waiting = undefined
+    this.#position = waiting.until
+    this.#budget = next - waiting.until
+    this.#set({ skipped: 0 })
+    waiting.resolve()
   }
 
   #set(change: Partial<PlaybackState>): void {
-    this.#state = { ...this.#state, ...change }
+    this.#state = { ...this.#state, ...change, position: this.#position }
     for (const listener of this.#listeners) listener()
   }
 }

@@ -91,7 +91,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
             return (
               <NavGroup key={group} title={group}>
                 {here.map(({ path, title }) => {
-                  const active = path === '/' ? location === '/' : location.startsWith(path)
+                  const active = location === path || (path !== '/' && location.startsWith(`${path}/`))
                   return (
                     <NavItem key={path} isActive={active}>
                       <Link href={path} aria-current={active ? 'page' : undefined}>

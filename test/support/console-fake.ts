@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import sodium from 'libsodium-wrappers'
+import type { ContentPorts } from '../../api/content.ts'
+import { makeApp } from '../../api/http/app.ts'
+import type { Limits } from '../../api/http/limit.ts'
+import { type Listening, listen } from '../../api/http/server.ts'
+import type { AskVault } from '../../api/vault-link.ts'
+import type { AuditorListLink, Role, UserView, VaultStatus } from '../../vault/contract.ts'
+import { newId } from '../../vault/kernel/id.ts'
+import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
+
+/** What the fake vault was asked, in order. */
+export type Asked = { readonly verb: string; readonly input: unknown; readonly token: string | undefined }
+
+export type FakeConsole = AsyncDisposable &
+  Listening & {
+    readonly asked: Asked[]
+    /** Answers a verb otherwise than from the table of `fakeAnswers`. */
+    readonly answers: Map<string, (input: never, user: UserView) => unknown>
+    /** Tokens that are signed in. */
+    readonly tokens: Map<string, UserView>
+    readonly signIn: (name: string, role: Role) => string
+  }
+
+/**
+ * The api's real HTTP edge over a vault that answers from memory: for tests of the edge alone, and for pages that need a state
+ * that is hard to come by. Never the only test of anything.
+ */
+export async function startFakeConsole(
+  options: {
+    readonly consoleDir?: string
+    readonly limits?: Limits
+    readonly links?: readonly AuditorListLink[]
+    readonly open?: ContentPorts['open']
+    readonly names?: readonly string[]
+  } = {},
+): Promise<FakeConsole> {
+  await sodium.ready
+  const box = sodium.crypto_box_keypair()
+  const asked: Asked[] = []
+  const answers = new Map<string, (input: never, user: UserView) => unknown>()
+  const tokens = new Map<string, UserView>()
+  const status: VaultStatus = {
+    initialised: true,
+    sealed: false,
+    intakeKey: Buffer.from(box.publicKey).toString('base64'),
+    fingerprint: 'SHA256:Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmE',
+    sealProviders: [{ kind: 'key-file' }],
+    auditors: null,
+    users: 3,
+    version: '0.1.0',
+  }
+  const signIn = (name: string, role: Role) => {
+    const token = randomBytes(24).toString('base64url')
+    tokens.set(token, userView(name, [role]))
+    return token
+  }
+  const ask: AskVault = async (verb, input, token) => {
+    asked.push({ verb, input, token })
+    if (verb === 'status') return done(status) as never
+    if (verb === 'login.start') return startLogin(input as { name: string }, signIn, tokens) as never
+    const user = token === undefined ? undefined : tokens.get(token)
+    if (user === undefined) return refuse('unauthenticated', 'the sign-in is over', 'sign in again')
+    if (verb === 'login.who') return done(user) as never
+    if (verb === 'login.end' && token !== undefined) tokens.delete(token)
+    const answer = answers.get(verb)
+    if (answer !== undefined) return done(answer(input as never, user)) as never
+    if (verb === 'auditor.lists') return done(options.links ?? []) as never
+    return done(verb.endsWith('.list') ? [] : null) as never
+  }
+  const app = makeApp(
+    {
+      ask,
+      open: options.open ?? (async () => refuse('not_found', 'there is no such recording')),
+      now: Date.now,
+      onFault: ({ error }) => console.error('fault in the api', error),
+    },
+    {
+      tls: false,
+      names: options.names ?? [],
+      sshPort: 2222,
+      consoleDir: options.consoleDir ?? '/nonexistent',
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    },
+  )
+  const listening = await listen(app, { host: '127.0.0.1', port: 0, transport: { kind: 'insecurePlain' } })
+  return { ...listening, asked, answers, tokens, signIn }
+}
+
+function startLogin(
+  { name }: { readonly name: string },
+  signIn: (name: string, role: Role) => string,
+  tokens: ReadonlyMap<string, UserView>,
+): Outcome<unknown> {
+  const roles: Readonly<Record<string, Role>> = { alice: 'admin', bob: 'operator', ingrid: 'auditor' }
+  const role = Object.hasOwn(roles, name) ? roles[name] : undefined
+  if (role === undefined) return refuse('unauthenticated', 'name, password or code is wrong')
+  const token = signIn(name, role)
+  return done({ token, user: tokens.get(token), expiresAt: new Date(Date.now() + 3600_000).toISOString() })
+}
+
+export function userView(name: string, roles: readonly Role[]): UserView {
+  return {
+    id: newId('usr'),
+    name,
+    roles,
+    state: 'active',
+    hasPassword: true,
+    hasTotp: true,
+    keys: 1,
+    createdAt: new Date(Date.now() - 86_400_000).toISOString(),
+    lastLoginAt: new Date().toISOString(),
+  }
+}
