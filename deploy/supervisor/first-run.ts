@@ -36,7 +36,7 @@ export async function openVaultAtStart(
 ): Promise<Enrolment | undefined> {
   await using vault = await connectAdmin(dataDir)
   const status = must(await vault.call('status', {}))
-  if (!status.initialised) return initialise(vault, dataDir, choice, say)
+  if (!status.initialised) return await initialise(vault, dataDir, choice, say)
   if (status.sealed) await unseal(vault, status, choice, say)
   return undefined
 }
