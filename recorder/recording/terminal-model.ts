@@ -95,7 +95,9 @@ export class TerminalModel {
       while (first > 0 && buffer.getLine(first)?.isWrapped) first -= 1
       let line = ''
       let before = ''
-      for (let row = first; row === first || buffer.getLine(row)?.isWrapped; row += 1) {
+      // Asked for a row past the last, xterm answers with the first.
+      for (let row = first; row < buffer.length; row += 1) {
+        if (row !== first && !buffer.getLine(row)?.isWrapped) break
         const cells = buffer.getLine(row)
         if (row < cursorRow) before += cells?.translateToString(false) ?? ''
         if (row === cursorRow) before += cells?.translateToString(false, 0, buffer.cursorX) ?? ''

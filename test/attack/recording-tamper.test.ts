@@ -64,17 +64,19 @@ test('the untouched recording is complete, for those who know nothing too', asyn
 })
 
 test('every flipped byte is tampering, and is located at or before where it is', async () => {
-  const parts = await pieces(made.bytes)
-  for (let at = 0; at < made.bytes.length; at += 1) {
-    const changed = made.bytes.slice()
+  const short = await scriptedRecording(room, 1)
+  const parts = await pieces(short.bytes)
+  for (let at = 0; at < short.bytes.length; at += 1) {
+    const changed = short.bytes.slice()
     changed[at] = (changed[at] as number) ^ (1 << (at % 8))
-    const verdict = await verify(changed, { checkpoints: made.known.checkpoints ?? [] })
+    // The vault's header hash would find the first of them at once; this is what the file itself tells.
+    const verdict = await verify(changed, { checkpoints: short.known.checkpoints ?? [] })
     if (verdict.state !== 'tampered') throw new Error(`byte ${at} changed, and the state is ${verdict.state}`)
     // Located: within what the next signature vouches for.
     const next = parts.find(
       ({ to, type }) => to > at && type !== recordTypes.chunk && type !== recordTypes.segment,
     )
-    expect(verdict.at).toBeLessThanOrEqual(next?.to ?? made.bytes.length)
+    expect(verdict.at).toBeLessThanOrEqual(next?.to ?? short.bytes.length)
   }
 }, 60_000)
 

@@ -172,6 +172,18 @@ test('a command that wraps over rows is one line', () => {
   ).toEqual([long])
 })
 
+test('a command at the last row is not taken together with the wrapped line at the first', () => {
+  const flood = `${'answer '.repeat(90)}\r\n$ `
+  expect(
+    commandsOf([
+      ['out', flood],
+      ['key', 'l'],
+      ['out', 'ls'],
+      ['key', '\r'],
+    ]),
+  ).toEqual(['ls'])
+})
+
 test('what is typed without echo, in full-screen programs, or not at all, is no command', () => {
   expect(
     commandsOf([
