@@ -18,6 +18,8 @@ export function limitRate(perMinute: number): RequestHandler {
     limit: perMinute,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
+    // A header that we do not believe is no reason to write to the log.
+    validate: { xForwardedForHeader: false, forwardedHeader: false },
     handler: (_request, response) =>
       sendProblem(
         response,

@@ -14,8 +14,10 @@ export type OriginOptions = { readonly tls: boolean; readonly names: readonly st
 export function checkOrigin(options: OriginOptions): RequestHandler {
   const scheme = options.tls ? 'https' : 'http'
   return (request, _response, next) => {
-    const host = request.headers.host
-    if (host === undefined || !isOurName(hostName(host), options))
+    const { host } = request.headers
+    // Node keeps the first of two: what stands in front of us may have looked at the second.
+    const hosts = request.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host')
+    if (host === undefined || hosts.length !== 1 || !isOurName(hostName(host), options))
       throw new HttpRefusal({ code: 'invalid', message: 'this is not a name of this console' }, 421)
     const site = request.headers['sec-fetch-site']
     const reads = request.method === 'GET' || request.method === 'HEAD'
