@@ -17,7 +17,12 @@ export function dataFolder(io: Io, given: string | undefined): string {
 // Read loosely: later versions say more.
 const readyFile = z.looseObject({
   console: z.string(),
-  ssh: z.looseObject({ host: z.string(), port: z.int(), hostKey: z.string().optional() }),
+  ssh: z.looseObject({
+    host: z.string(),
+    port: z.int(),
+    /** The gateway's public keys as lines of a known_hosts file, without the host. */
+    knownHosts: z.array(z.string()).optional(),
+  }),
 })
 export type Ready = z.infer<typeof readyFile>
 

@@ -12,7 +12,7 @@ export type SshConfig = { readonly config: string; readonly knownHosts: string }
 
 /** Host blocks and known_hosts lines with which plain `ssh press-3` goes through the gateway. */
 export function makeSshConfig(
-  gateway: { readonly host: string; readonly port: number; readonly hostKey: string },
+  gateway: { readonly host: string; readonly port: number; readonly publicKeys: readonly string[] },
   user: string,
   targets: readonly Login[],
   knownHostsFile: string,
@@ -35,7 +35,7 @@ export function makeSshConfig(
   ]
   return {
     config: blocks.map((lines) => `${lines.join('\n')}\n`).join('\n'),
-    knownHosts: `${hostKeyAlias} ${gateway.hostKey}\n`,
+    knownHosts: gateway.publicKeys.map((line) => `${hostKeyAlias} ${line}\n`).join(''),
   }
 }
 
@@ -58,7 +58,8 @@ ${examples(
     )
     .action(async (options: { user: string; gateway?: string; knownHosts?: boolean }) => {
       const ready = await readReady(tools.dataDir())
-      if (ready.ssh.hostKey === undefined)
+      const publicKeys = ready.ssh.knownHosts ?? []
+      if (publicKeys.length === 0)
         throw new Complaint('the gateway’s host key is not known yet', 'start the installation: npm start')
       const logins = await tools.withVault(async (vault) => {
         const grants = await vault.ask('grant.list', { user: options.user })
@@ -71,14 +72,14 @@ ${examples(
       const gateway = {
         host: options.gateway ?? ready.ssh.host,
         port: ready.ssh.port,
-        hostKey: ready.ssh.hostKey,
+        publicKeys,
       }
       const made = makeSshConfig(gateway, options.user, logins, '~/.ssh/known_hosts_tagout')
       if (tools.json()) tools.show(made, () => '')
       else if (options.knownHosts === true) tools.io.out(made.knownHosts)
       else
         tools.io.out(
-          `# Put the next line into ~/.ssh/known_hosts_tagout:\n# ${made.knownHosts}\n${made.config}`,
+          `# Put these into ~/.ssh/known_hosts_tagout (tagout ssh-config --known-hosts prints them alone):\n${made.knownHosts.replace(/^/gm, '# ').replace(/# $/, '')}\n${made.config}`,
         )
     })
 }

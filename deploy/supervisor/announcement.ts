@@ -4,7 +4,14 @@ import { writeFor } from './data-folder.ts'
 /** What a running installation says of itself. */
 export type Announcement = {
   readonly console: string
-  readonly ssh: { readonly host: string; readonly port: number; readonly hostKey?: string }
+  readonly ssh: {
+    readonly host: string
+    readonly port: number
+    /** Fingerprint of the gateway's host key. */
+    readonly hostKey?: string
+    /** Its public keys as lines of a known_hosts file, without the host. */
+    readonly knownHosts?: readonly string[]
+  }
   readonly data: string
   readonly findings: readonly string[]
 }

@@ -86,6 +86,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
 
   const application = findApplication(say)
   const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
+  const sshPort = () => addressOf((kept[1] as Kept).ready(), settings.ssh).port
   let firstAdmin: { readonly path: string } | undefined
   for (const name of planes) {
     step()
@@ -95,7 +96,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
         name,
         file: options.entries?.[name] ?? join(application.folder, name, 'main.ts'),
         node: application.node,
-        env,
+        env: name === 'api' ? { ...env, TAGOUT_SSH_PORT: String(sshPort()) } : env,
         runAs: owners[name],
         signal: options.signal,
       },
@@ -119,10 +120,15 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const scheme = settings.http.plain ? 'http' : 'https'
   const http = addressOf(api.ready(), settings.http)
   const ssh = addressOf(recorder.ready(), settings.ssh)
-  const hostKey = recorder.ready()['hostKey']
+  const { hostKey, knownHosts } = recorder.ready()
   const addresses = {
     console: `${scheme}://${forPeople(http.host)}:${http.port}`,
-    ssh: { host: forSsh(ssh.host), port: ssh.port, ...(typeof hostKey === 'string' ? { hostKey } : {}) },
+    ssh: {
+      host: forSsh(ssh.host),
+      port: ssh.port,
+      ...(typeof hostKey === 'string' ? { hostKey } : {}),
+      ...(Array.isArray(knownHosts) ? { knownHosts: knownHosts.map(String) } : {}),
+    },
     data: dataDir,
   }
   writeReadyFile(dataDir, { ...addresses, findings: [] })
@@ -152,12 +158,13 @@ function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<st
 
 type Address = { readonly host: string; readonly port: number }
 
-/** A plane on port 0 says which port it got, as `port` or within `address`. */
+/** A plane that was given port 0 says which it got: as `port`, or at the end of its `address`. */
 function addressOf(ready: Ready, asked: Address): Address {
-  const within = typeof ready['address'] === 'object' && ready['address'] !== null ? ready['address'] : ready
-  const port = 'port' in within && typeof within.port === 'number' ? within.port : asked.port
-  if (port === 0) throw new Fault('protocol', 'a plane did not say on which port it listens')
-  return { host: asked.host, port }
+  const { address, port } = ready
+  const told = typeof address === 'string' ? Number(/:(\d+)\/?$/.exec(address)?.[1]) : Number(port)
+  if (Number.isInteger(told) && told > 0) return { host: asked.host, port: told }
+  if (asked.port === 0) throw new Fault('protocol', 'a plane did not say on which port it listens')
+  return asked
 }
 
 function forPeople(host: string): string {
