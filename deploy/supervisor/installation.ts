@@ -13,6 +13,7 @@ import { openVaultAtStart, type SealChoice, unsealByItself } from './first-run.t
 import { type Kept, keepRunning } from './keep-running.ts'
 import { takeLock } from './lock.ts'
 import { readSecrets, writePlaneFiles } from './plane-files.ts'
+import { requireFreePorts } from './ports.ts'
 import { identifyProcess } from './process-identity.ts'
 import { type Flags, planeVariables, readSettings, type Settings } from './settings.ts'
 import { rememberAddresses } from './settings-file.ts'
@@ -51,6 +52,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const lock = stack.use(await takeLock(join(dataDir, 'supervisor'), dataDir))
   stack.defer(() => rmSync(join(dataDir, 'ready.json'), { force: true }))
   step()
+  await requireFreePorts(settings)
   const owners = findOwners()
   layOut(dataDir, owners)
   rememberAddresses(dataDir, settings)
@@ -71,15 +73,15 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   }
 
   if (settings.databaseUrl === undefined) say('starting PostgreSQL')
-  database =
+  database.present =
     settings.databaseUrl === undefined
       ? await startEmbeddedDatabase(dataDir, owners.postgres, secrets, { say, onChange: note })
       : await useGivenDatabase(settings.databaseUrl, secrets)
-  const { stop, planeUrl } = database
+  const { stop, planeUrl } = database.present
   stack.defer(stop)
   note()
   step()
-  await prepareDatabase(database, dataDir, secrets, say)
+  await prepareDatabase(database.present, dataDir, secrets, say)
   writePlaneFiles(dataDir, owners, secrets, planeUrl)
   const tls = await provideCertificate(dataDir, settings, owners.api, new Date())
   if (tls.changed !== undefined) say(tls.changed)
@@ -112,7 +114,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     )
     kept.push(plane)
     note()
-    stack.defer(() => plane.stop(15_000))
+    stack.defer(() => plane.stop(stopWithinMs[name]))
   }
   const [, recorder, api] = kept as [Kept, Kept, Kept]
   stack.use(renewDaily(dataDir, settings, owners.api, api, say))
@@ -143,6 +145,9 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   }
 }
+
+/** How long each may take to end: the recorder closes its recordings, the vault its audit log. */
+const stopWithinMs = { vault: 10_000, recorder: 15_000, api: 5_000 } as const
 
 /** Of the environment of the start, a plane sees the product's own variables and nothing else. */
 function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<string, string> {

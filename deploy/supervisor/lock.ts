@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { Fault } from '../../vault/kernel/fault.ts'
+import { writeFor } from './data-folder.ts'
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts'
 
 const identity = z.object({ pid: z.int().positive(), startedAt: z.string() })
@@ -32,7 +33,8 @@ export async function takeLock(folder: string, dataDir: string): Promise<Lock> {
   const childrenPath = join(folder, 'processes.json')
   await endLeftovers(childrenPath)
   return {
-    note: (list) => writeFileSync(childrenPath, JSON.stringify(list), { mode: 0o600 }),
+    // Whole or not at all: a kill in this moment must not leave the children unknown.
+    note: (list) => writeFor(undefined, childrenPath, JSON.stringify(list), 0o600),
     [Symbol.dispose]: () => {
       rmSync(childrenPath, { force: true })
       rmSync(path, { force: true })
