@@ -45,7 +45,7 @@ export async function verifyAudit(
   const compare = (): string | undefined => {
     for (let point = signed[next]; point?.size === frontier.size; point = signed[next]) {
       if (Buffer.compare(point.root, frontier.root()) !== 0)
-        return `entries ${vouched} to ${frontier.size - 1} are not those that were signed at ${point.time}: one of them was changed`
+        return `${entries(vouched, frontier.size - 1)} not what was signed at ${point.time}: changed since`
       next += 1
       vouched = frontier.size
     }
@@ -72,9 +72,13 @@ export async function verifyAudit(
       `the log ends after ${frontier.size} entries, ${beyond.size} were signed at ${beyond.time}: the last ${beyond.size - frontier.size} are missing`,
     )
   if (vouched < frontier.size)
-    return broken(vouched, `entries ${vouched} to ${frontier.size - 1} are covered by no signature`)
+    return broken(vouched, `${entries(vouched, frontier.size - 1)} covered by no signature`)
   const sentence = `all ${frontier.size} entries are whole, in order and signed (checkpoints: ${next})`
   return { ok: true, leaves: frontier.size, checkpoints: next, sentence }
+}
+
+function entries(first: number, last: number): string {
+  return first === last ? `entry ${first} is` : `entries ${first} to ${last} are`
 }
 
 function checkLeaf(
