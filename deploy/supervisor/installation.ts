@@ -58,10 +58,10 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   rememberAddresses(dataDir, settings)
   const secrets = readSecrets(dataDir)
   const kept: Kept[] = []
-  let database: Database | undefined
+  const database: { present?: Database } = {}
   const note = () => {
     const running = [
-      { name: 'postgres', pid: database?.pid() },
+      { name: 'postgres', pid: database.present?.pid() },
       ...kept.map(({ name, pid }) => ({ name, pid: pid() })),
     ]
     lock.note(
