@@ -2,6 +2,8 @@ import type { VerbInput } from '../../../vault/contract.ts'
 import type { Mark } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import type { Step } from './relay.ts'
+import { ScpAudit } from './scp-audit.ts'
+import { SftpAudit } from './sftp-audit.ts'
 
 export type AuditedFile = Omit<VerbInput<'session.file'>, 'session'>
 
@@ -13,6 +15,8 @@ export type TapPorts = {
   readonly mark: (mark: Mark) => void
   readonly file: (file: AuditedFile) => void
   readonly refused: (detail: string) => void
+  /** Records bytes as they are. Throws or rejects when the recording cannot take them. */
+  readonly record: (kind: 'input' | 'output', bytes: Uint8Array) => Promise<void> | undefined
 }
 
 /**
@@ -30,7 +34,7 @@ export type Tap = {
 
 /** The tap of a request, or undefined where the channel is recorded whole. */
 export function makeTap(request: ChannelRequest, ports: TapPorts): Tap | undefined {
-  void request
-  void ports
+  if (request.kind === 'sftp') return new SftpAudit(ports)
+  if (request.kind === 'exec' && request.scp?.isPlain === true) return new ScpAudit(request.scp, ports)
   return undefined
 }

@@ -34,9 +34,11 @@ const lowWater = 128 * 1024
  */
 export class Pump {
   readonly #options: PumpOptions
+  readonly #injected: Uint8Array[] = []
   #pending = 0
   #isAccepting = false
   #isHeld = false
+  #isWaiting = false
   #hasEnded = false
   #isOver = false
 
@@ -62,9 +64,10 @@ export class Pump {
     this.#options.from.resume()
   }
 
-  /** Writes bytes of our own, which are not the peer's, in order with the rest. */
+  /** Writes bytes of our own, which are not the peer's, after all that was taken so far. */
   inject(bytes: Uint8Array): void {
-    if (!this.#isOver) this.#write(bytes)
+    if (this.#isAccepting) this.#injected.push(bytes)
+    else this.#write(bytes)
   }
 
   #take(piece: Buffer): void {
@@ -80,11 +83,11 @@ export class Pump {
       return
     }
     this.#isAccepting = true
-    this.#options.from.pause()
+    this.#hold()
     step.accepted.then(
       () => {
         this.#isAccepting = false
-        for (const bytes of step.pass) this.#write(bytes)
+        for (const bytes of [...step.pass, ...this.#injected.splice(0)]) this.#write(bytes)
         this.#goOn()
         this.#settle()
       },
@@ -93,7 +96,7 @@ export class Pump {
   }
 
   #write(bytes: Uint8Array): void {
-    const { to, transport, from } = this.#options
+    const { to, transport } = this.#options
     if (this.#isOver || bytes.length === 0) return
     this.#pending += bytes.length
     transport.count(bytes.length)
@@ -108,16 +111,29 @@ export class Pump {
       return this.#fail(error)
     }
     if (this.#pending > highWater || transport.isFull) {
-      this.#isHeld = true
-      from.pause()
-      if (transport.isFull) transport.whenRoom(() => this.#goOn())
+      this.#hold()
+      if (transport.isFull) this.#waitForRoom()
     }
+  }
+
+  #hold(): void {
+    this.#isHeld = true
+    this.#options.from.pause()
+  }
+
+  #waitForRoom(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    this.#options.transport.whenRoom(() => {
+      this.#isWaiting = false
+      this.#goOn()
+    })
   }
 
   #goOn(): void {
     if (this.#isOver || this.#isAccepting || this.#pending > lowWater) return
     const { from, transport } = this.#options
-    if (transport.isFull) return transport.whenRoom(() => this.#goOn())
+    if (transport.isFull) return this.#waitForRoom()
     this.#isHeld = false
     from.resume()
   }

@@ -4,6 +4,7 @@ import { type BackChannel, openBackChannel } from './back-channel.ts'
 import { type ChannelRequest, sizeOf } from './channel-request.ts'
 import { type Exit, sendEof, sendExit } from './library.ts'
 import { Pump, type Step } from './relay.ts'
+import { SftpViolation } from './sftp-packets.ts'
 import type { BrokeredSession } from './session.ts'
 import { tell } from './tell.ts'
 import type { Transport } from './transport.ts'
@@ -100,7 +101,11 @@ export class RelayedChannel {
         accepted: this.#session.writer.append({ kind, channel: this.#number, bytes }),
         pass: [bytes],
       })
-    const onFailed = (error: unknown) => this.#session.recordingFailed(error)
+    const onFailed = (error: unknown) => {
+      if (!(error instanceof SftpViolation)) return this.#session.recordingFailed(error)
+      this.#session.event('refused channel', error.message)
+      void this.cut(error.message)
+    }
     const onOutputDone = () => {
       this.#outputsLeft -= 1
       if (this.#outputsLeft > 0) return
@@ -113,7 +118,7 @@ export class RelayedChannel {
       from: back,
       to: front,
       transport: frontTransport,
-      step: taps?.fromTarget ?? step('output'),
+      step: taps === undefined ? step('output') : (bytes) => taps.fromTarget(bytes),
       onDone: onOutputDone,
       onFailed,
     })
@@ -129,7 +134,7 @@ export class RelayedChannel {
       from: front,
       to: back,
       transport: targetTransport,
-      step: taps?.fromUser ?? step('input'),
+      step: taps === undefined ? step('input') : (bytes) => taps.fromUser(bytes),
       onDone: () => back.end(),
       onFailed,
     })

@@ -3,7 +3,7 @@ export type ScpCommand = {
   /** `upload`: files come from the user (`-t`); `download`: files go to the user (`-f`). */
   readonly direction: 'upload' | 'download'
   readonly path: string
-  /** True where the path holds nothing that a shell would act on: then the command copies files and does no more. */
+  /** True where the path holds nothing but patterns that a shell would act on: then the command only copies files. */
   readonly isPlain: boolean
 }
 
@@ -21,6 +21,6 @@ export function parseScp(command: string): ScpCommand | undefined {
   const letters = flags.replaceAll(/[ -]/g, '')
   const isSink = letters.includes('t')
   if (isSink === letters.includes('f') || !/^[tfprvdq]+$/.test(letters)) return undefined
-  const isPlain = /^[\w./~+=,:@][\w./~+=,:@-]*$/.test(path)
+  const isPlain = /^(?:[\w./~+=,:@*?[\]{}]|\\ )(?:[\w./~+=,:@*?[\]{}-]|\\ )*$/.test(path)
   return { direction: isSink ? 'upload' : 'download', path, isPlain }
 }

@@ -107,6 +107,7 @@ export class BrokeredSession {
       },
       file: (file) => void this.#tellVault('session.file', { session: this.permit.session, ...file }),
       refused: (detail) => this.event('refused channel', detail),
+      record: (kind, bytes) => this.writer.append({ kind, channel, bytes }),
     })
   }
 
