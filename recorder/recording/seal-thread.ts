@@ -15,12 +15,16 @@ const checkpointEveryMs = 5000
 const sweepEveryMs = 500
 const restEverySweeps = 360
 const syncsAtOnce = 4
+const readForMs = 4
 /** Smaller buffers are cheaper to make than to pass around. */
 const worthReturning = 64 * 1024
 
 const port = parentPort as MessagePort
 const open = new Map<number, Open>()
 const unsynced = new Set<number>()
+/** Recordings with a screen to read when there is nothing to seal. */
+const toRead = new Set<number>()
+let isReading = false
 let reports: SealReport[] = []
 let returned: ArrayBuffer[] = []
 let syncing = 0
@@ -60,6 +64,7 @@ function carryOut(order: SealOrder): void {
       } else reports.push({ op: 'written', id: order.id, plain: order.plain.length, size })
       unsynced.add(order.id)
       checkpointWhenDue(order.id, recording)
+      if (sealing.isDue) readLater(order.id)
       return
     }
     case 'finish': {
@@ -89,6 +94,29 @@ function checkpointWhenDue(id: number, recording: Open): void {
   reports.push({ op: 'checkpoint', id, ...written })
 }
 
+function readLater(id: number): void {
+  toRead.add(id)
+  if (isReading) return
+  isReading = true
+  setImmediate(read)
+}
+
+/** Reads screens for a few milliseconds, and then lets the port have its turn: sealing comes first. */
+function read(): void {
+  const until = performance.now() + readForMs
+  for (const id of toRead) {
+    toRead.delete(id)
+    try {
+      open.get(id)?.sealing.readScreens()
+    } catch (error) {
+      fail(id, error)
+    }
+    if (performance.now() > until) break
+  }
+  isReading = toRead.size > 0
+  if (isReading) setImmediate(read)
+}
+
 /** Every half second: checkpoints that no further chunk brought about, and the disk for what was written. */
 function sweep(): void {
   sweeps += 1
@@ -114,6 +142,7 @@ function sweep(): void {
   }
   for (const [id, recording] of open) {
     try {
+      recording.sealing.flushFound()
       checkpointWhenDue(id, recording)
       if (sweeps % restEverySweeps === 0) recording.sealing.rest()
     } catch (error) {
@@ -143,6 +172,7 @@ function conclude(fd: number, report: SealReport): void {
 function forget(id: number): void {
   open.delete(id)
   unsynced.delete(id)
+  toRead.delete(id)
 }
 
 function send(): void {

@@ -4,8 +4,11 @@ import type { SealOrder, SealReport } from './seal-message.ts'
 /** Told of what became of its chunks. */
 export type SealListener = {
   readonly report: (report: SealReport) => void
-  /** Called every quarter of a second while there are answers to wait for; `grace` is time that this process slept. */
-  readonly watch: (now: number, grace: number) => void
+  /**
+   * Called every quarter of a second while there are answers to wait for. `heardAt` is when the thread last answered
+   * anybody; `grace` is time that this process slept.
+   */
+  readonly watch: (now: number, heardAt: number, grace: number) => void
 }
 
 const watchEveryMs = 250
@@ -24,6 +27,7 @@ class Sealer {
   #nextId = 1
   #watcher: NodeJS.Timeout | undefined
   #watchedAt = 0
+  #heardAt = 0
 
   /** Resolves when the thread runs: what is sent from then on is not kept waiting by its start. */
   ready(): Promise<void> {
@@ -93,6 +97,7 @@ class Sealer {
       worker.once('exit', () => resolve())
     })
     worker.on('message', (reports: readonly SealReport[]) => {
+      this.#heardAt = performance.now()
       for (const report of reports) {
         if (report.op === 'written' && report.buffer !== undefined && this.#pool.length < pooledBuffers)
           this.#pool.push(report.buffer)
@@ -115,8 +120,10 @@ class Sealer {
     const now = performance.now()
     // A process that was stopped must not blame the disk for the time that it slept.
     const late = now - this.#watchedAt - watchEveryMs
+    const grace = late > 500 ? late : 0
     this.#watchedAt = now
-    for (const id of [...this.#waiting]) this.#listeners.get(id)?.watch(now, late > 500 ? late : 0)
+    this.#heardAt += grace
+    for (const id of [...this.#waiting]) this.#listeners.get(id)?.watch(now, this.#heardAt, grace)
   }
 }
 

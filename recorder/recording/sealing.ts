@@ -1,10 +1,7 @@
 import type { Frame } from '../replay/frame.ts'
 import { decodeFrames, FrameBuffer } from '../replay/frame-codec.ts'
-import { CommandMarks } from './command-marks.ts'
 import type { Container } from './container.ts'
-import { TerminalModel } from './terminal-model.ts'
-
-type Channel = { readonly model: TerminalModel; readonly commands: CommandMarks }
+import { ScreenWatch } from './screen-watch.ts'
 
 const maxMarksBytes = 4 * 1024 * 1024
 const maxKeyframeBytes = 512 * 1024
@@ -15,47 +12,68 @@ const maxKeyframeBytes = 512 * 1024
  */
 export class Sealing {
   readonly container: Container
-  readonly #channels = new Map<number, Channel>()
-  readonly #marks = new FrameBuffer()
+  readonly #screens = new Map<number, ScreenWatch>()
+  readonly #marks: Frame[] = []
+  #marksBytes = 0
+  /** Found on the screen, to be sealed with the next chunk. */
+  #found: Frame[] = []
   #lastAt = 0
 
   constructor(container: Container) {
     this.container = container
   }
 
+  /** A screen is worth reading: call `readScreens` when nothing is waiting to be sealed. */
+  get isDue(): boolean {
+    for (const screen of this.#screens.values()) if (screen.isDue) return true
+    return false
+  }
+
   /** Seals the frames of one encoded chunk. `plain` is borrowed. */
   chunk(plain: Uint8Array): void {
-    const added: Frame[] = []
     let isFirst = true
     for (const frame of decodeFrames(plain)) {
       if (isFirst && this.container.needsSegment(frame.at, plain.length)) this.#beginSegment(frame.at)
       isFirst = false
       this.#lastAt = Math.max(this.#lastAt, frame.at)
-      this.#observe(frame, added)
+      this.#observe(frame)
     }
-    this.container.chunk(added.length === 0 ? plain : withAdded(plain, added, this.#lastAt), this.#lastAt)
+    const found = this.#found
+    this.#found = []
+    this.container.chunk(found.length === 0 ? plain : withAdded(plain, found, this.#lastAt), this.#lastAt)
+  }
+
+  readScreens(): void {
+    for (const screen of this.#screens.values()) if (screen.isDue) this.#add(screen.catchUp())
+  }
+
+  /** Seals what was found on screens and no further chunk has taken along. */
+  flushFound(): void {
+    if (this.#found.length === 0) return
+    const found = this.#found.map((frame) => ({ ...frame, at: this.#lastAt }))
+    this.#found = []
+    this.container.chunk(encode(found), this.#lastAt)
   }
 
   /** Writes the end. */
   finish(reason: string): { readonly size: number; readonly root: Uint8Array } {
-    const added: Frame[] = []
-    for (const [channel, { model }] of this.#channels) {
-      model.settle()
-      this.#addTitles(channel, model, added)
-      model.dispose()
+    for (const screen of this.#screens.values()) {
+      this.#add(screen.catchUp())
+      screen.model.dispose()
     }
-    if (added.length > 0) this.container.chunk(encode(added), this.#lastAt)
-    return this.container.finish(reason, this.#marks.take())
+    this.flushFound()
+    // Commands are found a little after what follows on them.
+    return this.container.finish(reason, encode(this.#marks.sort((a, b) => a.at - b.at)))
   }
 
   abandon(): void {
-    for (const { model } of this.#channels.values()) model.dispose()
+    for (const { model } of this.#screens.values()) model.dispose()
     this.container.abandon()
   }
 
   /** Called every few minutes: gives up terminals to which nothing happened since the last time. */
   rest(): void {
-    for (const { model } of this.#channels.values()) {
+    for (const { model } of this.#screens.values()) {
       if (model.isIdle) model.rest()
       model.isIdle = true
     }
@@ -63,67 +81,58 @@ export class Sealing {
 
   #beginSegment(at: number): void {
     this.container.beginSegment(at)
-    for (const [channel, { model }] of this.#channels) {
-      const bytes = model.keyframe()
+    for (const [channel, screen] of this.#screens) {
+      this.#add(screen.catchUp())
+      const bytes = screen.model.keyframe()
       // A screen that a hostile target made absurd is no keyframe: readers begin at one before it.
       if (bytes === undefined || bytes.length > maxKeyframeBytes) continue
-      const { columns, rows } = model
+      const { columns, rows } = screen.model
       this.container.chunk(encode([{ kind: 'keyframe', channel, columns, rows, bytes, at }]), at)
     }
   }
 
-  #observe(frame: Frame, added: Frame[]): void {
-    const { channel } = frame
+  #observe(frame: Frame): void {
+    const screen = this.#screens.get(frame.channel)
     switch (frame.kind) {
-      case 'output': {
-        const model = this.#channels.get(channel)?.model
-        if (model === undefined) return
-        model.feed(frame.bytes)
-        return this.#addTitles(channel, model, added)
-      }
+      case 'output':
+        if (screen !== undefined) this.#add(screen.output(frame.bytes, frame.at))
+        return
       case 'resize':
-        this.#channels.get(channel)?.model.resize(frame.columns, frame.rows)
+        screen?.resize(frame.columns, frame.rows)
         return
       case 'timing':
-        return this.#typed(channel, frame.submit, frame.at, added)
+        screen?.typed(frame.submit, frame.at)
+        return
       case 'input':
-        return this.#typed(channel, frame.bytes.includes(0x0d) || frame.bytes.includes(0x0a), frame.at, added)
+        screen?.typed(frame.bytes.includes(0x0d) || frame.bytes.includes(0x0a), frame.at)
+        return
       case 'mark': {
-        this.#keepMark(frame)
-        const { mark } = frame
-        if (mark.kind === 'open' && mark.columns !== undefined && mark.rows !== undefined) {
-          const model = new TerminalModel(mark.columns, mark.rows)
-          this.#channels.set(channel, { model, commands: new CommandMarks(model) })
-        } else if (mark.kind === 'close') {
-          const closed = this.#channels.get(channel)
-          closed?.model.settle()
-          if (closed !== undefined) this.#addTitles(channel, closed.model, added)
-          closed?.model.dispose()
-          this.#channels.delete(channel)
+        const { mark, channel } = frame
+        if (mark.kind === 'close' && screen !== undefined) {
+          this.#add(screen.catchUp())
+          screen.model.dispose()
+          this.#screens.delete(channel)
         }
+        this.#keepMark(frame)
+        if (mark.kind === 'open' && mark.columns !== undefined && mark.rows !== undefined)
+          this.#screens.set(channel, new ScreenWatch(channel, mark.columns, mark.rows))
         return
       }
       default:
     }
   }
 
-  #typed(channel: number, submit: boolean, at: number, added: Frame[]): void {
-    const line = this.#channels.get(channel)?.commands.typed(submit)
-    if (line !== undefined) this.#add({ kind: 'mark', channel, mark: { kind: 'command', line }, at }, added)
-  }
-
-  #addTitles(channel: number, model: TerminalModel, added: Frame[]): void {
-    for (const title of model.takeTitles())
-      this.#add({ kind: 'mark', channel, mark: { kind: 'title', title }, at: this.#lastAt }, added)
-  }
-
-  #add(frame: Frame & { readonly kind: 'mark' }, added: Frame[]): void {
-    added.push(frame)
-    this.#keepMark(frame)
+  #add(marks: readonly Frame[]): void {
+    for (const frame of marks) {
+      this.#found.push(frame)
+      this.#keepMark(frame)
+    }
   }
 
   #keepMark(frame: Frame): void {
-    if (this.#marks.length < maxMarksBytes) this.#marks.add(frame)
+    if (this.#marksBytes > maxMarksBytes) return
+    this.#marksBytes += JSON.stringify(frame).length
+    this.#marks.push(frame)
   }
 }
 
@@ -137,6 +146,6 @@ function encode(frames: readonly Frame[]): Uint8Array {
 function withAdded(plain: Uint8Array, added: readonly Frame[], at: number): Uint8Array {
   const buffer = new FrameBuffer(new Uint8Array(plain.length + 1024))
   buffer.continueFrom(plain, at)
-  for (const frame of added) buffer.add(frame)
+  for (const frame of added) buffer.add({ ...frame, at })
   return buffer.take()
 }

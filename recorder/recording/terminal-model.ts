@@ -16,8 +16,6 @@ type Live = {
 
 const maxColumns = 500
 const maxRows = 300
-/** Output is gathered up to this much before it is shown to the terminal. */
-const gatherBytes = 128 * 1024
 
 /**
  * What one channel's terminal shows, without scroll-back: the source of keyframes and of command lines. The terminal
@@ -33,8 +31,6 @@ export class TerminalModel {
   #kept: Uint8Array = new Uint8Array()
   #pending: Uint8Array[] = []
   #gathered = 0
-  #title: string | undefined
-  #newTitles: string[] = []
   #isLost = false
   isIdle = false
 
@@ -51,12 +47,11 @@ export class TerminalModel {
     return this.#rows
   }
 
-  /** Takes output. `bytes` are copied. */
+  /** Takes output, and keeps it until something is asked: a terminal reads long outputs faster. `bytes` are retained. */
   feed(bytes: Uint8Array): void {
     this.isIdle = false
-    this.#pending.push(bytes.slice())
+    this.#pending.push(bytes)
     this.#gathered += bytes.length
-    if (this.#gathered > gatherBytes || startsTitle(bytes)) this.#catchUp()
   }
 
   resize(columns: number, rows: number): void {
@@ -107,19 +102,6 @@ export class TerminalModel {
     })
   }
 
-  /** Titles set since the last call. */
-  takeTitles(): readonly string[] {
-    if (this.#newTitles.length === 0) return []
-    const titles = this.#newTitles
-    this.#newTitles = []
-    return titles
-  }
-
-  /** Shows everything that was gathered, where it could matter, to bring out titles. */
-  settle(): void {
-    this.#catchUp()
-  }
-
   /** Gives the terminal up, keeping its state. It wakes by itself. */
   rest(): void {
     if (this.#live === undefined) return
@@ -162,16 +144,8 @@ export class TerminalModel {
     terminal.loadAddon(serialize)
     const core = (terminal as unknown as { readonly _core: Core })._core
     if (this.#kept.length > 0) core.writeSync(this.#kept)
-    terminal.onTitleChange((title) => this.#retitle(title))
     this.#live = { terminal, core, serialize }
     return this.#live
-  }
-
-  #retitle(title: string): void {
-    const text = title.slice(0, 512).toWellFormed()
-    if (text === this.#title || this.#newTitles.length >= 64) return
-    this.#title = text
-    this.#newTitles.push(text)
   }
 
   #guard<T>(use: () => T): T | undefined {
@@ -184,10 +158,6 @@ export class TerminalModel {
       return undefined
     }
   }
-}
-
-function startsTitle(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('\x1b]', 0, 'latin1')
 }
 
 function clamp(value: number, most: number): number {

@@ -99,7 +99,7 @@ export class RecordingWriter implements AsyncDisposable {
     this.#size = header.bytes.length
     this.#id = sealer.add({
       report: (report) => this.#report(report),
-      watch: (now, grace) => this.#watch(now, grace),
+      watch: (now, heardAt, grace) => this.#watch(now, heardAt, grace),
     })
     const { recordingKey, signKey, hash: headerHash } = header
     sealer.send({
@@ -283,12 +283,13 @@ export class RecordingWriter implements AsyncDisposable {
     }
   }
 
-  #watch(now: number, grace: number): void {
+  #watch(now: number, heardAt: number, grace: number): void {
     const oldest = this.#sent[this.#sentHead]
     if (oldest === undefined) return
     if (grace > 0) for (const sent of this.#sent) sent.at += grace
     const lag = now - oldest.at
-    if (lag > failedAfterMs) {
+    // A thread that answers others is slow, and slows this session; a silent one hangs in a write.
+    if (lag > failedAfterMs && now - heardAt > failedAfterMs) {
       sealer.send({ op: 'abandon', id: this.#id })
       this.#fail(new Fault('recording', 'the recording store does not answer'))
     } else this.#isStalled = lag > stalledAfterMs

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Reads a Tagout recording: a second reader, written from docs/recording-format.md and docs/auditor-keys.md alone.
 
-    read_recording.py verify RECORDING
+    read_recording.py verify RECORDING …
     read_recording.py frames RECORDING IDENTITY LISTS PASSPHRASE
     read_recording.py frames RECORDING RECOVERY-FILE
 
@@ -285,11 +285,19 @@ def group_pairs(pair, lists):
     return pairs
 
 
+def verdict(path):
+    try:
+        return Recording(open(path, "rb").read()).verify()
+    except (Tampered, ValueError, KeyError, TypeError, IndexError, StopIteration, struct.error) as error:
+        return f"tampered: {error}"  # whatever does not parse was changed
+
+
 def main(verb, path, *rest):
-    recording = Recording(open(path, "rb").read())
     if verb == "verify":
-        print(recording.verify())
-        return
+        verdicts = [verdict(one) for one in (path, *rest)]
+        print("\n".join(verdicts))
+        sys.exit(any(one.startswith("tampered") for one in verdicts))
+    recording = Recording(open(path, "rb").read())
     recovery = key_file(rest[0], "tagout-recordings-recovery-key 1")
     if recovery:
         public = base64.b64decode(recovery["box-key"])
@@ -303,8 +311,4 @@ def main(verb, path, *rest):
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except (Tampered, ValueError, KeyError, TypeError, IndexError, StopIteration, struct.error) as error:
-        print("tampered:", error)  # whatever does not parse was changed
-        sys.exit(1)
+    main(*sys.argv[1:])

@@ -102,7 +102,7 @@ test('a reader in another language, written from the documents, reads the same',
   )
   expect(parsed(run('frames', at('recording.tgr'), at('recovery.key')))).toEqual(expected)
   const untimed = (frames: unknown[]) =>
-    (frames as Frame[]).flatMap((frame) => (frame.kind === 'mark' ? [frame.mark] : []))
+    (frames as Frame[]).flatMap((frame) => (frame.kind === 'mark' ? [JSON.stringify(frame.mark)] : [])).sort()
   expect(untimed(parsed(run('marks', at('recording.tgr'), at('recovery.key'))))).toEqual(untimed(expected))
 })
 
@@ -111,20 +111,23 @@ test('both readers agree on what is tampered with and what is incomplete', async
   const { source } = await golden()
   const bytes = await source.read(0, source.size)
   const folder = mkdtempSync(join(tmpdir(), 'tagout-golden-'))
-  const cases = Array.from({ length: 16 }, (_, number) => {
+  const cases = Array.from({ length: 60 }, (_, number) => {
     const place = (number * 7919) % bytes.length
     return number % 2 === 0
       ? bytes.slice(0, place)
       : bytes.map((byte, index) => (index === place ? byte ^ 0x10 : byte))
   })
-  for (const [number, changed] of cases.entries()) {
-    const path = join(folder, `${number}.tgr`)
-    writeFileSync(path, changed)
-    const { stdout } = spawnSync(python, [reader, 'verify', path], { encoding: 'utf8' })
-    const theirs = stdout.trim().split(':')[0]
-    const { state } = await verifyRecording(sodium, memorySource(changed))
-    expect([number, theirs]).toEqual([number, state])
-  }
+  const paths = cases.map((_, number) => join(folder, `${number}.tgr`))
+  for (const [number, path] of paths.entries()) writeFileSync(path, cases[number] as Uint8Array)
+  const { stdout } = spawnSync(python, [reader, 'verify', ...paths], { encoding: 'utf8' })
+  const theirs = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(':')[0])
+  const ours: string[] = []
+  for (const changed of cases) ours.push((await verifyRecording(sodium, memorySource(changed))).state)
+  expect(theirs).toEqual(ours)
+  expect(new Set(ours)).toEqual(new Set(['tampered', 'incomplete']))
   rmSync(folder, { recursive: true })
 }, 30_000)
 
