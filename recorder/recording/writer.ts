@@ -154,16 +154,13 @@ export class RecordingWriter implements AsyncDisposable {
         break
     }
     this.#flushWhenDue()
-    return this.#isFull()
-      ? new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
-      : undefined
+    return this.#isFull() ? this.#wait() : undefined
   }
 
   /** Resolves when all that was taken so far is written; rejects when the recording failed. */
   async flush(): Promise<void> {
     this.#seal()
-    while (this.#outstanding > 0 && this.#state !== 'failed')
-      await new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    while (this.#outstanding > 0 && this.#state !== 'failed') await this.#wait()
     if (this.#fault !== undefined) throw this.#fault
   }
 
@@ -194,6 +191,13 @@ export class RecordingWriter implements AsyncDisposable {
   /** Finishes a recording that nobody finished: something went wrong around it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.finish('protocol error')
+  }
+
+  #wait(): Promise<void> {
+    const waiting = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }))
+    // A caller whose session ended meanwhile does not look any more: that must not end the process.
+    waiting.catch(() => undefined)
+    return waiting
   }
 
   #mark(frame: AppendedFrame & { readonly kind: 'mark' }, at: number): void {
