@@ -2,4 +2,4 @@
 import { setUp } from './setup/set-up.mjs'
 
 setUp((line) => console.error(line))
-console.error('set-up: everything is in place')
+console.error('set-up: done')

@@ -24,8 +24,8 @@ export function examineBinding(folder: string = bindingFolder): BindingState {
     { encoding: 'utf8', timeout: 20_000 },
   )
   if (status === 0) return { kind: 'native' }
-  const reason = stderr.split('\n').find((line) => /Error:/.test(line)) ?? `exit code ${status}`
-  return { kind: 'unusable', why: reason.replace(/^.*?Error: /, '').slice(0, 200) }
+  const reason = /Error: ([\s\S]*?)\n +at /.exec(stderr)?.[1]?.replace(/\s+/g, ' ') ?? `exit code ${status}`
+  return { kind: 'unusable', why: reason.slice(0, 400) }
 }
 
 /** Builds ssh2's native binding against the pinned Node's own headers, where it is missing or does not load. */

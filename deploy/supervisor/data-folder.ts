@@ -60,14 +60,22 @@ export function openDataFolder(given: string, fallback: string | undefined): str
     mkdirSync(real, { recursive: true })
     mkdirSync(dirname(path), { recursive: true })
     symlinkSync(real, path)
-  } else mkdirSync(path, { recursive: true, mode: 0o700 })
+  } else {
+    // Before anything is made: a refusal leaves nothing behind.
+    if (!existsSync(path)) requireShort(path)
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  }
   const real = realpathSync(path)
-  if (Buffer.byteLength(real) + longestSocket > longestPath)
+  requireShort(real)
+  return real
+}
+
+function requireShort(path: string): void {
+  if (Buffer.byteLength(path) + longestSocket > longestPath)
     throw new Fault(
       'configuration',
-      `the path of the data folder is too long for Unix sockets (${real}): give --data a path of at most ${longestPath - longestSocket} bytes`,
+      `the path of the data folder is too long for Unix sockets (${path}): give --data a path of at most ${longestPath - longestSocket} bytes`,
     )
-  return real
 }
 
 function leadsOut(path: string): boolean {

@@ -1,0 +1,3 @@
+export function whatIsMissing(root: string): string | undefined
+export function installDependencies(root: string): string | undefined
+export function npmCommand(): readonly string[]

@@ -1,0 +1,72 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { openDataFolder, writeFor } from '../../../deploy/supervisor/data-folder.ts'
+import { barrierOnTheWayTo } from '../../../deploy/supervisor/reachable.ts'
+import { isRoot } from '../../../deploy/supervisor/system-user.ts'
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'tagout-folder-')))
+chmodSync(folder, 0o711)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('a path too long for Unix sockets is refused with the path and the length that fits', () => {
+  const path = join(folder, 'd'.repeat(90))
+  expect(() => openDataFolder(path, undefined)).toThrow(
+    `the path of the data folder is too long for Unix sockets (${path}): give --data a path of at most 77 bytes`,
+  )
+  expect(existsSync(path)).toBe(false)
+})
+
+test('a folder that others cannot enter is found, whichever way leads to it', () => {
+  mkdirSync(join(folder, 'closed', 'inner'), { recursive: true })
+  chmodSync(join(folder, 'closed'), 0o700)
+  symlinkSync(join(folder, 'closed'), join(folder, 'link'))
+  expect(barrierOnTheWayTo(join(folder, 'open'))).toBeUndefined()
+  expect(barrierOnTheWayTo(join(folder, 'closed', 'inner', 'not', 'there'))).toBe(join(folder, 'closed'))
+  expect(barrierOnTheWayTo(join(folder, 'link', 'inner'))).toBe(join(folder, 'closed'))
+})
+
+test.runIf(isRoot())('root does not take a folder with something in it where the planes cannot go', () => {
+  const path = join(folder, 'closed', 'full')
+  mkdirSync(path, { recursive: true })
+  chmodSync(join(folder, 'closed'), 0o700)
+  writeFileSync(join(path, 'file'), '')
+  expect(() => openDataFolder(path, undefined)).toThrow(
+    'is not empty: give --data a folder under /var/lib/tagout',
+  )
+})
+
+test.runIf(isRoot())('for root an empty folder there becomes a link to where the planes can go', () => {
+  const path = join(folder, 'closed', 'empty')
+  const elsewhere = join(folder, 'elsewhere')
+  mkdirSync(path, { recursive: true })
+  chmodSync(join(folder, 'closed'), 0o700)
+  expect(openDataFolder(path, elsewhere)).toBe(elsewhere)
+  expect(lstatSync(path).isSymbolicLink()).toBe(true)
+  // The second start takes the same way.
+  expect(openDataFolder(path, join(folder, 'other'))).toBe(elsewhere)
+})
+
+test('a file is replaced whole: a link in its place is not followed, and its mode is the one asked for', () => {
+  const victim = join(folder, 'victim')
+  const path = join(folder, 'plane.json')
+  writeFileSync(victim, 'untouched')
+  symlinkSync(victim, path)
+  writeFor(undefined, path, 'new', 0o600)
+  expect(readFileSync(victim, 'utf8')).toBe('untouched')
+  expect(lstatSync(path).isFile()).toBe(true)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+})
