@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises'
-import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { makeAnswer } from './ask.ts'
 import { ticketLife } from './checkout/ticket.ts'
@@ -64,7 +63,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
   const openOne = async (door: 'planes' | 'admin', folder: string, mode: number) => {
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: door === 'admin' ? 0o700 : 0o750 })
     const path = join(config.dataDir, folder, `${door}.sock`)
-    const server = await openDoor({
+    const opened = await openDoor({
       path,
       door,
       identity,
@@ -77,15 +76,11 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
         world.proofs.forget((proof) => proof.peer === peer)
       },
     })
-    stack.defer(() => closeDoor(server))
+    stack.use(opened)
     return path
   }
   stack.use(startTicking(world))
   const sockets = [await openOne('planes', 'run', 0o660), await openOne('admin', 'admin', 0o600)]
   const moved = stack.move()
   return { world, sockets, [Symbol.asyncDispose]: () => moved.disposeAsync() }
-}
-
-function closeDoor(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()))
 }

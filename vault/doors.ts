@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, lstat, rm, unlink } from 'node:fs/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { proofFileName } from './client.ts'
@@ -32,15 +32,27 @@ const proveParams = z.strictObject({ proof: z.base64().max(200).optional() })
 const graceMs = 5_000
 
 /** Opens one of the vault's two doors. A caller that has not proven itself can ask nothing. */
-export async function openDoor(options: DoorOptions): Promise<Server> {
+export async function openDoor(options: DoorOptions): Promise<AsyncDisposable> {
   await rm(options.path, { force: true })
-  const server = createServer((socket) => greet(socket, options))
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    greet(socket, options)
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.path, resolve)
   })
   await chmod(options.path, options.mode)
-  return server
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      // A door that waited for its callers to leave would never close.
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
 }
 
 function greet(socket: Socket, options: DoorOptions): void {
