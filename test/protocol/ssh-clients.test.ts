@@ -73,10 +73,10 @@ describe.skipIf(why !== undefined)('real clients through the gateway (fake vault
       [
         '-c',
         `set timeout 10
-       set stty_init "rows 31 cols 111 erase ^H"
+       set stty_init "rows 31 cols 111 erase ^H iutf8"
        spawn ssh ${gateway.ssh(['-p', String(gateway.port), '-tt']).join(' ')} ${place()}
        expect "$ "
-       send "stty size; stty -a | grep -o 'erase = \\\\^.' ; echo \\$TERM-\\$LANG; echo mar\\\\ker\\r"
+       send "stty size; stty -a | grep -oE 'erase = \\\\S+;|.?iutf8'; echo \\$TERM-\\$LANG; echo mar\\\\ker\\r"
        expect "marker"
        send "exit 5\\r"
        expect eof
@@ -87,6 +87,8 @@ describe.skipIf(why !== undefined)('real clients through the gateway (fake vault
       { env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8' } },
     )
     expect(ran.out.toString()).toContain('31 111')
+    expect(ran.out.toString()).toContain('erase = ^H;')
+    expect(ran.out.toString()).toContain(' iutf8')
     expect(ran.out.toString()).toContain('xterm-256color-')
     expect(ran.code).toBe(5)
     const frames = await gateway.frames()

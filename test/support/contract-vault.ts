@@ -101,7 +101,7 @@ export class ContractVault implements AsyncDisposable {
     const server = this.#server
     this.#server = undefined
     for (const { peer } of this.callers) peer.close()
-    await new Promise((resolve) => server?.close(resolve))
+    await server?.[Symbol.asyncDispose]()
   }
 
   inputsOf<Name extends keyof Calls>(verb: Name): Calls[Name][] {

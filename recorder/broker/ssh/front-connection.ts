@@ -17,6 +17,7 @@ import type { BrokerPorts, Limits } from './ports.ts'
 import { printable, sentenceOf } from './sentence.ts'
 import type { BrokeredSession } from './session.ts'
 import { tell } from './tell.ts'
+import { lastTerminalModes } from './terminal-modes.ts'
 import { Transport } from './transport.ts'
 
 /** Where a connection goes: known when its user name says so, or from the outer connection of `ssh -J`. */
@@ -116,7 +117,7 @@ export class FrontConnection {
       accept?.()
     })
     requests.on('pty', (accept, _reject, info) => {
-      terminal = terminalOf(info, info.modes as Record<string, number>)
+      terminal = terminalOf(info, lastTerminalModes(this.#connection))
       accept?.()
     })
     requests.on('auth-agent', (_accept, reject) => {

@@ -12,6 +12,7 @@ import { onOddChannel, Server, socketOf } from './library.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable } from './sentence.ts'
 import type { BrokeredSession } from './session.ts'
+import { readTerminalModes } from './terminal-modes.ts'
 
 /** What came in: a TCP connection, or a channel of an authenticated one that asked for a target by name. */
 type Arrival = {
@@ -95,6 +96,7 @@ export class SshFront {
     const arrival = stream === undefined ? undefined : this.#arrivals.get(stream)
     if (arrival === undefined) return void connection.end()
     this.#connections.add(connection)
+    readTerminalModes(connection)
     // SECURITY: without a handler one malformed packet ends the process, and everybody's sessions with it.
     connection.on('error', (error: Error) => {
       this.#ports.log('a client connection failed', { error: printable(error.message).slice(0, 200) })
