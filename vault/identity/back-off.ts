@@ -1,9 +1,11 @@
 /**
- * Slows down guessing, per source and per user, without a lock-out that somebody could use against another.
+ * Slows down guessing without a lock-out that somebody could use against another.
  *
- * A source that failed waits: 1 s after its third failure, doubling to 5 minutes; a success forgives it. A user under
- * attack from many sources is not locked: only sources from which that user has never signed in wait, so that the
- * user gets in from where they usually do.
+ * Who has signed in from a source before is counted there by themselves: neither failures of others at that source (a
+ * plant's people often share one gateway) nor an attack on their name from elsewhere keeps them out. All others
+ * share a count per source and a count per name. Each wait begins at 1 s and doubles up to 5 minutes.
+ *
+ * Proofs that cannot be guessed (a signature) are neither counted nor kept waiting.
  */
 export type BackOff = {
   /** Seconds to wait before this attempt is looked at, or 0. */
@@ -23,6 +25,7 @@ const mostEntries = 50_000
 export function makeBackOff(now: () => number): BackOff {
   const sources = new Map<string, Entry>()
   const users = new Map<string, Entry>()
+  const pairs = new Map<string, Entry>()
   const known = new Map<string, number>()
 
   const waitOf = (entry: Entry | undefined) => (entry === undefined ? 0 : Math.max(0, entry.until - now()))
@@ -39,19 +42,23 @@ export function makeBackOff(now: () => number): BackOff {
 
   return {
     wait(source, name) {
-      const ofSource = waitOf(sources.get(source))
-      const ofUser = known.has(pair(source, name)) ? 0 : waitOf(users.get(name.toLowerCase()))
-      return Math.ceil(Math.max(ofSource, ofUser) / 1000)
+      const own = pair(source, name)
+      const until = known.has(own)
+        ? waitOf(pairs.get(own))
+        : Math.max(waitOf(sources.get(source)), waitOf(users.get(name.toLowerCase())))
+      return Math.ceil(until / 1000)
     },
     failed(source, name) {
+      const own = pair(source, name)
+      if (known.has(own)) return punish(pairs, own, freeFailures)
       punish(sources, source, freeFailures)
       punish(users, name.toLowerCase(), freeFailuresOfUser)
     },
     succeeded(source, name) {
-      sources.delete(source)
-      users.delete(name.toLowerCase())
-      known.delete(pair(source, name))
-      known.set(pair(source, name), now())
+      const own = pair(source, name)
+      pairs.delete(own)
+      known.delete(own)
+      known.set(own, now())
       trim(known)
     },
   }

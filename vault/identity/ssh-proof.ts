@@ -17,8 +17,6 @@ const no = refuse('unauthenticated', 'this is not an acceptable proof')
 export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
   const { world } = call
   const { vault } = world
-  const wait = world.backOff.wait(input.source, input.name)
-  if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
   const key = parsePublicKeyBlob(Buffer.from(input.key, 'base64'))
   if (!key.ok || !isAlgorithmOf(key.value, input.algorithm)) return no
   const user = await findUser(vault.database, vault.guard, input.name)
@@ -45,7 +43,6 @@ export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
     isSignedFor(input, signed, key.value.blob) &&
     verifySshSignature(key.value, input.algorithm, signed, Buffer.from(input.signature, 'base64'))
   if (!isRight) {
-    world.backOff.failed(input.source, input.name)
     await auditRefusedLogin(world, input, 'ssh publickey', 'the signature does not hold')
     return no
   }
