@@ -1,0 +1,198 @@
+import { expect, test } from 'vitest'
+import { type Role, type VerbName, verbs } from '../../../../vault/contract.ts'
+import type { LoginId, UserId } from '../../../../vault/kernel/id.ts'
+import { decide } from '../../../../vault/policy/decide.ts'
+import { noRelation, type Principal, type Relation } from '../../../../vault/policy/facts.ts'
+import { rules } from '../../../../vault/policy/rules.ts'
+
+const names = Object.keys(verbs) as VerbName[]
+
+function user(roles: readonly Role[], login: 'console' | 'replay' = 'console'): Principal {
+  return {
+    kind: 'user',
+    id: 'usr_00000000000000000000000001' as UserId,
+    name: 'somebody',
+    roles,
+    login: { id: 'lgn_00000000000000000000000001' as LoginId, kind: login },
+  }
+}
+
+const local: Principal = { kind: 'local', uid: 0 }
+const related = (relation: Partial<Relation>): Relation => ({ ...noRelation, ...relation })
+
+/** Everybody who can ask, by a letter of the table below. */
+const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
+  L: [local, noRelation], // the machine's administrator
+  N: [{ kind: 'anyone' }, noRelation], // nobody
+  R: [{ kind: 'recorder' }, noRelation],
+  A: [user(['admin']), noRelation],
+  a: [user(['admin']), related({ own: true })],
+  P: [user(['approver']), noRelation],
+  p: [user(['approver']), related({ permissions: ['approve'] })],
+  O: [user(['operator']), noRelation],
+  o: [user(['operator']), related({ own: true })],
+  g: [user(['operator']), related({ granted: true })],
+  m: [user(['operator']), related({ permissions: ['manage'] })],
+  v: [user(['operator']), related({ permissions: ['reveal'] })],
+  u: [user(['operator']), related({ permissions: ['use'] })],
+  V: [user(['vendor']), noRelation],
+  U: [user(['auditor']), noRelation],
+  X: [
+    user(['auditor']),
+    related({ own: false, granted: true, permissions: ['use', 'reveal', 'approve', 'manage', 'replay'] }),
+  ], // rows that should not exist give an auditor nothing
+  Y: [user(['auditor'], 'replay'), noRelation], // proven by key: may only replay
+  Z: [user(['admin'], 'replay'), related({ own: true, permissions: ['reveal'], granted: true })],
+}
+
+const everybody = 'AaPpOogmvuVUX'
+
+/** Who may ask what, reviewed by people. `*` stands for everybody signed in at the console. */
+const table: Readonly<Record<VerbName, string>> = {
+  status: 'LNR*YZ',
+  'vault.initialise': '', // of an open vault: nobody
+  'vault.unseal': '',
+  'vault.seal': 'LAa',
+  'user.add': 'LAa',
+  'user.list': 'LAaPpUX',
+  'user.show': 'LAaoUX',
+  'user.roles': 'LA',
+  'user.disable': 'LA',
+  'user.enable': 'LA',
+  'user.enrol': 'LA',
+  'user.key.add': 'LAao',
+  'user.key.list': 'LAaoUX',
+  'user.key.remove': 'LAao',
+  'enrolment.begin': 'N',
+  'enrolment.finish': 'N',
+  'login.start': 'N',
+  'login.who': '*YZ',
+  'login.end': '*YZ',
+  'login.list': 'L*',
+  'login.revoke': 'LAao',
+  'login.local': 'L',
+  'safe.add': 'LAa',
+  'safe.list': 'L*',
+  'safe.member.set': 'LAa',
+  'target.add': 'LAam',
+  'target.list': 'L*',
+  'target.show': 'LAapgmUX',
+  'target.address': 'LAam',
+  'target.scan': 'LAam',
+  'target.pin': 'LAam',
+  'target.remove': 'LAam',
+  'account.add': 'LAam',
+  'account.list': 'L*',
+  'account.show': 'LAapgmUX',
+  'account.secret': 'LAam',
+  'account.bind': 'LAam',
+  'account.remove': 'LAam',
+  'account.reveal': 'v',
+  'exposure.list': 'LAamUX',
+  'grant.add': 'LAap',
+  'grant.list': 'L*',
+  'grant.revoke': 'LAapo',
+  'lease.checkOut': 'g',
+  'lease.checkIn': 'LAapo',
+  'lease.list': 'L*',
+  'ticket.issue': 'g',
+  'session.list': 'L*',
+  'session.show': 'LAapoUXYZ',
+  'session.terminate': 'LAapo',
+  'recording.list': 'L*YZ',
+  'recording.show': 'LAapoUXYZ',
+  'auditor.lists': 'LR*YZ',
+  'auditor.append': 'LUXY',
+  'auditor.challenge': 'LN',
+  'auditor.login': 'LN',
+  'audit.list': 'LAaUX',
+  'audit.verify': 'LAaUX',
+  'audit.export': 'LAaUX',
+  'backup.page': 'L',
+  'backup.tables': 'L',
+  'recorder.hello': 'R',
+  'ssh.publickey': 'R',
+  'ssh.password': 'R',
+  'ssh.ticket': 'R',
+  'session.open': 'R',
+  'session.start': 'R',
+  'session.sign': 'R',
+  'session.connected': 'R',
+  'session.checkpoint': 'R',
+  'session.file': 'R',
+  'session.event': 'R',
+  'session.end': 'R',
+  'recording.authorise': 'R',
+}
+
+test('every verb of the contract has a row in the rules and in this table, and no other', () => {
+  expect(Object.keys(rules).sort()).toEqual([...names].sort())
+  expect(Object.keys(table).sort()).toEqual([...names].sort())
+})
+
+test.each(names)('%s is answered to those of the table and to nobody else', (verb) => {
+  const expected = new Set(table[verb].replace('*', everybody))
+  const allowed = Object.entries(askers).filter(
+    ([, [principal, relation]]) => decide({ verb, principal, vault: 'open', relation }).kind === 'allow',
+  )
+  expect(allowed.map(([letter]) => letter).sort()).toEqual([...expected].sort())
+})
+
+test('a sealed vault answers what ends and proves sessions, and what opens it, alone', () => {
+  const answered = names.filter((verb) =>
+    Object.values(askers).some(
+      ([principal, relation]) => decide({ verb, principal, vault: 'sealed', relation }).kind === 'allow',
+    ),
+  )
+  expect(answered.sort()).toEqual(
+    [
+      'status',
+      'vault.unseal',
+      'recorder.hello',
+      'session.connected',
+      'session.checkpoint',
+      'session.file',
+      'session.event',
+      'session.end',
+    ].sort(),
+  )
+})
+
+test('a vault that is not initialised can be asked for its status and be initialised', () => {
+  const answered = names.filter((verb) =>
+    Object.values(askers).some(
+      ([principal, relation]) =>
+        decide({ verb, principal, vault: 'uninitialised', relation }).kind === 'allow',
+    ),
+  )
+  expect(answered.sort()).toEqual(['status', 'vault.initialise'])
+})
+
+test('the machine administrator never reveals, connects, approves, watches or replays', () => {
+  for (const verb of [
+    'account.reveal',
+    'lease.checkOut',
+    'ticket.issue',
+    'session.open',
+    'session.start',
+    'session.sign',
+    'ssh.publickey',
+    'ssh.password',
+    'ssh.ticket',
+    'recording.authorise',
+  ] as const) {
+    const relation = related({
+      own: true,
+      granted: true,
+      permissions: ['use', 'reveal', 'approve', 'replay'],
+    })
+    expect(decide({ verb, principal: local, vault: 'open', relation }).kind).toBe('deny')
+  }
+})
+
+test('a verb that nobody has heard of is denied', () => {
+  for (const verb of ['toString', '__proto__', 'constructor', 'vault.wipe'])
+    expect(
+      decide({ verb: verb as VerbName, principal: local, vault: 'open', relation: noRelation }).kind,
+    ).toBe('deny')
+})
