@@ -17,7 +17,7 @@ import { Targets } from './pages/targets.tsx'
 import { Users } from './pages/users.tsx'
 import { Page } from './parts/page.tsx'
 import { Problem } from './parts/problem.tsx'
-import { useMe } from './shell/me.ts'
+import { SignedIn, useMe } from './shell/me.ts'
 import { Shell } from './shell/shell.tsx'
 
 // The terminal and the reader of recordings are loaded by who replays.
@@ -42,36 +42,40 @@ export function App() {
     )
   if (me.data === null) return <SignIn />
   return (
-    <Shell>
-      <Guard key={location}>
-        <Suspense fallback={<Waiting />}>
-          <Switch>
-            <Route path="/" component={Overview} />
-            <Route path="/access" component={Access} />
-            <Route path="/sessions" component={Sessions} />
-            <Route path="/recordings" component={Recordings} />
-            <Route path="/recordings/:recording">{({ recording }) => <Player recording={recording} />}</Route>
-            <Route path="/audit" component={Audit} />
-            <Route path="/safes" component={Safes} />
-            <Route path="/targets" component={Targets} />
-            <Route path="/accounts" component={Accounts} />
-            <Route path="/users" component={Users} />
-            <Route path="/grants" component={Grants} />
-            <Route path="/auditors" component={Auditors} />
-            <Route path="/account" component={OwnAccount} />
-            <Route>
-              <Page title="Nothing here">
-                <EmptyState titleText="There is no such page" headingLevel="h2">
-                  <EmptyStateBody>
-                    <Link href="/">Go to the overview</Link>
-                  </EmptyStateBody>
-                </EmptyState>
-              </Page>
-            </Route>
-          </Switch>
-        </Suspense>
-      </Guard>
-    </Shell>
+    <SignedIn value={me.data}>
+      <Shell>
+        <Guard key={location}>
+          <Suspense fallback={<Waiting />}>
+            <Switch>
+              <Route path="/" component={Overview} />
+              <Route path="/access" component={Access} />
+              <Route path="/sessions" component={Sessions} />
+              <Route path="/recordings" component={Recordings} />
+              <Route path="/recordings/:recording">
+                {({ recording }) => <Player recording={recording} />}
+              </Route>
+              <Route path="/audit" component={Audit} />
+              <Route path="/safes" component={Safes} />
+              <Route path="/targets" component={Targets} />
+              <Route path="/accounts" component={Accounts} />
+              <Route path="/users" component={Users} />
+              <Route path="/grants" component={Grants} />
+              <Route path="/auditors" component={Auditors} />
+              <Route path="/account" component={OwnAccount} />
+              <Route>
+                <Page title="Nothing here">
+                  <EmptyState titleText="There is no such page" headingLevel="h2">
+                    <EmptyStateBody>
+                      <Link href="/">Go to the overview</Link>
+                    </EmptyStateBody>
+                  </EmptyState>
+                </Page>
+              </Route>
+            </Switch>
+          </Suspense>
+        </Guard>
+      </Shell>
+    </SignedIn>
   )
 }
 

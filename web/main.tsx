@@ -1,6 +1,6 @@
 import '@patternfly/react-core/dist/styles/base.css'
 import '@xterm/xterm/css/xterm.css'
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
@@ -9,7 +9,13 @@ import { followColourScheme } from './shell/colour-scheme.ts'
 // Last, so that it wins over the components' own styles.
 import './console.css'
 
-const client = new QueryClient({
+const client: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    // Whoever was signed out elsewhere, or for whom time is up, sees the sign-in page at the next answer.
+    onError: (error) => {
+      if (error instanceof Refused && error.status === 401) client.setQueryData(['me'], null)
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,

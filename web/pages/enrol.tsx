@@ -10,6 +10,7 @@ import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
 import { moment } from '../parts/wording.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
+import { becomeUser } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
 import { passwordAdvice } from './password-advice.ts'
 
@@ -59,8 +60,7 @@ export function Enrol() {
         sealedPassword: await sealLoginPassword(begun.name, password),
         totpCode: code.replaceAll(/\s/g, ''),
       })
-      client.clear()
-      client.setQueryData(['me'], user)
+      becomeUser(client, user)
       go('/')
     } catch (refused) {
       setError(refused)

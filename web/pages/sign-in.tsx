@@ -7,7 +7,7 @@ import { Field } from '../parts/field.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { loadSodium } from '../sealed/sodium.ts'
-import { useStatus } from '../shell/me.ts'
+import { becomeUser, useStatus } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
 
 /** Name, password and code. The password is sealed here to the vault's key: the console's server never sees it. */
@@ -37,7 +37,7 @@ export function SignIn() {
         totpCode: code.replaceAll(/\s/g, ''),
       })
       setPassword('')
-      client.setQueryData(['me'], user)
+      becomeUser(client, user)
     } catch (refused) {
       setError(refused)
       setCode('')

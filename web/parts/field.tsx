@@ -20,6 +20,11 @@ type Common = {
   readonly required?: boolean
 }
 
+/** Most fields must be filled in: the others say that they need not. */
+function labelOf({ label, required }: { readonly label: string; readonly required?: boolean }): string {
+  return required === false ? `${label} (optional)` : label
+}
+
 /** One line of text with its label, a hint and what is wrong with it. */
 export function Field(
   props: Common & {
@@ -34,7 +39,7 @@ export function Field(
 ) {
   const id = useId()
   return (
-    <FormGroup label={props.label} fieldId={id} isRequired={props.required ?? true}>
+    <FormGroup label={labelOf(props)} fieldId={id}>
       <TextInput
         id={id}
         value={props.value}
@@ -71,7 +76,7 @@ export function LongField(
 ) {
   const id = useId()
   return (
-    <FormGroup label={props.label} fieldId={id} isRequired={props.required ?? true}>
+    <FormGroup label={labelOf(props)} fieldId={id}>
       <TextArea
         id={id}
         value={props.value}
@@ -98,7 +103,7 @@ export function Choice(
 ) {
   const id = useId()
   return (
-    <FormGroup label={props.label} fieldId={id} isRequired={props.required ?? true}>
+    <FormGroup label={labelOf(props)} fieldId={id}>
       <FormSelect
         id={id}
         value={props.value}

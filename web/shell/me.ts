@@ -1,4 +1,5 @@
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
+import { createContext, useContext } from 'react'
 import type { Role, UserView, VaultStatus } from '../../vault/contract.ts'
 import { ask, get, Refused } from '../api.ts'
 import { lockKeyring } from '../sealed/keyring.ts'
@@ -19,11 +20,14 @@ export function useMe() {
   })
 }
 
+/** The signed-in user, given to all pages by the app. */
+export const SignedIn = createContext<UserView | null>(null)
+
 /** The signed-in user, inside pages that only a signed-in user sees. */
 export function useUser(): UserView {
-  const me = useMe()
-  if (me.data === undefined || me.data === null) throw new Error('nobody is signed in')
-  return me.data
+  const user = useContext(SignedIn)
+  if (user === null) throw new Error('this is shown to signed-in users alone')
+  return user
 }
 
 export function hasRole(user: UserView, ...wanted: readonly Role[]): boolean {
@@ -42,8 +46,13 @@ export function useStatus() {
 export async function signOut(client: QueryClient): Promise<void> {
   lockKeyring()
   await ask('DELETE', '/api/login').catch(() => undefined)
-  client.clear()
-  client.setQueryData(['me'], null)
+  becomeUser(client, null)
+}
+
+/** Somebody else is at the console now, or nobody: of what the one before read, nothing stays. */
+export function becomeUser(client: QueryClient, user: UserView | null): void {
+  client.setQueryData(['me'], user)
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'me' && queryKey[0] !== 'status' })
 }
 
 /** Runs a change, then has everything on the page asked anew. */

@@ -1,0 +1,408 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { AuditLeafView, GrantView, RecordingView } from '../../vault/contract.ts'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  newPerson,
+  type Person,
+  picture,
+  signIn,
+  whyNoBrowser,
+} from '../support/console-browser.ts'
+import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
+import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+
+const why = whyNoBrowser() ?? whyNoSshd()
+if (why !== undefined) console.warn(`the console is not tested end to end: ${why}`)
+
+// Typed into the console, and looked for in everything that left the browser.
+const alicesPassword = 'canary-oak-river-7214'
+const ingridsPassword = 'canary-elm-harbour-3390'
+const passphrase = 'canary-birch-lantern-8851'
+
+let room: string
+let installation: TestInstallation
+let sshd: TestSshd
+let browser: Browser
+let alice: Person
+let ingrid: Person
+let aliceCode: () => Promise<string>
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  room = await mkdtemp(join(tmpdir(), 'tagout-console-'))
+  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
+  alice = await newPerson(browser, installation.console)
+  ingrid = await newPerson(browser, installation.console)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+  await sshd?.[Symbol.asyncDispose]()
+  if (room !== undefined) await rm(room, { recursive: true, force: true })
+})
+
+async function open(page: Page, path: string, heading: string | RegExp): Promise<void> {
+  await page.goto(`${installation.console}${path}`)
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+}
+
+test.skipIf(why !== undefined)(
+  'the first link makes the first admin, who sets a password and a second factor',
+  async () => {
+    const { page } = alice
+    const link = installation.firstAdmin ?? 'none'
+    await page.goto(link)
+    await page.getByText('Password again').waitFor()
+    // The token is in the fragment, which is sent to no server, and leaves the address bar.
+    expect(new URL(page.url()).hash).toBe('')
+    await page.getByLabel('Password', { exact: true }).fill('short')
+    await page.getByText('more characters to go').waitFor()
+    expect(await page.getByRole('button', { name: 'Finish and sign in' }).isDisabled()).toBe(true)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'first-sign-in')
+
+    await page.goto('about:blank')
+    aliceCode = await enrol(page, link, alicesPassword)
+    await page.getByText('There is no auditor yet').waitFor()
+    const token = new URL(link).hash.slice(1)
+    expect(alice.sent.filter((text) => text.split('\n')[0]?.includes(token))).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)('a link works once', async () => {
+  await using other = await newPerson(browser, installation.console)
+  await other.page.goto(installation.firstAdmin ?? 'none')
+  await other.page.getByRole('alert').waitFor()
+  expect(await other.page.getByLabel('Password again').count()).toBe(0)
+})
+
+test.skipIf(why !== undefined)(
+  'signing in takes name, password and a code that was not used before',
+  async () => {
+    const { page } = alice
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: /Sign in/ }).waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'sign-in')
+    const name = await firstUser()
+    await signIn(page, name, alicesPassword, '000000')
+    await page.getByRole('alert').waitFor()
+    await signIn(page, name, `${alicesPassword}x`, await aliceCode())
+    await page.getByRole('alert').waitFor()
+    const code = await aliceCode()
+    await signIn(page, name, alicesPassword, code)
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('Password').waitFor()
+    await signIn(page, name, alicesPassword, code)
+    await page.getByRole('alert').waitFor()
+    await signIn(page, name, alicesPassword, await aliceCode())
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+    const cookies = await alice.context.cookies()
+    expect(cookies).toMatchObject([
+      { name: '__Host-tagout', httpOnly: true, secure: true, sameSite: 'Strict', path: '/' },
+    ])
+    expect(await page.evaluate(() => document.cookie)).toBe('')
+  },
+)
+
+async function firstUser(): Promise<string> {
+  const [user] = await installation.tagoutJson<readonly { readonly name: string }[]>(['user', 'list'])
+  return user?.name ?? 'admin'
+}
+
+test.skipIf(why !== undefined)(
+  'an admin sets up safe, target, account, user and grant without a command line',
+  async () => {
+    const { page } = alice
+    await open(page, '/safes', 'Safes')
+    await page.getByRole('button', { name: 'Add a safe' }).first().click()
+    await page.getByLabel('Name').fill('line-3')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByRole('cell', { name: 'line-3' }).waitFor()
+
+    await open(page, '/targets', 'Targets')
+    await page.getByRole('button', { name: 'Add a target' }).first().click()
+    await page.getByLabel('Name').fill('press-3')
+    await page.getByLabel('Address').fill(`ssh://127.0.0.1:${sshd.port}`)
+    await page.getByLabel('Safe').selectOption('line-3')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByText('not approved: nobody can connect').waitFor()
+    await page.getByRole('button', { name: 'Scan press-3' }).click()
+    const [pin] = sshd.pins
+    await page.getByLabel(pin?.fingerprint ?? 'none').check()
+    await page.getByRole('button', { name: 'Approve this key' }).click()
+    await page.getByText(/approved by/).waitFor()
+
+    await open(page, '/accounts', 'Accounts')
+    await page.getByRole('button', { name: 'Add an account' }).first().click()
+    await page.getByLabel('Target').selectOption('press-3')
+    await page.getByLabel('Login name').fill(sshd.user)
+    await page.getByLabel('Password of the account').fill(sshd.password)
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByText('password, version 1').waitFor()
+
+    await open(page, '/users', 'Users')
+    await page.getByRole('button', { name: 'Add a user' }).first().click()
+    await page.getByLabel('Name').fill('bob')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByRole('heading', { name: 'A link for bob' }).waitFor()
+    await page.getByRole('button', { name: 'Done' }).click()
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'bob@laptop', '-f', join(room, 'bob')])
+    await page.getByRole('button', { name: 'SSH keys of bob' }).click()
+    await page.getByLabel('Another public key').fill(await readFile(join(room, 'bob.pub'), 'utf8'))
+    await page.getByRole('button', { name: 'Add this key' }).click()
+    await page.getByText('bob@laptop').waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+
+    await open(page, '/grants', 'Grants')
+    await page.getByRole('button', { name: 'Add a grant' }).first().click()
+    await page.getByLabel('User').selectOption('bob')
+    await page.getByLabel('Account').selectOption(`press-3/${sshd.user}`)
+    await page.getByLabel('exec').check()
+    await page.getByLabel('Reason').fill('WO-4711')
+    await page.getByRole('button', { name: 'Grant', exact: true }).click()
+    await page.getByRole('cell', { name: 'bob' }).waitFor()
+    const grants = await installation.tagoutJson<readonly GrantView[]>(['grant', 'list'])
+    expect(grants).toMatchObject([
+      { user: 'bob', actions: ['shell', 'exec'], reason: 'WO-4711', state: 'active' },
+    ])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an auditor makes her key in the browser, and the machine administrator enrols her',
+  async () => {
+    const admin = alice.page
+    await open(admin, '/users', 'Users')
+    await admin.getByRole('button', { name: 'Add a user' }).first().click()
+    await admin.getByLabel('Name').fill('ingrid')
+    await admin.getByLabel('operator').uncheck()
+    await admin.getByLabel('auditor').check()
+    await admin.getByRole('button', { name: 'Add', exact: true }).click()
+    await admin.getByRole('heading', { name: 'A link for ingrid' }).waitFor()
+    const link = (await admin.locator('.command code').innerText()).trim()
+    await admin.getByRole('button', { name: 'Done' }).click()
+
+    const { page } = ingrid
+    await enrol(page, link, ingridsPassword)
+    const places = await page.getByRole('navigation', { name: 'Console' }).getByRole('link').allInnerTexts()
+    expect(places).toEqual(['Overview', 'Recordings', 'Audit log', 'Auditors'])
+    await open(page, '/auditors', 'Auditors')
+    await page.getByRole('button', { name: 'Make my key' }).click()
+    await page.getByLabel('Passphrase', { exact: true }).fill(passphrase)
+    await page.getByLabel('Passphrase again').fill(passphrase)
+    await page.getByRole('button', { name: 'Make the key' }).click()
+    await page.getByRole('heading', { name: 'Your key is made' }).waitFor()
+    await picture(page, 'auditor-key')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await save(page, 'Save auditor.key', join(room, 'auditor.key'))
+    await save(page, 'Save auditor.key.pub', join(room, 'auditor.key.pub'))
+    const fingerprint = /SHA256:\S{43}/.exec(await page.getByRole('dialog').innerText())?.[0] ?? 'none'
+    await page.getByRole('button', { name: 'Done' }).click()
+
+    const recovery = join(room, 'recordings-recovery.key')
+    const added = await installation.tagout([
+      'auditor',
+      'add',
+      'ingrid',
+      join(room, 'auditor.key.pub'),
+      '--recovery-out',
+      recovery,
+    ])
+    expect(added).toMatchObject({ code: 0 })
+    expect(added.stdout + added.stderr).toContain(fingerprint)
+    await page.reload()
+    await page.getByRole('cell', { name: fingerprint }).waitFor()
+  },
+)
+
+async function save(page: Page, button: string, path: string): Promise<void> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: button, exact: true }).click(),
+  ])
+  await download.saveAs(path)
+}
+
+test.skipIf(why !== undefined)(
+  'the auditor replays in her browser what bob did, and the replay is in the audit log',
+  async () => {
+    const { host, port } = installation.ssh
+    const ssh = await runProgram(
+      'ssh',
+      [
+        ...['-F', 'none', '-i', join(room, 'bob'), '-p', String(port), '-tt'],
+        ...[
+          '-o',
+          'IdentitiesOnly=yes',
+          '-o',
+          'StrictHostKeyChecking=no',
+          '-o',
+          'UserKnownHostsFile=/dev/null',
+        ],
+        `bob@${sshd.user}@press-3@${host}`,
+      ],
+      { stdin: 'echo seen-by-$((40+2))-the-auditor\nexit\n', env: { TERM: 'xterm-256color' } },
+    )
+    expect(ssh.stdout).toContain('seen-by-42-the-auditor')
+    const recording = await until(async () => {
+      const list = await installation.tagoutJson<readonly RecordingView[]>(['recording', 'list'])
+      return list.find(({ state }) => state === 'complete')
+    }, 15_000)
+
+    const { page } = ingrid
+    await open(page, '/recordings', 'Recordings')
+    await page
+      .getByRole('link', { name: /Replay/ })
+      .first()
+      .click()
+    await page.getByRole('button', { name: 'Open my key' }).click()
+    await page.getByLabel('Passphrase').fill('wrong-passphrase')
+    await page.getByRole('button', { name: 'Open', exact: true }).click()
+    await page.getByRole('alert').waitFor()
+    await page.getByLabel('Passphrase').fill(passphrase)
+    await page.getByRole('button', { name: 'Open', exact: true }).click()
+    await page.getByTestId('screen').waitFor()
+    const screen = page.getByTestId('screen').locator('.xterm-rows')
+    await until(
+      async () => ((await screen.innerText()).includes('seen-by-42-the-auditor') ? true : undefined),
+      30_000,
+    )
+    await page.getByText(/against the session key in the audit log/).waitFor()
+    await page.getByText('end of the recording').waitFor()
+    await picture(page, 'player')
+    expect(await accessibilityFaults(page)).toEqual([])
+
+    // By keyboard: back to the start, where nothing has been printed yet, and to the end again.
+    await page.keyboard.press('Home')
+    await page.keyboard.press('k')
+    await until(async () => ((await screen.innerText()).includes('seen-by-42') ? undefined : true), 5_000)
+    await page.keyboard.press('End')
+    await until(
+      async () => ((await screen.innerText()).includes('seen-by-42-the-auditor') ? true : undefined),
+      10_000,
+    )
+    await page.keyboard.press('?')
+    await page.getByRole('heading', { name: 'Keys' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: /echo seen-by/ }).waitFor()
+
+    const replays = await installation.tagoutJson<readonly AuditLeafView[]>(['audit', 'list'])
+    expect(replays.map(({ text }) => text).join('\n')).toMatch(/ingrid.*replay|replay.*ingrid/)
+    // What the server sent is not what the auditor saw.
+    expect(ingrid.received.join('\n')).not.toContain('seen-by-42')
+    expect(recording.user).toBe('bob')
+  },
+)
+
+test.skipIf(why !== undefined)('a secret is revealed once, to who may, after a fresh code', async () => {
+  const { page } = alice
+  const name = await firstUser()
+  await installation.tagout(['safe', 'member', 'line-3', name, '--allow', 'reveal'])
+  await open(page, '/safes', 'Safes')
+  await page.getByRole('button', { name: 'Members of line-3' }).click()
+  await page.getByLabel('User').selectOption(name)
+  await page.getByLabel('reveal').check()
+  await page.getByRole('button', { name: 'Set permissions' }).click()
+  await page.getByText(`${name}: reveal`).waitFor()
+
+  await open(page, '/accounts', 'Accounts')
+  await page.getByRole('button', { name: `Reveal press-3/${sshd.user}` }).click()
+  await page.getByText('exposure ledger').waitFor()
+  await page.getByLabel('Reason').fill('WO-4711, controller offline')
+  await page.getByLabel('Code').fill(await aliceCode())
+  await page.getByRole('button', { name: 'Reveal it' }).click()
+  await page.getByTestId('secret').waitFor()
+  expect(await page.getByTestId('secret').innerText()).toBe(sshd.password)
+  await page.getByRole('button', { name: 'Done, wipe it' }).click()
+  expect(await page.getByTestId('secret').count()).toBe(0)
+  expect(alice.received.join('\n')).not.toContain(sshd.password)
+})
+
+test.skipIf(why !== undefined)('an admin cuts a live session, saying why', async () => {
+  const { host, port } = installation.ssh
+  const ended = runProgram('ssh', [
+    ...['-F', 'none', '-i', join(room, 'bob'), '-p', String(port)],
+    ...['-o', 'IdentitiesOnly=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+    `bob@${sshd.user}@press-3@${host}`,
+    'sleep 300',
+  ])
+  const { page } = alice
+  await open(page, '/sessions', 'Sessions')
+  await page.getByRole('button', { name: 'Terminate' }).click({ timeout: 20_000 })
+  await page.getByLabel('Reason').fill('wrong machine')
+  await page.getByRole('dialog').getByRole('button', { name: 'Terminate' }).click()
+  expect((await ended).code).not.toBe(0)
+  await page.getByRole('cell', { name: 'terminated' }).waitFor()
+})
+
+const pages = [
+  ['/', 'Overview'],
+  ['/access', 'My access'],
+  ['/sessions', 'Sessions'],
+  ['/recordings', 'Recordings'],
+  ['/audit', 'Audit log'],
+  ['/safes', 'Safes'],
+  ['/targets', 'Targets'],
+  ['/accounts', 'Accounts'],
+  ['/users', 'Users'],
+  ['/grants', 'Grants'],
+  ['/auditors', 'Auditors'],
+  ['/account', /.+/],
+] as const
+
+test.skipIf(why !== undefined)('axe finds nothing on any page, light or dark', async () => {
+  const { page } = alice
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    for (const [path, heading] of pages) {
+      await open(page, path, heading)
+      await page.waitForLoadState('networkidle')
+      if (colorScheme === 'light') await picture(page, path === '/' ? 'overview' : path.slice(1))
+      else if (path === '/') await picture(page, 'overview-dark')
+      expect([path, colorScheme, await accessibilityFaults(page)]).toEqual([path, colorScheme, []])
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+})
+
+test.skipIf(why !== undefined)('the log verifies in the console, and is exported whole', async () => {
+  const { page } = ingrid
+  await open(page, '/audit', 'Audit log')
+  await page.getByRole('button', { name: 'Verify' }).click()
+  await page.getByText('The log is whole').waitFor()
+  await save(page, 'Export', join(room, 'audit.json'))
+  expect(await installation.tagout(['audit', 'verify', '--file', join(room, 'audit.json')])).toMatchObject({
+    code: 0,
+  })
+})
+
+test.skipIf(why !== undefined)(
+  'no password, passphrase or secret left a browser in clear, and nothing went elsewhere',
+  () => {
+    for (const person of [alice, ingrid]) expect(person.wrong).toEqual([])
+    const sent = [...alice.sent, ...ingrid.sent].join('\n')
+    // Positive control: the search finds what was really sent.
+    expect(sent).toContain('sealedPassword')
+    expect(sent).toContain('WO-4711')
+    for (const secret of [alicesPassword, ingridsPassword, passphrase, sshd.password])
+      for (const form of [
+        secret,
+        encodeURIComponent(secret),
+        Buffer.from(secret).toString('base64').replace(/=+$/, '').slice(0, -1),
+        Buffer.from(secret).toString('hex'),
+        JSON.stringify(secret).slice(1, -1),
+      ])
+        expect(sent.includes(form)).toBe(false)
+  },
+)

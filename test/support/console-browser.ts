@@ -1,0 +1,181 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { totpCode, totpStep } from '../../vault/identity/totp.ts'
+
+const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Why no browser can run here, or undefined when one can. Print it where a test is left out. */
+export function whyNoBrowser(): string | undefined {
+  return executable === undefined ? 'chromium is not installed (deploy/test-packages.txt)' : undefined
+}
+
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: executable ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** Somebody at a browser of their own: everything that goes wrong on their pages is kept. */
+export type Person = AsyncDisposable & {
+  readonly page: Page
+  readonly context: BrowserContext
+  /** Violations of the content policy, errors of scripts, requests to elsewhere. Must stay empty. */
+  readonly wrong: string[]
+  /** Everything that left the browser: addresses, headers and bodies of all requests. */
+  readonly sent: string[]
+  /** Everything that came back over the API. */
+  readonly received: string[]
+}
+
+export async function newPerson(
+  browser: Browser,
+  origin: string,
+  options: { readonly colorScheme?: 'light' | 'dark' } = {},
+): Promise<Person> {
+  const context = await browser.newContext({
+    // The installation's own certificate authority is in no browser's store.
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1440, height: 900 },
+    locale: 'en-GB',
+    colorScheme: options.colorScheme ?? 'light',
+    acceptDownloads: true,
+  })
+  context.setDefaultTimeout(20_000)
+  const page = await context.newPage()
+  const wrong: string[] = []
+  const sent: string[] = []
+  const received: string[] = []
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(
+        `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`,
+      )
+    })
+  })
+  page.on('pageerror', (error) => wrong.push(`script: ${error.message}`))
+  page.on('dialog', (dialog) => {
+    wrong.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('console', (message) => {
+    const text = message.text()
+    // Chromium reports each refused request; that a refusal is shown is what the tests look at.
+    if (message.type() === 'error' && !text.startsWith('Failed to load resource'))
+      wrong.push(`console: ${text}`)
+  })
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(origin) && !url.startsWith('data:') && !url.startsWith('blob:'))
+      wrong.push(`elsewhere: ${url}`)
+    sent.push(`${url}\n${JSON.stringify(request.headers())}\n${request.postData() ?? ''}`)
+  })
+  page.on('response', (response) => {
+    if (!response.url().includes('/api/') || response.url().includes('/content')) return
+    response.text().then(
+      (text) => received.push(text),
+      () => undefined,
+    )
+  })
+  return { page, context, wrong, sent, received, [Symbol.asyncDispose]: () => context.close() }
+}
+
+type AxeResult = {
+  readonly violations: readonly {
+    readonly id: string
+    readonly impact: string | null
+    readonly help: string
+    readonly nodes: readonly { readonly html: string }[]
+  }[]
+}
+
+/** What axe finds wrong on the page as it is now, one line each. */
+export async function accessibilityFaults(page: Page): Promise<readonly string[]> {
+  // Through the debugger, not a script element: the content policy stays as it is.
+  await page.evaluate(axe)
+  const result = (await page.evaluate(() =>
+    Reflect.get(window, 'axe').run(document, { resultTypes: ['violations'] }),
+  )) as AxeResult
+  return result.violations.map(
+    ({ id, impact, help, nodes }) =>
+      `${id} (${impact}): ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+  )
+}
+
+/** Codes of an authenticator app that holds `secret` (base32). Each code is given once: the vault takes it once. */
+export function authenticator(secret: string): () => Promise<string> {
+  const bytes = fromBase32(secret.replaceAll(/\s/g, ''))
+  let last = 0
+  return async () => {
+    // The vault takes the code of the next step too, so that hardly anybody has to wait.
+    const deadline = Date.now() + 65_000
+    for (;;) {
+      const step = totpStep(Date.now())
+      const next = Math.max(step, last + 1)
+      if (next <= step + 1) {
+        last = next
+        return totpCode(bytes, next)
+      }
+      if (Date.now() > deadline) throw new Error('no fresh code came')
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+}
+
+function fromBase32(text: string): Uint8Array {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  const out: number[] = []
+  let bits = 0
+  let value = 0
+  for (const char of text) {
+    value = (value << 5) | alphabet.indexOf(char)
+    bits += 5
+    if (bits >= 8) {
+      bits -= 8
+      out.push((value >>> bits) & 255)
+    }
+    value &= 0xff
+  }
+  return Uint8Array.from(out)
+}
+
+/** Goes through the page behind a one-time link. Answers the codes of the second factor that was set up. */
+export async function enrol(page: Page, link: string, password: string): Promise<() => Promise<string>> {
+  await page.goto(link)
+  await page.getByLabel('Password', { exact: true }).fill(password)
+  await page.getByLabel('Password again').fill(password)
+  const secret = (await page.locator('.second-factor code').innerText()).trim()
+  const nextCode = authenticator(secret)
+  await page.getByLabel('Code', { exact: true }).fill(await nextCode())
+  await page.getByRole('button', { name: 'Finish and sign in' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+  return nextCode
+}
+
+export async function signIn(page: Page, name: string, password: string, code: string): Promise<void> {
+  await page.getByLabel('Name').fill(name)
+  await page.getByLabel('Password').fill(password)
+  await page.getByLabel('Code').fill(code)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+/** Keeps a picture of the page where `TAGOUT_PICTURES` says so: docs/pictures is made that way. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.TAGOUT_PICTURES
+  if (folder === undefined) return
+  await page.evaluate(() => document.fonts.ready)
+  await page.screenshot({ path: join(folder, `${name}.png`) })
+}
