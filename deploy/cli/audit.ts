@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { Complaint, misuse } from './complaint.ts'
 import { collectExport, verifyExport } from './audit-export.ts'
+import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
 import { parseLimit } from './session.ts'

@@ -2,8 +2,8 @@ import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import {
   type AuditorChain,
   type AuditorIdentity,
-  answerChallenge,
   type Authority,
+  answerChallenge,
   forget,
   readIdentity,
   readRecoveryFile,

@@ -5,8 +5,8 @@ import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import {
   type AuditorChain,
   type AuditorPublic,
-  addAuditor,
   type Authority,
+  addAuditor,
   chainFingerprint,
   fingerprint,
   forget,

@@ -1,9 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { createBackup } from '../backup/create.ts'
-import { openRestoreDatabase, ownerDatabaseUrl } from '../backup/database.ts'
-import { restoreBackup } from '../backup/restore.ts'
-import { type BackupContent, showBackup } from '../backup/show.ts'
+import type { BackupContent } from '../backup/show.ts'
 import { misuse, refused } from './complaint.ts'
 import { size, when } from './io.ts'
 import { examples, facts, type Tools } from './tools.ts'
@@ -25,6 +22,9 @@ recovery key elsewhere. The TLS key and the gateway's host key are in it.
 ${examples('tagout backup create --out tagout-2026-12-01.tar', 'tagout backup create --out all.tar --with-recordings')}`,
     )
     .action(async (options: { out: string; withRecordings?: boolean }) => {
+      // The database's libraries take longer to load than most commands take to run.
+      const { createBackup } = await import('../backup/create.ts')
+      const { ownerDatabaseUrl } = await import('../backup/database.ts')
       const dataDir = tools.dataDir()
       const out = resolve(tools.io.cwd, options.out)
       await tellVault(tools)
@@ -47,6 +47,7 @@ ${examples('tagout backup create --out tagout-2026-12-01.tar', 'tagout backup cr
     .description('verify a backup whole and say what it holds')
     .addHelpText('after', examples('tagout backup show tagout-2026-12-01.tar'))
     .action(async (file: string) => {
+      const { showBackup } = await import('../backup/show.ts')
       const content = await showBackup(resolve(tools.io.cwd, file))
       if (!content.ok) throw refused(content.refusal)
       tools.show(content.value, () => describe(content.value))
@@ -64,6 +65,8 @@ ${examples('tagout backup restore tagout-2026-12-01.tar --data ./restored')}`,
     .action(async (file: string) => {
       if (root.opts()['data'] === undefined)
         throw misuse('say into which new folder: --data DIR', 'a running installation is never overwritten')
+      const { openRestoreDatabase } = await import('../backup/database.ts')
+      const { restoreBackup } = await import('../backup/restore.ts')
       const dataDir = tools.dataDir()
       const restored = await restoreBackup(
         { open: openRestoreDatabase },
@@ -86,7 +89,10 @@ ${examples('tagout backup restore tagout-2026-12-01.tar --data ./restored')}`,
 /** Has the vault write down that a backup is taken; one that is away or sealed cannot, and the backup goes on. */
 async function tellVault(tools: Tools): Promise<void> {
   try {
-    await tools.withVault((vault) => vault.ask('backup.tables', {}))
+    await tools.withVault(async (vault) => {
+      await vault.ask('backup.tables', {})
+      await vault.ask('backup.page', { table: 'installation', limit: 1 })
+    })
   } catch {
     tools.note('the vault is away or sealed: this backup is not in the audit log')
   }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { VaultStatus, VerbInput } from '../../vault/contract.ts'
-import { examine } from '../doctor/examine.ts'
 import { Complaint, exit, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
@@ -104,6 +103,7 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
     .description('examine the installation and say what to do')
     .addHelpText('after', examples('tagout doctor', 'tagout doctor --json'))
     .action(async () => {
+      const { examine } = await import('../doctor/examine.ts')
       const findings = await examine(tools.dataDir())
       tools.show(findings, () =>
         findings

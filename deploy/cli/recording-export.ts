@@ -16,15 +16,12 @@ import { toBase64 } from '../../vault/kernel/encoding.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { asListed, logInAsAuditor, verifiedChain, withIdentity } from './auditor-identity.ts'
 import { Complaint, misuse, refused } from './complaint.ts'
+import type { ExportForm } from './export-form.ts'
 import { fileSource, withRecording } from './recording-source.ts'
 import { knownOf, notInLog } from './recording-verify.ts'
 import { readSecretFile } from './secret-input.ts'
 import { loadSodium } from './sodium.ts'
 import type { Tools } from './tools.ts'
-
-/** asciicast is version 2, which every asciinema since 2017 plays; Debian's does not know version 3 yet. */
-export const exportForms = ['asciicast', 'asciicast-v2', 'asciicast-v3', 'text'] as const
-export type ExportForm = (typeof exportForms)[number]
 
 export type ExportOptions = {
   readonly form: ExportForm

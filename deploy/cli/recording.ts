@@ -5,15 +5,8 @@ import type { RecordingView } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
-import {
-  type Exported,
-  type ExportForm,
-  exportAsAuditor,
-  exportByRecovery,
-  exportForms,
-  type ExportOptions,
-} from './recording-export.ts'
-import { verifyStored } from './recording-verify.ts'
+import { type ExportForm, exportForms } from './export-form.ts'
+import type { Exported, ExportOptions } from './recording-export.ts'
 import { parseLimit } from './session.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
@@ -61,6 +54,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     .addHelpText('after', examples('tagout recording verify rec_…'))
     .action(async (text: string) => {
       const id = parseGivenId('rec', text, 'tagout recording list')
+      const { verifyStored } = await import('./recording-verify.ts')
       const verdict = await verifyStored(tools, id)
       if (tools.json()) tools.show({ recording: id, ...withoutHeader(verdict) }, () => '')
       if (verdict.state === 'tampered')
@@ -107,7 +101,7 @@ type ExportGiven = {
   readonly channel?: string
 }
 
-function exportWhat(
+async function exportWhat(
   tools: Tools,
   what: string,
   given: ExportGiven,
@@ -115,6 +109,7 @@ function exportWhat(
 ): Promise<Exported> {
   if ((given.identity === undefined) === (given.recovery === undefined))
     throw misuse('say with which key: either --identity FILE or --recovery FILE')
+  const { exportAsAuditor, exportByRecovery } = await import('./recording-export.ts')
   if (given.recovery !== undefined)
     return exportByRecovery(tools, resolve(tools.io.cwd, what), given.recovery, options)
   const id = parseGivenId('rec', what, 'tagout recording list')

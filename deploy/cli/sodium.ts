@@ -1,7 +1,6 @@
-import sodium from 'libsodium-wrappers'
-
-/** libsodium, loaded. */
-export async function loadSodium(): Promise<typeof sodium> {
+/** libsodium, loaded: only by the commands that need it. */
+export async function loadSodium() {
+  const { default: sodium } = await import('libsodium-wrappers')
   await sodium.ready
   return sodium
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Enrolment, type Role, roles as knownRoles, type UserView } from '../../vault/contract.ts'
+import { type Enrolment, roles as knownRoles, type Role, type UserView } from '../../vault/contract.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { isId } from '../../vault/kernel/id.ts'
 import { misuse } from './complaint.ts'

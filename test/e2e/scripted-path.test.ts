@@ -12,6 +12,8 @@ const why = whyNoSshd()
 if (why !== undefined) console.warn(`the scripted path is left out: ${why}`)
 
 let target: TestSshd
+/** Half a minute on two idle cores; beside other tests it takes its time. */
+const patienceMs = 400_000
 beforeAll(async () => {
   if (why === undefined) target = await startSshd()
 })
@@ -33,8 +35,11 @@ async function runScript(folder: string, user: SystemUser | undefined): Promise<
       PORT_TARGET: String(target.port),
       LOGIN: target.user,
       SECRET: target.password,
+      SHORT: user === undefined ? '1' : '',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that a script that hangs takes all that it started with it.
+    detached: true,
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   })
   let stdout = ''
@@ -45,7 +50,12 @@ async function runScript(folder: string, user: SystemUser | undefined): Promise<
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
+  const late = setTimeout(() => {
+    stderr += '## too late: ended by the test\n'
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+  }, patienceMs)
   const [code] = await once(child, 'close')
+  clearTimeout(late)
   return { code, stdout, stderr }
 }
 
@@ -111,7 +121,7 @@ test.skipIf(why !== undefined)(
       rmSync(folder, { recursive: true, force: true })
     }
   },
-  300_000,
+  patienceMs + 60_000,
 )
 
 test.skipIf(why !== undefined)(
@@ -122,5 +132,5 @@ test.skipIf(why !== undefined)(
     makeClone(folder, user)
     checkWhatIsLeft(folder, await runScript(folder, user))
   },
-  300_000,
+  patienceMs + 60_000,
 )
