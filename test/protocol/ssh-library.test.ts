@@ -299,7 +299,7 @@ test('trap: ssh2 calls a key offered without a signature acceptable when its use
     privateKey: otherKey,
     hostVerifier: makeHostVerifier(() => true),
   })
-  await new Promise((closed) => client.on('close', closed))
+  await new Promise((closed) => client.on('close', () => closed(undefined)))
   expect(calls).toEqual([false, true])
   await new Promise((done) => server.close(done))
 })

@@ -1,5 +1,5 @@
-import { generateKeyPairSync, sign as signWith } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { generateKeyPairSync, type KeyObject, sign as signWith } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
 import type { Action, AuditorListLink, EndReason, Permit, VerbInput } from '../../vault/contract.ts'
@@ -139,6 +139,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#start(input)
       case 'session.sign':
         return this.#sign(input)
+      case 'recording.authorise':
+        return this.#authorise(input)
       case 'session.connected':
       case 'session.checkpoint':
       case 'session.file':
@@ -148,6 +150,12 @@ export class ContractVault implements AsyncDisposable {
       default:
         return refuse('invalid', `the fake vault has no ${verb}`)
     }
+  }
+
+  #authorise(input: VerbInput<'recording.authorise'>): Outcome<unknown> {
+    if (input.token !== 'an auditor')
+      return refuse('forbidden', 'there is no such recording, or you may not read it')
+    return done({ id: input.recording, reader: 'ingrid' })
   }
 
   #prove(user: string): Outcome<unknown> {
@@ -290,6 +298,21 @@ export function makeIdentities(): readonly [PlaneIdentity, PlaneIdentity] {
     { plane: 'vault', privateKey: vault.privateKey, peers, databaseUrl: '' },
     { plane: 'recorder', privateKey: recorder.privateKey, peers, databaseUrl: '' },
   ]
+}
+
+/** Writes the recorder's `plane.json` of an installation, as the set-up does. */
+export function writeRecorderIdentity(dataDir: string, identity: PlaneIdentity): void {
+  const raw = (key: KeyObject) => key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
+  const { peers, privateKey } = identity
+  mkdirSync(join(dataDir, 'recorder'), { recursive: true, mode: 0o700 })
+  const text = JSON.stringify({
+    plane: 'recorder',
+    privateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
+    publicKey: raw(peers.recorder),
+    peers: { vault: raw(peers.vault), recorder: raw(peers.recorder), api: raw(peers.api) },
+    databaseUrl: '',
+  })
+  writeFileSync(join(dataDir, 'recorder', 'plane.json'), text, { mode: 0o600 })
 }
 
 /** An Ed25519 account key as the vault would hold it: public line, and a signer that answers as on the wire. */

@@ -85,36 +85,7 @@ export async function startGateway(
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
 
-  const keyFile = join(folder, 'bob')
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
-  chmodSync(keyFile, 0o600)
-  vault.users.set('bob', { name: 'bob', keys: [readFileSync(`${keyFile}.pub`, 'utf8').split(' ')[1] ?? ''] })
-  const knownHosts = join(folder, 'known_hosts')
-  writeFileSync(knownHosts, keys.publicLines.map((line) => `[127.0.0.1]:${port},gateway ${line}\n`).join(''))
-
-  const ssh = (extra: readonly string[] = []) => [
-    '-F',
-    'none',
-    '-o',
-    `UserKnownHostsFile=${knownHosts}`,
-    '-o',
-    'GlobalKnownHostsFile=none',
-    '-o',
-    'StrictHostKeyChecking=yes',
-    '-o',
-    'HostKeyAlias=gateway',
-    '-o',
-    'BatchMode=yes',
-    '-o',
-    'IdentitiesOnly=yes',
-    '-o',
-    'IdentityAgent=none',
-    '-o',
-    'LogLevel=ERROR',
-    '-i',
-    keyFile,
-    ...extra,
-  ]
+  const { keyFile, ssh } = makeBob(folder, vault, keys.publicLines, port)
   return {
     port,
     folder,
@@ -143,8 +114,53 @@ export async function startGateway(
   }
 }
 
+/** A user bob with a key, and the options by which OpenSSH's programs are bob at the gateway. */
+export function makeBob(
+  folder: string,
+  vault: ContractVault,
+  hostKeyLines: readonly string[],
+  port: number,
+): Pick<Gateway, 'keyFile' | 'ssh'> {
+  const keyFile = join(folder, 'bob')
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
+  chmodSync(keyFile, 0o600)
+  vault.users.set('bob', { name: 'bob', keys: [readFileSync(`${keyFile}.pub`, 'utf8').split(' ')[1] ?? ''] })
+  const knownHosts = join(folder, 'known_hosts')
+  writeFileSync(knownHosts, hostKeyLines.map((line) => `[127.0.0.1]:${port},gateway ${line}\n`).join(''))
+
+  const ssh = (extra: readonly string[] = []) => [
+    '-F',
+    'none',
+    '-o',
+    `UserKnownHostsFile=${knownHosts}`,
+    '-o',
+    'GlobalKnownHostsFile=none',
+    '-o',
+    'StrictHostKeyChecking=yes',
+    '-o',
+    'HostKeyAlias=gateway',
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    'IdentitiesOnly=yes',
+    '-o',
+    'IdentityAgent=none',
+    '-o',
+    'LogLevel=ERROR',
+    '-i',
+    keyFile,
+    ...extra,
+  ]
+  return { keyFile, ssh }
+}
+
 /** Makes the sshd a target of the gateway, with its user as account. */
-export function addTarget(gateway: Gateway, name: string, sshd: TestSshd, change: object = {}): void {
+export function addTarget(
+  gateway: { readonly vault: ContractVault },
+  name: string,
+  sshd: TestSshd,
+  change: object = {},
+): void {
   gateway.vault.accounts.push({
     target: name,
     login: sshd.user,
