@@ -31,9 +31,11 @@ export async function migrate(
     await client.query('revoke all on schema public from public')
     await client.query('grant usage on schema public to tagout_vault')
   })
-  const db = new Kysely<ChecksumTables>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: ownerDatabaseUrl, max: 2 }) }),
-  })
+  const pool = new pg.Pool({ connectionString: ownerDatabaseUrl, max: 2, application_name: 'tagout-migrate' })
+  // A connection that breaks tells at its next statement; without listeners it would end the process.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  const db = new Kysely<ChecksumTables>({ dialect: new PostgresDialect({ pool }) })
   try {
     await verifyChecksums(db, checksum)
     const migrator = new Migrator({

@@ -15,17 +15,16 @@ export async function append(
   keyring: Keyring | undefined,
   entries: readonly Entry[],
 ): Promise<string> {
-  const rows = entries.map((entry) => {
-    const id = randomBytes(16)
-    const body = entryBytes(entry)
-    return { id, body, mac: keyring === undefined ? null : entryMac(keyring, id, body) }
-  })
-  const written = await db
-    .insertInto('audit_entry')
-    .values(rows)
-    .returning(sql<string>`pg_current_xact_id()::text`.as('xid'))
-    .execute()
-  return written[0]?.xid ?? ''
+  const ids = entries.map(() => randomBytes(16))
+  const bodies = entries.map((entry) => Buffer.from(entryBytes(entry)))
+  const macs = ids.map((id, at) =>
+    keyring === undefined ? null : entryMac(keyring, id, bodies[at] ?? new Uint8Array(0)),
+  )
+  const { rows } = await sql<{ xid: string }>`
+    insert into audit_entry (id, body, mac)
+    select * from unnest(${ids}::bytea[], ${bodies}::bytea[], ${macs}::bytea[])
+    returning pg_current_xact_id()::text as xid`.execute(db)
+  return rows[0]?.xid ?? ''
 }
 
 /**

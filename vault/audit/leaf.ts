@@ -1,5 +1,4 @@
 import { Fault } from '../kernel/fault.ts'
-import { toHex } from '../kernel/encoding.ts'
 
 /**
  * The bytes of a leaf: canonical JSON `{"entry":…,"prev":"…","seq":…}`, the entry's own bytes between. `prev` is the
@@ -21,7 +20,7 @@ export function leafBytes(
   entry: Uint8Array,
   unproven: boolean,
 ): Buffer {
-  const tail = `,"prev":"${prev === undefined ? '' : toHex(prev)}","seq":${seq}${unproven ? ',"unproven":true' : ''}}`
+  const tail = `,"prev":"${prev === undefined ? '' : Buffer.from(prev.buffer, prev.byteOffset, prev.length).toString('hex')}","seq":${seq}${unproven ? ',"unproven":true' : ''}}`
   return Buffer.concat([Buffer.from(head), entry, Buffer.from(tail)])
 }
 

@@ -2,17 +2,23 @@ import { hash } from 'node:crypto'
 
 /** The Merkle tree of RFC 6962 §2.1 over SHA-256. */
 
-const leafPrefix = new Uint8Array([0])
-const nodePrefix = new Uint8Array([1])
-
 export const emptyRoot: Uint8Array = hash('sha256', new Uint8Array(0), 'buffer')
 
+// Hashing a million leaves is mostly copying: one buffer serves all of them.
+const node = Buffer.alloc(65, 1)
+let leafBuffer = Buffer.alloc(4096)
+
 export function leafHash(leaf: Uint8Array): Uint8Array {
-  return hash('sha256', Buffer.concat([leafPrefix, leaf]), 'buffer')
+  if (leafBuffer.length <= leaf.length) leafBuffer = Buffer.alloc(leaf.length * 2)
+  leafBuffer[0] = 0
+  leafBuffer.set(leaf, 1)
+  return hash('sha256', leafBuffer.subarray(0, leaf.length + 1), 'buffer')
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return hash('sha256', Buffer.concat([nodePrefix, left, right]), 'buffer')
+  node.set(left, 1)
+  node.set(right, 33)
+  return hash('sha256', node, 'buffer')
 }
 
 /** A full subtree: `level` 0 is a leaf; it covers leaves `position * 2^level` and the following. */

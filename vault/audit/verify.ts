@@ -2,7 +2,6 @@ import { verifyingKeyOf } from '../crypto/signing.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { parseLeaf } from './leaf.ts'
 import { Frontier, leafHash } from './tree.ts'
-import { toHex } from '../kernel/encoding.ts'
 
 /** What an offline reader of the log says. `at`: the first entry that it cannot vouch for. */
 export type Verification =
@@ -59,7 +58,7 @@ export async function verifyAudit(
     const check = checkLeaf(bytes, place, prev)
     if (check !== undefined) return broken(check.at, check.sentence)
     const hashed = leafHash(bytes)
-    prev = toHex(hashed)
+    prev = Buffer.from(hashed.buffer, hashed.byteOffset, hashed.length).toString('hex')
     frontier.add(hashed)
     fault = compare()
     if (fault !== undefined) return broken(vouched, fault)

@@ -26,6 +26,9 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely
   })
   // Without a listener a connection that breaks while idle would end the process.
   pool.on('error', (error) => options.onFault?.(error))
+  // The pool listens to idle connections only. One that breaks within a transaction, between two statements, would
+  // end the process too; there the next statement tells.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
 
