@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeClone, makeSystemUser, type SystemUser } from '../support/clone.ts'
+import { makeClone, makeSystemUser, type SystemUser } from '../support/linked-clone.ts'
 import { freePorts } from '../support/installation.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 
