@@ -106,6 +106,18 @@ test('a reader in another language, written from the documents, reads the same',
   expect(untimed(parsed(run('marks', at('recording.tgr'), at('recovery.key'))))).toEqual(untimed(expected))
 })
 
+test('the other reader opens what is written today', async (context) => {
+  if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
+  await using room = await recordingRoom()
+  const made = await scriptedRecording(room, 2)
+  const [path, recovery] = [join(room.folder, 'a.tgr'), join(room.folder, 'recovery.key')]
+  writeFileSync(path, made.bytes)
+  writeFileSync(recovery, room.recoveryFile)
+  const theirs = parsed(execFileSync(python, [reader, 'frames', path, recovery], { encoding: 'utf8' }))
+  const ours = await framesOf(await replayOf(memorySource(made.bytes), room.keys))
+  expect(theirs).toEqual(JSON.parse(JSON.stringify(ours.map(onPaper))))
+}, 20_000)
+
 test('both readers agree on what is tampered with and what is incomplete', async (context) => {
   if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
   const { source } = await golden()
