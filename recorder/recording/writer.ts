@@ -45,7 +45,8 @@ const frameBytes = 128 * 1024
 const boundBytes = 4 * 1024 * 1024
 const terminalBoundBytes = 512 * 1024
 const stalledAfterMs = 2000
-const failedAfterMs = 5000
+/** So that the session has ended within 5 s of the store. */
+const failedAfterMs = 4000
 const finishWithinMs = 5000
 /** Kept free under the quota for the end of the recording. */
 const quotaMargin = 128 * 1024
@@ -56,7 +57,7 @@ type Waiter = { readonly resolve: () => void; readonly reject: (fault: Fault) =>
  * Takes a session's frames and has them sealed into its recording.
  *
  * INVARIANT: relay a frame only after `append` returned `undefined` or its promise resolved. The frame is then in the
- * bounded buffer, at most 250 ms from the disk. A slow store makes callers wait; one that does not answer for 5 s, or
+ * bounded buffer, at most 250 ms from the disk. A slow store makes callers wait; one that does not answer for 4 s, or
  * fails, fails the recording, and no frame is taken any more.
  */
 export class RecordingWriter implements AsyncDisposable {

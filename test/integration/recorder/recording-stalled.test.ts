@@ -8,7 +8,7 @@ import { writerOver } from '../../support/recordings.ts'
 
 const block = Buffer.alloc(64 * 1024, 'x')
 
-test('a store that does not answer makes writers wait, and fails the recording within 6 s', async () => {
+test('a store that does not answer makes writers wait, and fails the recording within 5 s', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tagout-stalled-'))
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
@@ -31,7 +31,8 @@ test('a store that does not answer makes writers wait, and fails the recording w
     expect(error).toMatchObject({ code: 'recording', message: 'the recording store does not answer' })
   }
   const seconds = (performance.now() - started) / 1000
-  expect(seconds).toBeGreaterThan(4.5)
+  expect(seconds).toBeGreaterThan(3.5)
+  // 5 s, and what a busy machine takes to look at its clock.
   expect(seconds).toBeLessThan(6.5)
   expect(failures).toHaveLength(1)
   expect(waitedAt).toBeGreaterThan(0)
