@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { VerbAnswer } from '../../../vault/contract.ts'
+import type { VaultClient } from '../../../vault/index.ts'
+import { newId } from '../../../vault/kernel/id.ts'
+import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
+import { connectSession, endSession, makeSshKey, open, prove, until } from '../../support/vault-ssh.ts'
+
+let vault: TestVault
+let recorder: VaultClient
+let api: VaultClient
+let ann: TestPerson
+let ben: TestPerson
+let account: VerbAnswer<'account.add'>
+const keys = { ann: makeSshKey('ann'), ben: makeSshKey('ben') }
+
+beforeAll(async () => {
+  const start = new Date()
+  vault = await startTestVault({ clock: () => start })
+  recorder = await vault.worker()
+  api = await vault.connect('api')
+  account = await vault.account()
+  ann = await vault.person('ann', ['operator'])
+  ben = await vault.person('ben', ['operator'])
+  await vault.ask('user.key.add', { user: 'ann', publicKey: keys.ann.line })
+  await vault.ask('user.key.add', { user: 'ben', publicKey: keys.ben.line })
+  await vault.grant('ann', account.name)
+  await vault.grant('ben', account.name)
+}, 60_000)
+afterAll(() => vault[Symbol.asyncDispose]())
+
+const checkOut = (who: TestPerson, exclusive: boolean, forSeconds = 600) =>
+  api.call('lease.checkOut', { account: account.name, exclusive, forSeconds }, who.token)
+const leases = () => vault.ask('lease.list', {})
+async function release(): Promise<void> {
+  for (const lease of await leases()) await vault.ask('lease.checkIn', { lease: lease.id })
+}
+const openAs = async (name: 'ann' | 'ben') =>
+  open(recorder, { proof: await prove(recorder, keys[name], name) })
+
+test('the database lets one of 64 racers hold an account exclusively', async () => {
+  const { database } = vault.plane.world.vault
+  const users = await Promise.all(
+    Array.from({ length: 64 }, (_, index) =>
+      vault.ask('user.add', { name: `racer-${index}`, roles: ['operator'] }).then(({ user }) => user.id),
+    ),
+  )
+  const now = new Date()
+  const take = (user: (typeof users)[number]) =>
+    database
+      .insertInto('lease')
+      .values({
+        id: newId('lse'),
+        account_id: account.id,
+        user_id: user,
+        exclusive: true,
+        explicit: true,
+        claim: '[0,)',
+        since: now,
+        until: null,
+        ended_at: null,
+      })
+      .execute()
+  const outcomes = await Promise.allSettled(users.map(take))
+  expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1)
+  const states = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []))
+  expect(new Set(states)).toEqual(new Set(['23P01']))
+  await release()
+})
+
+test('of racers through the door one holds an account exclusively, and the others hear who', async () => {
+  const outcomes = await Promise.all(
+    Array.from({ length: 32 }, (_, index) => checkOut(index % 2 === 0 ? ann : ben, true)),
+  )
+  const held = await leases()
+  expect(held).toHaveLength(1)
+  const holder = held[0]?.user
+  outcomes.forEach((outcome, index) => {
+    expect(outcome.ok).toBe((index % 2 === 0 ? 'ann' : 'ben') === holder)
+    if (!outcome.ok) expect(outcome.refusal).toMatchObject({ code: 'held' })
+  })
+  await release()
+})
+
+test('exclusive and shared exclude each other, and shared does not exclude shared', async () => {
+  must(await checkOut(ann, false))
+  must(await checkOut(ben, false))
+  expect(await leases()).toHaveLength(2)
+  expect(refusalOf(await checkOut(ann, true)).message).toMatch(/held by ben/)
+  await release()
+  must(await checkOut(ann, true))
+  expect(refusalOf(await checkOut(ben, false)).code).toBe('held')
+  expect(refusalOf(await openAs('ben')).code).toBe('held')
+  await release()
+})
+
+test('thirty connections of one user at once are one holder', async () => {
+  const permits = await Promise.all(
+    Array.from({ length: 30 }, async () =>
+      connectSession(recorder, { proof: await prove(recorder, keys.ann, 'ann') }),
+    ),
+  )
+  expect(new Set(permits.map((permit) => permit.lease)).size).toBe(1)
+  expect(await leases()).toMatchObject([{ user: 'ann', explicit: false, until: null }])
+  await Promise.all(permits.slice(1).map((permit) => endSession(recorder, permit.session)))
+  expect(await leases()).toMatchObject([{ until: null }])
+  for (const permit of permits.slice(0, 1)) await endSession(recorder, permit.session)
+  const lingering = new Date(vault.now().getTime() + 60_000).toISOString()
+  expect(await leases()).toMatchObject([{ user: 'ann', until: lingering }])
+})
+
+test('an implicit lease ends 60 s after the last session, and nobody waits for the clock to notice', async () => {
+  expect(refusalOf(await checkOut(ben, true)).code).toBe('held')
+  vault.advance(60_000)
+  must(await checkOut(ben, true))
+  await release()
+})
+
+test('an explicit lease ends at its time, and its sessions before it', async () => {
+  const lease = must(await checkOut(ann, true, 300))
+  const permit = must(await openAs('ann'))
+  expect(permit.endsAt).toBe(lease.until)
+  await endSession(recorder, permit.session)
+  expect(await leases()).toHaveLength(1)
+  vault.advance(300_000)
+  await until(async () => ((await leases()).length === 0 ? true : undefined))
+})
+
+test('a lease does not end under a session', async () => {
+  must(await checkOut(ann, true, 300))
+  const permit = await connectSession(recorder, { proof: await prove(recorder, keys.ann, 'ann') })
+  vault.advance(301_000)
+  expect(refusalOf(await checkOut(ben, true)).code).toBe('held')
+  await endSession(recorder, permit.session, 'time is up')
+  must(await checkOut(ben, true))
+  await release()
+})
+
+test('a check-in by somebody else cuts the sessions; one’s own lets them end', async () => {
+  const cuts: unknown[] = []
+  const worker = await vault.worker('w5', (method) =>
+    method === 'session.cut' ? async (params) => ({ ok: true, value: cuts.push(params) }) : undefined,
+  )
+  const lease = must(await checkOut(ann, true))
+  const opening = { proof: await prove(worker, keys.ann, 'ann'), worker: 'w5' }
+  const permit = await connectSession(worker, opening)
+  must(await api.call('lease.checkIn', { lease: lease.id }, ann.token))
+  expect(await leases()).toMatchObject([{ explicit: false }])
+  expect(cuts).toHaveLength(0)
+  await vault.ask('lease.checkIn', { lease: lease.id })
+  await until(() => (cuts.length === 1 ? true : undefined))
+  await endSession(worker, permit.session, 'terminated')
+  vault.advance(60_000)
+  await until(async () => ((await leases()).length === 0 ? true : undefined))
+})
+
+test('nobody checks in what others hold without the right to', async () => {
+  const lease = must(await checkOut(ann, false))
+  expect(refusalOf(await api.call('lease.checkIn', { lease: lease.id }, ben.token)).code).toBe('forbidden')
+  await release()
+})
+
+test('an exclusive grant takes the account exclusively', async () => {
+  const alone = await vault.account({ target: 'press-4' })
+  await vault.grant('ann', alone.name, { mode: 'exclusive' })
+  await vault.grant('ben', alone.name)
+  const permit = must(
+    await open(recorder, { proof: await prove(recorder, keys.ann, 'ann'), target: 'press-4' }),
+  )
+  const second = await open(recorder, { proof: await prove(recorder, keys.ben, 'ben'), target: 'press-4' })
+  expect(refusalOf(second).message).toMatch(/held by ann/)
+  await endSession(recorder, permit.session)
+})
