@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
 import { makeHeader } from '../../recorder/recording/header.ts'
 import { type OpenRecordingOptions, openRecording } from '../../recorder/recording/index.ts'
+import { sealer } from '../../recorder/recording/sealer.ts'
 import { RecordingWriter } from '../../recorder/recording/writer.ts'
 import {
   type ByteSource,
@@ -133,6 +134,7 @@ export async function writerOver(
   const permit = somePermit()
   const header = await makeHeader(permit, room.chain, { node: 'node-1', worker: 'worker-1' })
   const failures: Fault[] = []
+  await sealer.ready()
   const fd = openSync(path, flags)
   const writer = new RecordingWriter(header, permit.recording, fd, permit, {
     onFailed: (fault) => failures.push(fault),

@@ -32,8 +32,7 @@ test('a store that does not answer makes writers wait, and fails the recording w
   }
   const seconds = (performance.now() - started) / 1000
   expect(seconds).toBeGreaterThan(3.5)
-  // 5 s, and what a busy machine takes to look at its clock.
-  expect(seconds).toBeLessThan(6.5)
+  expect(seconds).toBeLessThan(5)
   expect(failures).toHaveLength(1)
   expect(waitedAt).toBeGreaterThan(0)
   // What is taken and not written stays within its bound.
