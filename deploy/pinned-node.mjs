@@ -24,11 +24,19 @@ export function pinnedNode() {
   process.exit(1)
 }
 
-/** Becomes `file` under the pinned Node, as far as a process can: same terminal, signals passed on, same end. */
-export function becomePinned(file, args, nodeFlags = []) {
-  const child = spawn(pinnedNode(), ['--disable-warning=ExperimentalWarning', ...nodeFlags, file, ...args], {
+/**
+ * Becomes `file` under the pinned Node, as far as a process can: same terminal, signals passed on, same end.
+ * With `endWithNpm` it also ends when the npm that runs it is killed, which npm tells nobody.
+ */
+export function becomePinned(file, args, { endWithNpm = false } = {}) {
+  const child = spawn(pinnedNode(), ['--disable-warning=ExperimentalWarning', file, ...args], {
     stdio: 'inherit',
   })
+  const parent = process.ppid
+  if (endWithNpm && process.env.npm_lifecycle_event !== undefined)
+    setInterval(() => {
+      if (process.ppid !== parent) child.kill('SIGTERM')
+    }, 250).unref()
   const passOn = (signal) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn)
   child.on('error', (error) => {

@@ -7,4 +7,4 @@ const args = process.argv.slice(2)
 const asksOnly = args.includes('--help') || args.includes('-h')
 // Standard output belongs to the one line that says where the installation answers.
 setUp((line) => (asksOnly ? undefined : console.error(line)))
-becomePinned(join(root, 'deploy', 'main.ts'), args)
+becomePinned(join(root, 'deploy', 'main.ts'), args, { endWithNpm: true })

@@ -142,7 +142,10 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   return {
     announcement,
     firstAdmin: firstAdmin === undefined ? undefined : `${addresses.console}${firstAdmin.path}`,
-    [Symbol.asyncDispose]: () => own.disposeAsync(),
+    [Symbol.asyncDispose]: () => {
+      lock.stopping()
+      return own.disposeAsync()
+    },
   }
 }
 

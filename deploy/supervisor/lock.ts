@@ -6,12 +6,18 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { writeFor } from './data-folder.ts'
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts'
 
-const identity = z.object({ pid: z.int().positive(), startedAt: z.string() })
+const identity = z.object({
+  pid: z.int().positive(),
+  startedAt: z.string(),
+  stopping: z.boolean().optional(),
+})
 const children = z.array(identity.extend({ name: z.string() }))
 
 /** The one supervisor of a data folder. */
 export type Lock = Disposable & {
   /** Notes the children, so that a start after a kill of this process can end them. */
+  /** From now on a new start waits for this one to end, instead of being refused. */
+  readonly stopping: () => void
   readonly note: (list: readonly (ProcessIdentity & { readonly name: string })[]) => void
 }
 
@@ -26,13 +32,17 @@ export async function takeLock(folder: string, dataDir: string): Promise<Lock> {
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 })
   try {
-    while (!linked(draft, path)) breakStale(path, dataDir)
+    while (!linked(draft, path)) {
+      await whileStopping(path)
+      breakStale(path, dataDir)
+    }
   } finally {
     rmSync(draft, { force: true })
   }
   const childrenPath = join(folder, 'processes.json')
   await endLeftovers(childrenPath)
   return {
+    stopping: () => writeFor(undefined, path, JSON.stringify({ ...own, stopping: true }), 0o600),
     // Whole or not at all: a kill in this moment must not leave the children unknown.
     note: (list) => writeFor(undefined, childrenPath, JSON.stringify(list), 0o600),
     [Symbol.dispose]: () => {
@@ -55,6 +65,20 @@ function linked(draft: string, path: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  }
+}
+
+/** Longest that a stop takes, and the moment in which one that was just asked to stop may not have said so yet. */
+const longestStopMs = 60_000
+const graceMs = 1_500
+
+async function whileStopping(path: string): Promise<void> {
+  const since = Date.now()
+  for (;;) {
+    const holder = read(path)
+    if (holder === undefined || !isRunning(holder)) return
+    if (Date.now() - since > (holder.stopping === true ? longestStopMs : graceMs)) return
+    await pause(50)
   }
 }
 
@@ -85,7 +109,7 @@ function breakStale(path: string, dataDir: string): void {
   rmSync(aside, { force: true })
 }
 
-function read(path: string): ProcessIdentity | undefined {
+function read(path: string): z.infer<typeof identity> | undefined {
   try {
     return identity.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch {

@@ -98,6 +98,15 @@ test('a start after the supervisor was killed ends what it left running, and tak
   expect(second.processes().filter(isRunning)).toHaveLength(4)
 })
 
+test('a start that comes while another one stops waits for it', async () => {
+  const data = join(folder, 'w')
+  const first = await start(data)
+  first.child.kill('SIGTERM')
+  await using second = await start(data)
+  expect(second.child.exitCode).toBeNull()
+  expect(first.child.exitCode).toBe(0)
+})
+
 test('a plane that does not end when asked is ended all the same', async () => {
   const child = await startChild({
     name: 'recorder',
