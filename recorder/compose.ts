@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { VaultClient } from '../vault/index.ts'
 import { readPlaneIdentity } from '../vault/index.ts'
+import type { SessionId } from '../vault/kernel/id.ts'
 import { SshFront } from './broker/ssh/front.ts'
 import type { GatewayKeys } from './broker/ssh/host-key.ts'
 import { defaultLimits, type Log } from './broker/ssh/ports.ts'
@@ -27,6 +28,8 @@ export async function composeWorker(
   const store = await openStore({ folder: config.storePath, floorBytes: config.floorBytes, reserveBytes: 0 })
   const unsettled = new Unsettled(config.storePath)
   const node = nodeName()
+  // Over, but the vault has not heard: still this worker's, or the vault would call them crashed.
+  const unheard = new Set<SessionId>()
   let front: SshFront | undefined
   const link = new VaultLink({
     dataDir: config.dataDir,
@@ -34,7 +37,7 @@ export async function composeWorker(
     log,
     dispatch: workerDispatch({ cut: (...cut) => front?.cut(...cut) ?? false }),
     onConnected: async (client) => {
-      if (front !== undefined) await hello(client, front, node, name)
+      if (front !== undefined) await hello(client, front, [...front.sessions.keys(), ...unheard], node, name)
     },
   })
   front = new SshFront(
@@ -45,7 +48,11 @@ export async function composeWorker(
         await unsettled.note(options.permit)
         return openRecording(options)
       },
-      reportEnd: (recording, end) => reportEnd({ link, unsettled, log }, recording, end),
+      reportEnd: async (recording, end) => {
+        unheard.add(end.session)
+        await reportEnd({ link, unsettled, log }, recording, end)
+        unheard.delete(end.session)
+      },
       node,
       worker: name,
       log,
@@ -70,8 +77,14 @@ export async function composeWorker(
 }
 
 /** Tells the vault who this worker is and what it carries, and ends what the vault says has to end. */
-async function hello(client: VaultClient, front: SshFront, node: string, worker: string): Promise<void> {
-  const answer = await client.call('recorder.hello', { node, worker, live: [...front.sessions.keys()] })
+async function hello(
+  client: VaultClient,
+  front: SshFront,
+  live: SessionId[],
+  node: string,
+  worker: string,
+): Promise<void> {
+  const answer = await client.call('recorder.hello', { node, worker, live })
   if (!answer.ok) return
   for (const { session, reason } of answer.value.end) front.cut(session, reason)
 }

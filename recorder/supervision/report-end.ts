@@ -35,7 +35,10 @@ export async function reportEnd(
   }
 }
 
-/** A refusal that will not last: told again. Any other means that the vault knows the session as ended. */
+/**
+ * A refusal that will not last: told again. `forbidden` is one: the vault has not noticed yet that the worker that
+ * carried the session is gone. Any other means that the vault has no such session, or knows it as ended.
+ */
 function isPassing(code: string): boolean {
-  return code === 'unavailable' || code === 'sealed' || code === 'rate_limited'
+  return ['unavailable', 'sealed', 'rate_limited', 'forbidden'].includes(code)
 }

@@ -121,37 +121,43 @@ export function makeBob(
   hostKeyLines: readonly string[],
   port: number,
 ): Pick<Gateway, 'keyFile' | 'ssh'> {
-  const keyFile = join(folder, 'bob')
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile])
+  const bob = makeSshUser(folder, 'bob', hostKeyLines, port)
+  vault.users.set('bob', { name: 'bob', keys: [bob.publicLine.split(' ')[1] ?? ''] })
+  return bob
+}
+
+/** A key for a user, and the options by which OpenSSH's programs log in with it and know the gateway. */
+export function makeSshUser(
+  folder: string,
+  name: string,
+  hostKeyLines: readonly string[],
+  port: number,
+): Pick<Gateway, 'keyFile' | 'ssh'> & { readonly publicLine: string } {
+  const keyFile = join(folder, name)
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', keyFile])
   chmodSync(keyFile, 0o600)
-  vault.users.set('bob', { name: 'bob', keys: [readFileSync(`${keyFile}.pub`, 'utf8').split(' ')[1] ?? ''] })
   const knownHosts = join(folder, 'known_hosts')
   writeFileSync(knownHosts, hostKeyLines.map((line) => `[127.0.0.1]:${port},gateway ${line}\n`).join(''))
-
+  const options = [
+    `UserKnownHostsFile=${knownHosts}`,
+    'GlobalKnownHostsFile=none',
+    'StrictHostKeyChecking=yes',
+    'HostKeyAlias=gateway',
+    'BatchMode=yes',
+    'IdentitiesOnly=yes',
+    'IdentityAgent=none',
+    'LogLevel=ERROR',
+  ]
   const ssh = (extra: readonly string[] = []) => [
     '-F',
     'none',
-    '-o',
-    `UserKnownHostsFile=${knownHosts}`,
-    '-o',
-    'GlobalKnownHostsFile=none',
-    '-o',
-    'StrictHostKeyChecking=yes',
-    '-o',
-    'HostKeyAlias=gateway',
-    '-o',
-    'BatchMode=yes',
-    '-o',
-    'IdentitiesOnly=yes',
-    '-o',
-    'IdentityAgent=none',
-    '-o',
-    'LogLevel=ERROR',
+    // Of two values OpenSSH takes the first.
+    ...extra,
+    ...options.flatMap((option) => ['-o', option]),
     '-i',
     keyFile,
-    ...extra,
   ]
-  return { keyFile, ssh }
+  return { keyFile, ssh, publicLine: readFileSync(`${keyFile}.pub`, 'utf8').trim() }
 }
 
 /** Makes the sshd a target of the gateway, with its user as account. */

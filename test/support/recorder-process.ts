@@ -3,9 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PlaneIdentity } from '../../vault/plane.ts'
 import { ContractVault, writeRecorderIdentity } from './contract-vault.ts'
 import { type Gateway, makeBob } from './gateway.ts'
 import { type RecordingRoom, recordingRoom } from './recordings.ts'
+import { freePort } from './sshd.ts'
 
 type Ready = {
   readonly address: { readonly host: string; readonly port: number }
@@ -13,37 +15,61 @@ type Ready = {
   readonly nativeCiphers: boolean
 }
 
-/** The recorder as processes of its own, as an installation runs it, with a fake vault behind a real door. */
-export type RecorderProcess = AsyncDisposable &
-  Pick<Gateway, 'keyFile' | 'ssh'> & {
-    readonly dataDir: string
-    readonly vault: ContractVault
-    readonly room: RecordingRoom
-    readonly log: () => string
-    readonly child: () => ChildProcess
-    readonly ready: () => Ready
-    /** Process ids of the workers. */
-    readonly workers: () => readonly number[]
-    /** Starts it anew on the same data, after it was killed. */
-    readonly again: () => Promise<void>
-  }
+/** The recorder as processes of its own, as an installation runs it. */
+export type SpawnedRecorder = AsyncDisposable & {
+  readonly dataDir: string
+  readonly log: () => string
+  readonly child: () => ChildProcess
+  readonly ready: () => Ready
+  /** Process ids of the workers. */
+  readonly workers: () => readonly number[]
+  /** Starts it anew on the same data and port, after it was killed. */
+  readonly again: () => Promise<void>
+}
+
+/** The same with a fake vault behind a real door, and its user bob. */
+export type RecorderProcess = SpawnedRecorder &
+  Pick<Gateway, 'keyFile' | 'ssh'> & { readonly vault: ContractVault; readonly room: RecordingRoom }
 
 export async function startRecorderProcess(settings: object = {}): Promise<RecorderProcess> {
   // Its auditors are the room's, so that what it records can be replayed.
   const room = await recordingRoom()
   const dataDir = await mkdtemp(join(tmpdir(), 'tagout-recorder-'))
   const vault = await ContractVault.start(dataDir, room.links)
-  writeRecorderIdentity(dataDir, vault.recorder)
+  const recorder = await spawnRecorder(dataDir, vault.recorder, settings)
+  const { keyFile, ssh } = makeBob(dataDir, vault, recorder.ready().knownHosts, recorder.ready().address.port)
+  return {
+    ...recorder,
+    vault,
+    room,
+    keyFile,
+    ssh,
+    [Symbol.asyncDispose]: async () => {
+      await recorder[Symbol.asyncDispose]()
+      await vault[Symbol.asyncDispose]()
+      await room[Symbol.asyncDispose]()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Starts the recorder on a data folder in which a vault serves, with workers of its own. */
+export async function spawnRecorder(
+  dataDir: string,
+  identity: PlaneIdentity,
+  settings: object = {},
+): Promise<SpawnedRecorder> {
+  writeRecorderIdentity(dataDir, identity)
   mkdirSync(join(dataDir, 'run'), { recursive: true })
   const recorder = { workers: 2, floorBytes: 0, ...settings }
   writeFileSync(
     join(dataDir, 'tagout.json'),
-    JSON.stringify({ ssh: { host: '127.0.0.1', port: 0 }, recorder }),
+    JSON.stringify({ ssh: { host: '127.0.0.1', port: await freePort() }, recorder }),
   )
   let log = ''
   const start = async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../recorder/main.ts')], {
-      env: { PATH: process.env['PATH'] ?? '', TAGOUT_DATA: dataDir, TAGOUT_TEST: '1' },
+      env: { PATH: process.env['PATH'] ?? '', TAGOUT_DATA: dataDir },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     child.stderr?.on('data', (piece: Buffer) => {
@@ -58,13 +84,8 @@ export async function startRecorderProcess(settings: object = {}): Promise<Recor
     return { child, ready }
   }
   let running = await start()
-  const { keyFile, ssh } = makeBob(dataDir, vault, running.ready.knownHosts, running.ready.address.port)
   return {
     dataDir,
-    vault,
-    room,
-    keyFile,
-    ssh,
     log: () => log,
     child: () => running.child,
     ready: () => running.ready,
@@ -74,14 +95,10 @@ export async function startRecorderProcess(settings: object = {}): Promise<Recor
     },
     [Symbol.asyncDispose]: async () => {
       const { child } = running
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = new Promise((resolve) => child.once('exit', resolve))
-        child.kill('SIGTERM')
-        await ended
-      }
-      await vault[Symbol.asyncDispose]()
-      await room[Symbol.asyncDispose]()
-      await rm(dataDir, { recursive: true, force: true })
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      await ended
     },
   }
 }

@@ -53,14 +53,18 @@ export const backAlgorithms = {
   compress: ['none'],
 } as const satisfies Algorithms
 
-type HostKeyAlgorithm = (typeof backAlgorithms.serverHostKey)[number]
+export type HostKeyAlgorithm = (typeof backAlgorithms.serverHostKey)[number]
 
 /** The host key algorithms with the pinned types first, so that a target shows the key that was pinned. */
 export function pinnedFirst(pins: readonly { readonly type: string }[]): HostKeyAlgorithm[] {
-  const isPinned = (algorithm: HostKeyAlgorithm) =>
-    pins.some(({ type }) => type === algorithm || (type === 'ssh-rsa' && algorithm.startsWith('rsa-sha2-')))
+  const isPinned = (algorithm: HostKeyAlgorithm) => pins.some(({ type }) => type === keyTypeOf(algorithm))
   return [
     ...backAlgorithms.serverHostKey.filter(isPinned),
     ...backAlgorithms.serverHostKey.filter((algorithm) => !isPinned(algorithm)),
   ]
+}
+
+/** The type of key that an algorithm signs with: RSA keys sign in several ways. */
+export function keyTypeOf(algorithm: HostKeyAlgorithm): string {
+  return algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm
 }

@@ -3,7 +3,7 @@ import type { AuthenticationType, AuthHandlerMiddleware, Client as SshClient } f
 import type { EndReason, Permit } from '../../../vault/contract.ts'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
-import { backAlgorithms, pinnedFirst } from './algorithms.ts'
+import { backAlgorithms, type HostKeyAlgorithm, keyTypeOf, pinnedFirst } from './algorithms.ts'
 import { Client } from './library.ts'
 import { VaultAgent } from './vault-agent.ts'
 import { type HostKey, isPinned, makeHostVerifier } from './verify-host-key.ts'
@@ -13,7 +13,7 @@ export type TargetCredential =
   | { readonly kind: 'password'; readonly secret: Secret }
   | {
       readonly kind: 'ssh-key'
-      /** A line of OpenSSH's public key format. */
+      /** A line of OpenSSH's public key format, or the key blob in base64. */
       readonly publicKey: string
       readonly sign: (data: Uint8Array, algorithm: string) => Promise<Outcome<Uint8Array>>
     }
@@ -44,13 +44,31 @@ export async function logIn(
   timeout: number,
 ): Promise<TargetLogin> {
   try {
-    return await attempt(permit, credential, timeout)
+    const { pins } = permit.target
+    let algorithms = pinnedFirst(pins)
+    let first: TargetLogin | undefined
+    for (;;) {
+      const login = await attempt(permit, credential, timeout, algorithms)
+      if (login.kind === 'connected' || (first === undefined && login.changedKey === undefined)) return login
+      // What was shown first counts: a target that then shows nothing else has changed its key.
+      first ??= login
+      // A pin of unknown type may be of a key that the target shows only when it is asked for that type.
+      const seen = login.changedKey?.type
+      algorithms = algorithms.filter((algorithm) => keyTypeOf(algorithm) !== seen)
+      const isUntyped = pins.some(({ type }) => type === '')
+      if (!isUntyped || seen === undefined || algorithms.length === 0) return first
+    }
   } finally {
     if (credential.kind === 'password') credential.secret[Symbol.dispose]()
   }
 }
 
-function attempt(permit: Permit, credential: TargetCredential, timeout: number): Promise<TargetLogin> {
+function attempt(
+  permit: Permit,
+  credential: TargetCredential,
+  timeout: number,
+  serverHostKey: HostKeyAlgorithm[],
+): Promise<TargetLogin> {
   const { target, account } = permit
   return new Promise((resolve) => {
     let refusedKey: HostKey | undefined
@@ -97,7 +115,7 @@ function attempt(permit: Permit, credential: TargetCredential, timeout: number):
       sock: socket,
       username: account.login,
       ident: 'Tagout',
-      algorithms: { ...structuredClone(backAlgorithms), serverHostKey: pinnedFirst(target.pins) },
+      algorithms: { ...structuredClone(backAlgorithms), serverHostKey },
       readyTimeout: 0,
       keepaliveInterval: 15_000,
       keepaliveCountMax: 4,

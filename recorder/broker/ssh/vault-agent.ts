@@ -1,6 +1,7 @@
 import type { IdentityCallback, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import { BaseAgent, utils } from './library.ts'
+import { describeHostKey } from './verify-host-key.ts'
 
 type Sign = (data: Uint8Array, algorithm: string) => Promise<Outcome<Uint8Array>>
 
@@ -21,7 +22,7 @@ export class VaultAgent extends BaseAgent<ParsedKey> {
   }
 
   getIdentities(callback: IdentityCallback<ParsedKey>): void {
-    const key = utils.parseKey(this.#publicKey)
+    const key = utils.parseKey(publicLine(this.#publicKey))
     if (key instanceof Error) callback(key)
     else callback(null, [key])
   }
@@ -43,6 +44,11 @@ export class VaultAgent extends BaseAgent<ParsedKey> {
       () => done?.(new Error('the vault did not sign')),
     )
   }
+}
+
+/** A key as a line of OpenSSH's format, made of its blob in base64 where it is not one yet. */
+function publicLine(key: string): string {
+  return key.includes(' ') ? key : `${describeHostKey(Buffer.from(key, 'base64')).type} ${key}`
 }
 
 /** Takes a signature out of its framing `string algorithm, string signature` (RFC 4253 §6.6), which ssh2 adds again. */

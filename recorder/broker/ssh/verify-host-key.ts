@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 
+/** Pinned host keys: `type` is that of the key blob (`ssh-rsa` for every RSA signature), or empty where unknown. */
 export type Pins = readonly { readonly type: string; readonly fingerprint: string }[]
 
 /** A host key as a target presents it. `fingerprint` is OpenSSH's `SHA256:…`. */
@@ -14,9 +15,12 @@ export function describeHostKey(key: Buffer): HostKey {
   return { type: /^[a-z0-9@.-]+$/.test(type) ? type : 'unknown', fingerprint: `SHA256:${digest}`, key }
 }
 
-/** True when `key` is one of the pinned ones, by type and fingerprint. No pins: never. */
+/**
+ * True when `key` is one of the pinned ones. No pins: never. A pin given by its fingerprint alone has an empty type;
+ * the fingerprint covers the type as well.
+ */
 export function isPinned(pins: Pins, key: HostKey): boolean {
-  return pins.some((pin) => pin.type === key.type && pin.fingerprint === key.fingerprint)
+  return pins.some((pin) => pin.fingerprint === key.fingerprint && (pin.type === '' || pin.type === key.type))
 }
 
 /**
