@@ -36,7 +36,12 @@ export async function openVaultAtStart(
 ): Promise<Enrolment | undefined> {
   await using vault = await connectAdmin(dataDir)
   const status = must(await vault.call('status', {}))
-  if (!status.initialised) return await initialise(vault, dataDir, choice, say)
+  if (!status.initialised) {
+    const hasAnswer = choice.unattended || choice.keyFile !== undefined || process.stdin.isTTY
+    if (hasAnswer) return await initialise(vault, dataDir, choice, say)
+    say('the vault is new and there is no terminal to ask for its passphrase: set it up with tagout init')
+    return undefined
+  }
   if (status.sealed) await unseal(vault, status, choice, say)
   return undefined
 }
@@ -106,11 +111,6 @@ async function chooseProvider(dataDir: string, choice: SealChoice, say: (line: s
     say(`the vault opens by itself with ${path}: keep it out of backups`)
     return { kind: 'key-file', path } as const
   }
-  if (!process.stdin.isTTY)
-    throw new Fault(
-      'configuration',
-      'the vault is new and there is no terminal to ask for its passphrase: give --unattended, or --key-file FILE',
-    )
   say('the vault is new. Its passphrase opens it after each start; with --key-file FILE a file does.')
   using passphrase = await ask('passphrase of the vault, 8 characters at least', true)
   return { kind: 'passphrase', passphrase: textOf(passphrase) } as const
