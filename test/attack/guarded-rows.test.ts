@@ -2,6 +2,7 @@ import { readFile, writeFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Fault } from '../../vault/kernel/fault.ts'
+import type { Stamp } from '../../vault/keys/guarded.ts'
 import type { Vault } from '../../vault/open.ts'
 import { readPlaque, removePlaque, writePlaque } from '../support/plaques.ts'
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts'
@@ -132,6 +133,37 @@ test('a row that was deleted and is put back is noticed at once, and after a res
     ).toBe('rolled_back_row')
   })
   expect(await unsealing(installation)).toBe('rolled_back_row')
+})
+
+test('a row that the vault wrote in a transaction that was undone is not taken', async () => {
+  await using installation = await newInstallation(postgres)
+  await withThree(installation, async (vault) => {
+    const undone = aPlaque('four', 'undone')
+    let stamp: Stamp | undefined
+    const attempt = vault.inTransaction(async (tx) => {
+      stamp = tx.guard.stamp(plaque, undone)
+      throw new Error('changed my mind')
+    })
+    await expect(attempt).rejects.toThrow('changed my mind')
+    // Its MAC is genuine: it was on the database's disk for a moment.
+    await expect(
+      vault.inTransaction(async (tx) => tx.guard.check(plaque, { ...undone, ...(stamp as Stamp) })),
+    ).rejects.toThrow('not what the vault last wrote')
+  })
+})
+
+test('a write that the guard refused holds nobody else up', async () => {
+  await using installation = await newInstallation(postgres)
+  await withThree(installation, async (vault) => {
+    await installation.sql('create table kept as select * from guard')
+    await installation.sql(`update guard set mac = decode(repeat('00', 32), 'hex')`)
+    expect(await faultOf(vault.inTransaction((tx) => writePlaque(tx, aPlaque('one', 'second'))))).toBe(
+      'rolled_back_row',
+    )
+    await installation.sql('update guard g set mac = k.mac from kept k where k.guarded = g.guarded')
+    await vault.inTransaction((tx) => writePlaque(tx, aPlaque('one', 'third')))
+    expect((await readPlaque(vault, 'one'))?.words).toBe('third')
+  })
 })
 
 test('a guard row put back, changed or taken away stops the next write, and the next unsealing', async () => {
