@@ -37,6 +37,7 @@ export function terminalOf(
   }
 }
 
+/** The size of a terminal. A size of zero says nothing (RFC 4254 §6.2): a client without a terminal of its own sends it. */
 export function sizeOf(info: {
   readonly cols: number
   readonly rows: number
@@ -44,8 +45,8 @@ export function sizeOf(info: {
   readonly height: number
 }): Pick<Terminal, 'cols' | 'rows' | 'width' | 'height'> {
   return {
-    cols: clamp(info.cols, 2),
-    rows: clamp(info.rows, 1),
+    cols: info.cols === 0 ? 80 : clamp(info.cols, 2),
+    rows: info.rows === 0 ? 24 : clamp(info.rows, 1),
     width: info.width >>> 0 > 100_000 ? 0 : info.width >>> 0,
     height: info.height >>> 0 > 100_000 ? 0 : info.height >>> 0,
   }
