@@ -72,6 +72,9 @@ async function answer(
 
   const input = verbs[verb].input.safeParse(parts.data.input)
   if (!input.success) return refuseInput(input.error)
+  const unfit = unfitText(input.data)
+  if (unfit !== undefined)
+    return refuse('invalid', `${unfit}: text with a zero character or half a character`)
 
   const call: Call = {
     world,
@@ -146,7 +149,21 @@ function refuseInput(error: z.ZodError): Outcome<never> {
   const [issue] = error.issues
   const path = issue?.path.map(String).join('.').slice(0, 100)
   const field = path === undefined || path === '' ? 'input' : path
-  return refuse('invalid', `${field}: ${(issue?.message ?? 'malformed').slice(0, 200)}`)
+  const message = issue?.message ?? 'malformed'
+  const said = message.endsWith('received undefined') ? 'this is missing' : message.slice(0, 200)
+  return refuse('invalid', `${field}: ${said}`)
+}
+
+/** The first field whose text no table can keep: PostgreSQL has no zero characters, UTF-8 no half ones. */
+function unfitText(value: unknown, path = ''): string | undefined {
+  if (typeof value === 'string')
+    return value.includes('\0') || !value.isWellFormed() ? path || 'input' : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [key, member] of Object.entries(value)) {
+    const found = unfitText(member, path === '' ? key : `${path}.${key}`)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Writes down that something was refused. A refusal stands even where it cannot be written down. */

@@ -10,7 +10,10 @@ export type Row<Table extends keyof Database> = Selectable<Database[Table]>
 type Values<Table extends keyof Database> = Omit<Row<Table>, 'epoch' | 'mac'>
 
 /** What checks guarded rows: a transaction, or the vault itself outside of one. */
-export type Checker = { readonly check: (table: GuardedTable, row: GuardedRow & Stamp) => void }
+export type Checker = {
+  readonly check: (table: GuardedTable, row: GuardedRow & Stamp) => void
+  readonly checkAbsent: (table: GuardedTable, row: GuardedRow) => void
+}
 
 /**
  * Checks rows that were read. Throws `Fault` where one is forged or rolled back.

@@ -21,6 +21,8 @@ export async function readLinks(
   checker: Checker,
 ): Promise<readonly AuditorListLink[]> {
   const rows = checked(checker, 'auditor_list', await db.selectFrom('auditor_list').selectAll().execute())
+  // SECURITY: without its last link a chain still verifies, and an auditor who was removed is back on it.
+  checker.checkAbsent('auditor_list', { version: String(rows.length + 1) })
   return rows
     .map((row) => ({
       version: Number(row.version),

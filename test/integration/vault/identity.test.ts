@@ -105,6 +105,7 @@ test('unknown names, wrong passwords and wrong codes read alike', async () => {
 
 test('a source that guesses is made to wait, and others are not', async () => {
   const hans = await vault.person('hans', ['operator'])
+  const code = hans.code()
   for (let tries = 0; tries < 3; tries += 1)
     await logIn('hans', `guess number ${tries}`, '000000', '192.0.2.66')
   expect(refusalOf(await logIn('hans', hans.password, code, '192.0.2.66')).code).toBe('rate_limited')

@@ -23,7 +23,7 @@ function ecdsaBlob(
   key: KeyObject,
   name: string,
   type = `ecdsa-sha2-${name}`,
-  tail = Buffer.alloc(0),
+  tail: Buffer = Buffer.alloc(0),
 ): Buffer {
   const jwk = key.export({ format: 'jwk' })
   const point = Buffer.concat([Buffer.from([4]), part(jwk.x), part(jwk.y)])
