@@ -4,11 +4,13 @@ import { addAuditCommands } from './audit.ts'
 import { addAuditorCommands } from './auditor.ts'
 import { addBackupCommands } from './backup.ts'
 import { complaintOf, exit } from './complaint.ts'
+import { addExposureCommands } from './exposure.ts'
 import { addGrantCommands } from './grant.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addRecordingCommands } from './recording.ts'
+import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
 import { addSessionCommands } from './session.ts'
 import { addSshConfigCommand } from './ssh-config.ts'
@@ -49,7 +51,9 @@ export function buildProgram(io: Io): Command {
   addRecordingCommands(root, tools)
   addAuditorCommands(root, tools)
   addAuditCommands(root, tools)
+  addExposureCommands(root, tools)
   addBackupCommands(root, tools)
+  addRecoveryCommands(root, tools)
   addSshConfigCommand(root, tools)
   for (const command of withSubcommands(root)) {
     command.exitOverride()

@@ -50,6 +50,8 @@ test('every verb of the guides is there', () => {
     'audit export',
     'backup create',
     'backup restore',
+    'exposure list',
+    'recovery check',
     'ssh-config',
   ])
     expect(names).toContain(verb)
