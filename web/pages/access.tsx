@@ -1,5 +1,4 @@
 import {
-  Alert,
   Button,
   Card,
   CardBody,
@@ -15,6 +14,7 @@ import { Link } from 'wouter'
 import type { GrantView, VerbAnswer } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { Command } from '../parts/command.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { GrantBadge } from '../parts/state.tsx'
@@ -36,10 +36,10 @@ export function Access() {
       about="What you may use now, and the command that connects you. No password is asked of you for the machine."
     >
       {user.keys > 0 ? null : (
-        <Alert isInline variant="info" title="No SSH key of yours is known yet" className="gap-below">
+        <Note variant="info" title="No SSH key of yours is known yet" className="gap-below">
           <Link href="/account">Add your public key</Link> to connect without typing anything, or use a
           one-time ticket.
-        </Alert>
+        </Note>
       )}
       <Problem error={grants.error} />
       {grants.isPending ? <Spinner aria-label="Loading grants" /> : null}

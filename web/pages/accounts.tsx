@@ -1,10 +1,11 @@
-import { Alert, Button, Content, Flex, Label, Radio } from '@patternfly/react-core'
+import { Button, Content, Flex, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
 import { sealCredential, type TypedCredential } from '../sealed/intake.ts'
@@ -273,10 +274,10 @@ function Bind({ account, onClose }: { readonly account: AccountView; readonly on
         onClose()
       }}
     >
-      <Alert isInline variant="warning" title="Its secret will go to the machine as it is known now">
+      <Note variant="warning" title="Its secret will go to the machine as it is known now">
         The target&apos;s address or key has changed since this account was bound. Bind only when you know
         that {account.target} is still the machine you mean.
-      </Alert>
+      </Note>
     </Dialog>
   )
 }

@@ -1,9 +1,10 @@
-import { Alert, Button, Flex, Label } from '@patternfly/react-core'
+import { Button, Flex, Label } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { AuditLeafView, AuditVerdict, VerbAnswer } from '../../vault/contract.ts'
 import { ask, get } from '../api.ts'
 import { Listing } from '../parts/listing.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -57,15 +58,14 @@ export function Audit() {
       }
     >
       {verdict === null ? null : (
-        <Alert
-          isInline
+        <Note
           className="gap-below"
           variant={verdict.ok ? 'success' : 'danger'}
           title={verdict.ok ? 'The log is whole' : 'The log is broken'}
           role="status"
         >
           {sentence(verdict.sentence)} {verdict.leaves} entries, {verdict.checkpoints} signed checkpoints.
-        </Alert>
+        </Note>
       )}
       <Problem error={error} />
       <Listing

@@ -1,4 +1,4 @@
-import { Alert, Checkbox, Content, FileUpload, FormGroup } from '@patternfly/react-core'
+import { Checkbox, Content, FileUpload, FormGroup } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { addAuditor, removeAuditor } from '../../vault/auditors/ceremony.ts'
@@ -7,6 +7,7 @@ import type { AuditorListLink, Enrolment, VerbAnswer } from '../../vault/contrac
 import type { Outcome } from '../../vault/kernel/outcome.ts'
 import { ask, Refused } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
+import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { fetchChain } from '../sealed/chain.ts'
 import { type Keyring, refreshKeyring, touchKeyring, useKeyring } from '../sealed/keyring.ts'
@@ -113,10 +114,10 @@ export function RemoveAuditor({ name, onClose }: { readonly name: string; readon
         onClose()
       }}
     >
-      <Alert isInline variant="warning" title="The past is not taken back">
+      <Note variant="warning" title="The past is not taken back">
         Recordings from now on are sealed to a new key that {name} does not get. What {name} could open
         before, a kept copy of it can still be opened.
-      </Alert>
+      </Note>
     </Dialog>
   )
 }

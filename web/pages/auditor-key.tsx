@@ -1,5 +1,4 @@
 import {
-  Alert,
   Button,
   Checkbox,
   Content,
@@ -21,6 +20,7 @@ import {
 import { Command } from '../parts/command.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { Note } from '../parts/note.tsx'
 import { argon2id } from '../sealed/argon2.ts'
 import { saveFile } from '../sealed/download.ts'
 import { keep } from '../sealed/kept-file.ts'
@@ -158,13 +158,7 @@ function KeyMade(props: {
           </ListItem>
         </List>
         {saved ? null : (
-          <Alert
-            isInline
-            isPlain
-            variant="warning"
-            title="The key file has not been saved yet"
-            className="gap-above"
-          />
+          <Note isPlain variant="warning" title="The key file has not been saved yet" className="gap-above" />
         )}
       </ModalBody>
       <ModalFooter>

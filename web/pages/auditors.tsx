@@ -1,5 +1,4 @@
 import {
-  Alert,
   Bullseye,
   Button,
   Card,
@@ -17,6 +16,7 @@ import type { AuditorChain, ListedAuditor } from '../../vault/auditors/list.ts'
 import type { Enrolment } from '../../vault/contract.ts'
 import { Command } from '../parts/command.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Note } from '../parts/note.tsx'
 import { OneTimeLink } from '../parts/one-time-link.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -73,11 +73,11 @@ export function Auditors() {
         <NoKeyYet name={user.name} chain={chain.data} onMake={() => setDoing({ kind: 'make' })} />
       ) : null}
       {!auditor && chain.data === null ? (
-        <Alert isInline variant="info" title="No auditor yet" className="gap-below">
+        <Note variant="info" title="No auditor yet" className="gap-below">
           The auditor makes a key: here, after signing in, or with{' '}
           <code>tagout auditor keygen --out auditor.key</code>. The machine administrator enrols the first
           one: <code>tagout auditor add NAME auditor.key.pub --recovery-out recordings-recovery.key</code>.
-        </Alert>
+        </Note>
       ) : null}
       {chain.data === undefined || chain.data === null ? null : (
         <>
@@ -178,7 +178,7 @@ function NoKeyYet(props: {
   readonly onMake: () => void
 }) {
   return (
-    <Alert isInline variant="warning" title="You have no auditor key on the list yet" className="gap-below">
+    <Note variant="warning" title="You have no auditor key on the list yet" className="gap-below">
       <Content component="p">
         Make one in this browser: the private half stays with you, sealed under a passphrase.{' '}
         {props.chain === null
@@ -186,6 +186,6 @@ function NoKeyYet(props: {
           : 'An auditor who is on the list then adds you.'}
       </Content>
       <Button onClick={props.onMake}>Make my key</Button>
-    </Alert>
+    </Note>
   )
 }

@@ -1,4 +1,4 @@
-import { Alert, Button, Card, CardBody, CardTitle, Content, Form, Spinner } from '@patternfly/react-core'
+import { Button, Card, CardBody, CardTitle, Content, Form, Spinner } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
@@ -6,6 +6,7 @@ import type { UserView, VerbAnswer } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { Command } from '../parts/command.tsx'
 import { Field } from '../parts/field.tsx'
+import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
 import { moment } from '../parts/wording.ts'
@@ -79,9 +80,9 @@ export function Enrol() {
         </CardTitle>
         <CardBody>
           {linkToken === '' ? (
-            <Alert isInline variant="warning" title="The link is incomplete">
+            <Note variant="warning" title="The link is incomplete">
               Open the whole link that you were given, or ask for a new one.
-            </Alert>
+            </Note>
           ) : null}
           {begun === null && error !== null ? (
             <>

@@ -1,16 +1,7 @@
-import {
-  Alert,
-  Card,
-  CardBody,
-  CardTitle,
-  Content,
-  Gallery,
-  Label,
-  List,
-  ListItem,
-} from '@patternfly/react-core'
+import { Card, CardBody, CardTitle, Content, Gallery, Label, List, ListItem } from '@patternfly/react-core'
 import type { ReactNode } from 'react'
 import { Link } from 'wouter'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
@@ -41,12 +32,12 @@ export function Overview() {
   return (
     <Page title="Overview">
       {notices.length === 0 ? (
-        <Alert isInline variant="success" title="Nothing needs your attention" className="gap-below" />
+        <Note variant="success" title="Nothing needs your attention" className="gap-below" />
       ) : (
         notices.map(({ key, variant, title, body }) => (
-          <Alert key={key} isInline variant={variant} title={title} className="gap-below">
+          <Note key={key} variant={variant} title={title} className="gap-below">
             {body}
-          </Alert>
+          </Note>
         ))
       )}
       <Gallery hasGutter minWidths={{ default: '100%', lg: '45%' }}>

@@ -1,17 +1,9 @@
-import {
-  Alert,
-  Button,
-  List,
-  ListItem,
-  Modal,
-  ModalBody,
-  ModalFooter,
-  ModalHeader,
-} from '@patternfly/react-core'
+import { Button, List, ListItem, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import { useEffect, useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { Note } from '../parts/note.tsx'
 import { visible } from '../parts/wording.ts'
 import { revealSecret } from '../sealed/reveal.ts'
 import { useChange } from '../shell/me.ts'
@@ -44,7 +36,7 @@ export function Reveal({
       onClose={onClose}
       act={async () => setShown(await change(() => revealSecret(account.id, code, reason.trim())))}
     >
-      <Alert isInline variant="warning" title="Before you do">
+      <Note variant="warning" title="Before you do">
         <List>
           <ListItem>You are written into the exposure ledger of this account, with the reason.</ListItem>
           <ListItem>
@@ -52,7 +44,7 @@ export function Reveal({
           </ListItem>
           <ListItem>Connecting through the gateway needs no secret: a grant is enough.</ListItem>
         </List>
-      </Alert>
+      </Note>
       <Field
         label="Reason"
         value={reason}

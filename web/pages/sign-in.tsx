@@ -1,9 +1,10 @@
-import { Alert, Button, Card, CardBody, CardTitle, Form } from '@patternfly/react-core'
+import { Button, Card, CardBody, CardTitle, Form } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
 import type { UserView } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { Field } from '../parts/field.tsx'
+import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { loadSodium } from '../sealed/sodium.ts'
@@ -98,15 +99,15 @@ function VaultNotice(props: {
 }) {
   if (props.initialised === false)
     return (
-      <Alert isInline variant="info" title="This vault is not initialised" className="gap-below">
+      <Note variant="info" title="This vault is not initialised" className="gap-below">
         On the machine it runs on, run <code>npm start</code>.
-      </Alert>
+      </Note>
     )
   if (props.sealed === true)
     return (
-      <Alert isInline variant="warning" title="The vault is sealed" className="gap-below">
+      <Note variant="warning" title="The vault is sealed" className="gap-below">
         Nobody can sign in until the machine administrator runs <code>tagout unseal</code>.
-      </Alert>
+      </Note>
     )
   return null
 }

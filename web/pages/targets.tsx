@@ -1,4 +1,4 @@
-import { Alert, Button, Content, Flex, Label, Radio, Spinner } from '@patternfly/react-core'
+import { Button, Content, Flex, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { TargetView, VerbAnswer } from '../../vault/contract.ts'
@@ -6,6 +6,7 @@ import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { visible } from '../parts/wording.ts'
@@ -197,9 +198,9 @@ function Approve({ target, onClose }: { readonly target: TargetView; readonly on
         not be the machine you mean.
       </Content>
       {target.changedKey === null ? null : (
-        <Alert isInline variant="danger" title="It showed another key than the approved one">
+        <Note variant="danger" title="It showed another key than the approved one">
           Somebody may stand between, or the machine was set up anew. Find out before you approve.
-        </Alert>
+        </Note>
       )}
       {scan.isPending ? (
         <p>

@@ -85,7 +85,7 @@ export function Listing<Row extends { readonly id?: string }>(props: {
           </ToolbarItem>
         </ToolbarContent>
       </Toolbar>
-      <Table aria-label={props.name} variant="compact">
+      <Table aria-label={props.name} variant="compact" role="table">
         <Thead>
           <Tr>
             {props.columns.map(({ title, actions }) =>

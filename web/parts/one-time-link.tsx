@@ -1,6 +1,7 @@
-import { Alert, Button, Content, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import { Button, Content, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import type { Enrolment } from '../../vault/contract.ts'
 import { Command } from './command.tsx'
+import { Note } from './note.tsx'
 import { moment } from './wording.ts'
 
 /** A link by which somebody sets their password. Shown once: the vault keeps a hash of it. */
@@ -20,7 +21,7 @@ export function OneTimeLink(props: {
           {moment(enrolment.expiresAt)}, and sets the password and the second factor.
         </Content>
         <Command text={link} label="One-time link" />
-        <Alert isInline isPlain variant="warning" title="It is not shown again" className="gap-above" />
+        <Note isInline isPlain variant="warning" title="It is not shown again" className="gap-above" />
       </ModalBody>
       <ModalFooter>
         <Button onClick={onClose}>Done</Button>

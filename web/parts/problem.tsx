@@ -1,5 +1,5 @@
-import { Alert } from '@patternfly/react-core'
 import { Refused } from '../api.ts'
+import { Note } from './note.tsx'
 import { sentence } from './wording.ts'
 
 /** Says what was refused or went wrong, and what to do next. */
@@ -9,8 +9,7 @@ export function Problem({ error, title }: { readonly error: unknown; readonly ti
   const next = error instanceof Refused ? error.next : undefined
   const instance = error instanceof Refused ? error.instance : undefined
   return (
-    <Alert
-      isInline
+    <Note
       variant={error instanceof Refused && error.status < 500 ? 'warning' : 'danger'}
       title={title ?? sentence(message)}
       role="alert"
@@ -22,6 +21,6 @@ export function Problem({ error, title }: { readonly error: unknown; readonly ti
           Id for the log: <code>{instance}</code>
         </p>
       )}
-    </Alert>
+    </Note>
   )
 }

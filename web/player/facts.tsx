@@ -1,8 +1,9 @@
-import { Alert, Button, Progress } from '@patternfly/react-core'
+import { Button, Progress } from '@patternfly/react-core'
 import { useEffect, useState } from 'react'
-import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
 import type { RecordingHeader } from '../../recorder/replay/index.ts'
+import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
 import type { RecordingView } from '../../vault/contract.ts'
+import { Note } from '../parts/note.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
 import { between, bytes, sentence, visible } from '../parts/wording.ts'
@@ -98,8 +99,7 @@ export function Integrity(props: { readonly view: RecordingView; readonly source
         Integrity <RecordingBadge state={view.state === 'recording' ? 'recording' : state} />
       </h2>
       {verdict === null ? null : (
-        <Alert
-          isInline
+        <Note
           isPlain
           variant={
             verdict.state === 'complete' ? 'success' : verdict.state === 'incomplete' ? 'warning' : 'danger'
@@ -110,7 +110,7 @@ export function Integrity(props: { readonly view: RecordingView; readonly source
             Verified in this browser
             {anchored ? ', against the session key in the audit log.' : '; the audit log was not asked.'}
           </span>
-        </Alert>
+        </Note>
       )}
       {error === null ? null : <p className="small">Verification could not finish.</p>}
       {done === null ? null : <Progress aria-label="Verifying" value={done} size="sm" title="Verifying" />}

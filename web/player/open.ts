@@ -1,8 +1,8 @@
 import {
   type ByteSource,
   openRecordingKey,
-  readStructure,
   Replay,
+  readStructure,
   type TimedMark,
 } from '../../recorder/replay/index.ts'
 import type { Refusal } from '../../vault/kernel/outcome.ts'

@@ -1,10 +1,11 @@
-import { Alert, Bullseye, Button, Card, CardBody, Content, Spinner } from '@patternfly/react-core'
+import { Bullseye, Button, Card, CardBody, Content, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { Link } from 'wouter'
 import type { RecordingView } from '../../vault/contract.ts'
 import { at, get } from '../api.ts'
 import { OpenKey } from '../pages/open-key.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { useKeyring } from '../sealed/keyring.ts'
@@ -113,10 +114,10 @@ function Locked({ auditor, onOpen }: { readonly auditor: boolean; readonly onOpe
             <Button onClick={onOpen}>Open my key</Button>
           </div>
         ) : (
-          <Alert isInline variant="info" title="Only an auditor can see what it shows">
+          <Note variant="info" title="Only an auditor can see what it shows">
             The recording is sealed to the auditors&apos; own keys. Neither the servers nor administrators can
             open it.
-          </Alert>
+          </Note>
         )}
       </CardBody>
     </Card>
