@@ -81,16 +81,7 @@ const sealPatienceMs = 10_000
  */
 export async function openVault(options: OpenVaultOptions): Promise<Vault> {
   const fence = await Fence.take(options.databaseUrl, (error) => options.onFault?.(error), options.patience)
-  let vault: Vault | undefined
-  const database = openDatabase(options.databaseUrl, {
-    onFault: (cause) => {
-      if (vault?.isClosed !== true)
-        options.onFault?.(new Fault('database', 'an idle connection to the database broke', { cause }))
-    },
-    ...(options.connections === undefined ? {} : { connections: options.connections }),
-  })
-  vault = new Vault(options, fence, database)
-  return vault
+  return new Vault(options, fence)
 }
 
 /** The vault's keys, guards and audit log: sealed until somebody opens it. */
@@ -108,23 +99,26 @@ export class Vault implements AsyncDisposable {
   #isClosed = false
   #lifecycle: Promise<unknown> = Promise.resolve()
 
-  constructor(options: OpenVaultOptions, fence: Fence, database: Kysely<Database>) {
+  /** Takes ownership of `fence`. Use `openVault`. */
+  constructor(options: OpenVaultOptions, fence: Fence) {
     this.#options = options
     this.#fence = fence
-    this.database = database
+    this.database = openDatabase(options.databaseUrl, {
+      onFault: (cause) => {
+        if (!this.#isClosed)
+          this.#onFault(new Fault('database', 'an idle connection to the database broke', { cause }))
+      },
+      ...(options.connections === undefined ? {} : { connections: options.connections }),
+    })
     this.clock = options.clock ?? (() => new Date())
     this.#shapes = options.guarded ?? guardedTables
     this.#witness = new FileWitness(options.dataDir)
     this.#onFault = options.onFault ?? (() => {})
     this.secrets = new SecretStore({
-      database,
+      database: this.database,
       keyring: () => this.#open().keyring,
       clock: this.clock,
     })
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
   }
 
   get isSealed(): boolean {
