@@ -1,4 +1,7 @@
 import type { Actor } from '../audit/entry.ts'
+import { verifyChain } from '../auditors/index.ts'
+import { sodium } from '../crypto/sodium.ts'
+import { readLinks } from '../identity/auditor.ts'
 import { findLogin, resolveToken } from '../identity/principal.ts'
 import type { SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -44,9 +47,17 @@ async function readerOf(
   if (!resolved.ok) return resolved
   const { principal, source } = resolved.value
   if (principal.kind !== 'user' || !principal.roles.includes('auditor')) return forbidden
-  if (input.purpose !== 'verify' && !(await mayReplay(world, principal.id, safe))) return forbidden
+  const isToRead = input.purpose !== 'verify'
+  if (isToRead && !((await isListed(world, principal.name)) && (await mayReplay(world, principal.id, safe))))
+    return forbidden
   const actor = { kind: 'user', id: principal.id, name: principal.name } as const
   return done({ actor, text: `user:${principal.name}`, source: source ?? '' })
+}
+
+/** Is this auditor on the present list? One who was removed may hold keys of the past still. */
+async function isListed(world: World, name: string): Promise<boolean> {
+  const chain = await verifyChain(sodium, await readLinks(world.vault.database, world.vault.guard))
+  return chain.ok && chain.value.current.auditors.some((one) => one.name.toLowerCase() === name.toLowerCase())
 }
 
 /** A safe that names auditors who replay it is replayed by them alone; any other by every auditor. */
