@@ -5,6 +5,8 @@ import { encodeParts } from '../kernel/encoding.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { type Entry, entryBytes } from './entry.ts'
 
+const idBytes = 16
+
 /**
  * Adds entries to the log, in the caller's transaction and in this order; the sequencer gives them their numbers once
  * it has committed. Answers the transaction's id. Without a keyring (the vault is sealed) they carry no MAC, and the
@@ -15,7 +17,8 @@ export async function append(
   keyring: Keyring | undefined,
   entries: readonly Entry[],
 ): Promise<string> {
-  const ids = entries.map(() => randomBytes(16))
+  const random = randomBytes(idBytes * entries.length)
+  const ids = entries.map((_, at) => random.subarray(at * idBytes, (at + 1) * idBytes))
   const bodies = entries.map((entry) => Buffer.from(entryBytes(entry)))
   const macs = ids.map((id, at) =>
     keyring === undefined ? null : entryMac(keyring, id, bodies[at] ?? new Uint8Array(0)),

@@ -188,9 +188,16 @@ export const maxEntryBytes = 64 * 1024
  * Throws `Fault('audit')` if they are more than `maxEntryBytes`.
  */
 export function entryBytes(entry: Entry): Uint8Array {
-  const bytes = canonicalBytes(wellFormed(entry as unknown as Canonical))
+  const value = entry as unknown as Canonical
+  const bytes = canonicalBytes(isWellFormed(value) ? value : wellFormed(value))
   if (bytes.length > maxEntryBytes) throw new Fault('audit', `an entry ${entry.kind} is too large`)
   return bytes
+}
+
+function isWellFormed(value: Canonical | undefined): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.values(value).every(isWellFormed)
 }
 
 function wellFormed(value: Canonical): Canonical {
