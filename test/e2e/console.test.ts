@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { AuditLeafView, GrantView, RecordingView } from '../../vault/contract.ts'
 import {
   accessibilityFaults,
@@ -17,6 +17,8 @@ import {
 } from '../support/console-browser.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
 
 const why = whyNoBrowser() ?? whyNoSshd()
 if (why !== undefined) console.warn(`the console is not tested end to end: ${why}`)

@@ -53,11 +53,11 @@ export function mountScreen(host: HTMLElement): MountedScreen {
   return {
     reset(columns, rows) {
       terminal.reset()
-      terminal.resize(bounded(columns, 1000), bounded(rows, 500))
+      terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
       fit()
     },
     resize(columns, rows) {
-      terminal.resize(bounded(columns, 1000), bounded(rows, 500))
+      terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
       fit()
     },
     write(bytes) {
@@ -81,8 +81,9 @@ export function mountScreen(host: HTMLElement): MountedScreen {
   }
 }
 
-function bounded(value: number, most: number): number {
-  return Number.isFinite(value) ? Math.min(most, Math.max(2, Math.floor(value))) : 80
+/** A client without a terminal of its own asks for none by none: it is shown at the usual size. */
+function bounded(value: number, usual: number, most: number): number {
+  return Number.isFinite(value) && value >= 2 ? Math.min(most, Math.floor(value)) : usual
 }
 
 /** How wide a character is, as a part of the font's size. */

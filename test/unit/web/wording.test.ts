@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { passwordAdvice } from '../../../web/pages/password-advice.ts'
+import { sshCommand } from '../../../web/pages/ssh-command.ts'
+import { bytes, clock, sentence, span, visible } from '../../../web/parts/wording.ts'
+
+test('what a hostile name holds is made visible, never obeyed', () => {
+  expect(visible('a\u001b[2Jb\u0000\u007f')).toBe('a\u241b[2Jb\u2400\u2421')
+  expect(visible('press\u202e3\u200b')).toBe('press<202E>3<200B>')
+  expect(visible('line\r\nline\u2028')).toBe('line\u240d\u240aline<2028>')
+  expect(visible('Überdruck 3 — ok')).toBe('Überdruck 3 — ok')
+})
+
+test('durations, sizes and sentences read as people write them', () => {
+  expect([clock(7), clock(754), clock(3723)]).toEqual(['0:07', '12:34', '1:02:03'])
+  expect([span(45), span(4 * 3600), span(5400), span(7 * 86_400)]).toEqual([
+    '45 s',
+    '4 h',
+    '1 h 30 min',
+    '7 d',
+  ])
+  expect([bytes(12), bytes(4915), bytes(1024 ** 3)]).toEqual(['12 B', '4.8 KB', '1.0 GB'])
+  expect([sentence('the vault is sealed'), sentence('Why?')]).toEqual(['The vault is sealed.', 'Why?'])
+})
+
+test('the command that connects names user, login, target and port', () => {
+  expect(sshCommand('bob', 'press-3/engineer', 2222, 'gateway')).toBe(
+    'ssh -p 2222 bob@engineer@press-3@gateway',
+  )
+})
+
+test('a password is judged by its length first, and never praised for being well known', () => {
+  const isGood = (password: string, name = 'bob') => passwordAdvice(password, name).good
+  expect(
+    ['', 'short', 'password12345', 'aaaaaaaaaaaaaaa', 'bob-bob-bob-bob'].map((password) => isGood(password)),
+  ).toEqual([false, false, false, false, false])
+  expect(isGood('oak river lantern')).toBe(true)
+})
