@@ -35,7 +35,6 @@ export function addAuditCommands(root: Command, tools: Tools): void {
         [
           ['SEQ', (row) => String(row.seq)],
           ['AT', (row) => when(row.at)],
-          ['ACTOR', (row) => row.actor],
           ['WHAT', (row) => row.text],
         ],
         'there are no such entries',

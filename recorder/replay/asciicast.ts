@@ -29,6 +29,10 @@ export async function* toAsciicast(replay: Replay, version: 2 | 3, channel?: num
       })
     : JSON.stringify({ version, term: { cols: columns, rows, ...(term && { type: term }) }, ...facts })
 
+  // Without a terminal nothing has turned line feeds into new lines; a player is a terminal.
+  const asShown = (text: string) =>
+    open?.kind === 'open' && open.columns === undefined ? text.replaceAll(/\r?\n/g, '\r\n') : text
+
   // Characters can be split over frames; each stream has its own decoder.
   const decoders = { output: new TextDecoder(), stderr: new TextDecoder(), input: new TextDecoder() }
   let last = 0
@@ -45,7 +49,7 @@ export async function* toAsciicast(replay: Replay, version: 2 | 3, channel?: num
       case 'output':
       case 'stderr':
       case 'input': {
-        const text = decoders[frame.kind].decode(frame.bytes, { stream: true })
+        const text = asShown(decoders[frame.kind].decode(frame.bytes, { stream: true }))
         if (text !== '') yield event(frame.at, frame.kind === 'input' ? 'i' : 'o', text)
         break
       }

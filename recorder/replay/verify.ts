@@ -285,7 +285,7 @@ async function verifyFinal(
     throw new Tampered(record.end, 'something was added to it, or its footer was changed')
   return {
     state: 'complete',
-    sentence: `The recording is complete and as it was signed: ${progress.chunks} chunks in ${final.segments.length} segments.`,
+    sentence: `The recording is complete and as it was signed: ${count(progress.chunks, 'chunk')} in ${count(final.segments.length, 'segment')}.`,
     header: progress.read.header,
     chunks: progress.chunks,
     duration: progress.duration,
@@ -371,4 +371,8 @@ function tampered(at: number, why: string, progress?: Progress, seen: number = a
     duration: progress?.duration ?? 0,
   }
   return progress === undefined ? verdict : { ...verdict, header: progress.read.header }
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
