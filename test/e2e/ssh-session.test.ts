@@ -139,7 +139,7 @@ describe.skipIf(why !== undefined)(
 
     test('carol logs in with password and code, typed at two questions', async () => {
       const command = `set timeout 15
-      spawn ssh ${bob.ssh(['-p', port(), '-o', 'PubkeyAuthentication=no', '-o', 'BatchMode=no']).join(' ')} carol@${sshd.user}@press-3@127.0.0.1 {echo in-as-\\$(id -un)}
+      spawn ssh ${bob.ssh(['-p', port(), '-o', 'PubkeyAuthentication=no', '-o', 'BatchMode=no']).join(' ')} carol@${sshd.user}@press-3@127.0.0.1 {echo in-as-$(id -un)}
       expect "Password: "; send "${carol.password}\\r"
       expect "Code: "; send "${carol.code()}\\r"
       expect eof`
@@ -180,13 +180,14 @@ describe.skipIf(why !== undefined)(
     test.each([
       [
         'terminated',
-        async () =>
-          void (await vault.ask('session.terminate', { session: (await lastSession()).id, reason: 'lunch' })),
+        async (): Promise<void> => {
+          await vault.ask('session.terminate', { session: (await lastSession()).id, reason: 'lunch' })
+        },
         'lunch',
       ],
       [
         'grant revoked',
-        async () => {
+        async (): Promise<void> => {
           const grants = await vault.ask('grant.list', { user: 'bob', account: `press-3/${sshd.user}` })
           for (const { id } of grants) await vault.ask('grant.revoke', { grant: id })
         },
@@ -243,9 +244,16 @@ describe.skipIf(why !== undefined)(
       const unknown = await ssh('bob@nobody@nowhere@127.0.0.1', ['true'])
       const { enrolment: _, ...dave } = await vault.ask('user.add', { name: 'dave', roles: ['operator'] })
       expect(dave.user.name).toBe('dave')
-      await vault.ask('user.key.add', { user: 'dave', publicKey: bob.publicLine })
-      const denied = await ssh(`dave@${sshd.user}@press-3@127.0.0.1`, ['true'])
-      expect([unknown.code, unknown.err]).toEqual([255, denied.err])
+      const own = makeSshUser(
+        vault.dataDir,
+        'dave',
+        recorder.ready().knownHosts,
+        recorder.ready().address.port,
+      )
+      await vault.ask('user.key.add', { user: 'dave', publicKey: own.publicLine })
+      const place = `dave@${sshd.user}@press-3@127.0.0.1`
+      const denied = await run('ssh', [...own.ssh(['-p', port()]), place, 'true'])
+      expect([unknown.code, unknown.err]).toEqual([denied.code, denied.err])
       expect(unknown.err).toMatch(/^tagout: .+: .+\n$/)
     })
 

@@ -17,7 +17,9 @@ import {
   utils,
 } from '../../recorder/broker/ssh/library.ts'
 import { lastTerminalModes, parseModes, readTerminalModes } from '../../recorder/broker/ssh/terminal-modes.ts'
+import { Transport } from '../../recorder/broker/ssh/transport.ts'
 import { describeHostKey, isPinned, makeHostVerifier } from '../../recorder/broker/ssh/verify-host-key.ts'
+import { until } from '../support/gateway.ts'
 
 /** What the broker relies on in ssh2, and the traps that it stays out of: an upgrade that changes either fails here. */
 
@@ -254,6 +256,39 @@ test('a channel of a type that ssh2 refuses silently is told', async () => {
   ])
   sendRaw(made.client, packet)
   expect(await told).toBe('tun@openssh.com')
+})
+
+test('a peer that does not read its answers is not read either, until it does', async () => {
+  await using made = await pair(() => undefined)
+  using transport = new Transport(
+    made.connection,
+    { rekeyBytes: 2 ** 40, rekeyAfter: 2 ** 30 },
+    () => undefined,
+  )
+  const socket = socketOf(made.connection) as Socket
+  const peer = socketOf(made.client) as Socket
+  peer.pause()
+  socket.write(Buffer.alloc(32 * 2 ** 20))
+  expect(transport.isFull).toBe(true)
+  ;(made.client as unknown as { _protocol: { ping: () => void } })._protocol.ping()
+  await until(() => socket.isPaused())
+  peer.removeAllListeners('data')
+  peer.resume()
+  await until(() => !socket.isPaused() && !transport.isFull)
+})
+
+test('keys are exchanged anew by volume and by time', async () => {
+  await using made = await pair(() => undefined)
+  let exchanges = 0
+  made.connection.on('rekey', () => (exchanges += 1))
+  using transport = new Transport(made.connection, { rekeyBytes: 1_000, rekeyAfter: 300 }, () => undefined)
+  transport.count(600)
+  expect(exchanges).toBe(0)
+  transport.count(600)
+  expect(transport.isFull).toBe(true)
+  await until(() => exchanges === 1)
+  transport.count(1)
+  await until(() => exchanges === 2)
 })
 
 /** Sends a packet as it is. */

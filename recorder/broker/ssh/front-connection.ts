@@ -46,6 +46,8 @@ export class FrontConnection {
   #session: BrokeredSession | undefined
   #channels = 0
   #refusals = 0
+  /** Refused before there was a session to write it to. */
+  #untold: { readonly event: 'refused channel' | 'forwarding refused'; readonly detail: string }[] = []
   #isGone = false
 
   constructor(
@@ -97,7 +99,8 @@ export class FrontConnection {
         source: this.#person.source,
         detail: printable(detail),
       })
-      this.#session?.event(event, printable(detail))
+      if (this.#session === undefined) this.#untold.push({ event, detail: printable(detail) })
+      else this.#session.event(event, printable(detail))
     }
     if (this.#refusals >= this.#limits.refusalsPerConnection) this.#connection.end()
   }
@@ -207,6 +210,7 @@ export class FrontConnection {
       const session = outcome.value
       this.#session = session
       this.#standing.onSession(session)
+      for (const { event, detail } of this.#untold.splice(0)) session.event(event, detail)
       void session.ended.then(() => this.#connection.end())
       if (this.#isGone) void session.end('closed by the user')
       return outcome
@@ -221,6 +225,19 @@ export class FrontConnection {
     this.#isGone = true
     this.#transport[Symbol.dispose]()
     void this.#session?.end('closed by the user')
+    // Without a session the vault writes them down as it refuses them: no target has such a name.
+    for (const { event, detail } of this.#untold.splice(0))
+      void this.#ports
+        .ask('session.open', {
+          proof: this.#person.proof,
+          target: `(${event}) ${detail}`.slice(0, 100),
+          wants: 'shell',
+          worker: this.#ports.worker,
+          source: this.#person.source,
+        })
+        .catch((error: unknown) =>
+          this.#ports.log('a refusal was not written down', { error: String(error) }),
+        )
   }
 }
 

@@ -8,7 +8,7 @@ import { authenticate, type Person } from './authenticate.ts'
 import { parseInnerLogin } from './destination.ts'
 import { FrontConnection } from './front-connection.ts'
 import type { GatewayKeys } from './host-key.ts'
-import { onOddChannel, Server, socketOf } from './library.ts'
+import { offerNoSha1, onOddChannel, Server, socketOf } from './library.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable } from './sentence.ts'
 import type { BrokeredSession } from './session.ts'
@@ -96,6 +96,7 @@ export class SshFront {
     const arrival = stream === undefined ? undefined : this.#arrivals.get(stream)
     if (arrival === undefined) return void connection.end()
     this.#connections.add(connection)
+    offerNoSha1(connection)
     readTerminalModes(connection)
     // SECURITY: without a handler one malformed packet ends the process, and everybody's sessions with it.
     connection.on('error', (error: Error) => {

@@ -143,3 +143,39 @@ export function onOddChannel(connection: Connection, tell: (type: string) => voi
     open(protocol, info)
   }
 }
+
+type Offer = { readonly lists: { readonly [name: string]: unknown } }
+type OfferLists = {
+  readonly kex: { readonly array: string[] }
+  readonly serverHostKey: { readonly array: string[] }
+  readonly cs: { readonly [name: string]: { readonly array: string[] } }
+}
+const strictOffers = new WeakMap<object, Offer>()
+
+/**
+ * Takes `ssh-rsa`, which signs with SHA-1, out of what a server connection offers. Call it as the connection is greeted.
+ *
+ * SECURITY: ssh2 1.17 offers it for every RSA host key, whatever algorithms it is given.
+ */
+export function offerNoSha1(connection: Connection): void {
+  const { _protocol: protocol } = connection as unknown as { _protocol: { _offer: Offer } }
+  const offer = protocol._offer
+  const known = strictOffers.get(offer)
+  if (known !== undefined) {
+    protocol._offer = known
+    return
+  }
+  const { kex, serverHostKey, cs } = offer.lists as unknown as OfferLists
+  const both = Object.fromEntries(
+    Object.entries(cs).map(([name, { array }]) => [name, array.filter(Boolean)]),
+  )
+  const KexInit = offer.constructor as new (lists: object) => Offer
+  const strict = new KexInit({
+    kex: kex.array,
+    serverHostKey: serverHostKey.array.filter((name) => name !== 'ssh-rsa'),
+    cs: both,
+    sc: both,
+  })
+  strictOffers.set(offer, strict)
+  protocol._offer = strict
+}

@@ -5,7 +5,7 @@ import type { Limits, Log } from './ports.ts'
 /** Bytes waiting in the socket above which no channel hands it more. */
 const highWater = 1024 * 1024
 /** Bytes waiting in the socket above which a peer is not read either: it does not take our answers. */
-const floodWater = 16 * 1024 * 1024
+const floodWater = 4 * 1024 * 1024
 
 /**
  * One SSH connection's stream: knows when it is full, exchanges its keys anew by volume and time, and stops reading a
