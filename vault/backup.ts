@@ -52,6 +52,8 @@ async function takeSnapshot(call: Call): Promise<ControlledTransaction<Database>
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute()
+  // PostgreSQL takes the snapshot with the first statement, not with the transaction.
+  await sql`select 1`.execute(snapshot)
   void call.peer.closed.then(async () => {
     if (!snapshot.isCommitted && !snapshot.isRolledBack)
       await snapshot

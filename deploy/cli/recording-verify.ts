@@ -79,7 +79,8 @@ async function* leavesOf(vault: Vault, kind: string, begin: number): AsyncGenera
   for (let from = begin; ; ) {
     const page = await vault.ask('audit.list', { from, limit: pageSize, kind }, undefined, 120_000)
     yield* page
-    if (page.length < pageSize) return
+    // A page may be shorter than asked for: its entries can be large.
+    if (page.length === 0) return
     from = Math.max(...page.map((leaf) => leaf.seq)) + 1
   }
 }

@@ -9,7 +9,7 @@ import type { Outcome, Refusal } from './outcome.ts'
  * `{id, method, params}`, an answer `{id, value}`, `{id, refusal}` or `{id, fault}`. Both ends may call.
  * A frame over the limits, or one that does not parse, closes the connection.
  */
-export const maxJsonBytes = 4 * 1024 * 1024
+export const maxJsonBytes = 16 * 1024 * 1024
 export const maxAttachmentBytes = 8 * 1024 * 1024
 
 export type Handler = (

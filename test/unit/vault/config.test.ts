@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { readConfig } from '../../../vault/config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'tagout-config-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const env = (more: Record<string, string> = {}) => ({ TAGOUT_DATA: folder, ...more })
+const write = (text: string) => writeFileSync(join(folder, 'tagout.json'), text)
+
+test('without a file the settings are the usual ones', () => {
+  expect(readConfig(env())).toEqual({
+    dataDir: folder,
+    quotaBytes: 1024 ** 3,
+    longestSessionSeconds: 12 * 3600,
+  })
+})
+
+test('the file is read, and the environment wins over it', () => {
+  write(JSON.stringify({ http: { port: 8443 }, session: { quotaBytes: 2_000_000, longestSeconds: 600 } }))
+  expect(readConfig(env())).toMatchObject({ quotaBytes: 2_000_000, longestSessionSeconds: 600 })
+  const won = readConfig(env({ TAGOUT_SESSION_LONGEST_SECONDS: '900' }))
+  expect(won).toMatchObject({ quotaBytes: 2_000_000, longestSessionSeconds: 900 })
+})
+
+test('an error names the variable, or the member and the file, and what to do', () => {
+  write('{}')
+  expect(() => readConfig({})).toThrow(/TAGOUT_DATA/)
+  expect(() => readConfig(env({ TAGOUT_SESSION_QUOTA_BYTES: 'much' }))).toThrow(
+    /TAGOUT_SESSION_QUOTA_BYTES.*correct it/,
+  )
+  write(JSON.stringify({ session: { longestSeconds: 5 } }))
+  expect(() => readConfig(env())).toThrow(/session\.longestSeconds in .*tagout\.json/)
+  write('{ "session": ')
+  expect(() => readConfig(env())).toThrow(/tagout\.json is not readable JSON/)
+})
