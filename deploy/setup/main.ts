@@ -9,7 +9,7 @@ const say = (line: string) => console.log(`set-up: ${line}`)
 // Each step does what is missing and nothing else. A finding lets the rest go on; `tagout doctor` repeats it.
 for (const step of [setUpPostgres, setUpBinding, setUpCommand, setUpConsole]) {
   try {
-    await step(say)
+    step(say)
   } catch (error) {
     const denied = (error as NodeJS.ErrnoException).code === 'EACCES' && !isRoot()
     say(

@@ -5,6 +5,7 @@ import {
   hash,
   hkdfSync,
   type KeyObject,
+  randomInt,
   sign,
 } from 'node:crypto'
 import { fdatasync, writevSync } from 'node:fs'
@@ -149,7 +150,7 @@ export class Container {
       ),
       at,
       tree,
-      length: maxSegmentNanoseconds * (1 - (index === 0 ? 0.6 : 0.1) * Math.random()),
+      length: maxSegmentNanoseconds * (1 - (index === 0 ? 0.6 : 0.1) * (randomInt(2 ** 32) / 2 ** 32)),
       chunks: 0,
       plain: 0,
     }
