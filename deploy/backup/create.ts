@@ -39,6 +39,7 @@ export async function createBackup(options: BackupOptions): Promise<readonly Mem
     reason: options.reason,
     migrations: [...(await snapshot.migrations())],
     tables: [...tables],
+    sequences: [...(await snapshot.sequences())],
     recordings: options.recordings,
   }
   await archive.add(headerName, `${JSON.stringify(header, null, 1)}\n`)

@@ -15,6 +15,8 @@ export const headerForm = z.strictObject({
   reason: z.enum(['asked', 'before migrations']),
   migrations: z.array(z.strictObject({ name: z.string(), sha256: z.string() })),
   tables: z.array(z.string()),
+  /** Counters of the database, and where they stood; null: never used. */
+  sequences: z.array(z.strictObject({ name: z.string(), last: z.int().nullable() })),
   recordings: z.enum(['included', 'listed']),
 })
 export type BackupHeader = z.infer<typeof headerForm>

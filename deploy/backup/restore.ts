@@ -102,7 +102,7 @@ async function loadAll(
       return refuse('invalid', `the backup holds ${below}, which is no file of a backup`)
     await writeFile(place, below, member.content())
   }
-  await loader.finish()
+  await loader.finish(content.header.sequences)
   return done(content)
 }
 

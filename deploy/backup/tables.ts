@@ -9,11 +9,10 @@ const pageBytes = 4 * 1024 * 1024
 const bookkeeping = ['migration', 'migration_lock', 'migration_checksum']
 
 /** What a table looks like, as far as its rows' way in is concerned. */
-type Table = {
-  readonly name: string
-  readonly columns: readonly string[]
-  readonly identities: readonly string[]
-}
+type Table = { readonly name: string; readonly columns: readonly string[] }
+
+/** A counter of the database: the last number that it gave, null where none. */
+export type Sequence = { readonly name: string; readonly last: number | null }
 
 /** Reads the whole database as it is at one moment. */
 export class Snapshot implements AsyncDisposable {
@@ -45,6 +44,14 @@ export class Snapshot implements AsyncDisposable {
 
   async tables(): Promise<readonly string[]> {
     return (await tablesOf(this.#client)).map((table) => table.name)
+  }
+
+  /** The counters. They know no transactions: one may stand a little further than the rows say, never less. */
+  async sequences(): Promise<readonly Sequence[]> {
+    const { rows } = await this.#client.query<{ name: string; last: string | null }>(
+      `select sequencename as name, last_value as last from pg_sequences where schemaname = 'public' order by 1`,
+    )
+    return rows.map(({ name, last }) => ({ name, last: last === null ? null : Number(last) }))
   }
 
   /** The rows of a table as lines of JSON, in pages. */
@@ -109,16 +116,17 @@ export class Loader implements AsyncDisposable {
     return rowCount ?? 0
   }
 
-  /** Sets the counters of identity columns past the rows, and commits. */
-  async finish(): Promise<void> {
-    for (const table of this.#tables.values())
-      for (const column of table.identities)
-        await this.#client.query(
-          `select setval(pg_get_serial_sequence($1, $2), greatest(1, (
-             select coalesce(max(${this.#client.escapeIdentifier(column)}), 0)
-             from ${this.#client.escapeIdentifier(table.name)})))`,
-          [table.name, column],
-        )
+  /** Sets the counters to where they stood, and commits. */
+  async finish(sequences: readonly Sequence[]): Promise<void> {
+    for (const { name, last } of sequences) {
+      if (last === null) continue
+      const { rowCount } = await this.#client.query(
+        `select setval(to_regclass(quote_ident($1)), $2::bigint) from pg_sequences
+         where schemaname = 'public' and sequencename = $1`,
+        [name, last],
+      )
+      if (rowCount !== 1) throw new Fault('database', `this version has no counter ${name}`)
+    }
     await this.#client.query('commit')
   }
 
@@ -136,10 +144,9 @@ async function connect(url: string): Promise<pg.Client> {
 
 /** All tables of ours, each after those that its foreign keys refer to. */
 async function tablesOf(client: pg.Client): Promise<readonly Table[]> {
-  const { rows } = await client.query<{ name: string; columns: string[]; identities: string[] }>(
+  const { rows } = await client.query<Table>(
     `select c.relname as name,
-       array_agg(a.attname::text order by a.attnum) filter (where a.attgenerated = '') as columns,
-       coalesce(array_agg(a.attname::text) filter (where a.attidentity <> ''), '{}') as identities
+       array_agg(a.attname::text order by a.attnum) filter (where a.attgenerated = '') as columns
      from pg_class c
      join pg_namespace n on n.oid = c.relnamespace
      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

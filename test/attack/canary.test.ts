@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,7 @@ import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import { totpCode, totpStep } from '../../vault/identity/totp.ts'
 import { makeSealedLoginPassword } from '../../vault/intake.ts'
 import { type Canary, CanaryScan, formsOf } from '../support/canary.ts'
+import { tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 
@@ -48,30 +49,46 @@ let revealed = ''
 /** What is searched while it happens: it is gone afterwards. */
 const seenInProc = new Set<string>()
 
+/** In this process, where it starts in no time; what it says is what the program says. */
 const tagout = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, stdin === undefined ? {} : { stdin })
-  said.push({ sink: `tagout ${args.slice(0, 2).join(' ')}`, text: `${ran.stdout}\n${ran.stderr}` })
+  const ran = await runTagout(args, {
+    env: { TAGOUT_DATA: installation.dataDir, HOME: folder },
+    ...(stdin === undefined ? {} : { stdin }),
+  })
+  said.push({ sink: `tagout ${args.slice(0, 2).join(' ')}`, text: `${ran.out}\n${ran.err}` })
   return ran
 }
 const must = async (args: readonly string[], stdin?: string) => {
   const ran = await tagout(args, stdin)
-  expect(ran.code, `${args.join(' ')}: ${ran.stderr}`).toBe(0)
-  return ran.stdout
+  expect(ran.code, `${args.join(' ')}: ${ran.err}`).toBe(0)
+  return ran.out
 }
 
-/** Looks at the command lines and environments of every process of the installation, again and again. */
+/** Looks at the command line and environment of each process that comes up, and again at the end. */
 function watchProcesses(): Disposable {
+  const known = new Set<string>()
+  const look = (pid: string) => {
+    for (const what of ['cmdline', 'environ', 'comm'])
+      try {
+        seenInProc.add(readFileSync(`/proc/${pid}/${what}`, 'latin1'))
+      } catch {
+        // It has ended.
+      }
+  }
+  const pids = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
   const timer = setInterval(() => {
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
-      for (const what of ['cmdline', 'environ', 'comm'])
-        try {
-          if (!readlinkSync(`/proc/${pid}/exe`).includes('node') && what === 'environ') continue
-          seenInProc.add(readFileSync(`/proc/${pid}/${what}`, 'latin1'))
-        } catch {
-          // It has ended.
-        }
+    for (const pid of pids()) {
+      if (known.has(pid)) continue
+      known.add(pid)
+      look(pid)
+    }
   }, 50)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer)
+      for (const pid of pids()) look(pid)
+    },
+  }
 }
 
 async function http(method: string, path: string, body?: object, cookie?: string) {
@@ -138,11 +155,17 @@ async function typeWithoutEcho(login: string): Promise<void> {
     out += piece.toString('latin1')
   })
   const exited = once(child, 'exit')
-  await until(() => (/[$#] $/.test(out) ? true : undefined), 20_000)
-  child.stdin.write('read -rs -p "Password: " word; echo; echo length ${#word}; exit\n')
-  await until(() => (out.includes('Password: ') && !out.endsWith('\n') ? true : undefined), 20_000)
-  // The terminal has its echo off only once `read` runs, a moment after its prompt was echoed with the command line.
-  await until(() => ((out.match(/Password: /g) ?? []).length >= 2 ? true : undefined), 20_000)
+  const shows = (count: number, words: RegExp) =>
+    until(
+      () => ((out.match(words) ?? []).length >= count ? true : undefined),
+      30_000,
+      () => child.exitCode !== null,
+      () => `the terminal shows ${JSON.stringify(out)}`,
+    )
+  await shows(1, /[$#] /g)
+  // The words of the prompt are put together by the shell: they are on the screen only once it asks.
+  child.stdin.write('read -rs -p "Pass""word: " word; echo; echo length ${#word}; exit\n')
+  await shows(1, /Password: /g)
   child.stdin.write(`${secrets.typedWithoutEcho}\n`)
   await exited
   expect(out).toContain(`length ${secrets.typedWithoutEcho.length}`)
@@ -178,7 +201,6 @@ async function enrol(name: string, link: string, password: string): Promise<Buff
 
 async function scenario(): Promise<void> {
   const { dataDir } = installation
-  writeFileSync(join(folder, 'pass'), '')
   await must(
     ['auditor', 'keygen', '--out', join(folder, 'auditor.key'), '--passphrase-stdin'],
     secrets.auditorPassphrase,
@@ -196,7 +218,13 @@ async function scenario(): Promise<void> {
   await must(['target', 'add', 'press-3', address(target.port), '--safe', 'line-3', '--pin-now'])
   await must(['target', 'add', 'press-4', address(keyTarget.port), '--safe', 'line-3', '--pin-now'])
   await must(['account', 'add', `press-3/${target.user}`, '--password-stdin'], target.password)
-  await must(['account', 'add', 'press-3/wrong', '--password-stdin'], secrets.wrongPassword)
+  // As a program, so that its command line and environment can be looked at.
+  const program = await installation.tagout(['account', 'add', 'press-3/wrong', '--password-stdin'], {
+    stdin: secrets.wrongPassword,
+    env: { HOME: folder },
+  })
+  expect(program.code, program.stderr).toBe(0)
+  said.push({ sink: 'tagout as a program', text: `${program.stdout}\n${program.stderr}` })
   await must(['account', 'add', 'press-3/unused', '--password-stdin'], secrets.unusedPassword)
   await must(
     [
@@ -230,18 +258,19 @@ async function scenario(): Promise<void> {
   // The code of this step, and that of the next: the one before was used by the enrolment.
   const step = totpStep(Date.now())
   const answers = [secrets.userPassword, totpCode(seed, step), totpCode(seed, step + 1)].join('\n')
-  const ran = await installation.tagout(
+  const ran = await runTagout(
     ['account', 'reveal', 'press-3/unused', '--user', 'alice', '--reason', 'canary', '--answers-stdin'],
-    { stdin: answers },
+    { stdin: answers, env: { TAGOUT_DATA: installation.dataDir, HOME: folder } },
   )
-  revealed = ran.stdout
-  said.push({ sink: 'what reveal says beside the secret', text: ran.stderr })
+  revealed = ran.out
+  said.push({ sink: 'what reveal says beside the secret', text: ran.err })
 
-  await until(async () => {
-    const rows = await installation.tagoutJson<{ state: string }[]>(['recording', 'list'])
+  const listed = async () =>
+    JSON.parse(await must(['recording', 'list', '--json'])) as { id: string; state: string }[]
+  const recordings = await until(async () => {
+    const rows = await listed()
     return rows.every(({ state }) => state !== 'recording') ? rows : undefined
   }, 20_000)
-  const recordings = await installation.tagoutJson<{ id: string }[]>(['recording', 'list'])
   for (const { id } of recordings)
     for (const form of ['asciicast', 'text'])
       await must(
@@ -253,9 +282,9 @@ async function scenario(): Promise<void> {
       )
   await must(['audit', 'export', '--out', join(folder, 'exports', 'audit.json')])
   await must(['audit', 'list', '--limit', '10000'])
-  await must(['exposure', 'list']).catch(() => '')
+  await must(['exposure', 'list'])
   await must(['backup', 'create', '--out', join(folder, 'exports', 'backup.tar'), '--with-recordings'])
-  await must(['doctor', '--json']).catch(() => '')
+  await tagout(['doctor', '--json'])
   await must(['seal'])
   await ssh(`${target.user}@press-3`, ['id'])
   await must(['unseal'])
@@ -284,7 +313,10 @@ beforeAll(async () => {
   installation = await startTestInstallation({ args: ['--recovery-out', join(folder, 'vault-recovery')] })
   {
     using _watch = watchProcesses()
-    await scenario()
+    await scenario().catch((error: unknown) => {
+      console.error(installation.log())
+      throw error
+    })
   }
   for (const [name, text] of Object.entries({ ...secrets, injectedPassword: target.password }))
     canaries.push({ name, bytes: Buffer.from(text) })
@@ -306,7 +338,7 @@ beforeAll(async () => {
   canaries.push({ name: "the auditor's private key", bytes: Buffer.from(identity.boxPrivate) })
   const recovery = /box-private:? (\S+)/.exec(readFileSync(join(folder, 'recovery'), 'utf8'))?.[1] ?? ''
   canaries.push({ name: "the recordings' recovery key", bytes: Buffer.from(recovery, 'base64') })
-}, 240_000)
+}, 300_000)
 
 afterAll(async () => {
   await installation?.[Symbol.asyncDispose]()
@@ -381,19 +413,23 @@ test.skipIf(why !== undefined)('no table holds a secret, as a superuser reads th
   expect(scan.hits).toEqual([])
 })
 
-test.skipIf(why !== undefined)('no file of the data folder holds a secret but the key file itself', () => {
-  const scan = new CanaryScan(canaries)
-  const { dataDir } = installation
-  scan.lookInFolder('data folder', dataDir, (path) => path === join(dataDir, 'vault', 'seal.key'))
-  expect(scan.hits).toEqual([])
-  const sinks = [...scan.sinks.keys()].join('\n')
-  for (const part of ['pg_wal', 'base/', '.tgr', 'audit-witness.log', 'ready.json'])
-    expect(sinks).toContain(part)
-  // The positive control: the same search finds the key in its own file.
-  const control = new CanaryScan(canaries)
-  control.lookInFile('key file', join(dataDir, 'vault', 'seal.key'))
-  expect(control.hits.map((hit) => hit.canary)).toContain('the key that unseals')
-})
+test.skipIf(why !== undefined)(
+  'no file of the data folder holds a secret but the key file itself',
+  () => {
+    const scan = new CanaryScan(canaries)
+    const { dataDir } = installation
+    scan.lookInFolder('data folder', dataDir, (path) => path === join(dataDir, 'vault', 'seal.key'))
+    expect(scan.hits).toEqual([])
+    const sinks = [...scan.sinks.keys()].join('\n')
+    for (const part of ['pg_wal', 'base/', '.tgr', 'audit-witness.log', 'ready.json'])
+      expect(sinks).toContain(part)
+    // The positive control: the same search finds the key in its own file.
+    const control = new CanaryScan(canaries)
+    control.lookInFile('key file', join(dataDir, 'vault', 'seal.key'))
+    expect(control.hits.map((hit) => hit.canary)).toContain('the key that unseals')
+  },
+  120_000,
+)
 
 test.skipIf(why !== undefined)(
   'no export of a recording or of the audit log, and no backup, holds a secret',
