@@ -6,7 +6,7 @@ import type { Caller } from './doors.ts'
 import type { BackOff } from './identity/back-off.ts'
 import type { ShortLived } from './identity/short-lived.ts'
 import type { Proof } from './identity/proof.ts'
-import type { Id, LoginId } from './kernel/id.ts'
+import type { LoginId } from './kernel/id.ts'
 import type { Outcome } from './kernel/outcome.ts'
 import type { Peer } from './kernel/rpc.ts'
 import type { Vault } from './open.ts'
@@ -20,7 +20,7 @@ import type { Workers } from './sessions/workers.ts'
 export type Settings = {
   readonly quotaBytes: number
   readonly longestSessionSeconds: number
-  /** Where the console answers, for enrolment links; a path is given where it is unknown. */
+  /** The version of this program, for `status`. */
   readonly version: string
 }
 
@@ -29,14 +29,13 @@ export type World = {
   readonly vault: Vault
   readonly settings: Settings
   readonly backOff: BackOff
-  /** Ends what is due now instead of at the next tick. */
   readonly workers: Workers
   readonly live: LiveSessions
   readonly proofs: ShortLived<Proof>
   readonly tickets: ShortLived<Ticket>
   readonly scans: ShortLived<readonly HostKeySeen[]>
   readonly challenges: ShortLived<{ readonly auditor: string }>
-  /** Later than the table where a row of it is rolled back. */
+  /** The latest step of each user's codes: later than the table's where that was set back. */
   readonly totpSteps: ShortLived<number>
   /** When a login was last written as seen. */
   readonly seen: ShortLived<LoginId>
@@ -103,5 +102,3 @@ export function nameOf(call: Call): string {
 export function by(call: Call): { readonly actor: Actor; readonly source?: string } {
   return call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
 }
-
-export type { Id }

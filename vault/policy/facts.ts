@@ -44,17 +44,3 @@ export type Decision =
       readonly why: string
       readonly next?: string
     }
-
-/** The name of a principal in audit entries. */
-export function actorOf(principal: Principal): string {
-  switch (principal.kind) {
-    case 'local':
-      return `local:${principal.uid}`
-    case 'user':
-      return `user:${principal.name}`
-    case 'anyone':
-      return 'anyone'
-    case 'recorder':
-      return 'recorder'
-  }
-}

@@ -64,7 +64,6 @@ async function closeRecording(tx: Tx, row: Row<'session'>, { recording }: Ending
     .updateTable('recording')
     .set({
       state: recording.state,
-      // What was signed for is not made smaller by a later word: the larger of the two is kept.
       size_bytes: recording.sizeBytes,
       ...(recording.root === undefined ? {} : { root: Buffer.from(recording.root, 'base64') }),
     })

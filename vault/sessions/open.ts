@@ -50,7 +50,6 @@ async function open(
   proof: Proof,
   worker: Worker,
 ): Promise<Outcome<Permit>> {
-  const { world } = call
   const user = await findUser(tx.db, tx.guard, proof.user)
   const target = await findTarget(tx.db, tx.guard, input.target)
   if (user === undefined || target === undefined) return unknownTarget
