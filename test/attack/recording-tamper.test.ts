@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import sodium from 'libsodium-wrappers'
 import { beforeAll, expect, test } from 'vitest'
-import type { SignedCheckpoint } from '../../recorder/recording/index.ts'
 import {
   type Known,
   memorySource,

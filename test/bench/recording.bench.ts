@@ -24,7 +24,11 @@ async function throughput(): Promise<readonly Row[]> {
     await using room = await recordingRoom()
     const writer = await room.record({ quotaBytes: 1e12 })
     const size = isTerminal ? { columns: 120, rows: 40 } : {}
-    writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'exec', command: 'cat', ...size } })
+    void writer.append({
+      kind: 'mark',
+      channel: 0,
+      mark: { kind: 'open', type: 'exec', command: 'cat', ...size },
+    })
     const loop = monitorEventLoopDelay({ resolution: 5 })
     loop.enable()
     const cpu = process.threadCpuUsage()
@@ -78,7 +82,11 @@ async function manyShells(): Promise<readonly Row[]> {
   await Promise.all(Array.from({ length: 16 }, opener))
   const opening = (performance.now() - from) / 1000
   for (const writer of writers)
-    writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
+    void writer.append({
+      kind: 'mark',
+      channel: 0,
+      mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 },
+    })
   const loop = monitorEventLoopDelay({ resolution: 1 })
   const key = Buffer.from('x')
   const cpu = process.cpuUsage()
@@ -88,8 +96,8 @@ async function manyShells(): Promise<readonly Row[]> {
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
       for (let at = turn % 20; at < writers.length; at += 20) {
-        writers[at]?.append({ kind: 'input', channel: 0, bytes: key })
-        writers[at]?.append({ kind: 'output', channel: 0, bytes: key })
+        void writers[at]?.append({ kind: 'input', channel: 0, bytes: key })
+        void writers[at]?.append({ kind: 'output', channel: 0, bytes: key })
       }
       turn += 1
       if (performance.now() - started > 5000) {

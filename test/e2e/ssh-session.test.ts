@@ -92,7 +92,7 @@ describe.skipIf(why !== undefined)(
         reserveBytes: 0,
       })
       await using source = valueOf(await store.read(recording as RecordingId))
-      return framesOf(await replayOf(source, groupKeys))
+      return await framesOf(await replayOf(source, groupKeys))
     }
 
     test('bob runs a command; the vault knows of it, and only the auditor can read it', async () => {

@@ -66,7 +66,7 @@ test(
         async (steps, terminals) => {
           const writer = await room.record({ inputPolicy: 'full' })
           for (const [at, isTerminal] of terminals.entries())
-            writer.append({
+            void writer.append({
               kind: 'mark',
               channel: at,
               mark: {
@@ -120,8 +120,12 @@ test(
 test('byte by byte is the same as all at once', async () => {
   const writer = await room.record()
   const bytes = Buffer.from('$ ls\r\n\x1b]0;ü\x07€ 漢字\r\n'.repeat(20))
-  writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
-  for (const byte of bytes) writer.append({ kind: 'output', channel: 0, bytes: Uint8Array.of(byte) })
+  void writer.append({
+    kind: 'mark',
+    channel: 0,
+    mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 },
+  })
+  for (const byte of bytes) void writer.append({ kind: 'output', channel: 0, bytes: Uint8Array.of(byte) })
   await writer.finish('closed by the user')
   await using source = valueOf(await room.store.read(writer.permit.recording))
   const replay = await replayOf(source, room.keys)

@@ -19,7 +19,7 @@ console.log(
     publicKey: Buffer.from(writer.publicKey).toString('base64'),
   }),
 )
-writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
+void writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
 for (let line = 0; ; line += 1) {
   const wait = writer.append({ kind: 'output', channel: 0, bytes: Buffer.from(`line ${line}\r\n`) })
   if (wait !== undefined) await wait

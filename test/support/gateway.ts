@@ -101,7 +101,7 @@ export async function startGateway(
       const ended = vault.inputsOf('session.end').at(-1)
       const id = recording ?? vault.permits.get(ended?.session ?? '')?.permit.recording ?? ''
       await using source = valueOf(await room.store.read(id as RecordingId))
-      return framesOf(await replayOf(source, room.keys))
+      return await framesOf(await replayOf(source, room.keys))
     },
     [Symbol.asyncDispose]: async () => {
       server.close()

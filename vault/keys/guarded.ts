@@ -77,7 +77,7 @@ export const guardedTables = {
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
 } as const satisfies Record<string, GuardedShape>
 
-export type GuardedTable = keyof typeof guardedTables & string
+export type GuardedTable = keyof typeof guardedTables
 
 /** What the vault writes into each guarded row. */
 export type Stamp = { readonly epoch: number; readonly mac: Uint8Array }

@@ -64,9 +64,9 @@ export class RelayedChannel {
       ...(terminal === undefined ? {} : { term: terminal.term, columns: terminal.cols, rows: terminal.rows }),
     })
     try {
-      this.#back = await openBackChannel(this.#session.client, request, () =>
-        this.#session.end('protocol error', 'the target sent more than it was asked for'),
-      )
+      this.#back = await openBackChannel(this.#session.client, request, () => {
+        void this.#session.end('protocol error', 'the target sent more than it was asked for')
+      })
     } catch {
       return this.#refuse(`the target does not open a ${request.kind === 'exec' ? 'command' : request.kind}`)
     }

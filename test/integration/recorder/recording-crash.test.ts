@@ -73,10 +73,10 @@ test('abandoned recordings are found and reported, live and complete ones are le
   await using room = await recordingRoom()
   const { recording } = await crash(room, 50, 5)
   const complete = await room.record()
-  complete.append({ kind: 'output', channel: 0, bytes: Buffer.from('hello') })
+  void complete.append({ kind: 'output', channel: 0, bytes: Buffer.from('hello') })
   await complete.finish('closed by the user')
   const live = await room.record()
-  live.append({ kind: 'output', channel: 0, bytes: Buffer.from('hello') })
+  void live.append({ kind: 'output', channel: 0, bytes: Buffer.from('hello') })
   await live.flush()
   const path = valueOf(await room.store.stat(recording)).path
   const before = await readFile(path)

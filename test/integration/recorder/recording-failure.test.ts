@@ -16,7 +16,7 @@ const block = Buffer.alloc(64 * 1024, 'x')
 
 test('a full disk fails the recording once, and nothing is taken any more', async () => {
   const { writer, failures } = await writerOver('/dev/full', constants.O_WRONLY)
-  writer.append({ kind: 'output', channel: 0, bytes: block })
+  void writer.append({ kind: 'output', channel: 0, bytes: block })
   await expect.poll(() => writer.isFailed, { timeout: 5000 }).toBe(true)
   expect(failures.map(({ message }) => message)).toEqual(['the recording store is full'])
   expect(() => writer.append({ kind: 'output', channel: 0, bytes: block })).toThrow(

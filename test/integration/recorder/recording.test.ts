@@ -1,9 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
 import sodium from 'libsodium-wrappers'
 import { expect, test } from 'vitest'
-import { QuotaReached, type SignedCheckpoint } from '../../../recorder/recording/index.ts'
-import { memorySource, readStructure, toText, verifyRecording } from '../../../recorder/replay/index.ts'
-import { openGroupKeys, readRecoveryFile } from '../../../vault/auditors/index.ts'
+import { verifyRecording } from '../../../recorder/replay/index.ts'
 import { framesOf, joined, recordingRoom, replayOf, valueOf } from '../../support/recordings.ts'
 
 const text = (value: string) => new TextEncoder().encode(value)
@@ -11,16 +8,24 @@ const text = (value: string) => new TextEncoder().encode(value)
 test('what is recorded comes back, in order, with its marks, and the file is complete', async () => {
   await using room = await recordingRoom()
   const writer = await room.record()
-  writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
-  writer.append({ kind: 'output', channel: 0, bytes: text('bob@press-3:~$ ') })
+  void writer.append({
+    kind: 'mark',
+    channel: 0,
+    mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 },
+  })
+  void writer.append({ kind: 'output', channel: 0, bytes: text('bob@press-3:~$ ') })
   for (const key of 'ls -l') {
-    writer.append({ kind: 'input', channel: 0, bytes: text(key) })
-    writer.append({ kind: 'output', channel: 0, bytes: text(key) })
+    void writer.append({ kind: 'input', channel: 0, bytes: text(key) })
+    void writer.append({ kind: 'output', channel: 0, bytes: text(key) })
   }
-  writer.append({ kind: 'input', channel: 0, bytes: text('\r') })
-  writer.append({ kind: 'output', channel: 0, bytes: text('\r\n\x1b]0;press\x07total 0\r\nbob@press-3:~$ ') })
-  writer.append({ kind: 'resize', channel: 0, columns: 100, rows: 30 })
-  writer.append({ kind: 'mark', channel: 0, mark: { kind: 'close', exitCode: 0 } })
+  void writer.append({ kind: 'input', channel: 0, bytes: text('\r') })
+  void writer.append({
+    kind: 'output',
+    channel: 0,
+    bytes: text('\r\n\x1b]0;press\x07total 0\r\nbob@press-3:~$ '),
+  })
+  void writer.append({ kind: 'resize', channel: 0, columns: 100, rows: 30 })
+  void writer.append({ kind: 'mark', channel: 0, mark: { kind: 'close', exitCode: 0 } })
   const finished = await writer.finish('closed by the user')
   expect(finished.state).toBe('complete')
 

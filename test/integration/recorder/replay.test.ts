@@ -94,13 +94,13 @@ test('a structure found without the end is the same as with it', async () => {
 test('nothing that was recorded or typed lies in the file in clear', async () => {
   await using room = await recordingRoom()
   const writer = await room.record({ inputPolicy: 'full' })
-  writer.append({
+  void writer.append({
     kind: 'mark',
     channel: 0,
     mark: { kind: 'open', type: 'exec', command: 'canary-command-71' },
   })
-  writer.append({ kind: 'output', channel: 0, bytes: bytes('canary-output-72 canary-output-72') })
-  writer.append({ kind: 'input', channel: 0, bytes: bytes('canary-input-73') })
+  void writer.append({ kind: 'output', channel: 0, bytes: bytes('canary-output-72 canary-output-72') })
+  void writer.append({ kind: 'input', channel: 0, bytes: bytes('canary-input-73') })
   await writer.finish('closed by the user')
   const { path } = valueOf(await room.store.stat(writer.permit.recording))
   const file = (await readFile(path)).toString('latin1')
@@ -112,10 +112,14 @@ test('what is typed without echo is in no recording under echoed and timing_only
   await using room = await recordingRoom()
   for (const inputPolicy of inputPolicies) {
     const writer = await room.record({ inputPolicy })
-    writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 } })
-    writer.append({ kind: 'output', channel: 0, bytes: bytes('Password: ') })
-    for (const key of 'hunter2\r') writer.append({ kind: 'input', channel: 0, bytes: bytes(key) })
-    writer.append({ kind: 'output', channel: 0, bytes: bytes('\r\n$ ') })
+    void writer.append({
+      kind: 'mark',
+      channel: 0,
+      mark: { kind: 'open', type: 'shell', columns: 80, rows: 24 },
+    })
+    void writer.append({ kind: 'output', channel: 0, bytes: bytes('Password: ') })
+    for (const key of 'hunter2\r') void writer.append({ kind: 'input', channel: 0, bytes: bytes(key) })
+    void writer.append({ kind: 'output', channel: 0, bytes: bytes('\r\n$ ') })
     await writer.finish('closed by the user')
     await using source = valueOf(await room.store.read(writer.permit.recording))
     const replay = await replayOf(source, room.keys)
@@ -134,7 +138,7 @@ test('checkpoints go out while something is recorded, and vouch for what was the
   const writer = await room.record({}, { onCheckpoint: (one) => checkpoints.push(one) })
   const until = Date.now() + 12_000
   while (checkpoints.length < 1 && Date.now() < until) {
-    writer.append({ kind: 'output', channel: 0, bytes: bytes('tick\r\n') })
+    void writer.append({ kind: 'output', channel: 0, bytes: bytes('tick\r\n') })
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   await writer.flush()
