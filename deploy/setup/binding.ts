@@ -8,22 +8,36 @@ const root = join(import.meta.dirname, '..', '..')
 /** Where ssh2 keeps its native cipher code. */
 export const bindingFolder = join(root, 'node_modules', 'ssh2', 'lib', 'protocol', 'crypto')
 
+/** Included before everything else: see there. */
+const objectWrapFix = join(import.meta.dirname, 'object-wrap.h')
+
 export type BindingState =
   | { readonly kind: 'native' }
   | { readonly kind: 'missing' }
   /** Built against the headers of another Node: ssh2 would silently run its slow code. */
   | { readonly kind: 'unusable'; readonly why: string }
 
-/** Loads the binding in a process of its own (one that crashes it is no binding) under this very Node. */
+/**
+ * Makes ciphers until the garbage collector has freed many. A binding built with the plain headers of Node 24.19 or
+ * later aborts then: it would end a recorder worker, with all its sessions, some minutes after the start.
+ */
+const trial = `
+  const { AESGCMCipher } = require(process.argv[1])
+  if (typeof AESGCMCipher !== 'function') process.exit(3)
+  const [key, iv] = [Buffer.alloc(32), Buffer.alloc(12)]
+  for (let made = 0; made < 50000; made += 1) new AESGCMCipher('aes-256-gcm', key, iv)
+`
+
+/** Tries the binding in a process of its own (one that crashes it is no binding) under this very Node. */
 export function examineBinding(folder: string = bindingFolder): BindingState {
   const file = join(folder, 'build', 'Release', 'sshcrypto.node')
   if (!existsSync(file)) return { kind: 'missing' }
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ['-e', 'if (typeof require(process.argv[1]).AESGCMCipher !== "function") process.exit(3)', file],
-    { encoding: 'utf8', timeout: 20_000 },
-  )
+  const { status, signal, stderr } = spawnSync(process.execPath, ['-e', trial, file], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
   if (status === 0) return { kind: 'native' }
+  if (signal === 'SIGABRT') return { kind: 'unusable', why: 'it aborts when its objects are freed' }
   const reason = /Error: ([\s\S]*?)\n +at /.exec(stderr)?.[1]?.replace(/\s+/g, ' ') ?? `exit code ${status}`
   return { kind: 'unusable', why: reason.slice(0, 400) }
 }
@@ -53,7 +67,14 @@ export function setUpBinding(say: (line: string) => void): void {
       '--loglevel=error',
     ],
     // Settings of the surrounding npm (its own nodedir, its own Node) must not win over ours.
-    { cwd: bindingFolder, encoding: 'utf8', env: withoutNpmSettings(process.env) },
+    {
+      cwd: bindingFolder,
+      encoding: 'utf8',
+      env: {
+        ...withoutNpmSettings(process.env),
+        CXXFLAGS: `${process.env['CXXFLAGS'] ?? ''} -include ${JSON.stringify(objectWrapFix)}`.trim(),
+      },
+    },
   )
   if (status !== 0)
     return finding(say, `the build failed: ${(stderr + stdout).trim().split('\n').slice(-3).join(' ')}`)
