@@ -54,3 +54,8 @@ async function* filesUnder(root: string, path: string): AsyncGenerator<KeptFile>
 export function isKeptPath(path: string): boolean {
   return kept.some((form) => form.test(path)) || recordingPath.test(path)
 }
+
+/** The mode that a restored file has: what every plane reads and what is public may be read by all. */
+export function modeOf(path: string): number {
+  return path === 'tagout.json' || path.endsWith('.crt') ? 0o644 : 0o600
+}

@@ -5,7 +5,7 @@ import { migrations as known } from '../../migrations/index.ts'
 import { migrate } from '../../migrations/migrate.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
 import { readArchive } from './archive.ts'
-import { isKeptPath } from './folder.ts'
+import { isKeptPath, modeOf } from './folder.ts'
 import { type BackupHeader, filePrefix, tablePrefix } from './form.ts'
 import { type BackupContent, showBackup } from './show.ts'
 import { Loader } from './tables.ts'
@@ -121,6 +121,7 @@ async function writeFile(
   const path = join(place.dataDir, below)
   await using file = await open(path, 'wx', 0o600)
   for await (const piece of content) await file.write(piece)
+  await file.chmod(modeOf(below))
   await file.sync()
   await place.own(below)
 }

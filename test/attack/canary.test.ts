@@ -310,7 +310,10 @@ beforeAll(async () => {
     login: 'publickey',
     authorizedKey: readFileSync(join(folder, 'target-key.pub'), 'utf8').trim(),
   })
-  installation = await startTestInstallation({ args: ['--recovery-out', join(folder, 'vault-recovery')] })
+  installation = await startTestInstallation({
+    args: ['--recovery-out', join(folder, 'vault-recovery')],
+    withinMs: 150_000,
+  })
   {
     using _watch = watchProcesses()
     await scenario().catch((error: unknown) => {

@@ -13,6 +13,8 @@ import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 const why = whyNoSshd()
 if (why !== undefined) console.warn(`the backup drill is left out: ${why}`)
 
+/** A machine that is busy with other tests starts an installation slowly. */
+const patienceMs = 150_000
 let folder: string
 let target: TestSshd
 let restored: TestInstallation | undefined
@@ -50,7 +52,10 @@ beforeAll(async () => {
   target = await startSshd()
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'bob', '-f', file('bob')])
   {
-    await using first = await startTestInstallation({ args: ['--recovery-out', file('vault-recovery')] })
+    await using first = await startTestInstallation({
+      args: ['--recovery-out', file('vault-recovery')],
+      withinMs: patienceMs,
+    })
     const data = first.dataDir
     await must(data, ['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'phrase')
     await must(data, ['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'rr.key'])
@@ -82,7 +87,7 @@ beforeAll(async () => {
         .split(' ')
         .at(-1) ?? ''
   }
-}, 180_000)
+}, 2 * patienceMs)
 afterAll(async () => {
   await restored?.[Symbol.asyncDispose]()
   await target?.stop()
@@ -119,7 +124,7 @@ test.skipIf(why !== undefined)(
   async () => {
     const data = file('new')
     await must(data, ['backup', 'restore', 'whole.tar', '--data', data])
-    restored = await startTestInstallation({ dataDir: data })
+    restored = await startTestInstallation({ dataDir: data, withinMs: patienceMs })
     expect((await run(data, ['status'])).code).toBe(3)
     expect((await ssh(restored, 'echo sealed')).code).not.toBe(0)
     await must(data, ['unseal', '--recovery-key-file', 'vault-recovery'])
@@ -142,7 +147,7 @@ test.skipIf(why !== undefined)(
     expect(readFileSync(file('old.txt'), 'utf8')).toContain('before the fire')
     expect(await must(data, ['audit', 'verify'])).toMatch(/whole, in order and signed/)
   },
-  120_000,
+  2 * patienceMs,
 )
 
 test.skipIf(why !== undefined)('a restore never touches a folder in which something lies', async () => {
