@@ -81,6 +81,32 @@ test('a right that is taken away ends the replay at its next read', async () => 
   expect((await read({ ...mine, 'if-none-match': '*' })).status).toBe(401)
 })
 
+test('a recording that grows is opened anew by whoever begins anew', async () => {
+  let length = 1_000
+  const open = async () => {
+    const known = length
+    return done({
+      size: known,
+      read: async (offset: number, count: number) => sealed.subarray(offset, Math.min(offset + count, known)),
+      close: async () => undefined,
+    })
+  }
+  await using edge = await startFakeConsole({ open })
+  const recording = newId('rec')
+  edge.answers.set('recording.show', () => ({ id: recording, sizeBytes: length }))
+  const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
+  const totalOf = async (range: string) => {
+    const answer = await send(edge.address, 'GET', `/api/recordings/${recording}/content`, {
+      headers: { cookie, range },
+    })
+    return String(answer.headers['content-range']).split('/')[1]
+  }
+  expect(await totalOf('bytes=0-9')).toBe('1000')
+  length = 2_000
+  expect(await totalOf('bytes=10-19')).toBe('1000')
+  expect(await totalOf('bytes=0-9')).toBe('2000')
+})
+
 test('what the recorder refuses reads as a refusal, and a recording that shrinks is cut off, never padded', async () => {
   const recording = newId('rec')
   const path = `/api/recordings/${recording}/content`

@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { Connection, ServerChannel } from 'ssh2'
 import { expect, test } from 'vitest'
@@ -16,6 +18,7 @@ import {
   socketOf,
   utils,
 } from '../../recorder/broker/ssh/library.ts'
+import { hasNativeCiphers } from '../../recorder/broker/ssh/native-binding.ts'
 import { lastTerminalModes, parseModes, readTerminalModes } from '../../recorder/broker/ssh/terminal-modes.ts'
 import { Transport } from '../../recorder/broker/ssh/transport.ts'
 import { describeHostKey, isPinned, makeHostVerifier } from '../../recorder/broker/ssh/verify-host-key.ts'
@@ -301,6 +304,17 @@ function sendRaw(client: InstanceType<typeof Client>, payload: Buffer): void {
   packet.set(payload, 5)
   cipher.encrypt(packet)
 }
+
+test.skipIf(!hasNativeCiphers())('trap: the native ciphers outlive the garbage collector', () => {
+  // Built with the plain headers of Node 24.19 or later, the process aborts here (nodejs/node#65446).
+  const binding = createRequire(import.meta.url).resolve(
+    'ssh2/lib/protocol/crypto/build/Release/sshcrypto.node',
+  )
+  const script = `const { AESGCMDecipher } = require(process.argv[1])
+    for (let made = 0; made < 50000; made += 1) new AESGCMDecipher('aes-256-gcm', Buffer.alloc(32), Buffer.alloc(12))`
+  const { status, signal } = spawnSync(process.execPath, ['-e', script, binding])
+  expect([status, signal]).toEqual([0, null])
+})
 
 test('trap: an ssh2 server waits for a login without end', async () => {
   const server = new Server({ hostKeys: [hostKey] }, (connection) => connection.on('error', () => undefined))

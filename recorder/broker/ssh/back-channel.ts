@@ -1,6 +1,7 @@
 import type { Client as SshClient, ClientChannel } from 'ssh2'
 import type { ChannelRequest } from './channel-request.ts'
 import { type Exit, guardWindow } from './library.ts'
+import { printable } from './sentence.ts'
 
 /** A channel at the target. `exit` is how its program ended, once that is known. */
 export type BackChannel = { readonly channel: ClientChannel; readonly exit: () => Exit | undefined }
@@ -19,7 +20,11 @@ export function openBackChannel(
       channel.on('exit', (code: number | null, signal?: string, coreDumped?: unknown, message?: string) => {
         exit =
           code === null
-            ? { signal: signal ?? 'SIGTERM', coreDumped: coreDumped === true, message: message ?? '' }
+            ? {
+                signal: printable(signal ?? 'SIGTERM').slice(0, 40),
+                coreDumped: coreDumped === true,
+                message: printable(message ?? '').slice(0, 200),
+              }
             : { code }
       })
       channel.on('error', () => undefined)

@@ -60,11 +60,15 @@ export type Exit =
   | { readonly code: number }
   | { readonly signal: string; readonly coreDumped: boolean; readonly message: string }
 
+/** The signals of RFC 4254 §6.10; of another one a user learns that the program did not end well. */
+const signals = /^(?:SIG)?(?:ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/
+
 /** Sends exit-status or exit-signal (RFC 4254 §6.10), after EOF too, which `channel.exit` drops silently. */
 export function sendExit(channel: ServerChannel, exit: Exit): void {
   const { outgoing, _client } = channelInside(channel)
   if (outgoing.state !== 'open' && outgoing.state !== 'eof') return
   if ('code' in exit) _client._protocol?.exitStatus(outgoing.id, exit.code)
+  else if (!signals.test(exit.signal)) _client._protocol?.exitStatus(outgoing.id, 255)
   else _client._protocol?.exitSignal(outgoing.id, exit.signal, exit.coreDumped, exit.message)
 }
 
