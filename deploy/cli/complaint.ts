@@ -28,9 +28,10 @@ export function refused(refusal: Refusal): Complaint {
     case 'invalid':
       return new Complaint(refusal.message, refusal.next, exit.usage)
     case 'sealed':
-      return new Complaint(refusal.message, refusal.next ?? 'unseal it with: tagout unseal', exit.away)
+      // Whoever reads this is the machine's administrator, whom the vault would send others to.
+      return new Complaint(refusal.message, 'unseal it with: tagout unseal', exit.away)
     case 'not_initialised':
-      return new Complaint(refusal.message, refusal.next ?? 'set it up with: tagout init', exit.away)
+      return new Complaint(refusal.message, 'set it up with: tagout init', exit.away)
     default:
       return new Complaint(refusal.message, refusal.next)
   }

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeClone, makeSystemUser, type SystemUser } from '../support/linked-clone.ts'
@@ -93,6 +93,13 @@ function checkWhatIsLeft(folder: string, run: Run): void {
   expect(head.version).toBe(2)
   expect(events.map((event) => event[2]).join('')).toContain('Linux')
   expect(read('s.txt')).toContain('Linux')
+  if (existsSync('/usr/bin/asciinema')) {
+    const played = execFileSync('/usr/bin/asciinema', ['cat', join(folder, 's.cast')], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8', HOME: folder },
+    })
+    expect(played.trim()).toBe(read('uname.txt').trim())
+  } else console.warn('the cast is not played: asciinema is not installed (deploy/test-packages.txt)')
   for (const file of ['auditor.key', 'recordings-recovery.key', 's.cast', 'd/vault/seal.key'])
     expect(statSync(join(folder, file)).mode & 0o077, file).toBe(0)
 
