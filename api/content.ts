@@ -49,7 +49,14 @@ export function serveContent(ports: ContentPorts): RequestHandler {
 
     closeOld(openings, ports.now())
     const name = createHash('sha256').update(`${token}/${recording}/${purpose}`).digest('hex')
-    const { content } = await openOnce(openings, name, ports, () => ports.open(token, recording, purpose))
+    const open = () => openOnce(openings, name, ports, () => ports.open(token, recording, purpose))
+    let content = await open()
+    // A session that is still going on: whoever begins anew sees what was added since.
+    if (seen.value.sizeBytes > content.size && /^bytes=0-/.test(request.headers.range ?? 'bytes=0-')) {
+      openings.delete(name)
+      void content.close().catch(() => undefined)
+      content = await open()
+    }
     await sendRange(request, response, content).catch((error: unknown) => {
       openings.delete(name)
       void content.close().catch(() => undefined)
@@ -63,7 +70,7 @@ async function openOnce(
   name: string,
   ports: ContentPorts,
   open: () => Promise<Outcome<OpenContent>>,
-): Promise<{ readonly content: OpenContent }> {
+): Promise<OpenContent> {
   const known = openings.get(name)
   const opening = known ?? { content: open(), usedAt: ports.now() }
   opening.usedAt = ports.now()
@@ -71,7 +78,7 @@ async function openOnce(
   openings.set(name, opening)
   try {
     const outcome = await opening.content
-    if (outcome.ok) return { content: outcome.value }
+    if (outcome.ok) return outcome.value
     throw new HttpRefusal(outcome.refusal)
   } catch (error) {
     openings.delete(name)

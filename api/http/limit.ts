@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express'
-import { rateLimit } from 'express-rate-limit'
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import { problemOfRefusal, sendProblem } from './problem.ts'
 
 export type Limits = {
@@ -18,6 +18,8 @@ export function limitRate(perMinute: number): RequestHandler {
     limit: perMinute,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
+    // A connection that has closed meanwhile has no address any more.
+    keyGenerator: (request) => ipKeyGenerator(request.socket.remoteAddress ?? '::'),
     // A header that we do not believe is no reason to write to the log.
     validate: { xForwardedForHeader: false, forwardedHeader: false },
     handler: (_request, response) =>

@@ -1,5 +1,5 @@
-import { audit } from './audit.ts'
 import { access } from './access.ts'
+import { audit } from './audit.ts'
 import { login } from './login.ts'
 import { places } from './places.ts'
 import type { Route } from './route.ts'

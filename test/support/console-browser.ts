@@ -54,7 +54,7 @@ export async function newPerson(
     colorScheme: options.colorScheme ?? 'light',
     acceptDownloads: true,
   })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(45_000)
   const page = await context.newPage()
   const wrong: string[] = []
   const sent: string[] = []

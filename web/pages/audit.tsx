@@ -1,7 +1,7 @@
 import { Button, Flex, Label } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { AuditLeafView, AuditVerdict, VerbAnswer } from '../../vault/contract.ts'
+import type { AuditLeafView, AuditVerdict } from '../../vault/contract.ts'
 import { ask, get } from '../api.ts'
 import { Listing } from '../parts/listing.tsx'
 import { Note } from '../parts/note.tsx'
@@ -10,6 +10,7 @@ import { Problem } from '../parts/problem.tsx'
 import { Moment } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
 import { saveFile } from '../sealed/download.ts'
+import { collectExport } from './audit-export.ts'
 
 const pageSize = 500
 
@@ -64,7 +65,7 @@ export function Audit() {
           title={verdict.ok ? 'The log is whole' : 'The log is broken'}
           role="status"
         >
-          {sentence(verdict.sentence)} {verdict.leaves} entries, {verdict.checkpoints} signed checkpoints.
+          {sentence(verdict.sentence)}
         </Note>
       )}
       <Problem error={error} />
@@ -91,20 +92,14 @@ export function Audit() {
       />
       <p className="quiet small">
         The newest {pageSize} entries. The export holds all of them, with what it takes to verify them without
-        this installation: <code>tagout audit verify --export FILE</code>.
+        this installation: <code>tagout audit verify --file FILE</code>.
       </p>
     </Page>
   )
 }
 
-/** Fetches every page of the export, and saves it as lines of JSON. */
 async function exportLog(): Promise<void> {
-  const lines: string[] = []
-  for (let from: number | null = 0; from !== null; ) {
-    const page: VerbAnswer<'audit.export'> = await get(`/api/audit/export?from=${from}&limit=5000`)
-    lines.push(JSON.stringify(page))
-    from = page.next
-  }
+  const text = await collectExport()
   const day = new Date().toISOString().slice(0, 10)
-  saveFile(`tagout-audit-${day}.jsonl`, new Blob([`${lines.join('\n')}\n`], { type: 'application/x-ndjson' }))
+  saveFile(`tagout-audit-${day}.json`, new Blob([text], { type: 'application/json' }))
 }

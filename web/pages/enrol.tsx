@@ -2,7 +2,7 @@ import { Button, Card, CardBody, CardTitle, Content, Form, Spinner } from '@patt
 import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
-import type { UserView, VerbAnswer } from '../../vault/contract.ts'
+import type { UserView } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { Command } from '../parts/command.tsx'
 import { Field } from '../parts/field.tsx'
@@ -10,12 +10,11 @@ import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
 import { moment } from '../parts/wording.ts'
+import { type Begun, beginEnrolment } from '../sealed/enrolment.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { becomeUser } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
 import { passwordAdvice } from './password-advice.ts'
-
-type Begun = VerbAnswer<'enrolment.begin'>
 
 // SECURITY: the token is in the fragment, which browsers send to no server, and leaves the address bar at once.
 const linkToken = window.location.pathname === '/enrol' ? window.location.hash.slice(1) : ''
@@ -36,7 +35,7 @@ export function Enrol() {
     document.title = 'First sign-in · Tagout'
     if (linkToken === '') return
     let gone = false
-    ask<Begun>('POST', '/api/enrolment/begin', { token: linkToken }).then(
+    beginEnrolment(linkToken).then(
       (answer) => gone || setBegun(answer),
       (refused: unknown) => gone || setError(refused),
     )
@@ -120,13 +119,13 @@ export function Enrol() {
                 fault={differs ? 'The two passwords differ.' : undefined}
               />
               <div className="second-factor">
-                <QrCode text={begun.totpUri} label="QR code of the second factor" />
+                <QrCode text={begun.uri} label="QR code of the second factor" />
                 <div>
                   <Content component="p">
                     Scan this with an authenticator app, or type the secret into it. Keep the app: each
                     sign-in asks for its code.
                   </Content>
-                  <Command text={begun.totpSecret} label="Secret of the second factor" />
+                  <Command text={begun.secret} label="Secret of the second factor" />
                 </div>
               </div>
               <Field
