@@ -332,7 +332,8 @@ export const verbs = {
   'user.key.list': verb(people, z.strictObject({ user: reference })),
   'user.key.remove': verb(people, z.strictObject({ user: reference, key: id('key') })),
 
-  'enrolment.begin': verb(['anyone'], z.strictObject({ token: z.string().max(200) })),
+  /** `boxKey`: the asking client's one-time X25519 key, to which the second factor comes sealed. */
+  'enrolment.begin': verb(['anyone'], z.strictObject({ token: z.string().max(200), boxKey: base64 })),
   'enrolment.finish': verb(
     ['anyone'],
     z.strictObject({
@@ -639,8 +640,8 @@ export type VerbAnswers = {
   'user.key.remove': null
   'enrolment.begin': {
     readonly name: string
-    readonly totpSecret: string
-    readonly totpUri: string
+    /** `crypto_box_seal` of the JSON `{ secret, uri }` (base32, `otpauth:`), as base64. */
+    readonly sealedTotp: string
     readonly expiresAt: string
   }
   'enrolment.finish': LoginView

@@ -212,7 +212,7 @@ test('a source that asks too much, or guesses, has to wait', async () => {
   expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429])
   const begun = await send(strict.address, 'POST', '/api/enrolment/begin', {
     headers: { origin: strict.address, 'content-type': 'application/json' },
-    body: '{"token":"guess"}',
+    body: `{"token":"guess","boxKey":"${'A'.repeat(43)}="}`,
   })
   expect(begun.status).toBe(429)
   const reads: number[] = []

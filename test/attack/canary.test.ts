@@ -17,6 +17,7 @@ import { makeSealedLoginPassword } from '../../vault/intake.ts'
 import { type Canary, CanaryScan, formsOf } from '../support/canary.ts'
 import { tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
+import { enrolmentBox } from '../support/enrolment.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 
 /**
@@ -184,11 +185,12 @@ function fromBase32(text: string): Buffer {
 async function enrol(name: string, link: string, password: string): Promise<Buffer> {
   const status = (await http('GET', '/api/status')).json
   const linkToken = new URL(link).hash.slice(1)
-  // The answer to this holds the seed: it is the person's to have, and taken out of the search.
-  const before = said.length
-  const begun = (await http('POST', '/api/enrolment/begin', { token: linkToken })).json
-  said.splice(before)
-  const seed = fromBase32(begun.totpSecret)
+  // The answer to this holds the seed, sealed to the person: the search goes through it like any other.
+  const box = await enrolmentBox()
+  const begun = (await http('POST', '/api/enrolment/begin', { token: linkToken, boxKey: box.boxKey })).json
+  const { secret } = box.open(begun.sealedTotp)
+  canaries.push({ name: `${name}'s seed of codes in base32`, bytes: Buffer.from(secret) })
+  const seed = fromBase32(secret)
   const finished = await http('POST', '/api/enrolment/finish', {
     token: linkToken,
     sealedPassword: makeSealedLoginPassword(sodium, status.intakeKey, name, password),

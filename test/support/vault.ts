@@ -17,6 +17,7 @@ import {
 import type { Outcome, Refusal } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
 import { ed25519PublicKey, type Plane, type PlaneIdentity } from '../../vault/plane.ts'
+import { enrolmentBox } from './enrolment.ts'
 import { startTestPostgres, type TestPostgres } from './postgres.ts'
 
 export type TestVaultOptions = {
@@ -185,8 +186,9 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
 
   const enrol = async (token: string, password = testPassword): Promise<TestPerson> => {
     const api = await connect('api')
-    const begun = must(await api.call('enrolment.begin', { token }))
-    const secret = fromBase32(begun.totpSecret)
+    const box = await enrolmentBox()
+    const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
+    const secret = fromBase32(box.open(begun.sealedTotp).secret)
     let used = 0
     const code = () => {
       if (totpStep(now().getTime()) <= used) offset += (used + 1) * 30_000 - now().getTime()

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Enrolment } from '../contract.ts'
+import { sealToBox } from '../crypto/sealed-box.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { Secret } from '../kernel/secret.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -89,19 +91,28 @@ async function findEnrolment(
   return user === undefined || user.state === 'disabled' ? undefined : { enrolment, user }
 }
 
-/** Shows what the link is for. Nothing is used up: a person may open it twice. */
-export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { token }) => {
+/**
+ * Shows what the link is for. Nothing is used up: a person may open it twice.
+ *
+ * SECURITY: the second factor leaves sealed to the one-time key of the client that asks, so that the api, which
+ * carries the answer, does not learn it.
+ */
+export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { token, boxKey }) => {
+  const asking = Buffer.from(boxKey, 'base64')
+  if (asking.length !== 32) return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
   const found = await findEnrolment(world, world.vault.database, world.vault.guard, token, false)
   if (found === undefined) return noLink
   const { enrolment, user } = found
-  return withTotp(world, user.id, enrolment.totp, (secret) =>
-    done({
-      name: user.name,
-      totpSecret: toBase32(secret),
-      totpUri: totpUri(secret, user.name),
-      expiresAt: enrolment.expires_at.toISOString(),
-    }),
-  )
+  const sealed = withTotp(world, user.id, enrolment.totp, (secret) => {
+    const shown = { secret: toBase32(secret), uri: totpUri(secret, user.name) }
+    using text = Secret.fromText(JSON.stringify(shown))
+    return sealToBox(asking, text)
+  })
+  return done({
+    name: user.name,
+    sealedTotp: Buffer.from(sealed).toString('base64'),
+    expiresAt: enrolment.expires_at.toISOString(),
+  })
 }
 
 /** Sets password and second factor, uses the link up and signs in: all of it, or nothing. */

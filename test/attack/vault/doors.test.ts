@@ -5,6 +5,7 @@ import { sodium } from '../../../vault/crypto/sodium.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import { makeSealedAccountSecret, makeSealedLoginPassword } from '../../../vault/intake.ts'
 import { newId } from '../../../vault/kernel/id.ts'
+import { enrolmentBox } from '../../support/enrolment.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 // A plane that was broken into, and asks for what is not its own.
@@ -50,6 +51,22 @@ test('the api cannot make up a token', async () => {
       if (!(verbs[verb].door as readonly string[]).includes('user')) continue
       expect(refusalOf(await ask(api, verb, token)).code, verb).toBe('unauthenticated')
     }
+})
+
+test('the api carries the second factor of a new user without learning it', async () => {
+  const { enrolment } = await vault.ask('user.add', { name: 'nina', roles: ['operator'] })
+  const box = await enrolmentBox()
+  const begun = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey }))
+  const { secret, uri } = box.open(begun.sealedTotp)
+  expect(secret).toMatch(/^[A-Z2-7]{32}$/)
+  expect(uri).toContain(`secret=${secret}`)
+  const carried = JSON.stringify(begun) + Buffer.from(begun.sealedTotp, 'base64').toString('latin1')
+  expect(carried).not.toContain(secret)
+  expect(carried).not.toContain('otpauth')
+  const other = await enrolmentBox()
+  expect(() => other.open(begun.sealedTotp)).toThrow()
+  const short = await api.call('enrolment.begin', { token: enrolment.token, boxKey: 'AAAA' })
+  expect(refusalOf(short).code).toBe('invalid')
 })
 
 test('the api cannot ask what is the recorder’s, with a token or without', async () => {
