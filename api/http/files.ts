@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { type RequestHandler } from 'express'
 import { HttpRefusal } from './problem.ts'
@@ -7,6 +7,7 @@ import { HttpRefusal } from './problem.ts'
 export function consoleFiles(folder: string): readonly RequestHandler[] {
   const index = join(folder, 'index.html')
   return [
+    servePacked(join(folder, 'assets')),
     express.static(folder, {
       index: false,
       dotfiles: 'ignore',
@@ -31,4 +32,29 @@ export function consoleFiles(folder: string): readonly RequestHandler[] {
       response.sendFile(index, { headers: { 'Cache-Control': 'no-cache' }, cacheControl: false })
     },
   ]
+}
+
+/** Sends the packed twin of an asset to browsers that take gzip. Twins are known from the start; no name of a request is looked up on the disk. */
+function servePacked(assets: string): RequestHandler {
+  const twins = new Set(existsSync(assets) ? readdirSync(assets).filter((name) => name.endsWith('.gz')) : [])
+  return (request, response, next) => {
+    const name = request.path.startsWith('/assets/') ? request.path.slice('/assets/'.length) : ''
+    const twin = `${name}.gz`
+    if (!twins.has(twin)) return next()
+    response.vary('Accept-Encoding')
+    if (request.acceptsEncodings('gzip') !== 'gzip') return next()
+    response.sendFile(join(assets, twin), {
+      cacheControl: false,
+      headers: {
+        'Cache-Control': 'public, max-age=31536000, immutable',
+        'Content-Encoding': 'gzip',
+        'Content-Type': typeOf(name),
+      },
+    })
+  }
+}
+
+function typeOf(name: string): string {
+  if (name.endsWith('.css')) return 'text/css; charset=utf-8'
+  return name.endsWith('.svg') ? 'image/svg+xml' : 'text/javascript; charset=utf-8'
 }
