@@ -201,11 +201,14 @@ export class Container {
     return { body, signature, size: this.#size }
   }
 
-  /** Writes the end: the sealed marks, the signed final record, the footer. Wipes the keys. */
-  finish(reason: string, marks: Uint8Array): { readonly size: number; readonly root: Uint8Array } {
+  /** Writes the end: the sealed marks, if any, the signed final record, the footer. Wipes the keys. */
+  finish(
+    reason: string,
+    marks: Uint8Array | undefined,
+  ): { readonly size: number; readonly root: Uint8Array } {
     this.#endSegment()
-    const extra = this.#sealMarks(marks)
-    this.#write([encodeRecord(recordTypes.marks, extra)])
+    const extra = marks === undefined ? undefined : this.#sealMarks(marks)
+    if (extra !== undefined) this.#write([encodeRecord(recordTypes.marks, extra)])
     const root = this.#roots.root()
     const final: FinalBody = {
       recording: this.#keys.recording,
@@ -216,7 +219,10 @@ export class Container {
       plainBytes: this.#plain,
       segments: this.#segments,
       root: toBase64(root),
-      extras: [{ type: recordTypes.marks, sha256: toBase64(hash('sha256', extra, 'buffer')) }],
+      extras:
+        extra === undefined
+          ? []
+          : [{ type: recordTypes.marks, sha256: toBase64(hash('sha256', extra, 'buffer')) }],
       size: this.#size,
     }
     const body = canonicalBytes(final as unknown as Canonical)

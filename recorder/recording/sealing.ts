@@ -3,7 +3,10 @@ import { decodeFrames, FrameBuffer } from '../replay/frame-codec.ts'
 import type { Container } from './container.ts'
 import { ScreenWatch } from './screen-watch.ts'
 
-const maxMarksBytes = 4 * 1024 * 1024
+/** Of the list of marks at the end: a reader finds the marks of a recording with more by reading all of it. */
+const maxMarksBytes = 8 * 1024 * 1024
+/** Of titles, which a target makes at will: they are in its output, and marked no more after that many. */
+const maxTitlesBytes = 1024 * 1024
 const maxKeyframeBytes = 512 * 1024
 
 /**
@@ -13,8 +16,10 @@ const maxKeyframeBytes = 512 * 1024
 export class Sealing {
   readonly container: Container
   readonly #screens = new Map<number, ScreenWatch>()
-  readonly #marks: Frame[] = []
+  /** For the list at the end; undefined when they were too many for one. */
+  #marks: Frame[] | undefined = []
   #marksBytes = 0
+  #titlesBytes = 0
   /** Found on the screen, to be sealed with the next chunk. */
   #found: Frame[] = []
   #lastAt = 0
@@ -63,7 +68,8 @@ export class Sealing {
     }
     this.flushFound()
     // Commands are found a little after what follows on them.
-    return this.container.finish(reason, encode(this.#marks.sort((a, b) => a.at - b.at)))
+    const marks = this.#marks?.sort((a, b) => a.at - b.at)
+    return this.container.finish(reason, marks === undefined ? undefined : encode(marks))
   }
 
   abandon(): void {
@@ -123,17 +129,41 @@ export class Sealing {
   }
 
   #add(marks: readonly Frame[]): void {
-    for (const frame of marks) {
+    for (const found of marks) {
+      const frame = this.#withinTitles(found)
+      if (frame === undefined) continue
       this.#found.push(frame)
       this.#keepMark(frame)
     }
   }
 
-  #keepMark(frame: Frame): void {
-    if (this.#marksBytes > maxMarksBytes) return
-    this.#marksBytes += JSON.stringify(frame).length
-    this.#marks.push(frame)
+  /** A title too many is left out, the first of them with a warning in its place. */
+  #withinTitles(frame: Frame): Frame | undefined {
+    if (frame.kind !== 'mark' || frame.mark.kind !== 'title') return frame
+    if (this.#titlesBytes > maxTitlesBytes) return undefined
+    this.#titlesBytes += bytesOf(frame)
+    if (this.#titlesBytes <= maxTitlesBytes) return frame
+    return {
+      ...frame,
+      mark: { kind: 'warning', text: 'too many titles: later ones are in the output alone' },
+    }
   }
+
+  /**
+   * SECURITY: a list that says less than the recording would hide what follows on a flood of marks. It is whole, or
+   * there is none.
+   */
+  #keepMark(frame: Frame): void {
+    if (this.#marks === undefined) return
+    this.#marksBytes += bytesOf(frame)
+    if (this.#marksBytes > maxMarksBytes) this.#marks = undefined
+    else this.#marks.push(frame)
+  }
+}
+
+/** What a mark takes in the list, at most. */
+function bytesOf(frame: Frame): number {
+  return frame.kind === 'mark' ? Buffer.byteLength(JSON.stringify(frame.mark)) + 32 : 0
 }
 
 function encode(frames: readonly Frame[]): Uint8Array {

@@ -7,6 +7,10 @@ type Core = {
   writeSync(bytes: Uint8Array): void
   readonly buffer: { readonly scrollTop: number; readonly scrollBottom: number }
   readonly coreService: { readonly isCursorHidden: boolean }
+  readonly _inputHandler: {
+    readonly _parser: { readonly currentState: number }
+    readonly _utf8Decoder: { readonly interim: Uint8Array }
+  }
 }
 type Live = {
   readonly terminal: headless.Terminal
@@ -104,9 +108,9 @@ export class TerminalModel {
 
   /** Gives the terminal up, keeping its state. It wakes by itself. */
   rest(): void {
-    if (this.#live === undefined) return
     const state = this.keyframe()
-    if (state === undefined) return
+    // What is half said would be lost, and the other half be read as text.
+    if (state === undefined || this.#live === undefined || !isBetween(this.#live.core)) return
     this.#kept = state
     this.#live.terminal.dispose()
     this.#live = undefined
@@ -127,7 +131,7 @@ export class TerminalModel {
     this.#guard(() => {
       const { core, terminal } = this.#wake()
       const scrollsWhole = core.buffer.scrollTop === 0 && core.buffer.scrollBottom === terminal.rows - 1
-      core.writeSync(scrollsWhole ? shorten(output, terminal.rows) : output)
+      core.writeSync(scrollsWhole && isBetween(core) ? shorten(output, terminal.rows) : output)
     })
   }
 
@@ -158,6 +162,11 @@ export class TerminalModel {
       return undefined
     }
   }
+}
+
+/** Whether no sequence and no character has begun that later output would end. */
+function isBetween({ _inputHandler: { _parser, _utf8Decoder } }: Core): boolean {
+  return _parser.currentState === 0 && _utf8Decoder.interim[0] === 0
 }
 
 function clamp(value: number, most: number): number {

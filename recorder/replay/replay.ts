@@ -100,7 +100,10 @@ export class Replay {
     }
   }
 
-  /** All marks with their times, for a time line: one read of a complete recording, all of an incomplete one. */
+  /**
+   * All marks with their times, for a time line: one read where the recording ends in their list, all of it where it
+   * does not (it is incomplete, or has too many of them).
+   */
   async marks(): Promise<readonly TimedMark[]> {
     const sealed = await this.#sealedMarks()
     const found: TimedMark[] = []
