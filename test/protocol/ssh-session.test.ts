@@ -26,7 +26,7 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
     addTarget(gateway, 'copy-only', sshd, { actions: ['sftp-read', 'sftp-write'] })
     addTarget(gateway, 'shell-only', sshd, { actions: ['shell'] })
     addTarget(gateway, 'short', sshd, { lengthMs: 2_500 })
-    addTarget(gateway, 'small', sshd, { quotaBytes: 3_000_000 })
+    addTarget(gateway, 'small', sshd, { quotaBytes: 12_000_000 })
   })
   afterAll(async () => {
     await gateway[Symbol.asyncDispose]()
@@ -168,7 +168,7 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
   })
 
   test('the quota ends a session, after a warning', async () => {
-    const shell = start('small', 'while :; do head -c 60000 /dev/urandom | base64; sleep 0.02; done', ['-tt'])
+    const shell = start('small', 'while :; do head -c 120000 /dev/urandom | base64; sleep 0.02; done', ['-tt'])
     expect(await shell.exited).toBe(255)
     expect(shell.text().match(/\d+ % full/)?.[0]).toMatch(/^9\d %/)
     expect(shell.text().slice(-100)).toContain('its recording is full')

@@ -5,6 +5,7 @@ import { type EndReason, nameText } from '../../../vault/contract.ts'
 import type { SessionId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
 import { authenticate, type Person } from './authenticate.ts'
+import { coalesceWrites } from './coalesce.ts'
 import { parseInnerLogin } from './destination.ts'
 import { FrontConnection } from './front-connection.ts'
 import type { GatewayKeys } from './host-key.ts'
@@ -86,6 +87,7 @@ export class SshFront {
 
   #arrive(stream: Duplex, arrival: Arrival): void {
     this.#arrivals.set(stream, arrival)
+    coalesceWrites(stream)
     stream.on('error', () => undefined)
     stream.on('close', () => clearTimeout(arrival.grace))
     this.#server.injectSocket(stream as Socket)

@@ -4,6 +4,7 @@ import type { EndReason, Permit } from '../../../vault/contract.ts'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { backAlgorithms, type HostKeyAlgorithm, keyTypeOf, pinnedFirst } from './algorithms.ts'
+import { coalesceWrites } from './coalesce.ts'
 import { Client } from './library.ts'
 import { VaultAgent } from './vault-agent.ts'
 import { type HostKey, isPinned, makeHostVerifier } from './verify-host-key.ts'
@@ -75,6 +76,7 @@ function attempt(
     let failure: Failure | undefined
     let isSettled = false
     const socket = connectTcp({ host: target.host, port: target.port, noDelay: true })
+    coalesceWrites(socket)
     const client = new Client()
 
     const fail = (what: Failure) => {
