@@ -31,6 +31,7 @@ export const sftpType = {
 
 /** Longer packets than any server or client uses: OpenSSH takes 256 KiB. */
 const longest = 512 * 1024
+const nothing = Buffer.alloc(0)
 
 export class SftpViolation extends Error {}
 
@@ -50,7 +51,9 @@ export type Verdict = {
  */
 export class SftpPackets {
   readonly #decide: (head: Buffer) => Verdict
-  #head: Buffer = Buffer.alloc(0)
+  /** The beginning of a head that came in several pieces, in a buffer with room to grow. */
+  #held: Buffer = nothing
+  #heldLength = 0
   #left = 0
   #verdict: Verdict = { kind: 'pass' }
 
@@ -60,7 +63,7 @@ export class SftpPackets {
 
   /** True between two packets. */
   get isAtBoundary(): boolean {
-    return this.#head.length === 0 && this.#left === 0
+    return this.#heldLength === 0 && this.#left === 0
   }
 
   /** Takes a piece of the stream and answers what of it, and of what was held back, passes on. */
@@ -83,51 +86,72 @@ export class SftpPackets {
         this.#left -= content.length
         continue
       }
-      const held = this.#head.length
-      const found = this.#completeHead(piece, at)
-      if (found === undefined) {
-        flush()
-        this.#head = Buffer.concat([this.#head, piece.subarray(at)])
-        return pass
+      if (this.#heldLength === 0) {
+        const there = piece.subarray(at)
+        const need = headNeeded(there)
+        if (there.length >= need) {
+          const passes = this.#decided(there.subarray(0, need))
+          if (!passes) flush()
+          at += need
+          if (!passes) from = at
+          continue
+        }
       }
-      const { head, length } = found
-      this.#head = Buffer.alloc(0)
-      this.#verdict = this.#decide(head)
-      this.#left = length - head.length
       flush()
-      at += head.length - held
-      if (this.#verdict.kind === 'drop') from = at
-      else if (held > 0) {
-        pass.push(head)
-        from = at
-      }
+      const taken = this.#completeHeld(piece.subarray(at))
+      at += taken
+      from = at
+      const head = this.#held.subarray(0, this.#heldLength)
+      if (head.length < headNeeded(head)) return pass
+      this.#held = nothing
+      this.#heldLength = 0
+      if (this.#decided(head)) pass.push(head)
     }
     flush()
     return pass
   }
 
-  /** The head of the packet that begins with what is held and goes on in `piece`, when all of it is there. */
-  #completeHead(piece: Buffer, at: number): { readonly head: Buffer; readonly length: number } | undefined {
-    const there =
-      this.#head.length === 0
-        ? piece.subarray(at)
-        : Buffer.concat([this.#head, piece.subarray(at, at + longest)])
-    if (there.length < 5) return undefined
-    const length = 4 + there.readUInt32BE(0)
-    if (length < 5 || length > longest) throw new SftpViolation('an SFTP packet has an impossible length')
-    const need = headLength(there, length)
-    if (need === undefined || there.length < need) return undefined
-    return { head: there.subarray(0, need), length }
+  #decided(head: Buffer): boolean {
+    this.#verdict = this.#decide(head)
+    this.#left = 4 + head.readUInt32BE(0) - head.length
+    return this.#verdict.kind === 'pass'
+  }
+
+  /** Takes what the head that is held still lacks, never the content behind it, and tells how much that was. */
+  #completeHeld(piece: Buffer): number {
+    let at = 0
+    for (;;) {
+      const lacks = headNeeded(this.#held.subarray(0, this.#heldLength)) - this.#heldLength
+      if (lacks <= 0 || at === piece.length) return at
+      const more = piece.subarray(at, at + lacks)
+      this.#hold(more)
+      at += more.length
+    }
+  }
+
+  /** Room doubles as it fills: a head that comes byte by byte is not copied byte by byte. */
+  #hold(bytes: Uint8Array): void {
+    const length = this.#heldLength + bytes.length
+    if (length > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(64, length, 2 * this.#held.length))
+      this.#held.copy(larger, 0, 0, this.#heldLength)
+      this.#held = larger
+    }
+    this.#held.set(bytes, this.#heldLength)
+    this.#heldLength = length
   }
 }
 
-/** How much of a packet is its head; undefined while too little is there to tell. */
-function headLength(there: Buffer, length: number): number | undefined {
+/** How many bytes the head has, or, while too few are there to tell, how many it takes to tell more. */
+function headNeeded(there: Buffer): number {
+  if (there.length < 5) return 5
+  const length = 4 + there.readUInt32BE(0)
+  if (length < 5 || length > longest) throw new SftpViolation('an SFTP packet has an impossible length')
   const type = there[4]
   if (type === sftpType.data) return within(4 + 1 + 4 + 4, length)
   if (type !== sftpType.write) return length
-  if (there.length < 13) return within(13, length) === 13 ? undefined : length
-  return within(13 + there.readUInt32BE(9) + 8 + 4, length)
+  const fixed = within(4 + 1 + 4 + 4, length)
+  return there.length < fixed ? fixed : within(fixed + there.readUInt32BE(9) + 8 + 4, length)
 }
 
 function within(need: number, length: number): number {
@@ -148,6 +172,19 @@ export class SftpFields {
 
   uint32(): number {
     return this.#take(4).readUInt32BE(0)
+  }
+
+  /**
+   * The length of the content behind this head.
+   *
+   * SECURITY: it is all that is left of the packet. Servers and clients skip what is behind it: a digest would cover
+   * bytes that no file has.
+   */
+  contentLength(): number {
+    const length = this.uint32()
+    if (length !== 4 + this.#bytes.readUInt32BE(0) - this.#at)
+      throw new SftpViolation('an SFTP packet holds more or less than it says')
+    return length
   }
 
   /** A 64-bit number; beyond 2^53 it loses precision, which no file reaches. */

@@ -8,8 +8,16 @@ export type TransferResult = {
   readonly isSequential: boolean
 }
 
-/** Bytes that came ahead of a gap and are kept until it closes. */
+/** Bytes that came ahead of a gap and are kept until it closes: of one file, and of all that share a `HeldBytes`. */
 const mostHeld = 4 * 1024 * 1024
+const mostHeldTogether = 16 * 1024 * 1024
+/** What keeping a piece costs beside its bytes. */
+const pieceCost = 256
+
+/** What the transfers of one channel keep, counted together: the user decides how many there are. */
+export class HeldBytes {
+  bytes = 0
+}
 
 /**
  * Hashes a file's content as its pieces pass, by their offsets. Pieces ahead of a gap wait for it; where too much waits,
@@ -18,10 +26,15 @@ const mostHeld = 4 * 1024 * 1024
 export class Transfer {
   readonly #hash = createHash('sha256')
   readonly #held = new Map<number, Buffer>()
+  readonly #together: HeldBytes
   #heldBytes = 0
   #next = 0
   #size = 0
   #isSequential = true
+
+  constructor(together = new HeldBytes()) {
+    this.#together = together
+  }
 
   /** The offset that continues the content. */
   get next(): number {
@@ -40,9 +53,10 @@ export class Transfer {
       if (this.#held.size > 0 && this.#isSequential) this.#release()
       return
     }
-    if (offset > this.#next && this.#heldBytes + bytes.length <= mostHeld && !this.#held.has(offset)) {
+    if (bytes.length === 0) return
+    if (offset > this.#next && this.#hasRoom(bytes.length) && !this.#held.has(offset)) {
       this.#held.set(offset, Buffer.from(bytes))
-      this.#heldBytes += bytes.length
+      this.#count(bytes.length + pieceCost)
       return
     }
     this.#loseOrder()
@@ -64,7 +78,7 @@ export class Transfer {
       const bytes = this.#held.get(this.#next)
       if (bytes === undefined) return
       this.#held.delete(this.#next)
-      this.#heldBytes -= bytes.length
+      this.#count(-bytes.length - pieceCost)
       this.#update(bytes)
     }
   }
@@ -73,6 +87,16 @@ export class Transfer {
     this.#isSequential = false
     for (const bytes of this.#held.values()) this.#update(bytes)
     this.#held.clear()
-    this.#heldBytes = 0
+    this.#count(-this.#heldBytes)
+  }
+
+  #hasRoom(length: number): boolean {
+    const cost = length + pieceCost
+    return this.#heldBytes + cost <= mostHeld && this.#together.bytes + cost <= mostHeldTogether
+  }
+
+  #count(cost: number): void {
+    this.#heldBytes += cost
+    this.#together.bytes += cost
   }
 }
