@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { containFaults } from '../broker/ssh/containment.ts'
 import { composeWorker } from '../compose.ts'
 import { makeLog } from './log.ts'
 import type { ToParent, ToWorker } from './message.ts'
@@ -26,6 +27,7 @@ export function runWorker(): void {
   process.on('message', (message: ToWorker, socket?: Socket) => {
     switch (message.kind) {
       case 'begin':
+        containFaults(makeLog(message.name), () => process.exit(1))
         begun = begin(message, say)
         begun.catch((error: unknown) => {
           makeLog(message.name)('a worker cannot start', { error: String(error) })

@@ -6,6 +6,7 @@ import type { SessionId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
 import { authenticate, type Person } from './authenticate.ts'
 import { coalesceWrites } from './coalesce.ts'
+import { contain } from './containment.ts'
 import { parseInnerLogin } from './destination.ts'
 import { FrontConnection } from './front-connection.ts'
 import type { GatewayKeys } from './host-key.ts'
@@ -45,7 +46,10 @@ export class SshFront {
         keepaliveInterval: limits.keepAlive,
         keepaliveCountMax: 4,
       },
-      (connection) => this.#greet(connection),
+      (connection) => {
+        const stream = socketOf(connection)
+        if (stream !== undefined) contain(stream, () => this.#greet(connection))
+      },
     )
     this.#server.on('error', (error: Error) =>
       ports.log('the SSH server has a fault', { error: error.message }),
@@ -90,7 +94,7 @@ export class SshFront {
     coalesceWrites(stream)
     stream.on('error', () => undefined)
     stream.on('close', () => clearTimeout(arrival.grace))
-    this.#server.injectSocket(stream as Socket)
+    contain(stream, () => this.#server.injectSocket(stream as Socket))
   }
 
   #greet(connection: Connection): void {
