@@ -129,6 +129,28 @@ describe.skipIf(why !== undefined)('the recorder as processes (fake vault, real 
     await allEnded(recorder.vault)
   }, 40_000)
 
+  test('a session ends when the vault has been away for longer than is allowed', async () => {
+    await using impatient = await startRecorderProcess({ vaultAwaySeconds: 1 })
+    addTarget(impatient, 'press-3', sshd)
+    const place = `bob@${sshd.user}@press-3@127.0.0.1`
+    const options = impatient.ssh(['-p', String(impatient.ready().address.port)])
+    const child = spawn('ssh', [...options, place, 'echo up; sleep 60'])
+    let text = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (piece: Buffer) => (text += piece.toString()))
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    await until(() => text.includes('up'), 15_000)
+    await impatient.vault.goAway()
+    expect(await exited).toBe(255)
+    expect(text).toContain('the vault has been away too long')
+    await impatient.vault.listen()
+    await allEnded(impatient.vault)
+    expect(impatient.vault.inputsOf('session.end').at(-1)).toMatchObject({
+      reason: 'vault away too long',
+      recording: { state: 'complete' },
+    })
+  }, 40_000)
+
   test('the replay socket gives the ciphertext to whom the vault lets, and to nobody else', async () => {
     await ssh('echo to be read')
     await allEnded(recorder.vault)
