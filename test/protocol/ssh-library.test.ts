@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect as connectTcp, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { Connection, ServerChannel } from 'ssh2'
 import { expect, test } from 'vitest'
 import {
@@ -114,6 +116,18 @@ test.each([
   ],
 ])('the one verifier refuses when its decision is %s', async (_what, decide) => {
   expect(await connects(makeHostVerifier(decide as () => boolean))).toBe(false)
+})
+
+test('every client of the recorder is given the one verifier', () => {
+  const folder = join(import.meta.dirname, '../../recorder')
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n')
+  const clients = sources.match(/new Client\(/g)?.length
+  expect(clients).toBeGreaterThan(0)
+  expect(sources.match(/hostVerifier: makeHostVerifier\(/g)?.length).toBe(clients)
+  expect(sources.match(/hostVerifier:/g)?.length).toBe(clients)
 })
 
 test('the one verifier connects to the pinned key and to no other', async () => {

@@ -168,7 +168,9 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
   })
 
   test('the quota ends a session, after a warning', async () => {
-    const shell = start('small', 'while :; do head -c 120000 /dev/urandom | base64; sleep 0.02; done', ['-tt'])
+    const shell = start('small', 'while :; do head -c 120000 /dev/urandom | base64; sleep 0.02; done', [
+      '-tt',
+    ])
     expect(await shell.exited).toBe(255)
     expect(shell.text().match(/\d+ % full/)?.[0]).toMatch(/^9\d %/)
     expect(shell.text().slice(-100)).toContain('its recording is full')
