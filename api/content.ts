@@ -34,7 +34,7 @@ type Opening = { readonly content: Promise<Outcome<OpenContent>>; usedAt: number
 /**
  * Serves ranges of a recording's ciphertext.
  *
- * SECURITY: an opening belongs to one login, and each range asks the vault again whether that login may see the recording,
+ * SECURITY: an opening belongs to one login, and each range asks the vault again whether that login may read the recording,
  * so that a right taken away ends a replay at its next read. The api holds no key: what passes here is sealed.
  */
 export function serveContent(ports: ContentPorts): RequestHandler {
@@ -44,7 +44,7 @@ export function serveContent(ports: ContentPorts): RequestHandler {
     const token = readToken(request)
     if (token === undefined) throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
     const { recording, purpose } = parseRequest(request)
-    const seen = await ports.ask('recording.show', { recording }, token)
+    const seen = await ports.ask('recording.readable', { recording }, token)
     if (!seen.ok) throw new HttpRefusal(seen.refusal)
 
     closeOld(openings, ports.now())

@@ -37,6 +37,8 @@ const id = <Kind extends string>(kind: Kind) =>
 /** A thing named by its id or its name (`press-3/engineer` for an account). */
 const reference = z.string().min(1).max(160)
 const reason = z.string().max(500).optional()
+/** A code of the asking person's authenticator that was not used before. The machine's administrator gives none. */
+const freshCode = z.string().max(16).optional()
 
 export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
 export type Role = (typeof roles)[number]
@@ -327,8 +329,11 @@ export const verbs = {
   'user.disable': verb(people, z.strictObject({ user: reference })),
   'user.enable': verb(people, z.strictObject({ user: reference })),
   /** A new one-time link; resets password and TOTP when used. */
-  'user.enrol': verb(people, z.strictObject({ user: reference })),
-  'user.key.add': verb(people, z.strictObject({ user: reference, publicKey: z.string().max(16_384) })),
+  'user.enrol': verb(people, z.strictObject({ user: reference, totpCode: freshCode })),
+  'user.key.add': verb(
+    people,
+    z.strictObject({ user: reference, publicKey: z.string().max(16_384), totpCode: freshCode }),
+  ),
   'user.key.list': verb(people, z.strictObject({ user: reference })),
   'user.key.remove': verb(people, z.strictObject({ user: reference, key: id('key') })),
 
@@ -380,7 +385,7 @@ export const verbs = {
   'target.address': verb(people, z.strictObject({ target: reference, address: z.string().max(300) })),
   /** Has a recorder fetch the host keys that the target presents now. Nothing is pinned. */
   'target.scan': verb(people, z.strictObject({ target: reference })),
-  /** Pins a host key (replacing earlier ones) and binds the target's accounts to it. */
+  /** Pins a host key (replacing earlier ones). Accounts that were bound to the target until now follow it. */
   'target.pin': verb(people, z.strictObject({ target: reference, fingerprint: z.string().max(100) })),
   'target.remove': verb(people, z.strictObject({ target: reference })),
 
@@ -407,7 +412,7 @@ export const verbs = {
       ]),
     }),
   ),
-  /** Re-binds the account to its target's present identity. */
+  /** Binds the account to a target as it is now. Where it was not bound to until now: with `manage` and `reveal`. */
   'account.bind': verb(people, z.strictObject({ account: reference, target: reference.optional() })),
   'account.remove': verb(people, z.strictObject({ account: reference })),
   /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
@@ -434,6 +439,7 @@ export const verbs = {
       maxSessionSeconds: seconds.optional(),
       mode: z.enum(['shared', 'exclusive']).optional(),
       reason,
+      totpCode: freshCode, // where a person grants to themself
     }),
   ),
   'grant.list': verb(people, z.strictObject({ user: reference.optional(), account: reference.optional() })),
@@ -458,6 +464,9 @@ export const verbs = {
 
   'recording.list': verb(people, z.strictObject({ limit: z.int().min(1).max(10_000).optional() })),
   'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
+
+  /** May the asker still read this recording's ciphertext? Each part that is read asks; nothing is audited. */
+  'recording.readable': verb(['user'], z.strictObject({ recording: id('rec') })),
 
   'auditor.lists': verb(['local', 'user', 'recorder'], nothing),
   /** Adds a link to the chain. The first comes through the admin door; the next are signed by an existing auditor. */
@@ -681,6 +690,7 @@ export type VerbAnswers = {
   'session.terminate': null
   'recording.list': readonly RecordingView[]
   'recording.show': RecordingView
+  'recording.readable': RecordingView
   'auditor.lists': readonly AuditorListLink[]
   'auditor.append': {
     readonly version: number

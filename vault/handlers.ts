@@ -27,7 +27,7 @@ import {
   userShow,
 } from './identity/user.ts'
 import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/verbs.ts'
-import { recordingAuthorise } from './release/authorise.ts'
+import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { safeAdd, safeList, safeMemberSet } from './safes/safe.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { recorderHello } from './sessions/hello.ts'
@@ -94,6 +94,7 @@ export const handlers: Handlers = {
   'session.terminate': sessionTerminate,
   'recording.list': recordingList,
   'recording.show': recordingShow,
+  'recording.readable': recordingReadable,
   'auditor.lists': auditorLists,
   'auditor.append': auditorAppend,
   'auditor.challenge': auditorChallenge,

@@ -32,7 +32,7 @@ import {
   wrapForRecovery,
 } from './keys/seal-wrap.ts'
 import { SecretStore } from './keys/secret-store.ts'
-import { runTransaction, type Tx } from './transaction.ts'
+import { isInTransaction, runTransaction, type Tx } from './transaction.ts'
 
 export type { SealProvider, Unsealing } from './keys/seal-wrap.ts'
 export type { SecretPlace } from './keys/secret-store.ts'
@@ -86,7 +86,7 @@ export async function openVault(options: OpenVaultOptions): Promise<Vault> {
 
 /** The vault's keys, guards and audit log: sealed until somebody opens it. */
 export class Vault implements AsyncDisposable {
-  readonly database: Kysely<Database>
+  readonly #database: Kysely<Database>
   readonly clock: () => Date
   readonly secrets: SecretStore
   readonly #options: OpenVaultOptions
@@ -103,7 +103,7 @@ export class Vault implements AsyncDisposable {
   constructor(options: OpenVaultOptions, fence: Fence) {
     this.#options = options
     this.#fence = fence
-    this.database = openDatabase(options.databaseUrl, {
+    this.#database = openDatabase(options.databaseUrl, {
       onFault: (cause) => {
         if (!this.#isClosed)
           this.#onFault(new Fault('database', 'an idle connection to the database broke', { cause }))
@@ -115,10 +115,16 @@ export class Vault implements AsyncDisposable {
     this.#witness = new FileWitness(options.dataDir)
     this.#onFault = options.onFault ?? (() => {})
     this.secrets = new SecretStore({
-      database: this.database,
+      database: this.#database,
       keyring: () => this.#open().keyring,
       clock: this.clock,
     })
+  }
+
+  /** The pool, for what runs outside of a transaction. Throws `Fault` within one: `tx.db` is the way there. */
+  get database(): Kysely<Database> {
+    if (isInTransaction()) throw new Fault('internal', 'the pool was asked within a transaction')
+    return this.#database
   }
 
   get isSealed(): boolean {
@@ -127,7 +133,7 @@ export class Vault implements AsyncDisposable {
 
   async state(): Promise<VaultState> {
     const known = await this.#installation()
-    const wraps = await this.database
+    const wraps = await this.#database
       .selectFrom('seal_wrap')
       .select(['kind', 'parameters'])
       .orderBy('created_at')
@@ -176,7 +182,7 @@ export class Vault implements AsyncDisposable {
       const fingerprint = fingerprintText(await sha256(keyring.intake.publicKey))
       const guard = new Guard(keyring, this.#shapes)
       const local = this.#localState(keyring, guard)
-      await this.database.transaction().execute(async (db) => {
+      await this.#database.transaction().execute(async (db) => {
         await db
           .insertInto('installation')
           .values({
@@ -222,7 +228,7 @@ export class Vault implements AsyncDisposable {
       if (known === undefined)
         return refuse('not_initialised', 'this vault is not initialised', 'tagout start sets it up')
       if (!this.isSealed) return done(null)
-      const wraps = await this.database.selectFrom('seal_wrap').selectAll().execute()
+      const wraps = await this.#database.selectFrom('seal_wrap').selectAll().execute()
       const opened = await unwrapRoot(wraps, how, known.id)
       if (!opened.ok) {
         await this.inTransaction((tx) =>
@@ -272,7 +278,7 @@ export class Vault implements AsyncDisposable {
   inTransaction<T>(act: (tx: Tx) => Promise<T>): Promise<T> {
     const running = runTransaction(
       {
-        database: this.database,
+        database: this.#database,
         clock: this.clock,
         unsealed: () => this.#unsealed,
         onCommit: ({ audit, guards }) => {
@@ -312,17 +318,17 @@ export class Vault implements AsyncDisposable {
   /** Entries in the log's order. What has committed by now is in it, unless the vault is sealed. */
   async listAudit(options: ListOptions): Promise<readonly AuditLeafView[]> {
     await this.sequenceNow()
-    return await listEntries(this.database, options)
+    return await listEntries(this.#database, options)
   }
 
   async verifyAudit(): Promise<AuditVerdict> {
     await this.sequenceNow()
-    return await verifyStored(this.database, this.#witness, await this.#auditKey())
+    return await verifyStored(this.#database, this.#witness, await this.#auditKey())
   }
 
   async exportAudit(from: number, limit: number): Promise<VerbAnswers['audit.export']> {
     await this.sequenceNow()
-    return await exportPage(this.database, await this.#auditKey(), from, limit)
+    return await exportPage(this.#database, await this.#auditKey(), from, limit)
   }
 
   /** Gives everything that has committed its place in the log; does nothing while the vault is sealed. */
@@ -340,7 +346,7 @@ export class Vault implements AsyncDisposable {
       } finally {
         await this.#witness.close()
         await this.#fence[Symbol.asyncDispose]()
-        await this.database.destroy()
+        await this.#database.destroy()
       }
     })
   }
@@ -362,7 +368,7 @@ export class Vault implements AsyncDisposable {
     const state = await readLocalState(this.#options.dataDir, keyring)
     const memory: GuardMemory = 'guards' in state ? state.guards : {}
     const guard = new Guard(keyring, this.#shapes)
-    const rows = await this.database
+    const rows = await this.#database
       .transaction()
       .setIsolationLevel('repeatable read')
       .execute((db) => loadGuards(db, guard, this.#shapes, memory))
@@ -409,7 +415,7 @@ export class Vault implements AsyncDisposable {
 
   #sequencerPorts() {
     return {
-      database: this.database,
+      database: this.#database,
       witness: this.#witness,
       clock: this.clock,
       onFault: this.#onFault,
@@ -418,7 +424,7 @@ export class Vault implements AsyncDisposable {
   }
 
   #installation() {
-    return this.database.selectFrom('installation').selectAll().executeTakeFirst()
+    return this.#database.selectFrom('installation').selectAll().executeTakeFirst()
   }
 
   async #auditKey(): Promise<Uint8Array> {

@@ -6,6 +6,7 @@ import { noRelation, type Relation } from './policy/facts.ts'
 import { checked, checkedOne } from './rows.ts'
 import { findSafe } from './safes/safe.ts'
 import { findTarget } from './targets/target.ts'
+import type { Tx } from './transaction.ts'
 import { type Call, type Relations, userOf } from './world.ts'
 
 /** The permissions of the user who asks, on one safe. */
@@ -20,17 +21,21 @@ async function permissionsOn(call: Call, safe: SafeId): Promise<readonly Permiss
   return checkedOne(guard, 'safe_member', row)?.permissions ?? []
 }
 
-/** The safes on which the user who asks holds a permission. */
-export async function safesOf(call: Call, permission: Permission): Promise<readonly SafeId[]> {
-  const { database, guard } = call.world.vault
-  const rows = await database
+/** What the user who asks may do in each safe, as this transaction sees it. */
+export async function permissionsIn(
+  tx: Tx,
+  call: Call,
+): Promise<(safe: SafeId, ...wanted: readonly Permission[]) => boolean> {
+  const rows = await tx.db
     .selectFrom('safe_member')
     .selectAll()
     .where('user_id', '=', userOf(call).id)
     .execute()
-  return checked(guard, 'safe_member', rows)
-    .filter((member) => member.permissions.includes(permission))
-    .map((member) => member.safe_id)
+  const members = checked(tx.guard, 'safe_member', rows)
+  return (safe, ...wanted) =>
+    members.some(
+      (member) => member.safe_id === safe && wanted.every((one) => member.permissions.includes(one)),
+    )
 }
 
 /** Does the user who asks hold a grant on one of these accounts that is valid now? */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type ControlledTransaction, type Kysely, sql, type Transaction } from 'kysely'
 import { append } from './audit/append.ts'
 import type { EntryInput } from './audit/entry.ts'
@@ -38,6 +39,19 @@ export type TransactionPorts = {
 }
 
 const retries = 4
+
+const acting = new AsyncLocalStorage<true>()
+
+/**
+ * Does the calling code run within a transaction?
+ *
+ * INVARIANT: what runs within one reads through `tx.db`. Asking the pool for a second connection while holding the
+ * first one stops all of them for good, once as many callers do it as there are connections.
+ */
+export function isInTransaction(): boolean {
+  return acting.getStore() === true
+}
+
 /** Milliseconds for which a caller waits for the fate of a commit whose answer was lost. */
 const doubtMs = 15_000
 
@@ -71,7 +85,7 @@ async function once<T>(ports: TransactionPorts, act: (tx: Tx) => Promise<T>): Pr
   let result: T
   try {
     const now = ports.clock()
-    result = await act({
+    const tx: Tx = {
       db,
       now,
       audit: async (...inputs) => {
@@ -81,7 +95,8 @@ async function once<T>(ports: TransactionPorts, act: (tx: Tx) => Promise<T>): Pr
       },
       guard: guardOf(unsealed?.guard, changes, begun),
       afterCommit: (later) => acts.push(later),
-    })
+    }
+    result = await acting.run(true, () => act(tx))
     if (changes !== undefined && !changes.isEmpty) {
       await changes.prepare(db)
       xid ??= await currentXid(db)

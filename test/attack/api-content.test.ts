@@ -31,7 +31,7 @@ test('ranges of a recording come as asked, and one replay is one opening', async
   const { counts, open } = recorder()
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.show', () => ({ id: recording }))
+  edge.answers.set('recording.readable', () => ({ id: recording }))
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const ranges = [
     ['bytes=0-99', 206, 0, 100],
@@ -65,7 +65,7 @@ test('a right that is taken away ends the replay at its next read', async () => 
   const { open } = recorder()
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.show', () => ({ id: recording }))
+  edge.answers.set('recording.readable', () => ({ id: recording }))
   const token = edge.signIn('ingrid', 'auditor')
   const read = (headers: Record<string, string>, method = 'GET') =>
     send(edge.address, method, `/api/recordings/${recording}/content`, {
@@ -93,7 +93,7 @@ test('a recording that grows is opened anew by whoever begins anew', async () =>
   }
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.show', () => ({ id: recording, sizeBytes: length }))
+  edge.answers.set('recording.readable', () => ({ id: recording, sizeBytes: length }))
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const totalOf = async (range: string) => {
     const answer = await send(edge.address, 'GET', `/api/recordings/${recording}/content`, {
@@ -114,7 +114,7 @@ test('what the recorder refuses reads as a refusal, and a recording that shrinks
     await using edge = await startFakeConsole({
       open: async () => refuse('forbidden', 'you may not replay this'),
     })
-    edge.answers.set('recording.show', () => ({}))
+    edge.answers.set('recording.readable', () => ({}))
     const cookie = `__Host-tagout=${edge.signIn('bob', 'operator')}`
     const answer = await send(edge.address, 'GET', path, { headers: { cookie } })
     expect([answer.status, JSON.parse(answer.text).title]).toEqual([403, 'you may not replay this'])
@@ -134,7 +134,7 @@ test('what the recorder refuses reads as a refusal, and a recording that shrinks
       close: async () => undefined,
     })
   await using edge = await startFakeConsole({ open: shrinking })
-  edge.answers.set('recording.show', () => ({}))
+  edge.answers.set('recording.readable', () => ({}))
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const read = fetch(`${edge.address}${path}`, { headers: { cookie } }).then((answer) => answer.arrayBuffer())
   await expect(read).rejects.toThrow()

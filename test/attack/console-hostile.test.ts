@@ -115,7 +115,8 @@ beforeAll(async () => {
   const ended = { grant: newId('grt'), source: hostile, startedAt: now, endedAt: now, endReason: hostile }
   const view = { id: recording, ...session, ...ended, state: 'complete', sizeBytes: stored.length }
   edge.answers.set('recording.list', () => [view])
-  edge.answers.set('recording.show', ({ recording: id }: { readonly recording: string }) => ({ ...view, id }))
+  for (const verb of ['recording.show', 'recording.readable'] as const)
+    edge.answers.set(verb, ({ recording: id }: { readonly recording: string }) => ({ ...view, id }))
   edge.answers.set('session.list', () => [{ ...view, recording, state: 'live', endsAt: now, endedAt: null }])
   edge.answers.set('safe.list', () => [
     {

@@ -43,8 +43,34 @@ export async function bindAccount(
   })
 }
 
-/** Binds the target's own accounts again. Accounts of other targets that are bound here need an act of their own. */
-export async function bindAccounts(tx: Tx, call: Call, target: Row<'target'>): Promise<void> {
+/** Is the account bound to this target as it is now? */
+export async function isBoundTo(tx: Tx, account: Row<'account'>, target: Row<'target'>): Promise<boolean> {
+  const binding = checkedOne(
+    tx.guard,
+    'binding',
+    await tx.db
+      .selectFrom('binding')
+      .selectAll()
+      .where('account_id', '=', account.id)
+      .where('target_id', '=', target.id)
+      .executeTakeFirst(),
+  )
+  return binding !== undefined && bindingDigest(target, account.login).equals(binding.digest)
+}
+
+/**
+ * Has the target's own accounts follow it from what it was to what it is. Accounts of other targets that are bound
+ * here need an act of their own.
+ *
+ * SECURITY: only those that were bound to it as it was: an account whose target has moved since does not follow to
+ * the new address, or else who may manage, and not reveal, would have its secret sent to a machine of theirs.
+ */
+export async function rebindAccounts(
+  tx: Tx,
+  call: Call,
+  before: Row<'target'>,
+  target: Row<'target'>,
+): Promise<void> {
   const accounts = checked(
     tx.guard,
     'account',
@@ -57,5 +83,6 @@ export async function bindAccounts(tx: Tx, call: Call, target: Row<'target'>): P
       .execute(),
   )
   for (const account of accounts)
-    await bindAccount(tx, call, account, `${target.name}/${account.login}`, target)
+    if (await isBoundTo(tx, account, before))
+      await bindAccount(tx, call, account, `${target.name}/${account.login}`, target)
 }

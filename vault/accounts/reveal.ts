@@ -1,13 +1,11 @@
 import { sealToBox } from '../crypto/sealed-box.ts'
-import { useStep } from '../identity/login.ts'
-import { matchUserTotp } from '../identity/totp-secret.ts'
-import { findUser } from '../identity/user.ts'
-import { newId } from '../kernel/id.ts'
+import { takeFreshCode } from '../identity/fresh-code.ts'
 import { done, refuse } from '../kernel/outcome.ts'
-import { safesOf } from '../relations.ts'
+import { permissionsIn } from '../relations.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, userOf } from '../world.ts'
 import { currentCredential, findAccount } from './account.ts'
+import { noteExposure } from './exposure.ts'
 import { takeField } from './credential.ts'
 
 /**
@@ -17,37 +15,20 @@ import { takeField } from './credential.ts'
 export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
   const { world } = call
   const asking = userOf(call)
-  const source = call.source ?? 'unknown'
   const boxKey = Buffer.from(input.boxKey, 'base64')
   if (boxKey.length !== 32) return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
-  const wait = world.backOff.wait(source, asking.name)
-  if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
 
   const outcome = await transact(world, async (tx) => {
-    const user = await findUser(tx.db, tx.guard, asking.id, 'update')
+    const code = await takeFreshCode(tx, call, input.totpCode)
+    if (!code.ok) return code
     const account = await findAccount(tx.db, tx.guard, input.account, 'update')
-    const permitted = await safesOf(call, 'reveal')
-    if (user === undefined || account === undefined || !permitted.includes(account.safe_id))
+    const may = await permissionsIn(tx, call)
+    if (account === undefined || !may(account.safe_id, 'reveal'))
       return refuse('forbidden', 'there is no such account, or you may not see its secret')
     const credential = await currentCredential(tx.db, tx.guard, account.id)
     if (credential === undefined)
       return refuse('conflict', 'this account has no credential', 'set one: tagout account secret')
-    const step = matchUserTotp(world, user, input.totpCode)
-    if (step === null)
-      return refuse('invalid', 'totpCode: the code is wrong or was used', 'wait for the next code')
-    tx.afterCommit(() => world.totpSteps.put(user.id, step))
-    await useStep(tx, user.id, step)
-    await tx.db
-      .insertInto('exposure')
-      .values({
-        id: newId('exp', tx.now.getTime()),
-        user_id: user.id,
-        account_id: account.id,
-        version: credential.version,
-        at: tx.now,
-        reason: input.reason,
-      })
-      .execute()
+    await noteExposure(tx, asking.id, account.id, credential.version, input.reason)
     await tx.audit({
       kind: 'account.revealed',
       version: credential.version,
@@ -58,10 +39,7 @@ export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
     })
     return done({ account, credential })
   })
-  if (!outcome.ok) {
-    if (outcome.refusal.code === 'invalid') world.backOff.failed(source, asking.name)
-    return outcome
-  }
+  if (!outcome.ok) return outcome
   const { account, credential } = outcome.value
   const field = credential.kind === 'password' ? 'password' : 'private-key'
   using secret = await takeField(world, account, credential, field)

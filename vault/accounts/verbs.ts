@@ -1,14 +1,16 @@
 import { newId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
-import { safesOf } from '../relations.ts'
-import { checked, deleteGuarded, insertGuarded, updateGuarded } from '../rows.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { permissionsIn } from '../relations.ts'
+import { checked, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
-import { by, type Handler } from '../world.ts'
-import { findAccount, showAccount, showAccounts } from './account.ts'
-import { bindAccount } from './binding.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler } from '../world.ts'
+import { type Account, currentCredential, findAccount, showAccount, showAccounts } from './account.ts'
+import { bindAccount, isBoundTo } from './binding.ts'
 import { keepCredential, openArrived } from './credential.ts'
+import { noteExposure } from './exposure.ts'
 
 const noAccount = refuse('not_found', 'there is no such account', 'accounts are named target/login')
 
@@ -84,6 +86,7 @@ export const accountShow: Handler<'account.show'> = async ({ world }, { account 
   return row === undefined ? noAccount : done(await showAccount(database, guard, row))
 }
 
+/** Sets a new secret, bound to the target as it is now: whoever enters a secret knows it. */
 export const accountSecret: Handler<'account.secret'> = async (call, input) => {
   const { database, guard } = call.world.vault
   const named = await findAccount(database, guard, input.account)
@@ -94,7 +97,10 @@ export const accountSecret: Handler<'account.secret'> = async (call, input) => {
   return await transact(call.world, async (tx) => {
     const account = await findAccount(tx.db, tx.guard, named.id, 'update')
     if (account === undefined) return noAccount
+    const target = await findTarget(tx.db, tx.guard, account.target_id, 'update')
+    if (target === undefined) return noAccount
     await keepCredential(tx, call, account, arrived)
+    if (!(await isBoundTo(tx, account, target))) await bindAccount(tx, call, account, account.name, target)
     return done(await showAccount(tx.db, tx.guard, account))
   })
 }
@@ -106,15 +112,41 @@ export const accountBind: Handler<'account.bind'> = async (call, input) =>
     if (account === undefined) return noAccount
     const target = await findTarget(tx.db, tx.guard, input.target ?? account.target_id, 'update')
     if (target === undefined) return refuse('not_found', 'there is no such target')
-    if (target.safe_id !== account.safe_id && call.principal.kind === 'user') {
-      const isAdmin = call.principal.roles.includes('admin')
-      const managed = await safesOf(call, 'manage')
-      if (!isAdmin && !managed.includes(target.safe_id))
-        return refuse('forbidden', 'there is no such target, or you may not bind accounts to it')
+    if (!(await isBoundTo(tx, account, target))) {
+      const allowed = await allowElsewhere(tx, call, account, target)
+      if (!allowed.ok) return allowed
+      await bindAccount(tx, call, account, account.name, target)
     }
-    await bindAccount(tx, call, account, account.name, target)
     return done(await showAccount(tx.db, tx.guard, account))
   })
+
+/**
+ * May the asker have the present secret sent where it was not sent until now?
+ *
+ * SECURITY: a machine that takes a password learns it. Binding an account to another one is therefore as much as
+ * revealing it: it takes that permission too, and is in the exposure ledger.
+ */
+async function allowElsewhere(
+  tx: Tx,
+  call: Call,
+  account: Account,
+  target: Row<'target'>,
+): Promise<Outcome<null>> {
+  if (call.principal.kind !== 'user') return done(null)
+  const may = await permissionsIn(tx, call)
+  const mayManage = call.principal.roles.includes('admin') || may(target.safe_id, 'manage')
+  if (!mayManage) return refuse('forbidden', 'there is no such target, or you may not bind accounts to it')
+  if (!may(account.safe_id, 'manage', 'reveal'))
+    return refuse(
+      'forbidden',
+      'binding an account to another machine or address hands its secret over: it needs manage and reveal',
+      'set a secret of that machine with tagout account secret, or ask somebody who holds both permissions',
+    )
+  const credential = await currentCredential(tx.db, tx.guard, account.id)
+  if (credential !== undefined)
+    await noteExposure(tx, call.principal.id, account.id, credential.version, 'bound to another address')
+  return done(null)
+}
 
 /** Removes an account nobody holds; its grants end with it. Its credentials stay, retired from use. */
 export const accountRemove: Handler<'account.remove'> = async (call, { account: reference }) =>

@@ -3,6 +3,7 @@ import type { GrantId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
+import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -62,6 +63,10 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
     const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
     if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))
       return refuse('forbidden', 'you cannot grant to yourself', 'ask another approver')
+    if (isOwn) {
+      const code = await takeFreshCode(tx, call, input.totpCode)
+      if (!code.ok) return code
+    }
     const account = await findAccount(tx.db, tx.guard, input.account)
     if (account === undefined)
       return refuse('not_found', 'there is no such account', 'accounts are named target/login')

@@ -8,6 +8,7 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, type Handler, tokenHash, type World } from '../world.ts'
+import { dropAccess } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { endLoginsOf, startLogin } from './login.ts'
 import { hashPassword, passwordFault } from './password.ts'
@@ -166,7 +167,11 @@ async function finish(
   })
   const actor = { kind: 'user', id: user.id, name: user.name } as const
   await tx.audit({ kind: 'user.enrolled', user: user.id, name: user.name, actor, source })
-  tx.afterCommit(() => world.totpSteps.put(user.id, step))
+  tx.afterCommit(() => {
+    world.totpSteps.put(user.id, step)
+    // SECURITY: whoever held the old password, code or a ticket holds nothing that they opened with it.
+    dropAccess(world, user.id, 'your login was set up anew')
+  })
   const view = await showUser(tx.db, after)
   return done(await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source }))
 }

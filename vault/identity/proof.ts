@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AccountId, UserId } from '../kernel/id.ts'
+import type { AccountId, KeyId, UserId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { tokenHash, type World } from '../world.ts'
 
@@ -15,6 +15,8 @@ export type Proof = {
   /** The SSH connection (its session id, base64) on which it was given. */
   readonly connection: string
   readonly source: string
+  /** The key that it was given with; null for a password or a ticket. */
+  readonly key: KeyId | null
   /** A ticket opens this account and no other. */
   readonly account: AccountId | null
 }
@@ -24,12 +26,22 @@ export const proofLife = 12 * 3600_000
 /** Makes a proof and keeps its hash. */
 export function issueProof(world: World, proof: Proof): string {
   const token = randomBytes(32).toString('base64url')
-  world.proofs.put(tokenHash(world, token).toString('base64'), proof)
+  world.proofs.put(keyOf(world, token), proof)
   return token
 }
 
 /** What a proof proves, on the connection that got it. */
 export function readProof(world: World, token: string, peer: Peer): Proof | undefined {
-  const proof = world.proofs.get(tokenHash(world, token).toString('base64'))
+  const proof = world.proofs.get(keyOf(world, token))
   return proof?.peer === peer ? proof : undefined
+}
+
+/** A question to ask later, also of a vault that is being sealed: does this proof prove anything still? */
+export function watchProof(world: World, token: string): () => boolean {
+  const key = keyOf(world, token)
+  return () => world.proofs.get(key) !== undefined
+}
+
+function keyOf(world: World, token: string): string {
+  return tokenHash(world, token).toString('base64')
 }

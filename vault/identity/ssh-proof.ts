@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import type { KeyId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, type Handler, type Input, tokenHash } from '../world.ts'
 import { auditRefusedLogin, provePassword } from './login.ts'
-import { issueProof } from './proof.ts'
+import { issueProof, type Proof } from './proof.ts'
 import { parsePublicKeyBlob, sshFingerprint } from './ssh-key.ts'
 import { isAlgorithmOf, verifySshSignature } from './ssh-signature.ts'
 import { parseUserauthRequest } from './userauth.ts'
@@ -46,7 +47,7 @@ export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
     await auditRefusedLogin(world, input, 'ssh publickey', 'the signature does not hold')
     return no
   }
-  return prove(call, input, user, 'publickey')
+  return prove(call, input, user, { via: 'publickey', key: registered.id, account: null })
 }
 
 /**
@@ -67,35 +68,48 @@ function isSignedFor(input: Input<'ssh.publickey'>, signed: Uint8Array, key: Buf
   )
 }
 
+type How = Pick<Proof, 'via' | 'key' | 'account'>
+
+/** Is the key registered still? Whoever removes it waits for this transaction, and then forgets its proof. */
+async function isRegistered(tx: Tx, key: KeyId): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom('user_key')
+    .selectAll()
+    .where('id', '=', key)
+    .forShare()
+    .executeTakeFirst()
+  return checkedOne(tx.guard, 'user_key', row) !== undefined
+}
+
 async function prove(
   call: Call,
   input: { readonly connection: string; readonly source: string; readonly name: string },
   user: Row<'app_user'>,
-  via: 'publickey' | 'ticket',
-  account: Row<'account'>['id'] | null = null,
+  how: How,
 ): Promise<Outcome<{ readonly proof: string; readonly user: string }>> {
   const outcome = await transact(call.world, async (tx) => {
     const now = await findUser(tx.db, tx.guard, user.id)
     if (now === undefined || now.state === 'disabled') return no
-    return keepProof(tx, call, input, now, via, account)
+    if (how.key !== null && !(await isRegistered(tx, how.key))) return no
+    return keepProof(tx, call, input, now, how)
   })
   if (outcome.ok) call.world.backOff.succeeded(input.source, input.name)
-  else await auditRefusedLogin(call.world, input, `ssh ${via}`, outcome.refusal.message)
+  else await auditRefusedLogin(call.world, input, `ssh ${how.via}`, outcome.refusal.message)
   return outcome
 }
 
 /**
  * Notes the connection and makes the proof.
  *
- * SECURITY: a connection's session id is good once: a recorder that kept a signature cannot show it again.
+ * SECURITY: a connection's session id is good once: a recorder that kept a signature cannot show it again. The rows
+ * are kept for good, since a signature does not age: no clock of the vault's could tell a new one from an old one.
  */
 async function keepProof(
   tx: Tx,
   call: Call,
   input: { readonly connection: string; readonly source: string },
   user: Row<'app_user'>,
-  via: 'publickey' | 'password' | 'ticket',
-  account: Row<'account'>['id'] | null,
+  how: How,
 ): Promise<Outcome<{ readonly proof: string; readonly user: string }>> {
   const connection = Buffer.from(input.connection, 'base64')
   if (connection.length < 20 || connection.length > 64)
@@ -112,25 +126,24 @@ async function keepProof(
     kind: 'ssh.proven',
     user: user.id,
     name: user.name,
-    via,
+    via: how.via,
     actor: { kind: 'user', id: user.id, name: user.name },
     source: input.source,
   })
   const proof = issueProof(call.world, {
     user: user.id,
     name: user.name,
-    via,
+    ...how,
     peer: call.peer,
     connection: input.connection,
     source: input.source,
-    account,
   })
   return done({ proof, user: user.name })
 }
 
 export const sshPassword: Handler<'ssh.password'> = async (call, input) =>
   provePassword(call.world, input, 'ssh password', (tx, user) =>
-    keepProof(tx, call, input, user, 'password', null),
+    keepProof(tx, call, input, user, { via: 'password', key: null, account: null }),
   )
 
 /** Takes a one-time ticket. Of two that come at once, one is served. */
@@ -150,5 +163,5 @@ export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
       'get a new one in the console',
     )
   }
-  return prove(call, input, user, 'ticket', ticket.account)
+  return prove(call, input, user, { via: 'ticket', key: null, account: ticket.account })
 }

@@ -4,7 +4,9 @@ import { done, refuse } from '../kernel/outcome.ts'
 import { checked, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
+import { takeCodeOfPerson } from './fresh-code.ts'
 import { parsePublicKeyLine, sshFingerprint } from './ssh-key.ts'
+import { dropAccess } from './drop-access.ts'
 import { findUser } from './user.ts'
 
 const mostKeys = 20
@@ -21,12 +23,15 @@ function viewKey(row: Row<'user_key'>): UserKeyView {
 
 const noUser = refuse('not_found', 'there is no such user')
 
-export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: reference, publicKey }) => {
+/** Registers a key. A person gives a fresh code: a key outlives the login that registers it. */
+export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: reference, publicKey, totpCode }) => {
   const parsed = parsePublicKeyLine(publicKey)
   if (!parsed.ok) return parsed
   const { key, comment } = parsed.value
   const fingerprint = sshFingerprint(key.blob)
   return transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, totpCode)
+    if (!code.ok) return code
     const user = await findUser(tx.db, tx.guard, reference, 'update')
     if (user === undefined) return noUser
     const known = await tx.db
@@ -76,6 +81,7 @@ export const userKeyList: Handler<'user.key.list'> = async ({ world }, { user: r
   return done(checked(guard, 'user_key', rows).map(viewKey))
 }
 
+/** Removes a key; what it opened ends with it. */
 export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: reference, key }) =>
   transact(call.world, async (tx) => {
     const user = await findUser(tx.db, tx.guard, reference)
@@ -101,5 +107,13 @@ export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: re
       fingerprint: row.fingerprint,
       ...by(call),
     })
+    tx.afterCommit(() =>
+      dropAccess(
+        call.world,
+        user.id,
+        'the SSH key that you used was removed',
+        (by) => by === key || by === undefined,
+      ),
+    )
     return done(null)
   })

@@ -8,7 +8,9 @@ import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuard
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, type World } from '../world.ts'
+import { dropAccess } from './drop-access.ts'
 import { issueEnrolment, linkLife } from './enrolment.ts'
+import { takeCodeOfPerson } from './fresh-code.ts'
 import { endLoginsOf } from './login.ts'
 
 type Db = Kysely<Database>
@@ -199,13 +201,7 @@ export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
     const after = await updateGuarded(tx, 'app_user', row, { state: 'disabled' })
     await endLoginsOf(tx, row.id)
     await tx.audit({ kind: 'user.disabled', user: row.id, name: row.name, ...by(call) })
-    const { live, proofs, tickets } = call.world
-    tx.afterCommit(() => {
-      proofs.forget((proof) => proof.user === row.id)
-      tickets.forget((ticket) => ticket.user === row.id)
-      for (const session of live.where(({ user: holder }) => holder === row.id))
-        live.cut(session, { reason: 'terminated', message: 'your user was disabled' })
-    })
+    tx.afterCommit(() => dropAccess(call.world, row.id, 'your user was disabled'))
     return done(await showUser(tx.db, after))
   })
 
@@ -220,8 +216,10 @@ export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
     return done(await showUser(tx.db, after))
   })
 
-export const userEnrol: Handler<'user.enrol'> = async (call, { user }) =>
+export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode }) =>
   transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, totpCode)
+    if (!code.ok) return code
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
     if (row.state === 'disabled')

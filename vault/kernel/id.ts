@@ -46,6 +46,15 @@ export function newId<Kind extends string>(kind: Kind, now: number = Date.now())
   return `${kind}_${base32(bytes)}` as Id<Kind>
 }
 
+/** The moment at which an identifier was made, in milliseconds. */
+export function idTime(id: string): number {
+  const text = id.slice(id.indexOf('_') + 1)
+  // Ten characters hold the 48 bits and two more.
+  let bits = 0
+  for (const char of text.slice(0, 10)) bits = bits * 32 + alphabet.indexOf(char)
+  return Math.floor(bits / 4)
+}
+
 /** Parses an identifier arriving from outside. Throws `TypeError` when it is not one of `kind`. */
 export function parseId<Kind extends string>(kind: Kind, text: string): Id<Kind> {
   if (!isId(kind, text)) throw new TypeError(`not a ${kind} id`)

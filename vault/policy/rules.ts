@@ -106,6 +106,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'recording.list': { local: true, user: ['filtered'], replay: true },
   'recording.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
+  // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
+  'recording.readable': { user: [auditor], replay: true },
 
   'auditor.lists': { local: true, recorder: true, user: ['signed in'], replay: true },
   // Who may add a list is decided by the signature on it: an auditor's key proves more than a login.

@@ -96,7 +96,7 @@ function decideObstacle(facts: SessionFacts): SessionDecision | undefined {
       kind: 'deny',
       code: 'not_pinned',
       why: 'the address or host key of this target changed and the account is not bound to it again',
-      next: 'ask an administrator to check the target and run tagout account bind',
+      next: 'ask an administrator to check the target, then run tagout account bind or tagout account secret',
     }
   if (!facts.hasCredential)
     return {

@@ -7,7 +7,7 @@ import type { SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checked, type Row } from '../rows.ts'
 import { findRecording, viewRecording } from '../sessions/view.ts'
-import type { Handler, Input, World } from '../world.ts'
+import { type Handler, type Input, userOf, type World } from '../world.ts'
 
 type Reader = { readonly actor: Actor; readonly text: string; readonly source: string }
 
@@ -15,7 +15,7 @@ const forbidden = refuse('forbidden', 'there is no such recording, or you may no
 
 /**
  * May the holder of this token have this recording's ciphertext? The machine's administrator to verify it, auditors
- * for anything; nobody else. What opens it is the auditor's own key, which no server has.
+ * whose it is to replay for anything; nobody else. What opens it is the auditor's own key, which no server has.
  */
 export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world }, input) => {
   const row = await findRecording(world, input.recording)
@@ -30,6 +30,14 @@ export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world
     tx.audit({ kind, recording: input.recording, session: row.id, actor, source }),
   )
   return done({ ...viewRecording(row), reader: text })
+}
+
+/** The same right of an auditor who reads on, without another entry in the log. */
+export const recordingReadable: Handler<'recording.readable'> = async (call, { recording }) => {
+  const row = await findRecording(call.world, recording)
+  return row !== undefined && (await mayRead(call.world, userOf(call), row.safe_id))
+    ? done(viewRecording(row))
+    : forbidden
 }
 
 async function readerOf(
@@ -47,11 +55,18 @@ async function readerOf(
   if (!resolved.ok) return resolved
   const { principal, source } = resolved.value
   if (principal.kind !== 'user' || !principal.roles.includes('auditor')) return forbidden
-  const isToRead = input.purpose !== 'verify'
-  if (isToRead && !((await isListed(world, principal.name)) && (await mayReplay(world, principal.id, safe))))
-    return forbidden
+  if (!(await mayRead(world, principal, safe))) return forbidden
   const actor = { kind: 'user', id: principal.id, name: principal.name } as const
   return done({ actor, text: `user:${principal.name}`, source: source ?? '' })
+}
+
+/** SECURITY: whatever they say it is for: ciphertext that was fetched to verify it opens with the same key. */
+async function mayRead(
+  world: World,
+  auditor: { readonly id: Row<'app_user'>['id']; readonly name: string },
+  safe: SafeId,
+): Promise<boolean> {
+  return (await isListed(world, auditor.name)) && (await mayReplay(world, auditor.id, safe))
 }
 
 /** Is this auditor on the present list? One who was removed may hold keys of the past still. */

@@ -51,7 +51,10 @@ async function close(tx: Tx, row: Row<'session'>, ending: Ending): Promise<Outco
   return done(null)
 }
 
-/** A session that the vault had given up: what its recorder knows about the recording is better. */
+/**
+ * A session that the vault had given up: what its recorder knows about the recording is better. The larger size is
+ * kept, and `tampered` is taken back by nobody: no later word makes a recording shorter or cleaner than it was.
+ */
 async function mend(tx: Tx, row: Row<'session'>, ending: Ending): Promise<Outcome<null>> {
   if (row.end_reason !== 'recorder crashed') return done(null)
   const { numUpdatedRows } = await closeRecording(tx, row, ending)
@@ -64,11 +67,12 @@ async function closeRecording(tx: Tx, row: Row<'session'>, { recording }: Ending
     .updateTable('recording')
     .set({
       state: recording.state,
-      size_bytes: recording.sizeBytes,
+      size_bytes: (eb) => eb.fn<number>('greatest', ['size_bytes', eb.val(recording.sizeBytes)]),
       ...(recording.root === undefined ? {} : { root: Buffer.from(recording.root, 'base64') }),
     })
     .where('id', '=', row.recording_id)
-    .where((eb) => eb.or([eb('state', '<>', recording.state), eb('size_bytes', '<>', recording.sizeBytes)]))
+    .where('state', '<>', 'tampered')
+    .where((eb) => eb.or([eb('state', '<>', recording.state), eb('size_bytes', '<', recording.sizeBytes)]))
     .executeTakeFirst()
 }
 

@@ -5,6 +5,7 @@ import type { Row } from '../rows.ts'
 import type { Handler, World } from '../world.ts'
 import { endLost } from './end.ts'
 import type { LiveSession } from './live.ts'
+import { vet } from './vet.ts'
 
 /** Milliseconds that a session without its worker waits to be claimed again. */
 export const claimWithin = 15_000
@@ -29,8 +30,8 @@ export const recorderHello: Handler<'recorder.hello'> = async ({ world, peer }, 
     if (reason !== undefined) end.push({ session, reason: reason ?? 'terminated' })
     else if (row !== undefined) {
       const live = claim(world, row, peer)
-      const due = live.cut?.reason ?? (await reasonToEnd(world, row))
-      if (due !== undefined) end.push({ session, reason: due })
+      await vet(world, live)
+      if (live.cut !== null) end.push({ session, reason: live.cut.reason })
     }
   }
   const lost = world.live
@@ -46,23 +47,6 @@ function claim(world: World, row: Row<'session'>, peer: LiveSession['peer']): Li
   live.lostSince = null
   world.live.add(live)
   return live
-}
-
-/** What was taken back while the worker could not be told. */
-async function reasonToEnd(world: World, row: Row<'session'>): Promise<EndReason | undefined> {
-  const { database } = world.vault
-  const grant = await database
-    .selectFrom('access_grant')
-    .select('revoked_at')
-    .where('id', '=', row.grant_id)
-    .executeTakeFirst()
-  if (grant === undefined || grant.revoked_at !== null) return 'grant revoked'
-  const user = await database
-    .selectFrom('app_user')
-    .select('state')
-    .where('id', '=', row.user_id)
-    .executeTakeFirst()
-  return user === undefined || user.state === 'disabled' ? 'terminated' : undefined
 }
 
 async function readRows(world: World, ids: readonly SessionId[]): Promise<readonly Row<'session'>[]> {
@@ -82,11 +66,14 @@ function liveOf(row: Row<'session'>): LiveSession {
     lease: row.lease_id,
     node: row.node,
     worker: row.worker,
+    key: undefined,
     endsAt: row.ends_at.getTime(),
+    isVetted: false,
     peer: undefined,
     lostSince: null,
     openedAt: null,
     releasedAt: row.released_at?.getTime() ?? null,
+    started: false,
     connected: row.state === 'live',
     signatures: Number.MAX_SAFE_INTEGER,
     cut: null,

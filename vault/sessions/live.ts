@@ -1,5 +1,5 @@
 import type { EndReason } from '../contract.ts'
-import type { AccountId, GrantId, LeaseId, RecordingId, SessionId, UserId } from '../kernel/id.ts'
+import type { AccountId, GrantId, KeyId, LeaseId, RecordingId, SessionId, UserId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { orderCut } from './workers.ts'
 
@@ -17,7 +17,11 @@ export type LiveSession = {
   readonly lease: LeaseId
   readonly node: string
   readonly worker: string
-  readonly endsAt: number
+  /** The key by which its user logged in; null for none, undefined where this process did not open it. */
+  readonly key: KeyId | null | undefined
+  endsAt: number
+  /** Has what a row says been held against guarded ones? Not yet of a session found in the table. */
+  isVetted: boolean
   /** The connection of the worker that carries it; undefined while none claims it. */
   peer: Peer | undefined
   /** Since when nobody claims it, in milliseconds; null while somebody does. */
@@ -26,6 +30,8 @@ export type LiveSession = {
   readonly openedAt: number | null
   /** Moments at which the credential left and the target was reached. */
   releasedAt: number | null
+  /** Has its start committed? Before that, and where it was refused, nothing is signed. */
+  started: boolean
   connected: boolean
   signatures: number
   cut: Cut | null

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
 import { currentCredential, readAccount, type Account } from '../accounts/account.ts'
+import { isBoundTo } from '../accounts/binding.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
 import type { Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
-import { type Proof, readProof } from '../identity/proof.ts'
+import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
 import { type AccountId, newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
-import { bindingDigest, findTarget, pinsOf } from '../targets/target.ts'
+import { findTarget, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
+import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
 
 /** Milliseconds for which a session says that somebody else set its user's password, key or code. */
@@ -86,7 +88,8 @@ async function open(
       mode: grant.mode,
     })),
     pins: pinsOf(target).length,
-    isBound: await isBound(tx, account, target),
+    // INVARIANT: no release without a binding of the account to the target as it is now.
+    isBound: await isBoundTo(tx, account, target),
     hasCredential: credential !== undefined,
     auditors: links.length,
   } as const
@@ -106,6 +109,7 @@ async function open(
   if (ends <= tx.now.getTime())
     return refuse('expired', 'your check-out of this account has ended', 'check it out again')
   return keepSession(tx, call, input, worker, {
+    proof,
     user,
     target,
     account,
@@ -176,22 +180,8 @@ async function chooseAccount(
   return done({ account, grants: grants.filter((grant) => grant.account_id === account.id) })
 }
 
-/** INVARIANT: no release without a binding of the account to the target as it is now. */
-export async function isBound(tx: Tx, account: Row<'account'>, target: Row<'target'>): Promise<boolean> {
-  const binding = checkedOne(
-    tx.guard,
-    'binding',
-    await tx.db
-      .selectFrom('binding')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('target_id', '=', target.id)
-      .executeTakeFirst(),
-  )
-  return binding !== undefined && bindingDigest(target, account.login).equals(binding.digest)
-}
-
 type Opened = {
+  readonly proof: Proof
   readonly user: Row<'app_user'>
   readonly target: Row<'target'>
   readonly account: Account
@@ -212,7 +202,8 @@ async function keepSession(
   opened: Opened,
 ): Promise<Outcome<Permit>> {
   const { world } = call
-  const { user, target, account, safe, grant, lease, endsAt, policyDigest } = opened
+  const { proof, user, target, account, safe, grant, lease, endsAt, policyDigest } = opened
+  const isProven = watchProof(world, input.proof)
   const session = newId('ses', tx.now.getTime())
   const recording = newId('rec', tx.now.getTime())
   const setByOther = user.credential_set_by_other_at
@@ -274,8 +265,8 @@ async function keepSession(
     actor: { kind: 'user', id: user.id, name: user.name },
     source: input.source,
   })
-  tx.afterCommit(() =>
-    world.live.add({
+  tx.afterCommit(() => {
+    const live: LiveSession = {
       id: session,
       recording,
       user: user.id,
@@ -286,17 +277,23 @@ async function keepSession(
       lease: lease.id,
       node: worker.node,
       worker: worker.worker,
+      key: proof.key,
       endsAt: endsAt.getTime(),
+      isVetted: true,
       peer: call.peer,
       lostSince: null,
       openedAt: tx.now.getTime(),
       releasedAt: null,
+      started: false,
       connected: false,
       signatures: 0,
       cut: null,
       cutOrderedAt: 0,
-    }),
-  )
+    }
+    world.live.add(live)
+    // SECURITY: what took the proof back meanwhile did not find this session: it was not there yet.
+    if (!isProven()) world.live.cut(live, { reason: 'terminated', message: 'your login was taken back' })
+  })
   return done(permitOf(world, session, recording, input.source, tx.now, opened))
 }
 

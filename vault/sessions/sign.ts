@@ -1,12 +1,14 @@
-import { currentCredential, readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
 import { parseUserauthRequest } from '../identity/userauth.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Secret } from '../kernel/secret.ts'
 import { parsePrivateKey, signSsh } from '../release/ssh-private-key.ts'
 import type { Row } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
-import { refOf, sessionOf } from './start.ts'
+import type { LiveSession } from './live.ts'
+import { readStarted, refOf, sessionOf } from './start.ts'
 
 /** Signatures that one session gets, and milliseconds after its start in which it gets them. */
 const mostSignatures = 4
@@ -24,16 +26,20 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
   if (!found.ok) return found
   const session = found.value
   const now = world.vault.clock().getTime()
-  if (session.releasedAt === null || session.connected || now - session.releasedAt > signWithin)
-    return refuse('conflict', 'this session does not log in now', 'open another session')
+  const isLoggingIn =
+    session.started &&
+    session.cut === null &&
+    !session.connected &&
+    now - (session.releasedAt ?? 0) <= signWithin
+  if (!isLoggingIn) return refuse('conflict', 'this session does not log in now', 'open another session')
   if (session.signatures >= mostSignatures)
     return refuse('rate_limited', 'this session has had its signatures', 'open another session')
   session.signatures += 1
 
-  const { database, guard } = world.vault
-  const account = await readAccount(database, guard, session.account)
-  const credential = await currentCredential(database, guard, session.account)
-  if (account === undefined || credential?.kind !== 'ssh-key' || credential.public_key === null)
+  const released = await transact(world, (tx) => readReleased(tx, session))
+  if (!released.ok) return released
+  const { account, credential } = released.value
+  if (credential.kind !== 'ssh-key' || credential.public_key === null)
     return refuse('conflict', 'this account logs in by password')
   const data = Buffer.from(input.data, 'base64')
   const request = parseUserauthRequest(data)
@@ -54,7 +60,21 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
       actor: { kind: 'plane', plane: 'recorder' },
     }),
   )
+  // Whoever cut the session while it was written down did so before anything left.
+  if (session.cut !== null) return refuse('expired', session.cut.message, 'open another session')
   return done({ signature: signature.value.toString('base64') })
+}
+
+/** SECURITY: seconds have passed since the start: grant, user and binding are looked at again for each signature. */
+async function readReleased(tx: Tx, session: LiveSession) {
+  const row = await tx.db
+    .selectFrom('session')
+    .select(['target_id', 'state', 'released_at'])
+    .where('id', '=', session.id)
+    .executeTakeFirst()
+  if (row === undefined || row.state !== 'opening' || row.released_at === null)
+    return refuse('conflict', 'this session does not log in now', 'open another session')
+  return readStarted(tx, session, row.target_id)
 }
 
 async function sign(

@@ -1,4 +1,5 @@
 import { currentCredential, readAccount } from '../accounts/account.ts'
+import { isBoundTo } from '../accounts/binding.ts'
 import { takeField } from '../accounts/credential.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { findUser } from '../identity/user.ts'
@@ -11,7 +12,6 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
 import type { LiveSession } from './live.ts'
-import { isBound } from './open.ts'
 
 /** A session that this worker carries, or a refusal. */
 export function sessionOf(world: World, peer: Peer, id: SessionId): Outcome<LiveSession> {
@@ -46,7 +46,11 @@ export const sessionStart: Handler<'session.start'> = async (call, input) => {
   session.releasedAt = world.vault.clock().getTime()
 
   const started = await transact(world, (tx) => start(tx, session, input))
-  if (!started.ok) return started
+  if (!started.ok) {
+    session.releasedAt = null
+    return started
+  }
+  session.started = true
   const { account, credential } = started.value
   if (credential.kind === 'ssh-key') return done({ kind: 'ssh-key' as const })
   using secret = await takeField(world, account, credential, 'password')
@@ -88,7 +92,8 @@ async function start(tx: Tx, session: LiveSession, input: Input<'session.start'>
   return again
 }
 
-async function readStarted(
+/** What a release depends on, as it is now. */
+export async function readStarted(
   tx: Tx,
   session: LiveSession,
   target: Row<'target'>['id'],
@@ -113,7 +118,7 @@ async function readStarted(
   const credential = await currentCredential(tx.db, tx.guard, session.account)
   if (account === undefined || account.removed_at !== null || to === undefined || credential === undefined)
     return refuse('conflict', 'the account was changed while you connected', 'connect again')
-  if (!(await isBound(tx, account, to)))
+  if (!(await isBoundTo(tx, account, to)))
     return refuse('not_pinned', 'the target was changed while you connected', 'connect again')
   return done({ account, credential })
 }

@@ -3,6 +3,7 @@ import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { endLost } from './end.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
+import { vet } from './vet.ts'
 
 const tickMs = 1_000
 /** Milliseconds after which a session that was opened and never started is given up. */
@@ -22,6 +23,7 @@ export function startTicking(world: World): AsyncDisposable {
         await takeUpSessions(world)
         isTaken = true
       }
+      for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
       await endLost(world, lostSessions(world))
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
     } catch (error) {

@@ -1,4 +1,4 @@
-import { bindAccounts } from '../accounts/binding.ts'
+import { rebindAccounts } from '../accounts/binding.ts'
 import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
 import { newId } from '../kernel/id.ts'
@@ -79,7 +79,7 @@ export const targetShow: Handler<'target.show'> = async ({ world }, { target }) 
   return row === undefined ? noTarget : done(await showTarget(world.vault.database, world.vault.guard, row))
 }
 
-/** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again. */
+/** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
 export const targetAddress: Handler<'target.address'> = async (call, input) => {
   const address = parseAddress(input.address)
   if (!address.ok) return address
@@ -101,7 +101,7 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
   })
 }
 
-/** Pins a host key in place of earlier ones and binds the target's accounts to what the target then is. */
+/** Pins a host key in place of earlier ones. Accounts that were bound to the target until now follow it. */
 export const targetPin: Handler<'target.pin'> = async (call, { target: reference, fingerprint }) => {
   if (!isFingerprint(fingerprint)) return refuse('invalid', `fingerprint: ${badFingerprint}`)
   return transact(call.world, async (tx) => {
@@ -125,7 +125,7 @@ export const targetPin: Handler<'target.pin'> = async (call, { target: reference
       targetName: row.name,
       ...by(call),
     })
-    await bindAccounts(tx, call, after)
+    await rebindAccounts(tx, call, row, after)
     return done(await showTarget(tx.db, tx.guard, after))
   })
 }

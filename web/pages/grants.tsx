@@ -4,6 +4,7 @@ import type { Action, GrantView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
 import { GrantBadge } from '../parts/state.tsx'
@@ -108,12 +109,14 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const [actions, setActions] = useState<readonly Action[]>(['shell'])
   const [mode, setMode] = useState('shared')
   const [reason, setReason] = useState('')
+  const [code, setCode] = useState('')
+  const isOwn = user === useUser().name
   return (
     <Dialog
       wide
       title="Add a grant"
       action="Grant"
-      ready={user !== '' && account !== '' && actions.length > 0}
+      ready={user !== '' && account !== '' && actions.length > 0 && (!isOwn || isCode(code))}
       onClose={onClose}
       act={async () => {
         await change(() =>
@@ -124,6 +127,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
             forSeconds: Number(forSeconds),
             mode,
             ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+            ...(isOwn ? { totpCode: code } : {}),
           }),
         )
         onClose()
@@ -186,6 +190,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
         onChange={setReason}
         hint="Work order, or what it is for"
       />
+      {isOwn ? <FreshCode code={code} onChange={setCode} /> : null}
     </Dialog>
   )
 }

@@ -13,6 +13,7 @@ import type { VerbAnswer } from '../../vault/contract.ts'
 import { ask, at, get } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { LongField } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
@@ -71,15 +72,18 @@ export function KeyList({ user }: { readonly user: string }) {
 export function AddKey({ user, onClose }: { readonly user: string; readonly onClose: () => void }) {
   const change = useChange()
   const [publicKey, setPublicKey] = useState('')
+  const [code, setCode] = useState('')
   return (
     <Dialog
       wide
       title={`Add an SSH key of ${user}`}
       action="Add"
-      ready={publicKey.trim() !== ''}
+      ready={publicKey.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim() }))
+        await change(() =>
+          ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim(), totpCode: code }),
+        )
         onClose()
       }}
     >
@@ -91,6 +95,7 @@ export function AddKey({ user, onClose }: { readonly user: string; readonly onCl
         placeholder="ssh-ed25519 AAAA… bob@laptop"
         hint="The content of the .pub file. Never the private one."
       />
+      <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )
 }
@@ -99,16 +104,20 @@ export function AddKey({ user, onClose }: { readonly user: string; readonly onCl
 export function KeysDialog({ user, onClose }: { readonly user: string; readonly onClose: () => void }) {
   const change = useChange()
   const [publicKey, setPublicKey] = useState('')
+  const [code, setCode] = useState('')
   return (
     <Dialog
       wide
       title={`SSH keys of ${user}`}
       action="Add this key"
-      ready={publicKey.trim() !== ''}
+      ready={publicKey.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim() }))
+        await change(() =>
+          ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim(), totpCode: code }),
+        )
         setPublicKey('')
+        setCode('')
       }}
     >
       <KeyList user={user} />
@@ -121,6 +130,7 @@ export function KeysDialog({ user, onClose }: { readonly user: string; readonly 
         rows={3}
         placeholder="ssh-ed25519 AAAA… bob@laptop"
       />
+      {publicKey.trim() === '' ? null : <FreshCode code={code} onChange={setCode} />}
     </Dialog>
   )
 }

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Note } from '../parts/note.tsx'
 import { visible } from '../parts/wording.ts'
 import { revealSecret } from '../sealed/reveal.ts'
@@ -32,7 +33,7 @@ export function Reveal({
       title={`Reveal the secret of ${account.name}?`}
       action="Reveal it"
       danger
-      ready={reason.trim() !== '' && /^\d{6}$/.test(code)}
+      ready={reason.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => setShown(await change(() => revealSecret(account.id, code, reason.trim())))}
     >
@@ -52,15 +53,7 @@ export function Reveal({
         autoFocus
         hint="Work order, or what it is needed for"
       />
-      <Field
-        label="Code"
-        value={code}
-        onChange={(value) => setCode(value.replaceAll(/\s/g, ''))}
-        autoComplete="one-time-code"
-        inputMode="numeric"
-        mono
-        hint="A fresh one: not the one that you signed in with"
-      />
+      <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )
 }

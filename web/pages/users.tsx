@@ -4,6 +4,7 @@ import type { Enrolment, Role, UserView, VerbAnswer } from '../../vault/contract
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { OneTimeLink } from '../parts/one-time-link.tsx'
 import { Page } from '../parts/page.tsx'
@@ -239,19 +240,26 @@ function NewLink(props: {
   readonly onMade: (enrolment: Enrolment) => void
 }) {
   const change = useChange()
+  const [code, setCode] = useState('')
   return (
     <Dialog
       title={`A new link for ${props.user.name}?`}
       action="Make the link"
+      ready={isCode(code)}
       onClose={props.onClose}
       act={async () =>
-        props.onMade(await change(() => ask<Enrolment>('POST', at`/api/users/${props.user.id}/enrol`)))
+        props.onMade(
+          await change(() =>
+            ask<Enrolment>('POST', at`/api/users/${props.user.id}/enrol`, { totpCode: code }),
+          ),
+        )
       }
     >
       <Content component="p">
         When it is used, it replaces the password and the second factor. Sessions of {props.user.name} are
         marked for seven days, because somebody else made the link.
       </Content>
+      <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )
 }

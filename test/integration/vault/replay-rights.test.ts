@@ -124,10 +124,17 @@ test('only an auditor’s signature adds to the list, whoever carries it', async
 test('a safe that names auditors is replayed by them alone', async () => {
   const { token } = must(await logInByKey(ingrid()))
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'otto', permissions: ['replay'] })
-  expect(refusalOf(await authorise(token, 'replay')).code).toBe('forbidden')
-  expect((await authorise(token, 'verify')).ok).toBe(true)
+  const readOn = (by = token) => api.call('recording.readable', { recording }, by)
+  for (const purpose of ['replay', 'export', 'verify'] as const)
+    expect(refusalOf(await authorise(token, purpose)).code).toBe('forbidden')
+  expect(refusalOf(await readOn()).code).toBe('forbidden')
+  expect(must(await readOn(must(await logInByKey(otto)).token)).id).toBe(recording)
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'ingrid', permissions: ['replay'] })
+  const entries = async () => (await vault.ask('audit.list', {})).length
   expect((await authorise(token, 'replay')).ok).toBe(true)
+  const before = await entries()
+  expect((await readOn()).ok).toBe(true)
+  expect(await entries()).toBe(before)
 })
 
 test('an auditor who was removed from the list gets in no more', async () => {
@@ -136,9 +143,10 @@ test('an auditor who was removed from the list gets in no more', async () => {
   const link = must(await removeAuditor(sodium, ingrid(), await chain(), 'otto', vault.now))
   await vault.ask('auditor.append', { body: link.body, signature: link.signature })
   expect(refusalOf(await logInByKey(otto)).code).toBe('unauthenticated')
-  // Nor by a login that they have.
-  for (const purpose of ['replay', 'export'] as const)
+  // Nor by a login that they have, whatever they say it is for.
+  for (const purpose of ['replay', 'export', 'verify'] as const)
     expect(refusalOf(await authorise(token, purpose)).code).toBe('forbidden')
+  expect(refusalOf(await api.call('recording.readable', { recording }, token)).code).toBe('forbidden')
 })
 
 test('somebody who is no auditor cannot become one by being put on the list', async () => {

@@ -101,6 +101,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.terminate': 'LAapo',
   'recording.list': 'L*YZ',
   'recording.show': 'LAapoUXYZ',
+  'recording.readable': 'UXY',
   'auditor.lists': 'LR*YZ',
   'auditor.append': 'LUXY',
   'auditor.challenge': 'LN',

@@ -1,0 +1,41 @@
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Tx } from '../transaction.ts'
+import { type Call, userOf } from '../world.ts'
+import { useStep } from './login.ts'
+import { matchUserTotp } from './totp-secret.ts'
+import { findUser } from './user.ts'
+
+/**
+ * Takes a code of the person who asks, which was not used before. Call it before other rows are locked.
+ *
+ * SECURITY: whoever carries a login (the api) can do what it may do. What outlives the login, or shows a secret, takes
+ * something that only the person has. The row's lock makes guesses wait in line, so that each one counts.
+ */
+export async function takeFreshCode(tx: Tx, call: Call, code: string | undefined): Promise<Outcome<null>> {
+  const { world } = call
+  const asking = userOf(call)
+  const source = call.source ?? 'unknown'
+  if (code === undefined)
+    return refuse(
+      'invalid',
+      'totpCode: this needs a code of your authenticator',
+      'give a fresh one: not the one that you signed in with',
+    )
+  const user = await findUser(tx.db, tx.guard, asking.id, 'update')
+  if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
+  const wait = world.backOff.wait(source, asking.name)
+  if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
+  const step = matchUserTotp(world, user, code)
+  if (step === null) {
+    world.backOff.failed(source, asking.name)
+    return refuse('invalid', 'totpCode: the code is wrong or was used', 'wait for the next code')
+  }
+  tx.afterCommit(() => world.totpSteps.put(user.id, step))
+  await useStep(tx, user.id, step)
+  return done(null)
+}
+
+/** The same, for what `local` does without a code: the machine's administrator has none. */
+export async function takeCodeOfPerson(tx: Tx, call: Call, code: string | undefined): Promise<Outcome<null>> {
+  return call.principal.kind === 'user' ? takeFreshCode(tx, call, code) : done(null)
+}

@@ -1,0 +1,58 @@
+import { findUser } from '../identity/user.ts'
+import type { EndReason } from '../contract.ts'
+import { Fault } from '../kernel/fault.ts'
+import { idTime } from '../kernel/id.ts'
+import { checkedOne } from '../rows.ts'
+import type { World } from '../world.ts'
+import type { LiveSession } from './live.ts'
+
+type Finding = { readonly reason: EndReason } | { readonly endsAt: number }
+
+/**
+ * Holds a session that was found in the table against the grant and the user that it names, and cuts it where they
+ * are no more. Its row has no MAC: how long it lasts follows from the grant, and from the moment that its id says.
+ *
+ * Does nothing while the vault is sealed: rows cannot be checked then. The next tick after unsealing does it.
+ */
+export async function vet(world: World, session: LiveSession): Promise<void> {
+  if (session.isVetted || world.vault.isSealed) return
+  const finding = await look(world, session)
+  session.isVetted = true
+  if ('endsAt' in finding) {
+    session.endsAt = Math.min(session.endsAt, finding.endsAt)
+    return
+  }
+  const message =
+    finding.reason === 'grant revoked' ? 'your grant was revoked' : 'your session was terminated'
+  world.live.cut(session, { reason: finding.reason, message })
+}
+
+async function look(world: World, session: LiveSession): Promise<Finding> {
+  const { database, guard } = world.vault
+  try {
+    const grant = checkedOne(
+      guard,
+      'access_grant',
+      await database
+        .selectFrom('access_grant')
+        .selectAll()
+        .where('id', '=', session.grant)
+        .executeTakeFirst(),
+    )
+    const isTheirs = grant?.user_id === session.user && grant.account_id === session.account
+    if (grant === undefined || !isTheirs || grant.revoked_at !== null) return { reason: 'grant revoked' }
+    const user = await findUser(database, guard, session.user)
+    if (user === undefined || user.state === 'disabled') return { reason: 'terminated' }
+    const longest = idTime(session.id) + grant.max_session_seconds * 1000
+    return { endsAt: Math.min(grant.not_after.getTime(), longest) }
+  } catch (error) {
+    if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
+    // SECURITY: a session that rests on a forged row ends; the others of its worker go on.
+    world.onFault('session', error)
+    const { code, message: finding } = error
+    await world.vault.inTransaction((tx) =>
+      tx.audit({ kind: 'vault.fault', code, finding, actor: { kind: 'vault' } }),
+    )
+    return { reason: 'terminated' }
+  }
+}
