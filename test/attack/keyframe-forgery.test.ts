@@ -26,12 +26,12 @@ const hidden: readonly (readonly [string, readonly string[]])[] = [
   ['a C1 index', [`${flood(200)}\xc2\x9b?25l${flood(200)}${command}`]],
   [
     'a sequence begun before the output',
-    ['\x1b[', `${'\r\n'.repeat(200)}8;${'\r\n'.repeat(2400)}m${command}`],
+    ['\x1b[', `${'\r\n'.repeat(200)}8${'\r\n'.repeat(2400)}m${command}`],
   ],
-  ['a sequence begun in the head', [`\x1b[${'\r\n'.repeat(200)}8;${'\r\n'.repeat(2400)}m${command}`]],
+  ['a sequence begun in the head', [`\x1b[${'\r\n'.repeat(200)}8${'\r\n'.repeat(2400)}m${command}`]],
   [
-    'a scroll region set in the head',
-    [`top\r\n\x1b[3;10r${flood(200)}\r\n${flood(200)}\x1b[24;1H${command}`],
+    'a long line below a scroll region set in the head',
+    [`top\r\n\x1b[3;10r\x1b[20;1H${flood(200)}${'x'.repeat(79)}\r\n${flood(200)}${command}`],
   ],
   ['a character begun before the output', ['\xc2', `\x9b8m${flood(400)}${command}`]],
 ]
@@ -49,6 +49,7 @@ test('a terminal that rests in the middle of a sequence does not forget its begi
   ] as const) {
     const model = new TerminalModel(80, 24)
     model.feed(Buffer.from(first, 'latin1'))
+    model.cursorLine()
     model.rest()
     model.feed(Buffer.from(second, 'latin1'))
     const awake = new TerminalModel(80, 24)
