@@ -13,6 +13,7 @@ import { openVaultAtStart, type SealChoice, unsealByItself } from './first-run.t
 import { type Kept, keepRunning } from './keep-running.ts'
 import { takeLock } from './lock.ts'
 import { readSecrets, writePlaneFiles } from './plane-files.ts'
+import { clearSockets } from './plane-folder.ts'
 import { requireFreePorts } from './ports.ts'
 import { identifyProcess } from './process-identity.ts'
 import { type Flags, planeVariables, readSettings, type Settings } from './settings.ts'
@@ -55,6 +56,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   await requireFreePorts(settings)
   const owners = findOwners()
   layOut(dataDir, owners)
+  clearSockets(join(dataDir, 'run'))
   rememberAddresses(dataDir, settings)
   const secrets = readSecrets(dataDir)
   const kept: Kept[] = []

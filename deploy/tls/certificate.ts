@@ -4,6 +4,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { writeFor } from '../supervisor/data-folder.ts'
+import { holdFolder, readPlaneFile } from '../supervisor/plane-folder.ts'
 import type { Settings } from '../supervisor/settings.ts'
 import type { RunAs } from '../supervisor/system-user.ts'
 import { issueServerCertificate, type KeyedCertificate, makeAuthority, whyRenew } from './authority.ts'
@@ -19,7 +20,8 @@ export type ServerFiles = {
  * Puts certificate and key where the api reads them (`api/tls/`): the site's own, checked, or one of the
  * installation's authority, made on the first start and renewed a month before it expires or when names change.
  *
- * SECURITY: the authority's key stays in the supervisor's folder; the api's user cannot read it.
+ * SECURITY: the authority's key stays in the supervisor's folder; the api's user cannot read it. The api can change
+ * what its own folder holds: nothing there is followed, see `holdFolder`.
  */
 export async function provideCertificate(
   dataDir: string,
@@ -29,30 +31,38 @@ export async function provideCertificate(
 ): Promise<ServerFiles> {
   if (settings.http.plain) return { variables: {}, changed: undefined }
   const folder = join(dataDir, 'api', 'tls')
-  mkdirSync(folder, { recursive: true, mode: 0o755 })
+  using held = holdFolder(folder, api)
   if (settings.certificate !== undefined) {
     const given = readGiven(settings.certificate)
     const files = { certFile: join(folder, 'given.crt'), keyFile: join(folder, 'given.key') }
-    writeFor(api, files.certFile, given.certificate, 0o644)
-    writeFor(api, files.keyFile, given.privateKey, 0o600)
+    writeFor(api, held.at('given.crt'), given.certificate, 0o644)
+    writeFor(api, held.at('given.key'), given.privateKey, 0o600)
     return {
       variables: { TAGOUT_HTTP_TLS_CERT: files.certFile, TAGOUT_HTTP_TLS_KEY: files.keyFile },
       changed: undefined,
     }
   }
   const authority = await ownAuthority(dataDir, now)
-  writeFor(api, join(folder, 'ca.crt'), authority.certificate, 0o644)
-  const files = { certFile: join(folder, 'server.crt'), keyFile: join(folder, 'server.key') }
+  writeFor(api, held.at('ca.crt'), authority.certificate, 0o644)
   const names = namesOf(settings)
+  const present = readPlaneFile(held.at('server.crt'))
   const why =
-    existsSync(files.certFile) && existsSync(files.keyFile)
-      ? whyRenew(readFileSync(files.certFile, 'utf8'), authority.certificate, names, now)
+    present !== undefined && readPlaneFile(held.at('server.key')) !== undefined
+      ? whyRenewPresent(present, authority.certificate, names, now)
       : 'there is none yet'
   if (why === undefined) return { variables: {}, changed: undefined }
   const made = await issueServerCertificate(authority, names, now)
-  writeFor(api, files.keyFile, made.privateKey, 0o600)
-  writeFor(api, files.certFile, made.certificate + authority.certificate, 0o644)
+  writeFor(api, held.at('server.key'), made.privateKey, 0o600)
+  writeFor(api, held.at('server.crt'), made.certificate + authority.certificate, 0o644)
   return { variables: {}, changed: `made a server certificate (${why})` }
+}
+
+function whyRenewPresent(...present: Parameters<typeof whyRenew>): string | undefined {
+  try {
+    return whyRenew(...present)
+  } catch {
+    return 'what was there is none'
+  }
 }
 
 async function ownAuthority(dataDir: string, now: Date): Promise<KeyedCertificate> {
