@@ -50,7 +50,9 @@ export function Grants() {
             title: 'From and to',
             cell: (row) => (
               <>
-                <Moment at={row.notBefore} /> – <Moment at={row.notAfter} />
+                <Moment at={row.notBefore} />
+                <br />
+                to <Moment at={row.notAfter} />
                 <div className="quiet small">
                   sessions of {span(row.maxSessionSeconds)} at most{row.mode === 'exclusive' ? ', alone' : ''}
                 </div>

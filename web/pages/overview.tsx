@@ -1,4 +1,5 @@
 import { Card, CardBody, CardTitle, Content, Gallery, Label, List, ListItem } from '@patternfly/react-core'
+import { useIsFetching } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Link } from 'wouter'
 import { Note } from '../parts/note.tsx'
@@ -27,11 +28,12 @@ type Notice = {
 export function Overview() {
   const user = useUser()
   const notices = useNotices()
+  const waiting = useIsFetching({ predicate: ({ state }) => state.status === 'pending' }) > 0
   const sessions = useSessions(!hasRole(user, 'auditor'))
   const live = sessions.data?.filter(({ state }) => state !== 'ended') ?? []
   return (
     <Page title="Overview">
-      {notices.length === 0 ? (
+      {notices.length === 0 && waiting ? null : notices.length === 0 ? (
         <Note variant="success" title="Nothing needs your attention" className="gap-below" />
       ) : (
         notices.map(({ key, variant, title, body }) => (

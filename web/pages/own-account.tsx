@@ -29,7 +29,7 @@ export function OwnAccount() {
         </>
       }
     >
-      <Gallery hasGutter minWidths={{ default: '100%', xl: '45%' }}>
+      <Gallery hasGutter minWidths={{ default: '100%' }}>
         {hasRole(user, 'auditor') ? null : (
           <Card>
             <CardTitle component="h2" className="split">

@@ -89,7 +89,13 @@ export function Listing<Row extends { readonly id?: string }>(props: {
         <Thead>
           <Tr>
             {props.columns.map(({ title, actions }) =>
-              actions === true ? <Th key={title} screenReaderText={title} /> : <Th key={title}>{title}</Th>,
+              actions === true ? (
+                <Th key={title} screenReaderText={title} />
+              ) : (
+                <Th key={title} modifier="nowrap">
+                  {title}
+                </Th>
+              ),
             )}
           </Tr>
         </Thead>
