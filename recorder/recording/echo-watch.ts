@@ -2,56 +2,97 @@
 export type HiddenStretch = { readonly length: number; readonly from: number; readonly to: number }
 
 const maxAwaited = 1024
+/** Keys that no program echoes (`i` and `dd` in an editor, `q` in a pager) may stand before a byte that comes back. */
+const silentKeys = 2
+/** What did not come back for so long (nanoseconds) when typing goes on is a stretch of its own. */
+const staleAfter = 5e9
+const lineEnd = 0x0d
 const enter = new Set([0x0d, 0x0a, 0x03, 0x04])
 
 /**
  * Tells which typed bytes the target echoed, by looking for them in what it prints. The bytes are held only until
- * they come back or the line ends, and never leave here: what comes out is a length.
+ * they come back or their line ends, and never leave here: what comes out is a length.
  */
 export class EchoWatch {
+  /** Typed and not seen yet; Enter stands for itself as `lineEnd`. */
   #awaited = new Uint8Array(64)
   #count = 0
   #from = 0
   #to = 0
-  #isSubmitted = false
+  /** The first awaited line was typed before the one before it had ended: whose a line end is, is not known. */
+  #isAhead = false
 
   /** Takes typed bytes. Answers with the stretch before them where that never came back. */
   typed(bytes: Uint8Array, at: number): HiddenStretch | undefined {
-    const before = this.#isSubmitted ? this.settle() : undefined
+    const before = this.#count > 0 && at - this.#to > staleAfter ? this.settle() : undefined
     // Cursor keys and the like come as one escape sequence and are not echoed by anybody.
     if (bytes[0] === 0x1b) return before
     for (const byte of bytes) {
-      if (enter.has(byte)) this.#isSubmitted = true
-      else if (byte === 0x7f || byte === 0x08) this.#count = Math.max(0, this.#count - 1)
-      else if (byte >= 0x20) this.#await(byte, at)
+      if (enter.has(byte)) {
+        if (this.#count > 0) this.#await(lineEnd, at)
+      } else if (byte === 0x7f || byte === 0x08) {
+        if (this.#count > 0 && this.#awaited[this.#count - 1] !== lineEnd) this.#count -= 1
+      } else if (byte >= 0x20) this.#await(byte, at)
     }
     this.#to = at
-    if (this.#count === 0) this.#isSubmitted = false
     return before
   }
 
   /** Takes output. Answers with a stretch when a line ended that was not echoed. */
   printed(bytes: Uint8Array): HiddenStretch | undefined {
     if (this.#count === 0) return undefined
-    let matched = 0
+    let seen = 0
+    let length = 0
     for (const byte of bytes) {
-      if (byte === this.#awaited[matched] && matched < this.#count) matched += 1
-      else if (byte === 0x0a && this.#isSubmitted) {
-        this.#drop(matched)
-        return this.settle()
+      if (seen >= this.#count) break
+      if (byte === 0x0a) {
+        const end = this.#endOfLine(seen)
+        if (end === this.#count || this.#isAhead) continue
+        length += end - seen
+        seen = end + 1
+        this.#isAhead = true
+      } else {
+        const next = this.#after(byte, seen)
+        if (next === undefined) continue
+        length += next.hidden
+        seen = next.seen
       }
     }
-    this.#drop(matched)
+    const stretch = length === 0 ? undefined : { length, from: this.#from, to: this.#to }
+    this.#drop(seen)
+    return stretch
+  }
+
+  /** Nothing more comes: what has not come back was typed without echo. */
+  settle(): HiddenStretch | undefined {
+    const length = this.#awaited.subarray(0, this.#count).filter((byte) => byte !== lineEnd).length
+    this.#awaited.fill(0)
+    this.#count = 0
+    this.#isAhead = false
+    return length === 0 ? undefined : { length, from: this.#from, to: this.#to }
+  }
+
+  /**
+   * Where the awaited bytes go on after `byte` was printed, and how many were passed over that nobody will echo now:
+   * those of whole lines before.
+   */
+  #after(byte: number, seen: number): { readonly seen: number; readonly hidden: number } | undefined {
+    let hidden = 0
+    let start = seen
+    while (start < this.#count) {
+      const end = this.#endOfLine(start)
+      for (let at = start; at < end && at <= start + silentKeys; at += 1)
+        if (this.#awaited[at] === byte) return { seen: at + 1, hidden }
+      if (!this.#isAhead) return undefined
+      hidden += end - start
+      start = end + 1
+    }
     return undefined
   }
 
-  /** The line is over: what has not come back was typed without echo. */
-  settle(): HiddenStretch | undefined {
-    const length = this.#count
-    this.#awaited.fill(0)
-    this.#count = 0
-    this.#isSubmitted = false
-    return length === 0 ? undefined : { length, from: this.#from, to: this.#to }
+  #endOfLine(from: number): number {
+    const end = this.#awaited.subarray(0, this.#count).indexOf(lineEnd, from)
+    return end < 0 ? this.#count : end
   }
 
   #await(byte: number, at: number): void {
@@ -66,11 +107,13 @@ export class EchoWatch {
     this.#awaited[this.#count++] = byte
   }
 
-  #drop(matched: number): void {
-    if (matched === 0) return
-    this.#awaited.copyWithin(0, matched, this.#count)
-    this.#count -= matched
+  #drop(seen: number): void {
+    if (seen >= this.#count) this.#isAhead = false
+    if (seen === 0) return
+    this.#awaited.copyWithin(0, seen, this.#count)
+    this.#count -= seen
     this.#awaited.fill(0, this.#count)
-    if (this.#count === 0) this.#isSubmitted = false
+    // When each byte was typed is not kept; what is left was typed lately.
+    this.#from = this.#to
   }
 }

@@ -1,11 +1,11 @@
 import type { Frame } from '../replay/frame.ts'
-import { CommandMarks } from './command-marks.ts'
+import { type Command, CommandMarks } from './command-marks.ts'
 import { TerminalModel } from './terminal-model.ts'
 import { TitleScan } from './title-scan.ts'
 
 type Step =
   | { readonly kind: 'output'; readonly bytes: Uint8Array }
-  | { readonly kind: 'typed'; readonly submit: boolean; readonly at: number }
+  | { readonly kind: 'typed'; readonly submit: boolean; readonly several: boolean; readonly at: number }
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
 
 /** With so much unread output a screen is caught up with in the next free moment; with so much, at once. */
@@ -24,6 +24,7 @@ export class ScreenWatch {
   #steps: Step[] = []
   #bytes = 0
   #isLineBegun = false
+  #isLineAwaited = false
   /** Something is worth reading soon. */
   isDue = false
 
@@ -37,18 +38,20 @@ export class ScreenWatch {
   output(bytes: Uint8Array, at: number): readonly Frame[] {
     this.#steps.push({ kind: 'output', bytes: bytes.slice() })
     this.#bytes += bytes.length
-    if (this.#bytes > soonBytes) this.isDue = true
+    if (this.#bytes > soonBytes || this.#isLineAwaited) this.isDue = true
     const marks: Frame[] = this.#bytes > mostBytes ? [...this.catchUp()] : []
     for (const title of this.#titles.scan(bytes))
       marks.push({ kind: 'mark', channel: this.#channel, mark: { kind: 'title', title }, at })
     return marks
   }
 
-  typed(submit: boolean, at: number): void {
+  /** Takes note of typing: `length` bytes, Enter among them or not. */
+  typed(length: number, submit: boolean, at: number): void {
     // The first key of a line says where its prompt ends, Enter where the line does; what is between says nothing.
     if (this.#isLineBegun && !submit) return
     this.#isLineBegun = !submit
-    this.#steps.push({ kind: 'typed', submit, at })
+    this.#isLineAwaited = submit
+    this.#steps.push({ kind: 'typed', submit, several: length > 1, at })
     if (submit) this.isDue = true
   }
 
@@ -62,16 +65,27 @@ export class ScreenWatch {
     this.#steps = []
     this.#bytes = 0
     this.isDue = false
-    const marks: Frame[] = []
+    const found: Command[] = []
     for (const step of steps) {
-      if (step.kind === 'output') this.model.feed(step.bytes)
+      if (step.kind === 'output') found.push(...this.#commands.printed(step.bytes))
       else if (step.kind === 'resize') this.model.resize(step.columns, step.rows)
-      else {
-        const line = this.#commands.typed(step.submit)
-        if (line !== undefined)
-          marks.push({ kind: 'mark', channel: this.#channel, mark: { kind: 'command', line }, at: step.at })
-      }
+      else found.push(...this.#commands.typed(step.submit, step.at, step.several))
     }
-    return marks
+    this.#isLineAwaited = this.#commands.isWaiting
+    return this.#marks(found)
+  }
+
+  /** The channel is over: returns the command whose line never ended. */
+  close(): readonly Frame[] {
+    return [...this.catchUp(), ...this.#marks(this.#commands.settle())]
+  }
+
+  #marks(found: readonly Command[]): readonly Frame[] {
+    return found.map(({ line, at }) => ({
+      kind: 'mark',
+      channel: this.#channel,
+      mark: { kind: 'command', line },
+      at,
+    }))
   }
 }

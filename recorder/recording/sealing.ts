@@ -63,7 +63,7 @@ export class Sealing {
   /** Writes the end. */
   finish(reason: string): { readonly size: number; readonly root: Uint8Array } {
     for (const screen of this.#screens.values()) {
-      this.#add(screen.catchUp())
+      this.#add(screen.close())
       screen.model.dispose()
     }
     this.flushFound()
@@ -107,15 +107,15 @@ export class Sealing {
         screen?.resize(frame.columns, frame.rows)
         return
       case 'timing':
-        screen?.typed(frame.submit, frame.at)
+        screen?.typed(frame.length, frame.submit, frame.at)
         return
       case 'input':
-        screen?.typed(frame.bytes.includes(0x0d) || frame.bytes.includes(0x0a), frame.at)
+        screen?.typed(frame.bytes.length, frame.bytes.includes(0x0d) || frame.bytes.includes(0x0a), frame.at)
         return
       case 'mark': {
         const { mark, channel } = frame
         if (mark.kind === 'close' && screen !== undefined) {
-          this.#add(screen.catchUp())
+          this.#add(screen.close())
           screen.model.dispose()
           this.#screens.delete(channel)
         }

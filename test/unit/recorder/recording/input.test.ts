@@ -44,11 +44,35 @@ test('cursor keys are not taken for a hidden line', () => {
   expect(watch.printed(bytes('\r\nx\r\n'))).toBeUndefined()
 })
 
-test('a hidden line that no output answers is told when the next line begins, or at the end', () => {
+test('a hidden line that no output answers is told when typing goes on much later, or at the end', () => {
   const watch = new EchoWatch()
   watch.typed(bytes('secret\r'), 1)
-  expect(watch.typed(bytes('n'), 2)?.length).toBe(6)
+  expect(watch.typed(bytes('n'), 6e9)?.length).toBe(6)
   expect(watch.settle()?.length).toBe(1)
+})
+
+test('keys that an editor takes without echo hide nothing of what it shows', () => {
+  const watch = new EchoWatch()
+  watch.typed(bytes('q'), 1)
+  watch.typed(bytes('exit\r'), 17 * 60e9)
+  expect(watch.printed(bytes('exit\r\nlogout\r\n'))).toBeUndefined()
+  watch.typed(bytes('ihello world'), 18 * 60e9)
+  expect(watch.printed(bytes('\x1b[?25lhello\x1b[1;7Hworld'))).toBeUndefined()
+  watch.typed(bytes('dd:wq\r'), 19 * 60e9)
+  expect(watch.printed(bytes(':wq\r\n'))).toBeUndefined()
+  expect(watch.settle()).toBeUndefined()
+})
+
+test('lines pasted together are each looked for in their own line of output', () => {
+  const watch = new EchoWatch()
+  watch.typed(bytes('ls\rpwd\r'), 1)
+  expect(watch.printed(bytes('ls\r\nfile\r\n$ pwd\r\n/home\r\n'))).toBeUndefined()
+  watch.typed(bytes('su\rhunter2\r'), 2)
+  expect(watch.printed(bytes('su\r\nPassword: '))).toBeUndefined()
+  expect(watch.printed(bytes('\r\n# '))).toBeUndefined()
+  watch.typed(bytes('whoami\r'), 3)
+  expect(watch.printed(bytes('whoami\r\nroot\r\n'))?.length).toBe(7)
+  expect(watch.settle()).toBeUndefined()
 })
 
 test('under echoed and timing_only no typed byte comes out, on a terminal', () => {

@@ -29,16 +29,16 @@ test('a title that never ends is not kept for ever', () => {
 test('a command is read as the line stood at Enter, though the screen is read later', () => {
   const watch = new ScreenWatch(0, 80, 24)
   watch.output(bytes('$ '), 1)
-  watch.typed(false, 2)
+  watch.typed(1, false, 2)
   watch.output(bytes('ls'), 3)
   expect(watch.isDue).toBe(false)
-  watch.typed(true, 4)
+  watch.typed(1, true, 4)
   watch.output(bytes('\r\nfile\r\n\x1b[2J\x1b[H$ '), 5)
-  watch.typed(false, 6)
+  watch.typed(1, false, 6)
   watch.output(bytes('pwd'), 7)
-  watch.typed(true, 8)
+  watch.typed(1, true, 8)
   expect(watch.isDue).toBe(true)
-  expect(watch.catchUp()).toEqual([
+  expect([...watch.catchUp(), ...watch.close()]).toEqual([
     { kind: 'mark', channel: 0, mark: { kind: 'command', line: 'ls' }, at: 4 },
     { kind: 'mark', channel: 0, mark: { kind: 'command', line: 'pwd' }, at: 8 },
   ])

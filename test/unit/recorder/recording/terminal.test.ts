@@ -1,7 +1,7 @@
 import headless from '@xterm/headless'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { CommandMarks, withoutPrompt } from '../../../../recorder/recording/command-marks.ts'
+import { type Command, CommandMarks, withoutPrompt } from '../../../../recorder/recording/command-marks.ts'
 import { TerminalModel } from '../../../../recorder/recording/terminal-model.ts'
 import { shorten } from '../../../../recorder/recording/terminal-shorten.ts'
 
@@ -149,15 +149,68 @@ test('hostile output costs the model at most, never an exception', () => {
 function commandsOf(steps: readonly (readonly ['out' | 'key', string])[]): string[] {
   const model = new TerminalModel(40, 10)
   const marks = new CommandMarks(model)
-  const found: string[] = []
-  for (const [kind, text] of steps)
-    if (kind === 'out') model.feed(bytes(text))
-    else {
-      const line = marks.typed(text.includes('\r'))
-      if (line !== undefined) found.push(line)
-    }
-  return found
+  const found: Command[] = []
+  for (const [at, [kind, text]] of steps.entries())
+    if (kind === 'out') found.push(...marks.printed(bytes(text)))
+    else found.push(...marks.typed(text.includes('\r'), at, text.length > 1))
+  found.push(...marks.settle())
+  model.dispose()
+  return found.map(({ line }) => line)
 }
+
+test('a line that was pasted whole is a command, though its echo came after Enter', () => {
+  expect(
+    commandsOf([
+      ['out', 'bob@press-3:~$ '],
+      ['key', 'cat /etc/hostname\r'],
+      ['out', 'cat /etc/host'],
+      ['out', 'name\r\npress-3\r\nbob@press-3:~$ '],
+      ['key', 'exit\r'],
+      ['out', 'exit\r\nlogout\r\n'],
+    ]),
+  ).toEqual(['cat /etc/hostname', 'exit'])
+})
+
+test('lines pasted together and lines typed ahead are commands, and output between them is not', () => {
+  expect(
+    commandsOf([
+      ['out', 'bob@press-3:~$ '],
+      ['key', 'ls\rpwd\rid\r'],
+      ['out', 'ls\r\nfile one\r\nfile two\r\nbob@press-3:~$ pwd\r\n/home/bob\r\nbob@press-3:~$ '],
+      ['out', 'id\r\nuid=1000\r\nbob@press-3:~$ '],
+    ]),
+  ).toEqual(['ls', 'pwd', 'id'])
+  expect(
+    commandsOf([
+      ['out', '~$ '],
+      ['key', 'sleep 1\r'],
+      ['key', 'w'],
+      ['key', 'ho\r'],
+      ['out', 'sleep 1\r\nwho\r\n~$ who\r\nbob pts/0\r\n~$ '],
+    ]),
+  ).toEqual(['sleep 1', 'who'])
+})
+
+test('an empty line, also one whose prompt came late, is no command', () => {
+  expect(
+    commandsOf([
+      ['key', '\r'],
+      ['out', 'bob@press-3:~$ \r\nbob@press-3:~$ '],
+      ['key', '\r'],
+      ['out', '\r\nbob@press-3:~$ '],
+    ]),
+  ).toEqual([])
+})
+
+test('what is pasted without echo is no command', () => {
+  expect(
+    commandsOf([
+      ['out', 'Password: '],
+      ['key', 'hunter2\r'],
+      ['out', '\r\nwelcome\r\n$ '],
+    ]),
+  ).toEqual([])
+})
 
 test('a command is the line as it stood after editing, without its prompt', () => {
   expect(
@@ -170,9 +223,9 @@ test('a command is the line as it stood after editing, without its prompt', () =
       ['key', '\x7f'],
       ['out', '\b \b'],
       ['key', 's\r'],
-      ['out', 's'],
+      ['out', 's\r\n'],
     ]),
-  ).toEqual(['l'])
+  ).toEqual(['ls'])
   expect(
     commandsOf([
       ['out', 'bob@press-3:~$ '],
