@@ -23,6 +23,8 @@ export async function migrate(
   checksum: (name: string) => string = checksumOfFile,
 ): Promise<readonly string[]> {
   await withClient(ownerDatabaseUrl, async (client) => {
+    // Two that grant at once fail with "tuple concurrently updated". Given back when the connection closes.
+    await client.query('select pg_advisory_lock(8246157)')
     await ensureRoleNames(client)
     const { rows } = await client.query<{ name: string }>('select current_database() as name')
     const database = client.escapeIdentifier(rows[0]?.name ?? '')

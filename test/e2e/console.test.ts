@@ -426,13 +426,17 @@ test.skipIf(why !== undefined)(
       ])
     expect((await connect()).stdout).toContain('in-by-ticket')
     expect((await connect()).code).not.toBe(0)
-    const refused = (path: string) => page.evaluate(async (at) => (await fetch(at)).status, path)
-    for (const path of ['/api/users', '/api/audit', '/api/recordings']) {
-      const status = await refused(path)
-      // A list may be empty for him, and never holds what is not his.
-      if (status === 200) expect(await page.evaluate(async (at) => (await fetch(at)).text(), path)).toBe('[]')
-      else expect([path, status]).toEqual([path, 403])
-    }
+    const asked = (path: string) =>
+      page.evaluate(async (at) => {
+        const answer = await fetch(at)
+        return { status: answer.status, text: await answer.text() }
+      }, path)
+    expect((await asked('/api/audit')).status).toBe(403)
+    // A list holds what is his own, and names nobody else.
+    for (const path of ['/api/users', '/api/recordings'])
+      expect((await asked(path)).text).not.toMatch(/alice|ingrid/)
+    const [recording] = await installation.tagoutJson<RecordingView[]>(['recording', 'list'])
+    expect((await asked(`/api/recordings/${recording?.id}/content`)).status).toBe(403)
     expect(bob.wrong).toEqual([])
     expect([...bob.sent, ...bob.received].join('\n').includes(bobsPassword)).toBe(false)
   },
