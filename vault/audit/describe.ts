@@ -20,8 +20,18 @@ export function actorText(actor: Actor): string {
 /** One line for people. Text from outside is quoted, and holds nothing that a terminal would obey. */
 export function describe(entry: Entry): string {
   const from = entry.source === undefined ? '' : ` from ${printable(entry.source)}`
-  return `${actorText(entry.actor)} ${printable(what(entry))}${from}`
+  return `${subject(entry.actor)} ${printable(what(entry))}${from}`
 }
+
+/** What a sentence begins with: people by their name, where it is not one that a plane has. */
+function subject(actor: Actor): string {
+  if (actor.kind === 'nobody') return 'somebody'
+  return actor.kind === 'user' && !names.includes(actor.name.toLowerCase())
+    ? printable(actor.name)
+    : actorText(actor)
+}
+
+const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']
 
 function what(entry: Entry): string {
   switch (entry.kind) {
@@ -48,21 +58,21 @@ function what(entry: Entry): string {
     case 'user.enrolment-issued':
       return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
     case 'user.enrolled':
-      return `enrolled as ${entry.name}: new password and second factor`
+      return `enrolled${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`}: new password and second factor`
     case 'user.key-added':
-      return `registered key ${entry.fingerprint} for ${entry.name}`
+      return `registered the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}`
     case 'user.key-removed':
-      return `removed key ${entry.fingerprint} of ${entry.name}`
+      return `removed the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`}`
     case 'login.started':
-      return `logged in as ${entry.name} by ${entry.via}`
+      return `logged in${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`} by ${entry.via}`
     case 'login.refused':
-      return `was refused a login as ${quoted(entry.name)} by ${entry.via}: ${entry.why}`
+      return `was refused a login as ${named(entry.name)} by ${entry.via}: ${entry.why}`
     case 'login.ended':
-      return `ended the login of ${entry.name}`
+      return isSelf(entry, entry.name) ? 'logged out' : `ended the login of ${entry.name}`
     case 'login.revoked':
-      return `revoked a login of ${entry.name}`
+      return isSelf(entry, entry.name) ? 'revoked another login' : `revoked a login of ${entry.name}`
     case 'ssh.proven':
-      return `proved to be ${entry.name} by SSH ${entry.via}`
+      return `proved to be ${isSelf(entry, entry.name) ? 'themself' : entry.name} by SSH ${entry.via}`
     case 'safe.added':
       return `added safe ${entry.safeName} (input ${entry.inputPolicy})`
     case 'safe.member-set':
@@ -76,9 +86,9 @@ function what(entry: Entry): string {
     case 'target.scanned':
       return `fetched the keys of target ${entry.targetName}: ${entry.fingerprints.join(', ') || 'none'}`
     case 'target.pinned':
-      return `pinned ${entry.type} key ${entry.fingerprint} of target ${entry.targetName}`
+      return `pinned the ${keyOf(entry)} of target ${entry.targetName}`
     case 'target.changed-key':
-      return `refused target ${entry.targetName}: it showed the ${entry.type} key ${entry.fingerprint}, which is not pinned`
+      return `refused target ${entry.targetName}: it showed the ${keyOf(entry)}, which is not pinned`
     case 'target.removed':
       return `removed target ${entry.targetName}`
     case 'account.added':
@@ -92,21 +102,21 @@ function what(entry: Entry): string {
     case 'account.revealed':
       return `was shown version ${entry.version} of the secret of ${entry.accountName}: ${quoted(entry.reason)}`
     case 'grant.added':
-      return `granted ${entry.userName} ${entry.actions.join(', ')} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
+      return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
-      return `revoked the grant of ${entry.userName} on ${entry.accountName}`
+      return `revoked the grant${of(entry)} on ${entry.accountName}`
     case 'lease.taken':
-      return `checked out ${entry.accountName} for ${entry.userName}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
+      return `checked out ${entry.accountName}${isSelf(entry, entry.userName) ? '' : ` for ${entry.userName}`}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
     case 'lease.ended':
-      return `checked in ${entry.accountName} of ${entry.userName}: ${entry.why}`
+      return `checked in ${entry.accountName}${of(entry)}: ${entry.why}`
     case 'ticket.issued':
       return `took a ticket for ${entry.accountName}, good until ${entry.expiresAt}`
     case 'session.opened':
-      return `opened session ${entry.session} of ${entry.userName} on ${entry.accountName}, until ${entry.endsAt}`
+      return `opened session ${entry.session}${of(entry)} on ${entry.accountName}, until ${entry.endsAt}`
     case 'session.started':
-      return `started session ${entry.session} of ${entry.userName} on ${entry.accountName}: recording ${entry.recording} began`
+      return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
     case 'session.connected':
-      return `connected session ${entry.session} of ${entry.userName} to ${entry.accountName}`
+      return `connected session ${entry.session}${of(entry)} to ${entry.accountName}`
     case 'session.checkpoint':
       return `vouched for ${entry.sizeBytes} bytes of recording ${entry.recording}`
     case 'session.file':
@@ -116,11 +126,11 @@ function what(entry: Entry): string {
     case 'session.signed':
       return `signed a login (${entry.algorithm}) to ${entry.accountName} for session ${entry.session}`
     case 'session.terminated':
-      return `terminated session ${entry.session} of ${entry.userName} on ${entry.accountName}${because(entry.reason)}`
+      return `terminated session ${entry.session}${of(entry)} on ${entry.accountName}${because(entry.reason)}`
     case 'session.ended':
-      return `ended session ${entry.session} of ${entry.userName} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes`
+      return `ended session ${entry.session}${of(entry)} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes`
     case 'session.refused':
-      return `refused ${quoted(entry.userName)} a session on ${quoted(entry.account)} at ${quoted(entry.target)} (${entry.code}): ${entry.why}`
+      return refusedSession(entry)
     case 'recording.replayed':
       return `replayed recording ${entry.recording}`
     case 'recording.exported':
@@ -148,6 +158,32 @@ function what(entry: Entry): string {
 function unknown(entry: never): string {
   const { kind }: { readonly kind?: unknown } = entry
   return typeof kind === 'string' ? `did ${kind}` : unreachable(entry)
+}
+
+/** Did the user of this name do it? Nobody is named twice in a sentence. */
+function isSelf({ actor }: Entry, name: string): boolean {
+  return actor.kind === 'user' && actor.name === name
+}
+
+type OfUser = Extract<Entry, { readonly userName: string }>
+
+function of(entry: OfUser): string {
+  return isSelf(entry, entry.userName) ? '' : ` of ${entry.userName}`
+}
+
+function keyOf({ type, fingerprint }: { readonly type: string; readonly fingerprint: string }): string {
+  return `${type === '' ? '' : `${type} `}key ${fingerprint}`
+}
+
+function refusedSession(entry: Extract<Entry, { kind: 'session.refused' }>): string {
+  const wanted = entry.account === '' ? entry.target : `${entry.target}/${entry.account}`
+  const whom = isSelf(entry, entry.userName) ? '' : ` for ${named(entry.userName)}`
+  return `was refused a session${whom} on ${named(wanted)} (${entry.code}): ${entry.why}`
+}
+
+/** A name that somebody gave: as it is where it looks like one, quoted otherwise. */
+function named(text: string): string {
+  return /^[\p{L}\p{N}_.\-/]+$/u.test(text) ? text : quoted(text)
 }
 
 function because(reason: string): string {

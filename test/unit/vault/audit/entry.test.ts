@@ -35,3 +35,107 @@ test('a line for people holds nothing that a terminal obeys', () => {
   expect(line).toContain('was refused grant.add (forbidden)')
   expect(line).toContain('local:1000')
 })
+
+const eve = { kind: 'user', id: 'usr_01890000000070008000000000000001', name: 'eve' } as const
+const admin = { kind: 'local', uid: 0 } as const
+const account = { account: 'acc_01890000000070008000000000000001', accountName: 'press-3/engineer' } as const
+const session = {
+  session: 'ses_01890000000070008000000000000001',
+  recording: 'rec_01890000000070008000000000000001',
+  accountName: 'press-3/engineer',
+} as const
+const grant = {
+  kind: 'grant.added',
+  grant: 'grt_01890000000070008000000000000001',
+  user: eve.id,
+  actions: ['shell'],
+  notBefore: at,
+  notAfter: at,
+  maxSessionSeconds: 60,
+  mode: 'shared',
+  reason: '',
+} as const
+const refusal = { kind: 'session.refused', userName: 'eve', code: 'forbidden', why: 'no grant' } as const
+const sentence = (entry: unknown) => describe({ at, ...(entry as object) } as Entry)
+
+test.each([
+  [
+    { ...refusal, target: 'press-3', account: 'strtgt', actor: eve },
+    'eve was refused a session on press-3/strtgt (forbidden): no grant',
+  ],
+  [
+    { ...refusal, target: 'press-3', account: '', actor: eve },
+    'eve was refused a session on press-3 (forbidden): no grant',
+  ],
+  [
+    { ...refusal, target: 'the press', account: 'x', actor: eve },
+    'eve was refused a session on "the press/x" (forbidden): no grant',
+  ],
+  [
+    { kind: 'login.started', user: eve.id, name: 'eve', via: 'password', actor: eve },
+    'eve logged in by password',
+  ],
+  [
+    { kind: 'login.refused', name: 'bob', via: 'password', why: 'no', actor: { kind: 'nobody' } },
+    'somebody was refused a login as bob by password: no',
+  ],
+  [
+    { kind: 'session.opened', ...session, userName: 'eve', endsAt: at, actor: eve },
+    `eve opened session ${session.session} on press-3/engineer, until ${at}`,
+  ],
+  [
+    { kind: 'session.terminated', ...session, userName: 'eve', reason: '', actor: admin },
+    `local:0 terminated session ${session.session} of eve on press-3/engineer`,
+  ],
+  [
+    { ...grant, ...account, userName: 'eve', actor: admin },
+    `local:0 granted eve shell on press-3/engineer from ${at} to ${at} (shared)`,
+  ],
+  [
+    { ...grant, ...account, userName: 'eve', actor: eve },
+    `eve granted themself shell on press-3/engineer from ${at} to ${at} (shared)`,
+  ],
+  [
+    {
+      kind: 'lease.taken',
+      ...account,
+      lease: 'lse_1',
+      exclusive: true,
+      explicit: false,
+      userName: 'eve',
+      actor: eve,
+    },
+    'eve checked out press-3/engineer exclusively',
+  ],
+  [
+    {
+      kind: 'target.pinned',
+      type: '',
+      fingerprint: 'SHA256:x',
+      target: 'tgt_1',
+      targetName: 'press-3',
+      actor: admin,
+    },
+    'local:0 pinned the key SHA256:x of target press-3',
+  ],
+  [
+    {
+      kind: 'target.pinned',
+      type: 'ssh-ed25519',
+      fingerprint: 'SHA256:x',
+      target: 'tgt_1',
+      targetName: 'press-3',
+      actor: admin,
+    },
+    'local:0 pinned the ssh-ed25519 key SHA256:x of target press-3',
+  ],
+])('a sentence of the audit log names who did it once: %#', (entry, said) => {
+  expect(sentence(entry)).toBe(said)
+})
+
+test('a user with the name of a plane is not taken for it', () => {
+  const vault = { ...eve, name: 'Vault' }
+  expect(sentence({ kind: 'user.disabled', user: eve.id, name: 'eve', actor: vault })).toBe(
+    'user:Vault disabled user eve',
+  )
+})
