@@ -9,14 +9,23 @@ import type { QueryKind, Route } from './route.ts'
 export function answerRoute(route: Route, ask: AskVault): RequestHandler {
   return async (request, response) => {
     const token = readToken(request)
+    if (route.access === 'either' && token === undefined) {
+      response.json(null)
+      return
+    }
     if (route.access === 'user' && token === undefined)
       throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
     const input = parseInput(route, request)
     // SECURITY: a route open to anyone is asked as nobody, whatever the cookie says.
-    const outcome = await ask(route.verb, input, route.access === 'user' ? token : undefined, route.timeout)
+    const outcome = await ask(route.verb, input, route.access === 'anyone' ? undefined : token, route.timeout)
     if (route.login === 'ends') clearToken(response)
     if (!outcome.ok) {
-      if (outcome.refusal.code === 'unauthenticated' && route.access === 'user') clearToken(response)
+      const over = outcome.refusal.code === 'unauthenticated'
+      if (over && route.access !== 'anyone') clearToken(response)
+      if (over && route.access === 'either') {
+        response.json(null)
+        return
+      }
       throw new HttpRefusal(outcome.refusal)
     }
     if (route.login === 'starts') sendLogin(response, outcome.value as LoginView)

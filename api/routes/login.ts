@@ -11,7 +11,7 @@ export const login: readonly Route[] = [
     source: true,
     login: 'starts',
   },
-  { method: 'GET', path: '/api/login', verb: 'login.who', access: 'user' },
+  { method: 'GET', path: '/api/login', verb: 'login.who', access: 'either' },
   { method: 'DELETE', path: '/api/login', verb: 'login.end', access: 'user', login: 'ends' },
   { method: 'GET', path: '/api/logins', verb: 'login.list', access: 'user' },
   { method: 'DELETE', path: '/api/logins/:login', verb: 'login.revoke', access: 'user' },

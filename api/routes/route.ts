@@ -12,8 +12,11 @@ export type Route = {
   /** In Express's form; `:name` members go into the input. */
   readonly path: string
   readonly verb: VerbName
-  /** `anyone`: without a login. The list of these is short, and a test counts it. */
-  readonly access: 'anyone' | 'user'
+  /**
+   * `anyone`: without a login. The list of these is short, and a test counts it. `either`: who has no login is answered `null`,
+   * and the vault is not asked for them.
+   */
+  readonly access: 'anyone' | 'user' | 'either'
   readonly query?: Readonly<Record<string, QueryKind>>
   /** The vault is told the caller's address. */
   readonly source?: true

@@ -81,7 +81,7 @@ test('the running router has no route beside the table', () => {
 test('every route asks a verb that its door lets a user or anyone ask', () => {
   for (const { verb, access } of routes) {
     const doors: readonly string[] = verbs[verb].door
-    expect([verb, doors.includes(access)]).toEqual([verb, true])
+    expect([verb, doors.includes(access === 'either' ? 'user' : access)]).toEqual([verb, true])
   }
 })
 
@@ -198,7 +198,20 @@ test('signing in puts the token into a cookie that scripts cannot read, and nowh
     expect.stringMatching(/^__Host-tagout=; .*Expires=Thu, 01 Jan 1970/),
   ])
   const after = await send(own, 'GET', '/api/login', { headers: { cookie: `__Host-tagout=${token}` } })
-  expect(after.status).toBe(401)
+  expect([after.status, after.text]).toEqual([200, 'null'])
+  const gone = await send(own, 'GET', '/api/logins', { headers: { cookie: `__Host-tagout=${token}` } })
+  expect(gone.status).toBe(401)
+})
+
+test('who is signed in is null for nobody, and says nothing of anybody', async () => {
+  edge.asked.length = 0
+  const nobody = await send(own, 'GET', '/api/login')
+  expect([nobody.status, nobody.text]).toEqual([200, 'null'])
+  expect(edge.asked).toEqual([])
+  // A forged or ended login is taken away from the browser.
+  const forged = await send(own, 'GET', '/api/login', { headers: { cookie: '__Host-tagout=forged' } })
+  expect([forged.status, forged.text]).toEqual([200, 'null'])
+  expect(forged.headers['set-cookie']).toEqual([expect.stringMatching(/Expires=Thu, 01 Jan 1970/)])
 })
 
 test('a planted or malformed cookie is no login', async () => {
@@ -216,11 +229,12 @@ test('a planted or malformed cookie is no login', async () => {
     '__Host-tagout=',
   ]
   for (const cookie of cookies)
-    expect([cookie, (await send(own, 'GET', '/api/login', { headers: { cookie } })).status]).toEqual([
+    expect([
       cookie,
-      401,
-    ])
-  expect((await send(own, 'GET', '/api/login', { headers: { cookie: good } })).status).toBe(200)
+      (await send(own, 'GET', '/api/login', { headers: { cookie } })).text,
+      (await send(own, 'GET', '/api/logins', { headers: { cookie } })).status,
+    ]).toEqual([cookie, 'null', 401])
+  expect((await send(own, 'GET', '/api/logins', { headers: { cookie: good } })).status).toBe(200)
 })
 
 test('another way to write a path or a method decides the same', async () => {

@@ -1,21 +1,14 @@
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext } from 'react'
 import type { Role, UserView, VaultStatus } from '../../vault/contract.ts'
-import { ask, get, Refused } from '../api.ts'
+import { ask, get } from '../api.ts'
 import { lockKeyring } from '../sealed/keyring.ts'
 
 /** Who is signed in: the user, `null` for nobody, `undefined` while that is not known. */
 export function useMe() {
   return useQuery({
     queryKey: ['me'],
-    queryFn: async (): Promise<UserView | null> => {
-      try {
-        return await get<UserView>('/api/login')
-      } catch (error) {
-        if (error instanceof Refused && error.status === 401) return null
-        throw error
-      }
-    },
+    queryFn: () => get<UserView | null>('/api/login'),
     refetchInterval: 60_000,
   })
 }
