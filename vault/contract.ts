@@ -216,9 +216,11 @@ export type RecordingView = {
   readonly sizeBytes: number
 }
 export const endReasons = [
+  'finished', // what ran on the target ended by itself
   'closed by the user',
-  'closed by the target',
+  'closed by the target', // the connection, under what still ran
   'terminated',
+  'user disabled',
   'grant revoked',
   'time is up',
   'vault sealed',

@@ -125,7 +125,7 @@ describe('a hostile target (fake vault)', () => {
       )(connection, passwords)
       connection.on('session', (accept) => accept().on('exec', (run) => exitWith(run(), 3)))
     })
-    expect(await against(evil)).toMatchObject({ code: 3, reason: 'closed by the user' })
+    expect(await against(evil)).toMatchObject({ code: 3, reason: 'finished' })
     expect(evil.passwords).toEqual([password])
   })
 
@@ -358,7 +358,7 @@ describe('a hostile target (fake vault)', () => {
     })
     const ran = await against(evil)
     expect(ran.err).toBe('')
-    expect(ran.reason).toBe('closed by the user')
+    expect(ran.reason).toBe('finished')
   })
 
   test('the password is in no log line and in no recording', async () => {

@@ -102,7 +102,7 @@ describe.skipIf(why !== undefined)(
       expect(session).toMatchObject({
         user: 'bob',
         target: 'press-3',
-        endReason: 'closed by the user',
+        endReason: 'finished',
         protocol: 'ssh',
       })
       const [recording] = await vault.ask('recording.list', { limit: 1 })
@@ -212,6 +212,14 @@ describe.skipIf(why !== undefined)(
       },
     )
 
+    test('a client that goes away under a running command has closed the session, which did not finish', async () => {
+      const child = spawn('ssh', [...bob.ssh(['-p', port()]), press(), 'echo up; sleep 60'])
+      const isUp = new Promise((resolve) => child.stdout.once('data', resolve))
+      await isUp
+      child.kill('SIGKILL')
+      expect((await ended()).endReason).toBe('closed by the user')
+    })
+
     test('a target that shows another key is refused, written down, and gets no password', async () => {
       const impostor = await startSshd()
       try {
@@ -288,7 +296,7 @@ describe.skipIf(why !== undefined)(
       child.stdin.write('through\n')
       expect(await exited).toBe(5)
       expect(text).toBe('up\ngot through\n')
-      expect((await ended()).endReason).toBe('closed by the user')
+      expect((await ended()).endReason).toBe('finished')
       expect(await vault.ask('recording.list', { limit: 1 })).toMatchObject([{ state: 'complete' }])
     })
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { endReasons } from '../../vault/contract.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -56,4 +57,9 @@ test('the first screen of the README gives the two commands', () => {
   const first = read('README.md').split('\n').slice(0, 20).join('\n')
   expect(first).toContain('npm start')
   expect(first).toContain('npm test')
+})
+
+test('the recording format names every reason for which a session ends', () => {
+  const format = read('docs/recording-format.md')
+  for (const reason of endReasons) expect(format).toContain(`\`${reason}\``)
 })

@@ -1,3 +1,4 @@
+import type { EndReason } from '../contract.ts'
 import type { KeyId, UserId } from '../kernel/id.ts'
 import type { World } from '../world.ts'
 
@@ -11,11 +12,11 @@ import type { World } from '../world.ts'
 export function dropAccess(
   world: World,
   user: UserId,
-  why: string,
+  cut: { readonly reason: EndReason; readonly message: string },
   isMeant: (key: KeyId | null | undefined) => boolean = () => true,
 ): void {
   world.proofs.forget((proof) => proof.user === user && isMeant(proof.key))
   world.tickets.forget((ticket) => ticket.user === user)
   for (const session of world.live.where((one) => one.user === user && isMeant(one.key)))
-    world.live.cut(session, { reason: 'terminated', message: why })
+    world.live.cut(session, cut)
 }

@@ -170,7 +170,7 @@ async function finish(
   tx.afterCommit(() => {
     world.totpSteps.put(user.id, step)
     // SECURITY: whoever held the old password, code or a ticket holds nothing that they opened with it.
-    dropAccess(world, user.id, 'your login was set up anew')
+    dropAccess(world, user.id, { reason: 'terminated', message: 'your login was set up anew' })
   })
   const view = await showUser(tx.db, after)
   return done(await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source }))

@@ -111,7 +111,7 @@ export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: re
       dropAccess(
         call.world,
         user.id,
-        'the SSH key that you used was removed',
+        { reason: 'terminated', message: 'the SSH key that you used was removed' },
         (by) => by === key || by === undefined,
       ),
     )

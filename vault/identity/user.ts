@@ -201,7 +201,9 @@ export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
     const after = await updateGuarded(tx, 'app_user', row, { state: 'disabled' })
     await endLoginsOf(tx, row.id)
     await tx.audit({ kind: 'user.disabled', user: row.id, name: row.name, ...by(call) })
-    tx.afterCommit(() => dropAccess(call.world, row.id, 'your user was disabled'))
+    tx.afterCommit(() =>
+      dropAccess(call.world, row.id, { reason: 'user disabled', message: 'your user was disabled' }),
+    )
     return done(await showUser(tx.db, after))
   })
 

@@ -6,7 +6,13 @@ import { checkedOne } from '../rows.ts'
 import type { World } from '../world.ts'
 import type { LiveSession } from './live.ts'
 
-type Finding = { readonly reason: EndReason } | { readonly endsAt: number }
+const messages = {
+  'grant revoked': 'your grant was revoked',
+  'user disabled': 'your user was disabled',
+  terminated: 'your session was terminated',
+} as const satisfies Partial<Record<EndReason, string>>
+
+type Finding = { readonly reason: keyof typeof messages } | { readonly endsAt: number }
 
 /**
  * Holds a session that was found in the table against the grant and the user that it names, and cuts it where they
@@ -22,9 +28,7 @@ export async function vet(world: World, session: LiveSession): Promise<void> {
     session.endsAt = Math.min(session.endsAt, finding.endsAt)
     return
   }
-  const message =
-    finding.reason === 'grant revoked' ? 'your grant was revoked' : 'your session was terminated'
-  world.live.cut(session, { reason: finding.reason, message })
+  world.live.cut(session, { reason: finding.reason, message: messages[finding.reason] })
 }
 
 async function look(world: World, session: LiveSession): Promise<Finding> {
@@ -42,7 +46,7 @@ async function look(world: World, session: LiveSession): Promise<Finding> {
     const isTheirs = grant?.user_id === session.user && grant.account_id === session.account
     if (grant === undefined || !isTheirs || grant.revoked_at !== null) return { reason: 'grant revoked' }
     const user = await findUser(database, guard, session.user)
-    if (user === undefined || user.state === 'disabled') return { reason: 'terminated' }
+    if (user === undefined || user.state === 'disabled') return { reason: 'user disabled' }
     const longest = idTime(session.id) + grant.max_session_seconds * 1000
     return { endsAt: Math.min(grant.not_after.getTime(), longest) }
   } catch (error) {

@@ -212,7 +212,7 @@ export class FrontConnection {
       this.#standing.onSession(session)
       for (const { event, detail } of this.#untold.splice(0)) session.event(event, detail)
       void session.ended.then(() => this.#connection.end())
-      if (this.#isGone) void session.end('closed by the user')
+      if (this.#isGone) void session.leave()
       return outcome
     } catch (error) {
       this.#opening = undefined
@@ -224,7 +224,7 @@ export class FrontConnection {
     if (this.#isGone) return
     this.#isGone = true
     this.#transport[Symbol.dispose]()
-    void this.#session?.end('closed by the user')
+    void this.#session?.leave()
     // Without a session the vault writes them down as it refuses them: no target has such a name.
     for (const { event, detail } of this.#untold.splice(0))
       void this.#ports

@@ -27,6 +27,7 @@ export class RelayedChannel {
   #pumps: Pump[] = []
   #output: Pump | undefined
   #isOver = false
+  #hasFinished = false
   #outputsLeft = 2
   #isBackClosed = false
   #resolveClosed: () => void = () => undefined
@@ -46,6 +47,11 @@ export class RelayedChannel {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
+  }
+
+  /** Did what ran on the target end by itself? */
+  get hasFinished(): boolean {
+    return this.#hasFinished
   }
 
   get hasTerminal(): boolean {
@@ -154,13 +160,15 @@ export class RelayedChannel {
   /** The target's end is closed and everything of it delivered. */
   #finish(): void {
     if (this.#isOver) return
-    const exit = this.#back?.exit()
-    this.#close(exit)
+    this.#hasFinished = true
+    this.#close(this.#back?.exit())
   }
 
   #frontGone(): void {
     if (this.#isOver) return
-    this.#close(this.#back?.exit())
+    const exit = this.#back?.exit()
+    this.#hasFinished = exit !== undefined
+    this.#close(exit)
   }
 
   #close(exit: Exit | undefined): void {

@@ -14,6 +14,7 @@ import { Transport } from './transport.ts'
 /** What a session's user reads when it ends for a reason that is not the user's own. */
 const endSentences: Partial<Record<EndReason, string>> = {
   terminated: 'this session was terminated by an administrator',
+  'user disabled': 'this session ends because your user was disabled',
   'grant revoked': 'this session ends because its grant was revoked',
   'time is up': 'this session ends because its time is up',
   'vault sealed': 'this session ends because the vault was sealed',
@@ -38,6 +39,8 @@ export class BrokeredSession {
   readonly #channels = new Set<RelayedChannel>()
   readonly #clock: Disposable
   #nextChannel = 0
+  /** Did what ran in the channel that closed last end by itself? */
+  #hasFinished = false
   #isEnding = false
   #resolveEnded: () => void = () => undefined
 
@@ -89,7 +92,10 @@ export class BrokeredSession {
     const channel = new RelayedChannel(this, this.#nextChannel, front, frontTransport, request)
     this.#nextChannel += 1
     this.#channels.add(channel)
-    void channel.closed.then(() => this.#channels.delete(channel))
+    void channel.closed.then(() => {
+      this.#channels.delete(channel)
+      this.#hasFinished = channel.hasFinished
+    })
     try {
       await channel.run(requests)
     } catch (error) {
@@ -134,6 +140,11 @@ export class BrokeredSession {
     if (!this.#isEnding && !isRecording)
       this.#ports.log('a session ends with a fault', { session: this.permit.session, error: String(error) })
     void this.end(isRecording ? 'recording failed' : 'protocol error')
+  }
+
+  /** The user's connection is gone: because there was nothing left to do, or under what still ran. */
+  leave(): Promise<void> {
+    return this.end(this.#channels.size === 0 && this.#hasFinished ? 'finished' : 'closed by the user')
   }
 
   /** Ends the session: its channels are told why, the recording is closed, the vault is told. Once. */
