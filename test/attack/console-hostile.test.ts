@@ -10,11 +10,13 @@ import { newId } from '../../vault/kernel/id.ts'
 import { done } from '../../vault/kernel/outcome.ts'
 import {
   launchBrowser,
+  layoutFaults,
   newPerson,
   type Person,
   picture,
   signIn,
   whyNoBrowser,
+  windows,
 } from '../support/console-browser.ts'
 import { type FakeConsole, startFakeConsole, userView } from '../support/console-fake.ts'
 import { until } from '../support/installation.ts'
@@ -262,6 +264,8 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
       .locator('a[href]')
       .evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))
     expect(hrefs.filter((href) => !href.startsWith('/') && !href.startsWith('#'))).toEqual([])
+    for (const size of windows)
+      expect([path, size.width, await layoutFaults(page, size)]).toEqual([path, size.width, []])
   }
   expect(alice.wrong).toEqual([])
 })

@@ -151,7 +151,7 @@ test.skipIf(why !== undefined)(
     await page.getByLabel('Safe').selectOption('line-3')
     await page.getByRole('button', { name: 'Add', exact: true }).click()
     await page.getByText('not approved: nobody can connect').waitFor()
-    await page.getByRole('button', { name: 'Scan press-3' }).click()
+    await page.getByRole('button', { name: 'Scan and approve press-3' }).click()
     const [pin] = sshd.pins
     await page.getByLabel(pin?.fingerprint ?? 'none').check()
     await page.getByRole('button', { name: 'Approve this key' }).click()

@@ -115,6 +115,35 @@ export async function accessibilityFaults(page: Page): Promise<readonly string[]
   )
 }
 
+/** What of the page runs off its right edge, or is a moment broken over lines, at this size of window. */
+export async function layoutFaults(
+  page: Page,
+  size: { readonly width: number; readonly height: number },
+): Promise<readonly string[]> {
+  const before = page.viewportSize()
+  await page.setViewportSize(size)
+  const faults = await page.evaluate(() => {
+    const edge = document.documentElement.clientWidth
+    const found: string[] = []
+    for (const element of document.querySelectorAll<HTMLElement>('main *')) {
+      const { right, width } = element.getBoundingClientRect()
+      const what = `${element.tagName} ${element.innerText?.slice(0, 40)}`
+      if (width > 1 && right > edge + 1) found.push(`off the edge by ${Math.round(right - edge)}: ${what}`)
+      if (element.matches('td time') && element.getClientRects().length > 1) found.push(`broken: ${what}`)
+    }
+    return found.slice(0, 5)
+  })
+  if (before !== null) await page.setViewportSize(before)
+  return faults
+}
+
+/** The windows that the console is looked at in: a laptop, a desk, a phone. */
+export const windows = [
+  { width: 1280, height: 800 },
+  { width: 1920, height: 1080 },
+  { width: 390, height: 844 },
+] as const
+
 /** Codes of an authenticator app that holds `secret` (base32). Each code is given once: the vault takes it once. */
 export function authenticator(secret: string): () => Promise<string> {
   const bytes = fromBase32(secret.replaceAll(/\s/g, ''))

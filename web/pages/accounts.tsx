@@ -55,14 +55,17 @@ export function Accounts() {
             title: 'Bound to',
             cell: (row) =>
               row.boundTo.length === 0 ? (
-                <Button
-                  variant="link"
-                  isInline
-                  onClick={() => setDoing({ kind: 'bind', account: row })}
-                  aria-label={`Bind ${row.name}`}
-                >
-                  not bound: bind it
-                </Button>
+                <>
+                  not bound{' '}
+                  <Button
+                    variant="link"
+                    isInline
+                    onClick={() => setDoing({ kind: 'bind', account: row })}
+                    aria-label={`Bind ${row.name}`}
+                  >
+                    Bind
+                  </Button>
+                </>
               ) : (
                 row.boundTo.join(', ')
               ),
@@ -83,7 +86,7 @@ export function Accounts() {
             title: 'Actions',
             actions: true,
             cell: (row) => (
-              <Flex flexWrap={{ default: 'nowrap' }} gap={{ default: 'gapSm' }}>
+              <>
                 <Button
                   size="sm"
                   variant="secondary"
@@ -110,7 +113,7 @@ export function Accounts() {
                 >
                   Remove
                 </Button>
-              </Flex>
+              </>
             ),
           },
         ]}

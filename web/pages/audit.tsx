@@ -75,18 +75,19 @@ export function Audit() {
         keyOf={({ id }) => id}
         text={(row) => `${row.kind} ${row.actor} ${row.text}`}
         columns={[
-          { title: 'No.', cell: (row) => <span className="mono">{row.seq}</span> },
-          { title: 'When', cell: (row) => <Moment at={row.at} /> },
+          { title: 'No.', fit: 'whole', cell: (row) => <span className="mono">{row.seq}</span> },
+          { title: 'When', fit: 'whole', cell: (row) => <Moment at={row.at} /> },
           { title: 'Who', cell: (row) => visible(row.actor) },
           {
             title: 'What',
+            fit: 'whole',
             cell: (row) => (
-              <Label isCompact variant="outline" className="mono">
+              <Label isCompact variant="outline" className="mono" textMaxWidth="15rem">
                 {row.kind}
               </Label>
             ),
           },
-          { title: 'Sentence', cell: (row) => visible(row.text) },
+          { title: 'Sentence', fit: 'text', cell: (row) => visible(row.text) },
         ]}
         empty={{ title: 'No entries yet', body: 'The first change writes the first entry.' }}
       />

@@ -100,7 +100,11 @@ export function Auditors() {
                   </>
                 ),
               },
-              { title: 'Fingerprint', cell: (row) => <span className="mono small">{row.fingerprint}</span> },
+              {
+                title: 'Fingerprint',
+                fit: 'text',
+                cell: (row) => <span className="mono small">{row.fingerprint}</span>,
+              },
               {
                 title: 'Actions',
                 actions: true,

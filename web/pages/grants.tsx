@@ -42,17 +42,19 @@ export function Grants() {
         keyOf={({ id }) => id}
         text={(row) => [row.user, row.account, row.state, row.grantedBy, row.reason].join(' ')}
         columns={[
-          { title: 'State', cell: (row) => <GrantBadge state={row.state} /> },
+          { title: 'State', fit: 'whole', cell: (row) => <GrantBadge state={row.state} /> },
           { title: 'User', cell: (row) => row.user },
           { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
           { title: 'May', cell: (row) => row.actions.join(', ') },
           {
             title: 'From and to',
+            fit: 'whole',
             cell: (row) => (
               <>
-                <Moment at={row.notBefore} />
-                <br />
-                to <Moment at={row.notAfter} />
+                <div>
+                  <Moment at={row.notBefore} /> to
+                </div>
+                <Moment at={row.notAfter} />
                 <div className="quiet small">
                   sessions of {span(row.maxSessionSeconds)} at most{row.mode === 'exclusive' ? ', alone' : ''}
                 </div>

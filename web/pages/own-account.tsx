@@ -55,8 +55,8 @@ export function OwnAccount() {
               columns={[
                 { title: 'User', cell: (row) => row.user },
                 { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
-                { title: 'Since', cell: (row) => <When at={row.createdAt} /> },
-                { title: 'Until', cell: (row) => <Moment at={row.expiresAt} /> },
+                { title: 'Since', fit: 'whole', cell: (row) => <When at={row.createdAt} /> },
+                { title: 'Until', fit: 'whole', cell: (row) => <Moment at={row.expiresAt} /> },
                 {
                   title: 'Actions',
                   actions: true,

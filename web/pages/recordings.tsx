@@ -63,12 +63,12 @@ export function Recordings() {
           </ToolbarItem>
         }
         columns={[
-          { title: 'State', cell: ({ state }) => <RecordingBadge state={state} /> },
+          { title: 'State', fit: 'whole', cell: ({ state }) => <RecordingBadge state={state} /> },
           { title: 'User', cell: (row) => row.user },
           { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
-          { title: 'Started', cell: (row) => <Moment at={row.startedAt} /> },
-          { title: 'Lasted', cell: (row) => between(row.startedAt, row.endedAt) },
-          { title: 'Size', cell: (row) => bytes(row.sizeBytes) },
+          { title: 'Started', fit: 'whole', cell: (row) => <Moment at={row.startedAt} /> },
+          { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },
+          { title: 'Size', fit: 'whole', cell: (row) => bytes(row.sizeBytes) },
           { title: 'Ended', cell: (row) => (row.endReason === null ? '' : visible(row.endReason)) },
           {
             title: 'Actions',

@@ -48,11 +48,12 @@ export function Safes() {
         text={({ name, members }) => [name, ...members.map(({ user }) => user)].join(' ')}
         columns={[
           { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
-          { title: 'Typed input', cell: (row) => row.inputPolicy.replace('_', ' ') },
-          { title: 'Targets', cell: (row) => row.targets },
-          { title: 'Accounts', cell: (row) => row.accounts },
+          { title: 'Typed input', fit: 'whole', cell: (row) => row.inputPolicy.replace('_', ' ') },
+          { title: 'Targets', fit: 'whole', cell: (row) => row.targets },
+          { title: 'Accounts', fit: 'whole', cell: (row) => row.accounts },
           {
             title: 'Members',
+            fit: 'text',
             cell: (row) =>
               row.members.length === 0 ? (
                 <span className="quiet">none</span>
@@ -66,7 +67,7 @@ export function Safes() {
                 </LabelGroup>
               ),
           },
-          { title: 'Made', cell: (row) => <When at={row.createdAt} /> },
+          { title: 'Made', fit: 'whole', cell: (row) => <When at={row.createdAt} /> },
           {
             title: 'Actions',
             actions: true,

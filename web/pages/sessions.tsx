@@ -46,12 +46,12 @@ export function Sessions() {
           </ToolbarItem>
         }
         columns={[
-          { title: 'State', cell: ({ state }) => <SessionBadge state={state} /> },
+          { title: 'State', fit: 'whole', cell: ({ state }) => <SessionBadge state={state} /> },
           { title: 'User', cell: (row) => row.user },
           { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
           { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
-          { title: 'Started', cell: (row) => <When at={row.startedAt} /> },
-          { title: 'Lasted', cell: (row) => between(row.startedAt, row.endedAt) },
+          { title: 'Started', fit: 'whole', cell: (row) => <When at={row.startedAt} /> },
+          { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },
           {
             title: 'Ended',
             cell: (row) =>

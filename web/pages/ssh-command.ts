@@ -19,5 +19,6 @@ export function sshCommand(
   host: string = window.location.hostname,
 ): string {
   const [target = '', login = ''] = account.split('/')
-  return `ssh -p ${port} ${user}@${login}@${target}@${host}`
+  // A browser writes an IPv6 address in brackets, ssh takes it bare.
+  return `ssh -p ${port} ${user}@${login}@${target}@${host.replace(/^\[(.+)\]$/, '$1')}`
 }

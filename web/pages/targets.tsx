@@ -1,4 +1,4 @@
-import { Button, Content, Flex, Label, Radio, Spinner } from '@patternfly/react-core'
+import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { TargetView, VerbAnswer } from '../../vault/contract.ts'
@@ -9,7 +9,7 @@ import { Listing } from '../parts/listing.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { visible } from '../parts/wording.ts'
+import { addressOf, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
 import { useSafes, useTargets } from './lists.ts'
 
@@ -41,23 +41,19 @@ export function Targets() {
           { title: 'Safe', cell: (row) => row.safe },
           {
             title: 'Address',
-            cell: (row) => (
-              <span className="mono">
-                {row.protocol}://{visible(row.host)}:{row.port}
-              </span>
-            ),
+            cell: (row) => <span className="mono">{addressOf(row)}</span>,
           },
-          { title: 'Identity', cell: (row) => <Identity target={row} /> },
+          { title: 'Identity', fit: 'text', cell: (row) => <Identity target={row} /> },
           {
             title: 'Actions',
             actions: true,
             cell: (row) => (
-              <Flex flexWrap={{ default: 'nowrap' }} gap={{ default: 'gapSm' }}>
+              <>
                 <Button
                   size="sm"
                   variant={row.pins.length === 0 ? 'primary' : 'secondary'}
                   onClick={() => setDoing({ kind: 'pin', target: row })}
-                  aria-label={`Scan ${row.name}`}
+                  aria-label={`${row.pins.length === 0 ? 'Scan and approve' : 'Scan'} ${row.name}`}
                 >
                   {row.pins.length === 0 ? 'Scan and approve' : 'Scan'}
                 </Button>
@@ -78,7 +74,7 @@ export function Targets() {
                 >
                   Remove
                 </Button>
-              </Flex>
+              </>
             ),
           },
         ]}
@@ -225,7 +221,7 @@ function Approve({ target, onClose }: { readonly target: TargetView; readonly on
 
 function Address({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
   const change = useChange()
-  const [address, setAddress] = useState(`ssh://${target.host}:${target.port}`)
+  const [address, setAddress] = useState(addressOf(target))
   return (
     <Dialog
       title={`Address of ${target.name}`}

@@ -55,7 +55,7 @@ export function Users() {
               </Flex>
             ),
           },
-          { title: 'State', cell: (row) => <UserBadge state={row.state} /> },
+          { title: 'State', fit: 'whole', cell: (row) => <UserBadge state={row.state} /> },
           {
             title: 'Proofs',
             cell: (row) => {
@@ -67,12 +67,12 @@ export function Users() {
               return proofs.length === 0 ? <span className="quiet">none yet</span> : proofs.join(', ')
             },
           },
-          { title: 'Last sign-in', cell: (row) => <When at={row.lastLoginAt} /> },
+          { title: 'Last sign-in', fit: 'whole', cell: (row) => <When at={row.lastLoginAt} /> },
           {
             title: 'Actions',
             actions: true,
             cell: (row) => (
-              <Flex flexWrap={{ default: 'nowrap' }} gap={{ default: 'gapSm' }}>
+              <>
                 <Button
                   size="sm"
                   variant="secondary"
@@ -112,11 +112,19 @@ export function Users() {
                     </Button>
                   </>
                 )}
-              </Flex>
+              </>
             ),
           },
         ]}
-        empty={{ title: 'No users yet', body: <code>tagout user add bob --role operator</code>, action: add }}
+        empty={{
+          title: 'No users yet',
+          body: (
+            <>
+              Add somebody here, or with <code>tagout user add bob --role operator</code>.
+            </>
+          ),
+          action: add,
+        }}
       />
       {doing?.kind === 'add' ? (
         <AddUser onClose={close} onAdded={(name, enrolment) => setDoing({ kind: 'link', name, enrolment })} />

@@ -18,6 +18,8 @@ import { Problem } from './problem.tsx'
 export type Column<Row> = {
   readonly title: string
   readonly cell: (row: Row) => ReactNode
+  /** How it shares the width: `whole` never wraps (dates, states, counts), `text` takes what is left over. */
+  readonly fit?: 'whole' | 'text'
   /** The column of buttons: at the end, without a heading to see. */
   readonly actions?: true
 }
@@ -85,14 +87,15 @@ export function Listing<Row extends { readonly id?: string }>(props: {
           </ToolbarItem>
         </ToolbarContent>
       </Toolbar>
-      <Table aria-label={props.name} variant="compact" role="table">
+      {/* On a narrow screen each row becomes a card of its own (console.css): the roles say that it stays a table. */}
+      <Table aria-label={props.name} variant="compact" role="table" gridBreakPoint="" className="listing">
         <Thead>
-          <Tr>
+          <Tr role="row">
             {props.columns.map(({ title, actions }) =>
               actions === true ? (
-                <Th key={title} screenReaderText={title} />
+                <Th key={title} screenReaderText={title} role="columnheader" />
               ) : (
-                <Th key={title} modifier="nowrap">
+                <Th key={title} modifier="nowrap" role="columnheader">
                   {title}
                 </Th>
               ),
@@ -101,15 +104,16 @@ export function Listing<Row extends { readonly id?: string }>(props: {
         </Thead>
         <Tbody>
           {rows.slice(0, shown).map((row) => (
-            <Tr key={props.keyOf(row)}>
-              {props.columns.map(({ title, cell, actions }) => (
+            <Tr key={props.keyOf(row)} role="row">
+              {props.columns.map(({ title, cell, fit, actions }) => (
                 <Td
                   key={title}
                   dataLabel={title}
-                  {...(actions === true ? { modifier: 'fitContent' as const } : {})}
-                  isActionCell={actions === true}
+                  role="cell"
+                  className={actions === true ? 'fit-actions' : `fit-${fit ?? 'name'}`}
                 >
-                  {cell(row)}
+                  {/* One box beside the label, whatever the cell is made of. */}
+                  <div className={actions === true ? 'acts' : ''}>{cell(row)}</div>
                 </Td>
               ))}
             </Tr>

@@ -56,6 +56,16 @@ export function bytes(size: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
 }
 
+/** Where a machine is: `ssh://press-3:22`, an IPv6 address in brackets. */
+export function addressOf(at: {
+  readonly protocol: string
+  readonly host: string
+  readonly port: number
+}): string {
+  const host = visible(at.host)
+  return `${at.protocol}://${host.includes(':') ? `[${host}]` : host}:${at.port}`
+}
+
 /** The first letter large: the product's sentences begin small so that they can be composed. */
 export function sentence(text: string): string {
   return text === '' ? '' : `${text[0]?.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`

@@ -6,7 +6,7 @@ import type { RecordingView } from '../../vault/contract.ts'
 import { Note } from '../parts/note.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
-import { between, bytes, sentence, visible } from '../parts/wording.ts'
+import { addressOf, between, bytes, sentence, visible } from '../parts/wording.ts'
 import { loadSodium } from '../sealed/sodium.ts'
 import { signedStart } from './signed-start.ts'
 import { maxSurveyBytes } from './survey.ts'
@@ -23,11 +23,7 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
       <dt>Target</dt>
       <dd>
         {view.target}
-        {header === null ? null : (
-          <div className="mono small quiet">
-            {header.target.protocol}://{visible(header.target.host)}:{header.target.port}
-          </div>
-        )}
+        {header === null ? null : <div className="mono small quiet">{addressOf(header.target)}</div>}
       </dd>
       <dt>From</dt>
       <dd className="mono">{view.source}</dd>

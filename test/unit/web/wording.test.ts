@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { passwordAdvice } from '../../../web/pages/password-advice.ts'
 import { sshCommand } from '../../../web/pages/ssh-command.ts'
-import { bytes, clock, sentence, span, visible } from '../../../web/parts/wording.ts'
+import { addressOf, bytes, clock, sentence, span, visible } from '../../../web/parts/wording.ts'
 
 test('what a hostile name holds is made visible, never obeyed', () => {
   expect(visible('a\u001b[2Jb\u0000\u007f')).toBe('a\u241b[2Jb\u2400\u2421')
@@ -22,9 +22,17 @@ test('durations, sizes and sentences read as people write them', () => {
   expect([sentence('the vault is sealed'), sentence('Why?')]).toEqual(['The vault is sealed.', 'Why?'])
 })
 
+test('an address is written as the vault reads it, an IPv6 one in brackets', () => {
+  const at = (host: string) => addressOf({ protocol: 'ssh', host, port: 22 })
+  expect([at('press-3'), at('2001:db8::7')]).toEqual(['ssh://press-3:22', 'ssh://[2001:db8::7]:22'])
+})
+
 test('the command that connects names user, login, target and port', () => {
   expect(sshCommand('bob', 'press-3/engineer', 2222, 'gateway')).toBe(
     'ssh -p 2222 bob@engineer@press-3@gateway',
+  )
+  expect(sshCommand('bob', 'press-3/engineer', 2222, '[2001:db8::7]')).toBe(
+    'ssh -p 2222 bob@engineer@press-3@2001:db8::7',
   )
 })
 
