@@ -14,6 +14,7 @@ import {
   mendWaiting,
   onOddChannel,
   Server,
+  sendBanner,
   sendEof,
   sendExit,
   sessionIdOf,
@@ -162,6 +163,29 @@ test('a connection has a session id of the length of its hash, the same on both 
   await done
   expect(sessionIdOf(made.connection).equals(before)).toBe(true)
   expect(socketOf(made.connection)).toBeDefined()
+})
+
+test('a line reaches a client before it logs in, also while keys are exchanged', async () => {
+  const shown: string[] = []
+  const server = new Server({ hostKeys: [hostKey] }, (connection) => {
+    connection.on('error', () => undefined)
+    connection.on('authentication', (context) => {
+      sendBanner(connection, 'first')
+      exchangeKeys(connection)
+      sendBanner(connection, 'zweite · Zeile')
+      context.accept()
+    })
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', () => listening()))
+  const { port } = server.address() as { port: number }
+  const client = new Client()
+  client.on('banner', (text) => shown.push(text))
+  const ready = once(client, 'ready')
+  client.connect({ host: '127.0.0.1', port, username: 'u', hostVerifier: makeHostVerifier(() => true) })
+  await ready
+  expect(shown).toEqual(['first\r\n', 'zweite · Zeile\r\n'])
+  client.destroy()
+  server.close()
 })
 
 test('an exit status reaches the client after the end of the output', async () => {

@@ -51,6 +51,8 @@ export class ContractVault implements AsyncDisposable {
   readonly callers = new Set<Caller>()
   readonly permits = new Map<string, { readonly permit: Permit; readonly account: FakeAccount }>()
   refuseOpen: Outcome<never> | undefined
+  /** How the vault stands: what is asked of one that is not open is answered as the real one does. */
+  state: 'open' | 'sealed' | 'uninitialised' | 'without its database' = 'open'
   #vault: PlaneIdentity
   #links: readonly AuditorListLink[]
   #box: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array }
@@ -118,11 +120,17 @@ export class ContractVault implements AsyncDisposable {
   }
 
   async #answer(verb: string, input: never): Promise<Outcome<unknown>> {
+    if (this.state === 'without its database')
+      return refuse('unavailable', 'the database is away', 'try again in a moment')
+    if (verb.startsWith('ssh.') && this.state === 'sealed')
+      return refuse('sealed', 'the vault is sealed: nothing can be opened')
+    if (verb.startsWith('ssh.') && this.state === 'uninitialised')
+      return refuse('not_initialised', 'this vault is not initialised')
     switch (verb) {
       case 'status':
         return done({
-          initialised: true,
-          sealed: false,
+          initialised: this.state !== 'uninitialised',
+          sealed: this.state !== 'open',
           intakeKey: Buffer.from(this.#box.publicKey).toString('base64'),
         })
       case 'recorder.hello':

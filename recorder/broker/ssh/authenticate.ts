@@ -1,9 +1,10 @@
 import sodium from 'libsodium-wrappers'
 import type { AuthContext, Connection, KeyboardAuthContext, PublicKeyAuthContext } from 'ssh2'
 import { makeSealedLoginPassword } from '../../../vault/intake.ts'
-import type { Outcome } from '../../../vault/kernel/outcome.ts'
+import { done, type Outcome, type RefusalCode, refuse as refused } from '../../../vault/kernel/outcome.ts'
+import { bannerOf } from './banner.ts'
 import { type Destination, parseDestination } from './destination.ts'
-import { sessionIdOf } from './library.ts'
+import { sendBanner, sessionIdOf } from './library.ts'
 import type { AskVault, Limits, Log } from './ports.ts'
 
 /** A person whose login the vault has verified, and where the person wants to go. */
@@ -41,6 +42,16 @@ export function authenticate(connection: Connection, options: AuthenticateOption
   let attempts = 0
   let offers = 0
   let isProven = false
+  let isTold = false
+
+  /** Tells a client once that the gateway cannot verify anybody now, so that nobody doubts a good key. */
+  const tellState = (code: RefusalCode) => {
+    const banner = bannerOf(code)
+    if (banner === undefined) return
+    log('a login was refused, as every one is at present', { source, code })
+    if (!isTold) sendBanner(connection, banner)
+    isTold = true
+  }
 
   const refuse = (context: AuthContext, spent: 'attempt' | 'offer' | 'nothing') => {
     if (spent === 'attempt') attempts += 1
@@ -57,8 +68,7 @@ export function authenticate(connection: Connection, options: AuthenticateOption
     const name = destination?.user ?? 'nobody@'
     const outcome = await prove(ask, connection, context, name, source)
     if (outcome === undefined || !outcome.ok || destination === undefined) {
-      if (outcome !== undefined && !outcome.ok && outcome.refusal.code === 'unavailable')
-        log('a login was refused because the vault is away', { source })
+      if (outcome !== undefined && !outcome.ok) tellState(outcome.refusal.code)
       return refuse(context, isOffer ? 'offer' : 'attempt')
     }
     const { proof, user } = outcome.value
@@ -105,10 +115,15 @@ async function prove(
       // Tools that only know this method may give a ticket; a password alone is never enough.
       return context.password.startsWith(ticketPrefix)
         ? proveByTicket(ask, connection, context.password, name, source)
-        : undefined
+        : whyNobody(await intakeKey(ask))
     default:
       return undefined
   }
+}
+
+/** Of an answer about the gateway, only its refusal. */
+function whyNobody(answer: Outcome<unknown>): Outcome<never> | undefined {
+  return answer.ok ? undefined : answer
 }
 
 function provePublicKey(
@@ -141,22 +156,31 @@ async function proveByQuestions(
   name: string,
   source: string,
 ): Promise<Outcome<Proof> | undefined> {
+  // Before anybody types a password that cannot be looked at.
+  const key = await intakeKey(ask)
+  if (!key.ok) return key
   const password = await question(context, 'Password: ')
   if (password === undefined) return undefined
   if (password.startsWith(ticketPrefix)) return proveByTicket(ask, connection, password, name, source)
   const code = await question(context, 'Code: ')
   if (code === undefined) return undefined
-  const status = await ask('status', {})
-  if (!status.ok) return status
-  if (status.value.intakeKey === null) return undefined
   await sodium.ready
   return ask('ssh.password', {
     name,
     connection: sessionIdOf(connection).toString('base64'),
-    sealedPassword: makeSealedLoginPassword(sodium, status.value.intakeKey, name, password),
+    sealedPassword: makeSealedLoginPassword(sodium, key.value, name, password),
     totpCode: code.replaceAll(/\s/g, '').slice(0, 16),
     source,
   })
+}
+
+/** The vault's intake key, or why nobody's password can be looked at now. */
+async function intakeKey(ask: AskVault): Promise<Outcome<string>> {
+  const status = await ask('status', {})
+  if (!status.ok) return status
+  const { initialised, sealed, intakeKey: key } = status.value
+  if (!initialised || key === null) return refused('not_initialised', 'this vault is not initialised')
+  return sealed ? refused('sealed', 'the vault is sealed') : done(key)
 }
 
 function proveByTicket(
@@ -178,7 +202,7 @@ function proveByTicket(
 function question(context: KeyboardAuthContext, prompt: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     context.once('abort', () => resolve(undefined))
-    context.prompt([{ prompt, echo: false }], 'Tagout', '', (answers) => {
+    context.prompt([{ prompt, echo: false }], (answers) => {
       // ssh2 calls back with an error when the client starts over.
       const [answer] = Array.isArray(answers) ? answers : []
       resolve(typeof answer === 'string' && answer.length <= longestAnswer ? answer : undefined)

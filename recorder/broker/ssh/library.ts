@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { Client as SshClient, Connection, ServerChannel } from 'ssh2'
 import ssh2 from 'ssh2'
@@ -14,6 +15,13 @@ type Inside = {
     readonly _kex?: { readonly sessionID?: Buffer }
     /** Packets held back while keys are exchanged. */
     readonly _queue?: readonly Buffer[]
+    readonly _packetRW: {
+      readonly write: {
+        readonly allocStart: number
+        readonly alloc: (length: number) => Buffer
+        readonly finalize: (packet: Buffer) => Buffer
+      }
+    }
     readonly rekey: () => void
     readonly exitStatus: (channel: number, code: number) => void
     readonly exitSignal: (channel: number, name: string, coreDumped: boolean, message: string) => void
@@ -49,6 +57,30 @@ export function isExchangingKeys(connection: Connection | SshClient): boolean {
 /** Begins to exchange keys anew; neither side of ssh2 ever does by itself. */
 export function exchangeKeys(connection: Connection | SshClient): void {
   inside(connection)._protocol?.rekey()
+}
+
+const { sendPacket } = createRequire(import.meta.url)('ssh2/lib/protocol/utils.js') as {
+  readonly sendPacket: (protocol: object, packet: Buffer) => void
+}
+const userauthBanner = 53
+
+/**
+ * Sends a line to a client that has not logged in yet (RFC 4252 §5.4). ssh2 1.17 knows one banner for all, sent
+ * before anything is asked.
+ */
+export function sendBanner(connection: Connection, line: string): void {
+  const protocol = inside(connection)._protocol
+  if (protocol === undefined) return
+  const { write } = protocol._packetRW
+  const text = Buffer.from(`${line}\r\n`)
+  const packet = write.alloc(1 + 4 + text.length + 4)
+  const at = write.allocStart
+  packet[at] = userauthBanner
+  packet.writeUInt32BE(text.length, at + 1)
+  packet.set(text, at + 5)
+  // No language is named.
+  packet.writeUInt32BE(0, at + 5 + text.length)
+  sendPacket(protocol, write.finalize(packet))
 }
 
 /** Sends EOF for our direction and leaves the channel open, so that an exit status can follow (RFC 4254 §5.3). */
