@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { Complaint } from './complaint.ts'
+import { Complaint, misuse } from './complaint.ts'
 import { readReady } from './installation.ts'
-import { examples, type Tools } from './tools.ts'
+import { examples, type Tools, type Vault } from './tools.ts'
 
 type Login = { readonly target: string; readonly logins: readonly string[] }
 
@@ -25,10 +25,13 @@ export function makeSshConfig(
   const blocks = [
     ['Host tagout', `  HostName ${gateway.host}`, `  Port ${gateway.port}`, `  User ${user}`, ...trust],
     ...targets.map(({ target, logins }) => [
+      ...(logins.length > 1
+        ? [`# Several accounts: ${logins.map((login) => `ssh ${login}@${target}`).join(', ')}`]
+        : []),
       `Host ${target}`,
       `  HostName ${target}`,
       '  ProxyJump tagout',
-      // With several accounts the person names one: ssh LOGIN@press-3.
+      // With several accounts the person names one.
       ...(logins.length === 1 ? [`  User ${logins[0]}`] : []),
       ...trust,
     ]),
@@ -43,45 +46,58 @@ export function makeSshConfig(
 export function addSshConfigCommand(root: Command, tools: Tools): void {
   root
     .command('ssh-config')
-    .description('print Host blocks for ~/.ssh/config, and the line for known_hosts')
-    .requiredOption('--user <name>', 'the user who will connect')
+    .description('print Host blocks for ~/.ssh/config, and the lines for known_hosts')
+    .option('--user <name>', 'the user who will connect')
     .option('--gateway <host>', 'name or address under which users reach this machine')
-    .option('--known-hosts', 'print the line for known_hosts alone')
+    .option('--known-hosts', 'print the lines for known_hosts alone: they are the same for everybody')
     .addHelpText(
       'after',
       `
 Afterwards plain names work for ssh, sftp, scp, rsync, git and Ansible: ssh press-3
 ${examples(
   'tagout ssh-config --user bob --gateway gateway.plant.example > tagout.conf',
-  'tagout ssh-config --user bob --known-hosts >> ~/.ssh/known_hosts_tagout',
+  'tagout ssh-config --known-hosts >> ~/.ssh/known_hosts_tagout',
 )}`,
     )
-    .action(async (options: { user: string; gateway?: string; knownHosts?: boolean }) => {
+    .action(async (options: { user?: string; gateway?: string; knownHosts?: boolean }) => {
+      const { user } = options
+      if (user === undefined && options.knownHosts !== true)
+        throw misuse('for whom?', 'give --user NAME, or --known-hosts for the host keys alone')
       const ready = await readReady(tools.dataDir())
       const publicKeys = ready.ssh.knownHosts ?? []
       if (publicKeys.length === 0)
         throw new Complaint('the gateway’s host key is not known yet', 'start the installation: npm start')
-      const logins = await tools.withVault(async (vault) => {
-        const grants = await vault.ask('grant.list', { user: options.user })
-        return groupLogins(
-          grants
-            .filter((grant) => grant.state === 'active' || grant.state === 'future')
-            .map((grant) => grant.account),
-        )
-      })
       const gateway = {
         host: options.gateway ?? ready.ssh.host,
         port: ready.ssh.port,
         publicKeys,
       }
-      const made = makeSshConfig(gateway, options.user, logins, '~/.ssh/known_hosts_tagout')
-      if (tools.json()) tools.show(made, () => '')
-      else if (options.knownHosts === true) tools.io.out(made.knownHosts)
-      else
-        tools.io.out(
+      if (user === undefined || options.knownHosts === true) {
+        const { knownHosts } = makeSshConfig(gateway, '', [], knownHostsFile)
+        return tools.show({ knownHosts }, () => knownHosts)
+      }
+      const logins = await tools.withVault((vault) => loginsOf(vault, user))
+      if (logins.length === 0)
+        tools.note(`${user} has no grants, so there is no machine to name: tagout grant add ${user} …`)
+      const made = makeSshConfig(gateway, user, logins, knownHostsFile)
+      tools.show(
+        made,
+        () =>
           `# Put these into ~/.ssh/known_hosts_tagout (tagout ssh-config --known-hosts prints them alone):\n${made.knownHosts.replace(/^/gm, '# ').replace(/# $/, '')}\n${made.config}`,
-        )
+      )
     })
+}
+
+const knownHostsFile = '~/.ssh/known_hosts_tagout'
+
+async function loginsOf(vault: Vault, user: string): Promise<readonly Login[]> {
+  const found = await vault.ask('user.show', { user })
+  const grants = await vault.ask('grant.list', { user: found.id })
+  return groupLogins(
+    grants
+      .filter((grant) => grant.state === 'active' || grant.state === 'future')
+      .map((grant) => grant.account),
+  )
 }
 
 function groupLogins(accounts: readonly string[]): readonly Login[] {

@@ -200,6 +200,8 @@ test('grants: added with an id, listed, revoked; the ssh-config has their machin
     actions: ['shell', 'exec'],
     maxSessionSeconds: 3600,
   })
+  expect(await must(['ssh-config', '--known-hosts'])).toMatch(/^tagout ssh-ed25519 /)
+  expect(await tagout(['ssh-config', '--user', 'nobody'])).toMatchObject({ code: 1, out: '' })
   const config = await json(['ssh-config', '--user', 'bob', '--gateway', 'gateway.plant'])
   expect(config.config).toContain('Host press-3\n  HostName press-3\n  ProxyJump tagout\n  User engineer')
   expect(config.knownHosts).toMatch(/^tagout ssh-ed25519 AAAA/)
