@@ -1,4 +1,5 @@
 import serializing from '@xterm/addon-serialize'
+import unicode from '@xterm/addon-unicode11'
 import headless from '@xterm/headless'
 import { shorten } from './terminal-shorten.ts'
 
@@ -146,6 +147,9 @@ export class TerminalModel {
     })
     const serialize = new serializing.SerializeAddon()
     terminal.loadAddon(serialize)
+    // As wide as the terminals of today make them: with the table of 2002 an emoji would move what stands after it.
+    terminal.loadAddon(new unicode.Unicode11Addon())
+    terminal.unicode.activeVersion = '11'
     const core = (terminal as unknown as { readonly _core: Core })._core
     if (this.#kept.length > 0) core.writeSync(this.#kept)
     this.#live = { terminal, core, serialize }

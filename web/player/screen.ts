@@ -1,3 +1,4 @@
+import { Unicode11Addon } from '@xterm/addon-unicode11'
 import { Terminal } from '@xterm/xterm'
 import type { Screen } from './playback.ts'
 
@@ -27,12 +28,15 @@ export function mountScreen(host: HTMLElement): MountedScreen {
     scrollback: 1_000,
     fontFamily: family,
     fontSize: 14,
-    allowProposedApi: false,
+    // For the table of widths alone, which keyframes are made with too.
+    allowProposedApi: true,
     linkHandler: { activate: () => undefined, allowNonHttpProtocols: false },
     theme: { background: '#0f1214', foreground: '#d8dee4', cursor: '#f0ab00' },
     windowOptions: {},
   })
   for (const code of [0, 1, 2, 8, 52]) terminal.parser.registerOscHandler(code, () => true)
+  terminal.loadAddon(new Unicode11Addon())
+  terminal.unicode.activeVersion = '11'
   terminal.attachCustomKeyEventHandler(() => false)
   terminal.open(host)
   terminal.textarea?.setAttribute('tabindex', '-1')
