@@ -106,6 +106,12 @@ type AxeResult = {
 export async function accessibilityFaults(page: Page): Promise<readonly string[]> {
   // Through the debugger, not a script element: the content policy stays as it is.
   await page.evaluate(axe)
+  // Colours that still change are nobody's choice.
+  await page.evaluate(() =>
+    Promise.allSettled(
+      document.getAnimations().flatMap((one) => (one instanceof CSSTransition ? [one.finished] : [])),
+    ),
+  )
   const result = (await page.evaluate(() =>
     Reflect.get(window, 'axe').run(document, { resultTypes: ['violations'] }),
   )) as AxeResult

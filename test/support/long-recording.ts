@@ -8,7 +8,7 @@ import type { RecordingId } from '../../vault/kernel/id.ts'
 import { type RecordingRoom, somePermit } from './recordings.ts'
 
 /** A recording that is written in simulated time. */
-async function simulated(room: RecordingRoom) {
+export async function simulated(room: RecordingRoom) {
   const permit = { ...somePermit(), auditorLists: room.links }
   const header = await makeHeader(permit, room.chain, { node: 'node-1', worker: 'worker-1' })
   const { fd } = await room.store.create(permit.recording, permit.startedAt, header.bytes)

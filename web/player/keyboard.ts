@@ -68,7 +68,9 @@ function isElsewhere(event: KeyboardEvent): boolean {
   if (document.querySelector('[role="dialog"]') !== null) return true
   const { target } = event
   if (!(target instanceof HTMLElement)) return false
-  if (target instanceof HTMLInputElement) return target.type !== 'range'
+  // Space turns the switch that has the focus; the arrows of the time line are the player's.
+  if (target instanceof HTMLInputElement)
+    return target.type === 'checkbox' ? event.key === ' ' : target.type !== 'range'
   if (target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true
   // Space presses the button that has the focus.
   return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement) && event.key === ' '

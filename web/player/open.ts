@@ -2,6 +2,7 @@ import {
   type ByteSource,
   openRecordingKey,
   Replay,
+  ReplayError,
   readStructure,
   type TimedMark,
 } from '../../recorder/replay/index.ts'
@@ -25,6 +26,8 @@ export type Opened = {
   readonly channels: readonly Channel[]
   /** Nanoseconds. */
   readonly duration: number
+  /** It has no signed end: its session goes on, or something broke it off. */
+  readonly isOpenEnded: boolean
 }
 
 /** Fetches a recording and opens it in this browser with the auditor's keys. Throws `Refused` where it does not open. */
@@ -44,15 +47,45 @@ export async function openRecording(recording: string, keyring: Keyring): Promis
   const key = openRecordingKey(sodium, structure.value.header, keyring.groupKeys)
   if (!key.ok) throw refused(key.refusal)
   const replay = new Replay(source, structure.value, key.value)
-  const marks = await replay.marks()
-  const last = marks.at(-1)?.at ?? 0
+  const isOpenEnded = structure.value.final === null
+  const { marks, last } = isOpenEnded ? await walk(replay) : await listed(replay)
   return {
     replay,
     source,
     marks,
     channels: channelsOf(marks),
     duration: Math.max(structure.value.duration, last),
+    isOpenEnded,
   }
+}
+
+type Marked = { readonly marks: readonly TimedMark[]; readonly last: number }
+
+/** The marks as the recording lists them. A list that was changed costs the marks, not the replay: integrity says so. */
+async function listed(replay: Replay): Promise<Marked> {
+  try {
+    const marks = await replay.marks()
+    return { marks, last: marks.at(-1)?.at ?? 0 }
+  } catch (error) {
+    if (error instanceof ReplayError) return walk(replay)
+    throw error
+  }
+}
+
+/** Goes through all frames for the marks and the last moment, as far as the recording can be read. */
+async function walk(replay: Replay): Promise<Marked> {
+  const marks: TimedMark[] = []
+  let last = 0
+  try {
+    for await (const frame of replay.frames()) {
+      last = Math.max(last, frame.at)
+      if (frame.kind === 'mark') marks.push({ at: frame.at, channel: frame.channel, mark: frame.mark })
+    }
+  } catch (error) {
+    // The player comes to the same place, and says it there.
+    if (!(error instanceof ReplayError)) throw error
+  }
+  return { marks, last }
 }
 
 function refused({ code, message, next }: Refusal): Refused {

@@ -71,7 +71,9 @@ export default function Player({ recording }: { readonly recording: string }) {
     >
       <div className="player">
         <div className="player-main">
-          {opened !== null ? <Stage key={attempt} opened={opened} /> : null}
+          {opened !== null ? (
+            <Stage key={attempt} opened={opened} isLive={data.state === 'recording'} />
+          ) : null}
           {opened === null && error !== null ? (
             <>
               <Problem error={error} title="This recording does not open" />

@@ -1,6 +1,13 @@
 import { Button, FormSelect, FormSelectOption, Switch } from '@patternfly/react-core'
-import { ExpandIcon, ForwardIcon, PauseIcon, PlayIcon, QuestionCircleIcon } from '@patternfly/react-icons'
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import {
+  BackwardIcon,
+  ExpandIcon,
+  ForwardIcon,
+  PauseIcon,
+  PlayIcon,
+  QuestionCircleIcon,
+} from '@patternfly/react-icons'
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import { Problem } from '../parts/problem.tsx'
 import { clock, span, visible } from '../parts/wording.ts'
 import { touchKeyring } from '../sealed/keyring.ts'
@@ -27,7 +34,7 @@ const resting: PlaybackState = {
 }
 
 /** The screen, its controls, the time line and the marks. */
-export function Stage({ opened }: { readonly opened: Opened }) {
+export function Stage({ opened, isLive }: { readonly opened: Opened; readonly isLive: boolean }) {
   const host = useRef<HTMLDivElement>(null)
   const frame = useRef<HTMLElement>(null)
   const [playback, setPlayback] = useState<Playback | null>(null)
@@ -64,7 +71,8 @@ export function Stage({ opened }: { readonly opened: Opened }) {
     () => playback?.state() ?? resting,
   )
   const marks = useMemo(() => shownMarks(opened.marks, found), [opened, found])
-  const acts = useActs(playback, marks, frame, () => setHelping(true))
+  const help = useCallback(() => setHelping(true), [])
+  const acts = useActs(playback, marks, frame, help)
   usePlayerKeys(playback, acts)
   useEffect(() => {
     if (state.playing) touchKeyring()
@@ -85,7 +93,10 @@ export function Stage({ opened }: { readonly opened: Opened }) {
           {state.skipped > 0 && state.playing ? (
             <div className="stage-note">skipped {span(Math.max(1, Math.round(state.skipped / 1e9)))}</div>
           ) : null}
-          {state.ended ? <div className="stage-note">end of the recording</div> : null}
+          {state.ended ? <div className="stage-note">{endOf(opened, isLive)}</div> : null}
+          {found !== null && !found.printed.has(state.channel) ? (
+            <p className="stage-silent">Nothing was printed{opened.channels.length > 1 ? ' here' : ''}.</p>
+          ) : null}
         </div>
         <Problem error={state.error} title="The recording cannot be shown beyond this place" />
         <TimeLine
@@ -140,16 +151,17 @@ export function Stage({ opened }: { readonly opened: Opened }) {
           <span className="controls-gap" />
           <Button
             variant="plain"
+            icon={<BackwardIcon />}
+            aria-label="Previous mark"
+            onClick={() => acts.mark(-1)}
+          />
+          <Button
+            variant="plain"
             icon={<ForwardIcon />}
             aria-label="Next mark"
             onClick={() => acts.mark(1)}
           />
-          <Button
-            variant="plain"
-            icon={<QuestionCircleIcon />}
-            aria-label="Keys"
-            onClick={() => setHelping(true)}
-          />
+          <Button variant="plain" icon={<QuestionCircleIcon />} aria-label="Keys" onClick={acts.help} />
           <Button variant="plain" icon={<ExpandIcon />} aria-label="Full screen" onClick={acts.fullScreen} />
         </div>
         {channel !== undefined && !channel.terminal ? (
@@ -164,6 +176,12 @@ export function Stage({ opened }: { readonly opened: Opened }) {
   )
 }
 
+/** What the end of it means. */
+function endOf({ isOpenEnded }: Opened, isLive: boolean): string {
+  if (!isOpenEnded) return 'end of the recording'
+  return isLive ? 'recorded so far' : 'the recording breaks off here'
+}
+
 function useActs(
   playback: Playback | null,
   marks: readonly Shown[],
@@ -172,10 +190,16 @@ function useActs(
 ) {
   return useMemo(
     () => ({
-      help,
+      help: () => {
+        // A dialog lies in the page, which full screen hides.
+        if (document.fullscreenElement !== null) void document.exitFullscreen()
+        help()
+      },
       fullScreen: () => {
-        if (document.fullscreenElement === null) void frame.current?.requestFullscreen()
-        else void document.exitFullscreen()
+        // A browser that does not let it shows the page as before.
+        const change =
+          document.fullscreenElement === null ? frame.current?.requestFullscreen() : document.exitFullscreen()
+        change?.catch(() => undefined)
       },
       mark: (direction: 1 | -1) => {
         if (playback === null) return

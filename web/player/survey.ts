@@ -4,6 +4,8 @@ import type { ByteSource, Replay } from '../../recorder/replay/index.ts'
 export type Survey = {
   /** Output of each of `buckets` equal parts, from 0 to 1. */
   readonly activity: readonly number[]
+  /** The channels on which anything was printed. */
+  readonly printed: ReadonlySet<number>
   readonly hidden: readonly {
     readonly at: number
     readonly channel: number
@@ -24,15 +26,17 @@ export async function survey(
   duration: number,
   signal: AbortSignal,
 ): Promise<Survey | null> {
-  if (source.size > maxSurveyBytes || duration <= 0) return null
+  if (source.size > maxSurveyBytes) return null
   const sizes = new Array<number>(buckets).fill(0)
+  const printed = new Set<number>()
   const hidden: Survey['hidden'][number][] = []
   for (const segment of replay.structure.segments) {
     for await (const frame of replay.segmentFrames(segment)) {
       if (signal.aborted) return null
       if (frame.kind === 'output' || frame.kind === 'stderr') {
-        const bucket = Math.min(buckets - 1, Math.floor((frame.at / duration) * buckets))
+        const bucket = Math.min(buckets - 1, Math.floor((frame.at / Math.max(1, duration)) * buckets))
         sizes[bucket] = (sizes[bucket] ?? 0) + frame.bytes.length
+        printed.add(frame.channel)
       } else if (frame.kind === 'hidden' && hidden.length < maxHidden)
         hidden.push({
           at: frame.at,
@@ -45,5 +49,5 @@ export async function survey(
     await new Promise((resolve) => setTimeout(resolve, 0))
   }
   const most = Math.max(1, ...sizes)
-  return { activity: sizes.map((size) => Math.sqrt(size / most)), hidden }
+  return { activity: sizes.map((size) => Math.sqrt(size / most)), printed, hidden }
 }
