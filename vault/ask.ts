@@ -149,10 +149,24 @@ function refuseInput(error: z.ZodError): Outcome<never> {
   const [issue] = error.issues
   const path = issue?.path.map(String).join('.').slice(0, 100)
   const field = path === undefined || path === '' ? 'input' : path
-  const message = issue?.message ?? 'malformed'
-  const said = message.endsWith('received undefined') ? 'this is missing' : message.slice(0, 200)
-  return refuse('invalid', `${field}: ${said}`)
+  return refuse('invalid', `${field}: ${issue === undefined ? 'malformed' : wordsOf(issue)}`)
 }
+
+/** What the schema says for people; where it has no words of its own, ours. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  const { message } = issue
+  if (message.endsWith('received undefined')) return 'this is missing'
+  if (issue.code === 'too_big' && message.startsWith('Too big'))
+    return `${bounded[issue.origin] ?? 'it'} ${issue.maximum} at most`
+  if (issue.code === 'too_small' && message.startsWith('Too small'))
+    return Number(issue.minimum) === 1 && issue.origin !== 'number' && issue.origin !== 'int'
+      ? 'this is empty'
+      : `${bounded[issue.origin] ?? 'it'} ${issue.minimum} at least`
+  return message.slice(0, 200)
+}
+
+/** What has a length, and what is one. */
+const bounded: Readonly<Record<string, string>> = { string: 'its length is', array: 'their number is' }
 
 /** The first field whose text no table can keep: PostgreSQL has no zero characters, UTF-8 no half ones. */
 function unfitText(value: unknown, path = ''): string | undefined {

@@ -27,8 +27,8 @@ const base64 = z
 const moment = z.iso.datetime({ offset: true })
 const seconds = z
   .int()
-  .min(1)
-  .max(366 * 24 * 3600)
+  .min(1, 'a second at least')
+  .max(366 * 24 * 3600, 'a year at most')
 const id = <Kind extends string>(kind: Kind) =>
   z.custom<Id<Kind>>(
     (value) => typeof value === 'string' && isId(kind, value),

@@ -245,7 +245,7 @@ export class Vault implements AsyncDisposable {
           return refuse(
             'conflict',
             `the database is not the one that this vault last wrote: ${finding}`,
-            'if you restored a backup, unseal and accept the roll-back; otherwise find out who changed it',
+            'if you put this database back: tagout unseal --accept-rollback; otherwise find out who did',
           )
         }
         if (finding !== undefined) await this.#witness.putAside(this.clock())

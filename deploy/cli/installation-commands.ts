@@ -14,6 +14,7 @@ type UnsealOptions = {
   readonly keyFile?: string
   readonly recoveryKeyStdin?: boolean
   readonly recoveryKeyFile?: string
+  readonly acceptRollback?: boolean
 }
 
 /** `tagout init`, `status`, `seal`, `unseal`, `doctor`, `pin-vault`: the installation itself. */
@@ -70,6 +71,10 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
     .option('--key-file <file>', 'a key file')
     .option('--recovery-key-stdin', 'read the vault’s recovery key from standard input')
     .option('--recovery-key-file <file>', 'the file that holds the vault’s recovery key')
+    .option(
+      '--accept-rollback',
+      'take a database older than the vault remembers, which you put back; audited',
+    )
     .addHelpText(
       'after',
       examples(
@@ -78,13 +83,19 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
         'tagout unseal --recovery-key-file vault-recovery.key',
       ),
     )
-    .action(async (options: UnsealOptions) => {
+    .action(async ({ acceptRollback, ...options }: UnsealOptions) => {
       const given = Object.values(options).filter((value) => value !== undefined && value !== false)
       if (given.length > 1) throw misuse('give one way to unseal, not several')
       await tools.withVault(async (vault) => {
         const status = await vault.ask('status', {})
         if (status.initialised && !status.sealed) return
-        await vault.ask('vault.unseal', await unsealing(tools, options, status), undefined, 120_000)
+        const how = await unsealing(tools, options, status)
+        await vault.ask(
+          'vault.unseal',
+          acceptRollback === true ? { ...how, acceptRollback } : how,
+          undefined,
+          120_000,
+        )
       })
       tools.show({ sealed: false }, () => 'the vault is unsealed')
     })

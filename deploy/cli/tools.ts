@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { VerbAnswer, VerbInput, VerbName } from '../../vault/contract.ts'
 import { connectAdmin, type VaultClient } from '../../vault/index.ts'
 import { refused } from './complaint.ts'
+import { inOwnWords } from './field-names.ts'
 import { dataFolder } from './installation.ts'
 import { type Io, table, visible } from './io.ts'
 
@@ -50,7 +51,7 @@ export function makeTools(io: Io, root: Command): Tools {
         client,
         ask: async (verb, input, token, timeout) => {
           const outcome = await client.call(verb, input, token, timeout)
-          if (!outcome.ok) throw refused(outcome.refusal)
+          if (!outcome.ok) throw refused(inOwnWords(verb, outcome.refusal))
           return outcome.value
         },
       })

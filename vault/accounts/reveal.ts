@@ -1,6 +1,7 @@
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, userOf } from '../world.ts'
@@ -69,7 +70,7 @@ export const exposureList: Handler<'exposure.list'> = async (call, input) => {
     .limit(10_000)
   if (input.account !== undefined) {
     const account = await findAccount(database, guard, input.account)
-    if (account === undefined) return refuse('not_found', 'there is no such account')
+    if (account === undefined) return notFound('account', input.account)
     query = query.where('exposure.account_id', '=', account.id)
   }
   const rows = await query.execute()

@@ -1,5 +1,6 @@
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
 import { checked, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -12,21 +13,18 @@ import { bindAccount, isBoundTo } from './binding.ts'
 import { keepCredential, openArrived } from './credential.ts'
 import { noteExposure } from './exposure.ts'
 
-const noAccount = refuse('not_found', 'there is no such account', 'accounts are named target/login')
-
 /** Adds an account with its first credential, bound to its target as the target is now. */
 export const accountAdd: Handler<'account.add'> = async (call, input) => {
   const { database, guard } = call.world.vault
   const named = await findTarget(database, guard, input.target)
-  if (named === undefined)
-    return refuse('not_found', 'there is no such target', 'add it first: tagout target add')
+  if (named === undefined) return notFound('target', input.target)
   const opened = openArrived(call.world, `${named.name}/${input.login}`, input.credential)
   if (!opened.ok) return opened
   using arrived = opened.value
   // Awaited here: the secret is disposed of when this function returns.
   return await transact(call.world, async (tx) => {
     const target = await findTarget(tx.db, tx.guard, named.id, 'update')
-    if (target === undefined) return refuse('not_found', 'there is no such target')
+    if (target === undefined) return notFound('target', input.target)
     const name = `${target.name}/${input.login}`
     if ((await findAccount(tx.db, tx.guard, name)) !== undefined)
       return refuse(
@@ -83,22 +81,22 @@ export const accountList: Handler<'account.list'> = async (call) => {
 export const accountShow: Handler<'account.show'> = async ({ world }, { account }) => {
   const { database, guard } = world.vault
   const row = await findAccount(database, guard, account)
-  return row === undefined ? noAccount : done(await showAccount(database, guard, row))
+  return row === undefined ? notFound('account', account) : done(await showAccount(database, guard, row))
 }
 
 /** Sets a new secret, bound to the target as it is now: whoever enters a secret knows it. */
 export const accountSecret: Handler<'account.secret'> = async (call, input) => {
   const { database, guard } = call.world.vault
   const named = await findAccount(database, guard, input.account)
-  if (named === undefined) return noAccount
+  if (named === undefined) return notFound('account', input.account)
   const opened = openArrived(call.world, named.name, input.credential)
   if (!opened.ok) return opened
   using arrived = opened.value
   return await transact(call.world, async (tx) => {
     const account = await findAccount(tx.db, tx.guard, named.id, 'update')
-    if (account === undefined) return noAccount
+    if (account === undefined) return notFound('account', input.account)
     const target = await findTarget(tx.db, tx.guard, account.target_id, 'update')
-    if (target === undefined) return noAccount
+    if (target === undefined) return notFound('account', input.account)
     await keepCredential(tx, call, account, arrived)
     if (!(await isBoundTo(tx, account, target))) await bindAccount(tx, call, account, account.name, target)
     return done(await showAccount(tx.db, tx.guard, account))
@@ -109,9 +107,10 @@ export const accountSecret: Handler<'account.secret'> = async (call, input) => {
 export const accountBind: Handler<'account.bind'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const account = await findAccount(tx.db, tx.guard, input.account, 'update')
-    if (account === undefined) return noAccount
+    if (account === undefined) return notFound('account', input.account)
     const target = await findTarget(tx.db, tx.guard, input.target ?? account.target_id, 'update')
-    if (target === undefined) return refuse('not_found', 'there is no such target')
+    if (target === undefined)
+      return isAdministrator(call) ? notFound('target', input.target ?? '') : elsewhereUnknown
     if (!(await isBoundTo(tx, account, target))) {
       const allowed = await allowElsewhere(tx, call, account, target)
       if (!allowed.ok) return allowed
@@ -119,6 +118,13 @@ export const accountBind: Handler<'account.bind'> = async (call, input) =>
     }
     return done(await showAccount(tx.db, tx.guard, account))
   })
+
+/** Who may not bind there does not learn whether it exists. */
+const elsewhereUnknown = refuse('forbidden', 'there is no such target, or you may not bind accounts to it')
+
+function isAdministrator({ principal }: Call): boolean {
+  return principal.kind === 'local' || (principal.kind === 'user' && principal.roles.includes('admin'))
+}
 
 /**
  * May the asker have the present secret sent where it was not sent until now?
@@ -134,8 +140,8 @@ async function allowElsewhere(
 ): Promise<Outcome<null>> {
   if (call.principal.kind !== 'user') return done(null)
   const may = await permissionsIn(tx, call)
-  const mayManage = call.principal.roles.includes('admin') || may(target.safe_id, 'manage')
-  if (!mayManage) return refuse('forbidden', 'there is no such target, or you may not bind accounts to it')
+  const mayManage = isAdministrator(call) || may(target.safe_id, 'manage')
+  if (!mayManage) return elsewhereUnknown
   if (!may(account.safe_id, 'manage', 'reveal'))
     return refuse(
       'forbidden',
@@ -152,7 +158,7 @@ async function allowElsewhere(
 export const accountRemove: Handler<'account.remove'> = async (call, { account: reference }) =>
   transact(call.world, async (tx) => {
     const account = await findAccount(tx.db, tx.guard, reference, 'update')
-    if (account === undefined) return noAccount
+    if (account === undefined) return notFound('account', reference)
     const session = await tx.db
       .selectFrom('session')
       .select('user_name')

@@ -5,6 +5,7 @@ import { done, refuse } from '../kernel/outcome.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
+import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
@@ -49,12 +50,14 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
       input.notAfter === undefined
         ? notBefore + (input.forSeconds === undefined ? defaultGrant : input.forSeconds * 1000)
         : Date.parse(input.notAfter)
-    if (notAfter <= notBefore) return refuse('invalid', 'notAfter: a grant ends after it begins')
-    if (notAfter <= now) return refuse('invalid', 'notAfter: this moment has passed')
-    if (notAfter - now > longestGrant) return refuse('invalid', 'notAfter: a grant lasts a year at most')
+    const end = input.notAfter === undefined ? 'forSeconds' : 'notAfter'
+    if (notAfter <= now) return refuse('invalid', `${end}: this moment has passed`, 'give a later end')
+    if (notAfter <= notBefore) return refuse('invalid', `${end}: a grant ends after it begins`)
+    if (notAfter - now > longestGrant)
+      return refuse('invalid', `${end}: a grant ends a year from now at the latest`)
 
     const user = await findUser(tx.db, tx.guard, input.user, 'update')
-    if (user === undefined) return refuse('not_found', 'there is no such user')
+    if (user === undefined) return notFound('user', input.user)
     if (user.state === 'disabled')
       return refuse('conflict', `${user.name} is disabled`, 'enable the user first')
     if (user.roles.includes('auditor'))
@@ -68,8 +71,7 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
       if (!code.ok) return code
     }
     const account = await findAccount(tx.db, tx.guard, input.account)
-    if (account === undefined)
-      return refuse('not_found', 'there is no such account', 'accounts are named target/login')
+    if (account === undefined) return notFound('account', input.account)
 
     const row = await insertGuarded(tx, 'access_grant', {
       id: newId('grt', now),
@@ -127,12 +129,12 @@ export const grantList: Handler<'grant.list'> = async (call, input) => {
   }
   if (input.user !== undefined) {
     const user = await findUser(database, guard, input.user)
-    if (user === undefined) return done([])
+    if (user === undefined) return sight.all ? notFound('user', input.user) : done([])
     query = query.where('access_grant.user_id', '=', user.id)
   }
   if (input.account !== undefined) {
     const account = await findAccount(database, guard, input.account)
-    if (account === undefined) return done([])
+    if (account === undefined) return sight.all ? notFound('account', input.account) : done([])
     query = query.where('access_grant.account_id', '=', account.id)
   }
   const rows = await query.execute()
@@ -148,11 +150,11 @@ export const grantRevoke: Handler<'grant.revoke'> = async (call, { grant: id }) 
       'access_grant',
       await tx.db.selectFrom('access_grant').selectAll().where('id', '=', id).forUpdate().executeTakeFirst(),
     )
-    if (grant === undefined) return refuse('not_found', 'there is no such grant')
+    if (grant === undefined) return notFound('grant', id)
     if (grant.revoked_at !== null) return refuse('conflict', 'this grant was revoked before')
     const user = await findUser(tx.db, tx.guard, grant.user_id)
     const account = await readAccount(tx.db, tx.guard, grant.account_id)
-    if (user === undefined || account === undefined) return refuse('not_found', 'there is no such grant')
+    if (user === undefined || account === undefined) return notFound('grant', id)
     const after = await updateGuarded(tx, 'access_grant', grant, { revoked_at: tx.now })
     await tx.audit({
       kind: 'grant.revoked',

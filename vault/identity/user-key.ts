@@ -1,6 +1,7 @@
 import type { UserKeyView } from '../contract.ts'
 import { newId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { checked, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
@@ -21,8 +22,6 @@ function viewKey(row: Row<'user_key'>): UserKeyView {
   }
 }
 
-const noUser = refuse('not_found', 'there is no such user')
-
 /** Registers a key. A person gives a fresh code: a key outlives the login that registers it. */
 export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: reference, publicKey, totpCode }) => {
   const parsed = parsePublicKeyLine(publicKey)
@@ -33,7 +32,7 @@ export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: referenc
     const code = await takeCodeOfPerson(tx, call, totpCode)
     if (!code.ok) return code
     const user = await findUser(tx.db, tx.guard, reference, 'update')
-    if (user === undefined) return noUser
+    if (user === undefined) return notFound('user', reference)
     const known = await tx.db
       .selectFrom('user_key')
       .select(['user_id', 'fingerprint'])
@@ -71,7 +70,7 @@ export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: referenc
 export const userKeyList: Handler<'user.key.list'> = async ({ world }, { user: reference }) => {
   const { database, guard } = world.vault
   const user = await findUser(database, guard, reference)
-  if (user === undefined) return noUser
+  if (user === undefined) return notFound('user', reference)
   const rows = await database
     .selectFrom('user_key')
     .selectAll()
@@ -85,7 +84,7 @@ export const userKeyList: Handler<'user.key.list'> = async ({ world }, { user: r
 export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: reference, key }) =>
   transact(call.world, async (tx) => {
     const user = await findUser(tx.db, tx.guard, reference)
-    if (user === undefined) return noUser
+    if (user === undefined) return notFound('user', reference)
     const row = checkedOne(
       tx.guard,
       'user_key',
@@ -97,7 +96,8 @@ export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: re
         .forUpdate()
         .executeTakeFirst(),
     )
-    if (row === undefined) return refuse('not_found', `${user.name} has no such key`)
+    if (row === undefined)
+      return refuse('not_found', `${user.name} has no such key`, `see: tagout user key list ${user.name}`)
     await deleteGuarded(tx, 'user_key', row)
     await tx.audit({
       kind: 'user.key-removed',

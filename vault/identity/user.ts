@@ -3,6 +3,7 @@ import type { Enrolment, Role, UserView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { isId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { permissionsFault, rolesFault } from '../policy/roles.ts'
 import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
@@ -58,7 +59,7 @@ export async function showUser(db: Db, row: Row<'app_user'>): Promise<UserView> 
   return viewUser(row, keys)
 }
 
-const noUser = (reference: string) => refuse('not_found', `there is no user ${reference.slice(0, 63)}`)
+const noUser = (reference: string) => notFound('user', reference)
 
 /** Adds a user without anything to log in with, and the row's enrolment link. */
 export async function addUser(

@@ -3,6 +3,7 @@ import type { SafeView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { isId, newId, type SafeId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { permissionsFault } from '../policy/roles.ts'
 import {
   type Checker,
@@ -117,9 +118,9 @@ export const safeList: Handler<'safe.list'> = async (call) => {
 export const safeMemberSet: Handler<'safe.member.set'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const safe = await findSafe(tx.db, tx.guard, input.safe)
-    if (safe === undefined) return refuse('not_found', 'there is no such safe')
+    if (safe === undefined) return notFound('safe', input.safe)
     const user = await findUser(tx.db, tx.guard, input.user, 'update')
-    if (user === undefined) return refuse('not_found', 'there is no such user')
+    if (user === undefined) return notFound('user', input.user)
     const fault = permissionsFault(user.roles, input.permissions)
     if (fault !== undefined) return refuse('conflict', `permissions: ${fault}`)
     const before = checkedOne(

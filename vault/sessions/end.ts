@@ -5,6 +5,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
+import { notFound } from '../not-found.ts'
 import { by, type Handler, type World } from '../world.ts'
 
 type Ending = {
@@ -127,7 +128,7 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
       .where('id', '=', input.session)
       .executeTakeFirst()
     return row === undefined
-      ? refuse('not_found', 'there is no such session')
+      ? notFound('session', input.session)
       : refuse('conflict', 'this session has ended')
   }
   const reason = input.reason ?? ''

@@ -1,6 +1,7 @@
 import type { RecordingView, SessionView } from '../contract.ts'
 import { isId, type RecordingId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
+import { done } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import type { Call, Handler, World } from '../world.ts'
@@ -87,7 +88,7 @@ export const sessionShow: Handler<'session.show'> = async ({ world }, { session 
     .selectAll()
     .where('id', '=', session)
     .executeTakeFirst()
-  return row === undefined ? refuse('not_found', 'there is no such session') : done(viewSession(row))
+  return row === undefined ? notFound('session', session) : done(viewSession(row))
 }
 
 export const recordingList: Handler<'recording.list'> = async (call: Call, input) => {
@@ -110,5 +111,5 @@ export const recordingList: Handler<'recording.list'> = async (call: Call, input
 
 export const recordingShow: Handler<'recording.show'> = async ({ world }, { recording }) => {
   const row = isId('rec', recording) ? await findRecording(world, recording) : undefined
-  return row === undefined ? refuse('not_found', 'there is no such recording') : done(viewRecording(row))
+  return row === undefined ? notFound('recording', recording) : done(viewRecording(row))
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Fault } from '../kernel/fault.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { HostKeySeen } from '../contract.ts'
+import { notFound } from '../not-found.ts'
 import { by, type Handler, type World } from '../world.ts'
 import { findTarget, isFingerprint } from './target.ts'
 
@@ -21,7 +22,7 @@ const seenShape = z.array(
 export const targetScan: Handler<'target.scan'> = async (call, { target: reference }) => {
   const { world } = call
   const target = await findTarget(world.vault.database, world.vault.guard, reference)
-  if (target === undefined) return refuse('not_found', 'there is no such target')
+  if (target === undefined) return notFound('target', reference)
   const seen = await fetchKeys(world, target)
   if (!seen.ok) return seen
   world.scans.put(target.id, seen.value)

@@ -3,13 +3,13 @@ import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
 import { newId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { checked, insertGuarded, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { findTarget, isFingerprint, pinsOf, showTarget, showTargets, writePins } from './target.ts'
 
-const noTarget = refuse('not_found', 'there is no such target')
 const badFingerprint = 'not a fingerprint of the form SHA256:…'
 
 export const targetAdd: Handler<'target.add'> = async (call, input) => {
@@ -19,8 +19,7 @@ export const targetAdd: Handler<'target.add'> = async (call, input) => {
   if (pin !== undefined && !isFingerprint(pin)) return refuse('invalid', `pin: ${badFingerprint}`)
   return transact(call.world, async (tx) => {
     const safe = await findSafe(tx.db, tx.guard, input.safe)
-    if (safe === undefined)
-      return refuse('not_found', 'there is no such safe', 'add it first: tagout safe add')
+    if (safe === undefined) return notFound('safe', input.safe)
     if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
       return refuse('conflict', `there is a target ${input.name} already`, 'choose another name')
     const pins = pin === undefined ? [] : [{ type: '', fingerprint: pin, approvedBy: nameOf(call) }]
@@ -76,7 +75,9 @@ export const targetList: Handler<'target.list'> = async (call) => {
 
 export const targetShow: Handler<'target.show'> = async ({ world }, { target }) => {
   const row = await findTarget(world.vault.database, world.vault.guard, target)
-  return row === undefined ? noTarget : done(await showTarget(world.vault.database, world.vault.guard, row))
+  return row === undefined
+    ? notFound('target', target)
+    : done(await showTarget(world.vault.database, world.vault.guard, row))
 }
 
 /** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
@@ -85,7 +86,7 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
   if (!address.ok) return address
   return transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, input.target, 'update')
-    if (row === undefined) return noTarget
+    if (row === undefined) return notFound('target', input.target)
     const before = formatAddress(row)
     const after = await updateGuarded(tx, 'target', row, { ...address.value })
     call.world.scans.take(row.id)
@@ -106,7 +107,7 @@ export const targetPin: Handler<'target.pin'> = async (call, { target: reference
   if (!isFingerprint(fingerprint)) return refuse('invalid', `fingerprint: ${badFingerprint}`)
   return transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, reference, 'update')
-    if (row === undefined) return noTarget
+    if (row === undefined) return notFound('target', reference)
     const seen = call.world.scans.get(row.id)?.find((key) => key.fingerprint === fingerprint)
     const known = pinsOf(row).find((pin) => pin.fingerprint === fingerprint)
     const type =
@@ -133,7 +134,7 @@ export const targetPin: Handler<'target.pin'> = async (call, { target: reference
 export const targetRemove: Handler<'target.remove'> = async (call, { target: reference }) =>
   transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, reference, 'update')
-    if (row === undefined) return noTarget
+    if (row === undefined) return notFound('target', reference)
     const account = await tx.db
       .selectFrom('account')
       .select('login')

@@ -81,6 +81,58 @@ test('one thing that is forbidden reads like one that does not exist', async () 
   expect(forbidden).toEqual(unknown)
 })
 
+const somewhere = { account: 'press-3/engineer', actions: ['shell'], forSeconds: 60 } as const
+test.each([
+  ['grant.add', { ...somewhere, user: 'nobody' }, 'there is no user nobody', 'see: tagout user list'],
+  [
+    'grant.add',
+    { ...somewhere, user: 'ann', account: 'press-9/x' },
+    'there is no account press-9/x',
+    'see: tagout account list; accounts are named target/login',
+  ],
+  ['grant.list', { user: 'nobody' }, 'there is no user nobody', 'see: tagout user list'],
+  ['target.show', { target: 'the press' }, 'there is no target "the press"', 'see: tagout target list'],
+  ['user.key.list', { user: 'nobody' }, 'there is no user nobody', 'see: tagout user list'],
+  [
+    'safe.member.set',
+    { safe: 'line-9', user: 'ann', permissions: ['use'] },
+    'there is no safe line-9',
+    'see: tagout safe list',
+  ],
+  [
+    'account.bind',
+    { account: 'press-3/engineer', target: 'x' },
+    'there is no target x',
+    'see: tagout target list',
+  ],
+] as const)(
+  'the administrator is told what is not there by its name, and where to look: %s %j',
+  async (verb, input, message, next) => {
+    expect(refusalOf(await vault.admin.call(verb, input as never))).toEqual({
+      code: 'not_found',
+      message,
+      next,
+    })
+  },
+)
+
+test('who may not bind to a machine does not learn whether it exists', async () => {
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'mia', permissions: ['manage'] })
+  const bind = async (target: string) =>
+    refusalOf(await api.call('account.bind', { account: 'press-3/engineer', target }, mia.token))
+  expect(await bind('saw-1')).toEqual(await bind('nothing'))
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'mia', permissions: [] })
+})
+
+test('a bound that was passed is said in words', async () => {
+  const said = async (more: object) =>
+    refusalOf(await vault.admin.call('grant.add', { ...somewhere, user: 'ann', ...more } as never)).message
+  expect(await said({ forSeconds: 400 * 86_400 })).toBe('forSeconds: a year at most')
+  expect(await said({ reason: 'x'.repeat(501) })).toBe('reason: its length is 500 at most')
+  expect(await said({ actions: [] })).toBe('actions: this is empty')
+  expect(await said({ actions: undefined })).toBe('actions: this is missing')
+})
+
 test('who manages a safe looks after its targets and accounts, and no other’s', async () => {
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'mia', permissions: ['manage'] })
   const add = { name: 'press-9', address: 'ssh://192.0.2.9', pin: somePin }

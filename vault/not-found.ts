@@ -1,0 +1,22 @@
+import { type Outcome, refuse } from './kernel/outcome.ts'
+
+const listedBy = {
+  user: 'tagout user list',
+  safe: 'tagout safe list',
+  target: 'tagout target list',
+  account: 'tagout account list; accounts are named target/login',
+  grant: 'tagout grant list',
+  session: 'tagout session list',
+  recording: 'tagout recording list',
+} as const
+
+/**
+ * What to say of a thing that is not there: its name as it was given, and where the names are.
+ *
+ * SECURITY: only to who may know what exists; `decide` has let nobody else come this far.
+ */
+export function notFound(noun: keyof typeof listedBy, reference: string): Outcome<never> {
+  const name = reference.length > 80 ? `${reference.slice(0, 80)}…` : reference
+  const shown = /^[\p{L}\p{N}_.\-/:…]+$/u.test(name) ? name : JSON.stringify(name)
+  return refuse('not_found', `there is no ${noun} ${shown}`, `see: ${listedBy[noun]}`)
+}
