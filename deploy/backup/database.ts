@@ -26,7 +26,7 @@ export function ownerDatabaseUrl(dataDir: string, env: Readonly<Record<string, s
 
 /** Lays out a new data folder and gives it an empty database, as the first start would. */
 export const openRestoreDatabase: RestorePorts['open'] = async (given) => {
-  const dataDir = openDataFolder(given, undefined)
+  const { path: dataDir } = openDataFolder(given, undefined)
   const owners = findOwners()
   layOut(dataDir, owners)
   const secrets = readSecrets(dataDir)

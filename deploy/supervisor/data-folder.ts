@@ -10,9 +10,11 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
   writeSync,
 } from 'node:fs'
@@ -40,34 +42,95 @@ export function findOwners(): Owners {
 const longestSocket = '/postgres/socket/.s.PGSQL.5432'.length
 const longestPath = 107
 
+/** A data folder that is to be started on. */
+export type DataFolder = {
+  /** Where the data really lie. */
+  readonly path: string
+  /** Takes away again what opening made, for a start that is refused. What has something in it stays. */
+  readonly takeBack: () => void
+}
+
 /**
  * Finds the real data folder of `given`, making it where it is missing. As root, below a folder that others cannot
  * enter (a clone under /root), the data lie under /var/lib/tagout and `given` becomes a link to them.
  */
-export function openDataFolder(given: string, fallback: string | undefined): string {
+export function openDataFolder(given: string, fallback: string | undefined): DataFolder {
   const path = resolve(given)
-  const barrier = isRoot() ? barrierOnTheWayTo(path) : undefined
-  if (barrier !== undefined && !leadsOut(path)) {
-    if (existsSync(path)) {
-      if (!lstatSync(path).isDirectory() || readdirSync(path).length > 0)
-        throw new Fault(
-          'configuration',
-          `${path} lies below ${barrier}, which the planes' users cannot enter, and is not empty: give --data a folder under /var/lib/tagout`,
-        )
-      rmdirSync(path)
-    }
-    const real = fallback ?? join(systemHome, 'instances', randomBytes(4).toString('hex'))
-    mkdirSync(real, { recursive: true })
-    mkdirSync(dirname(path), { recursive: true })
-    symlinkSync(real, path)
-  } else {
-    // Before anything is made: a refusal leaves nothing behind.
-    if (!existsSync(path)) requireShort(path)
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+  refuseDanglingLink(path)
+  const undo: (() => void)[] = []
+  const takeBack = () => {
+    for (const step of undo.splice(0).reverse()) step()
   }
-  const real = realpathSync(path)
-  requireShort(real)
-  return real
+  try {
+    const target = existsSync(path) ? realpathSync(path) : path
+    // The folder itself is opened to the planes by `layOut`; what lies above it is not ours to change.
+    const barrier = isRoot() ? barrierOnTheWayTo(dirname(target)) : undefined
+    if (barrier === undefined) {
+      // Before anything is made: a refusal leaves nothing behind.
+      requireShort(target)
+      makeFolder(path, undo)
+    } else {
+      const real = fallback ?? join(systemHome, 'instances', randomBytes(4).toString('hex'))
+      requireShort(real)
+      if (existsSync(path)) takeEmptyAway(path, barrier, undo)
+      makeFolder(real, undo)
+      makeFolder(dirname(path), undo)
+      symlinkSync(real, path)
+      undo.push(() => rmSync(path, { force: true }))
+    }
+    const real = realpathSync(path)
+    requireShort(real)
+    requireOwn(real)
+    return { path: real, takeBack }
+  } catch (error) {
+    takeBack()
+    throw error
+  }
+}
+
+function refuseDanglingLink(path: string): void {
+  if (existsSync(path) || lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return
+  throw new Fault(
+    'configuration',
+    `${path} is a link to ${readlinkSync(path)}, which is not there: remove the link, or give another --data`,
+  )
+}
+
+/** Makes a folder and the parents that it lacks. Others may pass through the parents, whatever the umask says. */
+function makeFolder(path: string, undo: (() => void)[]): void {
+  const missing: string[] = []
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at)
+  for (const folder of missing) {
+    const mode = folder === path ? 0o700 : 0o755
+    mkdirSync(folder, { mode })
+    if (isRoot()) chmodSync(folder, mode)
+    undo.push(() => removeEmpty(folder))
+  }
+}
+
+/** Makes room for a link where an empty folder lies. */
+function takeEmptyAway(path: string, barrier: string, undo: (() => void)[]): void {
+  const { mode, uid, gid } = lstatSync(path)
+  if (!lstatSync(path).isDirectory() || readdirSync(path).length > 0)
+    throw new Fault(
+      'configuration',
+      `${path} lies below ${barrier}, which the planes' users cannot enter, and is not empty: give --data a folder under /var/lib/tagout`,
+    )
+  rmdirSync(path)
+  undo.push(() => {
+    mkdirSync(path)
+    chmodSync(path, mode)
+    lchownSync(path, uid, gid)
+  })
+}
+
+/** Removes a folder with nothing in it; another stays. */
+export function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Something was put into it, or it is gone.
+  }
 }
 
 function requireShort(path: string): void {
@@ -78,12 +141,17 @@ function requireShort(path: string): void {
     )
 }
 
-function leadsOut(path: string): boolean {
-  try {
-    return lstatSync(path).isSymbolicLink() && barrierOnTheWayTo(realpathSync(path)) === undefined
-  } catch {
-    return false
-  }
+/** Root that started on somebody's data would give half of them away, and the planes could read neither half. */
+function requireOwn(path: string): void {
+  const owner = lstatSync(join(path, 'supervisor'), { throwIfNoEntry: false })?.uid
+  const own = process.getuid?.()
+  if (owner === undefined || own === undefined || owner === own) return
+  throw new Fault(
+    'configuration',
+    owner === 0
+      ? `the installation in ${path} belongs to root: start it as root, or give another --data`
+      : `the installation in ${path} belongs to user ${owner}: start it as that user; to move it, backup create as that user and backup restore as the new one`,
+  )
 }
 
 /** Lays out the data folder, and puts right what of its modes and owners has changed. */

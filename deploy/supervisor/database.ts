@@ -69,8 +69,8 @@ export async function startEmbeddedDatabase(
   }
 }
 
-/** Uses the server of DATABASE_URL, whose role must be able to make roles and own the database. */
-export async function useGivenDatabase(url: string, secrets: InstallationSecrets): Promise<Database> {
+/** Asks the server of DATABASE_URL, whose role must be able to make roles and own the database. Changes nothing. */
+export async function requireGivenDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 })
   client.on('error', () => undefined)
   try {
@@ -96,6 +96,10 @@ export async function useGivenDatabase(url: string, secrets: InstallationSecrets
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+/** The server of DATABASE_URL as an installation's database. */
+export function useGivenDatabase(url: string, secrets: InstallationSecrets): Database {
   return {
     ownerUrl: url,
     planeUrl: (plane) => {

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Enrolment, VaultStatus } from '../../vault/contract.ts'
 import { connectAdmin, Fault, type Outcome, type VaultClient } from '../../vault/index.ts'
 import type { Secret } from '../../vault/kernel/secret.ts'
@@ -90,18 +90,33 @@ async function initialise(
   return made.firstAdmin
 }
 
+/** Finds out before a first start makes anything whether its recovery key could be written where it is wanted. */
+export function requirePlaceOfRecoveryKey(dataDir: string, choice: SealChoice): void {
+  if (choice.recoveryOut === undefined || existsSync(join(dataDir, 'supervisor', 'secrets.json'))) return
+  const path = resolve(choice.recoveryOut)
+  if (existsSync(path)) throw noPlace(path, 'EEXIST')
+  try {
+    accessSync(dirname(path), constants.W_OK)
+  } catch (error) {
+    throw noPlace(path, (error as NodeJS.ErrnoException).code)
+  }
+}
+
 async function newFile(path: string) {
   try {
     return await open(path, 'wx', 0o600)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    throw new Fault(
-      'configuration',
-      code === 'EEXIST'
-        ? `--recovery-out names ${path}, which exists: give the path of a new file`
-        : `--recovery-out names ${path}, which cannot be written (${code}): give another path`,
-    )
+    throw noPlace(path, (error as NodeJS.ErrnoException).code)
   }
+}
+
+function noPlace(path: string, code: string | undefined): Fault {
+  return new Fault(
+    'configuration',
+    code === 'EEXIST'
+      ? `--recovery-out names ${path}, which exists: give the path of a new file`
+      : `--recovery-out names ${path}, which cannot be written (${code}): give another path`,
+  )
 }
 
 async function chooseProvider(dataDir: string, choice: SealChoice, say: (line: string) => void) {

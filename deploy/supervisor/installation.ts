@@ -3,13 +3,20 @@ import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { planes } from '../../vault/plane.ts'
 import { examine } from '../doctor/examine.ts'
-import { provideCertificate } from '../tls/certificate.ts'
+import { doubtOfGiven, provideCertificate, readGiven } from '../tls/certificate.ts'
 import { type Announcement, writeReadyFile } from './announcement.ts'
 import { findApplication } from './application.ts'
 import type { Ready } from './child.ts'
-import { findOwners, layOut, openDataFolder } from './data-folder.ts'
-import { type Database, prepareDatabase, startEmbeddedDatabase, useGivenDatabase } from './database.ts'
-import { openVaultAtStart, type SealChoice, unsealByItself } from './first-run.ts'
+import { findOwners, layOut, openDataFolder, removeEmpty } from './data-folder.ts'
+import {
+  type Database,
+  prepareDatabase,
+  requireGivenDatabase,
+  startEmbeddedDatabase,
+  useGivenDatabase,
+} from './database.ts'
+import { openVaultAtStart, requirePlaceOfRecoveryKey, type SealChoice, unsealByItself } from './first-run.ts'
+import { requirePlaneSettings, unreadVariables } from './known-settings.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
 import { takeLock } from './lock.ts'
 import { readSecrets, writePlaneFiles } from './plane-files.ts'
@@ -47,13 +54,29 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const { say } = options
   const step = () => options.signal.throwIfAborted()
 
-  const dataDir = openDataFolder(options.data, options.fallback)
+  const folder = openDataFolder(options.data, options.fallback)
+  const dataDir = folder.path
+  let begun = false
+  stack.defer(() => {
+    if (!begun) folder.takeBack()
+  })
   const settings = readSettings(dataDir, options.flags, options.env)
+  requirePlaneSettings({ ...planeEnvironment(options.env, settings), TAGOUT_DATA: dataDir })
+  for (const sentence of unreadVariables(options.env)) say(sentence)
+  requirePlaceOfRecoveryKey(dataDir, options.seal)
+  if (settings.certificate !== undefined && !settings.http.plain) readGiven(settings.certificate)
+  stack.defer(() => {
+    if (!begun) removeEmpty(join(dataDir, 'supervisor'))
+  })
   mkdirSync(join(dataDir, 'supervisor'), { recursive: true, mode: 0o700 })
   const lock = stack.use(await takeLock(join(dataDir, 'supervisor'), dataDir))
   stack.defer(() => rmSync(join(dataDir, 'ready.json'), { force: true }))
   step()
   await requireFreePorts(settings)
+  if (settings.databaseUrl !== undefined) await requireGivenDatabase(settings.databaseUrl)
+  step()
+  // INVARIANT: up to here nothing is made that a refused start does not take back; from here on the folder is in use.
+  begun = true
   const owners = findOwners()
   layOut(dataDir, owners)
   clearSockets(join(dataDir, 'run'))
@@ -78,7 +101,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   database.present =
     settings.databaseUrl === undefined
       ? await startEmbeddedDatabase(dataDir, owners.postgres, secrets, { say, onChange: note })
-      : await useGivenDatabase(settings.databaseUrl, secrets)
+      : useGivenDatabase(settings.databaseUrl, secrets)
   const { stop, planeUrl } = database.present
   stack.defer(stop)
   note()
@@ -87,6 +110,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   writePlaneFiles(dataDir, owners, secrets, planeUrl)
   const tls = await provideCertificate(dataDir, settings, owners.api, new Date())
   if (tls.changed !== undefined) say(tls.changed)
+  sayDoubt(settings, say)
 
   const application = findApplication(say)
   const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
@@ -196,6 +220,7 @@ function renewDaily(
 ): Disposable {
   const look = async () => {
     const { changed } = await provideCertificate(dataDir, settings, owner, new Date())
+    sayDoubt(settings, say)
     if (changed === undefined) return
     say(`${changed}; starting the api again with it`)
     await api.startAgain()
@@ -205,4 +230,9 @@ function renewDaily(
   }, 24 * 3_600_000)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+function sayDoubt({ certificate, http }: Settings, say: (line: string) => void): void {
+  const doubt = certificate === undefined || http.plain ? undefined : doubtOfGiven(certificate, new Date())
+  if (doubt !== undefined) say(doubt)
 }

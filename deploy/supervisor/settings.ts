@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../vault/kernel/fault.ts'
+import { requireKnownMembers } from './known-settings.ts'
 
 /** What is given on the command line; it wins over the environment, which wins over `tagout.json`. */
 export type Flags = {
@@ -18,12 +19,16 @@ export type Settings = {
   readonly ssh: { readonly host: string; readonly port: number }
   readonly workers: number
   /** A certificate of the site's own; otherwise the installation's CA makes one. */
-  readonly certificate: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly certificate: GivenCertificate | undefined
   /** More names and addresses for the certificate that is made. */
   readonly names: readonly string[]
   /** The owner's URL of a PostgreSQL server of the site; otherwise the embedded one runs. */
   readonly databaseUrl: string | undefined
 }
+
+/** A file that a person gave, and where they gave it. */
+export type GivenFile = { readonly path: string; readonly named: string }
+export type GivenCertificate = { readonly cert: GivenFile; readonly key: GivenFile }
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const file = z.looseObject({
@@ -55,9 +60,20 @@ export function readSettings(dataDir: string, flags: Flags, env: NodeJS.ProcessE
       `${where} is ${JSON.stringify(given)}: give a number from ${least} to ${most}`,
     )
   }
-  const certFile = env['TAGOUT_HTTP_TLS_CERT'] || stored.http?.tls?.certFile
-  const keyFile = env['TAGOUT_HTTP_TLS_KEY'] || stored.http?.tls?.keyFile
-  if ((certFile === undefined) !== (keyFile === undefined))
+  // A path in the file is seen from the folder that the file lies in, as the api sees it.
+  const given = (variable: string, member: 'certFile' | 'keyFile'): GivenFile | undefined => {
+    const text = env[variable]
+    const inFile = stored.http?.tls?.[member]
+    if (text) return { path: resolve(text), named: variable }
+    if (inFile === undefined) return undefined
+    return {
+      path: resolve(dataDir, inFile),
+      named: `http.tls.${member} in ${join(dataDir, 'tagout.json')}`,
+    }
+  }
+  const cert = given('TAGOUT_HTTP_TLS_CERT', 'certFile')
+  const key = given('TAGOUT_HTTP_TLS_KEY', 'keyFile')
+  if ((cert === undefined) !== (key === undefined))
     throw new Fault(
       'configuration',
       'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY go together: give both, or neither',
@@ -74,7 +90,7 @@ export function readSettings(dataDir: string, flags: Flags, env: NodeJS.ProcessE
     },
     workers:
       number(flags.workers, '--workers', 'TAGOUT_RECORDER_WORKERS', 64, 1) ?? stored.recorder?.workers ?? 2,
-    certificate: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+    certificate: cert === undefined || key === undefined ? undefined : { cert, key },
     names: stored.http?.names ?? [],
     databaseUrl: readDatabaseUrl(env['DATABASE_URL']),
   }
@@ -125,6 +141,7 @@ function readFile(path: string): z.infer<typeof file> {
   } catch {
     throw new Fault('configuration', `${path} is not JSON: correct it, or remove it to use the defaults`)
   }
+  requireKnownMembers(json, path)
   const parsed = file.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { writeFor } from '../supervisor/data-folder.ts'
 import { holdFolder, readPlaneFile } from '../supervisor/plane-folder.ts'
-import type { Settings } from '../supervisor/settings.ts'
+import type { GivenCertificate, GivenFile, Settings } from '../supervisor/settings.ts'
 import type { RunAs } from '../supervisor/system-user.ts'
 import { issueServerCertificate, type KeyedCertificate, makeAuthority, whyRenew } from './authority.ts'
 
@@ -35,11 +35,13 @@ export async function provideCertificate(
   if (settings.certificate !== undefined) {
     const given = readGiven(settings.certificate)
     const files = { certFile: join(folder, 'given.crt'), keyFile: join(folder, 'given.key') }
-    writeFor(api, held.at('given.crt'), given.certificate, 0o644)
+    const before = readPlaneFile(held.at('given.crt'))
+    const isNew = before !== given.certificate || readPlaneFile(held.at('given.key')) !== given.privateKey
     writeFor(api, held.at('given.key'), given.privateKey, 0o600)
+    writeFor(api, held.at('given.crt'), given.certificate, 0o644)
     return {
       variables: { TAGOUT_HTTP_TLS_CERT: files.certFile, TAGOUT_HTTP_TLS_KEY: files.keyFile },
-      changed: undefined,
+      changed: isNew ? `took the certificate of ${settings.certificate.cert.named}` : undefined,
     }
   }
   const authority = await ownAuthority(dataDir, now)
@@ -92,33 +94,49 @@ function namesOf(settings: Settings): readonly string[] {
   return [...new Set([...names, ...(everywhere ? addresses : [host])])]
 }
 
-function readGiven(files: { readonly certFile: string; readonly keyFile: string }): KeyedCertificate {
-  const read = (path: string, variable: string) => {
+/** Reads a site's own certificate and key. Throws `Fault('configuration')` where they cannot be served with. */
+export function readGiven(given: GivenCertificate): KeyedCertificate {
+  const read = ({ path, named }: GivenFile) => {
     try {
       return readFileSync(path, 'utf8')
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
       throw new Fault(
         'configuration',
-        `${variable} names ${path}, which cannot be read (${code}): correct the path or its mode`,
+        `${named} names ${path}, which cannot be read (${code}): correct the path or its mode`,
       )
     }
   }
-  const certificate = read(files.certFile, 'TAGOUT_HTTP_TLS_CERT')
-  const privateKey = read(files.keyFile, 'TAGOUT_HTTP_TLS_KEY')
-  let fits: boolean
-  try {
-    fits = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))
-  } catch {
-    throw new Fault(
-      'configuration',
-      'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY name no PEM certificate and unencrypted PEM key: give both in PEM',
-    )
+  const certificate = read(given.cert)
+  const privateKey = read(given.key)
+  const parse = <T>({ path, named }: GivenFile, what: string, make: () => T): T => {
+    try {
+      return make()
+    } catch {
+      throw new Fault('configuration', `${named} names ${path}, which holds no ${what}: give one`)
+    }
   }
-  if (!fits)
+  const leaf = parse(given.cert, 'certificate in PEM', () => new X509Certificate(certificate))
+  const key = parse(given.key, 'unencrypted private key in PEM', () => createPrivateKey(privateKey))
+  if (!leaf.checkPrivateKey(key))
     throw new Fault(
       'configuration',
-      'the key of TAGOUT_HTTP_TLS_KEY is not that of the certificate of TAGOUT_HTTP_TLS_CERT: give the two that belong together',
+      `the key of ${given.key.named} is not that of the certificate of ${given.cert.named}: give the two that belong together`,
     )
   return { certificate, privateKey }
+}
+
+/**
+ * Says what browsers will hold against a site's own certificate, or nothing. It is served all the same: an expired one
+ * must not keep people from the machines.
+ */
+export function doubtOfGiven(given: GivenCertificate, now: Date): string | undefined {
+  const { validFromDate, validToDate } = new X509Certificate(readFileSync(given.cert.path, 'utf8'))
+  const day = (date: Date) => date.toISOString().slice(0, 10)
+  const where = `the certificate of ${given.cert.named}`
+  if (validToDate <= now)
+    return `${where} expired on ${day(validToDate)}, and browsers refuse it: renew it and start again`
+  if (validFromDate > now)
+    return `${where} is not valid before ${day(validFromDate)}: check the clock, or give the present one`
+  return undefined
 }

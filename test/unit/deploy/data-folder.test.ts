@@ -54,10 +54,42 @@ test.runIf(isRoot())('for root an empty folder there becomes a link to where the
   const elsewhere = join(folder, 'elsewhere')
   mkdirSync(path, { recursive: true })
   chmodSync(join(folder, 'closed'), 0o700)
-  expect(openDataFolder(path, elsewhere)).toBe(elsewhere)
+  expect(openDataFolder(path, elsewhere).path).toBe(elsewhere)
   expect(lstatSync(path).isSymbolicLink()).toBe(true)
   // The second start takes the same way.
-  expect(openDataFolder(path, join(folder, 'other'))).toBe(elsewhere)
+  expect(openDataFolder(path, join(folder, 'other')).path).toBe(elsewhere)
+})
+
+test.runIf(isRoot())('parents that are missing are made so that the planes can go through them', () => {
+  const before = process.umask(0o077)
+  const opened = openDataFolder(join(folder, 'new', 'parents', 'd'), undefined)
+  process.umask(before)
+  expect(opened.path).toBe(join(folder, 'new', 'parents', 'd'))
+  expect(barrierOnTheWayTo(join(folder, 'new', 'parents'))).toBeUndefined()
+})
+
+test.runIf(isRoot())('a closed folder that can be opened to the planes is not moved elsewhere', () => {
+  const path = join(folder, 'own')
+  mkdirSync(path, { mode: 0o700 })
+  expect(openDataFolder(path, join(folder, 'other')).path).toBe(path)
+})
+
+test('a link that leads nowhere is not written through', () => {
+  const path = join(folder, 'dangling')
+  symlinkSync(join(folder, 'gone'), path)
+  expect(() => openDataFolder(path, undefined)).toThrow(
+    `${path} is a link to ${join(folder, 'gone')}, which is not there: remove the link, or give another --data`,
+  )
+})
+
+test('what was made for a start is taken back, except where something was put into it', () => {
+  const path = join(folder, 'back', 'and', 'forth')
+  openDataFolder(path, undefined).takeBack()
+  expect(existsSync(join(folder, 'back'))).toBe(false)
+  const used = openDataFolder(path, undefined)
+  writeFileSync(join(folder, 'back', 'file'), '')
+  used.takeBack()
+  expect([existsSync(path), existsSync(join(folder, 'back', 'file'))]).toEqual([false, true])
 })
 
 test('a file is replaced whole: a link in its place is not followed, and its mode is the one asked for', () => {
