@@ -181,6 +181,9 @@ function describe(user: UserView): string {
     ['name', user.name],
     ['roles', user.roles.join(', ')],
     ['state', user.state],
+    ...(user.state === 'enrolling'
+      ? [['way in', `the link that was made; a new one: tagout user enrol ${user.name}`] as const]
+      : []),
     ['password', user.hasPassword ? 'set' : 'not set'],
     ['second factor', user.hasTotp ? 'set' : 'not set'],
     ['keys', String(user.keys)],

@@ -20,11 +20,26 @@ import { showUser } from './user.ts'
 export const firstLinkLife = 15 * 60_000
 export const linkLife = 24 * 3600_000
 
+type Open = { readonly enrolment: Row<'enrolment'>; readonly user: Row<'app_user'> }
+
 const noLink = refuse(
   'unauthenticated',
-  'this link has been used, has run out or never was',
-  'ask an administrator for a new one: tagout user enrol',
+  'there is no such link',
+  'open the whole link that you were given, or ask an administrator for a new one: tagout user enrol NAME',
 )
+
+/** What the holder of a link that was once good is told: nobody guesses one. */
+function overLink(enrolment: Row<'enrolment'>, user: string): Outcome<never> {
+  const anew = `ask an administrator for a new one: Users in the console, or tagout user enrol ${user}`
+  if (enrolment.used_at !== null)
+    return refuse(
+      'conflict',
+      'this link was used, or a newer one has taken its place',
+      `sign in, if it was you who used it; otherwise say so, and ${anew}`,
+    )
+  const until = enrolment.expires_at.toISOString().slice(0, 16).replace('T', ' ')
+  return refuse('expired', `this link was good until ${until} UTC, and has expired`, anew)
+}
 
 /** Makes a one-time link for a user; an earlier one of theirs is good no longer. */
 export async function issueEnrolment(
@@ -78,18 +93,19 @@ async function findEnrolment(
   checker: World['vault']['guard'] | Tx['guard'],
   token: string,
   lock: boolean,
-): Promise<{ readonly enrolment: Row<'enrolment'>; readonly user: Row<'app_user'> } | undefined> {
+): Promise<Outcome<Open>> {
   const query = db.selectFrom('enrolment').selectAll().where('token_hash', '=', tokenHash(world, token))
   const enrolment = checkedOne(
     checker,
     'enrolment',
     await (lock ? query.forUpdate() : query).executeTakeFirst(),
   )
-  const now = world.vault.clock()
-  if (enrolment === undefined || enrolment.used_at !== null || enrolment.expires_at <= now) return undefined
+  if (enrolment === undefined) return noLink
   const users = db.selectFrom('app_user').selectAll().where('id', '=', enrolment.user_id)
   const user = checkedOne(checker, 'app_user', await (lock ? users.forUpdate() : users).executeTakeFirst())
-  return user === undefined || user.state === 'disabled' ? undefined : { enrolment, user }
+  if (user === undefined || user.state === 'disabled') return noLink
+  const isOver = enrolment.used_at !== null || enrolment.expires_at <= world.vault.clock()
+  return isOver ? overLink(enrolment, user.name) : done({ enrolment, user })
 }
 
 /**
@@ -102,8 +118,8 @@ export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { to
   const asking = Buffer.from(boxKey, 'base64')
   if (asking.length !== 32) return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
   const found = await findEnrolment(world, world.vault.database, world.vault.guard, token, false)
-  if (found === undefined) return noLink
-  const { enrolment, user } = found
+  if (!found.ok) return found
+  const { enrolment, user } = found.value
   const sealed = withTotp(world, user.id, enrolment.totp, (secret) => {
     const shown = { secret: toBase32(secret), uri: totpUri(secret, user.name) }
     using text = Secret.fromText(JSON.stringify(shown))
@@ -120,8 +136,8 @@ export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { to
 export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) => {
   const { world } = call
   const found = await findEnrolment(world, world.vault.database, world.vault.guard, input.token, false)
-  if (found === undefined) return noLink
-  const { name } = found.user
+  if (!found.ok) return found
+  const { name } = found.value.user
   const password = openLoginPassword(world, input.sealedPassword, name)
   if (!password.ok) return password
   const fault = passwordFault(password.value, name)
@@ -130,8 +146,9 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
 
   return transact(world, async (tx) => {
     const again = await findEnrolment(world, tx.db, tx.guard, input.token, true)
-    if (again === undefined) return noLink
-    const step = withTotp(world, again.user.id, again.enrolment.totp, (secret) =>
+    if (!again.ok) return again
+    const { enrolment, user } = again.value
+    const step = withTotp(world, user.id, enrolment.totp, (secret) =>
       matchTotp(secret, input.totpCode, tx.now.getTime(), 0),
     )
     if (step === null)
@@ -140,14 +157,14 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
         'totpCode: the code is not the one of now',
         'check the time of your authenticator and of this server',
       )
-    return finish(tx, call, again, hashed, step, input.source)
+    return finish(tx, call, again.value, hashed, step, input.source)
   })
 }
 
 async function finish(
   tx: Tx,
   call: Call,
-  { enrolment, user }: { readonly enrolment: Row<'enrolment'>; readonly user: Row<'app_user'> },
+  { enrolment, user }: Open,
   hashed: { readonly salt: Buffer; readonly hash: Buffer },
   step: number,
   source: string,

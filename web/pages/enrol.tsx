@@ -83,15 +83,7 @@ export function Enrol() {
               Open the whole link that you were given, or ask for a new one.
             </Note>
           ) : null}
-          {begun === null && error !== null ? (
-            <>
-              <Problem error={error} />
-              <p className="quiet small">
-                Links work once and for a short time. An administrator makes a new one under Users; the
-                machine administrator with <code>tagout user enrol NAME</code>.
-              </p>
-            </>
-          ) : null}
+          {begun === null && error !== null ? <Problem error={error} /> : null}
           {linkToken !== '' && begun === null && error === null ? (
             <Spinner aria-label="Opening the link" />
           ) : null}

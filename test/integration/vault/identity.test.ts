@@ -39,7 +39,7 @@ async function logInAdmin(): Promise<void> {
 test('the first link makes an administrator, once', async () => {
   expect(must(await api.call('login.who', {}, admin.token))).toMatchObject({ name: 'admin', state: 'active' })
   const again = await api.call('enrolment.begin', { token: vault.firstAdminToken, boxKey })
-  expect(refusalOf(again).code).toBe('unauthenticated')
+  expect(refusalOf(again).code).toBe('conflict')
 })
 
 test('a link can be looked at twice, ends after its time, and the newest of a user counts', async () => {
@@ -53,6 +53,39 @@ test('a link can be looked at twice, ends after its time, and the newest of a us
   expect((await api.call('enrolment.begin', { token: enrolment.token, boxKey })).ok).toBe(false)
   vault.advance(24 * 3600_000 + 1)
   expect((await api.call('enrolment.begin', { token: newer.token, boxKey })).ok).toBe(false)
+  await logInAdmin()
+})
+
+test('a link that lets nobody in says why, and what to do', async () => {
+  const { enrolment } = await vault.ask('user.add', { name: 'gale', roles: ['operator'] })
+  const begin = async (token: string) => refusalOf(await api.call('enrolment.begin', { token, boxKey }))
+  expect(await begin('x'.repeat(43))).toMatchObject({
+    code: 'unauthenticated',
+    message: 'there is no such link',
+    next: expect.stringContaining('whole'),
+  })
+  const newer = await vault.ask('user.enrol', { user: 'gale' })
+  expect(await begin(enrolment.token)).toMatchObject({
+    code: 'conflict',
+    message: 'this link was used, or a newer one has taken its place',
+    next: expect.stringContaining('tagout user enrol gale'),
+  })
+  vault.advance(Date.parse(newer.expiresAt) - vault.now().getTime())
+  const expired = {
+    code: 'expired',
+    message: `this link was good until ${newer.expiresAt.slice(0, 16).replace('T', ' ')} UTC, and has expired`,
+    next: expect.stringContaining('tagout user enrol gale'),
+  }
+  expect(await begin(newer.token)).toMatchObject(expired)
+  const finish = {
+    token: newer.token,
+    sealedPassword: await vault.sealLogin('gale', 'a good password 1'),
+    totpCode: '000000',
+    source: '192.0.2.9',
+  }
+  expect(refusalOf(await api.call('enrolment.finish', finish))).toMatchObject(expired)
+  await vault.ask('user.disable', { user: 'gale' })
+  expect((await begin(newer.token)).code).toBe('unauthenticated')
   await logInAdmin()
 })
 
