@@ -15,7 +15,7 @@ export type Asked = { readonly verb: string; readonly input: unknown; readonly t
 export type FakeConsole = AsyncDisposable &
   Listening & {
     readonly asked: Asked[]
-    /** Answers a verb otherwise than from the table of `fakeAnswers`. */
+    /** Answers a verb otherwise than from the table of `fakeAnswers`: with a value, or a refusal. */
     readonly answers: Map<string, (input: never, user: UserView) => unknown>
     /** Tokens that are signed in. */
     readonly tokens: Map<string, UserView>
@@ -64,7 +64,10 @@ export async function startFakeConsole(
     if (verb === 'login.who') return done(user) as never
     if (verb === 'login.end' && token !== undefined) tokens.delete(token)
     const answer = answers.get(verb)
-    if (answer !== undefined) return done(answer(input as never, user)) as never
+    if (answer !== undefined) {
+      const given = answer(input as never, user)
+      return (isRefusal(given) ? given : done(given)) as never
+    }
     if (verb === 'auditor.lists') return done(options.links ?? []) as never
     return done(verb.endsWith('.list') ? [] : null) as never
   }
@@ -85,6 +88,10 @@ export async function startFakeConsole(
   )
   const listening = await listen(app, { host: '127.0.0.1', port: 0, transport: { kind: 'insecurePlain' } })
   return { ...listening, asked, answers, tokens, signIn }
+}
+
+function isRefusal(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && Reflect.get(given, 'ok') === false
 }
 
 function startLogin(

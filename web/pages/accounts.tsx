@@ -220,6 +220,7 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
     >
       <Choice
         label="Target"
+        name="target"
         value={target}
         onChange={setTarget}
         options={[
@@ -230,6 +231,7 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
       />
       <Field
         label="Login name"
+        name="login"
         value={login}
         onChange={setLogin}
         mono

@@ -139,6 +139,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
     >
       <Choice
         label="User"
+        name="user"
         value={user}
         onChange={setUser}
         options={[
@@ -150,6 +151,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
       />
       <Choice
         label="Account"
+        name="account"
         value={account}
         onChange={setAccount}
         options={[
@@ -159,6 +161,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
       />
       <Choice
         label="For"
+        name="forSeconds"
         value={forSeconds}
         onChange={setForSeconds}
         options={spans.map((seconds) => ({ value: String(seconds), label: span(seconds) }))}
@@ -189,6 +192,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
       />
       <Field
         label="Reason"
+        name="reason"
         required={false}
         value={reason}
         onChange={setReason}

@@ -15,6 +15,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { LongField } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Problem } from '../parts/problem.tsx'
+import { TwoStep } from '../parts/two-step.tsx'
 import { When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
@@ -46,18 +47,17 @@ export function KeyList({ user }: { readonly user: string }) {
                     </div>
                   </DataListCell>,
                   <DataListCell key="remove" isFilled={false} alignRight>
-                    <Button
-                      variant="link"
-                      isDanger
-                      size="sm"
-                      aria-label={`Remove key ${key.comment}`}
-                      onClick={() => {
+                    <TwoStep
+                      text="Remove"
+                      confirm="Remove this key"
+                      label={`Remove key ${visible(key.comment)}`}
+                      onDo={() => {
                         setError(null)
-                        change(() => ask('DELETE', at`/api/users/${user}/keys/${key.id}`)).catch(setError)
+                        return change(() => ask('DELETE', at`/api/users/${user}/keys/${key.id}`)).catch(
+                          setError,
+                        )
                       }}
-                    >
-                      Remove
-                    </Button>
+                    />
                   </DataListCell>,
                 ]}
               />
@@ -89,6 +89,7 @@ export function AddKey({ user, onClose }: { readonly user: string; readonly onCl
     >
       <LongField
         label="Public key"
+        name="publicKey"
         value={publicKey}
         onChange={setPublicKey}
         mono
@@ -123,6 +124,7 @@ export function KeysDialog({ user, onClose }: { readonly user: string; readonly 
       <KeyList user={user} />
       <LongField
         label="Another public key"
+        name="publicKey"
         value={publicKey}
         onChange={setPublicKey}
         required={false}

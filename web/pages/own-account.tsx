@@ -4,6 +4,7 @@ import { ask, at } from '../api.ts'
 import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
+import { TwoStep } from '../parts/two-step.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
@@ -61,18 +62,15 @@ export function OwnAccount() {
                   title: 'Actions',
                   actions: true,
                   cell: (row) => (
-                    <Button
-                      variant="link"
-                      isDanger
-                      size="sm"
-                      aria-label={`End the sign-in from ${row.source}`}
-                      onClick={() => {
+                    <TwoStep
+                      text="End"
+                      confirm="End this sign-in"
+                      label={`End the sign-in from ${row.source}`}
+                      onDo={() => {
                         setError(null)
-                        change(() => ask('DELETE', at`/api/logins/${row.id}`)).catch(setError)
+                        return change(() => ask('DELETE', at`/api/logins/${row.id}`)).catch(setError)
                       }}
-                    >
-                      End
-                    </Button>
+                    />
                   ),
                 },
               ]}

@@ -48,6 +48,7 @@ export function Reveal({
       </Note>
       <Field
         label="Reason"
+        name="reason"
         value={reason}
         onChange={setReason}
         autoFocus

@@ -117,6 +117,7 @@ function AddSafe({ onClose }: { readonly onClose: () => void }) {
     >
       <Field
         label="Name"
+        name="name"
         value={name}
         onChange={setName}
         autoFocus
@@ -155,6 +156,7 @@ function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose:
     >
       <Choice
         label="User"
+        name="user"
         value={user}
         onChange={choose}
         options={[

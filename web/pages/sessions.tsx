@@ -1,4 +1,4 @@
-import { Button, Content, ToggleGroup, ToggleGroupItem, ToolbarItem } from '@patternfly/react-core'
+import { Button, Content, Label, ToggleGroup, ToggleGroupItem, ToolbarItem } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
@@ -12,6 +12,7 @@ import { When } from '../parts/when.tsx'
 import { between, visible } from '../parts/wording.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useSessions } from './lists.ts'
+import { SessionFacts } from './session-facts.tsx'
 
 /** Who is connected now, and who was. */
 export function Sessions() {
@@ -19,6 +20,10 @@ export function Sessions() {
   const user = useUser()
   const [live, setLive] = useState(false)
   const [ending, setEnding] = useState<SessionView | null>(null)
+  const [shown, setShown] = useState<string | null>(null)
+  // By id, so that it shows what becomes of it.
+  const showing = sessions.data?.find(({ id }) => id === shown)
+  const seesRecordings = hasRole(user, 'auditor', 'admin')
   const count = sessions.data?.filter(({ state }) => state !== 'ended').length ?? 0
   return (
     <Page
@@ -47,7 +52,21 @@ export function Sessions() {
         }
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <SessionBadge state={state} /> },
-          { title: 'User', cell: (row) => row.user },
+          {
+            title: 'User',
+            cell: (row) => (
+              <>
+                {row.user}
+                {row.credentialSetByOther ? (
+                  <div>
+                    <Label color="orange" isCompact>
+                      new credentials
+                    </Label>
+                  </div>
+                ) : null}
+              </>
+            ),
+          },
           { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
           { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
           { title: 'Started', fit: 'whole', cell: (row) => <When at={row.startedAt} /> },
@@ -68,12 +87,25 @@ export function Sessions() {
             actions: true,
             cell: (row) => (
               <>
+                <Button
+                  variant="secondary"
+                  size="sm"
+                  onClick={() => setShown(row.id)}
+                  aria-label={`Show ${row.account} by ${row.user}`}
+                >
+                  Show
+                </Button>
                 {row.state === 'ended' ? null : (
-                  <Button variant="danger" size="sm" onClick={() => setEnding(row)}>
+                  <Button
+                    variant="danger"
+                    size="sm"
+                    onClick={() => setEnding(row)}
+                    aria-label={`Terminate ${row.account} by ${row.user}`}
+                  >
                     Terminate
                   </Button>
                 )}
-                {hasRole(user, 'auditor', 'admin') && row.state === 'ended' ? (
+                {seesRecordings && row.state === 'ended' ? (
                   <Link href={`/recordings/${row.recording}`}>Recording</Link>
                 ) : null}
               </>
@@ -85,6 +117,14 @@ export function Sessions() {
           body: 'A session appears here the moment somebody with a grant connects: ssh -p 2222 user@account@target@gateway.',
         }}
       />
+      {showing === undefined || ending !== null ? null : (
+        <SessionFacts
+          session={showing}
+          recordings={seesRecordings}
+          onTerminate={() => setEnding(showing)}
+          onClose={() => setShown(null)}
+        />
+      )}
       {ending === null ? null : <Terminate session={ending} onClose={() => setEnding(null)} />}
     </Page>
   )
@@ -118,6 +158,7 @@ function Terminate({ session, onClose }: { readonly session: SessionView; readon
       </Content>
       <Field
         label="Reason"
+        name="reason"
         required={false}
         value={reason}
         onChange={setReason}

@@ -141,9 +141,17 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         onClose()
       }}
     >
-      <Field label="Name" value={name} onChange={setName} autoFocus hint="What people type: press-3" />
+      <Field
+        label="Name"
+        name="name"
+        value={name}
+        onChange={setName}
+        autoFocus
+        hint="What people type: press-3"
+      />
       <Field
         label="Address"
+        name="address"
         value={address}
         onChange={setAddress}
         mono
@@ -151,6 +159,7 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
       />
       <Choice
         label="Safe"
+        name="safe"
         value={safe}
         onChange={setSafe}
         options={[
@@ -232,7 +241,7 @@ function Address({ target, onClose }: { readonly target: TargetView; readonly on
         onClose()
       }}
     >
-      <Field label="Address" value={address} onChange={setAddress} mono autoFocus />
+      <Field label="Address" name="address" value={address} onChange={setAddress} mono autoFocus />
       <Content component="p">
         A new address is a new machine: its key must be approved again, and its accounts are bound to it only
         then.

@@ -194,7 +194,14 @@ function AddUser(props: {
         props.onAdded(added.user.name, added.enrolment)
       }}
     >
-      <Field label="Name" value={name} onChange={setName} autoFocus hint="What they sign in with: bob" />
+      <Field
+        label="Name"
+        name="name"
+        value={name}
+        onChange={setName}
+        autoFocus
+        hint="What they sign in with: bob"
+      />
       <RoleBoxes roles={roles} onChange={setRoles} />
     </Dialog>
   )

@@ -1,10 +1,11 @@
 import { Button, Form, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
 import { Problem } from './problem.tsx'
+import { type RefusedField, RefusedFieldContext, refusedField } from './refused-field.ts'
 
 /**
  * A dialog that does one thing. `act` runs on the button or Enter; while it runs the dialog stays, and where it is refused the
- * dialog says why and keeps what was typed.
+ * dialog says why, beside the field that it is about where there is one, and keeps what was typed.
  */
 export function Dialog(props: {
   readonly title: string
@@ -18,18 +19,26 @@ export function Dialog(props: {
   readonly children?: ReactNode
 }) {
   const [error, setError] = useState<unknown>(null)
+  const [field, setField] = useState<RefusedField | null>(null)
   const [running, setRunning] = useState(false)
   const form = useId()
   const title = useId()
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
+    const { elements } = event.currentTarget
     if (running || props.ready === false) return
     setRunning(true)
     setError(null)
+    setField(null)
     try {
       await props.act()
     } catch (refused) {
-      setError(refused)
+      const about = refusedField(refused)
+      const input = about === null ? null : elements.namedItem(about.name)
+      if (input instanceof HTMLElement) {
+        setField(about)
+        input.focus()
+      } else setError(refused)
     } finally {
       setRunning(false)
     }
@@ -49,7 +58,7 @@ export function Dialog(props: {
       />
       <ModalBody>
         <Form id={form} onSubmit={submit} noValidate>
-          {props.children}
+          <RefusedFieldContext value={field}>{props.children}</RefusedFieldContext>
           <Problem error={error} />
         </Form>
       </ModalBody>

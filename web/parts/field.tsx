@@ -10,9 +10,12 @@ import {
   type TextInputProps,
 } from '@patternfly/react-core'
 import { type ReactNode, useId } from 'react'
+import { useFault } from './refused-field.ts'
 
 type Common = {
   readonly label: string
+  /** What the api calls it: a refusal that begins with this name is shown here. */
+  readonly name?: string
   readonly value: string
   readonly onChange: (value: string) => void
   readonly hint?: ReactNode
@@ -38,6 +41,7 @@ export function Field(
   },
 ) {
   const id = useId()
+  const fault = useFault(props.name) ?? props.fault
   return (
     <FormGroup label={labelOf(props)} fieldId={id}>
       <TextInput
@@ -46,12 +50,13 @@ export function Field(
         onChange={(_event, value) => props.onChange(value)}
         type={props.type ?? 'text'}
         isRequired={props.required ?? true}
+        name={props.name}
         autoComplete={props.autoComplete ?? 'off'}
         autoCapitalize="none"
         spellCheck={false}
         // biome-ignore lint/a11y/noAutofocus: the first field of a dialog that was just asked for
         autoFocus={props.autoFocus ?? false}
-        validated={props.fault === undefined ? 'default' : 'error'}
+        validated={fault === undefined ? 'default' : 'error'}
         className={props.mono === true ? 'mono' : ''}
         aria-describedby={`${id}-hint`}
         {...(props.inputMode === undefined ? {} : { inputMode: props.inputMode })}
@@ -65,7 +70,7 @@ export function Field(
           ))}
         </datalist>
       )}
-      <Hint id={`${id}-hint`} hint={props.hint} fault={props.fault} />
+      <Hint id={`${id}-hint`} hint={props.hint} fault={fault} />
     </FormGroup>
   )
 }
@@ -75,12 +80,15 @@ export function LongField(
   props: Common & { readonly rows?: number; readonly mono?: boolean; readonly placeholder?: string },
 ) {
   const id = useId()
+  const fault = useFault(props.name) ?? props.fault
   return (
     <FormGroup label={labelOf(props)} fieldId={id}>
       <TextArea
         id={id}
         value={props.value}
         onChange={(_event, value) => props.onChange(value)}
+        name={props.name}
+        validated={fault === undefined ? 'default' : 'error'}
         rows={props.rows ?? 4}
         spellCheck={false}
         autoComplete="off"
@@ -90,7 +98,7 @@ export function LongField(
         aria-describedby={`${id}-hint`}
         {...(props.placeholder === undefined ? {} : { placeholder: props.placeholder })}
       />
-      <Hint id={`${id}-hint`} hint={props.hint} fault={props.fault} />
+      <Hint id={`${id}-hint`} hint={props.hint} fault={fault} />
     </FormGroup>
   )
 }
@@ -102,19 +110,22 @@ export function Choice(
   },
 ) {
   const id = useId()
+  const fault = useFault(props.name)
   return (
     <FormGroup label={labelOf(props)} fieldId={id}>
       <FormSelect
         id={id}
         value={props.value}
         onChange={(_event, value) => props.onChange(value)}
+        name={props.name}
+        validated={fault === undefined ? 'default' : 'error'}
         aria-describedby={`${id}-hint`}
       >
         {props.options.map(({ value, label }) => (
           <FormSelectOption key={value} value={value} label={label} />
         ))}
       </FormSelect>
-      <Hint id={`${id}-hint`} hint={props.hint} fault={undefined} />
+      <Hint id={`${id}-hint`} hint={props.hint} fault={fault} />
     </FormGroup>
   )
 }

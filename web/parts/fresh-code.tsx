@@ -10,6 +10,7 @@ export function FreshCode(props: { readonly code: string; readonly onChange: (co
   return (
     <Field
       label="Code"
+      name="totpCode"
       value={props.code}
       onChange={(value) => props.onChange(value.replaceAll(/\s/g, ''))}
       autoComplete="one-time-code"

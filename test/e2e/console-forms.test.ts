@@ -1,0 +1,219 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { newId } from '../../vault/kernel/id.ts'
+import { refuse } from '../../vault/kernel/outcome.ts'
+import {
+  accessibilityFaults,
+  launchBrowser,
+  newPerson,
+  type Person,
+  picture,
+  signIn,
+  whyNoBrowser,
+} from '../support/console-browser.ts'
+import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const consoleDir = join(import.meta.dirname, '..', '..', 'web', 'dist')
+const why =
+  whyNoBrowser() ??
+  (existsSync(join(consoleDir, 'index.html')) ? undefined : 'the console is not built (npm run setup)')
+if (why !== undefined) console.warn(`forms of the console are not tested: ${why}`)
+
+let browser: Browser
+let edge: FakeConsole
+let alice: Person
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  ;[browser, edge] = await Promise.all([launchBrowser(), startFakeConsole({ consoleDir })])
+  alice = await newPerson(browser, edge.address)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await edge?.[Symbol.asyncDispose]()
+})
+
+beforeEach(() => edge?.answers.clear())
+
+async function open(page: Page, path: string): Promise<void> {
+  await page.goto(`${edge.address}${path}`)
+  await page.getByRole('heading', { level: 1 }).first().waitFor()
+}
+
+function askedFor(verb: string) {
+  return edge.asked.filter((asked) => asked.verb === verb)
+}
+
+test.skipIf(why !== undefined)(
+  'nothing is refused, logged or fetched in vain at the first visit',
+  async () => {
+    const { page } = alice
+    const errors: string[] = []
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text())
+    })
+    await page.goto(edge.address)
+    await page.getByLabel('Name').waitFor()
+    await page.waitForLoadState('networkidle')
+    expect(errors).toEqual([])
+    await signIn(page, 'alice', 'pw', '123456')
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+    expect(errors).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'what is wrong with a field is said beside it, and typing goes on there',
+  async () => {
+    const { page } = alice
+    edge.answers.set('safe.list', () => [
+      {
+        id: newId('saf'),
+        name: 'line-3',
+        inputPolicy: 'echoed',
+        targets: 0,
+        accounts: 0,
+        members: [],
+        createdAt: new Date().toISOString(),
+      },
+    ])
+    edge.answers.set('target.add', () =>
+      refuse('invalid', 'address: the port lies outside 1 to 65535', 'write ssh://host or ssh://host:port'),
+    )
+    await open(page, '/targets')
+    await page.getByRole('button', { name: 'Add a target' }).first().click()
+    await page.getByLabel('Name').fill('press-3')
+    await page.getByLabel('Address').fill('ssh://press-3:99999')
+    await page.getByLabel('Safe').selectOption('line-3')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    const address = page.getByLabel('Address')
+    await page.getByText('The port lies outside 1 to 65535. Write ssh://host or ssh://host:port.').waitFor()
+    const described = await address.getAttribute('aria-describedby')
+    expect(await page.locator(`[id="${described}"]`).innerText()).toContain('outside 1 to 65535')
+    expect(await address.evaluate((input) => input === document.activeElement)).toBe(true)
+    expect(await address.getAttribute('aria-invalid')).toBe('true')
+    expect(await page.getByRole('dialog').getByRole('alert').count()).toBe(0)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'refused-field')
+
+    // What is about no field of the form is said once, below.
+    edge.answers.set('target.add', () => refuse('conflict', 'there is a target of this name already'))
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page
+      .getByRole('dialog')
+      .getByRole('alert')
+      .getByText('There is a target of this name already')
+      .waitFor()
+    expect(await address.getAttribute('aria-invalid')).toBe('false')
+    await page.keyboard.press('Escape')
+  },
+)
+
+test.skipIf(why !== undefined)('a key and a sign-in are taken away at the second press', async () => {
+  const { page } = alice
+  const now = new Date().toISOString()
+  edge.answers.set('user.key.list', () => [
+    { id: newId('key'), type: 'ssh-ed25519', fingerprint: 'SHA256:abc', comment: 'laptop', createdAt: now },
+  ])
+  edge.answers.set('login.list', () => [
+    { id: newId('lgn'), user: 'alice', source: '192.0.2.7', createdAt: now, expiresAt: now },
+  ])
+  await open(page, '/account')
+  await page.getByRole('button', { name: 'Remove key laptop' }).click()
+  await page.getByRole('button', { name: 'Keep it' }).click()
+  await page.getByRole('button', { name: 'Remove key laptop' }).click()
+  expect(askedFor('user.key.remove')).toEqual([])
+  expect(await accessibilityFaults(page)).toEqual([])
+  await page.getByRole('button', { name: 'Remove this key' }).click()
+  await page.getByRole('button', { name: 'Remove key laptop' }).waitFor()
+  expect(askedFor('user.key.remove')).toHaveLength(1)
+  await page.getByRole('button', { name: 'End the sign-in from 192.0.2.7' }).click()
+  expect(askedFor('login.revoke')).toEqual([])
+  await page.getByRole('button', { name: 'End this sign-in' }).click()
+  await page.getByRole('button', { name: 'End the sign-in from 192.0.2.7' }).waitFor()
+  expect(askedFor('login.revoke')).toHaveLength(1)
+})
+
+test.skipIf(why !== undefined)(
+  'the list of sessions follows what happens, and shows all of one',
+  async () => {
+    const { page } = alice
+    const startedAt = new Date(Date.now() - 60_000).toISOString()
+    let endedAt: string | null = null
+    const id = newId('ses')
+    edge.answers.set('session.list', () => [
+      {
+        id,
+        recording: newId('rec'),
+        user: 'bob',
+        account: 'press-3/engineer',
+        target: 'press-3',
+        protocol: 'ssh',
+        grant: newId('grt'),
+        source: '192.0.2.7',
+        state: endedAt === null ? 'live' : 'ended',
+        startedAt,
+        endsAt: new Date(Date.now() + 3600_000).toISOString(),
+        endedAt,
+        endReason: endedAt === null ? null : 'terminated',
+        credentialSetByOther: true,
+      },
+    ])
+    edge.answers.set('session.terminate', () => {
+      endedAt = new Date().toISOString()
+      return null
+    })
+    await open(page, '/sessions')
+    await page.getByText('One session is live.').waitFor()
+    await page.getByText('new credentials').waitFor()
+    await page.getByRole('button', { name: 'Show press-3/engineer by bob' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText(id).waitFor()
+    await dialog.getByText('Somebody else set this user').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'session')
+    await dialog.getByRole('button', { name: 'Terminate' }).click()
+    await page.getByRole('heading', { name: 'Terminate this session?' }).waitFor()
+    expect(askedFor('session.terminate')).toEqual([])
+    await page.getByLabel('Reason').fill('wrong machine')
+    await dialog.getByRole('button', { name: 'Terminate' }).click()
+    await dialog.getByText('ended', { exact: true }).waitFor()
+    expect(askedFor('session.terminate')).toMatchObject([{ input: { session: id, reason: 'wrong machine' } }])
+    await dialog.getByRole('button', { name: 'Done' }).click()
+
+    // Somebody else's doing is seen without asking for it.
+    await page.getByText('Nobody is connected now.').waitFor()
+    endedAt = null
+    await page.getByText('One session is live.').waitFor()
+    expect(alice.wrong).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)('the keyboard reaches everything, and one sees where it is', async () => {
+  const { page } = alice
+  await open(page, '/users')
+  await page.keyboard.press('Tab')
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content')
+  const unseen: string[] = []
+  for (let step = 0; step < 25; step += 1) {
+    await page.keyboard.press('Tab')
+    const name = await page.evaluate(() => {
+      const at = document.activeElement
+      if (!(at instanceof HTMLElement) || at === document.body) return ''
+      const box = (element: Element) => {
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element)
+        return (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none'
+      }
+      // Of a text field, the frame around it shows it.
+      const frame = at.closest('.pf-v6-c-form-control, .pf-v6-c-text-input-group')
+      return box(at) || (frame !== null && box(frame)) ? '' : at.outerHTML.slice(0, 120)
+    })
+    if (name !== '') unseen.push(name)
+  }
+  expect(unseen).toEqual([])
+})

@@ -1,0 +1,80 @@
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import { Link } from 'wouter'
+import type { SessionView } from '../../vault/contract.ts'
+import { Note } from '../parts/note.tsx'
+import { SessionBadge } from '../parts/state.tsx'
+import { Moment } from '../parts/when.tsx'
+import { between, visible } from '../parts/wording.ts'
+
+/** Everything that is known of a session. */
+export function SessionFacts(props: {
+  readonly session: SessionView
+  /** Whether who looks may see recordings. */
+  readonly recordings: boolean
+  readonly onTerminate: () => void
+  readonly onClose: () => void
+}) {
+  const { session, onClose } = props
+  return (
+    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="session-title">
+      <ModalHeader
+        title={`${visible(session.user)} on ${visible(session.account)}`}
+        labelId="session-title"
+      />
+      <ModalBody>
+        {session.credentialSetByOther ? (
+          <Note
+            variant="warning"
+            title="Somebody else set this user's password, code or key in the week before"
+            className="gap-below"
+          >
+            Ask {session.user} whether it was them who connected.
+          </Note>
+        ) : null}
+        <dl className="facts">
+          <dt>State</dt>
+          <dd>
+            <SessionBadge state={session.state} />
+          </dd>
+          <dt>Target</dt>
+          <dd>{session.target}</dd>
+          <dt>From</dt>
+          <dd className="mono">{session.source}</dd>
+          <dt>Started</dt>
+          <dd>
+            <Moment at={session.startedAt} />
+          </dd>
+          <dt>Lasted</dt>
+          <dd>{between(session.startedAt, session.endedAt)}</dd>
+          <dt>{session.endedAt === null ? 'Time is up' : 'Ended'}</dt>
+          <dd>
+            <Moment at={session.endedAt ?? session.endsAt} />
+            {session.endReason === null ? null : `, ${visible(session.endReason)}`}
+          </dd>
+          <dt>Grant</dt>
+          <dd className="mono small">{session.grant}</dd>
+          <dt>Session</dt>
+          <dd className="mono small">{session.id}</dd>
+          <dt>Recording</dt>
+          <dd className="mono small">
+            {props.recordings ? (
+              <Link href={`/recordings/${session.recording}`}>{session.recording}</Link>
+            ) : (
+              session.recording
+            )}
+          </dd>
+        </dl>
+      </ModalBody>
+      <ModalFooter>
+        {session.state === 'ended' ? null : (
+          <Button variant="danger" onClick={props.onTerminate}>
+            Terminate
+          </Button>
+        )}
+        <Button variant={session.state === 'ended' ? 'primary' : 'secondary'} onClick={onClose}>
+          Done
+        </Button>
+      </ModalFooter>
+    </Modal>
+  )
+}
