@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { AuditLeafView } from '../../vault/contract.ts'
 import { collectExport, verifyExport } from './audit-export.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
-import { parseLimit } from './session.ts'
-import { examples, type Tools } from './tools.ts'
+import { mostRows, parseLimit } from './limit.ts'
+import { examples, type Tools, type Vault } from './tools.ts'
 
 /** `tagout audit`: the log of who did what, and whether it is whole. */
 export function addAuditCommands(root: Command, tools: Tools): void {
@@ -23,15 +24,13 @@ export function addAuditCommands(root: Command, tools: Tools): void {
     )
     .action(async (options: { from?: string; limit?: string; kind?: string }) => {
       const from = parseFrom(options.from)
-      const entries = await tools.withVault((vault) =>
-        vault.ask('audit.list', {
-          ...(from === undefined ? {} : { from }),
-          ...parseLimit(options.limit ?? '200'),
-          ...(options.kind === undefined ? {} : { kind: options.kind }),
-        }),
+      const limit = parseLimit(options.limit, 200)
+      const kind = options.kind === undefined ? {} : { kind: options.kind }
+      const { entries, more } = await tools.withVault((vault) =>
+        from === undefined ? lastEntries(vault, limit, kind) : entriesFrom(vault, from, limit, kind),
       )
       tools.list(
-        [...entries].sort((a, b) => a.seq - b.seq),
+        entries,
         [
           ['SEQ', (row) => String(row.seq)],
           ['AT', (row) => when(row.at)],
@@ -39,6 +38,7 @@ export function addAuditCommands(root: Command, tools: Tools): void {
         ],
         'there are no such entries',
       )
+      if (more !== undefined) tools.note(more)
     })
 
   audit
@@ -75,6 +75,30 @@ export function addAuditCommands(root: Command, tools: Tools): void {
         tools.show({ file: options.out }, () => `wrote ${options.out}`)
       }
     })
+}
+
+type Page = { readonly entries: readonly AuditLeafView[]; readonly more: string | undefined }
+type Kind = { readonly kind?: string }
+
+/** The newest entries. One more than is shown is asked for: it tells whether there are earlier ones. */
+async function lastEntries(vault: Vault, limit: number, kind: Kind): Promise<Page> {
+  const found = await vault.ask('audit.list', { ...kind, limit: Math.min(limit + 1, mostRows) })
+  const entries = found.slice(-limit)
+  const isCut = found.length > limit || (kind.kind === undefined && (entries[0]?.seq ?? 0) > 0)
+  return {
+    entries,
+    more: isCut
+      ? `these are the last ${entries.length} entries; earlier ones with a larger --limit, or from the first on with --from 0`
+      : undefined,
+  }
+}
+
+async function entriesFrom(vault: Vault, from: number, limit: number, kind: Kind): Promise<Page> {
+  const entries = await vault.ask('audit.list', { ...kind, from, limit })
+  const next = (entries.at(-1)?.seq ?? 0) + 1
+  const isCut =
+    entries.length > 0 && (await vault.ask('audit.list', { ...kind, from: next, limit: 1 })).length > 0
+  return { entries, more: isCut ? `more follow: --from ${next}` : undefined }
 }
 
 function parseFrom(text: string | undefined): number | undefined {

@@ -7,7 +7,7 @@ import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { type ExportForm, exportForms } from './export-form.ts'
 import type { Exported, ExportOptions } from './recording-export.ts'
-import { parseLimit } from './session.ts'
+import { mostRows, newest, parseLimit } from './limit.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
@@ -17,14 +17,16 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
   recording
     .command('list')
     .description('list recordings, newest first')
-    .option('--limit <count>', 'at most so many')
+    .option('--limit <count>', 'at most so many (default: 1000)')
     .addHelpText('after', examples('tagout recording list', 'tagout recording list --json'))
     .action(async (options: { limit?: string }) => {
-      const recordings = await tools.withVault((vault) =>
-        vault.ask('recording.list', parseLimit(options.limit)),
+      const limit = parseLimit(options.limit, 1_000)
+      const found = await tools.withVault((vault) =>
+        vault.ask('recording.list', { limit: Math.min(limit + 1, mostRows) }),
       )
+      const { rows, note } = newest(found, limit)
       tools.list(
-        recordings,
+        rows,
         [
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
@@ -36,6 +38,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
         ],
         'there are no recordings',
       )
+      if (note !== undefined) tools.note(note)
     })
 
   recording

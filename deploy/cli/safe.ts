@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { inputPolicies, type Permission, permissions } from '../../vault/contract.ts'
-import { misuse } from './complaint.ts'
-import { collect, examples, type Tools } from './tools.ts'
+import { inputPolicies, type Permission, permissions, type SafeView } from '../../vault/contract.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { table, when } from './io.ts'
+import { collect, examples, facts, type Tools } from './tools.ts'
 
 /** `tagout safe`: safes and who may do what with what lies in them. */
 export function addSafeCommands(root: Command, tools: Tools): void {
@@ -49,8 +50,19 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     })
 
   safe
+    .command('show <safe>')
+    .description('show a safe and its members')
+    .addHelpText('after', examples('tagout safe show line-3', 'tagout safe show line-3 --json'))
+    .action(async (name: string) => {
+      const safes = await tools.withVault((vault) => vault.ask('safe.list', {}))
+      const found = safes.find((row) => row.id === name || row.name.toLowerCase() === name.toLowerCase())
+      if (found === undefined) throw new Complaint(`there is no safe ${name}`, 'see: tagout safe list')
+      tools.show(found, () => describe(found))
+    })
+
+  safe
     .command('member <safe> <user>')
-    .description('set what a user may do with the accounts of a safe')
+    .description('set what a user may do with the accounts of a safe; safe show lists its members')
     .option('--allow <permissions>', `any of ${permissions.join(', ')}`, collect)
     .option('--none', 'take all permissions away')
     .addHelpText(
@@ -74,6 +86,19 @@ export function addSafeCommands(root: Command, tools: Tools): void {
           : `${user} may ${member.permissions.join(', ')} in ${changed.name}`
       })
     })
+}
+
+function describe(safe: SafeView): string {
+  const about = facts([
+    ['id', safe.id],
+    ['name', safe.name],
+    ['typed input', safe.inputPolicy],
+    ['targets', String(safe.targets)],
+    ['accounts', String(safe.accounts)],
+    ['added', when(safe.createdAt)],
+  ])
+  const members = safe.members.map((member) => [member.user, member.permissions.join(', ')])
+  return `${about}\n${members.length === 0 ? 'it has no members\n' : table(['MEMBER', 'MAY'], members)}`
 }
 
 function parsePermissions(names: readonly string[]): Permission[] {

@@ -1,18 +1,9 @@
 import type { Command } from 'commander'
 import type { SessionView } from '../../vault/contract.ts'
-import { misuse } from './complaint.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
+import { mostRows, newest, parseLimit } from './limit.ts'
 import { examples, facts, type Tools } from './tools.ts'
-
-/** Parses `--limit`. */
-export function parseLimit(text: string | undefined): { limit?: number } {
-  if (text === undefined) return {}
-  const limit = Number(text)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
-    throw misuse(`${JSON.stringify(text)} is not a number of rows`, 'give --limit a number from 1 to 10000')
-  return { limit }
-}
 
 /** `tagout session`: who is connected, and who was. */
 export function addSessionCommands(root: Command, tools: Tools): void {
@@ -22,17 +13,25 @@ export function addSessionCommands(root: Command, tools: Tools): void {
     .command('list')
     .description('list sessions, newest first')
     .option('--live', 'only those that are connected now')
-    .option('--limit <count>', 'at most so many')
+    .option('--limit <count>', 'at most so many (default: 1000)')
     .addHelpText('after', examples('tagout session list --live', 'tagout session list --json'))
     .action(async (options: { live?: boolean; limit?: string }) => {
-      const limit = parseLimit(options.limit)
-      const sessions = await tools.withVault(async (vault) => {
-        const [rows, recordings] = await Promise.all([
-          vault.ask('session.list', options.live === true ? { ...limit, live: true } : limit),
-          vault.ask('recording.list', {}),
+      const limit = parseLimit(options.limit, 1_000)
+      const { sessions, note } = await tools.withVault(async (vault) => {
+        const most = { limit: Math.min(limit + 1, mostRows) }
+        const [found, recordings] = await Promise.all([
+          vault.ask('session.list', options.live === true ? { ...most, live: true } : most),
+          // A session that lives may be older than many that ended.
+          vault.ask('recording.list', options.live === true ? { limit: mostRows } : most),
         ])
         const bytes = new Map(recordings.map((recording) => [recording.id, recording.sizeBytes]))
-        return rows.map((row) => ({ ...row, session: row.id, sizeBytes: bytes.get(row.recording) ?? 0 }))
+        const shown = newest(found, limit)
+        const withSize = shown.rows.map((row) => ({
+          ...row,
+          session: row.id,
+          sizeBytes: bytes.get(row.recording) ?? 0,
+        }))
+        return { sessions: withSize, note: shown.note }
       })
       tools.list(
         sessions,
@@ -48,6 +47,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
         ],
         options.live === true ? 'nobody is connected' : 'there are no sessions',
       )
+      if (note !== undefined) tools.note(note)
     })
 
   session

@@ -233,6 +233,34 @@ test('what does not exist is refused in a sentence, and changes nothing', async 
   }
 })
 
+test('a safe is shown with its members', async () => {
+  await must(['safe', 'member', 'line-3', 'bob', '--allow', 'use'])
+  expect(await json(['safe', 'show', 'LINE-3'])).toMatchObject({
+    name: 'line-3',
+    members: [{ user: 'bob', permissions: ['use'] }],
+  })
+  expect(await must(['safe', 'show', 'line-3'])).toMatch(/^bob +use$/m)
+  expect((await tagout(['safe', 'show', 'line-9'])).err).toMatch(/there is no safe line-9\n {2}next: /)
+})
+
+test('a list that is cut says so, and how to see more', async () => {
+  const cut = await tagout(['audit', 'list', '--limit', '2'])
+  expect(cut.out.trim().split('\n')).toHaveLength(3)
+  expect(cut.err).toMatch(/^these are the last 2 entries.*--limit/)
+  const first = await tagout(['audit', 'list', '--from', '0', '--limit', '2', '--json'])
+  expect(JSON.parse(first.out).map((row: { seq: number }) => row.seq)).toEqual([0, 1])
+  expect(first.err).toMatch(/more follow: --from 2\n$/)
+  expect((await tagout(['audit', 'list', '--limit', '9999'])).err).toBe('')
+})
+
+test('an option of grants is spoken of by its own name', async () => {
+  const past = ['grant', 'add', 'bob', 'press-3/engineer', '--allow', 'shell', '--until', '2020-01-01T00:00Z']
+  expect(await tagout(past)).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^--until: this moment has passed/),
+  })
+})
+
 test('the administrator’s door opens no recording and shows no secret', async () => {
   const { code, err } = await tagout([
     'account',

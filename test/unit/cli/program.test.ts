@@ -32,6 +32,7 @@ test('every verb of the guides is there', () => {
     'auditor list',
     'auditor rotate',
     'safe add',
+    'safe show',
     'target add',
     'target scan',
     'target pin',
