@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, describe, expect, test } from 'vitest'
+import { Denials, writtenSingly } from '../../recorder/broker/ssh/denials.ts'
 import type { AuditedFile } from '../../recorder/broker/ssh/file-tap.ts'
 import { SftpAudit } from '../../recorder/broker/ssh/sftp-audit.ts'
 import { SftpViolation } from '../../recorder/broker/ssh/sftp-packets.ts'
@@ -283,4 +284,24 @@ describe('a user who wants memory', () => {
     audit.finish()
     expect(files).toHaveLength(40)
   })
+})
+
+test('a hundred thousand refused requests make little more than a hundred entries', () => {
+  const told: string[] = []
+  const denials = new Denials((detail) => void told.push(detail))
+  const audit = new SftpAudit({
+    mayRead: true,
+    mayWrite: false,
+    mark: () => undefined,
+    file: () => undefined,
+    refused: (detail) => denials.add(detail),
+    record: () => undefined,
+  })
+  audit.answerUser(() => undefined)
+  audit.fromUser(init)
+  for (let id = 0; id < 100_000; id += 1) audit.fromUser(open(id, `f${id}`, 2))
+  denials.finish()
+  expect(told[writtenSingly - 1]).toContain('open f99 for writing')
+  expect(told.length).toBeLessThan(writtenSingly + 15)
+  expect(told.at(-1)).toBe('refused file requests: 100000 in all')
 })

@@ -109,6 +109,32 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
     expect(refused.filter((detail) => detail.startsWith('sftp: ')).length).toBeGreaterThanOrEqual(6)
   })
 
+  test('a flood of refused requests is counted: it floods neither the recording nor the audit log', async () => {
+    await allEnded(gateway.vault)
+    const before = gateway.vault.inputsOf('session.event').length
+    const batch = '-mkdir d\n'.repeat(250)
+    const ran = await run(
+      'sftp',
+      [...gateway.ssh(['-P', String(gateway.port), '-b', '-']), at('read-only')],
+      batch,
+    )
+    expect(ran.err.match(/[Pp]ermission denied/g)?.length).toBe(250)
+    await allEnded(gateway.vault)
+    const said = gateway.vault
+      .inputsOf('session.event')
+      .slice(before)
+      .map(({ detail }) => detail)
+    expect(said.slice(99)).toEqual(
+      ['sftp: mkdir ', 'refused file requests: 200 so far', 'refused file requests: 250 in all'].map(
+        (text) => expect.stringContaining(text),
+      ),
+    )
+    const marks = (await gateway.frames()).filter(
+      (frame) => frame.kind === 'mark' && frame.mark.kind === 'policy',
+    )
+    expect(marks).toHaveLength(said.length)
+  })
+
   test('what a grant does not hold is refused by name', async () => {
     for (const [target, command] of [
       ['read-only', ['id']],

@@ -5,6 +5,7 @@ import { Fault } from '../../../vault/kernel/fault.ts'
 import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import { QuotaReached } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
+import { Denials } from './denials.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
@@ -38,6 +39,7 @@ export class BrokeredSession {
   readonly #targetTransport: Transport
   readonly #channels = new Set<RelayedChannel>()
   readonly #clock: Disposable
+  readonly #denials = new Denials((detail) => this.event('refused channel', detail))
   #nextChannel = 0
   /** Did what ran in the channel that closed last end by itself? */
   #hasFinished = false
@@ -112,7 +114,7 @@ export class BrokeredSession {
         this.writer.append({ kind: 'mark', channel, mark })?.catch((error) => this.recordingFailed(error))
       },
       file: (file) => void this.#tellVault('session.file', { session: this.permit.session, ...file }),
-      refused: (detail) => this.event('refused channel', detail),
+      refused: (detail) => this.#denials.add(detail),
       record: (kind, bytes) => this.writer.append({ kind, channel, bytes }),
     })
   }
@@ -155,6 +157,7 @@ export class BrokeredSession {
     const sentence = message ?? endSentences[reason]
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })
     await Promise.all([...this.#channels].map((channel) => channel.cut(sentence)))
+    this.#denials.finish()
     this.client.end()
     this.#targetTransport[Symbol.dispose]()
     const finished = await this.writer.finish(reason)
