@@ -1,4 +1,4 @@
-import { Button, Content, Flex, Label, Radio } from '@patternfly/react-core'
+import { Button, Content, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
@@ -148,7 +148,7 @@ function useTypedCredential() {
       : { kind, file: file.endsWith('\n') ? file : `${file}\n`, passphrase }
   const fields = (
     <>
-      <Flex>
+      <div className="row">
         <Radio
           id="kind-password"
           name="kind"
@@ -163,7 +163,7 @@ function useTypedCredential() {
           isChecked={kind === 'ssh-key'}
           onChange={() => setKind('ssh-key')}
         />
-      </Flex>
+      </div>
       {kind === 'password' ? (
         <Field
           label="Password of the account"

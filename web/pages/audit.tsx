@@ -1,4 +1,4 @@
-import { Button, Flex, Label } from '@patternfly/react-core'
+import { Button, Label } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { AuditLeafView, AuditVerdict } from '../../vault/contract.ts'
@@ -37,7 +37,7 @@ export function Audit() {
       title="Audit log"
       about="Chained, and signed at most a second later. Nothing here can be changed or taken away without being seen."
       actions={
-        <Flex>
+        <div className="row">
           <Button
             variant="secondary"
             isLoading={busy === 'export'}
@@ -55,7 +55,7 @@ export function Audit() {
           >
             Verify
           </Button>
-        </Flex>
+        </div>
       }
     >
       {verdict === null ? null : (

@@ -1,12 +1,4 @@
-import {
-  Button,
-  Content,
-  DataList,
-  DataListCell,
-  DataListItem,
-  DataListItemCells,
-  DataListItemRow,
-} from '@patternfly/react-core'
+import { Content } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { VerbAnswer } from '../../vault/contract.ts'
@@ -32,39 +24,27 @@ export function KeyList({ user }: { readonly user: string }) {
     <>
       <Problem error={error ?? keys.error} />
       {keys.data?.length === 0 ? <Content component="p">No SSH key yet.</Content> : null}
-      <DataList aria-label={`SSH keys of ${user}`} isCompact>
+      <ul className="key-list" aria-label={`SSH keys of ${user}`}>
         {(keys.data ?? []).map((key) => (
-          <DataListItem key={key.id} aria-labelledby={`key-${key.id}`}>
-            <DataListItemRow>
-              <DataListItemCells
-                dataListCells={[
-                  <DataListCell key="key" isFilled>
-                    <span id={`key-${key.id}`} className="mono small">
-                      {key.fingerprint}
-                    </span>
-                    <div className="quiet small">
-                      {visible(key.type)} {visible(key.comment)}, added <When at={key.createdAt} />
-                    </div>
-                  </DataListCell>,
-                  <DataListCell key="remove" isFilled={false} alignRight>
-                    <TwoStep
-                      text="Remove"
-                      confirm="Remove this key"
-                      label={`Remove key ${visible(key.comment)}`}
-                      onDo={() => {
-                        setError(null)
-                        return change(() => ask('DELETE', at`/api/users/${user}/keys/${key.id}`)).catch(
-                          setError,
-                        )
-                      }}
-                    />
-                  </DataListCell>,
-                ]}
-              />
-            </DataListItemRow>
-          </DataListItem>
+          <li key={key.id} className="split">
+            <span>
+              <span className="mono small">{key.fingerprint}</span>
+              <div className="quiet small">
+                {visible(key.type)} {visible(key.comment)}, added <When at={key.createdAt} />
+              </div>
+            </span>
+            <TwoStep
+              text="Remove"
+              confirm="Remove this key"
+              label={`Remove key ${visible(key.comment)}`}
+              onDo={() => {
+                setError(null)
+                return change(() => ask('DELETE', at`/api/users/${user}/keys/${key.id}`)).catch(setError)
+              }}
+            />
+          </li>
         ))}
-      </DataList>
+      </ul>
     </>
   )
 }

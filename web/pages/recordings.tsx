@@ -1,4 +1,4 @@
-import { MenuToggle, Select, SelectList, SelectOption, ToolbarItem } from '@patternfly/react-core'
+import { MenuToggle, Select, SelectList, SelectOption } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { RecordingState } from '../../vault/contract.ts'
@@ -37,30 +37,28 @@ export function Recordings() {
         }
         keep={({ state }) => wanted === 'any' || state === wanted}
         tools={
-          <ToolbarItem>
-            <Select
-              isOpen={choosing}
-              onOpenChange={setChoosing}
-              selected={wanted}
-              onSelect={(_event, value) => {
-                setWanted(states.find((state) => state === value) ?? 'any')
-                setChoosing(false)
-              }}
-              toggle={(ref) => (
-                <MenuToggle ref={ref} onClick={() => setChoosing(!choosing)} isExpanded={choosing}>
-                  {wanted === 'any' ? 'Any state' : `State: ${wanted}`}
-                </MenuToggle>
-              )}
-            >
-              <SelectList aria-label="State">
-                {(['any', ...states] as const).map((state) => (
-                  <SelectOption key={state} value={state}>
-                    {state === 'any' ? 'Any state' : state}
-                  </SelectOption>
-                ))}
-              </SelectList>
-            </Select>
-          </ToolbarItem>
+          <Select
+            isOpen={choosing}
+            onOpenChange={setChoosing}
+            selected={wanted}
+            onSelect={(_event, value) => {
+              setWanted(states.find((state) => state === value) ?? 'any')
+              setChoosing(false)
+            }}
+            toggle={(ref) => (
+              <MenuToggle ref={ref} onClick={() => setChoosing(!choosing)} isExpanded={choosing}>
+                {wanted === 'any' ? 'Any state' : `State: ${wanted}`}
+              </MenuToggle>
+            )}
+          >
+            <SelectList aria-label="State">
+              {(['any', ...states] as const).map((state) => (
+                <SelectOption key={state} value={state}>
+                  {state === 'any' ? 'Any state' : state}
+                </SelectOption>
+              ))}
+            </SelectList>
+          </Select>
         }
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <RecordingBadge state={state} /> },

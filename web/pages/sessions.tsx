@@ -1,4 +1,4 @@
-import { Button, Content, Label, ToggleGroup, ToggleGroupItem, ToolbarItem } from '@patternfly/react-core'
+import { Button, Content, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
@@ -43,12 +43,10 @@ export function Sessions() {
         text={(row) => [row.user, row.account, row.target, row.source, row.id, row.endReason ?? ''].join(' ')}
         keep={({ state }) => !live || state !== 'ended'}
         tools={
-          <ToolbarItem>
-            <ToggleGroup aria-label="Which sessions">
-              <ToggleGroupItem text="All" isSelected={!live} onChange={() => setLive(false)} />
-              <ToggleGroupItem text="Live" isSelected={live} onChange={() => setLive(true)} />
-            </ToggleGroup>
-          </ToolbarItem>
+          <ToggleGroup aria-label="Which sessions">
+            <ToggleGroupItem text="All" isSelected={!live} onChange={() => setLive(false)} />
+            <ToggleGroupItem text="Live" isSelected={live} onChange={() => setLive(true)} />
+          </ToggleGroup>
         }
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <SessionBadge state={state} /> },

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Content, Flex, FormGroup, Label } from '@patternfly/react-core'
+import { Button, Checkbox, Content, FormGroup, Label } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { Enrolment, Role, UserView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
@@ -46,13 +46,13 @@ export function Users() {
           {
             title: 'Roles',
             cell: (row) => (
-              <Flex gap={{ default: 'gapXs' }}>
+              <div className="row close">
                 {row.roles.map((role) => (
                   <Label key={role} isCompact variant="outline">
                     {role}
                   </Label>
                 ))}
-              </Flex>
+              </div>
             ),
           },
           { title: 'State', fit: 'whole', cell: (row) => <UserBadge state={row.state} /> },

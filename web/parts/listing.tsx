@@ -6,11 +6,7 @@ import {
   EmptyStateFooter,
   SearchInput,
   Spinner,
-  Toolbar,
-  ToolbarContent,
-  ToolbarItem,
 } from '@patternfly/react-core'
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table'
 import type { UseQueryResult } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { Problem } from './problem.tsx'
@@ -66,60 +62,48 @@ export function Listing<Row extends { readonly id?: string }>(props: {
   return (
     <>
       {query.error === null ? null : <Problem error={query.error} title="This list may be out of date" />}
-      <Toolbar inset={{ default: 'insetNone' }}>
-        <ToolbarContent>
-          <ToolbarItem>
-            <SearchInput
-              aria-label={`Filter ${props.name}`}
-              placeholder="Filter"
-              value={filter}
-              onChange={(_event, value) => setFilter(value)}
-              onClear={() => setFilter('')}
-            />
-          </ToolbarItem>
-          {props.tools}
-          <ToolbarItem align={{ default: 'alignEnd' }} alignSelf="center">
-            <span className="quiet" aria-live="polite">
-              {rows.length === query.data.length
-                ? `${rows.length} in all`
-                : `${rows.length} of ${query.data.length}`}
-            </span>
-          </ToolbarItem>
-        </ToolbarContent>
-      </Toolbar>
-      {/* On a narrow screen each row becomes a card of its own (console.css): the roles say that it stays a table. */}
-      <Table aria-label={props.name} variant="compact" role="table" gridBreakPoint="" className="listing">
-        <Thead>
-          <Tr role="row">
-            {props.columns.map(({ title, actions }) =>
-              actions === true ? (
-                <Th key={title} screenReaderText={title} role="columnheader" />
-              ) : (
-                <Th key={title} modifier="nowrap" role="columnheader">
-                  {title}
-                </Th>
-              ),
-            )}
-          </Tr>
-        </Thead>
-        <Tbody>
+      <div className="list-tools">
+        <SearchInput
+          aria-label={`Filter ${props.name}`}
+          placeholder="Filter"
+          value={filter}
+          onChange={(_event, value) => setFilter(value)}
+          onClear={() => setFilter('')}
+        />
+        {props.tools}
+        <span className="quiet list-count" aria-live="polite">
+          {rows.length === query.data.length
+            ? `${rows.length} in all`
+            : `${rows.length} of ${query.data.length}`}
+        </span>
+      </div>
+      <table aria-label={props.name} className="listing">
+        <thead>
+          <tr>
+            {props.columns.map(({ title, actions }) => (
+              <th key={title} scope="col">
+                {actions === true ? <span className="pf-v6-screen-reader">{title}</span> : title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
           {rows.slice(0, shown).map((row) => (
-            <Tr key={props.keyOf(row)} role="row">
+            <tr key={props.keyOf(row)}>
               {props.columns.map(({ title, cell, fit, actions }) => (
-                <Td
+                <td
                   key={title}
-                  dataLabel={title}
-                  role="cell"
+                  data-label={title}
                   className={actions === true ? 'fit-actions' : `fit-${fit ?? 'name'}`}
                 >
                   {/* One box beside the label, whatever the cell is made of. */}
                   <div className={actions === true ? 'acts' : ''}>{cell(row)}</div>
-                </Td>
+                </td>
               ))}
-            </Tr>
+            </tr>
           ))}
-        </Tbody>
-      </Table>
+        </tbody>
+      </table>
       {rows.length === 0 ? <p className="nothing">Nothing matches the filter.</p> : null}
       {rows.length > shown ? (
         <button type="button" className="more" onClick={() => setShown(shown * 5)}>

@@ -1,4 +1,4 @@
-import { Content, Flex, FlexItem, PageSection, Title } from '@patternfly/react-core'
+import { Content, PageSection, Title } from '@patternfly/react-core'
 import { type ReactNode, useEffect } from 'react'
 
 /** A page of the console: its name, one sentence of what it is for, what can be done, and the content. */
@@ -14,18 +14,15 @@ export function Page(props: {
   return (
     <>
       <PageSection hasBodyWrapper={false}>
-        <Flex
-          justifyContent={{ default: 'justifyContentSpaceBetween' }}
-          alignItems={{ default: 'alignItemsFlexStart' }}
-        >
-          <FlexItem grow={{ default: 'grow' }}>
+        <div className="page-head">
+          <div className="page-name">
             <Title headingLevel="h1" size="2xl">
               {props.title}
             </Title>
             {props.about === undefined ? null : <Content className="about">{props.about}</Content>}
-          </FlexItem>
-          {props.actions === undefined ? null : <FlexItem>{props.actions}</FlexItem>}
-        </Flex>
+          </div>
+          {props.actions === undefined ? null : <div>{props.actions}</div>}
+        </div>
       </PageSection>
       <PageSection hasBodyWrapper={false} isFilled>
         <div>{props.children}</div>

@@ -15,10 +15,6 @@ import {
   PageSidebarBody,
   PageToggleButton,
   SkipToContent,
-  Toolbar,
-  ToolbarContent,
-  ToolbarGroup,
-  ToolbarItem,
 } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
@@ -49,35 +45,21 @@ export function Shell({ children }: { readonly children: ReactNode }) {
         </MastheadBrand>
       </MastheadMain>
       <MastheadContent>
-        <Toolbar isStatic>
-          <ToolbarContent>
-            <ToolbarGroup align={{ default: 'alignEnd' }} alignItems="center">
-              {status.data?.sealed === true ? (
-                <ToolbarItem>
-                  <Label color="orange">vault sealed</Label>
-                </ToolbarItem>
-              ) : null}
-              {keyring === null ? null : (
-                <ToolbarItem>
-                  <Button variant="secondary" size="sm" onClick={lockKeyring}>
-                    Lock auditor key
-                  </Button>
-                </ToolbarItem>
-              )}
-              <ToolbarItem>
-                <Link href="/account" className="who">
-                  <span className="who-name">{user.name}</span>
-                  <span className="who-roles">{user.roles.join(', ')}</span>
-                </Link>
-              </ToolbarItem>
-              <ToolbarItem>
-                <Button variant="link" onClick={() => void signOut(client)}>
-                  Sign out
-                </Button>
-              </ToolbarItem>
-            </ToolbarGroup>
-          </ToolbarContent>
-        </Toolbar>
+        <div className="masthead-tools">
+          {status.data?.sealed === true ? <Label color="orange">vault sealed</Label> : null}
+          {keyring === null ? null : (
+            <Button variant="secondary" size="sm" onClick={lockKeyring}>
+              Lock auditor key
+            </Button>
+          )}
+          <Link href="/account" className="who">
+            <span className="who-name">{user.name}</span>
+            <span className="who-roles">{user.roles.join(', ')}</span>
+          </Link>
+          <Button variant="link" onClick={() => void signOut(client)}>
+            Sign out
+          </Button>
+        </div>
       </MastheadContent>
     </Masthead>
   )
