@@ -321,12 +321,19 @@ export const verbs = {
   ),
   'vault.seal': verb(people, z.strictObject({ sessions: z.enum(['end', 'keep']) })),
 
-  'user.add': verb(people, z.strictObject({ name: nameText, roles: z.array(z.enum(roles)).min(1).max(5) })),
+  'user.add': verb(
+    people,
+    z.strictObject({ name: nameText, roles: z.array(z.enum(roles)).min(1).max(5), totpCode: freshCode }),
+  ),
   'user.list': verb(people, nothing),
   'user.show': verb(people, z.strictObject({ user: reference })),
   'user.roles': verb(
     people,
-    z.strictObject({ user: reference, roles: z.array(z.enum(roles)).min(1).max(5) }),
+    z.strictObject({
+      user: reference,
+      roles: z.array(z.enum(roles)).min(1).max(5),
+      totpCode: freshCode, // where a role is added
+    }),
   ),
   'user.disable': verb(people, z.strictObject({ user: reference })),
   'user.enable': verb(people, z.strictObject({ user: reference })),
@@ -370,7 +377,12 @@ export const verbs = {
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
     people,
-    z.strictObject({ safe: reference, user: reference, permissions: z.array(z.enum(permissions)).max(5) }),
+    z.strictObject({
+      safe: reference,
+      user: reference,
+      permissions: z.array(z.enum(permissions)).max(5),
+      totpCode: freshCode, // where reveal, approve or manage is added
+    }),
   ),
 
   'target.add': verb(

@@ -168,6 +168,7 @@ test.skipIf(why !== undefined)(
     await open(page, '/users', 'Users')
     await page.getByRole('button', { name: 'Add a user' }).first().click()
     await page.getByLabel('Name').fill('bob')
+    await page.getByLabel('Code').fill(await aliceCode())
     await page.getByRole('button', { name: 'Add', exact: true }).click()
     await page.getByRole('heading', { name: 'A link for bob' }).waitFor()
     await page.getByRole('button', { name: 'Done' }).click()
@@ -203,6 +204,7 @@ test.skipIf(why !== undefined)(
     await admin.getByLabel('Name').fill('ingrid')
     await admin.getByLabel('operator').uncheck()
     await admin.getByLabel('auditor').check()
+    await admin.getByLabel('Code').fill(await aliceCode())
     await admin.getByRole('button', { name: 'Add', exact: true }).click()
     await admin.getByRole('heading', { name: 'A link for ingrid' }).waitFor()
     const link = (await admin.locator('.command code').innerText()).trim()
@@ -449,6 +451,7 @@ test.skipIf(why !== undefined)('a secret is revealed once, to who may, after a f
   await page.getByRole('button', { name: 'Members of line-3' }).click()
   await page.getByLabel('User').selectOption(name)
   await page.getByLabel('reveal').check()
+  await page.getByLabel('Code').fill(await aliceCode())
   await page.getByRole('button', { name: 'Set permissions' }).click()
   await page.getByText(`${name}: reveal`).waitFor()
 

@@ -88,10 +88,13 @@ export async function addUser(
   return { row, enrolment: await issueEnrolment(tx, world, call, row, linkLifeMs) }
 }
 
-export const userAdd: Handler<'user.add'> = async (call, { name, roles }) => {
+/** Adds a user. A person gives a fresh code: the link that comes with a user outlives the login that made it. */
+export const userAdd: Handler<'user.add'> = async (call, { name, roles, totpCode }) => {
   const fault = rolesFault(roles)
   if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
   return transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, totpCode)
+    if (!code.ok) return code
     if ((await findUser(tx.db, tx.guard, name)) !== undefined)
       return refuse('conflict', `there is a user ${name} already`, 'choose another name')
     const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
@@ -120,12 +123,24 @@ export const userShow: Handler<'user.show'> = async ({ world }, { user }) => {
   return row === undefined ? noUser(user) : done(await showUser(world.vault.database, row))
 }
 
-export const userRoles: Handler<'user.roles'> = async (call, { user, roles }) => {
+/** Sets a user's roles. A person gives a fresh code where one is added. */
+export const userRoles: Handler<'user.roles'> = async (call, { user, roles, totpCode }) => {
   const fault = rolesFault(roles)
   if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
   return transact(call.world, async (tx) => {
+    const before = await findUser(tx.db, tx.guard, user)
+    if (roles.some((role) => before?.roles.includes(role) !== true)) {
+      const code = await takeCodeOfPerson(tx, call, totpCode)
+      if (!code.ok) return code
+    }
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
+    // SECURITY: the code was asked for what the row held then.
+    if (
+      before === undefined ||
+      roles.some((role) => before.roles.includes(role) && !row.roles.includes(role))
+    )
+      return refuse('conflict', `the roles of ${row.name} were changed meanwhile`, 'look again')
     if (row.roles.includes('admin') && !roles.includes('admin')) {
       const last = await refuseLastAdmin(tx, row)
       if (last !== undefined) return last

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { SafeView } from '../contract.ts'
+import type { Permission, SafeView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { isId, newId, type SafeId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -14,8 +14,10 @@ import {
   type Row,
   updateGuarded,
 } from '../rows.ts'
+import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
 import { by, type Handler } from '../world.ts'
 import { sightOf } from './sight.ts'
 
@@ -114,11 +116,23 @@ export const safeList: Handler<'safe.list'> = async (call) => {
   return done(await showSafes(database, guard, safes))
 }
 
-/** Sets what a member may do in a safe; no permissions end the membership. */
+/** What makes others powerful: the secrets themselves, who is let in, and where secrets go. */
+const grave: readonly Permission[] = ['reveal', 'approve', 'manage']
+
+/**
+ * Sets what a member may do in a safe; no permissions end the membership. A person gives a fresh code where a grave one
+ * is added: it outlives the login that gave it.
+ */
 export const safeMemberSet: Handler<'safe.member.set'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const safe = await findSafe(tx.db, tx.guard, input.safe)
     if (safe === undefined) return notFound('safe', input.safe)
+    const held = await permissionsOf(tx, safe.id, input.user)
+    const added = input.permissions.filter((one) => grave.includes(one) && !held.includes(one))
+    if (added.length > 0) {
+      const code = await takeCodeOfPerson(tx, call, input.totpCode)
+      if (!code.ok) return code
+    }
     const user = await findUser(tx.db, tx.guard, input.user, 'update')
     if (user === undefined) return notFound('user', input.user)
     const fault = permissionsFault(user.roles, input.permissions)
@@ -135,6 +149,10 @@ export const safeMemberSet: Handler<'safe.member.set'> = async (call, input) =>
         .executeTakeFirst(),
     )
     const permissions = [...input.permissions]
+    // SECURITY: a code was asked for what was new then.
+    const isNew = (one: Permission) => grave.includes(one) && before?.permissions.includes(one) !== true
+    if (permissions.some((one) => isNew(one) && !added.includes(one)))
+      return refuse('conflict', `the permissions of ${user.name} were changed meanwhile`, 'look again')
     if (permissions.length === 0) {
       if (before !== undefined) await deleteGuarded(tx, 'safe_member', before)
     } else if (before === undefined)
@@ -151,3 +169,19 @@ export const safeMemberSet: Handler<'safe.member.set'> = async (call, input) =>
     })
     return done(await showSafe(tx.db, tx.guard, safe))
   })
+
+async function permissionsOf(tx: Tx, safe: SafeId, reference: string): Promise<readonly Permission[]> {
+  const user = await findUser(tx.db, tx.guard, reference)
+  if (user === undefined) return []
+  const row = checkedOne(
+    tx.guard,
+    'safe_member',
+    await tx.db
+      .selectFrom('safe_member')
+      .selectAll()
+      .where('safe_id', '=', safe)
+      .where('user_id', '=', user.id)
+      .executeTakeFirst(),
+  )
+  return row?.permissions ?? []
+}

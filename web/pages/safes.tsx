@@ -4,6 +4,7 @@ import type { InputPolicy, Permission, SafeView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
@@ -23,6 +24,9 @@ const meanings: Readonly<Record<Permission, string>> = {
   manage: 'Change targets, accounts and secrets',
   replay: 'Replay recordings (auditors only)',
 }
+
+/** What a person gives with a fresh code. */
+const grave: readonly Permission[] = ['reveal', 'approve', 'manage']
 
 /** Safes hold accounts, and say who may do what with them. */
 export function Safes() {
@@ -139,18 +143,22 @@ function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose:
   const users = useUsers()
   const [user, setUser] = useState('')
   const [permissions, setPermissions] = useState<readonly Permission[]>([])
+  const [code, setCode] = useState('')
+  const held = (name: string) => safe.members.find((member) => member.user === name)?.permissions ?? []
+  const isMore = permissions.some((one) => grave.includes(one) && !held(user).includes(one))
   const choose = (name: string) => {
     setUser(name)
-    setPermissions(safe.members.find((member) => member.user === name)?.permissions ?? [])
+    setPermissions(held(name))
   }
   return (
     <Dialog
       title={`Members of ${safe.name}`}
       action={permissions.length === 0 ? 'Take permissions away' : 'Set permissions'}
-      ready={user !== ''}
+      ready={user !== '' && (!isMore || isCode(code))}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('PUT', at`/api/safes/${safe.name}/members/${user}`, { permissions }))
+        const given = isMore ? { permissions, totpCode: code } : { permissions }
+        await change(() => ask('PUT', at`/api/safes/${safe.name}/members/${user}`, given))
         onClose()
       }}
     >
@@ -180,6 +188,7 @@ function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose:
           />
         ))}
       </FormGroup>
+      {isMore ? <FreshCode code={code} onChange={setCode} /> : null}
       <Content component="small">A user without any permission is no member.</Content>
     </Dialog>
   )

@@ -183,14 +183,17 @@ function AddUser(props: {
   const change = useChange()
   const [name, setName] = useState('')
   const [roles, setRoles] = useState<readonly Role[]>(['operator'])
+  const [code, setCode] = useState('')
   return (
     <Dialog
       title="Add a user"
       action="Add"
-      ready={name !== '' && roles.length > 0}
+      ready={name !== '' && roles.length > 0 && isCode(code)}
       onClose={props.onClose}
       act={async () => {
-        const added = await change(() => ask<VerbAnswer<'user.add'>>('POST', '/api/users', { name, roles }))
+        const added = await change(() =>
+          ask<VerbAnswer<'user.add'>>('POST', '/api/users', { name, roles, totpCode: code }),
+        )
         props.onAdded(added.user.name, added.enrolment)
       }}
     >
@@ -203,6 +206,7 @@ function AddUser(props: {
         hint="What they sign in with: bob"
       />
       <RoleBoxes roles={roles} onChange={setRoles} />
+      <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )
 }
@@ -210,18 +214,23 @@ function AddUser(props: {
 function Roles({ user, onClose }: { readonly user: UserView; readonly onClose: () => void }) {
   const change = useChange()
   const [roles, setRoles] = useState<readonly Role[]>(user.roles)
+  const [code, setCode] = useState('')
+  const isMore = roles.some((role) => !user.roles.includes(role))
   return (
     <Dialog
       title={`Roles of ${user.name}`}
       action="Set roles"
-      ready={roles.length > 0}
+      ready={roles.length > 0 && (!isMore || isCode(code))}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('PUT', at`/api/users/${user.id}/roles`, { roles }))
+        await change(() =>
+          ask('PUT', at`/api/users/${user.id}/roles`, isMore ? { roles, totpCode: code } : { roles }),
+        )
         onClose()
       }}
     >
       <RoleBoxes roles={roles} onChange={setRoles} />
+      {isMore ? <FreshCode code={code} onChange={setCode} /> : null}
     </Dialog>
   )
 }
