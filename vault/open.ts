@@ -226,7 +226,7 @@ export class Vault implements AsyncDisposable {
     return this.#alone(async () => {
       const known = await this.#installation()
       if (known === undefined)
-        return refuse('not_initialised', 'this vault is not initialised', 'tagout start sets it up')
+        return refuse('not_initialised', 'this vault is not initialised', 'npm start sets it up')
       if (!this.isSealed) return done(null)
       const wraps = await this.#database.selectFrom('seal_wrap').selectAll().execute()
       const opened = await unwrapRoot(wraps, how, known.id)

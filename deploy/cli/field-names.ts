@@ -57,6 +57,7 @@ export const fieldNames = {
   'grant.list': { user: '--user', account: '--account' },
   'grant.revoke': { grant: '<grant>' },
   'lease.checkIn': { lease: '<lease>' },
+  'login.revoke': { login: '<login>' },
   'session.list': { live: '--live', limit: '--limit' },
   'session.show': { session: '<session>' },
   'session.terminate': { session: '<session>', reason: '--reason' },

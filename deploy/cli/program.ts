@@ -9,6 +9,7 @@ import { addGrantCommands } from './grant.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
 import { addLeaseCommands } from './lease.ts'
+import { addLoginCommands } from './login.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
@@ -47,6 +48,7 @@ export function buildProgram(io: Io): Command {
   addUserCommands(root, tools)
   addGrantCommands(root, tools)
   addLeaseCommands(root, tools)
+  addLoginCommands(root, tools)
   addSessionCommands(root, tools)
   addRecordingCommands(root, tools)
   addAuditorCommands(root, tools)

@@ -253,6 +253,12 @@ test('a list that is cut says so, and how to see more', async () => {
   expect((await tagout(['audit', 'list', '--limit', '9999'])).err).toBe('')
 })
 
+test('logins are listed, and one that is not there cannot be revoked', async () => {
+  expect(await json(['login', 'list'])).toEqual([])
+  const none = await tagout(['login', 'revoke', `lgn_${'0'.repeat(26)}`])
+  expect(none).toMatchObject({ code: 1, err: expect.stringMatching(/there is no .*login.*\n {2}next: /) })
+})
+
 test('an option of grants is spoken of by its own name', async () => {
   const past = ['grant', 'add', 'bob', 'press-3/engineer', '--allow', 'shell', '--until', '2020-01-01T00:00Z']
   expect(await tagout(past)).toMatchObject({

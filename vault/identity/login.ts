@@ -216,13 +216,14 @@ export const loginList: Handler<'login.list'> = async ({ world, principal }) => 
   )
 }
 
+const noLogin = refuse('not_found', 'there is no such open login', 'see: tagout login list')
+
 export const loginRevoke: Handler<'login.revoke'> = async (call, { login: id }) =>
   transact(call.world, async (tx) => {
     const login = await lockLogin(tx, id)
-    if (login === undefined || login.user_id === null)
-      return refuse('not_found', 'there is no such open login')
+    if (login === undefined || login.user_id === null) return noLogin
     const user = await findUser(tx.db, tx.guard, login.user_id)
-    if (user === undefined) return refuse('not_found', 'there is no such open login')
+    if (user === undefined) return noLogin
     await updateGuarded(tx, 'login', login, { ended_at: tx.now })
     await tx.audit({ kind: 'login.revoked', user: user.id, name: user.name, login: id, ...by(call) })
     return done(null)

@@ -44,6 +44,8 @@ test('every verb of the guides is there', () => {
     'grant add',
     'grant revoke',
     'lease check-in',
+    'login list',
+    'login revoke',
     'session terminate',
     'recording verify',
     'recording export',
