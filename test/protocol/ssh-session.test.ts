@@ -125,8 +125,8 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
       .slice(before)
       .map(({ detail }) => detail)
     expect(said.slice(99)).toEqual(
-      ['sftp: mkdir ', 'refused file requests: 200 so far', 'refused file requests: 250 in all'].map(
-        (text) => expect.stringContaining(text),
+      ['sftp: mkdir ', 'refused file requests: 200 so far', 'refused file requests: 250 in all'].map((text) =>
+        expect.stringContaining(text),
       ),
     )
     const marks = (await gateway.frames()).filter(
