@@ -91,10 +91,12 @@ test.skipIf(why !== undefined)(
   },
 )
 
-test.skipIf(why !== undefined)('a link works once', async () => {
+test.skipIf(why !== undefined)('a link works once, and says so afterwards', async () => {
   await using other = await newPerson(browser, installation.console)
   await other.page.goto(installation.firstAdmin ?? 'none')
-  await other.page.getByRole('alert').waitFor()
+  const said = other.page.getByRole('alert')
+  await said.waitFor()
+  expect(await said.innerText()).toMatch(/This link was used[\s\S]*tagout user enrol admin/)
   expect(await other.page.getByLabel('Password again').count()).toBe(0)
 })
 
