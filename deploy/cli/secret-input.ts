@@ -28,8 +28,9 @@ async function readStdin(io: Io, what: string): Promise<Secret> {
 
 /** Asks on the terminal without echo. Ctrl-C gives up. */
 function prompt(io: Io, question: string): Promise<Secret> {
-  io.err(`${question}: `)
+  // SECURITY: first in the dark, then asked: what is typed at once is not shown either.
   io.stdin.setRawMode?.(true)
+  io.err(`${question}: `)
   io.stdin.resume()
   const typed: number[] = []
   return new Promise((resolvePrompt, reject) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { readRecoveryNote } from '../supervisor/first-run.ts'
 import { findUser } from '../supervisor/system-user.ts'
 import type { Finding } from './examine.ts'
+import { examineOwners } from './owners.ts'
 
 /** Each must be closed to all but its owner. */
 const closed = [
@@ -32,7 +33,7 @@ export function examineFolder(dataDir: string): readonly Finding[] {
         next: 'start one with npm start, or set TAGOUT_DATA',
       },
     ]
-  return [modes(dataDir), separation(dataDir), ...recoveryKey(dataDir)]
+  return [modes(dataDir), examineOwners(dataDir), separation(dataDir), ...recoveryKey(dataDir)]
 }
 
 function modes(dataDir: string): Finding {
@@ -63,7 +64,7 @@ function separation(dataDir: string): Finding {
     name: 'planes',
     level: 'note',
     text: 'the planes share one system user: whoever breaks into one can read the files of the others',
-    next: 'start as root, which gives each plane a user of its own',
+    next: 'what root starts has a user for each plane: move this one there by backup create and, as root, backup restore',
   }
 }
 

@@ -2,6 +2,11 @@ import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { connectAdmin } from '../../vault/index.ts'
+import { Fault } from '../../vault/kernel/fault.ts'
+import { requireFreePorts } from '../supervisor/ports.ts'
+import { readSettings } from '../supervisor/settings.ts'
+import { examineCertificate } from './certificate.ts'
+import { examineDatabase } from './database.ts'
 import type { Finding } from './examine.ts'
 
 /** Whether the installation runs, its ports answer, and its vault is open. */
@@ -15,12 +20,30 @@ export async function examinePlanes(dataDir: string): Promise<readonly Finding[]
         text: 'the installation does not run',
         next: 'start it with npm start',
       },
+      ...(await examinePorts(dataDir)),
     ]
   const ports = await Promise.all([
     answers('console', ready.console.hostname, Number(ready.console.port)),
     answers('ssh', ready.ssh.host, ready.ssh.port),
   ])
-  return [...ports, ...(await examineVault(dataDir))]
+  return [
+    ...ports,
+    ...(await examineCertificate(ready.console)),
+    ...(await examineVault(dataDir)),
+    ...(await examineDatabase(dataDir)),
+  ]
+}
+
+/** Whether another program holds a port that the next start needs, or its settings are wrong. */
+async function examinePorts(dataDir: string): Promise<readonly Finding[]> {
+  try {
+    await requireFreePorts(readSettings(dataDir, {}, process.env))
+    return [{ name: 'ports', level: 'fine', text: 'the ports of the console and of SSH are free' }]
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    const [text = '', ...next] = error.message.split(': ')
+    return [{ name: 'ports', level: 'wrong', text, ...(next.length === 0 ? {} : { next: next.join(': ') }) }]
+  }
 }
 
 async function examineVault(dataDir: string): Promise<readonly Finding[]> {

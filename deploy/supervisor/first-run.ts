@@ -8,6 +8,8 @@ import { Complaint } from '../cli/complaint.ts'
 import { processIo } from '../cli/io.ts'
 import { readSecret } from '../cli/secret-input.ts'
 import { writeFor } from './data-folder.ts'
+import { provideKeyFile, requireKeyFile } from './key-file.ts'
+import type { RunAs } from './system-user.ts'
 
 /** How the vault is to be opened at the first start and by itself later. */
 export type SealChoice = {
@@ -19,8 +21,19 @@ export type SealChoice = {
   readonly recoveryOut: string | undefined
 }
 
+/** What opening the vault needs of the start. */
+export type OpeningPorts = {
+  readonly say: (line: string) => void
+  /** Whom the vault runs as, where planes are separated. */
+  readonly vaultRunsAs: RunAs | undefined
+  readonly signal: AbortSignal
+}
+
 /** Where the first start put the recovery key, for `tagout doctor`. */
 export const recoveryNote = (dataDir: string) => join(dataDir, 'supervisor', 'recovery-key.json')
+
+/** The shortest passphrase that the vault takes. */
+const leastLetters = 8
 
 /** Derivation of a key from a passphrase takes a while on a small machine. */
 const patienceMs = 120_000
@@ -32,17 +45,18 @@ const patienceMs = 120_000
 export async function openVaultAtStart(
   dataDir: string,
   choice: SealChoice,
-  say: (line: string) => void,
+  ports: OpeningPorts,
 ): Promise<Enrolment | undefined> {
+  const { say } = ports
   await using vault = await connectAdmin(dataDir)
   const status = must(await vault.call('status', {}))
   if (!status.initialised) {
     const hasAnswer = choice.unattended || choice.keyFile !== undefined || process.stdin.isTTY
-    if (hasAnswer) return await initialise(vault, dataDir, choice, say)
+    if (hasAnswer) return await initialise(vault, dataDir, choice, ports)
     say('the vault is new and there is no terminal to ask for its passphrase: set it up with tagout init')
     return undefined
   }
-  if (status.sealed) await unseal(vault, status, choice, say)
+  if (status.sealed) await unseal(vault, status, choice, ports)
   return undefined
 }
 
@@ -59,12 +73,13 @@ async function initialise(
   vault: VaultClient,
   dataDir: string,
   choice: SealChoice,
-  say: (line: string) => void,
+  ports: OpeningPorts,
 ): Promise<Enrolment> {
+  const { say } = ports
   const recovery = choice.recoveryOut === undefined ? undefined : resolve(choice.recoveryOut)
   // A place that cannot be written is found out before there is a key that could be lost.
   const recoveryFile = recovery === undefined ? undefined : await newFile(recovery)
-  const provider = await chooseProvider(dataDir, choice, say)
+  const provider = await chooseProvider(dataDir, choice, ports)
   const made = must(await vault.call('vault.initialise', { provider }, undefined, patienceMs))
   say(`the vault is initialised; its intake key is ${made.fingerprint}`)
   let kept: 'file' | 'shown' | 'nowhere' = 'nowhere'
@@ -90,9 +105,22 @@ async function initialise(
   return made.firstAdmin
 }
 
-/** Finds out before a first start makes anything whether its recovery key could be written where it is wanted. */
-export function requirePlaceOfRecoveryKey(dataDir: string, choice: SealChoice): void {
-  if (choice.recoveryOut === undefined || existsSync(join(dataDir, 'supervisor', 'secrets.json'))) return
+/** Whether there is a vault already; what a first start is told no longer matters then. */
+const hasVault = (dataDir: string) => existsSync(join(dataDir, 'vault', 'vault.state'))
+
+/** Finds out before a first start makes anything whether the vault could be opened as is wanted. */
+export async function requireSealChoice(
+  dataDir: string,
+  choice: SealChoice,
+  vaultRunsAs: RunAs | undefined,
+): Promise<void> {
+  if (hasVault(dataDir)) return
+  requirePlaceOfRecoveryKey(choice)
+  if (choice.keyFile !== undefined) await requireKeyFile(resolve(choice.keyFile), vaultRunsAs)
+}
+
+function requirePlaceOfRecoveryKey(choice: SealChoice): void {
+  if (choice.recoveryOut === undefined) return
   const path = resolve(choice.recoveryOut)
   if (existsSync(path)) throw noPlace(path, 'EEXIST')
   try {
@@ -119,23 +147,39 @@ function noPlace(path: string, code: string | undefined): Fault {
   )
 }
 
-async function chooseProvider(dataDir: string, choice: SealChoice, say: (line: string) => void) {
-  if (choice.keyFile !== undefined) return { kind: 'key-file', path: resolve(choice.keyFile) } as const
-  if (choice.unattended) {
-    const path = join(dataDir, 'vault', 'seal.key')
+async function chooseProvider(dataDir: string, choice: SealChoice, ports: OpeningPorts) {
+  const { say } = ports
+  if (choice.keyFile !== undefined || choice.unattended) {
+    const path = choice.keyFile === undefined ? join(dataDir, 'vault', 'seal.key') : resolve(choice.keyFile)
+    // In its own folder the vault makes the file by itself.
+    if (choice.keyFile !== undefined) await provideKeyFile(path, ports.vaultRunsAs)
     say(`the vault opens by itself with ${path}: keep it out of backups`)
     return { kind: 'key-file', path } as const
   }
   say('the vault is new. Its passphrase opens it after each start; with --key-file FILE a file does.')
-  using passphrase = await ask('passphrase of the vault, 8 characters at least', true)
-  return { kind: 'passphrase', passphrase: textOf(passphrase) } as const
+  return { kind: 'passphrase', passphrase: await newPassphrase(ports) } as const
+}
+
+/** Asks for a new passphrase until it is long enough and was typed alike twice, three times at most. */
+async function newPassphrase({ say, signal }: OpeningPorts): Promise<string> {
+  for (let left = 3; ; left -= 1) {
+    using first = await ask(`passphrase of the vault, ${leastLetters} characters at least`, signal)
+    let why = `the passphrase is shorter than ${leastLetters} characters`
+    if (textOf(first).length >= leastLetters) {
+      using second = await ask('passphrase of the vault, once more', signal)
+      if (textOf(first) === textOf(second)) return textOf(first)
+      why = 'the two do not match'
+    }
+    if (left === 1) throw new Fault('configuration', `${why}: start again, and type it anew`)
+    say(why)
+  }
 }
 
 async function unseal(
   vault: VaultClient,
   status: VaultStatus,
   choice: SealChoice,
-  say: (line: string) => void,
+  { say, signal }: OpeningPorts,
 ): Promise<void> {
   if (status.sealProviders.some((provider) => provider.kind === 'key-file')) {
     const answer = await vault.call('vault.unseal', { kind: 'stored-key-file' }, undefined, patienceMs)
@@ -145,7 +189,7 @@ async function unseal(
   const asks = status.sealProviders.some((provider) => provider.kind === 'passphrase')
   if (!asks || choice.unattended || !process.stdin.isTTY) return
   for (let left = 3; left > 0; left -= 1) {
-    using passphrase = await ask('passphrase of the vault', false)
+    using passphrase = await ask('passphrase of the vault', signal)
     const answer = await vault.call(
       'vault.unseal',
       { kind: 'passphrase', passphrase: textOf(passphrase) },
@@ -157,12 +201,22 @@ async function unseal(
   }
 }
 
-async function ask(what: string, confirm: boolean): Promise<Secret> {
+/** Asks on the terminal, without echo. A start that is given up meanwhile waits for no answer. */
+async function ask(what: string, signal: AbortSignal): Promise<Secret> {
+  const { promise: givenUp, reject } = Promise.withResolvers<never>()
+  const giveUp = () => {
+    process.stdin.setRawMode?.(false)
+    reject(signal.reason)
+  }
+  signal.addEventListener('abort', giveUp, { once: true })
   try {
-    return await readSecret(processIo(), { what, fromStdin: false, option: '--key-file', confirm })
+    const asked = readSecret(processIo(), { what, fromStdin: false, option: '--key-file', confirm: false })
+    return await Promise.race([asked, givenUp])
   } catch (error) {
     if (error instanceof Complaint) throw new Fault('configuration', error.message)
     throw error
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }
 

@@ -15,7 +15,7 @@ import {
   startEmbeddedDatabase,
   useGivenDatabase,
 } from './database.ts'
-import { openVaultAtStart, requirePlaceOfRecoveryKey, type SealChoice, unsealByItself } from './first-run.ts'
+import { openVaultAtStart, requireSealChoice, type SealChoice, unsealByItself } from './first-run.ts'
 import { requirePlaneSettings, unreadVariables } from './known-settings.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
 import { takeLock } from './lock.ts'
@@ -63,7 +63,6 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const settings = readSettings(dataDir, options.flags, options.env)
   requirePlaneSettings({ ...planeEnvironment(options.env, settings), TAGOUT_DATA: dataDir })
   for (const sentence of unreadVariables(options.env)) say(sentence)
-  requirePlaceOfRecoveryKey(dataDir, options.seal)
   if (settings.certificate !== undefined && !settings.http.plain) readGiven(settings.certificate)
   stack.defer(() => {
     if (!begun) removeEmpty(join(dataDir, 'supervisor'))
@@ -74,10 +73,11 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   step()
   await requireFreePorts(settings)
   if (settings.databaseUrl !== undefined) await requireGivenDatabase(settings.databaseUrl)
+  const owners = findOwners()
+  await requireSealChoice(dataDir, options.seal, owners.vault)
   step()
   // INVARIANT: up to here nothing is made that a refused start does not take back; from here on the folder is in use.
   begun = true
-  const owners = findOwners()
   layOut(dataDir, owners)
   clearSockets(join(dataDir, 'run'))
   rememberAddresses(dataDir, settings)
@@ -113,6 +113,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   sayDoubt(settings, say)
 
   const application = findApplication(say)
+  const opening = { say, vaultRunsAs: owners.vault, signal: options.signal }
   const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
   const sshPort = () => addressOf((kept[1] as Kept).ready(), settings.ssh).port
   let firstAdmin: { readonly path: string } | undefined
@@ -133,7 +134,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
         onChange: note,
         onReady: async (_ready, again) => {
           if (name !== 'vault' || options.entries?.vault !== undefined) return
-          if (!again) firstAdmin = await openVaultAtStart(dataDir, options.seal, say)
+          if (!again) firstAdmin = await openVaultAtStart(dataDir, options.seal, opening)
           else if (!(await unsealByItself(dataDir))) say('the vault is sealed: open it with tagout unseal')
         },
       },

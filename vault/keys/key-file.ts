@@ -11,9 +11,13 @@ const maxBytes = 4096
 
 /**
  * Makes a key file (0600) that opens the vault without a person. Refuses to touch a file that exists. The file belongs
- * on a machine of its own or a stick, and in no backup of the database: whoever has both has everything.
+ * on a machine of its own or a stick, and in no backup of the database: whoever has both has everything. It is given
+ * to `owner`, where somebody else than the vault makes it.
  */
-export async function makeKeyFile(path: string): Promise<Outcome<null>> {
+export async function makeKeyFile(
+  path: string,
+  owner?: { readonly uid: number; readonly gid: number },
+): Promise<Outcome<null>> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   let file: FileHandle
   try {
@@ -23,6 +27,7 @@ export async function makeKeyFile(path: string): Promise<Outcome<null>> {
     return refuse('invalid', `the key file ${path} cannot be written (${errorCode(error)})`)
   }
   try {
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid)
     const bytes = new Uint8Array(randomBytes(32))
     await file.writeFile(`${label}${toBase64(bytes)}\n`)
     await file.sync()

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, prepareDatabase, useGivenDatabase } from '../../../deploy/supervisor/database.ts'
+import {
+  type Database,
+  prepareDatabase,
+  requireGivenDatabase,
+  useGivenDatabase,
+} from '../../../deploy/supervisor/database.ts'
 import type { InstallationSecrets } from '../../../deploy/supervisor/plane-files.ts'
 import { migrations } from '../../../migrations/index.ts'
 import { migrate } from '../../../migrations/migrate.ts'
@@ -58,7 +63,8 @@ test('a database that has something in it is backed up before the next migration
 
 test('with DATABASE_URL each plane gets its own role on that server', async () => {
   const url = await postgres.emptyDatabase('given')
-  const given = await useGivenDatabase(url, secrets)
+  await requireGivenDatabase(url)
+  const given = useGivenDatabase(url, secrets)
   await prepareDatabase(given, folder, secrets, () => undefined)
   for (const name of ['vault', 'recorder', 'api'] as const) {
     const client = new pg.Client({ connectionString: given.planeUrl(name) })
@@ -70,7 +76,7 @@ test('with DATABASE_URL each plane gets its own role on that server', async () =
 })
 
 test('a server that does not answer, and a role that may not make roles, get a sentence with the fix', async () => {
-  await expect(useGivenDatabase('postgresql://o:hunter22@127.0.0.1:1/x', secrets)).rejects.toThrow(
+  await expect(requireGivenDatabase('postgresql://o:hunter22@127.0.0.1:1/x')).rejects.toThrow(
     'the server of DATABASE_URL does not answer (ECONNREFUSED): correct it or start the server',
   )
   const url = new URL(await postgres.emptyDatabase('poor'))
@@ -81,7 +87,7 @@ test('a server that does not answer, and a role that may not make roles, get a s
   await client.end()
   url.username = 'poor'
   url.password = 'poor'
-  await expect(useGivenDatabase(url.href, secrets)).rejects.toThrow(
+  await expect(requireGivenDatabase(url.href)).rejects.toThrow(
     'the role of DATABASE_URL may not make roles: alter role … createrole, or give another',
   )
 })
