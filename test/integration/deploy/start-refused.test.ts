@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { isRoot } from '../../../deploy/supervisor/system-user.ts'
+import { issueServerCertificate, makeAuthority } from '../../../deploy/tls/authority.ts'
 
 /** A start that is refused says one sentence, and leaves what it found. */
 
@@ -138,6 +140,55 @@ test.each([
   expect([code, said.length]).toEqual([1, 1])
   expect(said[0]).toContain(sentence)
   expect(existsSync(data)).toBe(false)
+})
+
+test('a certificate that cannot be served with is refused, with where it was given', async () => {
+  const then = new Date()
+  const authority = await makeAuthority(then, 'x')
+  const [one, other] = await Promise.all(
+    ['one', 'other'].map((name) => issueServerCertificate(authority, [name], then)),
+  )
+  const put = (name: string, text = '') => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const cert = put('one.crt', one?.certificate)
+  const key = put('other.key', other?.privateKey)
+  const words = put('words.txt', 'no certificate')
+  const locked = createPrivateKey(one?.privateKey ?? '').export({
+    ...{ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' },
+  } as never) as unknown as string
+  const lockedKey = put('locked.key', locked)
+  for (const [certFile, keyFile, sentence] of [
+    [
+      cert,
+      key,
+      `the key of http.tls.keyFile in FILE is not that of the certificate of http.tls.certFile in FILE: give the two that belong together`,
+    ],
+    [words, key, `http.tls.certFile in FILE names ${words}, which holds no certificate in PEM: give one`],
+    [
+      cert,
+      words,
+      `http.tls.keyFile in FILE names ${words}, which holds no unencrypted private key in PEM: give one`,
+    ],
+    [
+      cert,
+      lockedKey,
+      `http.tls.keyFile in FILE names ${lockedKey}, which holds no unencrypted private key in PEM: give one`,
+    ],
+    [
+      cert,
+      'gone.key',
+      `http.tls.keyFile in FILE names ${join(data, 'gone.key')}, which cannot be read (ENOENT): correct the path or its mode`,
+    ],
+  ] as const) {
+    mkdirSync(data, { recursive: true })
+    const file = join(data, 'tagout.json')
+    writeFileSync(file, JSON.stringify({ http: { tls: { certFile, keyFile } } }))
+    const { code, said } = start(['--data', data])
+    expect([code, said]).toEqual([1, [`tagout: ${sentence.replaceAll('FILE', file)}`]])
+    expect(readdirSync(data)).toEqual(['tagout.json'])
+  }
 })
 
 test('a variable of ours that nothing reads is named', () => {
