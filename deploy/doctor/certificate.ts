@@ -1,14 +1,15 @@
-import { connect } from 'node:tls'
+import { X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
+import { readPlaneFile } from '../supervisor/plane-folder.ts'
 import type { Finding } from './examine.ts'
 
 const day = 24 * 3600 * 1000
 /** An own one is renewed a month ahead; a given one needs somebody to do it. */
 const soon = 14 * day
 
-/** When the certificate ends that the console serves with. Nothing where it serves without, or does not answer. */
-export async function examineCertificate(console: URL, now = Date.now()): Promise<readonly Finding[]> {
-  if (console.protocol !== 'https:') return []
-  const end = await servedUntil(console)
+/** When the certificate ends that the console serves with. Nothing where there is none, or it may not be read. */
+export function examineCertificate(dataDir: string, now = Date.now()): readonly Finding[] {
+  const end = servedUntil(join(dataDir, 'api', 'tls'))
   if (end === undefined) return []
   const date = end.toISOString().slice(0, 10)
   const next =
@@ -21,20 +22,12 @@ export async function examineCertificate(console: URL, now = Date.now()): Promis
   return [{ name, level: 'fine', text: `the console's certificate is good until ${date}` }]
 }
 
-function servedUntil(console: URL): Promise<Date | undefined> {
-  return new Promise((resolve) => {
-    const settle = (found: Date | undefined) => {
-      socket.destroy()
-      resolve(found)
-    }
-    const host = console.hostname.replace(/^\[|\]$/g, '')
-    // SECURITY: nothing is sent here; the certificate is looked at, not trusted.
-    const socket = connect({ host, port: Number(console.port), rejectUnauthorized: false, timeout: 5_000 })
-    socket.once('secureConnect', () => {
-      const end = new Date(socket.getPeerCertificate().valid_to)
-      settle(Number.isNaN(end.getTime()) ? undefined : end)
-    })
-    socket.once('timeout', () => settle(undefined))
-    socket.once('error', () => settle(undefined))
-  })
+function servedUntil(folder: string): Date | undefined {
+  try {
+    // A start without a given one takes `given.crt` away.
+    const text = readPlaneFile(join(folder, 'given.crt')) ?? readPlaneFile(join(folder, 'server.crt'))
+    return text === undefined ? undefined : new X509Certificate(text).validToDate
+  } catch {
+    return undefined
+  }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { readRecoveryNote } from '../supervisor/first-run.ts'
 import { findUser } from '../supervisor/system-user.ts'
 import type { Finding } from './examine.ts'
+import { examineCertificate } from './certificate.ts'
 import { examineOwners } from './owners.ts'
 
 /** Each must be closed to all but its owner. */
@@ -33,7 +34,13 @@ export function examineFolder(dataDir: string): readonly Finding[] {
         next: 'start one with npm start, or set TAGOUT_DATA',
       },
     ]
-  return [modes(dataDir), examineOwners(dataDir), separation(dataDir), ...recoveryKey(dataDir)]
+  return [
+    modes(dataDir),
+    examineOwners(dataDir),
+    separation(dataDir),
+    ...examineCertificate(dataDir),
+    ...recoveryKey(dataDir),
+  ]
 }
 
 function modes(dataDir: string): Finding {

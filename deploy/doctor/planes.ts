@@ -5,7 +5,6 @@ import { connectAdmin } from '../../vault/index.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { requireFreePorts } from '../supervisor/ports.ts'
 import { readSettings } from '../supervisor/settings.ts'
-import { examineCertificate } from './certificate.ts'
 import { examineDatabase } from './database.ts'
 import type { Finding } from './examine.ts'
 
@@ -26,12 +25,7 @@ export async function examinePlanes(dataDir: string): Promise<readonly Finding[]
     answers('console', ready.console.hostname, Number(ready.console.port)),
     answers('ssh', ready.ssh.host, ready.ssh.port),
   ])
-  return [
-    ...ports,
-    ...(await examineCertificate(ready.console)),
-    ...(await examineVault(dataDir)),
-    ...(await examineDatabase(dataDir)),
-  ]
+  return [...ports, ...(await examineVault(dataDir)), ...(await examineDatabase(dataDir))]
 }
 
 /** Whether another program holds a port that the next start needs, or its settings are wrong. */

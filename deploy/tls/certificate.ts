@@ -1,5 +1,5 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
@@ -44,6 +44,7 @@ export async function provideCertificate(
       changed: isNew ? `took the certificate of ${settings.certificate.cert.named}` : undefined,
     }
   }
+  for (const name of ['given.crt', 'given.key']) rmSync(held.at(name), { force: true })
   const authority = await ownAuthority(dataDir, now)
   writeFor(api, held.at('ca.crt'), authority.certificate, 0o644)
   const names = namesOf(settings)

@@ -1,9 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { chownSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { examineCertificate } from '../../deploy/doctor/certificate.ts'
 import { examineDatabase } from '../../deploy/doctor/database.ts'
@@ -96,13 +105,11 @@ test.each([
 ] as const)('a certificate made %i days ago: %s', async (daysAgo, level, text) => {
   const then = new Date(Date.now() - daysAgo * 86_400_000)
   const made = await issueServerCertificate(await makeAuthority(then, 'x'), ['localhost'], then)
-  const server = createTlsServer({ cert: made.certificate, key: made.privateKey })
-  server.on('tlsClientError', () => undefined)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  const [found] = await examineCertificate(new URL(`https://127.0.0.1:${port}`))
-  server.close()
+  const folder = mkdtempSync(join(tmpdir(), 'tagout-doctor-'))
+  mkdirSync(join(folder, 'api', 'tls'), { recursive: true })
+  writeFileSync(join(folder, 'api', 'tls', 'server.crt'), made.certificate)
+  const [found] = examineCertificate(folder)
+  rmSync(folder, { recursive: true })
   expect(found).toMatchObject({ name: 'certificate', level, text: expect.stringContaining(text) })
   expect(found?.next === undefined).toBe(level === 'fine')
 })

@@ -204,6 +204,9 @@ test('a key file and a certificate of the site’s own are used, from where they
     await using sealed = await startTestInstallation({ dataDir: data })
     expect(sealed.log()).toContain(`the vault stays sealed: there is no key file ${keyFile}`)
     expect(sealed.findings).toContain('the vault is sealed: nothing opens')
+    // Without the variables the one of the file serves again.
+    expect(await servedName(sealed.console)).toBe('own')
+    expect(sealed.findings.join()).not.toContain('certificate expired')
   }
 })
 
