@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeSshUser } from '../support/gateway.ts'
 import { type SpawnedRecorder, spawnRecorder } from '../support/recorder-process.ts'
+import { startTestPostgres } from '../support/postgres.ts'
 import { startTestVault, type TestVault } from '../support/vault.ts'
 
 /** The vault in this process, a recorder with its workers in others, and users with keys. */
@@ -18,7 +19,9 @@ export async function startBrokered(
   settings: { quotaBytes?: number } = {},
 ): Promise<Brokered> {
   await using stack = new AsyncDisposableStack()
-  const vault = stack.use(await startTestVault(settings))
+  // As installed: an answer is on the disk.
+  const postgres = stack.use(await startTestPostgres({ durable: true }))
+  const vault = stack.use(await startTestVault({ ...settings, postgres }))
   const recorder = stack.use(await spawnRecorder(vault.dataDir, vault.identities.recorder, settings))
   const { knownHosts, address } = recorder.ready()
   const users = Array.from({ length: userCount }, (_, index) => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { freemem } from 'node:os'
+import { childrenOf } from '../support/recorder-process.ts'
 import { cpuSeconds, startBrokered, startHelper } from './brokered.ts'
 import type { Row } from './row.ts'
 import type { Login, Order, Report } from './shell-users.ts'
@@ -18,18 +19,20 @@ export async function run(): Promise<Row[]> {
   const echo = target.said as { readonly port: number; readonly fingerprint: string }
   const { child: people } = await startHelper('shell-users.ts')
   stack.defer(() => void people.kill())
-  await vault.account({
-    target: 'echo',
-    login: 'engineer',
-    address: `ssh://127.0.0.1:${echo.port}`,
-    pin: echo.fingerprint,
-  })
-  for (const { name } of users) await vault.grant(name, 'echo/engineer')
+  for (const { name } of users) {
+    await vault.account({
+      target: `press-${name}`,
+      login: 'engineer',
+      address: `ssh://127.0.0.1:${echo.port}`,
+      pin: echo.fingerprint,
+    })
+    await vault.grant(name, `press-${name}/engineer`)
+  }
 
   const through = (index: number): Login => {
     const user = users[Math.floor(index / perUser)]
     if (user === undefined) throw new Error('there are too few users')
-    return { port, username: `${user.name}@engineer@echo`, keyFile: user.keyFile }
+    return { port, username: `${user.name}@engineer@press-${user.name}`, keyFile: user.keyFile }
   }
   const order = async <Kind extends Report['kind']>(what: Order, kind: Kind) => {
     people.send(what)
@@ -61,9 +64,13 @@ export async function run(): Promise<Row[]> {
     vault: process.pid,
     recorder: recorder.child().pid ?? 0,
   }
-  const used = () => Object.values(processes).map(cpuSeconds)
-  const workersUsed = () => recorder.workers().reduce((sum, pid) => sum + cpuSeconds(pid), 0)
-  const before = [...used(), workersUsed()]
+  const sum = (pids: readonly number[]) => pids.reduce((all, pid) => all + cpuSeconds(pid), 0)
+  const used = () => [
+    ...Object.values(processes).map(cpuSeconds),
+    sum(recorder.workers()),
+    sum(childrenOf(vault.postgres.cluster.process.pid ?? 0)),
+  ]
+  const before = used()
   const memory = freemem()
   let seconds = 0
   const steps = [Math.min(300, held), held].filter((step, index, all) => index === 0 || step > (all[0] ?? 0))
@@ -73,8 +80,8 @@ export async function run(): Promise<Row[]> {
     seconds += (await order({ kind: 'open', logins, atOnce: 16 }, 'opened')).seconds
     open = step
     if (step === held) {
-      const after = [...used(), workersUsed()]
-      const names = [...Object.keys(processes), 'workers']
+      const after = used()
+      const names = [...Object.keys(processes), 'workers', 'database']
       const each = names.map((name, index) => {
         const ms = (((after[index] ?? 0) - (before[index] ?? 0)) * 1000) / held
         return `${name} ${ms.toFixed(1)}`

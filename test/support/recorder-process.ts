@@ -103,7 +103,8 @@ export async function spawnRecorder(
   }
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** Process ids of a process's children. */
+export function childrenOf(pid: number): readonly number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
   return text === '' ? [] : text.split(' ').map(Number)
 }

@@ -39,12 +39,13 @@ export async function findAccount(
   return found === undefined ? undefined : readAccount(db, checker, found.id, lock)
 }
 
-/** Reads an account, removed or not. */
+/** Reads an account, removed or not. Its target is not read again where it is `known`. */
 export async function readAccount(
   db: Db,
   checker: Checker,
   id: AccountId,
   lock: 'read' | 'update' = 'read',
+  known?: Row<'target'>,
 ): Promise<Account | undefined> {
   const query = db.selectFrom('account').selectAll().where('id', '=', id)
   const account = checkedOne(
@@ -53,11 +54,14 @@ export async function readAccount(
     await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
   )
   if (account === undefined) return undefined
-  const target = checkedOne(
-    checker,
-    'target',
-    await db.selectFrom('target').selectAll().where('id', '=', account.target_id).executeTakeFirst(),
-  )
+  const target =
+    known?.id === account.target_id
+      ? known
+      : checkedOne(
+          checker,
+          'target',
+          await db.selectFrom('target').selectAll().where('id', '=', account.target_id).executeTakeFirst(),
+        )
   return target === undefined ? undefined : { ...account, name: `${target.name}/${account.login}`, target }
 }
 

@@ -30,21 +30,30 @@ type Who = { readonly actor: Actor; readonly source?: string }
  * before only says who holds it. The caller holds the account's row lock, so that this look is rarely wrong.
  */
 export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
-  await endDueLeases(tx, wanted.account.id)
-  const held = await tx.db
-    .selectFrom('lease')
-    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
-    .selectAll('lease')
-    .select('app_user.name as holder')
-    .where('lease.account_id', '=', wanted.account.id)
-    .where('lease.ended_at', 'is', null)
-    .execute()
+  let held = await heldOf(tx, wanted.account.id)
+  if (held.some(({ until }) => until !== null && until <= tx.now)) {
+    await endDueLeases(tx, wanted.account.id)
+    held = await heldOf(tx, wanted.account.id)
+  }
   const others = held.filter((lease) => lease.user_id !== wanted.user.id)
   const own = held.find((lease) => lease.user_id === wanted.user.id)
   const wantsAll = wanted.exclusive || own?.exclusive === true
   const obstacle = others.find((lease) => lease.exclusive || wantsAll)
   if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle)
   return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
+}
+
+/** Locked, so that nobody checks in what is being joined. */
+function heldOf(tx: Tx, account: AccountId) {
+  return tx.db
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .selectAll('lease')
+    .select('app_user.name as holder')
+    .where('lease.account_id', '=', account)
+    .where('lease.ended_at', 'is', null)
+    .forUpdate('lease')
+    .execute()
 }
 
 function refuseHeld(
@@ -98,6 +107,9 @@ async function joinLease(
   const exclusive = own.exclusive || wanted.exclusive
   const explicit = own.explicit || wanted.until !== null
   const until = wanted.until ?? (own.explicit ? own.until : null)
+  const isSame =
+    exclusive === own.exclusive && explicit === own.explicit && until?.getTime() === own.until?.getTime()
+  if (isSame) return done(own)
   const row = await tx.db
     .updateTable('lease')
     .set({
@@ -271,14 +283,19 @@ export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id }
       .executeTakeFirst()
     if (lease === undefined) return refuse('not_found', 'nobody holds this lease any more')
     const { live } = call.world
-    const connected = live.where((session) => session.lease === id)
+    const connected = await tx.db
+      .selectFrom('session')
+      .select('id')
+      .where('lease_id', '=', id)
+      .where('state', '<>', 'ended')
+      .executeTakeFirst()
     const isOwn = call.principal.kind === 'user' && call.principal.id === lease.user_id
-    if (connected.length > 0) {
+    if (connected !== undefined) {
       // The lease outlives no session: it ends with the last one, which is at once where it is taken from somebody.
       await tx.db.updateTable('lease').set({ explicit: false, until: null }).where('id', '=', id).execute()
       if (!isOwn)
         tx.afterCommit(() => {
-          for (const session of connected)
+          for (const session of live.where(({ lease: under }) => under === id))
             live.cut(session, {
               reason: 'terminated',
               message: 'the account was checked in by somebody else',

@@ -175,7 +175,7 @@ async function chooseAccount(
       `say which account of ${target.name}: ${choice.map((account) => account.login).join(', ')}`,
       `connect as ${user.name}@${first.login}@${target.name}`,
     )
-  const account = await readAccount(tx.db, tx.guard, first.id as AccountId, 'update')
+  const account = await readAccount(tx.db, tx.guard, first.id as AccountId, 'update', target)
   if (account === undefined || account.removed_at !== null) return unknownTarget
   return done({ account, grants: grants.filter((grant) => grant.account_id === account.id) })
 }

@@ -113,8 +113,8 @@ export async function readStarted(
   if (grant.user_id !== session.user || grant.account_id !== session.account) return gone
   const user = await findUser(tx.db, tx.guard, session.user)
   if (user === undefined || user.state === 'disabled') return gone
-  const account = await readAccount(tx.db, tx.guard, session.account)
   const to = await findTarget(tx.db, tx.guard, target)
+  const account = await readAccount(tx.db, tx.guard, session.account, 'read', to)
   const credential = await currentCredential(tx.db, tx.guard, session.account)
   if (account === undefined || account.removed_at !== null || to === undefined || credential === undefined)
     return refuse('conflict', 'the account was changed while you connected', 'connect again')

@@ -170,3 +170,26 @@ test('an exclusive grant takes the account exclusively', async () => {
   expect(refusalOf(second).message).toMatch(/held by ann/)
   await endSession(recorder, permit.session)
 })
+
+test('a check-in and a start at the same moment leave no session without its lease', async () => {
+  await release()
+  const { database } = vault.plane.world.vault
+  for (let round = 0; round < 12; round += 1) {
+    const lease = must(await checkOut(ann, false))
+    const proof = await prove(recorder, keys.ann, 'ann')
+    const [opened] = await Promise.all([
+      open(recorder, { proof }),
+      api.call('lease.checkIn', { lease: lease.id }, ann.token),
+    ])
+    const permit = must(opened)
+    const under = await database
+      .selectFrom('session')
+      .innerJoin('lease', 'lease.id', 'session.lease_id')
+      .select('lease.ended_at')
+      .where('session.id', '=', permit.session)
+      .executeTakeFirstOrThrow()
+    expect(under.ended_at).toBe(null)
+    await endSession(recorder, permit.session)
+    await release()
+  }
+})
