@@ -136,6 +136,8 @@ export class Vault implements AsyncDisposable {
     const wraps = await this.#database
       .selectFrom('seal_wrap')
       .select(['kind', 'parameters'])
+      // What one opens a vault with comes before what is kept for bad days.
+      .orderBy((eb) => eb('kind', '=', 'recovery'))
       .orderBy('created_at')
       .orderBy('id')
       .execute()
