@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import type { VaultClient } from '../vault/index.ts'
 import { readPlaneIdentity } from '../vault/index.ts'
 import type { SessionId } from '../vault/kernel/id.ts'
@@ -8,6 +7,7 @@ import { defaultLimits, type Log } from './broker/ssh/ports.ts'
 import type { RecorderConfig } from './config.ts'
 import { openRecording } from './recording/index.ts'
 import { openStore } from './store/index.ts'
+import { nodeName } from './supervision/node-name.ts'
 import { reportEnd } from './supervision/report-end.ts'
 import { Unsettled } from './supervision/unsettled.ts'
 import { VaultLink } from './supervision/vault-link.ts'
@@ -87,12 +87,4 @@ async function hello(
   const answer = await client.call('recorder.hello', { node, worker, live })
   if (!answer.ok) return
   for (const { session, reason } of answer.value.end) front.cut(session, reason)
-}
-
-/** This machine's name, as a name of ours. */
-function nodeName(): string {
-  const name = hostname()
-    .replaceAll(/[^a-z0-9._-]/gi, '-')
-    .slice(0, 63)
-  return /^[a-z0-9_]/i.test(name) ? name : 'node'
 }

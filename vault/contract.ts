@@ -73,6 +73,10 @@ export type VaultStatus = {
   readonly version: string
 }
 
+/** How much room there is for recordings: see `recorder.space`. Below the floor no session starts. */
+export const spaceStates = ['enough', 'low', 'refusing', 'reserve freed'] as const
+export type SpaceState = (typeof spaceStates)[number]
+
 export type UserView = {
   readonly id: Id<'usr'>
   readonly name: string
@@ -524,6 +528,11 @@ export const verbs = {
     ['recorder'],
     z.strictObject({ node: nameText, worker: nameText, live: z.array(id('ses')).max(100_000) }),
   ),
+  /** How much room the recorder's store has, whenever that changes its state. */
+  'recorder.space': verb(
+    ['recorder'],
+    z.strictObject({ node: nameText, state: z.enum(spaceStates), freeBytes: z.int().min(0) }),
+  ),
   'ssh.publickey': verb(
     ['recorder'],
     z.strictObject({
@@ -724,6 +733,7 @@ export type VerbAnswers = {
   'backup.page': { readonly rows: readonly unknown[]; readonly next: string | null }
   'backup.tables': readonly string[]
   'recorder.hello': { readonly end: readonly { readonly session: Id<'ses'>; readonly reason: EndReason }[] }
+  'recorder.space': null
   /** `proof` is null for a key offered without a signature: acceptable, go on. */
   'ssh.publickey': { readonly proof: string | null; readonly user: string }
   'ssh.password': { readonly proof: string; readonly user: string }

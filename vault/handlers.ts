@@ -34,6 +34,7 @@ import { recorderHello } from './sessions/hello.ts'
 import { sessionOpen } from './sessions/open.ts'
 import { sessionCheckpoint, sessionConnected, sessionEvent, sessionFile } from './sessions/progress.ts'
 import { sessionSign } from './sessions/sign.ts'
+import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
 import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
 import { targetScan } from './targets/scan.ts'
@@ -105,6 +106,7 @@ export const handlers: Handlers = {
   'backup.page': backupPage,
   'backup.tables': backupTablesVerb,
   'recorder.hello': recorderHello,
+  'recorder.space': recorderSpace,
   'ssh.publickey': sshPublickey,
   'ssh.password': sshPassword,
   'ssh.ticket': sshTicket,

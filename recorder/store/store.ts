@@ -44,7 +44,7 @@ export async function openStore(options: StoreOptions): Promise<RecordingStore> 
 /** Recordings as files of one folder. Nothing here changes or deletes a recording. */
 export class RecordingStore {
   readonly folder: string
-  readonly #floor: number
+  readonly floorBytes: number
   readonly #recordings: string
   /** Where recordings were found; a recording never moves. */
   readonly #paths = new Map<RecordingId, string>()
@@ -52,14 +52,14 @@ export class RecordingStore {
 
   constructor(folder: string, floorBytes: number) {
     this.folder = folder
-    this.#floor = floorBytes
+    this.floorBytes = floorBytes
     this.#recordings = join(folder, 'recordings')
   }
 
   /** Refuses with `no_space` below the floor of free space. Ask before `session.open`. */
   async hasRoom(): Promise<Outcome<{ readonly freeBytes: number }>> {
-    const freeBytes = await this.#free()
-    if (freeBytes >= this.#floor) return done({ freeBytes })
+    const freeBytes = await this.freeBytes()
+    if (freeBytes >= this.floorBytes) return done({ freeBytes })
     return refuse(
       'no_space',
       'there is too little free space to record a session',
@@ -142,11 +142,12 @@ export class RecordingStore {
     await rm(join(this.folder, 'reserve'), { force: true })
   }
 
-  /** Makes the reserve where it is missing and there is room for it. */
-  async keepReserve(bytes: number): Promise<void> {
+  /** Makes the reserve where it is missing and there is room for it. Answers whether it is there. */
+  async keepReserve(bytes: number): Promise<boolean> {
     const path = join(this.folder, 'reserve')
     const present = await stat(path).catch(() => undefined)
-    if (bytes === 0 || (present?.size ?? 0) >= bytes || (await this.#free()) < this.#floor + bytes) return
+    if ((present?.size ?? 0) >= bytes) return true
+    if ((await this.freeBytes()) < this.floorBytes + bytes) return false
     const file = await open(path, 'w', 0o600)
     try {
       // Random enough not to be compressed away by a file system, written so that the blocks are really taken.
@@ -160,9 +161,11 @@ export class RecordingStore {
     } finally {
       await file.close()
     }
+    return true
   }
 
-  async #free(): Promise<number> {
+  /** Free space of the disk, for who is not root. */
+  async freeBytes(): Promise<number> {
     const space = await statfs(this.#recordings)
     return space.bavail * space.bsize
   }

@@ -7,10 +7,11 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { type GatewayKeys, loadGatewayKeys } from '../broker/ssh/host-key.ts'
 import type { RecorderConfig } from '../config.ts'
 import { serveReplay } from '../serve/replay-server.ts'
-import { openStore } from '../store/index.ts'
+import { openStore, SpaceWatch } from '../store/index.ts'
 import { Admission, defaultAdmission } from './admission.ts'
 import { makeLog } from './log.ts'
 import type { ToParent, ToWorker } from './message.ts'
+import { nodeName } from './node-name.ts'
 import { findLeftBehind, recover } from './recovery.ts'
 import { Unsettled } from './unsettled.ts'
 import { VaultLink } from './vault-link.ts'
@@ -29,6 +30,8 @@ export type RunningRecorder = AsyncDisposable & {
   readonly workers: () => readonly number[]
 }
 
+/** Enough for PostgreSQL to write down how every session ended. */
+const reserveBytes = 256 * 1024 * 1024
 const restartDelays = [100, 500, 2_000, 5_000]
 const stopWithinMs = 8_000
 
@@ -39,7 +42,7 @@ const stopWithinMs = 8_000
 export async function startRecorder(config: RecorderConfig, entry: string): Promise<RunningRecorder> {
   const log = makeLog('parent')
   const keys = await loadGatewayKeys(join(config.dataDir, 'recorder'))
-  const store = await openStore({ folder: config.storePath, floorBytes: config.floorBytes })
+  const store = await openStore({ folder: config.storePath, floorBytes: config.floorBytes, reserveBytes })
   const unsettled = new Unsettled(config.storePath)
   await unsettled.open()
   const link = new VaultLink({
@@ -61,6 +64,16 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
     authorise: (input) => link.call('recording.authorise', input),
     onFault: (method, error) => log('a replay failed', { method, error: String(error) }),
   })
+
+  const space = new SpaceWatch({
+    store,
+    reserveBytes,
+    tell: async (state, freeBytes) => {
+      log('the room for recordings changed', { state, freeBytes })
+      return (await link.call('recorder.space', { node: nodeName(), state, freeBytes })).ok
+    },
+  })
+  space.start((error) => log('the room for recordings could not be seen', { error: String(error) }))
 
   const admission = new Admission(defaultAdmission)
   const workers = new Map<number, Worker>()
@@ -161,6 +174,7 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
     workers: () => [...workers.values()].flatMap(({ process: { pid } }) => (pid === undefined ? [] : [pid])),
     [Symbol.asyncDispose]: async () => {
       isStopping = true
+      space[Symbol.dispose]()
       server.close()
       await Promise.all([...workers.values()].map(stopWorker))
       await new Promise((resolve) => replay.close(resolve))

@@ -150,6 +150,7 @@ export class ContractVault implements AsyncDisposable {
       case 'recording.authorise':
         return this.#authorise(input)
       case 'session.connected':
+      case 'recorder.space':
       case 'session.checkpoint':
       case 'session.file':
       case 'session.event':
@@ -288,6 +289,7 @@ type Calls = {
     | 'session.end'
     | 'session.event'
     | 'session.file'
+    | 'recorder.space'
     | 'session.checkpoint'
     | 'session.connected'
     | 'recorder.hello'

@@ -33,6 +33,13 @@ function subject(actor: Actor): string {
 
 const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']
 
+const spaceText = {
+  enough: 'enough again',
+  low: 'below twice its floor, make room soon',
+  refusing: 'below its floor, no session starts',
+  'reserve freed': 'its reserve was given up for the database, make room now',
+}
+
 function what(entry: Entry): string {
   switch (entry.kind) {
     case 'vault.initialised':
@@ -117,6 +124,8 @@ function what(entry: Entry): string {
       return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
     case 'session.connected':
       return `connected session ${entry.session}${of(entry)} to ${entry.accountName}`
+    case 'recorder.space':
+      return `on ${entry.node} has ${Math.floor(entry.freeBytes / 1e6)} MB of free space: ${spaceText[entry.state]}`
     case 'session.checkpoint':
       return `vouched for ${entry.sizeBytes} bytes of recording ${entry.recording}`
     case 'session.file':

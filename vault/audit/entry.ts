@@ -1,4 +1,12 @@
-import type { Action, EndReason, InputPolicy, Permission, RecordingState, Role } from '../contract.ts'
+import type {
+  Action,
+  EndReason,
+  InputPolicy,
+  Permission,
+  RecordingState,
+  Role,
+  SpaceState,
+} from '../contract.ts'
 import { type Canonical, canonicalBytes } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
 import type { Id } from '../kernel/id.ts'
@@ -118,6 +126,13 @@ export type Happening =
       readonly publicKey: string
     } & SessionRef)
   | ({ readonly kind: 'session.connected' } & SessionRef)
+  /** The room of a recorder's store came into another state (contract.ts, `spaceStates`). */
+  | {
+      readonly kind: 'recorder.space'
+      readonly node: string
+      readonly state: SpaceState
+      readonly freeBytes: number
+    }
   | ({
       readonly kind: 'session.checkpoint'
       readonly checkpoint: string

@@ -124,6 +124,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   // INVARIANT: a sealed vault releases nothing, but what ends or proves a running session is still written down.
   'recorder.hello': { recorder: true, whenSealed: true },
+  'recorder.space': { recorder: true, whenSealed: true },
   'ssh.publickey': { recorder: true },
   'ssh.password': { recorder: true },
   'ssh.ticket': { recorder: true },

@@ -252,9 +252,14 @@ test('while the vault is sealed sessions go on and end, and none begins', () =>
         sizeBytes: 99,
       }),
     )
+    must(
+      await recorder.call('recorder.space', { node: 'node-1', state: 'reserve freed', freeBytes: 70_000_000 }),
+    )
     await endSession(recorder, permit.session)
     expect((await vault.admin.call('session.list', {})).ok).toBe(false)
     await vault.ask('vault.unseal', { kind: 'stored-key-file' })
+    const said = (await vault.ask('audit.list', { limit: 20 })).map(({ text }) => text)
+    expect(said).toContainEqual(expect.stringContaining('recorder on node-1 has 70 MB of free space'))
     expect((await show(permit.session)).state).toBe('ended')
     expect((await vault.ask('audit.verify', {})).ok).toBe(true)
     // A proof from before the seal is good no longer.
