@@ -7,22 +7,37 @@ import { toHex } from '../../vault/kernel/encoding.ts'
 import { done, type Outcome } from '../../vault/kernel/outcome.ts'
 
 /**
- * Verifies a chain against the pin in the file at `path`, and moves the pin on to its last list.
+ * The pin in the file at `path`, against which chains of auditor lists are verified, and which moves on with them.
  *
  * SECURITY: the vault and its database hand the lists over; this file is what keeps them from handing over a list of
  * their own. A pin that does not parse is a fault, never a reason to begin anew.
  */
-export async function acceptLists(
-  path: string,
-  links: readonly AuditorListLink[],
-): Promise<Outcome<AuditorChain>> {
-  await sodium.ready
-  const pin = await readPin(path)
-  const verified = await verifyChain(sodium, links, pin)
-  if (!verified.ok) return verified
-  const next = pinOf(verified.value)
-  if (pin === undefined || next.version > pin.version) await writePin(path, next)
-  return done(verified.value)
+export class AuditorsPin {
+  readonly #path: string
+  /** What was verified last: the same links are not verified again while the file still pins their last list. */
+  #last: { readonly links: string; readonly chain: AuditorChain } | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  async accept(links: readonly AuditorListLink[]): Promise<Outcome<AuditorChain>> {
+    await sodium.ready
+    const pin = await readPin(this.#path)
+    const text = JSON.stringify(links)
+    if (this.#last?.links === text && pin !== undefined && isSame(pin, pinOf(this.#last.chain)))
+      return done(this.#last.chain)
+    const verified = await verifyChain(sodium, links, pin)
+    if (!verified.ok) return verified
+    const next = pinOf(verified.value)
+    if (pin === undefined || next.version > pin.version) await writePin(this.#path, next)
+    this.#last = { links: text, chain: verified.value }
+    return done(verified.value)
+  }
+}
+
+function isSame(one: ChainPin, other: ChainPin): boolean {
+  return one.version === other.version && Buffer.from(one.hash).equals(Buffer.from(other.hash))
 }
 
 async function readPin(path: string): Promise<ChainPin | undefined> {

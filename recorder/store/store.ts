@@ -8,7 +8,7 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { isId, type RecordingId } from '../../vault/kernel/id.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
 import type { ByteSource } from '../replay/source.ts'
-import { acceptLists } from './auditors-pin.ts'
+import { AuditorsPin } from './auditors-pin.ts'
 import { fileSource } from './file-source.ts'
 
 export type StoreOptions = {
@@ -48,12 +48,14 @@ export class RecordingStore {
   readonly #recordings: string
   /** Where recordings were found; a recording never moves. */
   readonly #paths = new Map<RecordingId, string>()
+  readonly #pin: AuditorsPin
   #pinning: Promise<unknown> = Promise.resolve()
 
   constructor(folder: string, floorBytes: number) {
     this.folder = folder
     this.floorBytes = floorBytes
     this.#recordings = join(folder, 'recordings')
+    this.#pin = new AuditorsPin(join(folder, 'auditors.pin'))
   }
 
   /** Refuses with `no_space` below the floor of free space. Ask before `session.open`. */
@@ -72,7 +74,7 @@ export class RecordingStore {
    * pinned as it is.
    */
   acceptLists(links: readonly AuditorListLink[]): Promise<Outcome<AuditorChain>> {
-    const accepted = this.#pinning.then(() => acceptLists(join(this.folder, 'auditors.pin'), links))
+    const accepted = this.#pinning.then(() => this.#pin.accept(links))
     this.#pinning = accepted.catch(() => undefined)
     return accepted
   }

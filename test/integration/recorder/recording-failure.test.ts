@@ -141,9 +141,12 @@ test('the recorder seals to no list that does not continue from its pin', async 
   expect(await room.store.acceptLists([mallory.link])).toMatchObject({ ok: false })
   expect(await room.store.acceptLists([])).toMatchObject({ ok: false, refusal: { code: 'no_auditors' } })
   const next = valueOf(await rotateGroupKey(sodium, room.ingrid, room.chain, () => new Date()))
+  const otherWorker = await openStore({ folder: room.folder, floorBytes: 0, reserveBytes: 0 })
+  for (let time = 0; time < 2; time += 1) expect((await otherWorker.acceptLists(room.links)).ok).toBe(true)
   expect((await room.store.acceptLists([...room.links, next])).ok).toBe(true)
   // The pin moved on: the chain as it was before is a roll-back now.
   expect(await room.store.acceptLists(room.links)).toMatchObject({ ok: false })
+  expect(await otherWorker.acceptLists(room.links)).toMatchObject({ ok: false })
   const reopened = await openStore({ folder: room.folder, floorBytes: 0, reserveBytes: 0 })
   expect(await reopened.acceptLists(room.links)).toMatchObject({ ok: false })
   await writeFile(join(room.folder, 'auditors.pin'), 'tagout-auditors-pin 1\n')
