@@ -7,8 +7,8 @@ import { endLost } from './end.ts'
 import type { LiveSession } from './live.ts'
 import { vet } from './vet.ts'
 
-/** Milliseconds that a session without its worker waits to be claimed again. */
-export const claimWithin = 15_000
+/** Milliseconds that a session without its worker waits to be claimed again: it has ended, and says so, within 15 s. */
+export const claimWithin = 12_000
 
 /**
  * A worker says which it is and which sessions it carries. It is told which of them must end: those that ended

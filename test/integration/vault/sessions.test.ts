@@ -161,14 +161,14 @@ test('a worker that does not end a session is told again', () =>
     await until(() => (cuts.length > before ? true : undefined))
   }))
 
-test('a session whose worker is gone for 15 s has ended, its recording incomplete', () =>
+test('a session whose worker is gone for 12 s has ended, its recording incomplete', () =>
   withGrant(async () => {
     const worker = await vault.worker('w9')
     const permit = await connectSession(worker, { proof: await prove(worker, key, 'bob'), worker: 'w9' })
     worker.close()
     await until(() => (vault.plane.world.live.get(permit.session)?.peer === undefined ? true : undefined))
     expect((await show(permit.session)).state).toBe('live')
-    vault.advance(15_000)
+    vault.advance(12_000)
     const ended = await until(async () => {
       const session = await show(permit.session)
       return session.state === 'ended' ? session : undefined
@@ -230,7 +230,7 @@ test('a vault that starts again finds its sessions, and gives up those that nobo
     recorder = await vault.connect('recorder', takesCuts)
     const hello = { node: 'node-1', worker: 'w1', live: [kept.session] }
     expect(must(await recorder.call('recorder.hello', hello)).end).toEqual([])
-    vault.advance(15_000)
+    vault.advance(12_000)
     await until(async () => ((await show(lost.session)).state === 'ended' ? true : undefined))
     expect((await show(kept.session)).state).toBe('live')
     // Its credential has left in an earlier life of the vault: it does not leave again.
