@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addTarget, allEnded, type Gateway, startGateway, until } from '../support/gateway.ts'
@@ -334,4 +343,38 @@ s = c.open_sftp(); s.put('${join(folder, 'big')}', 'pm'); s.get('pm', '${join(fo
     },
     30_000,
   )
+
+  test('a gigabyte goes up and down byte for byte, and its digest is audited', async () => {
+    const large = join(folder, 'large')
+    const [up, down] = [join(sshd.home, 'large'), join(folder, 'large-down')]
+    const block = randomBytes(2 ** 20)
+    const digest = createHash('sha256')
+    for (let at = 0; at < 1_000; at += 1) {
+      block.writeUInt32BE(at)
+      digest.update(block)
+      appendFileSync(large, block)
+    }
+    const expected = digest.digest('hex')
+    const digestOf = async (file: string) =>
+      (await gateway.run('sha256sum', [file])).out.toString().slice(0, 64)
+    try {
+      const options = [...gateway.ssh(['-P', String(gateway.port)])]
+      expect((await gateway.run('scp', [...options, large, `${place()}:large`])).err).toBe('')
+      expect(await digestOf(up)).toBe(expected)
+      expect((await gateway.run('scp', [...options, `${place()}:large`, down])).err).toBe('')
+      expect(await digestOf(down)).toBe(expected)
+      await allEnded(gateway.vault)
+      const size = 1_000 * block.length
+      expect(
+        lastFiles()
+          .slice(-2)
+          .map((file) => [file.direction, file.size, file.sha256, file.complete]),
+      ).toEqual([
+        ['upload', size, expected, true],
+        ['download', size, expected, true],
+      ])
+    } finally {
+      for (const file of [large, up, down]) rmSync(file, { force: true })
+    }
+  }, 300_000)
 })
