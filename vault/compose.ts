@@ -12,6 +12,7 @@ import { makeShortLived } from './identity/short-lived.ts'
 import { openVault, type OpenVaultOptions } from './open.ts'
 import type { PlaneIdentity } from './plane.ts'
 import { relations } from './relations.ts'
+import { Checkpoints } from './sessions/checkpoints.ts'
 import { LiveSessions } from './sessions/live.ts'
 import { startTicking } from './sessions/tick.ts'
 import { makeWorkers } from './sessions/workers.ts'
@@ -51,6 +52,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     backOff: makeBackOff(now),
     workers: makeWorkers(),
     live: new LiveSessions(now),
+    checkpoints: new Checkpoints(),
     proofs: makeShortLived(now, proofLife),
     tickets: makeShortLived(now, ticketLife),
     scans: makeShortLived(now, scanLife, 10_000),

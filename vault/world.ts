@@ -13,6 +13,7 @@ import type { Vault } from './open.ts'
 import type { Principal, Relation } from './policy/facts.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
+import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { LiveSessions } from './sessions/live.ts'
 import type { Workers } from './sessions/workers.ts'
 
@@ -31,6 +32,7 @@ export type World = {
   readonly backOff: BackOff
   readonly workers: Workers
   readonly live: LiveSessions
+  readonly checkpoints: Checkpoints
   readonly proofs: ShortLived<Proof>
   readonly tickets: ShortLived<Ticket>
   readonly scans: ShortLived<readonly HostKeySeen[]>

@@ -33,33 +33,6 @@ export const sessionConnected: Handler<'session.connected'> = async ({ world, pe
   return outcome
 }
 
-export const sessionCheckpoint: Handler<'session.checkpoint'> = async ({ world, peer }, input) => {
-  const found = sessionOf(world, peer, input.session)
-  if (!found.ok) return found
-  const session = found.value
-  return transact(world, async (tx) => {
-    await tx.db
-      .updateTable('recording')
-      .set({
-        size_bytes: input.sizeBytes,
-        checkpoint: Buffer.from(input.checkpoint, 'base64'),
-        checkpoint_at: tx.now,
-      })
-      .where('id', '=', session.recording)
-      .where('state', '=', 'recording')
-      .execute()
-    await tx.audit({
-      kind: 'session.checkpoint',
-      checkpoint: input.checkpoint,
-      signature: input.signature,
-      sizeBytes: input.sizeBytes,
-      ...refOf(session),
-      actor: recorder,
-    })
-    return done(null)
-  })
-}
-
 export const sessionFile: Handler<'session.file'> = async ({ world, peer }, input) => {
   const found = sessionOf(world, peer, input.session)
   if (!found.ok) return found
