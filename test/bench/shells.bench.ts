@@ -70,6 +70,12 @@ export async function run(): Promise<Row[]> {
     sum(recorder.workers()),
     sum(childrenOf(vault.postgres.cluster.process.pid ?? 0)),
   ]
+  const names = [...Object.keys(processes), 'workers', 'database']
+  /** What each process used since, in `unit`s of a second, for each of `count`. */
+  const shares = (since: readonly number[], unit: number, count: number) =>
+    used()
+      .map((now, at) => `${names[at]} ${(((now - (since[at] ?? 0)) * unit) / count).toFixed(1)}`)
+      .join(', ')
   const before = used()
   const memory = freemem()
   let seconds = 0
@@ -80,28 +86,24 @@ export async function run(): Promise<Row[]> {
     seconds += (await order({ kind: 'open', logins, atOnce: 16 }, 'opened')).seconds
     open = step
     if (step === held) {
-      const after = used()
-      const names = [...Object.keys(processes), 'workers', 'database']
-      const each = names.map((name, index) => {
-        const ms = (((after[index] ?? 0) - (before[index] ?? 0)) * 1000) / held
-        return `${name} ${ms.toFixed(1)}`
-      })
       rows.push({
         what: `recorded shells started (proven, decided, audited, logged in), ${held} in a row`,
         figure: held / seconds,
         unit: '/s',
         reach: '200/s',
-        peer: `processor milliseconds for each: ${each.join(', ')}; with users, target and database on the same cores`,
+        peer: `processor milliseconds for each: ${shares(before, 1_000, held)}; with users, target and database on the same cores`,
       })
     }
+    const [typedFrom, usedBefore] = [performance.now(), used()]
     const typed = await order({ kind: 'type', keys: 5, every: 1_000 }, 'typed')
     const all = quantiles(typed.waits)
+    const busy = shares(usedBefore, 100, (performance.now() - typedFrom) / 1_000)
     rows.push({
       what: `echo with ${step} recorded shells held, a key a second in each, p99`,
       figure: all.p99,
       unit: 'ms',
       reach: step <= 300 ? '≤ 5 ms added' : '≤ 150 ms, none dropped',
-      peer: `p50 ${all.p50.toFixed(2)} ms; ${typed.open} of ${step} held`,
+      peer: `p50 ${all.p50.toFixed(2)} ms; ${typed.open} of ${step} held; percent of a core: ${busy}`,
     })
   }
   rows.push({
