@@ -9,9 +9,9 @@ import { Sealing } from './sealing.ts'
  * thread which relays does not. Writing is synchronous: a store that hangs holds this thread, and the relaying
  * thread, which sees no answer, stops relaying.
  */
-type Open = { readonly sealing: Sealing; readonly fd: number; checkpointAt: number }
+type Open = { readonly sealing: Sealing; readonly fd: number; nextCheckpointAt: number }
 
-const checkpointEveryMs = 5000
+const checkpointEveryMs = 4500
 const sweepEveryMs = 500
 const restEverySweeps = 360
 const syncsAtOnce = 4
@@ -47,7 +47,9 @@ port.postMessage([])
 function carryOut(order: SealOrder): void {
   if (order.op === 'open') {
     const container = new Container(order.fd, order.size, order.keys)
-    open.set(order.id, { sealing: new Sealing(container), fd: order.fd, checkpointAt: performance.now() })
+    // Each recording at its own moment: a thousand at once would hold up everybody's echo.
+    const nextCheckpointAt = performance.now() + Math.random() * checkpointEveryMs
+    open.set(order.id, { sealing: new Sealing(container), fd: order.fd, nextCheckpointAt })
     return
   }
   const recording = open.get(order.id)
@@ -86,11 +88,11 @@ function carryOut(order: SealOrder): void {
 
 function checkpointWhenDue(id: number, recording: Open): void {
   const now = performance.now()
-  if (now - recording.checkpointAt < checkpointEveryMs || !recording.sealing.container.hasUncheckpointed)
-    return
+  if (now < recording.nextCheckpointAt) return
+  while (recording.nextCheckpointAt <= now) recording.nextCheckpointAt += checkpointEveryMs
+  if (!recording.sealing.container.hasUncheckpointed) return
   const written = recording.sealing.container.checkpoint()
   if (written === undefined) return
-  recording.checkpointAt = now
   reports.push({ op: 'checkpoint', id, ...written })
 }
 
