@@ -1,7 +1,8 @@
 /** How many connections may be there before their user is proven. */
 export type AdmissionLimits = { readonly perSource: number; readonly total: number }
 
-export const defaultAdmission: AdmissionLimits = { perSource: 10, total: 400 }
+/** A source is a whole site where it sits behind one address, or an automation that opens many at once. */
+export const defaultAdmission: AdmissionLimits = { perSource: 30, total: 400 }
 
 /**
  * Counts connections whose user is not proven yet, per source and in all.

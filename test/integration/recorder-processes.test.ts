@@ -170,10 +170,10 @@ describe.skipIf(why !== undefined)('the recorder as processes (fake vault, real 
     expect(joined(frames, 'output').toString()).toBe('to be read\n')
   })
 
-  test('more than ten connections of one source that prove nobody are closed at once', async () => {
+  test('more than thirty connections of one source that prove nobody are closed at once', async () => {
     const { connect } = await import('node:net')
     const { port } = recorder.ready().address
-    const sockets = Array.from({ length: 15 }, () => connect(port, '127.0.0.1'))
+    const sockets = Array.from({ length: 35 }, () => connect(port, '127.0.0.1'))
     const closed = sockets.map((socket) => {
       socket.on('error', () => undefined)
       return new Promise<boolean>((resolve) => {
