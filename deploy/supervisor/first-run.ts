@@ -39,8 +39,8 @@ const leastLetters = 8
 const patienceMs = 120_000
 
 /**
- * Initialises a vault that is new and answers the link of the first admin; unseals one that is not, where it can do
- * so by itself or a person is there to ask. A vault that stays sealed is no failure: `tagout unseal` opens it.
+ * Initialises a vault that is new; unseals one that is not, where it can do
+ * so by itself or a person is there to ask. Answers the link of the first admin, who has not used one yet. A vault that stays sealed is no failure: `tagout unseal` opens it.
  */
 export async function openVaultAtStart(
   dataDir: string,
@@ -57,7 +57,16 @@ export async function openVaultAtStart(
     return undefined
   }
   if (status.sealed) await unseal(vault, status, choice, ports)
-  return undefined
+  return await enrolAgain(vault)
+}
+
+/** A new link for the first administrator, as long as no administrator has used one: the earlier may be lost. */
+async function enrolAgain(vault: VaultClient): Promise<Enrolment | undefined> {
+  if (must(await vault.call('status', {})).sealed) return undefined
+  const admins = must(await vault.call('user.list', {})).filter(({ roles }) => roles.includes('admin'))
+  const [only] = admins
+  if (admins.length !== 1 || only?.state !== 'enrolling') return undefined
+  return must(await vault.call('user.enrol', { user: only.id }))
 }
 
 /** Unseals by the stored key file, where the vault has one. Answers whether it is open. */

@@ -193,13 +193,18 @@ function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<st
 
 type Address = { readonly host: string; readonly port: number }
 
-/** A plane that was given port 0 says which it got: as `port`, or at the end of its `address`. */
+/** A plane that was given port 0 says in its `address` which it got: as text that ends with it, or as `port`. */
 function addressOf(ready: Ready, asked: Address): Address {
-  const { address, port } = ready
-  const told = typeof address === 'string' ? Number(/:(\d+)\/?$/.exec(address)?.[1]) : Number(port)
+  const { address } = ready
+  const text = typeof address === 'string' ? /:(\d+)\/?$/.exec(address)?.[1] : undefined
+  const told = Number(isObject(address) ? address['port'] : text)
   if (Number.isInteger(told) && told > 0) return { host: asked.host, port: told }
   if (asked.port === 0) throw new Fault('protocol', 'a plane did not say on which port it listens')
   return asked
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
 
 function forPeople(host: string): string {

@@ -29,7 +29,11 @@ const identity = (name: string) => ['--identity', name, '--passphrase-stdin']
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tagout-e2e-'))
-  installation = await startTestInstallation({ withinMs: 150_000 })
+  installation = await startTestInstallation({
+    // Ports that the system gives: what was started says which.
+    args: ['--http-port', '0', '--ssh-port', '0'],
+    withinMs: 150_000,
+  })
   for (const name of ['ingrid', 'otto', 'new'])
     await must(['auditor', 'keygen', '--out', `${name}.key`, '--passphrase-stdin'], `phrase of ${name}`)
 }, 200_000)
