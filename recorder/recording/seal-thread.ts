@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import { Container } from './container.ts'
@@ -48,7 +49,7 @@ function carryOut(order: SealOrder): void {
   if (order.op === 'open') {
     const container = new Container(order.fd, order.size, order.keys)
     // Each recording at its own moment: a thousand at once would hold up everybody's echo.
-    const nextCheckpointAt = performance.now() + Math.random() * checkpointEveryMs
+    const nextCheckpointAt = performance.now() + randomInt(checkpointEveryMs)
     open.set(order.id, { sealing: new Sealing(container), fd: order.fd, nextCheckpointAt })
     return
   }

@@ -253,7 +253,11 @@ test('while the vault is sealed sessions go on and end, and none begins', () =>
       }),
     )
     must(
-      await recorder.call('recorder.space', { node: 'node-1', state: 'reserve freed', freeBytes: 70_000_000 }),
+      await recorder.call('recorder.space', {
+        node: 'node-1',
+        state: 'reserve freed',
+        freeBytes: 70_000_000,
+      }),
     )
     await endSession(recorder, permit.session)
     expect((await vault.admin.call('session.list', {})).ok).toBe(false)
