@@ -594,7 +594,12 @@ export const verbs = {
   'session.connected': verb(['recorder'], z.strictObject({ session: id('ses') })),
   'session.checkpoint': verb(
     ['recorder'],
-    z.strictObject({ session: id('ses'), checkpoint: base64, signature: base64, sizeBytes: z.int().min(0) }),
+    z.strictObject({
+      session: id('ses'),
+      checkpoint: base64.max(4_096),
+      signature: base64.max(128),
+      sizeBytes: z.int().min(0),
+    }),
   ),
   'session.file': verb(
     ['recorder'],

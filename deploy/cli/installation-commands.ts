@@ -86,9 +86,9 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
     .action(async ({ acceptRollback, ...options }: UnsealOptions) => {
       const given = Object.values(options).filter((value) => value !== undefined && value !== false)
       if (given.length > 1) throw misuse('give one way to unseal, not several')
-      await tools.withVault(async (vault) => {
+      const by = await tools.withVault(async (vault) => {
         const status = await vault.ask('status', {})
-        if (status.initialised && !status.sealed) return
+        if (status.initialised && !status.sealed) return ''
         const how = await unsealing(tools, options, status)
         await vault.ask(
           'vault.unseal',
@@ -96,8 +96,10 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
           undefined,
           120_000,
         )
+        const stored = status.sealProviders.find((provider) => provider.kind === 'key-file')
+        return how.kind === 'stored-key-file' ? ` by the key file ${stored?.path ?? ''}` : ''
       })
-      tools.show({ sealed: false }, () => 'the vault is unsealed')
+      tools.show({ sealed: false }, () => `the vault is unsealed${by}`)
     })
 
   root

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { addAccountCommands } from './account.ts'
 import { addAuditCommands } from './audit.ts'
@@ -31,11 +33,17 @@ ${examples(
   'tagout session list --json',
 )}`
 
+function version(): string {
+  const path = join(import.meta.dirname, '..', '..', 'package.json')
+  return (JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }).version
+}
+
 /** The whole program, each noun from its own file. */
 export function buildProgram(io: Io): Command {
   const root = new Command('tagout')
   root
     .description('the vault of shared credentials and the recorder of their sessions')
+    .version(version(), '--version', 'say the version of this program')
     .option('--json', 'answer in JSON')
     .option('--data <dir>', 'data folder of the installation (default: TAGOUT_DATA, else ./data)')
     .configureHelp({ showGlobalOptions: true })

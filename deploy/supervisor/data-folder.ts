@@ -76,7 +76,7 @@ export function openDataFolder(given: string, fallback: string | undefined): Dat
       makeFolder(real, undo)
       makeFolder(dirname(path), undo)
       symlinkSync(real, path)
-      undo.push(() => rmSync(path, { force: true }))
+      undo.push(() => removeLink(path, real))
     }
     const real = realpathSync(path)
     requireShort(real)
@@ -94,6 +94,12 @@ function refuseDanglingLink(path: string): void {
     'configuration',
     `${path} is a link to ${readlinkSync(path)}, which is not there: remove the link, or give another --data`,
   )
+}
+
+/** Takes a link of ours away, unless another start works behind it by now. */
+function removeLink(path: string, real: string): void {
+  const isOurs = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === real
+  if (isOurs && readdirSync(real).length === 0) rmSync(path, { force: true })
 }
 
 /** Makes a folder and the parents that it lacks. Others may pass through the parents, whatever the umask says. */
@@ -176,6 +182,9 @@ export function layOut(dataDir: string, owners: Owners): void {
   folder('recorder', 0o700, owners.recorder)
   folder('api', 0o700, owners.api)
   folder('backups', 0o700, undefined)
+  // SECURITY: a data folder within a clone is offered to no commit.
+  const ignore = join(dataDir, '.gitignore')
+  if (!existsSync(ignore)) writeFor(undefined, ignore, '*\n', 0o644)
 }
 
 /**

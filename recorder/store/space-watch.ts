@@ -1,4 +1,6 @@
-import type { SpaceState } from '../../vault/contract.ts'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type SpaceState, spaceStates } from '../../vault/contract.ts'
 import type { RecordingStore } from './store.ts'
 
 export type SpaceWatchOptions = {
@@ -17,7 +19,7 @@ const everyMs = 5_000
  */
 export class SpaceWatch implements Disposable {
   readonly #options: SpaceWatchOptions
-  #told: SpaceState = 'enough'
+  #told: SpaceState | undefined
   #isFreed = false
   #timer: NodeJS.Timeout | undefined
 
@@ -37,18 +39,34 @@ export class SpaceWatch implements Disposable {
 
   async look(): Promise<void> {
     const { store, reserveBytes, tell } = this.#options
-    if ((await store.freeBytes()) < reserveBytes / 4 && !this.#isFreed) {
+    const before = await store.freeBytes()
+    if (!this.#isFreed && before < reserveBytes / 4) {
       await store.releaseReserve()
       this.#isFreed = true
-    } else if (await store.keepReserve(reserveBytes)) this.#isFreed = false
+    } else if (!this.#isFreed || before >= 2 * reserveBytes) {
+      // Taken back only when there is room for more than itself, or it would come and go.
+      if (await store.keepReserve(reserveBytes)) this.#isFreed = false
+    }
     const free = await store.freeBytes()
     const state = this.#isFreed ? 'reserve freed' : stateOf(free, store.floorBytes)
-    if (state !== this.#told && (await tell(state, free))) this.#told = state
+    this.#told ??= await readTold(store)
+    if (state === this.#told || !(await tell(state, free))) return
+    this.#told = state
+    // A disk without room for a word forgets it: the next start says the state once more.
+    await writeFile(toldFile(store), state, { mode: 0o600 }).catch(() => undefined)
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
   }
+}
+
+const toldFile = (store: RecordingStore) => join(store.folder, 'space')
+
+/** What was told last, maybe by an earlier run. */
+async function readTold(store: RecordingStore): Promise<SpaceState> {
+  const text = await readFile(toldFile(store), 'utf8').catch(() => '')
+  return spaceStates.find((state) => state === text) ?? 'enough'
 }
 
 function stateOf(free: number, floor: number): SpaceState {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ClientChannel } from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writtenSingly } from '../../recorder/broker/ssh/denials.ts'
 import { parseDestination, parseInnerLogin } from '../../recorder/broker/ssh/destination.ts'
 import { Client } from '../../recorder/broker/ssh/library.ts'
 import { addTarget, allEnded, type Gateway, startGateway, until } from '../support/gateway.ts'
@@ -34,6 +35,28 @@ describe.skipIf(why !== undefined)('a hostile client (fake vault, real sshd)', (
   const ssh = (args: readonly string[], extra: readonly string[] = []) =>
     gateway.run('ssh', [...gateway.ssh(['-p', String(gateway.port), ...extra]), ...args])
   const stillServes = async () => expect((await ssh([`${place}@127.0.0.1`, 'exit 9'])).code).toBe(9)
+
+  test('a flood of malformed file transfers is counted, and floods neither log nor recording', async () => {
+    const told = () => gateway.vault.inputsOf('session.event').length
+    const before = told()
+    await using made = await logInWith(gateway.port, place, key)
+    const { client } = made
+    const once = () =>
+      new Promise<void>((resolve, reject) => {
+        client.subsys('sftp', (error, channel) => {
+          if (error !== undefined) return reject(error)
+          channel.on('close', () => resolve())
+          channel.resume()
+          channel.stderr.resume()
+          channel.write(Buffer.from([0, 0, 0, 1, 0]))
+        })
+      })
+    for (let round = 0; round < 60; round += 1) await Promise.all([once(), once(), once(), once()])
+    client.end()
+    await allEnded(gateway.vault)
+    expect(told() - before).toBeGreaterThan(writtenSingly)
+    expect(told() - before).toBeLessThan(writtenSingly + 10)
+  })
 
   test('random bytes, 300 times, disturb nobody', async () => {
     const bystander = ssh([`${place}@127.0.0.1`, 'sleep 1; echo undisturbed'])

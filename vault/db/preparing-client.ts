@@ -3,6 +3,8 @@ import pg from 'pg'
 
 /** Statements that one connection keeps prepared; PostgreSQL keeps some 10–50 KB for each. */
 const mostPrepared = 400
+/** Values of a statement that is kept; one with more has a list in it, and is another statement for each length. */
+const mostValues = 40
 
 /**
  * A connection that has PostgreSQL parse and plan each statement once and not at each call: half of what a session's
@@ -14,7 +16,8 @@ export class PreparingClient extends pg.Client {
   // The declared overloads say nothing of the call that is meant here: text, values and a promise.
   override query(...args: never): never {
     const [text, values, ...rest] = args as unknown[]
-    const name = typeof text === 'string' && Array.isArray(values) ? this.#nameOf(text) : undefined
+    const isKept = typeof text === 'string' && Array.isArray(values) && values.length <= mostValues
+    const name = isKept ? this.#nameOf(text) : undefined
     const call = super.query.bind(this) as (...args: unknown[]) => never
     return name === undefined ? call(...(args as unknown[])) : call({ name, text, values }, ...rest)
   }

@@ -34,35 +34,40 @@ export class Checkpoints {
     const gathered = this.#waiting
     this.#waiting = []
     try {
-      const outcome = await transact(world, async (tx) => {
-        // Of two of one recording the later one stands in the table; the log has both.
-        const latest = new Map(gathered.map(({ session, input }) => [session.recording, input]))
-        const inputs = [...latest.values()]
-        await sql`
-          update recording set size_bytes = given.size, checkpoint = given.checkpoint, checkpoint_at = ${tx.now}
-          from unnest(
-            ${[...latest.keys()]}::text[],
-            ${inputs.map(({ sizeBytes }) => sizeBytes)}::bigint[],
-            ${inputs.map(({ checkpoint }) => Buffer.from(checkpoint, 'base64'))}::bytea[]
-          ) as given(id, size, checkpoint)
-          where recording.id = given.id and recording.state = 'recording'`.execute(tx.db)
-        await tx.audit(
-          ...gathered.map(({ session, input: { checkpoint, signature, sizeBytes } }) => ({
-            kind: 'session.checkpoint' as const,
-            checkpoint,
-            signature,
-            sizeBytes,
-            ...refOf(session),
-            actor: { kind: 'plane', plane: 'recorder' } as const,
-          })),
-        )
-        return done(null)
-      })
+      const outcome = await write(world, gathered)
       for (const { resolve } of gathered) resolve(outcome)
-    } catch (error) {
-      for (const { reject } of gathered) reject(error)
+    } catch {
+      // SECURITY: one that cannot be written must not take the others with it.
+      for (const one of gathered) await write(world, [one]).then(one.resolve, one.reject)
     }
   }
+}
+
+function write(world: World, gathered: readonly Waiting[]): Promise<Outcome<null>> {
+  return transact(world, async (tx) => {
+    // Of two of one recording the later one stands in the table; the log has both.
+    const latest = new Map(gathered.map(({ session, input }) => [session.recording, input]))
+    const inputs = [...latest.values()]
+    await sql`
+      update recording set size_bytes = given.size, checkpoint = given.checkpoint, checkpoint_at = ${tx.now}
+      from unnest(
+        ${[...latest.keys()]}::text[],
+        ${inputs.map(({ sizeBytes }) => sizeBytes)}::bigint[],
+        ${inputs.map(({ checkpoint }) => Buffer.from(checkpoint, 'base64'))}::bytea[]
+      ) as given(id, size, checkpoint)
+      where recording.id = given.id and recording.state = 'recording'`.execute(tx.db)
+    await tx.audit(
+      ...gathered.map(({ session, input: { checkpoint, signature, sizeBytes } }) => ({
+        kind: 'session.checkpoint' as const,
+        checkpoint,
+        signature,
+        sizeBytes,
+        ...refOf(session),
+        actor: { kind: 'plane', plane: 'recorder' } as const,
+      })),
+    )
+    return done(null)
+  })
 }
 
 /** A signed checkpoint of a recording: what it vouches for is in the audit log when this answers. */

@@ -109,7 +109,7 @@ export class RelayedChannel {
       })
     const onFailed = (error: unknown) => {
       if (!(error instanceof SftpViolation)) return this.#session.recordingFailed(error)
-      this.#session.event('refused channel', error.message)
+      this.#session.denied(error.message)
       void this.cut(error.message)
     }
     const onOutputDone = () => {

@@ -114,7 +114,7 @@ export class BrokeredSession {
         this.writer.append({ kind: 'mark', channel, mark })?.catch((error) => this.recordingFailed(error))
       },
       file: (file) => void this.#tellVault('session.file', { session: this.permit.session, ...file }),
-      refused: (detail) => this.#denials.add(detail),
+      refused: (detail) => this.denied(detail),
       record: (kind, bytes) => this.writer.append({ kind, channel, bytes }),
     })
   }
@@ -123,6 +123,11 @@ export class BrokeredSession {
   notify(text: string): void {
     for (const channel of this.#channels) channel.notify(text)
     this.#mark({ kind: 'warning', text })
+  }
+
+  /** A file request that was refused, or a channel that was ended for one; a flood of them is counted. */
+  denied(detail: string): void {
+    this.#denials.add(detail)
   }
 
   /** Something refused or odd: into the recording and the audit log. */

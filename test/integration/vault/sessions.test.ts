@@ -238,6 +238,22 @@ test('a vault that starts again finds its sessions, and gives up those that nobo
     await endSession(recorder, kept.session)
   }))
 
+test('a checkpoint that cannot be written takes none of another recording with it', () =>
+  withGrant(async () => {
+    const [one, other] = [await connect(), await connect()]
+    const checkpoint = (session: typeof one.session, length: number) =>
+      recorder.call('session.checkpoint', {
+        session,
+        checkpoint: Buffer.alloc(length).toString('base64'),
+        signature: 'AAAA',
+        sizeBytes: 99,
+      })
+    const both = await Promise.all([checkpoint(one.session, 60_000), checkpoint(other.session, 200)])
+    expect(refusalOf(both[0]).code).toBe('invalid')
+    expect(both[1].ok).toBe(true)
+    for (const { session } of [one, other]) await endSession(recorder, session)
+  }))
+
 test('while the vault is sealed sessions go on and end, and none begins', () =>
   withGrant(async () => {
     const permit = await connect()

@@ -63,6 +63,18 @@ test('keys that an editor takes without echo hide nothing of what it shows', () 
   expect(watch.settle()).toBeUndefined()
 })
 
+test('a hidden line that a prompt answers is told whole, and hides nothing of the next one', () => {
+  const watch = new EchoWatch()
+  watch.typed(bytes('read -s x\r'), 0)
+  expect(watch.printed(bytes('read -s x\r\n'))).toBeUndefined()
+  watch.typed(bytes('hidden-typed\r'), 1e9)
+  // No line end of its own, and letters of the password in it.
+  expect(watch.printed(bytes('\x1b[?2004hengineer@press-3:~$ '))).toBeUndefined()
+  expect(watch.typed(bytes('exit\r'), 2e9)).toEqual({ length: 12, from: 1e9, to: 1e9 })
+  expect(watch.printed(bytes('exit\r\nlogout\r\n'))).toBeUndefined()
+  expect(watch.settle()).toBeUndefined()
+})
+
 test('lines pasted together are each looked for in their own line of output', () => {
   const watch = new EchoWatch()
   watch.typed(bytes('ls\rpwd\r'), 1)
