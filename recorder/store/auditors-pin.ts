@@ -1,4 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import sodium from 'libsodium-wrappers'
 import { type AuditorChain, type ChainPin, pinOf, verifyChain } from '../../vault/auditors/list.ts'
 import type { AuditorListLink } from '../../vault/contract.ts'
@@ -30,9 +31,45 @@ export class AuditorsPin {
     const verified = await verifyChain(sodium, links, pin)
     if (!verified.ok) return verified
     const next = pinOf(verified.value)
-    if (pin === undefined || next.version > pin.version) await writePin(this.#path, next)
+    if (pin === undefined || next.version > pin.version) {
+      const moved = await this.#advance(links)
+      if (!moved.ok) return moved
+    }
     this.#last = { links: text, chain: verified.value }
     return done(verified.value)
+  }
+
+  /** SECURITY: workers share the file. One at a time moves it, from where it then is, so that it never goes back. */
+  async #advance(links: readonly AuditorListLink[]): Promise<Outcome<AuditorChain>> {
+    const unlock = await lock(`${this.#path}.lock`)
+    try {
+      const pin = await readPin(this.#path)
+      const verified = await verifyChain(sodium, links, pin)
+      if (!verified.ok) return verified
+      const next = pinOf(verified.value)
+      if (pin === undefined || next.version > pin.version) await writePin(this.#path, next)
+      return verified
+    } finally {
+      await unlock()
+    }
+  }
+}
+
+/** Milliseconds after which a lock was left behind by a process that was killed; moving the pin takes a few. */
+const staleAfter = 10_000
+
+/** Takes the lock by making its file, waiting for whoever has it. */
+async function lock(path: string): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      await (await open(path, 'wx', 0o600)).close()
+      return () => rm(path, { force: true })
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+    const since = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()
+    if (Date.now() - since > staleAfter) await rm(path, { force: true })
+    else await wait(5)
   }
 }
 

@@ -152,3 +152,27 @@ test('the recorder seals to no list that does not continue from its pin', async 
   await writeFile(join(room.folder, 'auditors.pin'), 'tagout-auditors-pin 1\n')
   await expect(reopened.acceptLists([...room.links, next])).rejects.toMatchObject({ code: 'recording' })
 })
+
+test('workers that see lists of different age at once never move the pin back', async () => {
+  await using room = await recordingRoom()
+  const second = valueOf(await rotateGroupKey(sodium, room.ingrid, room.chain, () => new Date()))
+  const chain = valueOf(await room.store.acceptLists([...room.links, second]))
+  const third = valueOf(await rotateGroupKey(sodium, room.ingrid, chain, () => new Date()))
+  const pin = join(room.folder, 'auditors.pin')
+  await rm(pin)
+  const first = valueOf(await room.store.acceptLists(room.links))
+  expect(first.current.version).toBe(1)
+  const atFirst = await readFile(pin)
+  for (let round = 0; round < 30; round += 1) {
+    await writeFile(pin, atFirst)
+    const [older, newer] = await Promise.all([
+      openStore({ folder: room.folder, floorBytes: 0, reserveBytes: 0 }),
+      openStore({ folder: room.folder, floorBytes: 0, reserveBytes: 0 }),
+    ])
+    await Promise.all([
+      newer.acceptLists([...room.links, second, third]),
+      older.acceptLists([...room.links, second]),
+    ])
+    expect(await readFile(pin, 'utf8')).toContain('version: 3')
+  }
+})
