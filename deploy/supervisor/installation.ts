@@ -193,10 +193,10 @@ function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<st
 
 type Address = { readonly host: string; readonly port: number }
 
-/** A plane that was given port 0 says in its `address` which it got: as text that ends with it, or as `port`. */
+/** A plane that was given port 0 says which it got: at the end of its `address`, in it, or as `port`. */
 function addressOf(ready: Ready, asked: Address): Address {
-  const { address } = ready
-  const text = typeof address === 'string' ? /:(\d+)\/?$/.exec(address)?.[1] : undefined
+  const { address, port } = ready
+  const text = typeof address === 'string' ? /:(\d+)\/?$/.exec(address)?.[1] : port
   const told = Number(isObject(address) ? address['port'] : text)
   if (Number.isInteger(told) && told > 0) return { host: asked.host, port: told }
   if (asked.port === 0) throw new Fault('protocol', 'a plane did not say on which port it listens')
