@@ -63,9 +63,12 @@ test('the database lets one of 64 racers hold an account exclusively', async () 
   const outcomes = await Promise.allSettled(users.map(take))
   expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1)
   const states = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []))
-  expect(new Set(states)).toEqual(new Set(['23P01']))
+  // Two that insert at the same moment may wait for each other: PostgreSQL then refuses one as a deadlock (40P01),
+  // after a second. The vault's own transactions take the account's lock first, and try again.
+  expect(states.filter((state) => state !== '23P01' && state !== '40P01')).toEqual([])
+  expect(await leases()).toHaveLength(1)
   await release()
-})
+}, 240_000)
 
 test('of racers through the door one holds an account exclusively, and the others hear who', async () => {
   const outcomes = await Promise.all(
