@@ -67,6 +67,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
     }
+    // Gone meanwhile: whoever had it is done.
     const since = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now()
     if (Date.now() - since > staleAfter) await rm(path, { force: true })
     else await wait(5)

@@ -92,6 +92,17 @@ test('what was made for a start is taken back, except where something was put in
   expect([existsSync(path), existsSync(join(folder, 'back', 'file'))]).toEqual([false, true])
 })
 
+test.runIf(isRoot())('a refused start leaves the link behind which another start works by now', () => {
+  const closed = join(folder, 'closed-for-two')
+  mkdirSync(closed, { mode: 0o700 })
+  const given = join(closed, 'data')
+  const refused = openDataFolder(given, join(folder, 'real-for-two'))
+  mkdirSync(join(openDataFolder(given, undefined).path, 'supervisor'))
+  refused.takeBack()
+  expect(realpathSync(given)).toBe(join(folder, 'real-for-two'))
+  rmSync(join(given, 'supervisor'), { recursive: true })
+})
+
 test('a file is replaced whole: a link in its place is not followed, and its mode is the one asked for', () => {
   const victim = join(folder, 'victim')
   const path = join(folder, 'plane.json')
