@@ -46,7 +46,10 @@ describe.skipIf(why !== undefined)('the recorder as processes (fake vault, real 
 
   test('two workers share the connections, each known to the vault', async () => {
     const ran = await Promise.all(Array.from({ length: 6 }, (_, at) => ssh(`echo ${at}; exit ${at}`)))
-    expect(ran.map(({ code }) => code)).toEqual([0, 1, 2, 3, 4, 5])
+    expect(
+      ran.map(({ code }) => code),
+      ran.map(({ err }) => err).join(''),
+    ).toEqual([0, 1, 2, 3, 4, 5])
     const hellos = recorder.vault.inputsOf('recorder.hello').map(({ worker }) => worker)
     expect([...new Set(hellos)].sort()).toEqual(['worker-1', 'worker-2'])
     const openedBy = recorder.vault.inputsOf('session.open').map(({ worker }) => worker)

@@ -204,7 +204,7 @@ export function run(
 
 /** Waits until the vault has heard the end of each session that it opened. */
 export function allEnded(vault: ContractVault): Promise<void> {
-  return until(() => vault.inputsOf('session.end').length >= vault.permits.size)
+  return until(() => vault.inputsOf('session.end').length >= vault.permits.size, 30_000)
 }
 
 /** Waits until something is so, at most `within` milliseconds. */
