@@ -351,7 +351,7 @@ s = c.open_sftp(); s.put('${join(folder, 'big')}', 'pm'); s.get('pm', '${join(fo
     // In memory where the machine has it: three gigabytes written to a disk stall every recording on it.
     const room = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'tagout-large-'))
     chmodSync(room, 0o777)
-    const [large, up, down] = ['large', 'up', 'down'].map((name) => join(room, name))
+    const [large, up, down] = [join(room, 'large'), join(room, 'up'), join(room, 'down')]
     const block = randomBytes(2 ** 20)
     const digest = createHash('sha256')
     for (let at = 0; at < 1_000; at += 1) {
