@@ -46,8 +46,28 @@ export type Role = (typeof roles)[number]
 export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
 export type Permission = (typeof permissions)[number]
 
-export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write'] as const
+export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward'] as const
 export type Action = (typeof actions)[number]
+
+/** `counts`: bytes and times of each connection; `stream`: all that passed too. */
+export const forwardRecords = ['counts', 'stream'] as const
+/** One destination that a grant lets its user reach through the target. */
+export type ForwardRule = {
+  readonly host: string
+  readonly port: number
+  readonly record: (typeof forwardRecords)[number]
+  /** Connections at a time. */
+  readonly connections: number
+  /** Of both directions, in one session (10^6 bytes); null: no limit. */
+  readonly megabytes: number | null
+}
+/** What a forwarding session has carried. Counts are those of its end; null while it lives. */
+export type ForwardView = {
+  readonly to: string
+  readonly connections: number | null
+  readonly bytesUp: number | null
+  readonly bytesDown: number | null
+}
 
 export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
 export type InputPolicy = (typeof inputPolicies)[number]
@@ -166,6 +186,8 @@ export type GrantView = {
   readonly user: string
   readonly account: string
   readonly actions: readonly Action[]
+  /** Where the action `forward` may go. */
+  readonly forwards: readonly ForwardRule[]
   readonly notBefore: string
   readonly notAfter: string
   readonly maxSessionSeconds: number
@@ -201,6 +223,7 @@ export type SessionView = {
   readonly endedAt: string | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
+  readonly forward: ForwardView | null
   /** Somebody else set the user's password, key or code in the seven days before. */
   readonly credentialSetByOther: boolean
 }
@@ -216,6 +239,7 @@ export type RecordingView = {
   readonly startedAt: string
   readonly endedAt: string | null
   readonly endReason: string | null
+  readonly forward: ForwardView | null
   readonly state: RecordingState
   readonly sizeBytes: number
 }
@@ -276,6 +300,8 @@ export type Permit = {
   readonly grant: Id<'grt'>
   readonly lease: Id<'lse'>
   readonly actions: readonly Action[]
+  /** The session is a forwarding, to here and nowhere else. */
+  readonly forward?: ForwardRule
   readonly inputPolicy: InputPolicy
   readonly startedAt: string
   /** The session ends here: the least of grant end and longest session. */
@@ -450,7 +476,20 @@ export const verbs = {
     z.strictObject({
       user: reference,
       account: reference,
-      actions: z.array(z.enum(actions)).min(1).max(4),
+      actions: z.array(z.enum(actions)).min(1).max(5),
+      forwards: z // with the action `forward`, and only with it
+        .array(
+          z.strictObject({
+            host: z.string().min(1).max(253),
+            port: z.int().min(1).max(65_535),
+            record: z.enum(forwardRecords).optional(),
+            connections: z.int().min(1).max(64).optional(),
+            megabytes: z.int().min(1).max(1_000_000).optional(),
+          }),
+        )
+        .min(1)
+        .max(32)
+        .optional(),
       notBefore: moment.optional(),
       notAfter: moment.optional(),
       forSeconds: seconds.optional(), // one of notAfter and forSeconds
@@ -572,6 +611,8 @@ export const verbs = {
       target: z.string().max(100),
       account: z.string().max(100).optional(), // may be left out when there is one
       wants: z.enum(actions),
+      /** With `forward`: where to, as the user spelled it. */
+      forward: z.strictObject({ host: z.string().max(300), port: z.int().min(0).max(65_535) }).optional(),
       worker: nameText,
       source: z.string().max(100),
     }),
@@ -624,9 +665,20 @@ export const verbs = {
         'forwarding refused',
         'quota warning',
         'time warning',
+        'nested ssh',
       ]),
       /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
+    }),
+  ),
+  /** What a forwarding session carried, once, before its end. */
+  'session.forwarded': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      connections: z.int().min(0),
+      bytesUp: z.int().min(0),
+      bytesDown: z.int().min(0),
     }),
   ),
   'session.end': verb(
@@ -750,6 +802,7 @@ export type VerbAnswers = {
   'session.checkpoint': null
   'session.file': null
   'session.event': null
+  'session.forwarded': null
   'session.end': null
   'recording.authorise': RecordingView & { readonly reader: string }
 }

@@ -33,7 +33,7 @@ import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { recorderHello } from './sessions/hello.ts'
 import { sessionOpen } from './sessions/open.ts'
-import { sessionConnected, sessionEvent, sessionFile } from './sessions/progress.ts'
+import { sessionConnected, sessionEvent, sessionFile, sessionForwarded } from './sessions/progress.ts'
 import { sessionSign } from './sessions/sign.ts'
 import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
@@ -118,6 +118,8 @@ export const handlers: Handlers = {
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,
   'session.event': sessionEvent,
+  'session.forwarded': sessionForwarded,
+  'session.forwarded': sessionForwarded,
   'session.end': sessionEnd,
   'recording.authorise': recordingAuthorise,
 }

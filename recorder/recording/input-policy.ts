@@ -8,6 +8,8 @@ export const keptInputBytes = 16 * 1024 * 1024
 
 type ChannelInput = {
   readonly isTerminal: boolean
+  /** A forwarding whose grant says that all of it is kept: the safe's rule is about what people type. */
+  readonly isStream: boolean
   readonly echo: EchoWatch | undefined
   kept: number
   size: number
@@ -28,9 +30,9 @@ export class InputRule {
     this.#policy = policy
   }
 
-  open(channel: number, isTerminal: boolean): void {
+  open(channel: number, isTerminal: boolean, isStream = false): void {
     const echo = isTerminal && this.#policy === 'echoed' ? new EchoWatch() : undefined
-    this.#channels.set(channel, { isTerminal, echo, kept: 0, size: 0, hash: undefined })
+    this.#channels.set(channel, { isTerminal, isStream, echo, kept: 0, size: 0, hash: undefined })
   }
 
   isTerminal(channel: number): boolean {
@@ -39,6 +41,7 @@ export class InputRule {
 
   input(channel: number, bytes: Uint8Array, at: number): readonly Frame[] {
     const state = this.#channels.get(channel)
+    if (state?.isStream === true) return [{ kind: 'input', channel, bytes, at }]
     const timing: Frame = { kind: 'timing', channel, length: bytes.length, submit: submits(bytes), at }
     if (this.#policy === 'timing_only') return [timing]
     if (state === undefined || state.isTerminal) {

@@ -13,14 +13,21 @@ export type Mark =
     }
   | {
       readonly kind: 'open'
-      readonly type: 'shell' | 'exec' | 'subsystem'
-      /** Command line or name of the subsystem. */
+      readonly type: 'shell' | 'exec' | 'subsystem' | 'forward'
+      /** Command line, name of the subsystem, or host:port of a forwarding. */
       readonly command?: string
       readonly term?: string
       readonly columns?: number
       readonly rows?: number
     }
-  | { readonly kind: 'close'; readonly exitCode?: number; readonly signal?: string }
+  | {
+      readonly kind: 'close'
+      readonly exitCode?: number
+      readonly signal?: string
+      /** Of a forwarding: bytes that went to its destination, and that came back. */
+      readonly up?: number
+      readonly down?: number
+    }
   | { readonly kind: 'freeze'; readonly by: string; readonly frozen: boolean }
   | { readonly kind: 'watch'; readonly by: string; readonly watching: boolean }
   | { readonly kind: 'policy'; readonly event: string; readonly detail: string }

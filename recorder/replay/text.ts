@@ -67,6 +67,7 @@ function describeMark(mark: Mark): string {
     case 'open':
       return mark.command === undefined ? `${mark.type} opened` : `${mark.type} opened: ${mark.command}`
     case 'close':
+      if (mark.up !== undefined) return `closed: ${mark.up} bytes there, ${mark.down ?? 0} back`
       return mark.signal === undefined
         ? `closed, exit code ${mark.exitCode ?? 'unknown'}`
         : `closed by ${mark.signal}`

@@ -109,7 +109,7 @@ function what(entry: Entry): string {
     case 'account.revealed':
       return `was shown version ${entry.version} of the secret of ${entry.accountName}: ${quoted(entry.reason)}`
     case 'grant.added':
-      return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
+      return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
       return `revoked the grant${of(entry)} on ${entry.accountName}`
     case 'lease.taken':
@@ -119,7 +119,7 @@ function what(entry: Entry): string {
     case 'ticket.issued':
       return `took a ticket for ${entry.accountName}, good until ${entry.expiresAt}`
     case 'session.opened':
-      return `opened session ${entry.session}${of(entry)} on ${entry.accountName}, until ${entry.endsAt}`
+      return `opened session ${entry.session}${of(entry)} on ${entry.accountName}${entry.forward === undefined ? '' : `, forwarding to ${quoted(entry.forward)}`}, until ${entry.endsAt}`
     case 'session.started':
       return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
     case 'session.connected':
@@ -132,6 +132,8 @@ function what(entry: Entry): string {
       return `${entry.direction === 'upload' ? 'wrote' : 'read'} ${quoted(entry.name)} by ${entry.via} in session ${entry.session}: ${entry.size} bytes, SHA-256 ${entry.sha256}${entry.complete ? '' : ', not to the end'}`
     case 'session.event':
       return `noted in session ${entry.session}: ${entry.event}, ${quoted(entry.detail)}`
+    case 'session.forwarded':
+      return `forwarded ${entry.connections} connections to ${entry.to} in session ${entry.session}: ${entry.bytesUp} bytes there, ${entry.bytesDown} back`
     case 'session.signed':
       return `signed a login (${entry.algorithm}) to ${entry.accountName} for session ${entry.session}`
     case 'session.terminated':

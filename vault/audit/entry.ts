@@ -87,6 +87,8 @@ export type Happening =
   | ({
       readonly kind: 'grant.added'
       readonly actions: readonly Action[]
+      /** Where forwarding may go: `host:port record connections megabytes` each. */
+      readonly forwards?: readonly string[]
       readonly notBefore: string
       readonly notAfter: string
       readonly maxSessionSeconds: number
@@ -116,6 +118,8 @@ export type Happening =
       readonly targetName: string
       readonly policyDigest: string
       readonly endsAt: string
+      /** The session is a forwarding: the rule that allowed it. */
+      readonly forward?: string
       /** Somebody else set the user's password, key or code in the seven days before. */
       readonly credentialSetByOther?: boolean
     } & SessionRef)
@@ -149,6 +153,13 @@ export type Happening =
       readonly complete: boolean
     } & SessionRef)
   | ({ readonly kind: 'session.event'; readonly event: string; readonly detail: string } & SessionRef)
+  | ({
+      readonly kind: 'session.forwarded'
+      readonly to: string
+      readonly connections: number
+      readonly bytesUp: number
+      readonly bytesDown: number
+    } & SessionRef)
   | ({ readonly kind: 'session.signed'; readonly algorithm: string } & SessionRef)
   | ({ readonly kind: 'session.terminated'; readonly reason: string } & SessionRef)
   | ({

@@ -6,6 +6,7 @@ import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { notFound } from '../not-found.ts'
+import { canonicalForwards, encodeForward, forwardsOf } from './forward.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
@@ -28,6 +29,7 @@ function viewGrant(grant: Row<'access_grant'>, user: string, account: string, no
     user,
     account,
     actions: grant.actions,
+    forwards: forwardsOf(grant),
     notBefore: grant.not_before.toISOString(),
     notAfter: grant.not_after.toISOString(),
     maxSessionSeconds: grant.max_session_seconds,
@@ -43,6 +45,13 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
   const { world } = call
   if (input.notAfter !== undefined && input.forSeconds !== undefined)
     return refuse('invalid', 'forSeconds: give an end or a duration, not both')
+  const actions = [...new Set(input.actions)]
+  if (actions.includes('forward') !== (input.forwards !== undefined))
+    return input.forwards === undefined
+      ? refuse('invalid', 'forwards: say where forwarding may go', 'name each destination as host:port')
+      : refuse('invalid', 'actions: destinations go with the action forward', 'allow forward too')
+  const forwards = canonicalForwards(input.forwards ?? [])
+  if (!forwards.ok) return forwards
   return transact(world, async (tx) => {
     const now = tx.now.getTime()
     const notBefore = input.notBefore === undefined ? now : Date.parse(input.notBefore)
@@ -77,7 +86,7 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
       id: newId('grt', now),
       user_id: user.id,
       account_id: account.id,
-      actions: [...new Set(input.actions)],
+      actions,
       not_before: new Date(notBefore),
       not_after: new Date(notAfter),
       max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
@@ -86,6 +95,7 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
       granted_by: nameOf(call),
       created_at: tx.now,
       revoked_at: null,
+      forwards: forwards.value.length === 0 ? null : forwards.value.map(encodeForward),
     })
     await tx.audit({
       kind: 'grant.added',
@@ -95,6 +105,7 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
       account: account.id,
       accountName: account.name,
       actions: row.actions,
+      ...(forwards.value.length === 0 ? {} : { forwards: forwards.value.map(encodeForward) }),
       notBefore: row.not_before.toISOString(),
       notAfter: row.not_after.toISOString(),
       maxSessionSeconds: row.max_session_seconds,

@@ -136,6 +136,8 @@ export type DomainTables = {
     readonly granted_by: string
     readonly created_at: Date
     readonly revoked_at: Date | null
+    /** See checkout/forward.ts; null where forwarding is not granted. */
+    readonly forwards: readonly string[] | null
   }
   lease: {
     readonly id: Id<'lse'>
@@ -178,6 +180,10 @@ export type DomainTables = {
     readonly released_at: Date | null
     readonly header_hash: Uint8Array | null
     readonly public_key: Uint8Array | null
+    readonly forward_to: string | null
+    readonly forward_connections: number | null
+    readonly forward_bytes_up: number | null
+    readonly forward_bytes_down: number | null
   }
   recording: {
     readonly id: Id<'rec'>

@@ -72,6 +72,7 @@ export const guardedTables = {
       'granted_by',
       'created_at',
       'revoked_at',
+      'forwards',
     ],
   },
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },

@@ -1,4 +1,5 @@
-import type { Action } from '../contract.ts'
+import type { Action, ForwardRule } from '../contract.ts'
+import { findForward, forwardName } from '../checkout/forward.ts'
 
 /** What is known of one grant when somebody wants to connect, moments in milliseconds. */
 export type GrantFacts = {
@@ -8,12 +9,15 @@ export type GrantFacts = {
   readonly revoked: boolean
   readonly maxSessionSeconds: number
   readonly mode: 'shared' | 'exclusive'
+  readonly forwards: readonly ForwardRule[]
 }
 
 export type SessionFacts = {
   readonly now: number
   readonly user: { readonly state: 'enrolling' | 'active' | 'disabled'; readonly isAuditor: boolean }
   readonly wants: Action
+  /** Where a forwarding goes, as its user spelled it. */
+  readonly forward?: { readonly host: string; readonly port: number }
   readonly grants: readonly GrantFacts[]
   readonly pins: number
   readonly isBound: boolean
@@ -75,12 +79,25 @@ export function decideSession(facts: SessionFacts): SessionDecision {
       why: `your grant does not allow ${facts.wants}`,
       next: `ask for a grant that allows ${facts.wants}`,
     }
+  const reaching = fitting.filter(({ grant }) => reaches(grant, facts))
+  if (reaching.length === 0)
+    return {
+      kind: 'deny',
+      code: 'forbidden',
+      why: `your grant does not allow forwarding to ${facts.forward === undefined ? 'nowhere' : forwardName(facts.forward)}`,
+      next: 'ask for a grant that names this destination',
+    }
   const obstacle = decideObstacle(facts)
   if (obstacle !== undefined) return obstacle
 
   const ends = (grant: GrantFacts) => Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000)
-  const best = fitting.reduce((a, b) => (ends(b.grant) > ends(a.grant) ? b : a))
+  const best = reaching.reduce((a, b) => (ends(b.grant) > ends(a.grant) ? b : a))
   return { kind: 'allow', grant: best.index, endsAt: ends(best.grant) }
+}
+
+function reaches(grant: GrantFacts, { wants, forward }: SessionFacts): boolean {
+  if (wants !== 'forward') return forward === undefined
+  return forward !== undefined && findForward(grant.forwards, forward.host, forward.port) !== undefined
 }
 
 function decideObstacle(facts: SessionFacts): SessionDecision | undefined {

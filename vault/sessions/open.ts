@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { currentCredential, readAccount, type Account } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
+import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
 import type { Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
@@ -79,6 +80,7 @@ async function open(
       isAuditor: user.roles.includes('auditor'),
     },
     wants: input.wants,
+    ...(input.forward === undefined ? {} : { forward: input.forward }),
     grants: grants.map((grant) => ({
       actions: grant.actions,
       notBefore: grant.not_before.getTime(),
@@ -86,6 +88,7 @@ async function open(
       revoked: grant.revoked_at !== null,
       maxSessionSeconds: grant.max_session_seconds,
       mode: grant.mode,
+      forwards: forwardsOf(grant),
     })),
     pins: pinsOf(target).length,
     // INVARIANT: no release without a binding of the account to the target as it is now.
@@ -118,6 +121,10 @@ async function open(
     credential,
     lease: lease.value,
     links,
+    forward:
+      input.forward === undefined
+        ? undefined
+        : findForward(forwardsOf(grant), input.forward.host, input.forward.port),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
@@ -190,6 +197,7 @@ type Opened = {
   readonly credential: Row<'credential'>
   readonly lease: Row<'lease'>
   readonly links: Permit['auditorLists']
+  readonly forward: Permit['forward'] | undefined
   readonly endsAt: Date
   readonly policyDigest: string
 }
@@ -202,7 +210,7 @@ async function keepSession(
   opened: Opened,
 ): Promise<Outcome<Permit>> {
   const { world } = call
-  const { proof, user, target, account, safe, grant, lease, endsAt, policyDigest } = opened
+  const { proof, user, target, account, safe, grant, lease, endsAt, policyDigest, forward } = opened
   const isProven = watchProof(world, input.proof)
   const session = newId('ses', tx.now.getTime())
   const recording = newId('rec', tx.now.getTime())
@@ -235,6 +243,10 @@ async function keepSession(
       released_at: null,
       header_hash: null,
       public_key: null,
+      forward_to: forward === undefined ? null : forwardName(forward),
+      forward_connections: null,
+      forward_bytes_up: null,
+      forward_bytes_down: null,
     })
     .execute()
   await tx.db
@@ -261,6 +273,7 @@ async function keepSession(
     lease: lease.id,
     policyDigest,
     endsAt: endsAt.toISOString(),
+    ...(forward === undefined ? {} : { forward: encodeForward(forward) }),
     ...(setByOtherLately ? { credentialSetByOther: true } : {}),
     actor: { kind: 'user', id: user.id, name: user.name },
     source: input.source,
@@ -323,6 +336,7 @@ function permitOf(
     grant: grant.id,
     lease: lease.id,
     actions: grant.actions,
+    ...(opened.forward === undefined ? {} : { forward: opened.forward }),
     inputPolicy: safe.input_policy,
     startedAt: now.toISOString(),
     endsAt: opened.endsAt.toISOString(),

@@ -43,6 +43,39 @@ export const sessionFile: Handler<'session.file'> = async ({ world, peer }, inpu
   return done(null)
 }
 
+/** What a forwarding session carried: once, and only by the worker that carries it. */
+export const sessionForwarded: Handler<'session.forwarded'> = async ({ world, peer }, input) => {
+  const found = sessionOf(world, peer, input.session)
+  if (!found.ok) return found
+  const { session, connections, bytesUp, bytesDown } = input
+  return transact(world, async (tx) => {
+    const row = await tx.db
+      .updateTable('session')
+      .set({
+        forward_connections: connections,
+        forward_bytes_up: bytesUp,
+        forward_bytes_down: bytesDown,
+      })
+      .where('id', '=', session)
+      .where('forward_to', 'is not', null)
+      .where('forward_connections', 'is', null)
+      .returning('forward_to')
+      .executeTakeFirst()
+    if (row === undefined)
+      return refuse('conflict', 'this session is not a forwarding whose counts are to come')
+    await tx.audit({
+      kind: 'session.forwarded',
+      to: row.forward_to ?? '',
+      connections,
+      bytesUp,
+      bytesDown,
+      ...refOf(found.value),
+      actor: recorder,
+    })
+    return done(null)
+  })
+}
+
 /** For `changed key` the detail is the key's type and fingerprint; the target's page then shows it. */
 export const sessionEvent: Handler<'session.event'> = async ({ world, peer }, input) => {
   const found = sessionOf(world, peer, input.session)

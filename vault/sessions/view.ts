@@ -22,7 +22,18 @@ export function viewSession(row: Row<'session'>): SessionView {
     endsAt: row.ends_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
     endReason: row.end_reason,
+    forward: viewForward(row),
     credentialSetByOther: row.credential_set_by_other,
+  }
+}
+
+function viewForward(row: Row<'session'>): SessionView['forward'] {
+  if (row.forward_to === null) return null
+  return {
+    to: row.forward_to,
+    connections: row.forward_connections,
+    bytesUp: row.forward_bytes_up,
+    bytesDown: row.forward_bytes_down,
   }
 }
 
@@ -44,6 +55,7 @@ export function viewRecording(row: Recorded): RecordingView {
     startedAt: row.started_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
     endReason: row.end_reason,
+    forward: viewForward(row),
     state: row.recording_state,
     sizeBytes: row.size_bytes,
   }

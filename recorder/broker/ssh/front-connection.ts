@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Connection, ServerChannel, Session } from 'ssh2'
 import type { Action } from '../../../vault/contract.ts'
-import { type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
+import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Person } from './authenticate.ts'
 import {
   actionOf,
@@ -11,6 +11,7 @@ import {
   type Terminal,
   terminalOf,
 } from './channel-request.ts'
+import type { ForwardRequest } from './forwarded-channel.ts'
 import { guardWindow, mendWaiting, socketOf } from './library.ts'
 import { openSession } from './open-session.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
@@ -26,6 +27,8 @@ export type Place = { readonly target: string; readonly account?: string }
 const mostVariables = 32
 const longestVariable = 1024
 const longestCommand = 128 * 1024
+/** Destinations that one connection forwards to. */
+const mostDestinations = 16
 
 /**
  * A user's authenticated SSH connection to one target (or to none yet named). Its session is opened at the first
@@ -44,6 +47,9 @@ export class FrontConnection {
   }
   #opening: Promise<Outcome<BrokeredSession>> | undefined
   #session: BrokeredSession | undefined
+  /** A session of its own for each destination that was forwarded to, ended ones too. */
+  readonly #forwards = new Map<string, Promise<Outcome<BrokeredSession>>>()
+  readonly #forwardSessions = new Set<BrokeredSession>()
   #channels = 0
   #refusals = 0
   /** Refused before there was a session to write it to. */
@@ -103,6 +109,71 @@ export class FrontConnection {
       else this.#session.event(event, printable(detail))
     }
     if (this.#refusals >= this.#limits.refusalsPerConnection) this.#connection.end()
+  }
+
+  /**
+   * Carries a connection to a destination beyond the target (RFC 4254 §7.2). The vault decides about each destination;
+   * one that it allows is a session of its own, for as long as this connection lasts.
+   */
+  async forward(request: ForwardRequest): Promise<void> {
+    const { destIP: host, destPort: port } = request.info
+    const refuse = (why: string) => {
+      this.refused('forwarding refused', `direct-tcpip to ${host.slice(0, 200)}:${port}: ${why}`)
+      request.reject()
+    }
+    if (!this.mayOpenChannel()) return refuse('too many channels')
+    const name = `${host.toLowerCase()} ${port}`
+    const known = this.#forwards.get(name)
+    if (known === undefined && this.#forwards.size >= mostDestinations) return refuse('too many destinations')
+    this.#channels += 1
+    try {
+      const opening = known ?? this.#openForward(name, host, port)
+      const outcome = await opening
+      if (!outcome.ok) {
+        this.#channels -= 1
+        return refuse(sentenceOf(outcome.refusal))
+      }
+      const session = outcome.value
+      if (session.isEnding) {
+        this.#channels -= 1
+        return refuse('this forwarding was ended: connect again')
+      }
+      await session.forward(request, this.#transport)
+    } catch (error) {
+      this.#ports.log('a forwarding failed', { source: this.#person.source, error: String(error) })
+      request.reject()
+    }
+    this.#channels -= 1
+  }
+
+  #openForward(name: string, host: string, port: number): Promise<Outcome<BrokeredSession>> {
+    const opening = this.#forwardSession({ host, port })
+    this.#forwards.set(name, opening)
+    // One that could not be opened is tried again.
+    const forget = () => this.#forwards.delete(name)
+    opening.then((outcome) => outcome.ok || forget(), forget)
+    return opening
+  }
+
+  async #forwardSession(forward: {
+    readonly host: string
+    readonly port: number
+  }): Promise<Outcome<BrokeredSession>> {
+    const place = this.#mayReach()
+    if (!place.ok) return place
+    const outcome = await openSession(this.#ports, this.#limits, {
+      person: this.#person,
+      target: place.value.target,
+      account: place.value.account,
+      wants: 'forward',
+      forward,
+    })
+    if (!outcome.ok) return outcome
+    const session = outcome.value
+    this.#forwardSessions.add(session)
+    this.#standing.onSession(session)
+    if (this.#isGone) void session.leave()
+    return outcome
   }
 
   #serve(requests: Session): void {
@@ -179,20 +250,23 @@ export class FrontConnection {
 
   /** The connection's one session, opened when it is first needed. One that could not be opened is tried again. */
   #sessionFor(wants: Action): Promise<Outcome<BrokeredSession>> {
-    if (this.#standing.isOverLimit)
-      return Promise.resolve(
-        refuse('rate_limited', 'you have too many connections', 'close some, then try again'),
-      )
-    if (this.#place === undefined)
-      return Promise.resolve(
-        refuse(
-          'invalid',
-          'name the machine you want',
-          `ssh ${this.#person.user}@ACCOUNT@TARGET@GATEWAY, or ssh -J ${this.#person.user}@GATEWAY ACCOUNT@TARGET`,
-        ),
-      )
-    this.#opening ??= this.#open(this.#place, wants)
+    const place = this.#mayReach()
+    if (!place.ok) return Promise.resolve(place)
+    this.#opening ??= this.#open(place.value, wants)
     return this.#opening
+  }
+
+  /** Where this connection may open sessions at all. */
+  #mayReach(): Outcome<Place> {
+    if (this.#standing.isOverLimit)
+      return refuse('rate_limited', 'you have too many connections', 'close some, then try again')
+    if (this.#place === undefined)
+      return refuse(
+        'invalid',
+        'name the machine you want',
+        `ssh ${this.#person.user}@ACCOUNT@TARGET@GATEWAY, or ssh -J ${this.#person.user}@GATEWAY ACCOUNT@TARGET`,
+      )
+    return done(this.#place)
   }
 
   async #open(place: Place, wants: Action): Promise<Outcome<BrokeredSession>> {
@@ -225,6 +299,7 @@ export class FrontConnection {
     this.#isGone = true
     this.#transport[Symbol.dispose]()
     void this.#session?.leave()
+    for (const session of this.#forwardSessions) void session.leave()
     // Without a session the vault writes them down as it refuses them: no target has such a name.
     for (const { event, detail } of this.#untold.splice(0))
       void this.#ports
@@ -251,5 +326,7 @@ function describe(action: Action): string {
       return 'reading files'
     case 'sftp-write':
       return 'writing files'
+    case 'forward':
+      return 'forwarding'
   }
 }

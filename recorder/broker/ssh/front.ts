@@ -127,9 +127,11 @@ export class SshFront {
         const place =
           target === undefined ? undefined : { target, ...(account === undefined ? {} : { account }) }
         const front = this.#serve(connection, person, place)
-        connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
+        connection.on('tcpip', (accept, reject, info) => {
+          if (place !== undefined) return void front.forward({ info, accept: accept as () => Duplex, reject })
+          const { destIP, destPort } = info
           // Only a target's name, and only where the outer login names none, is a way in: `ssh -J`.
-          if (place !== undefined || !nameText.safeParse(destIP).success || !front.mayOpenChannel()) {
+          if (!nameText.safeParse(destIP).success || !front.mayOpenChannel()) {
             front.refused('forwarding refused', `direct-tcpip to ${destIP.slice(0, 200)}:${destPort}`)
             return reject()
           }
@@ -154,10 +156,12 @@ export class SshFront {
       // SECURITY: no proof is asked here because the outer connection, which carries this one, has given it.
       if (context.method !== 'none' || login === undefined) return context.reject(['none' as never])
       clearTimeout(arrival.grace)
-      this.#serve(connection, person, { target, ...login })
+      const front = this.#serve(connection, person, { target, ...login })
+      connection.on('tcpip', (accept, reject, info) => {
+        void front.forward({ info, accept: accept as () => Duplex, reject })
+      })
       context.accept()
     })
-    connection.on('tcpip', (_accept, reject) => reject())
   }
 
   #serve(

@@ -15,6 +15,8 @@ export type Wanted = {
   readonly target: string
   readonly account: string | undefined
   readonly wants: Action
+  /** With `forward`: where to, as the user spelled it. */
+  readonly forward?: { readonly host: string; readonly port: number }
 }
 
 /**
@@ -35,6 +37,7 @@ export async function openSession(
     target: wanted.target,
     ...(wanted.account === undefined ? {} : { account: wanted.account }),
     wants: wanted.wants,
+    ...(wanted.forward === undefined ? {} : { forward: wanted.forward }),
     worker: ports.worker,
     source: wanted.person.source,
   })

@@ -7,6 +7,7 @@ import { QuotaReached } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Denials } from './denials.ts'
 import { makeTap, type Tap } from './file-tap.ts'
+import { type ForwardRequest, ForwardedChannel } from './forwarded-channel.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { startClock } from './session-clock.ts'
@@ -37,10 +38,11 @@ export class BrokeredSession {
   readonly ended: Promise<void>
   readonly #ports: BrokerPorts
   readonly #targetTransport: Transport
-  readonly #channels = new Set<RelayedChannel>()
+  readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
   readonly #clock: Disposable
   readonly #denials = new Denials((detail) => this.event('refused channel', detail))
   #nextChannel = 0
+  readonly #carried = { connections: 0, up: 0, down: 0 }
   /** Did what ran in the channel that closed last end by itself? */
   #hasFinished = false
   #isEnding = false
@@ -105,6 +107,40 @@ export class BrokeredSession {
     }
   }
 
+  /** Carries one connection to the session's destination beyond the target, and resolves when it is over. */
+  async forward(request: ForwardRequest, frontTransport: Transport): Promise<void> {
+    const rule = this.permit.forward
+    // INVARIANT: a forwarding session goes where the vault allowed it to go, and a session of another kind nowhere.
+    if (rule === undefined) throw new Fault('protocol', 'this session is not a forwarding')
+    if (this.#channels.size >= rule.connections) {
+      this.event('forwarding refused', `more than ${rule.connections} connections at a time`)
+      return request.reject()
+    }
+    const channel = new ForwardedChannel(this, this.#nextChannel, rule, request, frontTransport)
+    this.#nextChannel += 1
+    this.#channels.add(channel)
+    try {
+      await channel.run()
+    } catch (error) {
+      this.recordingFailed(error)
+    }
+    await channel.closed
+    this.#channels.delete(channel)
+    this.#hasFinished = true
+  }
+
+  /** Counts what a forwarding carries, and ends a session that has carried all that it may. */
+  carried(direction: 'up' | 'down', bytes: number): void {
+    this.#carried[direction] += bytes
+    const most = this.permit.forward?.megabytes ?? null
+    if (most !== null && this.#carried.up + this.#carried.down > most * 1e6)
+      void this.end('quota reached', `this forwarding ends: it has carried its ${most} MB`)
+  }
+
+  countConnection(): void {
+    this.#carried.connections += 1
+  }
+
   /** The watcher of a file transfer channel, where the request is one. */
   tap(request: ChannelRequest, channel: number): Tap | undefined {
     return makeTap(request, {
@@ -166,6 +202,13 @@ export class BrokeredSession {
     this.client.end()
     this.#targetTransport[Symbol.dispose]()
     const finished = await this.writer.finish(reason)
+    if (this.permit.forward !== undefined)
+      await this.#tellVault('session.forwarded', {
+        session: this.permit.session,
+        connections: this.#carried.connections,
+        bytesUp: this.#carried.up,
+        bytesDown: this.#carried.down,
+      })
     this.client.destroy()
     await this.#ports.reportEnd(this.permit.recording, {
       session: this.permit.session,
@@ -187,7 +230,7 @@ export class BrokeredSession {
     }
   }
 
-  async #tellVault<Name extends 'session.file' | 'session.event'>(
+  async #tellVault<Name extends 'session.file' | 'session.event' | 'session.forwarded'>(
     verb: Name,
     input: VerbInput<Name>,
   ): Promise<void> {

@@ -123,6 +123,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.checkpoint': 'R',
   'session.file': 'R',
   'session.event': 'R',
+  'session.forwarded': 'R',
   'session.end': 'R',
   'recording.authorise': 'R',
 }
@@ -156,6 +157,7 @@ test('a sealed vault answers what ends and proves sessions, and what opens it, a
       'session.checkpoint',
       'session.file',
       'session.event',
+      'session.forwarded',
       'session.end',
     ].sort(),
   )
