@@ -119,7 +119,6 @@ export const handlers: Handlers = {
   'session.file': sessionFile,
   'session.event': sessionEvent,
   'session.forwarded': sessionForwarded,
-  'session.forwarded': sessionForwarded,
   'session.end': sessionEnd,
   'recording.authorise': recordingAuthorise,
 }

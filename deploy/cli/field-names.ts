@@ -46,6 +46,7 @@ export const fieldNames = {
     user: '<user>',
     account: '<account>',
     actions: '--allow',
+    forwards: '--forward',
     notBefore: '--from',
     notAfter: '--until',
     forSeconds: '--for',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Action, actions, type VerbInput } from '../../vault/contract.ts'
+import { type Action, actions, forwardRecords, type GrantView, type VerbInput } from '../../vault/contract.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { isId } from '../../vault/kernel/id.ts'
 import { misuse } from './complaint.ts'
@@ -8,7 +8,11 @@ import { when } from './io.ts'
 import { collect, examples, type Tools } from './tools.ts'
 
 type GrantOptions = {
-  readonly allow: readonly string[]
+  readonly allow?: readonly string[]
+  readonly forward?: readonly string[]
+  readonly forwardRecord?: string
+  readonly forwardConnections?: string
+  readonly forwardMegabytes?: string
   readonly for?: string
   readonly from?: string
   readonly until?: string
@@ -31,14 +35,53 @@ function parseActions(names: readonly string[]): Action[] {
   })
 }
 
+/** Where forwarding may go, and the bounds that hold for each of the destinations. */
+function parseForwards(options: GrantOptions): VerbInput<'grant.add'>['forwards'] {
+  const record = forwardRecords.find((known) => known === (options.forwardRecord ?? 'counts'))
+  if (record === undefined)
+    throw misuse(
+      `--forward-record: there is no ${options.forwardRecord}`,
+      `choose from ${forwardRecords.join(', ')}`,
+    )
+  const connections = parseCount('--forward-connections', options.forwardConnections)
+  const megabytes = parseCount('--forward-megabytes', options.forwardMegabytes)
+  return (options.forward ?? []).map((text) => {
+    const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
+    if (host === '')
+      throw misuse(
+        `--forward: ${JSON.stringify(text)} is not a destination`,
+        'write host:port, like plc-7:102',
+      )
+    return {
+      host,
+      port: Number(port),
+      record,
+      ...(connections === undefined ? {} : { connections }),
+      ...(megabytes === undefined ? {} : { megabytes }),
+    }
+  })
+}
+
+function parseCount(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,6}$/.test(text))
+    throw misuse(`${option}: ${JSON.stringify(text)} is not a whole number above 0`)
+  return Number(text)
+}
+
 /** What the options of `grant add` ask of the vault. */
 export function grantInput(user: string, account: string, options: GrantOptions): VerbInput<'grant.add'> {
   if ((options.for === undefined) === (options.until === undefined))
     throw misuse('say how long: either --for 4h or --until 2026-12-01T18:00')
+  const forwards = parseForwards(options)
+  const actions = parseActions(options.allow ?? [])
+  if (forwards !== undefined && forwards.length > 0 && !actions.includes('forward')) actions.push('forward')
+  if (actions.length === 0) throw misuse('say what is allowed: --allow shell,exec or --forward host:port')
   return {
     user,
     account,
-    actions: parseActions(options.allow),
+    actions,
+    ...(forwards === undefined || forwards.length === 0 ? {} : { forwards }),
     ...(options.for === undefined ? {} : { forSeconds: parseDuration(options.for) }),
     ...(options.until === undefined ? {} : { notAfter: parseMoment(options.until) }),
     ...(options.from === undefined ? {} : { notBefore: parseMoment(options.from) }),
@@ -48,6 +91,15 @@ export function grantInput(user: string, account: string, options: GrantOptions)
   }
 }
 
+/** What a grant allows, and where forwarding may go. */
+function mayDo({ actions: allowed, forwards }: GrantView): string {
+  const places = forwards.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
+  return [
+    ...allowed.filter((action) => action !== 'forward'),
+    ...places.map((place) => `forward to ${place}`),
+  ].join(', ')
+}
+
 /** `tagout grant`: who may use which account, for what and how long. */
 export function addGrantCommands(root: Command, tools: Tools): void {
   const grant = root.command('grant').description('grants: who may use which account, for what and how long')
@@ -55,7 +107,18 @@ export function addGrantCommands(root: Command, tools: Tools): void {
   grant
     .command('add <user> <account>')
     .description('let a user use an account (target/login)')
-    .requiredOption('--allow <actions>', `any of ${actions.join(', ')}; exec implies file transfer`, collect)
+    .option('--allow <actions>', `any of ${actions.join(', ')}; exec implies file transfer`, collect)
+    .option(
+      '--forward <host:port>',
+      'let ssh -L reach this destination through the target; repeatable',
+      collect,
+    )
+    .option(
+      '--forward-record <what>',
+      `what is recorded of it: ${forwardRecords.join(' or ')} (default: counts)`,
+    )
+    .option('--forward-connections <number>', 'connections at a time to each destination (default: 8)')
+    .option('--forward-megabytes <number>', 'what a session may carry in all (default: no limit)')
     .option('--for <duration>', 'how long from its beginning: 4h, 30m, 2d')
     .option('--from <moment>', 'when it begins (default: now)')
     .option('--until <moment>', 'when it ends, instead of --for')
@@ -66,6 +129,7 @@ export function addGrantCommands(root: Command, tools: Tools): void {
       'after',
       examples(
         'tagout grant add bob press-3/engineer --for 4h --allow shell,exec',
+        'tagout grant add bob gateway-3/engineer --for 4h --forward plc-7:102 --forward-record stream',
         'tagout grant add vera press-3/engineer --from 2026-12-01T06:00 --until 2026-12-01T18:00 --allow shell --reason "order 4711"',
       ),
     )
@@ -75,7 +139,7 @@ export function addGrantCommands(root: Command, tools: Tools): void {
       tools.show(
         added,
         () =>
-          `${added.user} may ${added.actions.join(', ')} as ${added.account} ` +
+          `${added.user} may ${mayDo(added)} as ${added.account} ` +
           `from ${when(added.notBefore)} to ${when(added.notAfter)} (${added.id})`,
       )
     })
@@ -99,7 +163,7 @@ export function addGrantCommands(root: Command, tools: Tools): void {
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
           ['ACCOUNT', (row) => row.account],
-          ['ACTIONS', (row) => row.actions.join(',')],
+          ['ACTIONS', (row) => mayDo(row)],
           ['FROM', (row) => when(row.notBefore)],
           ['UNTIL', (row) => when(row.notAfter)],
           ['STATE', (row) => row.state],

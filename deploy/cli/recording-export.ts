@@ -8,6 +8,7 @@ import {
   Replay,
   readStructure,
   toAsciicast,
+  toPcap,
   toText,
   verifyRecording,
 } from '../../recorder/replay/index.ts'
@@ -107,11 +108,11 @@ async function exportSource(
   if (!structure.ok) throw refused(structure.refusal)
   const key = openRecordingKey(sodium, structure.value.header, keys)
   if (!key.ok) throw refused(key.refusal)
-  await writeLines(options.out, formOf(new Replay(source, structure.value, key.value), options))
+  await writeWhole(options.out, formOf(new Replay(source, structure.value, key.value), options))
   return verdict.state
 }
 
-function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string> {
+function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string | Uint8Array> {
   switch (options.form) {
     case 'asciicast':
     case 'asciicast-v2':
@@ -120,16 +121,32 @@ function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string> {
       return toAsciicast(replay, 3, options.channel)
     case 'text':
       return toText(replay)
+    case 'pcap':
+      return capture(replay)
   }
 }
 
-/** Writes lines whole or not at all; it replaces nothing. SECURITY: mode 0600, it is a session in clear. */
-async function writeLines(path: string, lines: AsyncIterable<string>): Promise<void> {
+async function* capture(replay: Replay): AsyncGenerator<Uint8Array> {
+  const { forward } = replay.header
+  if (forward?.record !== 'stream')
+    throw new Complaint(
+      forward === undefined
+        ? 'this session is not a forwarding, so there are no packets to write'
+        : 'of this forwarding only counts were recorded, as its grant says',
+      'export it as text',
+    )
+  yield* toPcap(replay)
+}
+
+/** Writes a file whole or not at all, text line by line; it replaces nothing. SECURITY: mode 0600, it is a session in clear. */
+async function writeWhole(path: string, pieces: AsyncIterable<string | Uint8Array>): Promise<void> {
   const draft = join(dirname(path), `.tagout-${randomBytes(8).toString('hex')}`)
   const file = await open(draft, 'wx', 0o600)
   try {
     try {
-      for await (const line of lines) await file.write(line.endsWith('\n') ? line : `${line}\n`)
+      for await (const piece of pieces)
+        if (typeof piece !== 'string') await file.write(piece)
+        else await file.write(piece.endsWith('\n') ? piece : `${piece}\n`)
       await file.sync()
     } finally {
       await file.close()

@@ -84,6 +84,7 @@ function describe(session: SessionView): string {
     ['account', session.account],
     ['target', session.target],
     ['from', session.source],
+    ...forwardFacts(session.forward),
     ['grant', session.grant],
     ['recording', session.recording],
     ['started', when(session.startedAt)],
@@ -92,4 +93,12 @@ function describe(session: SessionView): string {
     ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
     ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
   ])
+}
+
+function forwardFacts(forward: SessionView['forward']): readonly (readonly [string, string])[] {
+  if (forward === null) return []
+  const { to, connections, bytesUp, bytesDown } = forward
+  const carried =
+    connections === null ? '' : `: ${connections} connections, ${bytesUp} bytes there, ${bytesDown} back`
+  return [['forwarding to', `${to}${carried}`]]
 }

@@ -2,7 +2,15 @@ import { generateKeyPairSync, type KeyObject, sign as signWith } from 'node:cryp
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
-import type { Action, AuditorListLink, EndReason, Permit, VerbInput } from '../../vault/contract.ts'
+import type {
+  Action,
+  AuditorListLink,
+  EndReason,
+  ForwardRule,
+  Permit,
+  VerbInput,
+} from '../../vault/contract.ts'
+import { findForward } from '../../vault/checkout/forward.ts'
 import { type Caller, openDoor } from '../../vault/doors.ts'
 import { parsePublicKeyBlob } from '../../vault/identity/ssh-key.ts'
 import { verifySshSignature } from '../../vault/identity/ssh-signature.ts'
@@ -26,6 +34,7 @@ export type FakeAccount = {
         readonly sign: (data: Buffer, algorithm: string) => Buffer
       }
   actions?: readonly Action[]
+  forwards?: readonly ForwardRule[]
   lengthMs?: number
   quotaBytes?: number
 }
@@ -153,6 +162,7 @@ export class ContractVault implements AsyncDisposable {
       case 'recorder.space':
       case 'session.checkpoint':
       case 'session.file':
+      case 'session.forwarded':
       case 'session.event':
       case 'session.end':
         return done(null)
@@ -228,6 +238,12 @@ export class ContractVault implements AsyncDisposable {
     const actions = account?.actions ?? ['shell', 'exec', 'sftp-read', 'sftp-write']
     if (user === undefined || account === undefined || !actions.includes(input.wants))
       return refuse('forbidden', 'there is no such machine, or you may not use it so', 'ask for a grant')
+    const forward =
+      input.forward === undefined
+        ? undefined
+        : findForward(account.forwards ?? [], input.forward.host, input.forward.port)
+    if ((input.wants === 'forward') !== (forward !== undefined))
+      return refuse('forbidden', 'your grant does not allow this forwarding', 'ask for a grant')
     const now = Date.now()
     const permit: Permit = {
       session: newId('ses'),
@@ -246,6 +262,7 @@ export class ContractVault implements AsyncDisposable {
       grant: newId('grt'),
       lease: newId('lse'),
       actions,
+      ...(forward === undefined ? {} : { forward }),
       inputPolicy: 'echoed',
       startedAt: new Date(now).toISOString(),
       endsAt: new Date(now + (account.lengthMs ?? 3600_000)).toISOString(),
@@ -289,6 +306,7 @@ type Calls = {
     | 'session.end'
     | 'session.event'
     | 'session.file'
+    | 'session.forwarded'
     | 'recorder.space'
     | 'session.checkpoint'
     | 'session.connected'

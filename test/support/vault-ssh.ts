@@ -68,6 +68,7 @@ export type Opening = {
   readonly target?: string
   readonly account?: string
   readonly wants?: Action
+  readonly forward?: { readonly host: string; readonly port: number }
   readonly worker?: string
 }
 
@@ -77,6 +78,7 @@ export function open(recorder: VaultClient, opening: Opening): Promise<Outcome<P
     target: opening.target ?? 'press-3',
     ...(opening.account === undefined ? {} : { account: opening.account }),
     wants: opening.wants ?? 'shell',
+    ...(opening.forward === undefined ? {} : { forward: opening.forward }),
     worker: opening.worker ?? 'w1',
     source: '192.0.2.20',
   })

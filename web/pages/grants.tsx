@@ -18,6 +18,7 @@ const meanings: Readonly<Record<Action, string>> = {
   exec: 'Run single commands. Implies moving files, both ways: a command can do that.',
   'sftp-read': 'Fetch files',
   'sftp-write': 'Put files',
+  forward: 'Reach other machines through the target with ssh -L, and only these',
 }
 
 const spans = [3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600]
@@ -45,7 +46,7 @@ export function Grants() {
           { title: 'State', fit: 'whole', cell: (row) => <GrantBadge state={row.state} /> },
           { title: 'User', cell: (row) => row.user },
           { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
-          { title: 'May', cell: (row) => row.actions.join(', ') },
+          { title: 'May', cell: (row) => <May grant={row} /> },
           {
             title: 'From and to',
             fit: 'whole',
@@ -103,6 +104,35 @@ export function Grants() {
   )
 }
 
+function May({ grant }: { readonly grant: GrantView }) {
+  const others = grant.actions.filter((action) => action !== 'forward')
+  return (
+    <>
+      {others.join(', ')}
+      {grant.forwards.map(({ host, port, record }) => (
+        <div key={`${host} ${port}`} className="small">
+          forward to{' '}
+          <span className="mono">
+            {visible(host)}:{port}
+          </span>
+          {record === 'stream' ? ', recorded whole' : ''}
+        </div>
+      ))}
+    </>
+  )
+}
+
+/** Destinations as they were typed; the vault says what is wrong with one. */
+function destinations(text: string, record: string) {
+  return text
+    .trim()
+    .split(/[\s,]+/)
+    .map((place) => {
+      const colon = place.lastIndexOf(':')
+      return { host: place.slice(0, Math.max(colon, 0)), port: Number(place.slice(colon + 1)), record }
+    })
+}
+
 function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const change = useChange()
   const users = useUsers()
@@ -114,13 +144,21 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const [mode, setMode] = useState('shared')
   const [reason, setReason] = useState('')
   const [code, setCode] = useState('')
+  const [places, setPlaces] = useState('')
+  const [record, setRecord] = useState('counts')
   const isOwn = user === useUser().name
   return (
     <Dialog
       wide
       title="Add a grant"
       action="Grant"
-      ready={user !== '' && account !== '' && actions.length > 0 && (!isOwn || isCode(code))}
+      ready={
+        user !== '' &&
+        account !== '' &&
+        actions.length > 0 &&
+        (!actions.includes('forward') || places.trim() !== '') &&
+        (!isOwn || isCode(code))
+      }
       onClose={onClose}
       act={async () => {
         await change(() =>
@@ -128,6 +166,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
             user,
             account,
             actions,
+            ...(actions.includes('forward') ? { forwards: destinations(places, record) } : {}),
             forSeconds: Number(forSeconds),
             mode,
             ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
@@ -181,6 +220,27 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
           />
         ))}
       </FormGroup>
+      {actions.includes('forward') ? (
+        <>
+          <Field
+            label="Destinations"
+            name="forwards"
+            value={places}
+            onChange={setPlaces}
+            hint="As the target names them, host:port each, separated by blanks: plc-7:102 10.1.7.20:80"
+          />
+          <Choice
+            label="Recorded of them"
+            name="forwardRecord"
+            value={record}
+            onChange={setRecord}
+            options={[
+              { value: 'counts', label: 'Counts: when, how often and how many bytes' },
+              { value: 'stream', label: 'Everything: the whole stream, to open as a packet capture' },
+            ]}
+          />
+        </>
+      ) : null}
       <Choice
         label="Together with others"
         value={mode}

@@ -63,7 +63,19 @@ export function Recordings() {
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <RecordingBadge state={state} /> },
           { title: 'User', cell: (row) => row.user },
-          { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
+          {
+            title: 'Account',
+            cell: (row) => (
+              <>
+                <span className="mono">{row.account}</span>
+                {row.forward === null ? null : (
+                  <div className="quiet small">
+                    forwarding to <span className="mono">{visible(row.forward.to)}</span>
+                  </div>
+                )}
+              </>
+            ),
+          },
           { title: 'Started', fit: 'whole', cell: (row) => <Moment at={row.startedAt} /> },
           { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },
           { title: 'Size', fit: 'whole', cell: (row) => bytes(row.sizeBytes) },

@@ -4,7 +4,7 @@ import type { SessionView } from '../../vault/contract.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
-import { between, visible } from '../parts/wording.ts'
+import { between, bytes, visible } from '../parts/wording.ts'
 
 /** Everything that is known of a session. */
 export function SessionFacts(props: {
@@ -51,6 +51,17 @@ export function SessionFacts(props: {
             <Moment at={session.endedAt ?? session.endsAt} />
             {session.endReason === null ? null : `, ${visible(session.endReason)}`}
           </dd>
+          {session.forward === null ? null : (
+            <>
+              <dt>Forwarding</dt>
+              <dd>
+                to <span className="mono">{visible(session.forward.to)}</span>
+                {session.forward.connections === null
+                  ? null
+                  : `, ${session.forward.connections} connections, ${bytes(session.forward.bytesUp ?? 0)} there, ${bytes(session.forward.bytesDown ?? 0)} back`}
+              </dd>
+            </>
+          )}
           <dt>Grant</dt>
           <dd className="mono small">{session.grant}</dd>
           <dt>Session</dt>

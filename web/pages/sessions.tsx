@@ -40,7 +40,17 @@ export function Sessions() {
         name="Sessions"
         query={sessions}
         keyOf={({ id }) => id}
-        text={(row) => [row.user, row.account, row.target, row.source, row.id, row.endReason ?? ''].join(' ')}
+        text={(row) =>
+          [
+            row.user,
+            row.account,
+            row.target,
+            row.source,
+            row.id,
+            row.endReason ?? '',
+            row.forward?.to ?? '',
+          ].join(' ')
+        }
         keep={({ state }) => !live || state !== 'ended'}
         tools={
           <ToggleGroup aria-label="Which sessions">
@@ -65,7 +75,19 @@ export function Sessions() {
               </>
             ),
           },
-          { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
+          {
+            title: 'Account',
+            cell: (row) => (
+              <>
+                <span className="mono">{row.account}</span>
+                {row.forward === null ? null : (
+                  <div className="quiet small">
+                    forwarding to <span className="mono">{visible(row.forward.to)}</span>
+                  </div>
+                )}
+              </>
+            ),
+          },
           { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
           { title: 'Started', fit: 'whole', cell: (row) => <When at={row.startedAt} /> },
           { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },

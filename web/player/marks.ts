@@ -61,11 +61,13 @@ function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string }
       }
     case 'close': {
       const how =
-        mark.signal !== undefined
-          ? `, signal ${visible(mark.signal)}`
-          : mark.exitCode !== undefined
-            ? `, exit code ${mark.exitCode}`
-            : ''
+        mark.up !== undefined
+          ? `, ${bytes(mark.up)} there, ${bytes(mark.down ?? 0)} back`
+          : mark.signal !== undefined
+            ? `, signal ${visible(mark.signal)}`
+            : mark.exitCode !== undefined
+              ? `, exit code ${mark.exitCode}`
+              : ''
       return { kind: 'channel', text: `closed${how}` }
     }
     case 'freeze':

@@ -106,6 +106,19 @@ test('a grant that was made longer opens nothing', () =>
     'forged_row',
   ))
 
+test('a grant that was given a destination to forward to opens nothing', () =>
+  forged(
+    'access_grant',
+    [
+      [
+        `update access_grant set forwards = '{plc-7:102 counts 8 -}', actions = actions || '{forward}' where id = $1`,
+        grant.id,
+      ],
+    ],
+    () => connect(),
+    'forged_row',
+  ))
+
 test('a grant that was revoked and put back opens nothing', async () => {
   const short = await vault.grant('ann', 'saw-1/fitter')
   const { rows } = await superuser.query('select epoch, mac from access_grant where id = $1', [short.id])

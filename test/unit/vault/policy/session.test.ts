@@ -10,6 +10,7 @@ const grant = {
   revoked: false,
   maxSessionSeconds: 2 * 3600,
   mode: 'shared',
+  forwards: [],
 } as const
 const facts: SessionFacts = {
   now,
