@@ -72,6 +72,23 @@ export type ForwardView = {
 export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
 export type InputPolicy = (typeof inputPolicies)[number]
 
+/**
+ * Classes of algorithms that nobody should speak any more and that old machines have nothing instead of. A target is
+ * allowed those that it needs, one by one; nothing else is.
+ */
+export const legacyAlgorithms = [
+  'group1-sha1',
+  'group14-sha1',
+  'gex-sha1',
+  'ssh-rsa',
+  'ssh-dss',
+  'aes-cbc',
+  '3des-cbc',
+  'hmac-sha1',
+  'hmac-md5',
+] as const
+export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
+
 /** Who asks. `local` is the machine's administrator through the admin door. */
 export type Door = 'local' | 'user' | 'anyone' | 'recorder' | 'api'
 
@@ -152,6 +169,15 @@ export type TargetView = {
   }[]
   /** A key other than the pinned one, seen and refused; cleared by pinning. */
   readonly changedKey: { readonly type: string; readonly fingerprint: string; readonly seenAt: string } | null
+  /** Old algorithms that it may be spoken with until a day; null: modern ones alone. */
+  readonly legacy: {
+    readonly algorithms: readonly LegacyAlgorithm[]
+    readonly reason: string
+    readonly until: string
+    readonly isExpired: boolean
+    readonly allowedBy: string
+    readonly allowedAt: string
+  } | null
   readonly createdAt: string
 }
 export type AccountView = {
@@ -295,6 +321,8 @@ export type Permit = {
     readonly host: string
     readonly port: number
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
+    /** Old algorithms that it may be spoken with, and until when; null: modern ones alone. */
+    readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[]; readonly until: string } | null
   }
   readonly safe: { readonly id: Id<'saf'>; readonly name: string }
   readonly grant: Id<'grt'>
@@ -431,6 +459,20 @@ export const verbs = {
   'target.scan': verb(people, z.strictObject({ target: reference })),
   /** Pins a host key (replacing earlier ones). Accounts that were bound to the target until now follow it. */
   'target.pin': verb(people, z.strictObject({ target: reference, fingerprint: z.string().max(100) })),
+  /**
+   * Allows a target old algorithms, in place of those that it was allowed: a reason and an end are needed. None takes
+   * them all back.
+   */
+  'target.legacy': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      algorithms: z.array(z.enum(legacyAlgorithms)).max(legacyAlgorithms.length),
+      reason,
+      until: moment.optional(),
+      forSeconds: seconds.optional(), // one of until and forSeconds
+    }),
+  ),
   'target.remove': verb(people, z.strictObject({ target: reference })),
 
   'account.add': verb(
@@ -666,6 +708,7 @@ export const verbs = {
         'quota warning',
         'time warning',
         'nested ssh',
+        'old algorithms',
       ]),
       /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
@@ -747,8 +790,9 @@ export type VerbAnswers = {
   'target.list': readonly TargetView[]
   'target.show': TargetView
   'target.address': TargetView
-  'target.scan': readonly { readonly type: string; readonly fingerprint: string }[]
+  'target.scan': readonly ScannedKey[]
   'target.pin': TargetView
+  'target.legacy': TargetView
   'target.remove': null
   'account.add': AccountView
   'account.list': readonly AccountView[]
@@ -822,4 +866,10 @@ export const recorderCalls = {
   'host-key.fetch': z.strictObject({ host: z.string().max(255), port: z.int().min(1).max(65535) }),
 } as const
 
-export type HostKeySeen = { readonly type: string; readonly fingerprint: string; readonly key: string }
+/** A host key that a target presents. `needs`: the old algorithms without which no session with it comes about. */
+export type ScannedKey = {
+  readonly type: string
+  readonly fingerprint: string
+  readonly needs: readonly LegacyAlgorithm[]
+}
+export type HostKeySeen = ScannedKey & { readonly key: string }

@@ -38,6 +38,7 @@ import { sessionSign } from './sessions/sign.ts'
 import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
 import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
+import { targetLegacy } from './targets/legacy.ts'
 import { targetScan } from './targets/scan.ts'
 import { targetAdd, targetAddress, targetList, targetPin, targetRemove, targetShow } from './targets/verbs.ts'
 import type { Handlers } from './world.ts'
@@ -75,6 +76,7 @@ export const handlers: Handlers = {
   'target.address': targetAddress,
   'target.scan': targetScan,
   'target.pin': targetPin,
+  'target.legacy': targetLegacy,
   'target.remove': targetRemove,
   'account.add': accountAdd,
   'account.list': accountList,

@@ -1,4 +1,4 @@
-import type { EndReason, HostKeySeen } from '../../vault/contract.ts'
+import type { EndReason } from '../../vault/contract.ts'
 import { recorderCalls } from '../../vault/contract.ts'
 import type { SessionId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
@@ -23,13 +23,7 @@ export function workerDispatch(front: {
       return async (params) => {
         const call = recorderCalls['host-key.fetch'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a host-key.fetch')
-        const found: readonly HostKeySeen[] = await fetchHostKeys(call.data.host, call.data.port)
-        if (found.length > 0) return done(found)
-        return refuse(
-          'unavailable',
-          `nothing at ${call.data.host}:${call.data.port} shows an SSH host key`,
-          'check the address, and that the machine is on',
-        )
+        return fetchHostKeys(call.data.host, call.data.port)
       }
     return undefined
   }

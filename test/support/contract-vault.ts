@@ -7,6 +7,7 @@ import type {
   AuditorListLink,
   EndReason,
   ForwardRule,
+  LegacyAlgorithm,
   Permit,
   VerbInput,
 } from '../../vault/contract.ts'
@@ -37,6 +38,7 @@ export type FakeAccount = {
   forwards?: readonly ForwardRule[]
   lengthMs?: number
   quotaBytes?: number
+  legacy?: readonly LegacyAlgorithm[]
 }
 
 export type FakeUser = {
@@ -257,6 +259,10 @@ export class ContractVault implements AsyncDisposable {
         host: account.host,
         port: account.port,
         pins: account.pins,
+        legacy:
+          account.legacy === undefined
+            ? null
+            : { algorithms: account.legacy, until: new Date(now + 86_400_000).toISOString() },
       },
       safe: { id: newId('saf'), name: 'line-3' },
       grant: newId('grt'),

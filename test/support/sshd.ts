@@ -26,7 +26,7 @@ export type SshdOptions = {
   readonly authorizedKey?: string
   readonly config?: readonly string[]
   /** Types of host keys, default ed25519. */
-  readonly hostKeys?: readonly ('ed25519' | 'ecdsa' | 'rsa')[]
+  readonly hostKeys?: readonly ('ed25519' | 'ecdsa' | 'rsa' | 'dsa')[]
 }
 
 /** Why no such server can run here, or undefined when it can. Print it where a test is left out. */
@@ -132,7 +132,7 @@ async function retry(act: () => unknown): Promise<void> {
   }
 }
 
-function makeHostKey(folder: string, type: 'ed25519' | 'ecdsa' | 'rsa') {
+function makeHostKey(folder: string, type: 'ed25519' | 'ecdsa' | 'rsa' | 'dsa') {
   execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', join(folder, type)])
   chmodSync(join(folder, type), 0o600)
   return pinOf(readFileSync(join(folder, `${type}.pub`), 'utf8'))

@@ -96,6 +96,10 @@ function what(entry: Entry): string {
       return `pinned the ${keyOf(entry)} of target ${entry.targetName}`
     case 'target.changed-key':
       return `refused target ${entry.targetName}: it showed the ${keyOf(entry)}, which is not pinned`
+    case 'target.legacy-allowed':
+      return `allowed target ${entry.targetName} the old algorithms ${entry.algorithms.join(', ')} until ${entry.until}: ${quoted(entry.reason)}`
+    case 'target.legacy-ended':
+      return `took the old algorithms back from target ${entry.targetName}`
     case 'target.removed':
       return `removed target ${entry.targetName}`
     case 'account.added':

@@ -2,6 +2,7 @@ import type {
   Action,
   EndReason,
   InputPolicy,
+  LegacyAlgorithm,
   Permission,
   RecordingState,
   Role,
@@ -74,6 +75,13 @@ export type Happening =
   | ({ readonly kind: 'target.scanned'; readonly fingerprints: readonly string[] } & TargetRef)
   | ({ readonly kind: 'target.pinned'; readonly type: string; readonly fingerprint: string } & TargetRef)
   | ({ readonly kind: 'target.changed-key'; readonly type: string; readonly fingerprint: string } & TargetRef)
+  | ({
+      readonly kind: 'target.legacy-allowed'
+      readonly algorithms: readonly LegacyAlgorithm[]
+      readonly until: string
+      readonly reason: string
+    } & TargetRef)
+  | ({ readonly kind: 'target.legacy-ended' } & TargetRef)
   | ({ readonly kind: 'target.removed' } & TargetRef)
   | ({ readonly kind: 'account.added' } & AccountRef & SafeRef)
   | ({ readonly kind: 'account.secret'; readonly version: number; readonly credential: string } & AccountRef)

@@ -1,4 +1,12 @@
-import type { Action, EndReason, InputPolicy, Permission, RecordingState, Role } from '../contract.ts'
+import type {
+  Action,
+  EndReason,
+  InputPolicy,
+  LegacyAlgorithm,
+  Permission,
+  RecordingState,
+  Role,
+} from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 
 /** What the vault adds to each row of a guarded table. */
@@ -81,6 +89,12 @@ export type DomainTables = {
     readonly pins: string
     readonly created_at: Date
     readonly removed_at: Date | null
+    /** Old algorithms that it is spoken with until `legacy_until`; all five are null where it needs none. */
+    readonly legacy: readonly LegacyAlgorithm[] | null
+    readonly legacy_reason: string | null
+    readonly legacy_until: Date | null
+    readonly legacy_by: string | null
+    readonly legacy_at: Date | null
     // Not guarded: what a target showed, which decides nothing.
     readonly changed_key_type: string | null
     readonly changed_key: string | null

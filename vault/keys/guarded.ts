@@ -44,7 +44,21 @@ export const guardedTables = {
   safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
   target: {
     id: ['id'],
-    columns: ['name', 'safe_id', 'protocol', 'host', 'port', 'pins', 'created_at', 'removed_at'],
+    columns: [
+      'name',
+      'safe_id',
+      'protocol',
+      'host',
+      'port',
+      'pins',
+      'created_at',
+      'removed_at',
+      'legacy',
+      'legacy_reason',
+      'legacy_until',
+      'legacy_by',
+      'legacy_at',
+    ],
   },
   account: {
     id: ['id'],

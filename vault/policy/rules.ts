@@ -79,6 +79,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'target.address': { local: true, user: [admin, manage] },
   'target.scan': { local: true, user: [admin, manage] },
   'target.pin': { local: true, user: [admin, manage] },
+  'target.legacy': { local: true, user: [admin, manage] },
   'target.remove': { local: true, user: [admin, manage] },
 
   'account.add': { local: true, user: [admin, manage] },

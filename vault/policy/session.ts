@@ -23,6 +23,8 @@ export type SessionFacts = {
   readonly isBound: boolean
   readonly hasCredential: boolean
   readonly auditors: number
+  /** When the target's old algorithms stop being allowed; null where it needs none. */
+  readonly legacyUntil: number | null
 }
 
 export type SessionDecision =
@@ -90,7 +92,9 @@ export function decideSession(facts: SessionFacts): SessionDecision {
   const obstacle = decideObstacle(facts)
   if (obstacle !== undefined) return obstacle
 
-  const ends = (grant: GrantFacts) => Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000)
+  const last = facts.legacyUntil ?? Number.POSITIVE_INFINITY
+  const ends = (grant: GrantFacts) =>
+    Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000, last)
   const best = reaching.reduce((a, b) => (ends(b.grant) > ends(a.grant) ? b : a))
   return { kind: 'allow', grant: best.index, endsAt: ends(best.grant) }
 }
@@ -121,6 +125,13 @@ function decideObstacle(facts: SessionFacts): SessionDecision | undefined {
       code: 'conflict',
       why: 'this account has no credential in the vault',
       next: 'ask an administrator to run tagout account secret',
+    }
+  if (facts.legacyUntil !== null && facts.legacyUntil <= facts.now)
+    return {
+      kind: 'deny',
+      code: 'expired',
+      why: `this target was allowed old algorithms until ${at(facts.legacyUntil)}, and nobody has renewed that`,
+      next: 'ask an administrator to update the machine, or to renew it with tagout target legacy',
     }
   if (facts.auditors === 0)
     return {

@@ -12,7 +12,7 @@ import { type AccountId, newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
-import { findTarget, pinsOf } from '../targets/target.ts'
+import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
@@ -95,6 +95,7 @@ async function open(
     isBound: await isBoundTo(tx, account, target),
     hasCredential: credential !== undefined,
     auditors: links.length,
+    legacyUntil: legacyOf(target)?.until.getTime() ?? null,
   } as const
   const decision = decideSession(facts)
   const grant = decision.kind === 'allow' ? grants[decision.grant] : undefined
@@ -319,6 +320,7 @@ function permitOf(
   opened: Opened,
 ): Permit {
   const { user, target, account, safe, grant, lease, credential } = opened
+  const legacy = legacyOf(target)
   return {
     session,
     recording,
@@ -331,6 +333,8 @@ function permitOf(
       host: target.host,
       port: target.port,
       pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
+      legacy:
+        legacy === undefined ? null : { algorithms: legacy.algorithms, until: legacy.until.toISOString() },
     },
     safe: { id: safe.id, name: safe.name },
     grant: grant.id,

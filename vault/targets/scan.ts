@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Fault } from '../kernel/fault.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import type { HostKeySeen } from '../contract.ts'
+import { type HostKeySeen, legacyAlgorithms } from '../contract.ts'
 import { notFound } from '../not-found.ts'
 import { by, type Handler, type World } from '../world.ts'
 import { findTarget, isFingerprint } from './target.ts'
@@ -15,6 +15,7 @@ const seenShape = z.array(
     type: z.string().max(64),
     fingerprint: z.string().refine(isFingerprint),
     key: z.string().max(20_000),
+    needs: z.array(z.enum(legacyAlgorithms)).max(legacyAlgorithms.length),
   }),
 )
 
@@ -36,7 +37,7 @@ export const targetScan: Handler<'target.scan'> = async (call, { target: referen
       ...by(call),
     }),
   )
-  return done(seen.value.map(({ type, fingerprint }) => ({ type, fingerprint })))
+  return done(seen.value.map(({ type, fingerprint, needs }) => ({ type, fingerprint, needs })))
 }
 
 async function fetchKeys(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { TargetView } from '../contract.ts'
+import type { LegacyAlgorithm, TargetView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { canonicalJson, encodeParts } from '../kernel/encoding.ts'
 import { isId, type SafeId, type TargetId } from '../kernel/id.ts'
@@ -23,6 +23,36 @@ export function pinsOf(target: Row<'target'>): readonly Pin[] {
 
 export function writePins(pins: readonly Pin[]): string {
   return canonicalJson(pins.map(({ type, fingerprint, approvedBy }) => ({ type, fingerprint, approvedBy })))
+}
+
+/** What old algorithms a target may be spoken with, by whom, why and until when. */
+export type Legacy = {
+  readonly algorithms: readonly LegacyAlgorithm[]
+  readonly reason: string
+  readonly until: Date
+  readonly by: string
+  readonly at: Date
+}
+
+/** The old algorithms that a target's row allows, expired or not. */
+export function legacyOf(target: Row<'target'>): Legacy | undefined {
+  const { legacy, legacy_reason: reason, legacy_until: until, legacy_by: by, legacy_at: at } = target
+  return legacy === null || reason === null || until === null || by === null || at === null
+    ? undefined
+    : { algorithms: legacy, reason, until, by, at }
+}
+
+function showLegacy(legacy: Legacy | undefined, now: Date): TargetView['legacy'] {
+  if (legacy === undefined) return null
+  const { algorithms, reason, until, by, at } = legacy
+  return {
+    algorithms,
+    reason,
+    until: until.toISOString(),
+    isExpired: until <= now,
+    allowedBy: by,
+    allowedAt: at.toISOString(),
+  }
 }
 
 /** Is this the text of a SHA-256 fingerprint, as OpenSSH prints it? */
@@ -76,6 +106,7 @@ export async function showTargets(
   db: Db,
   checker: Checker,
   targets: readonly Row<'target'>[],
+  now: Date,
 ): Promise<readonly TargetView[]> {
   if (targets.length === 0) return []
   const safes = await db
@@ -100,12 +131,18 @@ export async function showTargets(
             fingerprint: target.changed_key,
             seenAt: target.changed_key_at.toISOString(),
           },
+    legacy: showLegacy(legacyOf(target), now),
     createdAt: target.created_at.toISOString(),
   }))
 }
 
-export async function showTarget(db: Db, checker: Checker, target: Row<'target'>): Promise<TargetView> {
-  const [view] = await showTargets(db, checker, [target])
+export async function showTarget(
+  db: Db,
+  checker: Checker,
+  target: Row<'target'>,
+  now: Date,
+): Promise<TargetView> {
+  const [view] = await showTargets(db, checker, [target], now)
   if (view === undefined) throw new TypeError('a target that was read is shown')
   return view
 }

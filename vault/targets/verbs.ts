@@ -8,6 +8,7 @@ import { checked, insertGuarded, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { formatAddress, parseAddress } from './address.ts'
+import { noLegacy } from './legacy.ts'
 import { findTarget, isFingerprint, pinsOf, showTarget, showTargets, writePins } from './target.ts'
 
 const badFingerprint = 'not a fingerprint of the form SHA256:…'
@@ -34,6 +35,7 @@ export const targetAdd: Handler<'target.add'> = async (call, input) => {
       changed_key_type: null,
       changed_key: null,
       changed_key_at: null,
+      ...noLegacy,
     })
     const target = { target: row.id, targetName: row.name }
     await tx.audit({
@@ -46,7 +48,7 @@ export const targetAdd: Handler<'target.add'> = async (call, input) => {
     })
     if (pin !== undefined)
       await tx.audit({ kind: 'target.pinned', type: '', fingerprint: pin, ...target, ...by(call) })
-    return done(await showTarget(tx.db, tx.guard, row))
+    return done(await showTarget(tx.db, tx.guard, row, tx.now))
   })
 }
 
@@ -58,7 +60,7 @@ export const targetList: Handler<'target.list'> = async (call) => {
     'target',
     await database.selectFrom('target').selectAll().where('removed_at', 'is', null).orderBy('name').execute(),
   )
-  if (sight.all) return done(await showTargets(database, guard, rows))
+  if (sight.all) return done(await showTargets(database, guard, rows, call.world.vault.clock()))
   const safes = new Set(sight.safesWith('use', 'reveal', 'approve', 'manage'))
   const granted =
     sight.granted.length === 0
@@ -70,14 +72,14 @@ export const targetList: Handler<'target.list'> = async (call) => {
           .execute()
   const targets = new Set(granted.map((row) => row.target_id))
   const seen = rows.filter((row) => safes.has(row.safe_id) || targets.has(row.id))
-  return done(await showTargets(database, guard, seen))
+  return done(await showTargets(database, guard, seen, call.world.vault.clock()))
 }
 
 export const targetShow: Handler<'target.show'> = async ({ world }, { target }) => {
   const row = await findTarget(world.vault.database, world.vault.guard, target)
   return row === undefined
     ? notFound('target', target)
-    : done(await showTarget(world.vault.database, world.vault.guard, row))
+    : done(await showTarget(world.vault.database, world.vault.guard, row, world.vault.clock()))
 }
 
 /** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
@@ -98,7 +100,7 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
       targetName: row.name,
       ...by(call),
     })
-    return done(await showTarget(tx.db, tx.guard, after))
+    return done(await showTarget(tx.db, tx.guard, after, tx.now))
   })
 }
 
@@ -127,7 +129,7 @@ export const targetPin: Handler<'target.pin'> = async (call, { target: reference
       ...by(call),
     })
     await rebindAccounts(tx, call, row, after)
-    return done(await showTarget(tx.db, tx.guard, after))
+    return done(await showTarget(tx.db, tx.guard, after, tx.now))
   })
 }
 

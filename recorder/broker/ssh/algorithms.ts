@@ -53,18 +53,16 @@ export const backAlgorithms = {
   compress: ['none'],
 } as const satisfies Algorithms
 
-export type HostKeyAlgorithm = (typeof backAlgorithms.serverHostKey)[number]
-
 /** The host key algorithms with the pinned types first, so that a target shows the key that was pinned. */
-export function pinnedFirst(pins: readonly { readonly type: string }[]): HostKeyAlgorithm[] {
-  const isPinned = (algorithm: HostKeyAlgorithm) => pins.some(({ type }) => type === keyTypeOf(algorithm))
-  return [
-    ...backAlgorithms.serverHostKey.filter(isPinned),
-    ...backAlgorithms.serverHostKey.filter((algorithm) => !isPinned(algorithm)),
-  ]
+export function pinnedFirst(
+  algorithms: readonly string[],
+  pins: readonly { readonly type: string }[],
+): readonly string[] {
+  const isPinned = (algorithm: string) => pins.some(({ type }) => type === keyTypeOf(algorithm))
+  return [...algorithms.filter(isPinned), ...algorithms.filter((algorithm) => !isPinned(algorithm))]
 }
 
 /** The type of key that an algorithm signs with: RSA keys sign in several ways. */
-export function keyTypeOf(algorithm: HostKeyAlgorithm): string {
+export function keyTypeOf(algorithm: string): string {
   return algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm
 }

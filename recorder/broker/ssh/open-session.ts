@@ -1,5 +1,5 @@
 import sodium from 'libsodium-wrappers'
-import type { Action, EndReason, Permit } from '../../../vault/contract.ts'
+import type { Action, EndReason, LegacyAlgorithm, Permit } from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, type Refusal, refuse } from '../../../vault/kernel/outcome.ts'
@@ -77,7 +77,19 @@ export async function openSession(
   }
   const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
   attach(session)
+  noteOldAlgorithms(session, login.oldAlgorithms)
   return done(session)
+}
+
+/** What was allowed is in the header; what is really spoken is a finding of its own. */
+function noteOldAlgorithms(session: BrokeredSession, spoken: readonly LegacyAlgorithm[]): void {
+  const { target } = session.permit
+  if (spoken.length === 0 || target.legacy === null) return
+  const until = target.legacy.until.slice(0, 10)
+  session.event('old algorithms', `${spoken.join(', ')}, allowed until ${until}`)
+  session.greet(
+    `${target.name} speaks old algorithms (${spoken.join(', ')}): who listens on its line may read along. Allowed until ${until}`,
+  )
 }
 
 type Begun = { readonly writer: RecordingWriter; readonly attach: (session: BrokeredSession) => void }

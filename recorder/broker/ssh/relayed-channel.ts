@@ -79,6 +79,7 @@ export class RelayedChannel {
     const { channel: back } = this.#back
     if (this.#isOver) return back.close()
     this.#relay(back)
+    if (this.hasTerminal) for (const text of this.#session.takeGreetings()) this.notify(text)
     requests.on('window-change', (accept, _reject, info) => {
       accept?.()
       if (!this.hasTerminal || this.#isOver) return

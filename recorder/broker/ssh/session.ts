@@ -41,6 +41,8 @@ export class BrokeredSession {
   readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
   readonly #clock: Disposable
   readonly #denials = new Denials((detail) => this.event('refused channel', detail))
+  /** Sentences for the first terminal that opens. */
+  #greetings: string[] = []
   #nextChannel = 0
   readonly #carried = { connections: 0, up: 0, down: 0 }
   /** Did what ran in the channel that closed last end by itself? */
@@ -153,6 +155,18 @@ export class BrokeredSession {
       refused: (detail) => this.denied(detail),
       record: (kind, bytes) => this.writer.append({ kind, channel, bytes }),
     })
+  }
+
+  /** Has a sentence shown in the first terminal that opens, as soon as it does. */
+  greet(text: string): void {
+    this.#greetings.push(text)
+  }
+
+  /** What the terminal that opens now has to show. */
+  takeGreetings(): readonly string[] {
+    const texts = this.#greetings.splice(0)
+    for (const text of texts) this.#mark({ kind: 'warning', text })
+    return texts
   }
 
   /** Shows a sentence in the session's terminals, and marks it. */

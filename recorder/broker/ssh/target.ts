@@ -1,11 +1,13 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { AuthenticationType, AuthHandlerMiddleware, Client as SshClient } from 'ssh2'
-import type { EndReason, Permit } from '../../../vault/contract.ts'
+import type { EndReason, LegacyAlgorithm, Permit } from '../../../vault/contract.ts'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
-import { backAlgorithms, type HostKeyAlgorithm, keyTypeOf, pinnedFirst } from './algorithms.ts'
+import { keyTypeOf, pinnedFirst } from './algorithms.ts'
 import { coalesceWrites } from './coalesce.ts'
+import { algorithmsFor, classOf, explainLacks, lacksOf, sorted } from './legacy.ts'
 import { Client } from './library.ts'
+import { type Offer, overhearOffer } from './offer.ts'
 import { VaultAgent } from './vault-agent.ts'
 import { type HostKey, isPinned, makeHostVerifier } from './verify-host-key.ts'
 
@@ -20,7 +22,13 @@ export type TargetCredential =
     }
 
 export type TargetLogin =
-  | { readonly kind: 'connected'; readonly client: SshClient; readonly socket: Socket }
+  | {
+      readonly kind: 'connected'
+      readonly client: SshClient
+      readonly socket: Socket
+      /** Old algorithms that are really spoken with it, of those that it is allowed. */
+      readonly oldAlgorithms: readonly LegacyAlgorithm[]
+    }
   | {
       readonly kind: 'failed'
       readonly reason: EndReason
@@ -46,7 +54,8 @@ export async function logIn(
 ): Promise<TargetLogin> {
   try {
     const { pins } = permit.target
-    let algorithms = pinnedFirst(pins)
+    const allowed = permit.target.legacy?.algorithms ?? []
+    let algorithms = pinnedFirst(algorithmsFor(allowed).serverHostKey, pins)
     let first: TargetLogin | undefined
     for (;;) {
       const login = await attempt(permit, credential, timeout, algorithms)
@@ -68,14 +77,17 @@ function attempt(
   permit: Permit,
   credential: TargetCredential,
   timeout: number,
-  serverHostKey: HostKeyAlgorithm[],
+  serverHostKey: readonly string[],
 ): Promise<TargetLogin> {
   const { target, account } = permit
+  const allowed = target.legacy?.algorithms ?? []
   return new Promise((resolve) => {
+    let oldAlgorithms: readonly LegacyAlgorithm[] = []
     let refusedKey: HostKey | undefined
     let failure: Failure | undefined
     let isSettled = false
     const socket = connectTcp({ host: target.host, port: target.port, noDelay: true })
+    const offer = overhearOffer(socket)
     coalesceWrites(socket)
     const client = new Client()
 
@@ -96,7 +108,11 @@ function attempt(
     client.on('error', (error: Error & { level?: string; code?: string }) => {
       // One bad target never disturbs another session: an error after the login ends up in 'close'.
       if (refusedKey !== undefined) return fail(changedKey(target.name, refusedKey))
-      fail(explain(target.name, account.login, error))
+      fail(explain(target.name, account.login, error, () => lacking(target.name, offer(), allowed)))
+    })
+    client.on('handshake', ({ kex, serverHostKey: hostKey, cs, sc }) => {
+      const spoken = [kex, hostKey, cs.cipher, sc.cipher, cs.mac, sc.mac]
+      oldAlgorithms = sorted(spoken.flatMap((name) => classOf(name) ?? []))
     })
     client.on('close', () => fail(unreachable(target.name, 'closed the connection during the login')))
     client.on('change password', () =>
@@ -110,14 +126,14 @@ function attempt(
       if (isSettled) return
       isSettled = true
       clearTimeout(timer)
-      resolve({ kind: 'connected', client, socket })
+      resolve({ kind: 'connected', client, socket, oldAlgorithms })
     })
 
     client.connect({
       sock: socket,
       username: account.login,
       ident: 'Tagout',
-      algorithms: { ...structuredClone(backAlgorithms), serverHostKey },
+      algorithms: structuredClone({ ...algorithmsFor(allowed), serverHostKey }) as never,
       readyTimeout: 0,
       keepaliveInterval: 15_000,
       keepaliveCountMax: 4,
@@ -208,6 +224,18 @@ function authenticateWith(
   return handler
 }
 
+/** Its offer and ours do not meet: says in what, and what to do. */
+function lacking(target: string, offer: Offer | undefined, allowed: readonly LegacyAlgorithm[]): Failure {
+  const said = offer === undefined ? undefined : explainLacks(target, lacksOf(offer), allowed)
+  return {
+    reason: 'protocol error',
+    ...(said ?? {
+      message: `${target} offers no algorithm that is still safe`,
+      next: 'update its SSH server',
+    }),
+  }
+}
+
 function unreachable(target: string, what: string): Failure {
   return {
     reason: 'target unreachable',
@@ -229,6 +257,7 @@ function explain(
   target: string,
   login: string,
   error: { level?: string; code?: string; message: string },
+  lack: () => Failure,
 ): Failure {
   switch (error.code) {
     case 'ECONNREFUSED':
@@ -250,12 +279,7 @@ function explain(
       message: `${target} refused the stored credential of ${login}`,
       next: 'ask an administrator to check or rotate it',
     }
-  if (/no matching/.test(error.message))
-    return {
-      reason: 'protocol error',
-      message: `${target} offers no algorithm that is still safe`,
-      next: 'update its SSH server',
-    }
+  if (/no matching/i.test(error.message)) return lack()
   return {
     reason: 'protocol error',
     message: `${target} does not speak SSH as it should`,

@@ -80,6 +80,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'target.address': 'LAam',
   'target.scan': 'LAam',
   'target.pin': 'LAam',
+  'target.legacy': 'LAam',
   'target.remove': 'LAam',
   'account.add': 'LAam',
   'account.list': 'L*',

@@ -21,6 +21,7 @@ const facts: SessionFacts = {
   isBound: true,
   hasCredential: true,
   auditors: 1,
+  legacyUntil: null,
 }
 const code = (changed: Partial<SessionFacts>) => {
   const decision = decideSession({ ...facts, ...changed })
@@ -31,6 +32,17 @@ test('a valid grant lets its user in until the least of its end and the longest 
   expect(decideSession(facts)).toEqual({ kind: 'allow', grant: 0, endsAt: now + 2 * hour })
   const short = { ...grant, notAfter: now + hour / 2 }
   expect(decideSession({ ...facts, grants: [short] })).toMatchObject({ endsAt: now + hour / 2 })
+})
+
+test('a session does not outlive what its target was allowed, and none begins afterwards', () => {
+  expect(decideSession({ ...facts, legacyUntil: now + hour })).toMatchObject({ endsAt: now + hour })
+  expect(decideSession({ ...facts, legacyUntil: now + 9 * hour })).toMatchObject({ endsAt: now + 2 * hour })
+  expect(decideSession({ ...facts, legacyUntil: now })).toMatchObject({
+    kind: 'deny',
+    code: 'expired',
+    why: 'this target was allowed old algorithms until 2026-11-24 12:00 UTC, and nobody has renewed that',
+    next: 'ask an administrator to update the machine, or to renew it with tagout target legacy',
+  })
 })
 
 test('of two grants the one that lets the session run longest counts', () => {
