@@ -31,6 +31,13 @@ export const fieldNames = {
   'target.address': { target: '<target>', address: '<address>' },
   'target.scan': { target: '<target>' },
   'target.pin': { target: '<target>', fingerprint: '<fingerprint>' },
+  'target.legacy': {
+    target: '<target>',
+    algorithms: '--allow',
+    reason: '--reason',
+    until: '--until',
+    forSeconds: '--for',
+  },
   'target.remove': { target: '<target>' },
   'account.add': {
     target: '<account>',

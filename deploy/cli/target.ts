@@ -1,24 +1,24 @@
 import type { Command } from 'commander'
-import type { TargetView } from '../../vault/contract.ts'
+import type { ScannedKey, TargetView } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { confirmed } from './secret-input.ts'
+import { addLegacyCommand, legacyText } from './target-legacy.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 
-type SeenKey = { readonly type: string; readonly fingerprint: string }
-
-/** Which of several host keys to pin: the strongest kind that the broker will ask for first. */
+/** Which of several host keys to pin: one that needs nothing old, of the kind that the broker will ask for first. */
 const preference = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521']
 
-function bestOf(seen: readonly SeenKey[]): SeenKey | undefined {
-  const rank = (key: SeenKey) => {
+function bestOf(seen: readonly ScannedKey[]): ScannedKey | undefined {
+  const rank = (key: ScannedKey) => {
     const at = preference.indexOf(key.type)
-    return at === -1 ? preference.length : at
+    const kind = at === -1 ? preference.length : at
+    return key.needs.length * 100 + (key.type === 'ssh-dss' ? 99 : kind)
   }
   return [...seen].sort((a, b) => rank(a) - rank(b))[0]
 }
 
-async function scanned(vault: Vault, target: string): Promise<SeenKey> {
+async function scanned(vault: Vault, target: string): Promise<ScannedKey> {
   // The recorder gives an unreachable target up sooner than this.
   const seen = await vault.ask('target.scan', { target }, undefined, 60_000)
   const best = bestOf(seen)
@@ -30,7 +30,19 @@ async function scanned(vault: Vault, target: string): Promise<SeenKey> {
 async function pinNow(tools: Tools, vault: Vault, target: string): Promise<TargetView> {
   const key = await scanned(vault, target)
   tools.note(`${target} shows ${key.type} ${key.fingerprint}, which is pinned now`)
-  return vault.ask('target.pin', { target, fingerprint: key.fingerprint })
+  const pinned = await vault.ask('target.pin', { target, fingerprint: key.fingerprint })
+  noteNeeds(tools, pinned, key)
+  return pinned
+}
+
+/** Says what a machine with this key must be allowed before anybody can connect. */
+function noteNeeds(tools: Tools, target: TargetView, { needs }: ScannedKey): void {
+  const allowed = target.legacy?.isExpired === false ? target.legacy.algorithms : []
+  if (needs.every((one) => allowed.includes(one))) return
+  tools.note(
+    `${target.name} offers only old algorithms: update it, or allow them for a time: ` +
+      `tagout target legacy ${target.name} --allow ${needs.join(',')} --for 90d --reason …`,
+  )
 }
 
 /** `tagout target`: machines, each with the host key that it must show. */
@@ -92,6 +104,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
           ['ADDRESS', (row) => `${row.protocol}://${row.host}:${row.port}`],
           ['SAFE', (row) => row.safe],
           ['PINNED', (row) => pinText(row)],
+          ['OLD ALGORITHMS', (row) => legacyText(row)],
         ],
         'there are no targets; add one with: tagout target add',
       )
@@ -119,6 +132,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         [
           ['TYPE', (row) => row.type],
           ['FINGERPRINT', (row) => row.fingerprint],
+          ['NEEDS', (row) => row.needs.join(',') || 'nothing old'],
         ],
         `${name} showed no host key`,
       )
@@ -145,7 +159,9 @@ export function addTargetCommands(root: Command, tools: Tools): void {
             'nothing is pinned',
             `pin it with: tagout target pin ${name} ${key.fingerprint}`,
           )
-        return vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
+        const approved = await vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
+        noteNeeds(tools, approved, key)
+        return approved
       })
       tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
     })
@@ -158,6 +174,8 @@ export function addTargetCommands(root: Command, tools: Tools): void {
       const changed = await tools.withVault((vault) => vault.ask('target.address', { target: name, address }))
       tools.show(changed, () => describe(changed))
     })
+
+  addLegacyCommand(target, tools)
 
   target
     .command('remove <target>')
@@ -189,6 +207,12 @@ function describe(target: TargetView): string {
             'refused',
             `${target.changedKey.type} ${target.changedKey.fingerprint}, seen ${when(target.changedKey.seenAt)}`,
           ] as const,
+        ]),
+    ...(target.legacy === null
+      ? []
+      : [
+          ['old', legacyText(target)] as const,
+          ['', `allowed by ${target.legacy.allowedBy}: ${target.legacy.reason}`] as const,
         ]),
     ['added', when(target.createdAt)],
   ])

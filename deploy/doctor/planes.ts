@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
+import type { TargetView } from '../../vault/contract.ts'
 import { connectAdmin } from '../../vault/index.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { requireFreePorts } from '../supervisor/ports.ts'
@@ -60,11 +61,39 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
         text: 'there is no auditor yet, so no session can be recorded and none starts',
         next: 'tagout auditor keygen --out auditor.key, then tagout auditor add NAME auditor.key.pub',
       })
-    return findings
+    const targets = await vault.call('target.list', {}, undefined, 10_000)
+    return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
   } catch (error) {
     const text = error instanceof Error ? error.message : 'the vault does not answer'
     return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
   }
+}
+
+/** Each machine that is spoken with in algorithms which nobody should speak any more, and each whose time is over. */
+export function oldMachines(targets: readonly TargetView[]): readonly Finding[] {
+  return targets.flatMap(({ name, legacy }): readonly Finding[] => {
+    if (legacy === null) return []
+    const what = `${name} is allowed old algorithms (${legacy.algorithms.join(', ')})`
+    const why = `${JSON.stringify(legacy.reason)}, by ${legacy.allowedBy}`
+    const day = legacy.until.slice(0, 10)
+    return legacy.isExpired
+      ? [
+          {
+            name: 'old algorithms',
+            level: 'wrong',
+            text: `${what} until ${day}, which is past: nobody can connect to it (${why})`,
+            next: `update the machine, then tagout target legacy ${name} --end; or renew with --allow and --for`,
+          },
+        ]
+      : [
+          {
+            name: 'old algorithms',
+            level: 'note',
+            text: `${what} until ${day} (${why})`,
+            next: `update the machine, then tagout target legacy ${name} --end`,
+          },
+        ]
+  })
 }
 
 type Ready = { readonly console: URL; readonly ssh: { readonly host: string; readonly port: number } }

@@ -217,3 +217,67 @@ test.skipIf(why !== undefined)('the keyboard reaches everything, and one sees wh
   }
   expect(unseen).toEqual([])
 })
+
+test.skipIf(why !== undefined)(
+  'a machine that offers only old algorithms is allowed what it needs, with a reason and for a time',
+  async () => {
+    const { page } = alice
+    const now = new Date().toISOString()
+    const target = {
+      id: newId('tgt'),
+      name: 'switch-7',
+      safe: 'line-3',
+      protocol: 'ssh',
+      host: '192.0.2.7',
+      port: 22,
+      pins: [{ type: 'ssh-dss', fingerprint: 'SHA256:abc', approvedBy: 'alice' }],
+      changedKey: null,
+      legacy: null as unknown,
+      createdAt: now,
+    }
+    const needs = ['group1-sha1', 'ssh-dss', '3des-cbc', 'hmac-md5']
+    edge.answers.set('target.list', () => [target])
+    edge.answers.set('target.scan', () => [{ type: 'ssh-dss', fingerprint: 'SHA256:abc', needs }])
+    edge.answers.set('target.legacy', (input) => {
+      target.legacy = {
+        algorithms: needs,
+        reason: (input as { reason: string }).reason,
+        until: new Date(Date.now() + 90 * 86_400_000).toISOString(),
+        isExpired: false,
+        allowedBy: 'alice',
+        allowedAt: now,
+      }
+      return target
+    })
+    await open(page, '/targets')
+    await page.getByRole('button', { name: 'Scan switch-7' }).click()
+    await page.getByText('This machine offers only old algorithms').waitFor()
+    await picture(page, 'old-algorithms-scan')
+    await page.getByRole('button', { name: 'Allow group1-sha1, ssh-dss, 3des-cbc, hmac-md5' }).click()
+    for (const one of needs) expect(await page.getByLabel(one, { exact: true }).isChecked()).toBe(true)
+    expect(await page.getByLabel('ssh-rsa', { exact: true }).isChecked()).toBe(false)
+    const allow = page.getByRole('button', { name: 'Allow', exact: true })
+    expect(await allow.isDisabled()).toBe(true)
+    await page.getByLabel('Reason').fill('replaced in March, order 4711')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'old-algorithms')
+    await allow.click()
+    await page.getByText(/old algorithms until/).waitFor()
+    await page.getByText(/allowed by alice: replaced in March, order 4711/).waitFor()
+    expect(askedFor('target.legacy').at(-1)?.input).toEqual({
+      target: target.id,
+      algorithms: needs,
+      reason: 'replaced in March, order 4711',
+      forSeconds: 90 * 86_400,
+    })
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'old-algorithms-finding')
+
+    target.legacy = { ...(target.legacy as object), isExpired: true }
+    await open(page, '/targets')
+    await page.getByText('old algorithms expired: nobody can connect').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await open(page, '/')
+    await page.getByText('Nobody can connect to switch-7: the time of its old algorithms is over').waitFor()
+  },
+)

@@ -170,6 +170,13 @@ function useNotices(): readonly Notice[] {
     title: `The host key of ${changed.map(({ name }) => name).join(', ')} has changed`,
     body: <Link href="/targets">Find out why, then approve or repair</Link>,
   })
+  const overdue = targets.data?.filter(({ legacy }) => legacy?.isExpired === true) ?? []
+  add(overdue.length > 0, {
+    key: 'overdue',
+    variant: 'warning',
+    title: `Nobody can connect to ${overdue.map(({ name }) => name).join(', ')}: the time of its old algorithms is over`,
+    body: <Link href="/targets">Update the machine, or renew it</Link>,
+  })
   add(status.data?.sealed === true, {
     key: 'sealed',
     variant: 'warning',

@@ -1,7 +1,7 @@
 import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { TargetView, VerbAnswer } from '../../vault/contract.ts'
+import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
@@ -12,10 +12,16 @@ import { Problem } from '../parts/problem.tsx'
 import { addressOf, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
 import { useSafes, useTargets } from './lists.ts'
+import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
 type Doing =
   | { readonly kind: 'add' }
   | { readonly kind: 'pin' | 'address' | 'remove'; readonly target: TargetView }
+  | {
+      readonly kind: 'legacy'
+      readonly target: TargetView
+      readonly needs: readonly LegacyAlgorithm[]
+    }
 
 /** The machines, and the keys by which they are known. */
 export function Targets() {
@@ -43,7 +49,16 @@ export function Targets() {
             title: 'Address',
             cell: (row) => <span className="mono">{addressOf(row)}</span>,
           },
-          { title: 'Identity', fit: 'text', cell: (row) => <Identity target={row} /> },
+          {
+            title: 'Identity',
+            fit: 'text',
+            cell: (row) => (
+              <>
+                <Identity target={row} />
+                <OldAlgorithms target={row} />
+              </>
+            ),
+          },
           {
             title: 'Actions',
             actions: true,
@@ -64,6 +79,14 @@ export function Targets() {
                   aria-label={`Address of ${row.name}`}
                 >
                   Address
+                </Button>
+                <Button
+                  size="sm"
+                  variant="secondary"
+                  onClick={() => setDoing({ kind: 'legacy', target: row, needs: [] })}
+                  aria-label={`Old algorithms of ${row.name}`}
+                >
+                  Algorithms
                 </Button>
                 <Button
                   size="sm"
@@ -90,7 +113,16 @@ export function Targets() {
         }}
       />
       {doing?.kind === 'add' ? <AddTarget onClose={close} /> : null}
-      {doing?.kind === 'pin' ? <Approve target={doing.target} onClose={close} /> : null}
+      {doing?.kind === 'pin' ? (
+        <Approve
+          target={doing.target}
+          onClose={close}
+          onAllow={(needs) => setDoing({ kind: 'legacy', target: doing.target, needs })}
+        />
+      ) : null}
+      {doing?.kind === 'legacy' ? (
+        <AllowOldAlgorithms target={doing.target} needs={doing.needs} onClose={close} />
+      ) : null}
       {doing?.kind === 'address' ? <Address target={doing.target} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove target={doing.target} onClose={close} /> : null}
     </Page>
@@ -173,7 +205,13 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
 }
 
 /** Shows the keys that the machine presents now, for a person to compare with what is written on it or known of it. */
-function Approve({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
+function Approve(props: {
+  readonly target: TargetView
+  readonly onClose: () => void
+  /** The machine needs these, and somebody wants to allow them. */
+  readonly onAllow: (needs: readonly LegacyAlgorithm[]) => void
+}) {
+  const { target, onClose } = props
   const change = useChange()
   const [chosen, setChosen] = useState('')
   const scan = useQuery({
@@ -185,6 +223,10 @@ function Approve({ target, onClose }: { readonly target: TargetView; readonly on
     refetchOnWindowFocus: false,
   })
   const pinned = target.pins.map(({ fingerprint }) => fingerprint)
+  const key = scan.data?.find(({ fingerprint }) => fingerprint === (chosen === '' ? pinned[0] : chosen))
+  const needs = key?.needs ?? (scan.data?.length === 1 ? (scan.data[0]?.needs ?? []) : [])
+  const allowed = target.legacy?.isExpired === false ? target.legacy.algorithms : []
+  const lacks = needs.filter((one) => !allowed.includes(one))
   return (
     <Dialog
       wide
@@ -224,6 +266,20 @@ function Approve({ target, onClose }: { readonly target: TargetView; readonly on
           description={`${visible(type)}${pinned.includes(fingerprint) ? ', approved already' : ''}`}
         />
       ))}
+      {lacks.length === 0 ? null : (
+        <Note
+          variant="warning"
+          title="This machine offers only old algorithms"
+          actionLinks={
+            <Button variant="link" isInline onClick={() => props.onAllow(needs)}>
+              Allow {needs.join(', ')}
+            </Button>
+          }
+        >
+          Nobody can connect before it is updated, or is allowed {lacks.join(', ')} for a time. Approve its
+          key first.
+        </Note>
+      )}
     </Dialog>
   )
 }

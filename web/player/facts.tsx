@@ -45,6 +45,7 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
           <dd>{header.inputPolicy.replace('_', ' ')}</dd>
           <dt>Actions</dt>
           <dd>{header.actions.join(', ')}</dd>
+          <OldAlgorithms allowed={header.target.legacy ?? null} />
         </>
       )}
       <dt>Size</dt>
@@ -54,6 +55,19 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
       <dt>Session</dt>
       <dd className="mono small">{view.session}</dd>
     </dl>
+  )
+}
+
+/** Headers of earlier versions say nothing of it: nothing old was spoken then. */
+function OldAlgorithms({ allowed }: { readonly allowed: RecordingHeader['target']['legacy'] }) {
+  if (allowed === null) return null
+  return (
+    <>
+      <dt>Old algorithms</dt>
+      <dd>
+        {allowed.algorithms.join(', ')}, allowed until <Moment at={allowed.until} />
+      </dd>
+    </>
   )
 }
 

@@ -98,6 +98,38 @@ test('a grant that the superuser wrote opens nothing', () =>
     'forged_row',
   ))
 
+test('a target that was written weaker algorithms, or more time for them, opens nothing', async () => {
+  await forged(
+    'target',
+    [
+      [
+        `update target set legacy = '{group1-sha1,3des-cbc}', legacy_reason = 'x', legacy_by = 'x',
+         legacy_at = now(), legacy_until = now() + interval '1 year' where name = 'press-3'`,
+      ],
+    ],
+    () => connect(),
+    'forged_row',
+  )
+  await vault.ask('target.legacy', {
+    target: 'press-3',
+    algorithms: ['ssh-rsa'],
+    reason: 'old',
+    forSeconds: 3600,
+  })
+  for (const change of [
+    `legacy_until = legacy_until + interval '1 day'`,
+    `legacy = '{ssh-rsa,hmac-md5}'`,
+    `legacy_reason = 'another'`,
+  ])
+    await forged(
+      'target',
+      [[`update target set ${change} where name = 'press-3'`]],
+      () => connect(),
+      'forged_row',
+    )
+  await vault.ask('target.legacy', { target: 'press-3', algorithms: [] })
+})
+
 test('a grant that was made longer opens nothing', () =>
   forged(
     'access_grant',

@@ -293,7 +293,7 @@ test('keys that ssh-keygen writes are taken, and the public half is shown', asyn
 })
 
 test('a recorder looks at a target’s keys; pinning one names its type', async () => {
-  const key = { type: 'ssh-ed25519', fingerprint: otherPin, key: 'AAAA' }
+  const key = { type: 'ssh-ed25519', fingerprint: otherPin, key: 'AAAA', needs: ['group1-sha1'] }
   expect(refusalOf(await vault.admin.call('target.scan', { target: 'saw-1' })).code).toBe('unavailable')
   const asked: unknown[] = []
   const recorder = await vault.worker('w1', (method) =>
@@ -305,7 +305,7 @@ test('a recorder looks at a target’s keys; pinning one names its type', async 
       : undefined,
   )
   expect(await vault.ask('target.scan', { target: 'saw-1' })).toEqual([
-    { type: 'ssh-ed25519', fingerprint: otherPin },
+    { type: 'ssh-ed25519', fingerprint: otherPin, needs: ['group1-sha1'] },
   ])
   expect(asked).toEqual([{ host: '127.0.0.1', port: 2201 }])
   const pinned = await vault.ask('target.pin', { target: 'saw-1', fingerprint: otherPin })

@@ -36,6 +36,7 @@ test('every verb of the guides is there', () => {
     'target add',
     'target scan',
     'target pin',
+    'target legacy',
     'account add',
     'account import',
     'account reveal',
