@@ -1,11 +1,11 @@
 import { Checkbox, FormGroup, Label } from '@patternfly/react-core'
 import { useState } from 'react'
-import { type LegacyAlgorithm, legacyAlgorithms, type TargetView } from '../../vault/contract.ts'
+import type { LegacyAlgorithm, TargetView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
-import { moment, span, visible } from '../parts/wording.ts'
+import { date, span, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
 
 const meanings: Readonly<Record<LegacyAlgorithm, string>> = {
@@ -19,6 +19,8 @@ const meanings: Readonly<Record<LegacyAlgorithm, string>> = {
   'hmac-sha1': 'integrity by SHA-1',
   'hmac-md5': 'integrity by MD5',
 }
+
+const known = Object.keys(meanings) as readonly LegacyAlgorithm[]
 
 const day = 86_400
 const spans = [7, 30, 90, 180, 365].map((days) => days * day)
@@ -34,9 +36,11 @@ export function OldAlgorithms({ target }: { readonly target: TargetView }) {
     </Label>
   ) : (
     <div className="pin">
-      <Label color="orange" isCompact title={visible(legacy.reason)}>
-        old algorithms until {moment(legacy.until)}
-      </Label>
+      <span>
+        <Label color="orange" isCompact>
+          old algorithms until {date(legacy.until)}
+        </Label>
+      </span>
       <span className="quiet small">
         {list}, allowed by {visible(legacy.allowedBy)}: {visible(legacy.reason)}
       </span>
@@ -55,7 +59,7 @@ export function AllowOldAlgorithms(props: {
   const change = useChange()
   const before = target.legacy?.algorithms ?? []
   const [algorithms, setAlgorithms] = useState<readonly LegacyAlgorithm[]>(
-    legacyAlgorithms.filter((one) => before.includes(one) || props.needs.includes(one)),
+    known.filter((one) => before.includes(one) || props.needs.includes(one)),
   )
   const [reason, setReason] = useState(target.legacy?.reason ?? '')
   const [forSeconds, setForSeconds] = useState(String(90 * day))
@@ -83,7 +87,7 @@ export function AllowOldAlgorithms(props: {
         are always tried first. Each session says so, and its recording does.
       </Note>
       <FormGroup label="May be spoken" role="group" fieldId="algorithms">
-        {legacyAlgorithms.map((one) => (
+        {known.map((one) => (
           <Checkbox
             key={one}
             id={`old-${one}`}

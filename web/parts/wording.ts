@@ -8,6 +8,13 @@ export function moment(iso: string): string {
   return dateTime.format(new Date(iso))
 }
 
+const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
+
+/** The day of a moment, in the reader's own time zone. */
+export function date(iso: string): string {
+  return dateAlone.format(new Date(iso))
+}
+
 /** How far a moment is away: "5 minutes ago", "in 2 hours". */
 export function away(iso: string, now: number = Date.now()): string {
   const seconds = Math.round((Date.parse(iso) - now) / 1000)
