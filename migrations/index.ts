@@ -6,6 +6,7 @@ import * as m0004 from './0004_what_happened_is_never_changed.ts'
 import * as m0010 from './0010_a_user_proves_who_they_are.ts'
 import * as m0011 from './0011_an_account_is_bound_to_its_target.ts'
 import * as m0012 from './0012_a_lease_has_one_holder.ts'
+import * as m0013 from './0013_a_key_can_be_exchanged.ts'
 import * as m0015 from './0015_an_old_machine_is_excused_for_a_time.ts'
 import * as m0017 from './0017_a_grant_lists_where_forwarding_may_go.ts'
 
@@ -18,6 +19,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0010_a_user_proves_who_they_are': m0010,
   '0011_an_account_is_bound_to_its_target': m0011,
   '0012_a_lease_has_one_holder': m0012,
+  '0013_a_key_can_be_exchanged': m0013,
   '0015_an_old_machine_is_excused_for_a_time': m0015,
   '0017_a_grant_lists_where_forwarding_may_go': m0017,
 }

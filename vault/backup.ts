@@ -8,9 +8,12 @@ import { by, type Call, type Handler } from './world.ts'
 export const backupTables = [
   'installation',
   'seal_wrap',
+  'root_key',
+  'seal_set',
   'safe_key',
   'secret_key',
   'secret_payload',
+  'key_rotation',
   'guard',
   'audit_entry',
   'audit_leaf',

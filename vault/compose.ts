@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { makeAnswer } from './ask.ts'
 import { ticketLife } from './checkout/ticket.ts'
 import type { VaultConfig } from './config.ts'
+import { type Prepared, preparedLife } from './custody/ceremony.ts'
+import { EnteredShares } from './custody/entered-shares.ts'
 import { openDoor } from './doors.ts'
 import { handlers } from './handlers.ts'
 import { challengeLife } from './identity/auditor.ts'
@@ -42,6 +44,23 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     }),
   )
   const now = () => vault.clock().getTime()
+  const expired = (given: number) => {
+    vault
+      .inTransaction((tx) =>
+        tx.audit({
+          kind: 'custody.forgotten',
+          given,
+          why: 'the others did not come',
+          actor: { kind: 'vault' },
+        }),
+      )
+      .catch((error: unknown) => onFault('custody', error))
+  }
+  const custody = {
+    entered: stack.use(new EnteredShares(now, expired)),
+    rehearsed: stack.use(new EnteredShares(now, expired)),
+    prepared: makeShortLived<Prepared>(now, preparedLife, 16),
+  }
   const world: World = {
     vault,
     settings: {
@@ -59,6 +78,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     challenges: makeShortLived(now, challengeLife, 10_000),
     totpSteps: makeShortLived(now, 10 * 60_000),
     seen: makeShortLived(now, 20_000),
+    custody,
     onFault,
   }
   const answer = makeAnswer(world, handlers, relations)

@@ -94,6 +94,32 @@ export type Door = 'local' | 'user' | 'anyone' | 'recorder' | 'api'
 
 // ---------------------------------------------------------------- answers
 
+export const sealKinds = ['passphrase', 'key-file', 'recovery', 'custodians', 'pkcs11', 'plug-in'] as const
+/** Ways to unseal the vault. */
+export type SealKind = (typeof sealKinds)[number]
+
+export type SharesView = {
+  readonly set: string // K3F9-21XX
+  readonly threshold: number
+  readonly given: readonly { readonly index: number; readonly name: string }[]
+  readonly missing: readonly string[]
+  readonly until: string
+}
+
+export type SealView = {
+  readonly id: string
+  readonly kind: SealKind
+  readonly createdAt: string
+  /** The root key can be exchanged without it; otherwise it must unseal the vault once before. */
+  readonly followsRotation: boolean
+  readonly path: string | null
+  readonly custodians: {
+    readonly set: string
+    readonly threshold: number
+    readonly names: readonly string[]
+  } | null
+}
+
 export type VaultStatus = {
   readonly initialised: boolean
   readonly sealed: boolean
@@ -102,9 +128,11 @@ export type VaultStatus = {
   /** SHA256:… of the intake key, for people to compare. */
   readonly fingerprint: string | null
   readonly sealProviders: readonly {
-    readonly kind: 'passphrase' | 'key-file' | 'recovery'
+    readonly kind: SealKind
     readonly path?: string
   }[]
+  /** How many custodians have entered their shares; null while none has. Names are for the administrator's door. */
+  readonly shares: SharesView | null
   readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
   readonly users: number
   readonly version: string
@@ -364,20 +392,48 @@ const acceptRollback = z.boolean().optional()
 /** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
 const sealed = base64
 
+const unsealing = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('passphrase'), passphrase: z.string().min(8).max(1024), acceptRollback }),
+  z.strictObject({ kind: z.literal('key-file'), path: z.string().min(1).max(4096), acceptRollback }),
+  z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200), acceptRollback }),
+  z.strictObject({ kind: z.literal('stored-key-file'), acceptRollback }),
+])
+
+/** Says only what would happen, or proves that it can, and changes nothing. */
+const rehearse = z.boolean().optional()
+const sealId = z.string().regex(/^wrp_[0-9a-z]{26}$/, 'not an id of the form wrp_…')
+
 export const verbs = {
   status: verb(['anyone', 'local', 'user', 'recorder', 'api'], nothing),
 
   'vault.initialise': verb(['local'], z.strictObject({ provider: sealProvider })),
-  'vault.unseal': verb(
-    ['local'],
-    z.discriminatedUnion('kind', [
-      sealProvider.options[0].extend({ acceptRollback }),
-      sealProvider.options[1].extend({ acceptRollback }),
-      z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200), acceptRollback }),
-      z.strictObject({ kind: z.literal('stored-key-file'), acceptRollback }),
-    ]),
-  ),
+  'vault.unseal': verb(['local'], unsealing),
   'vault.seal': verb(people, z.strictObject({ sessions: z.enum(['end', 'keep']) })),
+
+  'seal.list': verb(people, nothing),
+  'seal.add': verb(['local'], z.strictObject({ provider: sealProvider })),
+  'seal.remove': verb(['local'], z.strictObject({ seal: sealId, rehearse })),
+  'seal.rehearse': verb(['local'], z.strictObject({ how: unsealing })),
+  /** A new recovery key, which opens the vault instead of the present one once it is confirmed. */
+  'seal.renewRecovery': verb(['local'], nothing),
+  /** What was prepared has been handed out and kept: it opens the vault from now on. */
+  'seal.confirm': verb(['local'], z.strictObject({ prepared: z.string().regex(/^[0-9a-f]{32}$/) })),
+  /** Makes the shares of custodians; they open nothing until they are confirmed. */
+  'custody.prepare': verb(
+    ['local'],
+    z.strictObject({
+      custodians: z.array(nameText).min(2, 'two custodians at least').max(16, 'sixteen custodians at most'),
+      threshold: z.int().min(2, 'two at least: one alone would open the vault').max(16),
+      change: z.boolean(), // they take the place of the present ones
+      rehearse,
+    }),
+  ),
+  /** A custodian's share. With the last one that is needed the vault opens. */
+  'custody.share': verb(
+    ['local'],
+    z.strictObject({ share: z.string().max(4_000), rehearse, acceptRollback }),
+  ),
+  'custody.forget': verb(['local'], nothing),
 
   'user.add': verb(
     people,
@@ -760,6 +816,27 @@ export type VerbAnswers = {
   }
   'vault.unseal': null
   'vault.seal': null
+  'seal.list': readonly SealView[]
+  'seal.add': SealView
+  'seal.remove': SealView
+  'seal.rehearse': null
+  'seal.renewRecovery': { readonly prepared: string; readonly recoveryKey: string }
+  'seal.confirm': SealView
+  'custody.prepare': {
+    /** Null in a rehearsal, whose shares are empty. */
+    readonly prepared: string | null
+    readonly set: string
+    readonly threshold: number
+    readonly shares: readonly { readonly index: number; readonly name: string; readonly text: string }[]
+  }
+  'custody.share': {
+    readonly name: string
+    /** It had been entered before. */
+    readonly already: boolean
+    readonly opened: boolean
+    readonly shares: SharesView
+  }
+  'custody.forget': { readonly given: number }
   'user.add': { readonly user: UserView; readonly enrolment: Enrolment }
   'user.list': readonly UserView[]
   'user.show': UserView

@@ -12,6 +12,9 @@ import { backupPage, backupTablesVerb } from './backup.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
 import { ticketIssue } from './checkout/ticket.ts'
+import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremony.ts'
+import { sealAdd, sealList, sealRehearse, sealRemove } from './custody/seals.ts'
+import { custodyForget, custodyShare } from './custody/share.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
 import { loginEnd, loginList, loginLocal, loginRevoke, loginStart, loginWho } from './identity/login.ts'
@@ -49,6 +52,15 @@ export const handlers: Handlers = {
   'vault.initialise': vaultInitialise,
   'vault.unseal': vaultUnseal,
   'vault.seal': vaultSeal,
+  'seal.list': sealList,
+  'seal.add': sealAdd,
+  'seal.remove': sealRemove,
+  'seal.rehearse': sealRehearse,
+  'seal.renewRecovery': sealRenewRecovery,
+  'seal.confirm': sealConfirm,
+  'custody.prepare': custodyPrepare,
+  'custody.share': custodyShare,
+  'custody.forget': custodyForget,
   'user.add': userAdd,
   'user.list': userList,
   'user.show': userShow,

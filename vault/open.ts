@@ -6,7 +6,7 @@ import { type ListOptions, listEntries } from './audit/read.ts'
 import { exportPage, verifyStored } from './audit/report.ts'
 import { Sequencer } from './audit/sequencer.ts'
 import { FileWitness } from './audit/witness.ts'
-import type { AuditLeafView, AuditVerdict, VerbAnswers } from './contract.ts'
+import type { AuditLeafView, AuditVerdict, SealKind, VerbAnswers } from './contract.ts'
 import { Key } from './crypto/key.ts'
 import type { PassphraseCosts } from './crypto/passphrase.ts'
 import type { Purpose } from './crypto/purpose.ts'
@@ -23,18 +23,16 @@ import { type GuardedRow, type GuardedTable, guardedTables, type Stamp } from '.
 import { type GuardMemory, initialiseGuards, loadGuards } from './keys/guard-load.ts'
 import { Keyring } from './keys/keyring.ts'
 import { LocalState, readLocalState, statePath } from './keys/local-state.ts'
-import {
-  type SealProvider,
-  storedPath,
-  type Unsealing,
-  unwrapRoot,
-  wrapFor,
-  wrapForRecovery,
-} from './keys/seal-wrap.ts'
+import { newRecoveryKey, recoveryKeyText } from './keys/recovery-key.ts'
+import { openRoots, rootKeyRow } from './keys/root-key.ts'
+import { type SealProvider, type Unsealing, unwrapRoot, wrapFor } from './keys/seal-provider.ts'
+import { type SealSet, sealSetName, verifySealSet, writeSealSet } from './keys/seal-set.ts'
+import { boxKeyOf } from './keys/seal-wrap.ts'
+import { exchanged, Seals } from './keys/seals.ts'
 import { SecretStore } from './keys/secret-store.ts'
 import { isInTransaction, runTransaction, type Tx } from './transaction.ts'
 
-export type { SealProvider, Unsealing } from './keys/seal-wrap.ts'
+export type { SealProvider, Unsealing } from './keys/seal-provider.ts'
 export type { SecretPlace } from './keys/secret-store.ts'
 
 export type OpenVaultOptions = {
@@ -60,7 +58,7 @@ export type VaultState = {
   /** SHA256:… of the intake key. */
   readonly fingerprint: string | null
   readonly sealProviders: readonly {
-    readonly kind: 'passphrase' | 'key-file' | 'recovery'
+    readonly kind: SealKind
     readonly path?: string
   }[]
 }
@@ -70,6 +68,8 @@ type Unsealed = {
   readonly guard: Guard
   readonly sequencer: Sequencer
   readonly local: LocalState
+  /** The ways to unseal, as the vault last wrote them. */
+  sealSet: SealSet | undefined
 }
 
 /** Milliseconds for which sealing waits for transactions that have begun. */
@@ -89,6 +89,7 @@ export class Vault implements AsyncDisposable {
   readonly #database: Kysely<Database>
   readonly clock: () => Date
   readonly secrets: SecretStore
+  readonly seals: Seals
   readonly #options: OpenVaultOptions
   readonly #shapes: GuardedShapes
   readonly #fence: Fence
@@ -119,6 +120,13 @@ export class Vault implements AsyncDisposable {
       keyring: () => this.#open().keyring,
       clock: this.clock,
     })
+    this.seals = new Seals({
+      database: this.#database,
+      unsealed: () => this.#open(),
+      isSealed: () => this.isSealed,
+      inTransaction: (act) => this.inTransaction(act),
+      costs: options.passphraseCosts,
+    })
   }
 
   /** The pool, for what runs outside of a transaction. Throws `Fault` within one: `tx.db` is the way there. */
@@ -133,14 +141,7 @@ export class Vault implements AsyncDisposable {
 
   async state(): Promise<VaultState> {
     const known = await this.#installation()
-    const wraps = await this.#database
-      .selectFrom('seal_wrap')
-      .select(['kind', 'parameters'])
-      // What one opens a vault with comes before what is kept for bad days.
-      .orderBy((eb) => eb('kind', '=', 'recovery'))
-      .orderBy('created_at')
-      .orderBy('id')
-      .execute()
+    const seals = await this.seals.list()
     // While unsealed the vault's own key is shown, whatever the database says.
     const intakeKey = this.#unsealed?.keyring.intake.publicKey ?? known?.intake_key ?? null
     return {
@@ -149,10 +150,7 @@ export class Vault implements AsyncDisposable {
       installation: known?.id ?? null,
       intakeKey,
       fingerprint: intakeKey === null ? null : fingerprintText(await sha256(intakeKey)),
-      sealProviders: wraps.map((wrap) => {
-        const path = storedPath(wrap)
-        return path === undefined ? { kind: wrap.kind } : { kind: wrap.kind, path }
-      }),
+      sealProviders: seals.map(({ kind, path }) => (path === undefined ? { kind } : { kind, path })),
     }
   }
 
@@ -176,26 +174,34 @@ export class Vault implements AsyncDisposable {
         )
       const now = this.clock()
       const installation = newId('ins', now.getTime())
-      using root = Key.random()
-      const keyring = new Keyring(Key.of(root.secret), installation)
+      const keyring = new Keyring(Key.random(), new Map([[1, Key.random()]]), installation)
+      const root = { key: keyring.root, version: 1 }
       const wrapped = await wrapFor(provider, root, installation, now, this.#options.passphraseCosts)
       if (!wrapped.ok) return wrapped
-      const recovery = wrapForRecovery(root, installation, now)
+      using secret = newRecoveryKey()
+      const recovery = await wrapFor({ kind: 'recovery', secret }, root, installation, now)
+      if (!recovery.ok) return recovery
       const fingerprint = fingerprintText(await sha256(keyring.intake.publicKey))
       const guard = new Guard(keyring, this.#shapes)
-      const local = this.#localState(keyring, guard)
+      const unsealed = { keyring, guard, sealSet: undefined as SealSet | undefined }
+      const local = this.#localState(unsealed)
       await this.#database.transaction().execute(async (db) => {
         await db
           .insertInto('installation')
           .values({
             id: installation,
-            root_key_id: keyring.rootId,
+            root_key_id: keyring.root.id,
             intake_key: keyring.intake.publicKey,
             audit_key: keyring.auditKey.publicKey,
             created_at: now,
           })
           .execute()
-        await db.insertInto('seal_wrap').values([wrapped.value, recovery.wrap]).execute()
+        await db.insertInto('seal_wrap').values([wrapped.value, recovery.value]).execute()
+        await db
+          .insertInto('root_key')
+          .values(rootKeyRow(1, keyring.root, keyring.base, undefined, installation, now))
+          .execute()
+        unsealed.sealSet = await writeSealSet(db, keyring)
         await initialiseGuards(db, guard, Object.keys(this.#shapes))
         const happened: EntryInput = {
           kind: 'vault.initialised',
@@ -209,9 +215,9 @@ export class Vault implements AsyncDisposable {
         await local.flush()
       })
       const { sequencer } = await Sequencer.open(this.#sequencerPorts(), keyring)
-      this.#unsealed = { keyring, guard, sequencer, local }
+      this.#unsealed = Object.assign(unsealed, { sequencer, local })
       sequencer.start()
-      return done({ recoveryKey: recovery.recoveryKey, fingerprint })
+      return done({ recoveryKey: recoveryKeyText(secret), fingerprint })
     })
   }
 
@@ -232,13 +238,16 @@ export class Vault implements AsyncDisposable {
       if (!this.isSealed) return done(null)
       const wraps = await this.#database.selectFrom('seal_wrap').selectAll().execute()
       const opened = await unwrapRoot(wraps, how, known.id)
-      if (!opened.ok) {
+      const rootRows = await this.#database.selectFrom('root_key').selectAll().execute()
+      const roots = opened.ok ? openRoots(rootRows, opened.value.root, known.id) : undefined
+      if (!opened.ok || roots === undefined) {
         await this.inTransaction((tx) =>
           tx.audit({ kind: 'vault.unseal-refused', actor, provider: how.kind }),
         )
-        return opened
+        return opened.ok ? exchanged(opened.value.wrap) : opened
       }
-      const keyring = new Keyring(opened.value, known.id)
+      using key = opened.value.key
+      const keyring = new Keyring(roots.base, roots.roots, known.id)
       try {
         const begun = await this.#verified(keyring, known)
         const { finding, unsealed } = begun
@@ -252,11 +261,14 @@ export class Vault implements AsyncDisposable {
         }
         if (finding !== undefined) await this.#witness.putAside(this.clock())
         this.#unsealed = unsealed
-        await unsealed.local.flush()
+        const { wrap } = opened.value
         await this.inTransaction(async (tx) => {
+          if (rootRows.length === 0 || unsealed.sealSet === undefined || wrap.box_key === null)
+            unsealed.sealSet = await this.#adopt(tx, keyring, rootRows.length === 0, wrap.id, boxKeyOf(key))
           if (finding !== undefined) await tx.audit({ kind: 'vault.rollback-accepted', actor, finding })
           await tx.audit({ kind: 'vault.unsealed', actor, provider: how.kind })
         })
+        await unsealed.local.flush()
         unsealed.sequencer.start()
         return done(null)
       } catch (error) {
@@ -374,13 +386,34 @@ export class Vault implements AsyncDisposable {
       .transaction()
       .setIsolationLevel('repeatable read')
       .execute((db) => loadGuards(db, guard, this.#shapes, memory))
+    const seals = await verifySealSet(this.#database, keyring, memory)
     const { sequencer, finding } = await Sequencer.open(this.#sequencerPorts(), keyring)
-    const findings = ['finding' in state ? state.finding : undefined, rows, finding]
+    const findings = ['finding' in state ? state.finding : undefined, rows, seals.finding, finding]
     const all = findings.filter((one) => one !== undefined).join('; ')
+    const unsealed = { keyring, guard, sequencer, sealSet: seals.set }
     return {
-      unsealed: { keyring, guard, sequencer, local: this.#localState(keyring, guard) },
+      unsealed: Object.assign(unsealed, { local: this.#localState(unsealed) }),
       finding: all === '' ? undefined : all,
     }
+  }
+
+  /**
+   * Brings the seals of an older version to the present: writes the row of the first root key, and the public half of
+   * the wrap that has just opened, so that it follows when the root key is exchanged.
+   */
+  async #adopt(tx: Tx, keyring: Keyring, isFirst: boolean, wrap: string, box: Uint8Array): Promise<SealSet> {
+    if (isFirst)
+      await tx.db
+        .insertInto('root_key')
+        .values(rootKeyRow(1, keyring.root, keyring.base, undefined, keyring.installation, this.clock()))
+        .execute()
+    await tx.db
+      .updateTable('seal_wrap')
+      .set({ box_key: box })
+      .where('id', '=', wrap)
+      .where('box_key', 'is', null)
+      .execute()
+    return await writeSealSet(tx.db, keyring)
   }
 
   async #wipe(): Promise<void> {
@@ -404,15 +437,15 @@ export class Vault implements AsyncDisposable {
     }
   }
 
-  #localState(keyring: Keyring, guard: Guard): LocalState {
-    const memory = (): GuardMemory =>
-      Object.fromEntries(
-        [...guard.tables].map(([name, { counter, mac }]) => [
-          name,
-          { counter, mac: Buffer.from(mac).toString('hex') },
-        ]),
+  #localState(of: Pick<Unsealed, 'keyring' | 'guard' | 'sealSet'>): LocalState {
+    const memory = (): GuardMemory => {
+      const known: [string, { readonly counter: number; readonly mac: Uint8Array }][] = [...of.guard.tables]
+      if (of.sealSet !== undefined) known.push([sealSetName, of.sealSet])
+      return Object.fromEntries(
+        known.map(([name, { counter, mac }]) => [name, { counter, mac: Buffer.from(mac).toString('hex') }]),
       )
-    return new LocalState(this.#options.dataDir, keyring, memory, this.#onFault)
+    }
+    return new LocalState(this.#options.dataDir, of.keyring, memory, this.#onFault)
   }
 
   #sequencerPorts() {

@@ -11,6 +11,8 @@ import type { Outcome } from './kernel/outcome.ts'
 import type { Peer } from './kernel/rpc.ts'
 import type { Vault } from './open.ts'
 import type { Principal, Relation } from './policy/facts.ts'
+import type { EnteredShares } from './custody/entered-shares.ts'
+import type { Prepared } from './custody/ceremony.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
@@ -41,6 +43,12 @@ export type World = {
   readonly totpSteps: ShortLived<number>
   /** When a login was last written as seen. */
   readonly seen: ShortLived<LoginId>
+  /** Shares that wait for others, in earnest and in a rehearsal, and keys that were handed out and not confirmed. */
+  readonly custody: {
+    readonly entered: EnteredShares
+    readonly rehearsed: EnteredShares
+    readonly prepared: ShortLived<Prepared>
+  }
   readonly onFault: (what: string, error: unknown) => void
 }
 

@@ -1,21 +1,14 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { VaultStatus, VerbInput } from '../../vault/contract.ts'
+import type { VaultStatus } from '../../vault/contract.ts'
 import { Complaint, exit, misuse } from './complaint.ts'
 import { when } from './io.ts'
+import { providerOf } from './keys.ts'
 import { writeNewFile } from './new-file.ts'
-import { readSecret, readSecretFile } from './secret-input.ts'
 import { examples, facts, type Tools } from './tools.ts'
 import { enrolmentLink } from './user.ts'
+import { addUnsealCommand, sharesText } from './unseal.ts'
 import { intakeFingerprint, pinVault } from './vault-pin.ts'
-
-type UnsealOptions = {
-  readonly passphraseStdin?: boolean
-  readonly keyFile?: string
-  readonly recoveryKeyStdin?: boolean
-  readonly recoveryKeyFile?: string
-  readonly acceptRollback?: boolean
-}
 
 /** `tagout init`, `status`, `seal`, `unseal`, `doctor`, `pin-vault`: the installation itself. */
 export function addInstallationCommands(root: Command, tools: Tools): void {
@@ -33,8 +26,6 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
       ),
     )
     .action(async (options: { passphraseStdin?: boolean; keyFile?: string; recoveryOut: string }) => {
-      if (options.keyFile !== undefined && options.passphraseStdin === true)
-        throw misuse('give either a passphrase or a key file, not both')
       await initialise(tools, options)
     })
 
@@ -64,43 +55,7 @@ export function addInstallationCommands(root: Command, tools: Tools): void {
       tools.show({ sealed: true, sessions }, () => 'the vault is sealed')
     })
 
-  root
-    .command('unseal')
-    .description('unseal the vault: by its own key file where it has one, else by its passphrase')
-    .option('--passphrase-stdin', 'read the passphrase from standard input')
-    .option('--key-file <file>', 'a key file')
-    .option('--recovery-key-stdin', 'read the vault’s recovery key from standard input')
-    .option('--recovery-key-file <file>', 'the file that holds the vault’s recovery key')
-    .option(
-      '--accept-rollback',
-      'take a database older than the vault remembers, which you put back; audited',
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'tagout unseal',
-        "printf %s 'passphrase' | tagout unseal --passphrase-stdin",
-        'tagout unseal --recovery-key-file vault-recovery.key',
-      ),
-    )
-    .action(async ({ acceptRollback, ...options }: UnsealOptions) => {
-      const given = Object.values(options).filter((value) => value !== undefined && value !== false)
-      if (given.length > 1) throw misuse('give one way to unseal, not several')
-      const by = await tools.withVault(async (vault) => {
-        const status = await vault.ask('status', {})
-        if (status.initialised && !status.sealed) return ''
-        const how = await unsealing(tools, options, status)
-        await vault.ask(
-          'vault.unseal',
-          acceptRollback === true ? { ...how, acceptRollback } : how,
-          undefined,
-          120_000,
-        )
-        const stored = status.sealProviders.find((provider) => provider.kind === 'key-file')
-        return how.kind === 'stored-key-file' ? ` by the key file ${stored?.path ?? ''}` : ''
-      })
-      tools.show({ sealed: false }, () => `the vault is unsealed${by}`)
-    })
+  addUnsealCommand(root, tools)
 
   root
     .command('pin-vault <fingerprint>')
@@ -164,56 +119,13 @@ async function initialise(
   )
 }
 
-async function providerOf(
-  tools: Tools,
-  options: { passphraseStdin?: boolean; keyFile?: string },
-): Promise<VerbInput<'vault.initialise'>['provider']> {
-  if (options.keyFile !== undefined) return { kind: 'key-file', path: resolve(tools.io.cwd, options.keyFile) }
-  using passphrase = await readSecret(tools.io, {
-    what: 'passphrase for the vault',
-    fromStdin: options.passphraseStdin === true,
-    option: '--passphrase-stdin (or give --key-file FILE)',
-    confirm: true,
-  })
-  return { kind: 'passphrase', passphrase: passphrase.expose((bytes) => new TextDecoder().decode(bytes)) }
-}
-
-async function unsealing(
-  tools: Tools,
-  options: UnsealOptions,
-  status: VaultStatus,
-): Promise<VerbInput<'vault.unseal'>> {
-  if (options.keyFile !== undefined) return { kind: 'key-file', path: resolve(tools.io.cwd, options.keyFile) }
-  if (options.recoveryKeyFile !== undefined) {
-    using file = await readSecretFile(tools.io, options.recoveryKeyFile)
-    return { kind: 'recovery', recoveryKey: file.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
-  }
-  if (options.recoveryKeyStdin === true) {
-    using key = await readSecret(tools.io, {
-      what: 'recovery key of the vault',
-      fromStdin: true,
-      option: '--recovery-key-stdin',
-      confirm: false,
-    })
-    return { kind: 'recovery', recoveryKey: key.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
-  }
-  const hasKeyFile = status.sealProviders.some((provider) => provider.kind === 'key-file')
-  if (hasKeyFile && options.passphraseStdin !== true) return { kind: 'stored-key-file' }
-  using passphrase = await readSecret(tools.io, {
-    what: 'passphrase of the vault',
-    fromStdin: options.passphraseStdin === true,
-    option: '--passphrase-stdin',
-    confirm: false,
-  })
-  return { kind: 'passphrase', passphrase: passphrase.expose((bytes) => new TextDecoder().decode(bytes)) }
-}
-
 function describe(status: VaultStatus): string {
   const state = !status.initialised ? 'not initialised' : status.sealed ? 'sealed' : 'unsealed'
   return facts([
     ['vault', state],
     ['intake key', status.intakeKey === null ? '-' : intakeFingerprint(status.intakeKey)],
     ['unsealed by', status.sealProviders.map((one) => one.kind.replace('-', ' ')).join(', ') || '-'],
+    ...(status.shares === null ? [] : [['custodians', sharesText(status.shares)] as const]),
     [
       'auditors',
       status.auditors === null

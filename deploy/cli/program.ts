@@ -6,10 +6,12 @@ import { addAuditCommands } from './audit.ts'
 import { addAuditorCommands } from './auditor.ts'
 import { addBackupCommands } from './backup.ts'
 import { complaintOf, exit } from './complaint.ts'
+import { addCustodyCommands } from './custody.ts'
 import { addExposureCommands } from './exposure.ts'
 import { addGrantCommands } from './grant.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
+import { addKeysCommands } from './keys.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addRecordingCommands } from './recording.ts'
@@ -50,6 +52,8 @@ export function buildProgram(io: Io): Command {
     .addHelpText('after', guide)
   const tools = makeTools(io, root)
   addInstallationCommands(root, tools)
+  addCustodyCommands(root, tools)
+  addKeysCommands(root, tools)
   addSafeCommands(root, tools)
   addTargetCommands(root, tools)
   addAccountCommands(root, tools)

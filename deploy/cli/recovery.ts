@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { readRecoveryFile } from '../../vault/auditors/index.ts'
 import { parseRecoveryKey } from '../../vault/keys/recovery-key.ts'
+import { parseShare } from '../../vault/keys/share.ts'
 import { Complaint } from './complaint.ts'
 import { readSecretFile } from './secret-input.ts'
 import { loadSodium } from './sodium.ts'
@@ -12,7 +13,9 @@ export function addRecoveryCommands(root: Command, tools: Tools): void {
     .command('recovery')
     .description('recovery keys: the ways back when a key is lost')
     .command('check <file>')
-    .description('say what a recovery key file is for, and whether it is whole; opens nothing')
+    .description(
+      'say what a file with a recovery key or a share is for, and whether it is whole; opens nothing',
+    )
     .addHelpText(
       'after',
       `
@@ -26,6 +29,11 @@ ${examples('tagout recovery check vault-recovery.key', 'tagout recovery check re
         const text = new TextDecoder().decode(bytes)
         using vaultKey = parseRecoveryKey(text.trim())
         if (vaultKey !== undefined) return 'vault'
+        const share = parseShare(text)
+        if (share.ok) {
+          share.value.value[Symbol.dispose]()
+          return 'share'
+        }
         try {
           const key = readRecoveryFile(sodium, text)
           sodium.memzero(key.signPrivate)
@@ -37,13 +45,15 @@ ${examples('tagout recovery check vault-recovery.key', 'tagout recovery check re
       })
       if (kind === undefined)
         throw new Complaint(
-          `${path} is no recovery key, or was mistyped`,
+          `${path} is no recovery key or share, or was mistyped`,
           'compare it with the paper, character by character',
         )
       tools.show({ file: path, opens: kind }, () =>
-        kind === 'vault'
-          ? `${path} is a vault's recovery key, and whole`
-          : `${path} is a recordings recovery key, and whole`,
+        kind === 'share'
+          ? `${path} is a custodian's share, and whole`
+          : kind === 'vault'
+            ? `${path} is a vault's recovery key, and whole`
+            : `${path} is a recordings recovery key, and whole`,
       )
     })
 }

@@ -195,6 +195,8 @@ async function unseal(
     if (answer.ok) return
     say(`the vault stays sealed: ${answer.refusal.message}`)
   }
+  if (status.sealProviders.some((provider) => provider.kind === 'custodians'))
+    say('the vault waits for its custodians: each enters their share with tagout unseal --share')
   const asks = status.sealProviders.some((provider) => provider.kind === 'passphrase')
   if (!asks || choice.unattended || !process.stdin.isTTY) return
   for (let left = 3; left > 0; left -= 1) {

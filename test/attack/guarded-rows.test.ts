@@ -232,8 +232,10 @@ test('the vault’s own role cannot touch what it need not', async () => {
   for (const text of [
     'update installation set id = id',
     'delete from installation',
-    'update seal_wrap set envelope = envelope',
-    'delete from safe_key',
+    'update seal_wrap set kind = kind, parameters = parameters',
+    'update safe_key set version = version',
+    'delete from seal_set',
+    'delete from key_rotation',
     'update secret_payload set envelope = envelope',
     'delete from guard',
     'create table mine (id text)',

@@ -46,6 +46,7 @@ export async function startFakeConsole(
     intakeKey: Buffer.from(box.publicKey).toString('base64'),
     fingerprint: 'SHA256:Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmE',
     sealProviders: [{ kind: 'key-file' }],
+    shares: null,
     auditors: null,
     users: 3,
     version: '0.1.0',

@@ -52,6 +52,26 @@ function what(entry: Entry): string {
       return `sealed the vault; sessions ${entry.sessions === 'end' ? 'end' : 'go on'}`
     case 'vault.rollback-accepted':
       return `accepted a database that is older than the vault remembers: ${entry.finding}`
+    case 'seal.added':
+      return entry.replaced.length === 0
+        ? `added a way to unseal the vault: ${entry.detail}`
+        : `exchanged a way to unseal the vault: ${entry.replaced.join('; ')} for ${entry.detail}`
+    case 'seal.removed':
+      return `took away a way to unseal the vault: ${entry.detail}`
+    case 'seal.rehearsed':
+      return `rehearsed unsealing by ${entry.provider}: it opens the root key`
+    case 'custody.prepared':
+      return `${entry.rehearsal ? 'rehearsed making' : 'made'} shares of set ${entry.set} for ${entry.names.join(', ')} (any ${entry.threshold} open the vault)`
+    case 'custody.share-entered':
+      return `entered share ${entry.index} (${entry.name}) of set ${entry.set}: ${entry.given} of ${entry.threshold}${entry.rehearsal ? ', in a rehearsal' : ''}`
+    case 'custody.share-refused':
+      return `was refused a share${entry.rehearsal ? ' in a rehearsal' : ''}: ${entry.why}`
+    case 'custody.forgotten':
+      return `forgot ${entry.given} entered share${entry.given === 1 ? '' : 's'}: ${entry.why}`
+    case 'keys.rotation-started':
+      return `began to exchange ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys to wrap anew`
+    case 'keys.rotation-finished':
+      return `exchanged ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys wrapped anew, the old one is gone`
     case 'vault.fault':
       return `met a fault (${entry.code}): ${entry.finding}`
     case 'user.added':
@@ -167,6 +187,10 @@ function what(entry: Entry): string {
     default:
       return unknown(entry)
   }
+}
+
+function exchangedKey(entry: { readonly what: 'root' | 'safe'; readonly safeName: string }): string {
+  return entry.what === 'root' ? 'the root key' : `the key of safe ${entry.safeName}`
 }
 
 /** An entry of a version that has kinds which this one has not. */

@@ -50,6 +50,53 @@ export type Happening =
   | { readonly kind: 'vault.unseal-refused'; readonly provider: string }
   | { readonly kind: 'vault.sealed'; readonly sessions: 'end' | 'keep' }
   | { readonly kind: 'vault.rollback-accepted'; readonly finding: string }
+  | {
+      readonly kind: 'seal.added'
+      readonly seal: string
+      readonly provider: string
+      readonly detail: string
+      /** The ways to unseal that went with it. */
+      readonly replaced: readonly string[]
+    }
+  | {
+      readonly kind: 'seal.removed'
+      readonly seal: string
+      readonly provider: string
+      readonly detail: string
+    }
+  | { readonly kind: 'seal.rehearsed'; readonly seal: string; readonly provider: string }
+  | {
+      readonly kind: 'custody.prepared'
+      readonly set: string
+      readonly threshold: number
+      readonly names: readonly string[]
+      readonly rehearsal: boolean
+    }
+  | {
+      readonly kind: 'custody.share-entered'
+      readonly set: string
+      readonly index: number
+      readonly name: string
+      readonly given: number
+      readonly threshold: number
+      readonly rehearsal: boolean
+    }
+  | { readonly kind: 'custody.share-refused'; readonly why: string; readonly rehearsal: boolean }
+  | { readonly kind: 'custody.forgotten'; readonly given: number; readonly why: string }
+  | {
+      readonly kind: 'keys.rotation-started'
+      readonly what: 'root' | 'safe'
+      readonly safeName: string
+      readonly version: number
+      readonly total: number
+    }
+  | {
+      readonly kind: 'keys.rotation-finished'
+      readonly what: 'root' | 'safe'
+      readonly safeName: string
+      readonly version: number
+      readonly total: number
+    }
   | { readonly kind: 'vault.fault'; readonly code: string; readonly finding: string }
   | ({ readonly kind: 'user.added'; readonly roles: readonly Role[] } & UserRef)
   | ({ readonly kind: 'user.roles'; readonly roles: readonly Role[] } & UserRef)

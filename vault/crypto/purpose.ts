@@ -10,6 +10,17 @@ export const purposes = {
   'seal-passphrase': 'tagout/v1/seal-passphrase',
   'seal-key-file': 'tagout/v1/seal-key-file',
   'seal-recovery': 'tagout/v1/seal-recovery',
+  'seal-custodians': 'tagout/v1/seal-custodians',
+  'seal-pkcs-eleven': 'tagout/v1/seal-pkcs-eleven',
+  'seal-plug-in': 'tagout/v1/seal-plug-in',
+  /** Seed of the key pair to which the next root key is sealed for a way to unseal. */
+  'seal-box': 'tagout/v1/seal-box',
+  /** Vouches for the ways to unseal and the versions of the root key. */
+  'seal-set': 'tagout/v1/seal-set',
+  /** Wraps the base key, and the root before this one. */
+  'root-keys': 'tagout/v1/root-keys',
+  'share-checksum': 'tagout/v1/share-checksum',
+  'share-commitment': 'tagout/v1/share-commitment',
   'recovery-checksum': 'tagout/v1/recovery-checksum',
   'safe-keys': 'tagout/v1/safe-keys',
   'row-mac': 'tagout/v1/row-mac',

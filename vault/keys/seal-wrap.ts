@@ -1,162 +1,94 @@
-import { randomBytes } from 'node:crypto'
-import { resolve } from 'node:path'
 import type { Selectable } from 'kysely'
-import { z } from 'zod'
 import { type Context, namesKey, open, seal } from '../crypto/envelope.ts'
 import { Key } from '../crypto/key.ts'
-import { type PassphraseCosts, sealCosts, stretchPassphrase } from '../crypto/passphrase.ts'
-import { derive, type Purpose } from '../crypto/purpose.ts'
+import { derive } from '../crypto/purpose.ts'
+import { BoxKeyPair, sealToBox } from '../crypto/sealed-box.ts'
+import type { SealKind } from '../contract.ts'
 import type { KeyTables } from '../db/key-tables.ts'
-import { canonicalJson, fromBase64, toBase64 } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
 import { newId } from '../kernel/id.ts'
-import { type Outcome, done, refuse } from '../kernel/outcome.ts'
-import { Secret } from '../kernel/secret.ts'
-import { makeKeyFile, readKeyFile } from './key-file.ts'
-import { newRecoveryKey, parseRecoveryKey, recoveryKeyText } from './recovery-key.ts'
 
-/** A way to open the vault, chosen when it is initialised. A key file that does not exist is made. */
-export type SealProvider =
-  | { readonly kind: 'passphrase'; readonly passphrase: Secret }
-  | { readonly kind: 'key-file'; readonly path: string }
-
-/** How somebody opens the vault now. `stored-key-file`: the key file whose path the vault keeps. */
-export type Unsealing =
-  | SealProvider
-  | { readonly kind: 'recovery'; readonly recoveryKey: string }
-  | { readonly kind: 'stored-key-file' }
-
+/** The root key, wrapped for one way to unseal. */
 export type Wrap = Selectable<KeyTables['seal_wrap']>
 
-const passphraseParameters = z.strictObject({
-  memory: z.int(),
-  passes: z.int(),
-  parallelism: z.int(),
-  salt: z.base64().max(100),
-})
-const keyFileParameters = z.strictObject({ path: z.string().max(4096) })
-
-/** Where the stored key file of a wrap lies; undefined for other kinds. */
-export function storedPath(wrap: Pick<Wrap, 'kind' | 'parameters'>): string | undefined {
-  return wrap.kind === 'key-file' ? parameters(keyFileParameters, wrap.parameters).path : undefined
-}
-
-/** Wraps the root key for `provider`. A refusal where the key file can be neither made nor read. */
-export async function wrapFor(
-  provider: SealProvider,
-  root: Key,
+/** Wraps the root key by the key that a provider gives. The caller still owns both. */
+export function makeWrap(
+  kind: SealKind,
+  parameters: string,
+  key: Key,
+  root: { readonly key: Key; readonly version: number },
   installation: string,
   now: Date,
-  costs: PassphraseCosts = sealCosts,
-): Promise<Outcome<Wrap>> {
-  if (provider.kind === 'passphrase') {
-    const salt = randomBytes(16)
-    using stretched = await stretchPassphrase(provider.passphrase, salt, costs)
-    using key = keyOf(stretched, 'seal-passphrase')
-    const text = canonicalJson({ ...costs, salt: toBase64(salt) })
-    return done(wrap('passphrase', text, key, root, installation, now))
-  }
-  const path = resolve(provider.path)
-  const made = await makeKeyFile(path)
-  if (!made.ok && made.refusal.code !== 'conflict') return made
-  const read = await readKeyFile(path)
-  if (!read.ok) return read
-  using secret = read.value
-  using key = keyOf(secret, 'seal-key-file')
-  return done(wrap('key-file', canonicalJson({ path }), key, root, installation, now))
-}
-
-/** Wraps the root key for a new recovery key, and answers that key as text, to be printed once. */
-export function wrapForRecovery(
-  root: Key,
-  installation: string,
-  now: Date,
-): { readonly wrap: Wrap; readonly recoveryKey: string } {
-  using secret = newRecoveryKey()
-  using key = keyOf(secret, 'seal-recovery')
+): Wrap {
+  const made = { id: newId('wrp', now.getTime()), kind, parameters, created_at: now }
+  using pair = boxOf(key)
   return {
-    wrap: wrap('recovery', '{}', key, root, installation, now),
-    recoveryKey: recoveryKeyText(secret),
+    ...made,
+    envelope: seal(key, root.key.secret, context(made, installation)),
+    box_key: pair.publicKey,
+    key_box: null,
+    root_version: root.version,
   }
 }
 
-/** Opens the root key. A wrong passphrase, file or recovery key is a refusal; a damaged wrap a `Fault('envelope')`. */
-export async function unwrapRoot(
-  wraps: readonly Wrap[],
-  how: Unsealing,
+/**
+ * Wraps another root key for the same way to unseal, without its key: that is why a wrap has a public one. Undefined
+ * for wraps that were made before they had.
+ *
+ * SECURITY: only for rows whose MAC was checked (`seal-set.ts`): a public key that somebody exchanged would be given
+ * the root key.
+ */
+export function rewrap(
+  wrap: Wrap,
+  root: { readonly key: Key; readonly version: number },
   installation: string,
-): Promise<Outcome<Key>> {
-  const kind = how.kind === 'stored-key-file' ? 'key-file' : how.kind
-  const fitting = wraps.filter((candidate) => candidate.kind === kind)
-  if (fitting.length === 0)
-    return refuse('invalid', `this vault cannot be unsealed by ${kind}`, waysOf(wraps))
-  let refusal = refuse('unauthenticated', `that ${nouns[kind]} does not open this vault`)
-  for (const candidate of fitting) {
-    const read = await readKey(candidate, how)
-    if (!read.ok) {
-      refusal = read
-      continue
-    }
-    using key = read.value
-    const root = tryOpen(candidate, key, installation)
-    if (root !== undefined) return done(root)
-  }
-  return refusal
-}
-
-const nouns = { passphrase: 'passphrase', 'key-file': 'key file', recovery: 'recovery key' } as const
-
-function waysOf(wraps: readonly Wrap[]): string {
-  return `unseal by one of: ${[...new Set(wraps.map((known) => nouns[known.kind]))].join(', ')}`
-}
-
-async function readKey(candidate: Wrap, how: Unsealing): Promise<Outcome<Key>> {
-  switch (how.kind) {
-    case 'passphrase': {
-      const { salt, ...costs } = parameters(passphraseParameters, candidate.parameters)
-      using stretched = await stretchPassphrase(how.passphrase, fromBase64(salt), costs)
-      return done(keyOf(stretched, 'seal-passphrase'))
-    }
-    case 'recovery': {
-      using secret = parseRecoveryKey(how.recoveryKey)
-      return secret === undefined
-        ? refuse('invalid', 'the recovery key was mistyped', 'type its nine groups of four again')
-        : done(keyOf(secret, 'seal-recovery'))
-    }
-    default: {
-      const path = how.kind === 'key-file' ? how.path : storedPath(candidate)
-      const read = await readKeyFile(path ?? '')
-      if (!read.ok) return read
-      using secret = read.value
-      return done(keyOf(secret, 'seal-key-file'))
-    }
+): Wrap | undefined {
+  if (wrap.box_key === null) return undefined
+  using between = Key.random()
+  return {
+    ...wrap,
+    envelope: seal(between, root.key.secret, context(wrap, installation)),
+    key_box: sealToBox(wrap.box_key, between.secret),
+    root_version: root.version,
   }
 }
 
-/** Undefined when the wrap was made for another key: not a fault, the person gave the wrong one. */
-function tryOpen(candidate: Wrap, key: Key, installation: string): Key | undefined {
-  if (!namesKey(key, candidate.envelope)) return undefined
-  using bytes = open(key, candidate.envelope, context(candidate, installation))
+/**
+ * Opens a wrap by the key that its provider gave; undefined when it was made for another key: not a fault, the
+ * person gave the wrong one. Throws `Fault('envelope')` for a damaged wrap.
+ */
+export function openWrap(wrap: Wrap, key: Key, installation: string): Key | undefined {
+  if (wrap.key_box === null) return openBy(wrap, key, installation)
+  using pair = boxOf(key)
+  const opened = pair.open(wrap.key_box)
+  if (!opened.ok) return undefined
+  using bytes = opened.value
+  if (bytes.expose((inner) => inner.length) !== 32) throw new Fault('envelope', 'a wrapped key has 32 bytes')
+  using between = Key.of(bytes)
+  return openBy(wrap, between, installation)
+}
+
+function openBy(wrap: Wrap, key: Key, installation: string): Key | undefined {
+  if (!namesKey(key, wrap.envelope)) return undefined
+  using bytes = open(key, wrap.envelope, context(wrap, installation))
   return Key.of(bytes)
 }
 
-function wrap(kind: Wrap['kind'], text: string, key: Key, root: Key, installation: string, now: Date): Wrap {
-  const made = { id: newId('wrp'), kind, parameters: text, created_at: now }
-  return { ...made, envelope: seal(key, root.secret, context(made, installation)) }
+/** The public half of a wrap that has none yet: its provider has just given its key. */
+export function boxKeyOf(key: Key): Uint8Array {
+  using pair = boxOf(key)
+  return pair.publicKey
+}
+
+function boxOf(key: Key): BoxKeyPair {
+  const seed = key.secret.expose((bytes) => derive(bytes, 'seal-box'))
+  try {
+    return new BoxKeyPair(seed)
+  } finally {
+    seed.fill(0)
+  }
 }
 
 function context(of: Pick<Wrap, 'id' | 'kind' | 'parameters'>, installation: string): Context {
   return ['root-key', installation, of.id, of.kind, of.parameters]
-}
-
-function keyOf(secret: Secret, purpose: Purpose): Key {
-  return secret.expose((bytes) => new Key(derive(bytes, purpose)))
-}
-
-function parameters<T>(schema: z.ZodType<T>, text: string): T {
-  try {
-    return schema.parse(JSON.parse(text))
-  } catch (error) {
-    throw new Fault('forged_row', 'the parameters of a seal are malformed', { cause: error })
-  }
 }

@@ -41,10 +41,11 @@ export class SecretStore {
   async addSafe(tx: Tx, safe: string): Promise<void> {
     const keyring = this.#ports.keyring()
     using key = Key.random()
-    const envelope = seal(keyring.safeWrapping, key.secret, safeKeyContext(keyring, safe, 1))
+    const root_version = keyring.rootVersion
+    const envelope = wrapSafeKey(keyring, safe, 1, key)
     await tx.db
       .insertInto('safe_key')
-      .values({ safe, version: 1, envelope, created_at: this.#ports.clock() })
+      .values({ safe, version: 1, envelope, root_version, created_at: this.#ports.clock() })
       .execute()
   }
 
@@ -87,6 +88,7 @@ export class SecretStore {
         'key.envelope as data_key',
         'by.envelope as safe_key',
         'by.version',
+        'by.root_version',
       ])
       .where('payload.account', '=', place.account)
       .where('payload.version', '=', place.version)
@@ -94,7 +96,7 @@ export class SecretStore {
       .executeTakeFirst()
     if (row === undefined)
       throw new Fault('envelope', `version ${place.version} of ${place.account} has no ${place.field}`)
-    using safeKey = openSafeKey(keyring, place.safe, row.version, row.safe_key)
+    using safeKey = openSafeKey(keyring, place.safe, row, row.safe_key)
     using dataKey = openKey(safeKey, row.data_key, dataKeyContext(keyring, place, row.version))
     return open(dataKey, row.payload, payloadContext(keyring, place))
   }
@@ -114,23 +116,23 @@ export class SecretStore {
       .innerJoin('safe_key as by', (join) =>
         join.onRef('by.safe', '=', 'key.safe').onRef('by.version', '=', 'key.safe_key_version'),
       )
-      .select(['key.envelope as data_key', 'by.envelope as safe_key', 'by.version'])
+      .select(['key.envelope as data_key', 'by.envelope as safe_key', 'by.version', 'by.root_version'])
       .where('key.account', '=', place.account)
       .where('key.version', '=', place.version)
       .executeTakeFirst()
     if (known !== undefined) {
-      using by = openSafeKey(keyring, place.safe, known.version, known.safe_key)
+      using by = openSafeKey(keyring, place.safe, known, known.safe_key)
       return openKey(by, known.data_key, dataKeyContext(keyring, place, known.version))
     }
     const latest = await tx.db
       .selectFrom('safe_key')
-      .select(['version', 'envelope'])
+      .select(['version', 'root_version', 'envelope'])
       .where('safe', '=', place.safe)
       .orderBy('version', 'desc')
       .limit(1)
       .executeTakeFirst()
     if (latest === undefined) throw new Fault('envelope', `safe ${place.safe} has no key`)
-    using wrapping = openSafeKey(keyring, place.safe, latest.version, latest.envelope)
+    using wrapping = openSafeKey(keyring, place.safe, latest, latest.envelope)
     const key = Key.random()
     await tx.db
       .insertInto('secret_key')
@@ -146,11 +148,23 @@ export class SecretStore {
   }
 }
 
-function openSafeKey(keyring: Keyring, safe: string, version: number, envelope: Uint8Array): Key {
-  return openKey(keyring.safeWrapping, envelope, safeKeyContext(keyring, safe, version))
+/** Opens the key of a safe. The caller owns it. */
+export function openSafeKey(
+  keyring: Keyring,
+  safe: string,
+  at: { readonly version: number; readonly root_version: number },
+  envelope: Uint8Array,
+): Key {
+  return openKey(keyring.safeWrapping(at.root_version), envelope, safeKeyContext(keyring, safe, at.version))
 }
 
-function openKey(by: Key, envelope: Uint8Array, context: Context): Key {
+/** Wraps the key of a safe under the present root. */
+export function wrapSafeKey(keyring: Keyring, safe: string, version: number, key: Key): Uint8Array {
+  return seal(keyring.safeWrapping(keyring.rootVersion), key.secret, safeKeyContext(keyring, safe, version))
+}
+
+/** Opens a wrapped key. The caller owns it. Throws `Fault('envelope')` for one of another place. */
+export function openKey(by: Key, envelope: Uint8Array, context: Context): Key {
   using bytes = open(by, envelope, context)
   return Key.of(bytes)
 }
@@ -159,7 +173,12 @@ function safeKeyContext(keyring: Keyring, safe: string, version: number): Contex
   return ['safe-key', keyring.installation, safe, String(version)]
 }
 
-function dataKeyContext(keyring: Keyring, place: SecretPlace, safeKeyVersion: number): Context {
+/** What a data key is bound to: its safe, account and version, and the version of the safe's key. */
+export function dataKeyContext(
+  keyring: Keyring,
+  place: Pick<SecretPlace, 'safe' | 'account' | 'version'>,
+  safeKeyVersion: number,
+): Context {
   const { safe, account, version } = place
   return ['data-key', keyring.installation, safe, account, String(version), String(safeKeyVersion)]
 }

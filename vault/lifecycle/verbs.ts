@@ -4,12 +4,12 @@ import type { VaultStatus } from '../contract.ts'
 import { firstLinkLife } from '../identity/enrolment.ts'
 import { addUser } from '../identity/user.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { Secret } from '../kernel/secret.ts'
-import type { Unsealing } from '../open.ts'
-import type { Handler, Input, World } from '../world.ts'
+import { isGuessable, providerOf, unsealingOf } from '../custody/seals.ts'
+import { sharesView } from '../custody/view.ts'
+import { by, type Call, type Handler, type World } from '../world.ts'
 
 /** What everybody may know about the vault, sealed or not. */
-export const status: Handler<'status'> = async ({ world }) => {
+export const status: Handler<'status'> = async ({ world, principal }) => {
   const { vault, settings } = world
   const state = await vault.state()
   const { users } = await vault.database
@@ -22,10 +22,29 @@ export const status: Handler<'status'> = async ({ world }) => {
     intakeKey: state.intakeKey === null ? null : Buffer.from(state.intakeKey).toString('base64'),
     fingerprint: state.fingerprint,
     sealProviders: state.sealProviders,
+    shares: sharesOf(world, principal.kind === 'local'),
     auditors: await auditorsOf(world),
     users,
     version: settings.version,
   })
+}
+
+/** How far the custodians have come. Who they are is told to the machine's administrator alone. */
+function sharesOf({ custody }: World, toLocal: boolean): VaultStatus['shares'] {
+  const waiting = custody.entered.waiting
+  if (waiting === undefined) return null
+  const view = sharesView(waiting)
+  return toLocal
+    ? view
+    : { ...view, given: view.given.map(({ index }) => ({ index, name: '' })), missing: [] }
+}
+
+async function forgetShares(call: Call, why: string): Promise<void> {
+  const given = call.world.custody.entered.forget()
+  if (given > 0)
+    await call.world.vault.inTransaction((tx) =>
+      tx.audit({ kind: 'custody.forgotten', given, why, ...by(call) }),
+    )
 }
 
 /** Who the auditors are, as far as a chain that verifies says so. */
@@ -53,11 +72,8 @@ const firstAdminName = 'admin'
 /** Makes the root key, and the first administrator with a link that is good for 15 minutes. */
 export const vaultInitialise: Handler<'vault.initialise'> = async (call, { provider }) => {
   const { vault } = call.world
-  using passphrase = provider.kind === 'passphrase' ? Secret.fromText(provider.passphrase) : undefined
-  const made = await vault.initialise(
-    passphrase === undefined ? keyFileOf(provider) : { kind: 'passphrase', passphrase },
-    call.actor,
-  )
+  using chosen = providerOf(provider)
+  const made = await vault.initialise(chosen.provider, call.actor)
   if (!made.ok) return made
   const { enrolment } = await vault.inTransaction((tx) =>
     addUser(tx, call.world, call, firstAdminName, ['admin'], firstLinkLife),
@@ -69,30 +85,19 @@ export const vaultInitialise: Handler<'vault.initialise'> = async (call, { provi
   })
 }
 
-function keyFileOf(provider: Input<'vault.initialise'>['provider']) {
-  if (provider.kind !== 'key-file') throw new TypeError('not a key file')
-  return { kind: 'key-file', path: provider.path } as const
-}
-
 export const vaultUnseal: Handler<'vault.unseal'> = async (call, input) => {
   const { backOff, vault } = call.world
   // Guessing a passphrase through the door is slowed down as at a login.
   const wait = backOff.wait('admin door', 'unseal')
   if (wait > 0) return refuse('rate_limited', 'too many failed attempts', `wait ${wait} s, then try again`)
-  using passphrase = input.kind === 'passphrase' ? Secret.fromText(input.passphrase) : undefined
-  const how: Unsealing =
-    input.kind === 'passphrase'
-      ? { kind: 'passphrase', passphrase: passphrase as Secret }
-      : input.kind === 'key-file'
-        ? { kind: 'key-file', path: input.path }
-        : input.kind === 'recovery'
-          ? { kind: 'recovery', recoveryKey: input.recoveryKey }
-          : { kind: 'stored-key-file' }
-  const outcome: Outcome<null> = await vault.unseal(how, call.actor, {
+  using chosen = unsealingOf(input)
+  const outcome: Outcome<null> = await vault.unseal(chosen.how, call.actor, {
     acceptRollback: input.acceptRollback === true,
   })
-  if (outcome.ok) backOff.succeeded('admin door', 'unseal')
-  else if (input.kind === 'passphrase' || input.kind === 'recovery') backOff.failed('admin door', 'unseal')
+  if (outcome.ok) {
+    backOff.succeeded('admin door', 'unseal')
+    await forgetShares(call, 'the vault was unsealed by another way')
+  } else if (isGuessable(input)) backOff.failed('admin door', 'unseal')
   return outcome
 }
 
@@ -102,6 +107,11 @@ export const vaultSeal: Handler<'vault.seal'> = async (call, { sessions }) => {
   await world.vault.seal(call.actor, sessions)
   world.proofs.forget(() => true)
   world.tickets.forget(() => true)
+  world.custody.rehearsed.forget()
+  world.custody.prepared.forget(({ provider }) => {
+    if ('secret' in provider) provider.secret[Symbol.dispose]()
+    return true
+  })
   if (sessions === 'end')
     for (const session of world.live.all())
       world.live.cut(session, { reason: 'vault sealed', message: 'the vault was sealed' })

@@ -49,6 +49,17 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'vault.unseal': { local: true, whenSealed: true },
   'vault.seal': { local: true, user: [admin] },
 
+  // SECURITY: who opens the vault is the machine administrator's to say: a login in the console changes nothing of it.
+  'seal.list': { local: true, user: [admin, auditor] },
+  'seal.add': { local: true },
+  'seal.remove': { local: true },
+  'seal.rehearse': { local: true, whenSealed: true },
+  'seal.renewRecovery': { local: true },
+  'seal.confirm': { local: true },
+  'custody.prepare': { local: true },
+  'custody.share': { local: true, whenSealed: true },
+  'custody.forget': { local: true, whenSealed: true },
+
   'user.add': { local: true, user: [admin] },
   'user.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
   'user.show': { local: true, user: [admin, auditor, 'own'] },

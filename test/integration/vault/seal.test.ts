@@ -29,7 +29,16 @@ test('a vault opens by passphrase, recovery key and nothing else, and says how',
   await using fresh = await newInstallation(postgres)
   // As a new installation: the database that the helper made is emptied, its state file put away.
   await fresh.sql('set session_replication_role = replica')
-  for (const table of ['installation', 'seal_wrap', 'guard', 'audit_checkpoint', 'audit_leaf', 'audit_entry'])
+  for (const table of [
+    'installation',
+    'seal_wrap',
+    'seal_set',
+    'root_key',
+    'guard',
+    'audit_checkpoint',
+    'audit_leaf',
+    'audit_entry',
+  ])
     await fresh.sql(`delete from ${table}`)
   await fresh.sql('set session_replication_role = origin')
   for (const name of ['vault.state', 'audit-witness.log'])

@@ -1,0 +1,183 @@
+import { mkdir, unlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { VerbAnswer } from '../../vault/contract.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { when } from './io.ts'
+import { writeNewFile } from './new-file.ts'
+import { shareSheet } from './share-input.ts'
+import { readKey } from './keypress.ts'
+import { collect, examples, facts, type Tools, type Vault } from './tools.ts'
+import { sharesText } from './unseal.ts'
+
+type SetOptions = {
+  readonly custodian?: readonly string[]
+  readonly threshold: string
+  readonly out?: string
+  readonly print?: boolean
+  readonly dryRun?: boolean
+}
+
+/** `tagout custody`: the people who open the vault together. */
+export function addCustodyCommands(root: Command, tools: Tools): void {
+  const custody = root
+    .command('custody')
+    .description('custodians: people who hold shares, of whom some together open the vault')
+  for (const [name, change, description] of [
+    ['init', false, 'make custodians: each gets a share, any K of them open the vault'],
+    ['change', true, 'exchange the custodians: new shares, and the old ones open nothing any more'],
+  ] as const)
+    custody
+      .command(name)
+      .description(description)
+      .requiredOption('--threshold <k>', 'how many of them it takes, two at least')
+      .requiredOption('--custodian <name>', 'one of them; give it for each, or names with commas', collect)
+      .option('--out <folder>', 'write each share to a file of its own there, mode 0600')
+      .option('--print', 'show the shares on the terminal, one at a time, and wipe each from it')
+      .option('--dry-run', 'rehearse: make shares, try them, throw them away; changes nothing')
+      .addHelpText(
+        'after',
+        `
+The other ways to unseal stay: take them away with tagout keys remove, so that nobody opens the vault alone.
+Copies of the database from before still open with what they opened with then: tagout keys rotate-root.
+${examples(
+  `tagout custody ${name} --threshold 2 --custodian anna,bob,carl --out /media/stick`,
+  `tagout custody ${name} --threshold 3 --custodian anna,bob,carl,dora,emil --print`,
+)}`,
+      )
+      .action(async (options: SetOptions) => {
+        await tools.withVault((vault) => makeCustodians(tools, vault, change, options))
+      })
+
+  custody
+    .command('show')
+    .description('say who the custodians are, and whose shares have been entered')
+    .addHelpText('after', examples('tagout custody show'))
+    .action(async () => {
+      const [status, seals] = await tools.withVault(async (vault) => {
+        const known = await vault.ask('status', {})
+        return [known, known.sealed ? [] : await vault.ask('seal.list', {})] as const
+      })
+      const sets = seals.flatMap(({ custodians, createdAt }) =>
+        custodians === null ? [] : [{ ...custodians, createdAt }],
+      )
+      tools.show({ sealed: status.sealed, sets, entered: status.shares }, () =>
+        facts([
+          ['vault', status.sealed ? 'sealed' : 'unsealed'],
+          ...sets.map(({ set, threshold, names, createdAt }): readonly [string, string] => [
+            `set ${set}`,
+            `any ${threshold} of ${names.join(', ')}; made ${when(createdAt)}`,
+          ]),
+          ['entered', status.shares === null ? 'none' : sharesText(status.shares)],
+        ]),
+      )
+    })
+}
+
+async function makeCustodians(
+  tools: Tools,
+  vault: Vault,
+  change: boolean,
+  options: SetOptions,
+): Promise<void> {
+  const custodians = options.custodian ?? []
+  const threshold = Number(options.threshold)
+  if (!Number.isInteger(threshold))
+    throw misuse('--threshold is a whole number', 'for example: --threshold 2')
+  const ways = [options.out !== undefined, options.print === true].filter(Boolean).length
+  if (options.dryRun !== true && ways !== 1)
+    throw misuse('say where the shares go', 'give either --out FOLDER or --print')
+  if (options.print === true && tools.io.stdin.isTTY !== true)
+    throw misuse('no terminal to show the shares on', 'write them to files: --out FOLDER')
+  const prepared = await vault.ask('custody.prepare', {
+    custodians: [...custodians],
+    threshold,
+    change,
+    ...(options.dryRun === true ? { rehearse: true } : {}),
+  })
+  if (prepared.prepared === null)
+    return tools.show({ rehearsal: true, threshold, custodians }, () =>
+      [
+        `rehearsed: ${custodians.length} shares were made, and any ${threshold} of them open what they should`,
+        change ? 'the present custodians stay as they are' : 'no custodians were made',
+      ].join('\n'),
+    )
+  const files =
+    options.out === undefined
+      ? await printShares(tools, prepared)
+      : await writeShares(tools, prepared, resolve(tools.io.cwd, options.out))
+  try {
+    await vault.ask('seal.confirm', { prepared: prepared.prepared })
+  } catch (error) {
+    for (const file of files) await unlink(file).catch(() => {})
+    throw error
+  }
+  tools.show({ set: prepared.set, threshold, custodians, files }, () =>
+    [
+      `any ${threshold} of ${custodians.join(', ')} open this vault now (set ${prepared.set})`,
+      ...files.map((file) => `  ${file}`),
+      change
+        ? 'the shares of before open nothing any more, but copies of the database from before: tagout keys rotate-root'
+        : 'try them, without sealing: tagout unseal --share --dry-run',
+    ].join('\n'),
+  )
+}
+
+/** Each share durable in a file of its own, before it opens anything. */
+async function writeShares(
+  tools: Tools,
+  prepared: VerbAnswer<'custody.prepare'>,
+  folder: string,
+): Promise<readonly string[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const written: string[] = []
+  try {
+    for (const share of prepared.shares) {
+      const path = join(folder, `${share.name}.share`)
+      await writeNewFile(path, sheetOf(prepared, share))
+      written.push(path)
+    }
+  } catch (error) {
+    for (const path of written) await unlink(path).catch(() => {})
+    throw error
+  }
+  tools.note(`give each custodian their file, and leave none of them here`)
+  return written
+}
+
+/** Shows one share after the other, each until a key is pressed, then wipes it from the screen. */
+async function printShares(
+  tools: Tools,
+  prepared: VerbAnswer<'custody.prepare'>,
+): Promise<readonly string[]> {
+  for (const share of prepared.shares) {
+    tools.io.err(`\nIs ${share.name} at the screen, and nobody else? Press Enter to show their share. `)
+    if (!(await readKey(tools.io))) throw given(share.name)
+    // SECURITY: on the terminal's other screen, which leaves nothing in what can be scrolled back to.
+    tools.io.err(`\u001b[?1049h\u001b[2J\u001b[H${sheetOf(prepared, share)}\nWritten down? Press Enter. `)
+    const isKept = await readKey(tools.io)
+    tools.io.err('\u001b[2J\u001b[H\u001b[?1049l')
+    if (!isKept) throw given(share.name)
+  }
+  return []
+}
+
+function given(name: string): Complaint {
+  return new Complaint(
+    `given up before ${name} had their share: no custodians were made`,
+    'the shares handed out before open nothing',
+  )
+}
+
+function sheetOf(
+  prepared: VerbAnswer<'custody.prepare'>,
+  share: VerbAnswer<'custody.prepare'>['shares'][number],
+): string {
+  return shareSheet({
+    ...share,
+    of: prepared.shares.length,
+    threshold: prepared.threshold,
+    set: prepared.set,
+    madeAt: new Date().toISOString().slice(0, 10),
+  })
+}

@@ -1,0 +1,69 @@
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { Secret } from '../kernel/secret.ts'
+import type { SealProvider, Unsealing } from '../keys/seal-provider.ts'
+import type { Handler, Input } from '../world.ts'
+import { sealView } from './view.ts'
+
+/** The ways to unseal this vault. */
+export const sealList: Handler<'seal.list'> = async (call) =>
+  done((await call.world.vault.seals.list()).map(sealView))
+
+/** Adds a way to unseal beside those that there are. */
+export const sealAdd: Handler<'seal.add'> = async (call, { provider }) => {
+  using chosen = providerOf(provider)
+  const added = await call.world.vault.seals.add(chosen.provider, call.actor, false)
+  return added.ok ? done(sealView(added.value)) : added
+}
+
+/** Takes a way to unseal away. */
+export const sealRemove: Handler<'seal.remove'> = async (call, { seal, rehearse }) => {
+  const removed = await call.world.vault.seals.remove(seal, call.actor, rehearse === true)
+  return removed.ok ? done(sealView(removed.value)) : removed
+}
+
+/** Proves that a way to unseal opens this vault, and changes nothing. */
+export const sealRehearse: Handler<'seal.rehearse'> = async (call, { how }) => {
+  const { backOff, vault } = call.world
+  const wait = backOff.wait('admin door', 'unseal')
+  if (wait > 0) return refuse('rate_limited', 'too many failed attempts', `wait ${wait} s, then try again`)
+  using chosen = unsealingOf(how)
+  const outcome: Outcome<null> = await vault.seals.rehearse(chosen.how, call.actor)
+  if (!outcome.ok && isGuessable(how)) backOff.failed('admin door', 'unseal')
+  return outcome
+}
+
+/** Is this a way of which somebody could try many? */
+export function isGuessable({ kind }: Input<'vault.unseal'>): boolean {
+  return kind === 'passphrase' || kind === 'recovery'
+}
+
+/** The provider that the input names, with its secret, which is wiped when this is disposed of. */
+export function providerOf(
+  input: Input<'vault.initialise'>['provider'],
+): { readonly provider: SealProvider } & Disposable {
+  if (input.kind === 'key-file') return { provider: input, [Symbol.dispose]: () => {} }
+  const passphrase = Secret.fromText(input.passphrase)
+  return {
+    provider: { kind: 'passphrase', passphrase },
+    [Symbol.dispose]: () => passphrase[Symbol.dispose](),
+  }
+}
+
+/** How the input opens the vault, with its secret, which is wiped when this is disposed of. */
+export function unsealingOf(input: Input<'vault.unseal'>): { readonly how: Unsealing } & Disposable {
+  switch (input.kind) {
+    case 'passphrase': {
+      const passphrase = Secret.fromText(input.passphrase)
+      return {
+        how: { kind: 'passphrase', passphrase },
+        [Symbol.dispose]: () => passphrase[Symbol.dispose](),
+      }
+    }
+    case 'key-file':
+      return { how: { kind: 'key-file', path: input.path }, [Symbol.dispose]: () => {} }
+    case 'recovery':
+      return { how: { kind: 'recovery', recoveryKey: input.recoveryKey }, [Symbol.dispose]: () => {} }
+    case 'stored-key-file':
+      return { how: { kind: 'stored-key-file' }, [Symbol.dispose]: () => {} }
+  }
+}
