@@ -114,7 +114,14 @@ beforeAll(async () => {
   })
   const now = new Date().toISOString()
   const session = { session: newId('ses'), user: hostile, account: hostile, target: hostile, protocol: 'ssh' }
-  const ended = { grant: newId('grt'), source: hostile, startedAt: now, endedAt: now, endReason: hostile }
+  const ended = {
+    grant: newId('grt'),
+    source: hostile,
+    startedAt: now,
+    endedAt: now,
+    endReason: hostile,
+    forward: { to: hostile, connections: 1, bytesUp: 1, bytesDown: 1 },
+  }
   const view = { id: recording, ...session, ...ended, state: 'complete', sizeBytes: stored.length }
   edge.answers.set('recording.list', () => [view])
   for (const verb of ['recording.show', 'recording.readable'] as const)

@@ -114,6 +114,61 @@ test.skipIf(why !== undefined)(
   },
 )
 
+test.skipIf(why !== undefined)(
+  'a grant to forward names its destinations, and what is wrong with one is said beside them',
+  async () => {
+    const { page } = alice
+    edge.answers.set('user.list', () => [
+      {
+        id: newId('usr'),
+        name: 'bob',
+        roles: ['operator'],
+        state: 'active',
+        createdAt: '2026-11-01T00:00:00Z',
+      },
+    ])
+    edge.answers.set('account.list', () => [
+      {
+        id: newId('acc'),
+        name: 'press-3/engineer',
+        login: 'engineer',
+        target: 'press-3',
+        safe: 'line-3',
+        targets: ['press-3'],
+        createdAt: '2026-11-01T00:00:00Z',
+      },
+    ])
+    edge.answers.set('grant.list', () => [])
+    edge.answers.set('grant.add', () =>
+      refuse('invalid', 'forwards: "plc 7": not a host name', 'write host:port'),
+    )
+    await open(page, '/grants')
+    await page.getByRole('button', { name: 'Add a grant' }).first().click()
+    await page.getByLabel('User').selectOption('bob')
+    await page.getByLabel('Account').selectOption('press-3/engineer')
+    await page.getByLabel('shell').uncheck()
+    await page.getByLabel('forward').check()
+    const submit = page.getByRole('button', { name: 'Grant', exact: true })
+    expect(await submit.isDisabled()).toBe(true)
+    await page.getByLabel('Destinations').fill('plc-7:102 [fd00::7]:80')
+    await page.getByLabel('Recorded of them').selectOption('stream')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'grant-forward')
+    await submit.click()
+    await page.getByText('"plc 7": not a host name').first().waitFor()
+    expect(askedFor('grant.add').at(-1)).toMatchObject({
+      input: {
+        actions: ['forward'],
+        forwards: [
+          { host: 'plc-7', port: 102, record: 'stream' },
+          { host: '[fd00::7]', port: 80, record: 'stream' },
+        ],
+      },
+    })
+    await page.keyboard.press('Escape')
+  },
+)
+
 test.skipIf(why !== undefined)('a key and a sign-in are taken away at the second press', async () => {
   const { page } = alice
   const now = new Date().toISOString()
@@ -161,6 +216,7 @@ test.skipIf(why !== undefined)(
         endsAt: new Date(Date.now() + 3600_000).toISOString(),
         endedAt,
         endReason: endedAt === null ? null : 'terminated',
+        forward: null,
         credentialSetByOther: true,
       },
     ])

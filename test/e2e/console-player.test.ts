@@ -113,6 +113,7 @@ beforeAll(async () => {
         startedAt,
         endedAt: new Date(Date.now() - 3000_000).toISOString(),
         endReason: 'closed by the user',
+        forward: null,
         state: found?.state ?? 'complete',
         sizeBytes: found?.bytes.length ?? 0,
       }

@@ -103,6 +103,7 @@ describe.skipIf(why !== undefined)(
         user: 'bob',
         target: 'press-3',
         endReason: 'finished',
+        forward: null,
         protocol: 'ssh',
       })
       const [recording] = await vault.ask('recording.list', { limit: 1 })
