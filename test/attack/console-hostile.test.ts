@@ -178,6 +178,7 @@ beforeAll(async () => {
       id: newId('grt'),
       user: user.name,
       account: hostile,
+      forwards: [{ host: hostile, port: 1, record: 'stream', connections: 1, megabytes: null }],
       actions: ['shell'],
       notBefore: now,
       notAfter: now,
