@@ -35,7 +35,7 @@ export async function composeWorker(
     dataDir: config.dataDir,
     identity,
     log,
-    dispatch: workerDispatch({ cut: (...cut) => front?.cut(...cut) ?? false }),
+    dispatch: workerDispatch(() => front),
     onConnected: async (client) => {
       if (front !== undefined) await hello(client, front, [...front.sessions.keys(), ...unheard], node, name)
     },

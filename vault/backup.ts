@@ -36,6 +36,8 @@ export const backupTables = [
   'lease',
   'session',
   'recording',
+  'session_freeze',
+  'hold',
 ] as const satisfies readonly (keyof Database)[]
 
 // One moment for all pages: the tables of a backup fit together, and to their guards.

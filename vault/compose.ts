@@ -71,6 +71,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     backOff: makeBackOff(now),
     workers: makeWorkers(),
     live: new LiveSessions(now),
+    holds: new Map(),
     checkpoints: new Checkpoints(),
     proofs: makeShortLived(now, proofLife),
     tickets: makeShortLived(now, ticketLife),

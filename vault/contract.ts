@@ -260,6 +260,16 @@ export type LeaseView = {
   readonly since: string
   readonly until: string | null
 }
+/** Keeps a user off a target for a while after their session there was terminated. */
+export type HoldView = {
+  readonly id: Id<'hld'>
+  readonly user: string
+  readonly target: string
+  readonly reason: string
+  readonly heldBy: string
+  readonly createdAt: string
+  readonly until: string
+}
 export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
 export type RecordingState = (typeof recordingStates)[number]
 export type SessionView = {
@@ -271,10 +281,19 @@ export type SessionView = {
   readonly protocol: 'ssh'
   readonly grant: Id<'grt'>
   readonly source: string
-  readonly state: 'opening' | 'live' | 'ended'
+  readonly state: 'opening' | 'live' | 'frozen' | 'ended'
   readonly startedAt: string
   readonly endsAt: string
   readonly endedAt: string | null
+  /** When the recording last vouched for something new, to within 5 s; null before that. */
+  readonly lastActivityAt: string | null
+  /** Who holds the user's input, and why. `isHeld`: the recorder has said that nothing reaches the target. */
+  readonly freeze: {
+    readonly by: string
+    readonly reason: string
+    readonly at: string
+    readonly isHeld: boolean
+  } | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
   readonly forward: ForwardView | null
@@ -615,7 +634,21 @@ export const verbs = {
     z.strictObject({ live: z.boolean().optional(), limit: z.int().min(1).max(10_000).optional() }),
   ),
   'session.show': verb(people, z.strictObject({ session: id('ses') })),
-  'session.terminate': verb(people, z.strictObject({ session: id('ses'), reason })),
+  /** With `holdSeconds` the user cannot connect to that target again before the hold ends or is released. */
+  'session.terminate': verb(
+    people,
+    z.strictObject({ session: id('ses'), reason, holdSeconds: seconds.max(7 * 24 * 3600).optional() }),
+  ),
+  /** Holds the user's input: what they send reaches the target no more, what the target prints goes on. */
+  'session.freeze': verb(people, z.strictObject({ session: id('ses'), reason })),
+  'session.unfreeze': verb(people, z.strictObject({ session: id('ses') })),
+  /** Shows a line in the user's terminals. */
+  'session.message': verb(
+    people,
+    z.strictObject({ session: id('ses'), text: z.string().trim().min(1).max(500) }),
+  ),
+  'hold.list': verb(people, nothing),
+  'hold.release': verb(people, z.strictObject({ hold: id('hld') })),
 
   'recording.list': verb(people, z.strictObject({ limit: z.int().min(1).max(10_000).optional() })),
   'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
@@ -889,6 +922,12 @@ export type VerbAnswers = {
   'session.list': readonly SessionView[]
   'session.show': SessionView
   'session.terminate': null
+  'session.freeze': SessionView
+  'session.unfreeze': SessionView
+  /** In how many of the user's terminals the line was shown. */
+  'session.message': { readonly terminals: number }
+  'hold.list': readonly HoldView[]
+  'hold.release': null
   'recording.list': readonly RecordingView[]
   'recording.show': RecordingView
   'recording.readable': RecordingView
@@ -919,7 +958,8 @@ export type VerbAnswers = {
   'session.open': Permit
   'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }
   'session.sign': { readonly signature: string }
-  'session.connected': null
+  /** With a freeze that was ordered before the target let the session in. */
+  'session.connected': { readonly freeze: { readonly by: string; readonly reason: string } | null }
   'session.checkpoint': null
   'session.file': null
   'session.event': null
@@ -938,6 +978,19 @@ export const recorderCalls = {
     session: id('ses'),
     reason: z.enum(endReasons),
     message: z.string().max(500),
+  }),
+  /** Holds the input of a session's user, or lets it go on. Said again, it changes nothing. */
+  'session.freeze': z.strictObject({
+    session: id('ses'),
+    frozen: z.boolean(),
+    by: z.string().max(100),
+    reason: z.string().max(500),
+  }),
+  /** Shows a line in the terminals of a session; answered with how many they are. */
+  'session.message': z.strictObject({
+    session: id('ses'),
+    by: z.string().max(100),
+    text: z.string().max(500),
   }),
   /** Fetches the host keys that a target presents. */
   'host-key.fetch': z.strictObject({ host: z.string().max(255), port: z.int().min(1).max(65535) }),

@@ -34,7 +34,9 @@ import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { safeAdd, safeList, safeMemberSet } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
+import { sessionFreeze, sessionMessage, sessionUnfreeze } from './sessions/freeze.ts'
 import { recorderHello } from './sessions/hello.ts'
+import { holdList, holdRelease } from './sessions/hold.ts'
 import { sessionOpen } from './sessions/open.ts'
 import { sessionConnected, sessionEvent, sessionFile, sessionForwarded } from './sessions/progress.ts'
 import { sessionSign } from './sessions/sign.ts'
@@ -108,6 +110,11 @@ export const handlers: Handlers = {
   'session.list': sessionList,
   'session.show': sessionShow,
   'session.terminate': sessionTerminate,
+  'session.freeze': sessionFreeze,
+  'session.unfreeze': sessionUnfreeze,
+  'session.message': sessionMessage,
+  'hold.list': holdList,
+  'hold.release': holdRelease,
   'recording.list': recordingList,
   'recording.show': recordingShow,
   'recording.readable': recordingReadable,

@@ -8,6 +8,7 @@ const listedBy = {
   grant: 'tagout grant list',
   session: 'tagout session list',
   recording: 'tagout recording list',
+  hold: 'tagout hold list',
 } as const
 
 /**

@@ -172,5 +172,17 @@ export const relations: Relations = {
   'ticket.issue': (call, input) => ofAccount(call, input.account),
   'session.show': (call, input) => ofSession(call, 'id', input.session),
   'session.terminate': (call, input) => ofSession(call, 'id', input.session),
+  'session.freeze': (call, input) => ofSession(call, 'id', input.session),
+  'session.unfreeze': (call, input) => ofSession(call, 'id', input.session),
+  'session.message': (call, input) => ofSession(call, 'id', input.session),
+  'hold.release': async (call, { hold }) => {
+    const { database, guard } = call.world.vault
+    const row = checkedOne(
+      guard,
+      'hold',
+      await database.selectFrom('hold').selectAll().where('id', '=', hold).executeTakeFirst(),
+    )
+    return row === undefined ? noRelation : ofSafe(call, row.safe_id, row.user_id === userOf(call).id)
+  },
   'recording.show': (call, input) => ofSession(call, 'recording_id', input.recording),
 }

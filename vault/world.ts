@@ -16,6 +16,7 @@ import type { Prepared } from './custody/ceremony.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
+import type { Holds } from './sessions/hold.ts'
 import type { LiveSessions } from './sessions/live.ts'
 import type { Workers } from './sessions/workers.ts'
 
@@ -34,6 +35,7 @@ export type World = {
   readonly backOff: BackOff
   readonly workers: Workers
   readonly live: LiveSessions
+  readonly holds: Holds
   readonly checkpoints: Checkpoints
   readonly proofs: ShortLived<Proof>
   readonly tickets: ShortLived<Ticket>

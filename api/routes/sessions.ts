@@ -11,6 +11,11 @@ export const sessions: readonly Route[] = [
   },
   { method: 'GET', path: '/api/sessions/:session', verb: 'session.show', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/terminate', verb: 'session.terminate', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/freeze', verb: 'session.freeze', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/unfreeze', verb: 'session.unfreeze', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/message', verb: 'session.message', access: 'user' },
+  { method: 'GET', path: '/api/holds', verb: 'hold.list', access: 'user' },
+  { method: 'DELETE', path: '/api/holds/:hold', verb: 'hold.release', access: 'user' },
   {
     method: 'GET',
     path: '/api/recordings',

@@ -17,6 +17,7 @@ import { addLoginCommands } from './login.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
+import { addHoldCommands } from './session-control.ts'
 import { addSessionCommands } from './session.ts'
 import { addSshConfigCommand } from './ssh-config.ts'
 import { addTargetCommands } from './target.ts'
@@ -62,6 +63,7 @@ export function buildProgram(io: Io): Command {
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)
   addSessionCommands(root, tools)
+  addHoldCommands(root, tools)
   addRecordingCommands(root, tools)
   addAuditorCommands(root, tools)
   addAuditCommands(root, tools)

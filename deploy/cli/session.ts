@@ -3,6 +3,7 @@ import type { SessionView } from '../../vault/contract.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
+import { addControlCommands, stateOf } from './session-control.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout session`: who is connected, and who was. */
@@ -42,7 +43,8 @@ export function addSessionCommands(root: Command, tools: Tools): void {
           ['FROM', (row) => row.source],
           ['STARTED', (row) => when(row.startedAt)],
           ['ENDED', (row) => when(row.endedAt)],
-          ['STATE', (row) => row.endReason ?? row.state],
+          ['STATE', (row) => row.endReason ?? stateOf(row)],
+          ['ACTIVE', (row) => when(row.lastActivityAt)],
           ['SIZE', (row) => size(row.sizeBytes)],
         ],
         options.live === true ? 'nobody is connected' : 'there are no sessions',
@@ -60,21 +62,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
       tools.show(found, () => describe(found))
     })
 
-  session
-    .command('terminate <session>')
-    .description('cut a live session; its user is told')
-    .option('--reason <text>', 'why, for its user and the audit log')
-    .addHelpText('after', examples('tagout session terminate ses_… --reason "line 3 stops"'))
-    .action(async (text: string, options: { reason?: string }) => {
-      const id = parseGivenId('ses', text, 'tagout session list')
-      await tools.withVault((vault) =>
-        vault.ask('session.terminate', {
-          session: id,
-          ...(options.reason === undefined ? {} : { reason: options.reason }),
-        }),
-      )
-      tools.show({ terminated: id }, () => `terminated ${id}`)
-    })
+  addControlCommands(session, tools)
 }
 
 function describe(session: SessionView): string {
@@ -89,7 +77,8 @@ function describe(session: SessionView): string {
     ['recording', session.recording],
     ['started', when(session.startedAt)],
     ['ends at the latest', when(session.endsAt)],
-    ['state', session.state],
+    ['state', stateOf(session)],
+    ['last activity', when(session.lastActivityAt)],
     ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
     ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
   ])

@@ -28,7 +28,9 @@ export type Mark =
       readonly up?: number
       readonly down?: number
     }
-  | { readonly kind: 'freeze'; readonly by: string; readonly frozen: boolean }
+  | { readonly kind: 'freeze'; readonly by: string; readonly frozen: boolean; readonly reason?: string }
+  /** A line that somebody had shown in the session's terminals. */
+  | { readonly kind: 'message'; readonly by: string; readonly text: string }
   | { readonly kind: 'watch'; readonly by: string; readonly watching: boolean }
   | { readonly kind: 'policy'; readonly event: string; readonly detail: string }
   | { readonly kind: 'warning'; readonly text: string }

@@ -72,7 +72,9 @@ function describeMark(mark: Mark): string {
         ? `closed, exit code ${mark.exitCode ?? 'unknown'}`
         : `closed by ${mark.signal}`
     case 'freeze':
-      return `${mark.frozen ? 'frozen' : 'released'} by ${mark.by}`
+      return `${mark.frozen ? 'frozen' : 'unfrozen'} by ${mark.by}${mark.reason === undefined ? '' : `: ${mark.reason}`}`
+    case 'message':
+      return `message from ${mark.by}: ${mark.text}`
     case 'watch':
       return `${mark.by} ${mark.watching ? 'watches' : 'stopped watching'}`
     case 'policy':

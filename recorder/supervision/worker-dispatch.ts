@@ -5,19 +5,45 @@ import { done, refuse } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
 import { fetchHostKeys } from '../broker/ssh/fetch-host-key.ts'
 
-/** Answers what the vault asks of a worker: cut a session, fetch a target's host keys. */
-export function workerDispatch(front: {
+/** What a worker does with its sessions on the vault's word. Undefined and false: it does not carry that one. */
+export type Carried = {
   readonly cut: (session: SessionId, reason: EndReason, message: string) => boolean
-}): Dispatch {
+  readonly freeze: (
+    session: SessionId,
+    frozen: boolean,
+    order: { readonly by: string; readonly reason: string },
+  ) => boolean
+  readonly message: (session: SessionId, by: string, text: string) => number | undefined
+}
+
+/**
+ * Answers what the vault asks of a worker: cut or freeze a session, write to its user, fetch a target's host keys. The
+ * SSH server may not be there yet.
+ */
+export function workerDispatch(carried: () => Carried | undefined): Dispatch {
+  const notCarried = refuse('not_found', 'this worker does not carry that session')
   return (method) => {
     if (method === 'session.cut')
       return async (params) => {
         const call = recorderCalls['session.cut'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a session.cut')
         const { session, reason, message } = call.data
-        return front.cut(session, reason, message)
-          ? done(null)
-          : refuse('not_found', 'this worker does not carry that session')
+        return carried()?.cut(session, reason, message) === true ? done(null) : notCarried
+      }
+    if (method === 'session.freeze')
+      return async (params) => {
+        const call = recorderCalls['session.freeze'].safeParse(unwrap(params))
+        if (!call.success) return refuse('invalid', 'not a session.freeze')
+        const { session, frozen, by, reason } = call.data
+        return carried()?.freeze(session, frozen, { by, reason }) === true ? done(null) : notCarried
+      }
+    if (method === 'session.message')
+      return async (params) => {
+        const call = recorderCalls['session.message'].safeParse(unwrap(params))
+        if (!call.success) return refuse('invalid', 'not a session.message')
+        const { session, by, text } = call.data
+        const terminals = carried()?.message(session, by, text)
+        return terminals === undefined ? notCarried : done({ terminals })
       }
     if (method === 'host-key.fetch')
       return async (params) => {

@@ -126,7 +126,17 @@ beforeAll(async () => {
   edge.answers.set('recording.list', () => [view])
   for (const verb of ['recording.show', 'recording.readable'] as const)
     edge.answers.set(verb, ({ recording: id }: { readonly recording: string }) => ({ ...view, id }))
-  edge.answers.set('session.list', () => [{ ...view, recording, state: 'live', endsAt: now, endedAt: null }])
+  edge.answers.set('session.list', () => [
+    {
+      ...view,
+      recording,
+      state: 'frozen',
+      lastActivityAt: now,
+      freeze: { by: hostile, reason: hostile, at: now, isHeld: true },
+      endsAt: now,
+      endedAt: null,
+    },
+  ])
   edge.answers.set('safe.list', () => [
     {
       id: newId('saf'),

@@ -200,6 +200,7 @@ test.skipIf(why !== undefined)(
     const { page } = alice
     const startedAt = new Date(Date.now() - 60_000).toISOString()
     let endedAt: string | null = null
+    let freeze: object | null = null
     const id = newId('ses')
     edge.answers.set('session.list', () => [
       {
@@ -211,10 +212,12 @@ test.skipIf(why !== undefined)(
         protocol: 'ssh',
         grant: newId('grt'),
         source: '192.0.2.7',
-        state: endedAt === null ? 'live' : 'ended',
+        state: endedAt !== null ? 'ended' : freeze === null ? 'live' : 'frozen',
         startedAt,
         endsAt: new Date(Date.now() + 3600_000).toISOString(),
         endedAt,
+        lastActivityAt: startedAt,
+        freeze,
         endReason: endedAt === null ? null : 'terminated',
         forward: null,
         credentialSetByOther: true,
@@ -224,8 +227,58 @@ test.skipIf(why !== undefined)(
       endedAt = new Date().toISOString()
       return null
     })
+    edge.answers.set('session.freeze', () => {
+      freeze = { by: 'alice', reason: 'wrong valve', at: startedAt, isHeld: true }
+      return null
+    })
+    edge.answers.set('session.unfreeze', () => {
+      freeze = null
+      return null
+    })
+    edge.answers.set('session.message', () => ({ terminals: 0 }))
+    edge.answers.set('hold.list', () => [
+      {
+        id: newId('hld'),
+        user: 'bob',
+        target: 'press-4',
+        reason: '',
+        heldBy: 'sue',
+        createdAt: startedAt,
+        until: new Date(Date.now() + 3600_000).toISOString(),
+      },
+    ])
     await open(page, '/sessions')
     await page.getByText('One session is live.').waitFor()
+
+    // By the keyboard alone: freeze, then let go on.
+    await page.getByRole('button', { name: 'Freeze press-3/engineer by bob' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('nothing that they send reaches the machine').waitFor()
+    await page.keyboard.type('wrong valve')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'freeze')
+    await page.keyboard.press('Enter')
+    await page.getByText('frozen', { exact: true }).waitFor()
+    expect(askedFor('session.freeze')).toMatchObject([{ input: { session: id, reason: 'wrong valve' } }])
+    await page.getByRole('button', { name: 'Unfreeze press-3/engineer by bob' }).click()
+    await page.getByText('Frozen by alice').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Unfreeze' }).click()
+    await page.getByText('live', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Show press-3/engineer by bob' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Message press-3/engineer by bob' }).click()
+    await page.getByLabel('Line').fill('stop at two')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('has no terminal open').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Done' }).click()
+    expect(askedFor('session.message')).toMatchObject([{ input: { session: id, text: 'stop at two' } }])
+    await page.getByRole('button', { name: 'Release bob' }).click()
+    await page.getByRole('button', { name: 'Let them connect' }).click()
+    await page.getByRole('button', { name: 'Release bob' }).waitFor()
+    expect(askedFor('hold.release')).toHaveLength(1)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'sessions-held')
+
     await page.getByText('new credentials').waitFor()
     await page.getByRole('button', { name: 'Show press-3/engineer by bob' }).click()
     const dialog = page.getByRole('dialog')
@@ -237,9 +290,12 @@ test.skipIf(why !== undefined)(
     await page.getByRole('heading', { name: 'Terminate this session?' }).waitFor()
     expect(askedFor('session.terminate')).toEqual([])
     await page.getByLabel('Reason').fill('wrong machine')
+    await page.getByLabel('Afterwards bob').selectOption({ label: 'is held off this target for 15 minutes' })
     await dialog.getByRole('button', { name: 'Terminate' }).click()
     await dialog.getByText('ended', { exact: true }).waitFor()
-    expect(askedFor('session.terminate')).toMatchObject([{ input: { session: id, reason: 'wrong machine' } }])
+    expect(askedFor('session.terminate')).toMatchObject([
+      { input: { session: id, reason: 'wrong machine', holdSeconds: 900 } },
+    ])
     await dialog.getByRole('button', { name: 'Done' }).click()
 
     // Somebody else's doing is seen without asking for it.

@@ -61,6 +61,8 @@ export class ContractVault implements AsyncDisposable {
   readonly calls: { readonly verb: string; readonly input: unknown }[] = []
   readonly callers = new Set<Caller>()
   readonly permits = new Map<string, { readonly permit: Permit; readonly account: FakeAccount }>()
+  /** What the next session is told when its target has let it in. */
+  freeze: { readonly by: string; readonly reason: string } | null = null
   refuseOpen: Outcome<never> | undefined
   /** How the vault stands: what is asked of one that is not open is answered as the real one does. */
   state: 'open' | 'sealed' | 'uninitialised' | 'without its database' = 'open'
@@ -126,6 +128,17 @@ export class ContractVault implements AsyncDisposable {
     for (const { peer } of this.callers) await peer.call('session.cut', { session, reason, message })
   }
 
+  /** Tells every connected worker whether a session's input is held. */
+  async setFrozen(session: string, frozen: boolean, by = 'sue', reason = ''): Promise<void> {
+    for (const { peer } of this.callers) await peer.call('session.freeze', { session, frozen, by, reason })
+  }
+
+  /** Has a line shown in a session's terminals. */
+  async message(session: string, by: string, text: string): Promise<unknown> {
+    const [caller] = this.callers
+    return caller?.peer.call('session.message', { session, by, text })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.goAway()
   }
@@ -161,6 +174,7 @@ export class ContractVault implements AsyncDisposable {
       case 'recording.authorise':
         return this.#authorise(input)
       case 'session.connected':
+        return done({ freeze: this.freeze })
       case 'recorder.space':
       case 'session.checkpoint':
       case 'session.file':

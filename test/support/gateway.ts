@@ -59,7 +59,7 @@ export async function startGateway(
   const link = new VaultLink({
     dataDir: folder,
     identity: vault.recorder,
-    dispatch: workerDispatch({ cut: (...args) => front?.cut(...args) ?? false }),
+    dispatch: workerDispatch(() => front),
     log,
   })
   await link.present()

@@ -161,7 +161,15 @@ function what(entry: Entry): string {
     case 'session.signed':
       return `signed a login (${entry.algorithm}) to ${entry.accountName} for session ${entry.session}`
     case 'session.terminated':
-      return `terminated session ${entry.session}${of(entry)} on ${entry.accountName}${because(entry.reason)}`
+      return `terminated session ${entry.session}${of(entry)} on ${entry.accountName}${entry.holdUntil === undefined ? '' : `, held off until ${entry.holdUntil}`}${because(entry.reason)}`
+    case 'session.frozen':
+      return `froze session ${entry.session}${of(entry)} on ${entry.accountName}${because(entry.reason)}`
+    case 'session.unfrozen':
+      return `unfroze session ${entry.session}${of(entry)} on ${entry.accountName}`
+    case 'session.messaged':
+      return `wrote to session ${entry.session}${of(entry)} on ${entry.accountName}: ${quoted(entry.text)}`
+    case 'hold.released':
+      return `let ${entry.userName} connect to ${entry.targetName} again`
     case 'session.ended':
       return `ended session ${entry.session}${of(entry)} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes`
     case 'session.refused':

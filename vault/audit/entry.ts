@@ -216,7 +216,21 @@ export type Happening =
       readonly bytesDown: number
     } & SessionRef)
   | ({ readonly kind: 'session.signed'; readonly algorithm: string } & SessionRef)
-  | ({ readonly kind: 'session.terminated'; readonly reason: string } & SessionRef)
+  | ({
+      readonly kind: 'session.terminated'
+      readonly reason: string
+      /** Until when the user is held off the target. */
+      readonly holdUntil?: string
+    } & SessionRef)
+  | ({ readonly kind: 'session.frozen'; readonly reason: string } & SessionRef)
+  | ({ readonly kind: 'session.unfrozen' } & SessionRef)
+  | ({ readonly kind: 'session.messaged'; readonly text: string } & SessionRef)
+  | {
+      readonly kind: 'hold.released'
+      readonly hold: Id<'hld'>
+      readonly userName: string
+      readonly targetName: string
+    }
   | ({
       readonly kind: 'session.ended'
       readonly reason: EndReason

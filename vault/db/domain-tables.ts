@@ -72,6 +72,8 @@ export type DomainTables = {
     readonly name: string
     readonly input_policy: InputPolicy
     readonly created_at: Date
+    /** Is a user told who watches? Null, as it is until somebody sets it, means yes. */
+    readonly watch_notice: boolean | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -198,6 +200,27 @@ export type DomainTables = {
     readonly forward_connections: number | null
     readonly forward_bytes_up: number | null
     readonly forward_bytes_down: number | null
+  }
+  /** Whether somebody holds the input of a session's user: the latest word. No row: nobody ever did. */
+  session_freeze: Guarded & {
+    readonly session_id: Id<'ses'>
+    readonly frozen: boolean
+    readonly by_name: string
+    readonly reason: string
+    readonly at: Date
+  }
+  /** Keeps a user off a target after a terminate. */
+  hold: Guarded & {
+    readonly id: Id<'hld'>
+    readonly user_id: Id<'usr'>
+    readonly target_id: Id<'tgt'>
+    readonly safe_id: Id<'saf'>
+    readonly session_id: Id<'ses'>
+    readonly reason: string
+    readonly held_by: string
+    readonly created_at: Date
+    readonly until: Date
+    readonly released_at: Date | null
   }
   recording: {
     readonly id: Id<'rec'>

@@ -15,6 +15,7 @@ export type GrantId = Id<'grt'>
 export type LeaseId = Id<'lse'>
 export type SessionId = Id<'ses'>
 export type RecordingId = Id<'rec'>
+export type HoldId = Id<'hld'>
 export type LoginId = Id<'lgn'>
 export type KeyId = Id<'key'>
 export type AuditorId = Id<'aud'>

@@ -115,6 +115,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.list': { local: true, user: ['filtered'] },
   'session.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
   'session.terminate': { local: true, user: [admin, approve, 'own'] },
+  // SECURITY: nobody lets their own input go on, nor writes to themselves as if somebody watched over them.
+  'session.freeze': { local: true, user: [admin, approve], notOwn: true },
+  'session.unfreeze': { local: true, user: [admin, approve], notOwn: true },
+  'session.message': { local: true, user: [admin, approve], notOwn: true },
+  'hold.list': { local: true, user: ['filtered'] },
+  'hold.release': { local: true, user: [admin, approve], notOwn: true },
 
   'recording.list': { local: true, user: ['filtered'], replay: true },
   'recording.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },

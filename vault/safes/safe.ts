@@ -91,6 +91,7 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       name,
       input_policy: inputPolicy ?? 'echoed',
       created_at: tx.now,
+      watch_notice: null,
     })
     await call.world.vault.secrets.addSafe(tx, row.id)
     await tx.audit({

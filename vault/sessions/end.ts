@@ -5,8 +5,10 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { notFound } from '../not-found.ts'
 import { by, type Handler, type World } from '../world.ts'
+import { findLive } from './freeze.ts'
+import { holdOff } from './hold.ts'
+import { refOf } from './start.ts'
 
 type Ending = {
   readonly reason: EndReason
@@ -117,32 +119,30 @@ export async function endLost(world: World, ids: readonly SessionId[]): Promise<
   }
 }
 
-/** Ends a live session on somebody's word. */
+/** Ends a live session on somebody's word, and keeps its user off the target where that is asked. */
 export const sessionTerminate: Handler<'session.terminate'> = async (call, input) => {
   const { world } = call
-  const session = world.live.get(input.session)
-  if (session === undefined) {
-    const row = await world.vault.database
-      .selectFrom('session')
-      .select('state')
-      .where('id', '=', input.session)
-      .executeTakeFirst()
-    return row === undefined
-      ? notFound('session', input.session)
-      : refuse('conflict', 'this session has ended')
-  }
+  const found = await findLive(call, input.session)
+  if (!found.ok) return found
+  const session = found.value
   const reason = input.reason ?? ''
-  await world.vault.inTransaction((tx) =>
-    tx.audit({
+  const { holdSeconds } = input
+  const isOwn = call.principal.kind === 'user' && call.principal.id === session.user
+  if (isOwn && holdSeconds !== undefined)
+    return refuse('invalid', 'holdSeconds: this is your own session', 'terminate it without a hold')
+  await world.vault.inTransaction(async (tx) => {
+    const hold =
+      holdSeconds === undefined
+        ? undefined
+        : await holdOff(tx, call, session, { seconds: holdSeconds, reason })
+    await tx.audit({
       kind: 'session.terminated',
       reason,
-      session: session.id,
-      recording: session.recording,
-      userName: session.userName,
-      accountName: session.accountName,
+      ...(hold === undefined ? {} : { holdUntil: hold.until.toISOString() }),
+      ...refOf(session),
       ...by(call),
-    }),
-  )
+    })
+  })
   const message = reason === '' ? 'your session was terminated' : `your session was terminated: ${reason}`
   world.live.cut(session, { reason: 'terminated', message })
   return done(null)

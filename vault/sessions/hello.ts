@@ -45,6 +45,8 @@ function claim(world: World, row: Row<'session'>, peer: LiveSession['peer']): Li
   const live = world.live.get(row.id) ?? liveOf(row)
   live.peer = peer
   live.lostSince = null
+  // An order that its worker did not take is given again; once its row is checked, where it was found in the table.
+  live.freezeTold = false
   world.live.add(live)
   return live
 }
@@ -78,6 +80,9 @@ function liveOf(row: Row<'session'>): LiveSession {
     signatures: Number.MAX_SAFE_INTEGER,
     cut: null,
     cutOrderedAt: 0,
+    freeze: null,
+    freezeBy: '',
+    freezeTold: false,
   }
 }
 

@@ -1,9 +1,12 @@
 import type { EndReason } from '../contract.ts'
 import type { AccountId, GrantId, KeyId, LeaseId, RecordingId, SessionId, UserId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
-import { orderCut } from './workers.ts'
+import { orderCut, orderFreeze } from './workers.ts'
 
 export type Cut = { readonly reason: EndReason; readonly message: string }
+
+/** Somebody holds the input of a session's user. */
+export type Freeze = { readonly by: string; readonly reason: string; readonly at: string }
 
 /** A session that has not ended, as the vault's memory has it. */
 export type LiveSession = {
@@ -36,6 +39,11 @@ export type LiveSession = {
   signatures: number
   cut: Cut | null
   cutOrderedAt: number
+  freeze: Freeze | null
+  /** Who spoke last: an unfreeze has somebody's name too. */
+  freezeBy: string
+  /** Has its worker said that it does what `freeze` says? */
+  freezeTold: boolean
 }
 
 /** Milliseconds between orders to a worker that has not ended a session it was told to cut. */
@@ -87,10 +95,32 @@ export class LiveSessions {
       void orderCut(session.peer, session.id, session.cut.reason, session.cut.message)
   }
 
+  /** Holds a session's input, or lets it go on, and has its worker told; again at each tick until it has answered. */
+  freeze(session: LiveSession, freeze: Freeze | null, by: string): Promise<void> {
+    session.freeze = freeze
+    session.freezeBy = by
+    session.freezeTold = false
+    return this.tell(session)
+  }
+
+  /** Tells a worker how the freeze of a session stands. What rows say is told only after they were checked. */
+  async tell(session: LiveSession): Promise<void> {
+    const { peer, freeze, freezeBy } = session
+    if (peer === undefined || !session.connected || !session.isVetted) return
+    const isTold = await orderFreeze(peer, session.id, {
+      frozen: freeze !== null,
+      by: freezeBy,
+      reason: freeze?.reason ?? '',
+    })
+    // It may have been told something else meanwhile, or another worker may carry it now.
+    if (isTold && session.freeze === freeze && session.peer === peer) session.freezeTold = true
+  }
+
   /** Cuts what is due: sessions whose time is up, and again those that were told and go on. */
   tick(): void {
     const now = this.#now()
     for (const session of this.#sessions.values()) {
+      if (!session.freezeTold) void this.tell(session)
       if (session.cut === null) {
         if (session.endsAt <= now)
           this.cut(session, { reason: 'time is up', message: 'the time of this session is up' })

@@ -16,6 +16,7 @@ import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
+import { heldOff } from './hold.ts'
 import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
 
@@ -101,6 +102,18 @@ async function open(
   const grant = decision.kind === 'allow' ? grants[decision.grant] : undefined
   if (decision.kind === 'deny' || grant === undefined || credential === undefined || safe === undefined)
     return decision.kind === 'deny' ? refuseDecision(decision) : unknownTarget
+
+  const free = await heldOff(tx, call.world, user, target)
+  if (!free.ok) return free
+  // SECURITY: a second connection is no way around the freeze of the first.
+  const frozen = call.world.live.where((one) => one.user === user.id && one.account === account.id)
+  const freeze = frozen.find((one) => one.freeze !== null)?.freeze
+  if (freeze !== undefined && freeze !== null)
+    return refuse(
+      'held',
+      `your session on ${account.name} is frozen by ${freeze.by}`,
+      'wait until it goes on, or ask them',
+    )
 
   const lease = await takeLease(
     tx,
@@ -303,6 +316,9 @@ async function keepSession(
       signatures: 0,
       cut: null,
       cutOrderedAt: 0,
+      freeze: null,
+      freezeBy: '',
+      freezeTold: true,
     }
     world.live.add(live)
     // SECURITY: what took the proof back meanwhile did not find this session: it was not there yet.

@@ -29,8 +29,11 @@ export const sessionConnected: Handler<'session.connected'> = async ({ world, pe
     await tx.audit({ kind: 'session.connected', ...refOf(session), actor: recorder })
     return done(null)
   })
-  if (outcome.ok) session.connected = true
-  return outcome
+  if (!outcome.ok) return outcome
+  session.connected = true
+  // What was ordered until now goes with the answer; what comes later finds a worker that knows the session.
+  session.freezeTold = true
+  return done({ freeze: session.freeze })
 }
 
 export const sessionFile: Handler<'session.file'> = async ({ world, peer }, input) => {

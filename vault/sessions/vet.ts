@@ -4,7 +4,8 @@ import { Fault } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
 import { checkedOne } from '../rows.ts'
 import type { World } from '../world.ts'
-import type { LiveSession } from './live.ts'
+import { readFreezeRow } from './freeze.ts'
+import type { Freeze, LiveSession } from './live.ts'
 
 const messages = {
   'grant revoked': 'your grant was revoked',
@@ -15,6 +16,35 @@ const messages = {
 type Finding = { readonly reason: keyof typeof messages } | { readonly endsAt: number }
 
 /**
+ * The freeze that a session's row says.
+ *
+ * SECURITY: freeze before kill. Where the row is not what the vault wrote, the input is held until somebody looks.
+ */
+async function readFreeze(world: World, session: LiveSession): Promise<Freeze | null> {
+  try {
+    // In a transaction, whose beginning says until when the row may have been as it was before.
+    const row = await world.vault.inTransaction((tx) => readFreezeRow(tx, session.id))
+    session.freezeBy = row?.by_name ?? ''
+    return row?.frozen === true ? { by: row.by_name, reason: row.reason, at: row.at.toISOString() } : null
+  } catch (error) {
+    await noteForgery(world, error)
+    session.freezeBy = 'vault'
+    const reason = 'what the database says about a freeze was not written by the vault'
+    return { by: 'vault', reason, at: world.vault.clock().toISOString() }
+  }
+}
+
+/** Writes down that a row was forged or put back; any other fault is thrown on. */
+async function noteForgery(world: World, error: unknown): Promise<void> {
+  if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
+  world.onFault('session', error)
+  const { code, message: finding } = error
+  await world.vault.inTransaction((tx) =>
+    tx.audit({ kind: 'vault.fault', code, finding, actor: { kind: 'vault' } }),
+  )
+}
+
+/**
  * Holds a session that was found in the table against the grant and the user that it names, and cuts it where they
  * are no more. Its row has no MAC: how long it lasts follows from the grant, and from the moment that its id says.
  *
@@ -23,6 +53,7 @@ type Finding = { readonly reason: keyof typeof messages } | { readonly endsAt: n
 export async function vet(world: World, session: LiveSession): Promise<void> {
   if (session.isVetted || world.vault.isSealed) return
   const finding = await look(world, session)
+  session.freeze ??= await readFreeze(world, session)
   session.isVetted = true
   if ('endsAt' in finding) {
     session.endsAt = Math.min(session.endsAt, finding.endsAt)
@@ -50,13 +81,8 @@ async function look(world: World, session: LiveSession): Promise<Finding> {
     const longest = idTime(session.id) + grant.max_session_seconds * 1000
     return { endsAt: Math.min(grant.not_after.getTime(), longest) }
   } catch (error) {
-    if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
     // SECURITY: a session that rests on a forged row ends; the others of its worker go on.
-    world.onFault('session', error)
-    const { code, message: finding } = error
-    await world.vault.inTransaction((tx) =>
-      tx.audit({ kind: 'vault.fault', code, finding, actor: { kind: 'vault' } }),
-    )
+    await noteForgery(world, error)
     return { reason: 'terminated' }
   }
 }

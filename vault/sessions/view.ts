@@ -1,13 +1,17 @@
 import type { RecordingView, SessionView } from '../contract.ts'
-import { isId, type RecordingId } from '../kernel/id.ts'
-import { done } from '../kernel/outcome.ts'
+import { isId, type RecordingId, type SessionId } from '../kernel/id.ts'
+import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import type { Call, Handler, World } from '../world.ts'
 
+type Listed = Row<'session'> & { readonly checkpoint_at: Date | null }
+
 /** How a session is shown. */
-export function viewSession(row: Row<'session'>): SessionView {
+export function viewSession(world: World, row: Listed): SessionView {
+  const live = row.state === 'ended' ? undefined : world.live.get(row.id)
+  const freeze = live?.freeze ?? null
   return {
     id: row.id,
     recording: row.recording_id,
@@ -17,10 +21,12 @@ export function viewSession(row: Row<'session'>): SessionView {
     protocol: row.protocol,
     grant: row.grant_id,
     source: row.source,
-    state: row.state,
+    state: freeze === null ? row.state : 'frozen',
     startedAt: row.started_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
+    lastActivityAt: row.checkpoint_at?.toISOString() ?? null,
+    freeze: freeze === null ? null : { ...freeze, isHeld: live?.freezeTold === true },
     endReason: row.end_reason,
     forward: viewForward(row),
     credentialSetByOther: row.credential_set_by_other,
@@ -78,30 +84,36 @@ const listedAtOnce = 1_000
 
 export const sessionList: Handler<'session.list'> = async (call, input) => {
   const sight = await sightOf(call)
-  let query = call.world.vault.database
-    .selectFrom('session')
-    .selectAll()
-    .orderBy('started_at', 'desc')
-    .orderBy('id', 'desc')
+  let query = listed(call.world)
+    .orderBy('session.started_at', 'desc')
+    .orderBy('session.id', 'desc')
     .limit(input.limit ?? listedAtOnce)
-  if (input.live === true) query = query.where('state', '<>', 'ended')
+  if (input.live === true) query = query.where('session.state', '<>', 'ended')
   if (!sight.all) {
     const safes = sight.safesWith('approve')
     query = query.where((eb) =>
       eb.or([eb('user_id', '=', sight.user), ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)])]),
     )
   }
-  return done((await query.execute()).map(viewSession))
+  return done((await query.execute()).map((row) => viewSession(call.world, row)))
 }
 
-export const sessionShow: Handler<'session.show'> = async ({ world }, { session }) => {
-  const row = await world.vault.database
+function listed(world: World) {
+  return world.vault.database
     .selectFrom('session')
-    .selectAll()
-    .where('id', '=', session)
-    .executeTakeFirst()
-  return row === undefined ? notFound('session', session) : done(viewSession(row))
+    .leftJoin('recording', 'recording.session_id', 'session.id')
+    .selectAll('session')
+    .select('recording.checkpoint_at')
 }
+
+/** A session as it is now. */
+export async function showSession(world: World, session: SessionId): Promise<Outcome<SessionView>> {
+  const row = await listed(world).where('session.id', '=', session).executeTakeFirst()
+  return row === undefined ? notFound('session', session) : done(viewSession(world, row))
+}
+
+export const sessionShow: Handler<'session.show'> = async ({ world }, { session }) =>
+  showSession(world, session)
 
 export const recordingList: Handler<'recording.list'> = async (call: Call, input) => {
   const sight = await sightOf(call)

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { EndReason } from '../contract.ts'
 import type { SessionId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
@@ -31,6 +32,38 @@ export function makeWorkers(): Workers {
 
 /** Milliseconds that a worker has to take an order to cut. */
 const cutTimeout = 3_000
+
+/** Milliseconds that a worker has to hold a session's input, or let it go on. */
+const freezeTimeout = 2_000
+
+/** Tells a worker whether the input of a session is held. True once the worker does so. */
+export async function orderFreeze(
+  peer: Peer,
+  session: SessionId,
+  order: { readonly frozen: boolean; readonly by: string; readonly reason: string },
+): Promise<boolean> {
+  try {
+    return (await peer.call('session.freeze', { session, ...order }, undefined, freezeTimeout)).ok
+  } catch {
+    // As with a cut: the next tick asks again.
+    return false
+  }
+}
+
+/** Has a line shown in a session's terminals. Answers in how many; none where the worker does not answer. */
+export async function orderMessage(
+  peer: Peer,
+  session: SessionId,
+  message: { readonly by: string; readonly text: string },
+): Promise<number> {
+  try {
+    const answer = await peer.call('session.message', { session, ...message }, undefined, freezeTimeout)
+    const said = answer.ok ? z.strictObject({ terminals: z.int().min(0) }).safeParse(answer.value) : undefined
+    return said?.success === true ? said.data.terminals : 0
+  } catch {
+    return 0
+  }
+}
 
 /** Orders a worker to end a session. True once the worker has taken the order. */
 export async function orderCut(

@@ -18,6 +18,7 @@ function useList<Name extends VerbName>(
 
 export const useSessions = (when = true) =>
   useList<'session.list'>('sessions', '/api/sessions?limit=1000', { every: 3_000, when })
+export const useHolds = () => useList<'hold.list'>('holds', '/api/holds', { every: 5_000 })
 export const useRecordings = (when = true) =>
   useList<'recording.list'>('recordings', '/api/recordings?limit=10000', { every: 5_000, when })
 export const useSafes = (when = true) => useList<'safe.list'>('safes', '/api/safes', { when })

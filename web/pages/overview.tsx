@@ -57,7 +57,7 @@ export function Overview() {
                 <List isPlain isBordered>
                   {live.slice(0, 8).map((session) => (
                     <ListItem key={session.id}>
-                      <SessionBadge state={session.state} /> <strong>{session.user}</strong> on{' '}
+                      <SessionBadge session={session} /> <strong>{session.user}</strong> on{' '}
                       <span className="mono">{session.account}</span>, started <When at={session.startedAt} />
                     </ListItem>
                   ))}

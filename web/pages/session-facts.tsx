@@ -5,13 +5,15 @@ import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
 import { between, bytes, visible } from '../parts/wording.ts'
+import { type Control, ControlButtons } from './session-control.tsx'
 
 /** Everything that is known of a session. */
 export function SessionFacts(props: {
   readonly session: SessionView
   /** Whether who looks may see recordings. */
   readonly recordings: boolean
-  readonly onTerminate: () => void
+  readonly own: boolean
+  readonly onChoose: (control: Control) => void
   readonly onClose: () => void
 }) {
   const { session, onClose } = props
@@ -34,7 +36,14 @@ export function SessionFacts(props: {
         <dl className="facts">
           <dt>State</dt>
           <dd>
-            <SessionBadge state={session.state} />
+            <SessionBadge session={session} />
+            {session.freeze === null ? null : (
+              <>
+                {' '}
+                by {visible(session.freeze.by)}, <Moment at={session.freeze.at} />
+                {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}
+              </>
+            )}
           </dd>
           <dt>Target</dt>
           <dd>{session.target}</dd>
@@ -46,6 +55,8 @@ export function SessionFacts(props: {
           </dd>
           <dt>Lasted</dt>
           <dd>{between(session.startedAt, session.endedAt)}</dd>
+          <dt>Last activity</dt>
+          <dd>{session.lastActivityAt === null ? 'none yet' : <Moment at={session.lastActivityAt} />}</dd>
           <dt>{session.endedAt === null ? 'Time is up' : 'Ended'}</dt>
           <dd>
             <Moment at={session.endedAt ?? session.endsAt} />
@@ -77,11 +88,7 @@ export function SessionFacts(props: {
         </dl>
       </ModalBody>
       <ModalFooter>
-        {session.state === 'ended' ? null : (
-          <Button variant="danger" onClick={props.onTerminate}>
-            Terminate
-          </Button>
-        )}
+        <ControlButtons session={session} own={props.own} onChoose={props.onChoose} />
         <Button variant={session.state === 'ended' ? 'primary' : 'secondary'} onClick={onClose}>
           Done
         </Button>

@@ -1,17 +1,15 @@
-import { Button, Content, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core'
+import { Button, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
-import { ask, at } from '../api.ts'
-import { Dialog } from '../parts/dialog.tsx'
-import { Field } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { between, visible } from '../parts/wording.ts'
-import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { hasRole, useUser } from '../shell/me.ts'
 import { useSessions } from './lists.ts'
+import { type Control, ControlButtons, ControlDialog, Holds } from './session-control.tsx'
 import { SessionFacts } from './session-facts.tsx'
 
 /** Who is connected now, and who was. */
@@ -19,7 +17,7 @@ export function Sessions() {
   const sessions = useSessions()
   const user = useUser()
   const [live, setLive] = useState(false)
-  const [ending, setEnding] = useState<SessionView | null>(null)
+  const [acting, setActing] = useState<{ session: SessionView; control: Control } | null>(null)
   const [shown, setShown] = useState<string | null>(null)
   // By id, so that it shows what becomes of it.
   const showing = sessions.data?.find(({ id }) => id === shown)
@@ -59,7 +57,7 @@ export function Sessions() {
           </ToggleGroup>
         }
         columns={[
-          { title: 'State', fit: 'whole', cell: ({ state }) => <SessionBadge state={state} /> },
+          { title: 'State', fit: 'whole', cell: (row) => <SessionBadge session={row} /> },
           {
             title: 'User',
             cell: (row) => (
@@ -115,16 +113,12 @@ export function Sessions() {
                 >
                   Show
                 </Button>
-                {row.state === 'ended' ? null : (
-                  <Button
-                    variant="danger"
-                    size="sm"
-                    onClick={() => setEnding(row)}
-                    aria-label={`Terminate ${row.account} by ${row.user}`}
-                  >
-                    Terminate
-                  </Button>
-                )}
+                <ControlButtons
+                  session={row}
+                  short
+                  own={row.user === user.name}
+                  onChoose={(control) => setActing({ session: row, control })}
+                />
                 {seesRecordings && row.state === 'ended' ? (
                   <Link href={`/recordings/${row.recording}`}>Recording</Link>
                 ) : null}
@@ -137,54 +131,17 @@ export function Sessions() {
           body: 'A session appears here the moment somebody with a grant connects: ssh -p 2222 user@account@target@gateway.',
         }}
       />
-      {showing === undefined || ending !== null ? null : (
+      {showing === undefined || acting !== null ? null : (
         <SessionFacts
           session={showing}
           recordings={seesRecordings}
-          onTerminate={() => setEnding(showing)}
+          own={showing.user === user.name}
+          onChoose={(control) => setActing({ session: showing, control })}
           onClose={() => setShown(null)}
         />
       )}
-      {ending === null ? null : <Terminate session={ending} onClose={() => setEnding(null)} />}
+      {acting === null ? null : <ControlDialog {...acting} onClose={() => setActing(null)} />}
+      <Holds own={user.name} />
     </Page>
-  )
-}
-
-/** Ends a session now, saying why. */
-function Terminate({ session, onClose }: { readonly session: SessionView; readonly onClose: () => void }) {
-  const change = useChange()
-  const [reason, setReason] = useState('')
-  return (
-    <Dialog
-      title="Terminate this session?"
-      action="Terminate"
-      danger
-      onClose={onClose}
-      act={async () => {
-        await change(() =>
-          ask(
-            'POST',
-            at`/api/sessions/${session.id}/terminate`,
-            reason.trim() === '' ? {} : { reason: reason.trim() },
-          ),
-        )
-        onClose()
-      }}
-    >
-      <Content component="p">
-        {session.user} is working on <span className="mono">{session.account}</span> from {session.source}.
-        The connection is cut within three seconds; what runs on the machine may stop half way. The recording
-        is kept.
-      </Content>
-      <Field
-        label="Reason"
-        name="reason"
-        required={false}
-        value={reason}
-        onChange={setReason}
-        autoFocus
-        hint="Told to the user, and written in the audit log"
-      />
-    </Dialog>
   )
 }

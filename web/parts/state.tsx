@@ -31,7 +31,17 @@ export function RecordingBadge({ state }: { readonly state: RecordingState }) {
   }
 }
 
-export function SessionBadge({ state }: { readonly state: SessionView['state'] }) {
+export function SessionBadge({
+  session: { state, freeze },
+}: {
+  readonly session: Pick<SessionView, 'state' | 'freeze'>
+}) {
+  if (state === 'frozen')
+    return (
+      <Label status="warning" isCompact>
+        {freeze?.isHeld === true ? 'frozen' : 'freezing'}
+      </Label>
+    )
   const colour = state === 'live' ? 'red' : state === 'opening' ? 'blue' : 'grey'
   return (
     <Label color={colour} isCompact>

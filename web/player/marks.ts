@@ -71,7 +71,12 @@ function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string }
       return { kind: 'channel', text: `closed${how}` }
     }
     case 'freeze':
-      return { kind: 'policy', text: `${mark.frozen ? 'frozen' : 'thawed'} by ${visible(mark.by)}` }
+      return {
+        kind: 'policy',
+        text: `${mark.frozen ? 'frozen' : 'unfrozen'} by ${visible(mark.by)}${mark.reason === undefined ? '' : `: ${visible(mark.reason)}`}`,
+      }
+    case 'message':
+      return { kind: 'policy', text: `message from ${visible(mark.by)}: ${visible(mark.text)}` }
     case 'watch':
       return {
         kind: 'policy',

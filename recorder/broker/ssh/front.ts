@@ -13,7 +13,7 @@ import type { GatewayKeys } from './host-key.ts'
 import { offerNoSha1, onOddChannel, Server, socketOf } from './library.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable } from './sentence.ts'
-import type { BrokeredSession } from './session.ts'
+import type { BrokeredSession, Freeze } from './session.ts'
 import { readTerminalModes } from './terminal-modes.ts'
 
 /** What came in: a TCP connection, or a channel of an authenticated one that asked for a target by name. */
@@ -73,6 +73,18 @@ export class SshFront {
     if (found === undefined) return false
     void found.end(reason, message)
     return true
+  }
+
+  /** Holds a session's input or lets it go on. False when it is not one of this worker's. */
+  freeze(session: SessionId, frozen: boolean, order: Freeze): boolean {
+    const found = this.#sessions.get(session)
+    found?.setFrozen(frozen, order)
+    return found !== undefined
+  }
+
+  /** Shows a line in a session's terminals: in how many. Undefined when it is not one of this worker's. */
+  message(session: SessionId, by: string, text: string): number | undefined {
+    return this.#sessions.get(session)?.message(by, text)
   }
 
   /** Ends all sessions and connections. */

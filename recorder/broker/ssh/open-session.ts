@@ -78,6 +78,8 @@ export async function openSession(
   const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
   attach(session)
   noteOldAlgorithms(session, login.oldAlgorithms)
+  const { freeze } = connected.value
+  if (freeze !== null) session.setFrozen(true, freeze)
   return done(session)
 }
 

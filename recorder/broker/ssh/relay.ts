@@ -40,6 +40,8 @@ export class Pump {
   #isHeld = false
   #isWaiting = false
   #hasEnded = false
+  #isFrozen = false
+  #dropped: ((length: number) => void) | undefined
   #isOver = false
 
   constructor(options: PumpOptions) {
@@ -64,6 +66,29 @@ export class Pump {
     this.#options.from.resume()
   }
 
+  /**
+   * Passes nothing more on until `thaw`, not even the end. What waits in `to` stays there; `from` rests, or, where
+   * `dropped` is given, is read on to nowhere.
+   */
+  freeze(dropped?: (length: number) => void): void {
+    if (this.#isFrozen || this.#isOver) return
+    this.#isFrozen = true
+    this.#dropped = dropped
+    this.#options.to.cork()
+    if (dropped === undefined) this.#options.from.pause()
+    else if (!this.#isAccepting) this.#options.from.resume()
+  }
+
+  /** Goes on where it was frozen. */
+  thaw(): void {
+    if (!this.#isFrozen) return
+    this.#isFrozen = false
+    this.#dropped = undefined
+    this.#options.to.uncork()
+    this.#goOn()
+    this.#settle()
+  }
+
   /** Writes bytes of our own, which are not the peer's, after all that was taken so far. */
   inject(bytes: Uint8Array): void {
     if (this.#isAccepting) this.#injected.push(bytes)
@@ -72,6 +97,7 @@ export class Pump {
 
   #take(piece: Buffer): void {
     if (this.#isOver) return
+    if (this.#dropped !== undefined) return this.#dropped(piece.length)
     let step: Step
     try {
       step = this.#options.step(piece)
@@ -131,7 +157,9 @@ export class Pump {
   }
 
   #goOn(): void {
-    if (this.#isOver || this.#isAccepting || this.#pending > lowWater) return
+    if (this.#isOver || this.#isAccepting) return
+    if (this.#isFrozen) return void (this.#dropped !== undefined && this.#options.from.resume())
+    if (this.#pending > lowWater) return
     const { from, transport } = this.#options
     if (transport.isFull) return this.#waitForRoom()
     this.#isHeld = false
@@ -139,7 +167,7 @@ export class Pump {
   }
 
   #settle(): void {
-    if (!this.#hasEnded || this.#isOver || this.#isAccepting || this.#pending > 0) return
+    if (!this.#hasEnded || this.#isOver || this.#isFrozen || this.#isAccepting || this.#pending > 0) return
     this.#isOver = true
     this.#options.onDone()
   }

@@ -15,6 +15,9 @@ const signals = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|US
 /** How long a channel may take to hand over its last bytes when its session ends. */
 const lastBytesMs = 2_000
 
+/** While frozen, how often typing is answered. */
+const noticeEveryMs = 5_000
+
 /** One channel of a session: the user's end, the target's end, and the recording between them. */
 export class RelayedChannel {
   readonly closed: Promise<void>
@@ -26,6 +29,11 @@ export class RelayedChannel {
   #back: BackChannel | undefined
   #pumps: Pump[] = []
   #output: Pump | undefined
+  #input: Pump | undefined
+  #isFrozen = false
+  #dropped = 0
+  #noticedAt = 0
+  #heldSize: ReturnType<typeof sizeOf> | undefined
   #isOver = false
   #hasFinished = false
   #outputsLeft = 2
@@ -80,16 +88,18 @@ export class RelayedChannel {
     if (this.#isOver) return back.close()
     this.#relay(back)
     if (this.hasTerminal) for (const text of this.#session.takeGreetings()) this.notify(text)
+    // Frozen while the target opened it.
+    if (this.#isFrozen) this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
     requests.on('window-change', (accept, _reject, info) => {
       accept?.()
       if (!this.hasTerminal || this.#isOver) return
       const size = sizeOf(info)
-      this.#append({ kind: 'resize', channel: this.#number, columns: size.cols, rows: size.rows })
-      back.setWindow(size.rows, size.cols, size.height, size.width)
+      if (this.#isFrozen) this.#heldSize = size
+      else this.#resize(size)
     })
     requests.on('signal', (accept, reject, info) => {
       const name = signals.exec(info.name)?.[1]
-      if (name === undefined || this.#isOver) return reject?.()
+      if (name === undefined || this.#isOver || this.#isFrozen) return reject?.()
       accept?.()
       back.signal(name)
     })
@@ -145,6 +155,7 @@ export class RelayedChannel {
       onDone: () => back.end(),
       onFailed,
     })
+    this.#input = input
     taps?.answerUser((bytes) => this.#output?.inject(bytes))
     this.#pumps = [this.#output, errors, input]
     back.on('close', () => {
@@ -157,6 +168,49 @@ export class RelayedChannel {
   }
 
   #onOver: () => void = () => undefined
+
+  /**
+   * Holds what the user sends: keys typed into a terminal are dropped and counted, other input is not read any more.
+   * The output goes on. INVARIANT: until `thaw` nothing of the user's reaches the target, signals and sizes neither.
+   */
+  freeze(): void {
+    if (this.#isOver || this.#isFrozen) return
+    this.#isFrozen = true
+    this.#dropped = 0
+    this.#noticedAt = Number.NEGATIVE_INFINITY
+    this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
+  }
+
+  /** Lets the user's input go on, and gives the target the size that the terminal has come to. */
+  thaw(): void {
+    if (this.#isOver || !this.#isFrozen) return
+    this.#isFrozen = false
+    if (this.#dropped > 0) {
+      const detail = `${this.#dropped} bytes typed while frozen reached nothing`
+      this.#append({
+        kind: 'mark',
+        channel: this.#number,
+        mark: { kind: 'policy', event: 'input dropped', detail },
+      })
+    }
+    const size = this.#heldSize
+    this.#heldSize = undefined
+    if (size !== undefined) this.#resize(size)
+    this.#input?.thaw()
+  }
+
+  #drop(length: number): void {
+    this.#dropped += length
+    const now = performance.now()
+    if (now - this.#noticedAt < noticeEveryMs) return
+    this.#noticedAt = now
+    this.notify('this session is frozen: what you type is dropped')
+  }
+
+  #resize(size: ReturnType<typeof sizeOf>): void {
+    this.#append({ kind: 'resize', channel: this.#number, columns: size.cols, rows: size.rows })
+    this.#back?.channel.setWindow(size.rows, size.cols, size.height, size.width)
+  }
 
   /** The target's end is closed and everything of it delivered. */
   #finish(): void {

@@ -10,8 +10,13 @@ import { makeTap, type Tap } from './file-tap.ts'
 import { type ForwardRequest, ForwardedChannel } from './forwarded-channel.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
+import { printable } from './sentence.ts'
 import { startClock } from './session-clock.ts'
+import { tell } from './tell.ts'
 import { Transport } from './transport.ts'
+
+/** Milliseconds that a refusal has to reach its user. */
+const refusalMs = 10_000
 
 /** What a session's user reads when it ends for a reason that is not the user's own. */
 const endSentences: Partial<Record<EndReason, string>> = {
@@ -28,6 +33,9 @@ const endSentences: Partial<Record<EndReason, string>> = {
   'shut down': 'this session ends because the gateway shuts down: connect again',
   'protocol error': 'this session ends because of a protocol error',
 }
+
+/** Who holds the user's input, and why. */
+export type Freeze = { readonly by: string; readonly reason: string }
 
 /** One authenticated SSH connection of a user to one target: the unit that is granted, recorded and ended. */
 export class BrokeredSession {
@@ -48,6 +56,7 @@ export class BrokeredSession {
   /** Did what ran in the channel that closed last end by itself? */
   #hasFinished = false
   #isEnding = false
+  #freeze: Freeze | null = null
   #resolveEnded: () => void = () => undefined
 
   constructor(
@@ -95,6 +104,11 @@ export class BrokeredSession {
     frontTransport: Transport,
     requests: Session,
   ): Promise<void> {
+    if (this.#freeze !== null) {
+      // SECURITY: a channel is input too: the command of an exec, the shell's start-up.
+      const refused = `this session is frozen by ${printable(this.#freeze.by)}: wait until it goes on`
+      return tell(front, request.terminal !== undefined, refused, refusalMs)
+    }
     const channel = new RelayedChannel(this, this.#nextChannel, front, frontTransport, request)
     this.#nextChannel += 1
     this.#channels.add(channel)
@@ -175,6 +189,38 @@ export class BrokeredSession {
     this.#mark({ kind: 'warning', text })
   }
 
+  /**
+   * Holds all that the user sends, or lets it go on. Said twice, it is done once. Whatever becomes of the vault, what is
+   * held stays held until it is said otherwise or the session ends.
+   */
+  setFrozen(frozen: boolean, order: Freeze): void {
+    if (this.#isEnding || frozen === (this.#freeze !== null)) return
+    const by = printable(order.by)
+    const reason = printable(order.reason)
+    if (frozen) {
+      this.#freeze = order
+      for (const channel of this.#channels) channel.freeze()
+    }
+    this.#mark({ kind: 'freeze', by, frozen, ...(frozen && reason !== '' ? { reason } : {}) })
+    const sentence = frozen
+      ? `frozen by ${by}${reason === '' ? '' : `: ${reason}`}. What you type is dropped until it goes on`
+      : `${by} lets this session go on: look at the screen before you type`
+    for (const channel of this.#channels) channel.notify(sentence)
+    if (!frozen) {
+      this.#freeze = null
+      for (const channel of this.#channels) channel.thaw()
+    }
+  }
+
+  /** Shows a line of somebody's in the session's terminals, and marks it. Answers in how many. */
+  message(by: string, text: string): number {
+    if (this.#isEnding) return 0
+    this.#mark({ kind: 'message', by: printable(by), text: printable(text) })
+    const shown = [...this.#channels].filter((channel) => channel.hasTerminal)
+    for (const channel of shown) channel.notify(`message from ${printable(by)}: ${printable(text)}`)
+    return shown.length
+  }
+
   /** A file request that was refused, or a channel that was ended for one; a flood of them is counted. */
   denied(detail: string): void {
     this.#denials.add(detail)
@@ -209,7 +255,8 @@ export class BrokeredSession {
     if (this.#isEnding) return this.ended
     this.#isEnding = true
     this.#clock[Symbol.dispose]()
-    const sentence = message ?? endSentences[reason]
+    // SECURITY: the reason is a person's words, and goes to a terminal.
+    const sentence = message === undefined ? endSentences[reason] : printable(message)
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })
     await Promise.all([...this.#channels].map((channel) => channel.cut(sentence)))
     this.#denials.finish()

@@ -88,6 +88,25 @@ test.each([
     `local:0 terminated session ${session.session} of eve on press-3/engineer`,
   ],
   [
+    {
+      kind: 'session.terminated',
+      ...session,
+      userName: 'eve',
+      reason: 'stop\x1b[2J',
+      holdUntil: at,
+      actor: admin,
+    },
+    `local:0 terminated session ${session.session} of eve on press-3/engineer, held off until ${at}: "stop\\u001b[2J"`,
+  ],
+  [
+    { kind: 'session.frozen', ...session, userName: 'eve', reason: 'wrong valve', actor: admin },
+    `local:0 froze session ${session.session} of eve on press-3/engineer: "wrong valve"`,
+  ],
+  [
+    { kind: 'session.messaged', ...session, userName: 'eve', text: 'hi', actor: admin },
+    `local:0 wrote to session ${session.session} of eve on press-3/engineer: "hi"`,
+  ],
+  [
     { ...grant, ...account, userName: 'eve', actor: admin },
     `local:0 granted eve shell on press-3/engineer from ${at} to ${at} (shared)`,
   ],

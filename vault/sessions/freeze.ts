@@ -1,0 +1,113 @@
+import type { SessionId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
+import { checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, nameOf } from '../world.ts'
+import type { LiveSession } from './live.ts'
+import { refOf } from './start.ts'
+import { showSession } from './view.ts'
+import { orderMessage } from './workers.ts'
+
+const ending = refuse('conflict', 'this session is ending', 'wait until it has ended')
+
+/**
+ * Holds the input of a session's user. The row commits before the worker is told, so that a vault that starts again
+ * holds it too; the worker goes on holding whatever becomes of the vault.
+ */
+export const sessionFreeze: Handler<'session.freeze'> = async (call, input) => {
+  const found = await findLive(call, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  if (session.cut !== null) return ending
+  const reason = input.reason ?? ''
+  const { freeze } = session
+  if (freeze !== null)
+    return refuse('conflict', `this session is frozen already, by ${freeze.by}`, 'unfreeze it first')
+  return set(call, session, reason, true)
+}
+
+/** Lets the input of a session's user go on. */
+export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) => {
+  const found = await findLive(call, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  if (session.cut !== null) return ending
+  if (session.freeze === null) return refuse('conflict', 'this session is not frozen')
+  return set(call, session, '', false)
+}
+
+async function set(call: Call, session: LiveSession, reason: string, frozen: boolean) {
+  const { world } = call
+  const name = nameOf(call)
+  let told: Promise<void> | undefined
+  const outcome = await transact(world, async (tx) => {
+    const row = await lock(tx, session.id)
+    // Of two who freeze at once, one does; the row says who was first.
+    if ((row?.frozen ?? false) === frozen && (session.freeze !== null) === frozen)
+      return refuse('conflict', frozen ? 'this session is frozen already' : 'this session is not frozen')
+    const values = { frozen, by_name: name, reason, at: tx.now }
+    if (row === undefined) await insertGuarded(tx, 'session_freeze', { session_id: session.id, ...values })
+    else await updateGuarded(tx, 'session_freeze', row, values)
+    await tx.audit(
+      frozen
+        ? { kind: 'session.frozen', reason, ...refOf(session), ...by(call) }
+        : { kind: 'session.unfrozen', ...refOf(session), ...by(call) },
+    )
+    tx.afterCommit(() => {
+      const freeze = frozen ? { by: name, reason, at: tx.now.toISOString() } : null
+      told = world.live.freeze(session, freeze, name)
+    })
+    return done(null)
+  })
+  if (!outcome.ok) return outcome
+  // Answered when the worker has, so that who froze reads whether it holds.
+  await told
+  return showSession(world, session.id)
+}
+
+/** The row of a session's freeze, held until the end of the transaction: its session is locked first. */
+async function lock(tx: Tx, session: SessionId): Promise<Row<'session_freeze'> | undefined> {
+  await tx.db.selectFrom('session').select('id').where('id', '=', session).forUpdate().executeTakeFirst()
+  return readFreezeRow(tx, session)
+}
+
+/** What was last said of a session's freeze. Throws `Fault` where the row is not what the vault wrote, or is gone. */
+export async function readFreezeRow(tx: Tx, session: SessionId): Promise<Row<'session_freeze'> | undefined> {
+  const row = await tx.db
+    .selectFrom('session_freeze')
+    .selectAll()
+    .where('session_id', '=', session)
+    .executeTakeFirst()
+  if (row === undefined) tx.guard.checkAbsent('session_freeze', { session_id: session })
+  return checkedOne(tx.guard, 'session_freeze', row)
+}
+
+/** Shows a line in the user's terminals. It is written down before it is shown. */
+export const sessionMessage: Handler<'session.message'> = async (call, input) => {
+  const found = await findLive(call, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  if (session.cut !== null) return ending
+  await call.world.vault.inTransaction((tx) =>
+    tx.audit({ kind: 'session.messaged', text: input.text, ...refOf(session), ...by(call) }),
+  )
+  const terminals =
+    session.peer === undefined
+      ? 0
+      : await orderMessage(session.peer, session.id, { by: nameOf(call), text: input.text })
+  return done({ terminals })
+}
+
+/** A session that has not ended; the refusal says whether there ever was one. */
+export async function findLive({ world }: Call, id: SessionId): Promise<Outcome<LiveSession>> {
+  const session = world.live.get(id)
+  if (session !== undefined) return done(session)
+  const row = await world.vault.database
+    .selectFrom('session')
+    .select('state')
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row === undefined ? notFound('session', id) : refuse('conflict', 'this session has ended')
+}
