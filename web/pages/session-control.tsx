@@ -1,4 +1,4 @@
-import { Button, Content } from '@patternfly/react-core'
+import { Button, Content, Title } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { HoldView, SessionView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
@@ -196,8 +196,10 @@ export function Holds({ own }: { readonly own: string }) {
   const change = useChange()
   if (holding.data === undefined || holding.data.length === 0) return null
   return (
-    <section aria-labelledby="holds">
-      <h2 id="holds">Held off</h2>
+    <section aria-labelledby="holds" className="held-off">
+      <Title headingLevel="h2" size="lg" id="holds">
+        Held off
+      </Title>
       <ul className="holds">
         {holding.data.map((hold: HoldView) => (
           <li key={hold.id}>
