@@ -54,7 +54,9 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
   const size = (name: string) => (existsSync(atTarget(name)) ? statSync(atTarget(name)).size : 0)
   test('what is typed while frozen is dropped and said to be; the output goes on, and after it the shell too', async () => {
     const one = await shell()
-    one.child.stdin.write('(sleep 1; echo still-prints) &\n')
+    one.child.stdin.write('echo be""gun; (sleep 1; echo still-prints) &\n')
+    // What has not come to the gateway yet would be dropped.
+    await until(() => one.text().includes('begun'), 20_000)
     await gateway.vault.setFrozen(one.session, true, 'sue', 'wrong valve')
     await until(() => one.text().includes('*** tagout: frozen by sue: wrong valve.'))
     one.child.stdin.write('touch typed-while-frozen\n')

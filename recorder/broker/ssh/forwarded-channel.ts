@@ -19,6 +19,7 @@ export type ForwardRequest = {
 export class ForwardedChannel {
   readonly closed: Promise<void>
   readonly hasFinished = true
+  readonly hasTerminal = false
   readonly #session: BrokeredSession
   readonly #number: number
   readonly #rule: ForwardRule
@@ -26,6 +27,8 @@ export class ForwardedChannel {
   readonly #frontTransport: Transport
   #ends: readonly Duplex[] = []
   #pumps: readonly Pump[] = []
+  #up: Pump | undefined
+  #isFrozen = false
   #isOver = false
   #left = 2
   readonly #bytes = { up: 0, down: 0 }
@@ -115,15 +118,18 @@ export class ForwardedChannel {
       if (this.#left === 0) this.#close()
     }
     const { targetTransport } = this.#session.transports
+    this.#up = new Pump({
+      from: front,
+      to: back,
+      transport: targetTransport,
+      step: step('up'),
+      onDone: half(back),
+      onFailed,
+    })
+    // Frozen while the target opened it.
+    if (this.#isFrozen) this.#up.freeze()
     this.#pumps = [
-      new Pump({
-        from: front,
-        to: back,
-        transport: targetTransport,
-        step: step('up'),
-        onDone: half(back),
-        onFailed,
-      }),
+      this.#up,
       new Pump({
         from: back,
         to: front,
@@ -152,6 +158,17 @@ export class ForwardedChannel {
       this.#session.recordingFailed(error),
     )
     this.#resolveClosed()
+  }
+
+  /** Reads nothing more from the user until `thaw`; what comes back from the destination goes on. */
+  freeze(): void {
+    this.#isFrozen = true
+    this.#up?.freeze()
+  }
+
+  thaw(): void {
+    this.#isFrozen = false
+    this.#up?.thaw()
   }
 
   /** There is no terminal in a forwarding to show anything in. */

@@ -128,6 +128,7 @@ export class BrokeredSession {
     const rule = this.permit.forward
     // INVARIANT: a forwarding session goes where the vault allowed it to go, and a session of another kind nowhere.
     if (rule === undefined) throw new Fault('protocol', 'this session is not a forwarding')
+    if (this.#freeze !== null) return request.reject()
     if (this.#channels.size >= rule.connections) {
       this.event('forwarding refused', `more than ${rule.connections} connections at a time`)
       return request.reject()
