@@ -235,7 +235,7 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
 
   test('a frozen session is cut within three seconds, measured at the target', async () => {
     const one = await start(
-      ['trap "date +%s%3N > cut-at" HUP TERM EXIT; while :; do sleep 0.05; done'],
+      ['trap "date +%s%3N > cut-at; exit" HUP TERM; while :; do sleep 0.05; done'],
       ['-tt'],
     )
     await wait(500)
