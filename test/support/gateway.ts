@@ -208,7 +208,7 @@ export function allEnded(vault: ContractVault): Promise<void> {
 }
 
 /** Waits until something is so, at most `within` milliseconds. */
-export async function until(isSo: () => boolean | Promise<boolean>, within = 5_000): Promise<void> {
+export async function until(isSo: () => boolean | Promise<boolean>, within = 20_000): Promise<void> {
   const deadline = Date.now() + within
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error('it did not come to be in time')
