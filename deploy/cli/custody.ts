@@ -2,7 +2,7 @@ import { mkdir, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { VerbAnswer } from '../../vault/contract.ts'
-import { Complaint, misuse } from './complaint.ts'
+import { Complaint, complaintOf, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
 import { shareSheet } from './share-input.ts'
@@ -109,7 +109,12 @@ async function makeCustodians(
   try {
     await vault.ask('seal.confirm', { prepared: prepared.prepared })
   } catch (error) {
-    for (const file of files) await unlink(file).catch(() => {})
+    // A refusal changed nothing. An answer that was lost may follow a change: the shares may be all that opens the vault.
+    if (error instanceof Complaint) await removeShares(tools, files)
+    else if (files.length > 0)
+      tools.note(
+        `it is not known whether the vault took these custodians: keep the shares until tagout custody show says so (set ${prepared.set})`,
+      )
     throw error
   }
   tools.show({ set: prepared.set, threshold, custodians, files }, () =>
@@ -121,6 +126,14 @@ async function makeCustodians(
         : 'try them, without sealing: tagout unseal --share --dry-run',
     ].join('\n'),
   )
+}
+
+/** Takes away shares of custodians that were not made, and names what stays behind. */
+async function removeShares(tools: Tools, files: readonly string[]): Promise<void> {
+  for (const file of files)
+    await unlink(file).catch((error: unknown) =>
+      tools.note(`${file} opens nothing and could not be removed: ${complaintOf(error).message}`),
+    )
 }
 
 /** Each share durable in a file of its own, before it opens anything. */
@@ -138,7 +151,7 @@ async function writeShares(
       written.push(path)
     }
   } catch (error) {
-    for (const path of written) await unlink(path).catch(() => {})
+    await removeShares(tools, written)
     throw error
   }
   tools.note(`give each custodian their file, and leave none of them here`)
