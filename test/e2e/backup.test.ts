@@ -159,7 +159,9 @@ test.skipIf(why !== undefined)('a restore never touches a folder in which someth
 
 test.skipIf(why !== undefined)('a damaged backup is not restored, and leaves nothing', async () => {
   const bytes = readFileSync(file('whole.tar'))
-  bytes[bytes.indexOf('rec_') + 10] = 0x78
+  const at = bytes.indexOf('rec_') + 10
+  // Whatever stands there: one time in 32 it is an x already.
+  bytes[at] = bytes[at] === 0x78 ? 0x79 : 0x78
   writeFileSync(file('damaged.tar'), bytes)
   const { code, err } = await run(file('other'), [
     'backup',
