@@ -46,8 +46,12 @@ export type Role = (typeof roles)[number]
 export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
 export type Permission = (typeof permissions)[number]
 
-export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward'] as const
+export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate'] as const
 export type Action = (typeof actions)[number]
+
+/** At whose prompt a secret of the vault is typed, on the user's act. */
+export const elevationKinds = ['sudo', 'su', 'enable'] as const
+export type ElevationKind = (typeof elevationKinds)[number]
 
 /** `counts`: bytes and times of each connection; `stream`: all that passed too. */
 export const forwardRecords = ['counts', 'stream'] as const
@@ -221,6 +225,8 @@ export type AccountView = {
   } | null
   /** Targets whose present identity this account is bound to. */
   readonly boundTo: readonly string[]
+  /** What is typed, on the user's act, at the prompt of `kind`: the secret of `account`. */
+  readonly elevation: { readonly kind: ElevationKind; readonly account: string } | null
   readonly holder: {
     readonly user: string
     readonly until: string | null
@@ -375,6 +381,8 @@ export type Permit = {
   readonly grant: Id<'grt'>
   readonly lease: Id<'lse'>
   readonly actions: readonly Action[]
+  /** How the account is elevated, and whether the grant allows it; missing where it is not. */
+  readonly elevation?: { readonly kind: ElevationKind; readonly isGranted: boolean }
   /** The session is a forwarding, to here and nowhere else. */
   readonly forward?: ForwardRule
   readonly inputPolicy: InputPolicy
@@ -575,6 +583,14 @@ export const verbs = {
   ),
   /** Binds the account to a target as it is now. Where it was not bound to until now: with `manage` and `reveal`. */
   'account.bind': verb(people, z.strictObject({ account: reference, target: reference.optional() })),
+  /** Names whose secret is typed at the prompt of sudo, su or enable; null takes it back. */
+  'account.elevation': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      elevation: z.strictObject({ kind: z.enum(elevationKinds), account: reference }).nullable(),
+    }),
+  ),
   'account.remove': verb(people, z.strictObject({ account: reference })),
   /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
   'account.reveal': verb(
@@ -593,7 +609,7 @@ export const verbs = {
     z.strictObject({
       user: reference,
       account: reference,
-      actions: z.array(z.enum(actions)).min(1).max(5),
+      actions: z.array(z.enum(actions)).min(1).max(actions.length),
       forwards: z // with the action `forward`, and only with it
         .array(
           z.strictObject({
@@ -763,6 +779,8 @@ export const verbs = {
     ['recorder'],
     z.strictObject({ session: id('ses'), data: base64, algorithm: z.string().max(64) }),
   ),
+  /** The secret for one elevation, sealed to the key of `session.start`. Once per act of the user. */
+  'session.elevate': verb(['recorder'], z.strictObject({ session: id('ses') })),
   'session.connected': verb(['recorder'], z.strictObject({ session: id('ses') })),
   'session.checkpoint': verb(
     ['recorder'],
@@ -798,6 +816,10 @@ export const verbs = {
         'time warning',
         'nested ssh',
         'old algorithms',
+        'elevation refused',
+        'elevation echoed',
+        'password change',
+        'target banner',
       ]),
       /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
@@ -909,6 +931,7 @@ export type VerbAnswers = {
   'account.show': AccountView
   'account.secret': AccountView
   'account.bind': AccountView
+  'account.elevation': AccountView
   'account.remove': null
   'account.reveal': { readonly sealed: string; readonly version: number }
   'exposure.list': readonly ExposureView[]
@@ -958,6 +981,7 @@ export type VerbAnswers = {
   'session.open': Permit
   'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }
   'session.sign': { readonly signature: string }
+  'session.elevate': { readonly kind: ElevationKind; readonly sealed: string }
   /** With a freeze that was ordered before the target let the session in. */
   'session.connected': { readonly freeze: { readonly by: string; readonly reason: string } | null }
   'session.checkpoint': null

@@ -1,3 +1,4 @@
+import { accountElevation } from './accounts/elevation.ts'
 import { exposureList, accountReveal } from './accounts/reveal.ts'
 import {
   accountAdd,
@@ -33,6 +34,7 @@ import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/ver
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { safeAdd, safeList, safeMemberSet } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
+import { sessionElevate } from './sessions/elevate.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { sessionFreeze, sessionMessage, sessionUnfreeze } from './sessions/freeze.ts'
 import { recorderHello } from './sessions/hello.ts'
@@ -97,6 +99,7 @@ export const handlers: Handlers = {
   'account.show': accountShow,
   'account.secret': accountSecret,
   'account.bind': accountBind,
+  'account.elevation': accountElevation,
   'account.remove': accountRemove,
   'account.reveal': accountReveal,
   'exposure.list': exposureList,
@@ -135,6 +138,7 @@ export const handlers: Handlers = {
   'session.open': sessionOpen,
   'session.start': sessionStart,
   'session.sign': sessionSign,
+  'session.elevate': sessionElevate,
   'session.connected': sessionConnected,
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,

@@ -145,6 +145,7 @@ export const relations: Relations = {
   'account.show': (call, input) => ofAccount(call, input.account),
   'account.secret': (call, input) => ofAccount(call, input.account),
   'account.bind': (call, input) => ofAccount(call, input.account),
+  'account.elevation': (call, input) => ofAccount(call, input.account),
   'account.remove': (call, input) => ofAccount(call, input.account),
   'account.reveal': (call, input) => ofAccount(call, input.account),
   'exposure.list': async (call, { account }) =>

@@ -19,6 +19,7 @@ export const places: readonly Route[] = [
   { method: 'POST', path: '/api/accounts', verb: 'account.add', access: 'user' },
   { method: 'GET', path: '/api/accounts/:account', verb: 'account.show', access: 'user' },
   { method: 'PUT', path: '/api/accounts/:account/secret', verb: 'account.secret', access: 'user' },
+  { method: 'PUT', path: '/api/accounts/:account/elevation', verb: 'account.elevation', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/bind', verb: 'account.bind', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/reveal', verb: 'account.reveal', access: 'user' },
   { method: 'DELETE', path: '/api/accounts/:account', verb: 'account.remove', access: 'user' },

@@ -107,6 +107,23 @@ export class TerminalModel {
     })
   }
 
+  /** The line above the one that the cursor is on, wrapped rows joined; empty at the top, undefined in full-screen programs. */
+  lineAbove(): string | undefined {
+    this.#catchUp()
+    return this.#guard(() => {
+      const buffer = this.#wake().terminal.buffer.active
+      if (buffer.type === 'alternate') return undefined
+      let first = buffer.baseY + buffer.cursorY
+      while (first > 0 && buffer.getLine(first)?.isWrapped) first -= 1
+      let line = ''
+      for (let row = first - 1; row >= 0; row -= 1) {
+        line = `${buffer.getLine(row)?.translateToString(false) ?? ''}${line}`
+        if (buffer.getLine(row)?.isWrapped !== true) break
+      }
+      return line.trimEnd()
+    })
+  }
+
   /** Gives the terminal up, keeping its state. It wakes by itself. */
   rest(): void {
     const state = this.keyframe()

@@ -5,6 +5,7 @@ import sodium from 'libsodium-wrappers'
 import type {
   Action,
   AuditorListLink,
+  ElevationKind,
   EndReason,
   ForwardRule,
   LegacyAlgorithm,
@@ -39,6 +40,7 @@ export type FakeAccount = {
   lengthMs?: number
   quotaBytes?: number
   legacy?: readonly LegacyAlgorithm[]
+  elevation?: { readonly kind: ElevationKind; readonly secret: string }
 }
 
 export type FakeUser = {
@@ -64,6 +66,7 @@ export class ContractVault implements AsyncDisposable {
   /** What the next session is told when its target has let it in. */
   freeze: { readonly by: string; readonly reason: string } | null = null
   refuseOpen: Outcome<never> | undefined
+  refuseElevation: Outcome<never> | undefined
   /** How the vault stands: what is asked of one that is not open is answered as the real one does. */
   state: 'open' | 'sealed' | 'uninitialised' | 'without its database' = 'open'
   #vault: PlaneIdentity
@@ -169,6 +172,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#open(input)
       case 'session.start':
         return this.#start(input)
+      case 'session.elevate':
+        return this.#elevate(input)
       case 'session.sign':
         return this.#sign(input)
       case 'recording.authorise':
@@ -278,6 +283,9 @@ export class ContractVault implements AsyncDisposable {
             ? null
             : { algorithms: account.legacy, until: new Date(now + 86_400_000).toISOString() },
       },
+      ...(account.elevation === undefined
+        ? {}
+        : { elevation: { kind: account.elevation.kind, isGranted: actions.includes('elevate') } }),
       safe: { id: newId('saf'), name: 'line-3' },
       grant: newId('grt'),
       lease: newId('lse'),
@@ -311,6 +319,20 @@ export class ContractVault implements AsyncDisposable {
     return done({ kind: 'password', sealed: Buffer.from(sealed).toString('base64') })
   }
 
+  #elevate({ session }: VerbInput<'session.elevate'>): Outcome<unknown> {
+    const elevation = this.permits.get(session)?.account.elevation
+    const boxKey = this.calls.find(
+      (call) => call.verb === 'session.start' && (call.input as { session: string }).session === session,
+    )?.input as { readonly boxKey: string } | undefined
+    if (this.refuseElevation !== undefined) return this.refuseElevation
+    if (elevation === undefined || boxKey === undefined) return refuse('forbidden', 'no elevation')
+    const sealed = sodium.crypto_box_seal(
+      new TextEncoder().encode(elevation.secret),
+      Buffer.from(boxKey.boxKey, 'base64'),
+    )
+    return done({ kind: elevation.kind, sealed: Buffer.from(sealed).toString('base64') })
+  }
+
   #sign(input: VerbInput<'session.sign'>): Outcome<unknown> {
     const credential = this.permits.get(input.session)?.account.credential
     if (credential?.kind !== 'ssh-key') return refuse('forbidden', 'no key')
@@ -322,6 +344,7 @@ export class ContractVault implements AsyncDisposable {
 type Calls = {
   readonly [Name in
     | 'session.open'
+    | 'session.elevate'
     | 'session.start'
     | 'session.end'
     | 'session.event'

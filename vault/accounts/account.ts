@@ -120,6 +120,7 @@ export async function showAccounts(
     'binding',
     await db.selectFrom('binding').selectAll().where('account_id', 'in', ids).execute(),
   )
+  const elevations = await elevationsOf(db, checker, ids)
   const leases = await db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
@@ -152,6 +153,7 @@ export async function showAccounts(
           ? null
           : { kind: credential.kind, version: credential.version, at: credential.created_at.toISOString() },
       boundTo,
+      elevation: elevations.get(account.id) ?? null,
       holder:
         lease === undefined
           ? null
@@ -163,6 +165,29 @@ export async function showAccounts(
       createdAt: account.created_at.toISOString(),
     }
   })
+}
+
+/** How accounts are elevated, by their ids. */
+async function elevationsOf(
+  db: Db,
+  checker: Checker,
+  ids: readonly AccountId[],
+): Promise<ReadonlyMap<AccountId, NonNullable<AccountView['elevation']>>> {
+  const rows = await db
+    .selectFrom('elevation')
+    .innerJoin('account', 'account.id', 'elevation.secret_account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .selectAll('elevation')
+    .select(['account.login as secret_login', 'target.name as secret_target'])
+    .where('elevation.account_id', 'in', ids)
+    .execute()
+  checked(checker, 'elevation', rows)
+  return new Map(
+    rows.map((row) => [
+      row.account_id,
+      { kind: row.kind, account: `${row.secret_target}/${row.secret_login}` },
+    ]),
+  )
 }
 
 export async function showAccount(db: Db, checker: Checker, account: Row<'account'>): Promise<AccountView> {

@@ -11,6 +11,7 @@ import { by, type Call, type Handler } from '../world.ts'
 import { type Account, currentCredential, findAccount, showAccount, showAccounts } from './account.ts'
 import { bindAccount, isBoundTo } from './binding.ts'
 import { keepCredential, openArrived } from './credential.ts'
+import { elevationOf } from './elevation.ts'
 import { noteExposure } from './exposure.ts'
 
 /** Adds an account with its first credential, bound to its target as the target is now. */
@@ -167,6 +168,21 @@ export const accountRemove: Handler<'account.remove'> = async (call, { account: 
       .executeTakeFirst()
     if (session !== undefined)
       return refuse('held', `${session.user_name} is connected with it`, 'terminate the session first')
+    const elevated = await tx.db
+      .selectFrom('elevation')
+      .innerJoin('account', 'account.id', 'elevation.account_id')
+      .select('account.login')
+      .where('elevation.secret_account_id', '=', account.id)
+      .where('elevation.account_id', '<>', account.id)
+      .executeTakeFirst()
+    if (elevated !== undefined)
+      return refuse(
+        'conflict',
+        `${elevated.login} is elevated with its secret`,
+        'take that back first: tagout account elevation --none',
+      )
+    const elevation = await elevationOf(tx.db, tx.guard, account.id)
+    if (elevation !== undefined) await deleteGuarded(tx, 'elevation', elevation)
     const bindings = checked(
       tx.guard,
       'binding',

@@ -128,6 +128,10 @@ function what(entry: Entry): string {
       return `stored version ${entry.version} (${entry.credential}) of account ${entry.accountName}`
     case 'account.bound':
       return `bound account ${entry.accountName} to the present identity of target ${entry.targetName}`
+    case 'account.elevation-set':
+      return `had account ${entry.accountName} elevated by ${entry.elevation} with the secret of ${entry.secretAccountName}`
+    case 'account.elevation-ended':
+      return `took the elevation of account ${entry.accountName} back`
     case 'account.removed':
       return `removed account ${entry.accountName}`
     case 'account.revealed':
@@ -146,6 +150,8 @@ function what(entry: Entry): string {
       return `opened session ${entry.session}${of(entry)} on ${entry.accountName}${entry.forward === undefined ? '' : `, forwarding to ${quoted(entry.forward)}`}, until ${entry.endsAt}`
     case 'session.started':
       return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
+    case 'session.elevated':
+      return `had version ${entry.version} of the secret of ${entry.secretAccountName} typed at the prompt of ${entry.elevation} in session ${entry.session}${of(entry)}`
     case 'session.connected':
       return `connected session ${entry.session}${of(entry)} to ${entry.accountName}`
     case 'recorder.space':

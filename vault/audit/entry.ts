@@ -1,5 +1,6 @@
 import type {
   Action,
+  ElevationKind,
   EndReason,
   InputPolicy,
   LegacyAlgorithm,
@@ -133,6 +134,13 @@ export type Happening =
   | ({ readonly kind: 'account.added' } & AccountRef & SafeRef)
   | ({ readonly kind: 'account.secret'; readonly version: number; readonly credential: string } & AccountRef)
   | ({ readonly kind: 'account.bound' } & AccountRef & TargetRef)
+  | ({
+      readonly kind: 'account.elevation-set'
+      readonly elevation: ElevationKind
+      readonly secretAccount: Id<'acc'>
+      readonly secretAccountName: string
+    } & AccountRef)
+  | ({ readonly kind: 'account.elevation-ended' } & AccountRef)
   | ({ readonly kind: 'account.removed' } & AccountRef)
   | ({
       readonly kind: 'account.revealed'
@@ -183,6 +191,14 @@ export type Happening =
       readonly kind: 'session.started'
       readonly headerHash: string
       readonly publicKey: string
+    } & SessionRef)
+  /** The secret of another account, or its own, left for one prompt of the session. */
+  | ({
+      readonly kind: 'session.elevated'
+      readonly elevation: ElevationKind
+      readonly secretAccount: Id<'acc'>
+      readonly secretAccountName: string
+      readonly version: number
     } & SessionRef)
   | ({ readonly kind: 'session.connected' } & SessionRef)
   /** The room of a recorder's store came into another state (contract.ts, `spaceStates`). */

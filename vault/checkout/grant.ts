@@ -50,6 +50,8 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
     return input.forwards === undefined
       ? refuse('invalid', 'forwards: say where forwarding may go', 'name each destination as host:port')
       : refuse('invalid', 'actions: destinations go with the action forward', 'allow forward too')
+  if (actions.includes('elevate') && !actions.includes('shell') && !actions.includes('exec'))
+    return refuse('invalid', 'actions: elevate goes with shell or exec', 'allow shell too')
   const forwards = canonicalForwards(input.forwards ?? [])
   if (!forwards.ok) return forwards
   return transact(world, async (tx) => {

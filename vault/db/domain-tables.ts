@@ -1,5 +1,6 @@
 import type {
   Action,
+  ElevationKind,
   EndReason,
   InputPolicy,
   LegacyAlgorithm,
@@ -130,6 +131,14 @@ export type DomainTables = {
     readonly digest: Uint8Array
     readonly bound_by: string
     readonly bound_at: Date
+  }
+  /** Whose secret is typed at the prompt of sudo, su or enable. */
+  elevation: Guarded & {
+    readonly account_id: Id<'acc'>
+    readonly kind: ElevationKind
+    readonly secret_account_id: Id<'acc'>
+    readonly set_by: string
+    readonly set_at: Date
   }
   exposure: {
     readonly id: Id<'exp'>

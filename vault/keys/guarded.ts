@@ -72,6 +72,7 @@ export const guardedTables = {
     id: ['id'],
     columns: ['account_id', 'target_id', 'digest', 'bound_by', 'bound_at'],
   },
+  elevation: { id: ['account_id'], columns: ['kind', 'secret_account_id', 'set_by', 'set_at'] },
   access_grant: {
     id: ['id'],
     columns: [

@@ -98,6 +98,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.show': { local: true, user: [admin, auditor, manage, approve, 'granted'] },
   'account.secret': { local: true, user: [admin, manage] },
   'account.bind': { local: true, user: [admin, manage] },
+  'account.elevation': { local: true, user: [admin, manage] },
   'account.remove': { local: true, user: [admin, manage] },
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe.
   'account.reveal': { user: [reveal] },
@@ -149,6 +150,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.open': { recorder: true },
   'session.start': { recorder: true },
   'session.sign': { recorder: true },
+  'session.elevate': { recorder: true },
   'session.connected': { recorder: true, whenSealed: true },
   'session.checkpoint': { recorder: true, whenSealed: true },
   'session.file': { recorder: true, whenSealed: true },

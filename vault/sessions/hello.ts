@@ -78,6 +78,8 @@ function liveOf(row: Row<'session'>): LiveSession {
     started: false,
     connected: row.state === 'live',
     signatures: Number.MAX_SAFE_INTEGER,
+    boxKey: null,
+    elevations: [],
     cut: null,
     cutOrderedAt: 0,
     freeze: null,

@@ -37,6 +37,10 @@ export type LiveSession = {
   started: boolean
   connected: boolean
   signatures: number
+  /** X25519 key to which its credential was sealed; null for a session that this process did not start. */
+  boxKey: Buffer | null
+  /** When it was elevated lately. */
+  elevations: readonly number[]
   cut: Cut | null
   cutOrderedAt: number
   freeze: Freeze | null

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { currentCredential, readAccount, type Account } from '../accounts/account.ts'
+import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
@@ -139,6 +140,7 @@ async function open(
       input.forward === undefined
         ? undefined
         : findForward(forwardsOf(grant), input.forward.host, input.forward.port),
+    elevation: await elevationOf(tx.db, tx.guard, account.id),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
@@ -211,6 +213,7 @@ type Opened = {
   readonly credential: Row<'credential'>
   readonly lease: Row<'lease'>
   readonly links: Permit['auditorLists']
+  readonly elevation: Row<'elevation'> | undefined
   readonly forward: Permit['forward'] | undefined
   readonly endsAt: Date
   readonly policyDigest: string
@@ -314,6 +317,8 @@ async function keepSession(
       started: false,
       connected: false,
       signatures: 0,
+      boxKey: null,
+      elevations: [],
       cut: null,
       cutOrderedAt: 0,
       freeze: null,
@@ -352,6 +357,9 @@ function permitOf(
       legacy:
         legacy === undefined ? null : { algorithms: legacy.algorithms, until: legacy.until.toISOString() },
     },
+    ...(opened.elevation === undefined
+      ? {}
+      : { elevation: { kind: opened.elevation.kind, isGranted: grant.actions.includes('elevate') } }),
     safe: { id: safe.id, name: safe.name },
     grant: grant.id,
     lease: lease.id,

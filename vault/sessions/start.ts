@@ -51,6 +51,7 @@ export const sessionStart: Handler<'session.start'> = async (call, input) => {
     return started
   }
   session.started = true
+  session.boxKey = Buffer.from(input.boxKey, 'base64')
   const { account, credential } = started.value
   if (credential.kind === 'ssh-key') return done({ kind: 'ssh-key' as const })
   using secret = await takeField(world, account, credential, 'password')

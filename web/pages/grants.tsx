@@ -18,6 +18,7 @@ const meanings: Readonly<Record<Action, string>> = {
   exec: 'Run single commands. Implies moving files, both ways: a command can do that.',
   'sftp-read': 'Fetch files',
   'sftp-write': 'Put files',
+  elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
   forward: 'Reach other machines through the target with ssh -L, and only these',
 }
 

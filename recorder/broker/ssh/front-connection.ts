@@ -326,6 +326,8 @@ function describe(action: Action): string {
       return 'reading files'
     case 'sftp-write':
       return 'writing files'
+    case 'elevate':
+      return 'elevation'
     case 'forward':
       return 'forwarding'
   }

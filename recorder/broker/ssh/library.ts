@@ -59,6 +59,20 @@ export function exchangeKeys(connection: Connection | SshClient): void {
   inside(connection)._protocol?.rekey()
 }
 
+/** Resolves when the peer has answered a request that was sent after everything so far; rejects when the connection ends. */
+export function roundTrip(client: SshClient): Promise<void> {
+  const { _callbacks: callbacks, _protocol: protocol } = client as unknown as {
+    readonly _callbacks?: ((error: unknown) => void)[]
+    readonly _protocol?: { readonly ping: () => void }
+  }
+  return new Promise((resolve, reject) => {
+    if (callbacks === undefined || protocol === undefined) return reject(new TypeError('not connected'))
+    // Servers know no such request and say so: both answers are one.
+    callbacks.push((error) => (error instanceof Error ? reject(error) : resolve()))
+    protocol.ping()
+  })
+}
+
 const { sendPacket } = createRequire(import.meta.url)('ssh2/lib/protocol/utils.js') as {
   readonly sendPacket: (protocol: object, packet: Buffer) => void
 }

@@ -1,11 +1,11 @@
 import sodium from 'libsodium-wrappers'
-import type { Action, EndReason, LegacyAlgorithm, Permit } from '../../../vault/contract.ts'
+import type { Action, EndReason, LegacyAlgorithm, Permit, VerbAnswer } from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, type Refusal, refuse } from '../../../vault/kernel/outcome.ts'
-import { Secret } from '../../../vault/kernel/secret.ts'
 import type { RecordingWriter } from '../../recording/index.ts'
 import type { Person } from './authenticate.ts'
+import { SessionBox } from './elevation-key.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { BrokeredSession } from './session.ts'
 import { logIn, type TargetCredential } from './target.ts'
@@ -58,8 +58,10 @@ export async function openSession(
 
   const started = await start(ports, permit, writer)
   if (!started.ok) return stop('protocol error', started.refusal)
-  const login = await logIn(permit, started.value, limits.targetConnect)
+  const { credential, box } = started.value
+  const login = await logIn(permit, credential, limits.targetConnect)
   if (login.kind === 'failed') {
+    box?.[Symbol.dispose]()
     if (login.changedKey !== undefined)
       await ports.ask('session.event', {
         session: permit.session,
@@ -71,12 +73,16 @@ export async function openSession(
   }
   const connected = await ports.ask('session.connected', { session: permit.session })
   if (!connected.ok) {
+    box?.[Symbol.dispose]()
     login.client.end()
     login.client.destroy()
     return stop('protocol error', connected.refusal)
   }
   const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
+  session.elevationBox = box
   attach(session)
+  if (permit.elevation?.isGranted === true)
+    session.greet(`when ${permit.elevation.kind} asks for a password, type ~e and Enter: it is typed for you`)
   noteOldAlgorithms(session, login.oldAlgorithms)
   const { freeze } = connected.value
   if (freeze !== null) session.setFrozen(true, freeze)
@@ -146,14 +152,17 @@ async function beginRecording(ports: BrokerPorts, permit: Permit): Promise<Outco
   }
 }
 
+type Started = {
+  readonly credential: TargetCredential
+  /** Kept only where secrets for elevations may come sealed to it. */
+  readonly box: SessionBox | undefined
+}
+
 /** Commits the session's start to the audit log, which releases the credential: once, to this session's own key. */
-async function start(
-  ports: BrokerPorts,
-  permit: Permit,
-  writer: RecordingWriter,
-): Promise<Outcome<TargetCredential>> {
+async function start(ports: BrokerPorts, permit: Permit, writer: RecordingWriter): Promise<Outcome<Started>> {
   await sodium.ready
-  const box = sodium.crypto_box_keypair()
+  const box = new SessionBox()
+  let isKept = false
   try {
     const started = await ports.ask('session.start', {
       session: permit.session,
@@ -162,29 +171,33 @@ async function start(
       boxKey: Buffer.from(box.publicKey).toString('base64'),
     })
     if (!started.ok) return started
-    if (started.value.kind === 'ssh-key') {
-      if (permit.credential.kind !== 'ssh-key') throw new Fault('protocol', 'the vault changed its mind')
-      return done({
-        kind: 'ssh-key',
-        publicKey: permit.credential.publicKey,
-        sign: async (data, algorithm) => {
-          const signed = await ports.ask('session.sign', {
-            session: permit.session,
-            data: Buffer.from(data).toString('base64'),
-            algorithm,
-          })
-          return signed.ok ? done(fromBase64(signed.value.signature)) : signed
-        },
-      })
-    }
-    const opened = sodium.crypto_box_seal_open(
-      fromBase64(started.value.sealed),
-      box.publicKey,
-      box.privateKey,
-    )
-    return done({ kind: 'password', secret: new Secret(opened) })
+    const credential = credentialOf(ports, permit, started.value, box)
+    isKept = permit.elevation?.isGranted === true
+    return done({ credential, box: isKept ? box : undefined })
   } finally {
-    sodium.memzero(box.privateKey)
+    if (!isKept) box[Symbol.dispose]()
+  }
+}
+
+function credentialOf(
+  ports: BrokerPorts,
+  permit: Permit,
+  released: VerbAnswer<'session.start'>,
+  box: SessionBox,
+): TargetCredential {
+  if (released.kind === 'password') return { kind: 'password', secret: box.open(fromBase64(released.sealed)) }
+  if (permit.credential.kind !== 'ssh-key') throw new Fault('protocol', 'the vault changed its mind')
+  return {
+    kind: 'ssh-key',
+    publicKey: permit.credential.publicKey,
+    sign: async (data, algorithm) => {
+      const signed = await ports.ask('session.sign', {
+        session: permit.session,
+        data: Buffer.from(data).toString('base64'),
+        algorithm,
+      })
+      return signed.ok ? done(fromBase64(signed.value.signature)) : signed
+    },
   }
 }
 

@@ -2,7 +2,8 @@ import type { ServerChannel, Session } from 'ssh2'
 import type { AppendedFrame, Mark } from '../../recording/index.ts'
 import { type BackChannel, openBackChannel } from './back-channel.ts'
 import { type ChannelRequest, sizeOf } from './channel-request.ts'
-import { type Exit, sendEof, sendExit } from './library.ts'
+import { Elevation } from './elevation.ts'
+import { type Exit, roundTrip, sendEof, sendExit } from './library.ts'
 import { Pump, type Step } from './relay.ts'
 import { SftpViolation } from './sftp-packets.ts'
 import type { BrokeredSession } from './session.ts'
@@ -34,6 +35,7 @@ export class RelayedChannel {
   #dropped = 0
   #noticedAt = 0
   #heldSize: ReturnType<typeof sizeOf> | undefined
+  #elevation: Elevation | undefined
   #isOver = false
   #hasFinished = false
   #outputsLeft = 2
@@ -131,11 +133,12 @@ export class RelayedChannel {
       if (this.#isBackClosed) this.#finish()
     }
     const taps = this.#session.tap(this.#request, this.#number)
+    this.#elevation = this.#makeElevation(back)
     this.#output = new Pump({
       from: back,
       to: front,
       transport: frontTransport,
-      step: taps === undefined ? step('output') : (bytes) => taps.fromTarget(bytes),
+      step: taps === undefined ? this.#watched(step('output')) : (bytes) => taps.fromTarget(bytes),
       onDone: onOutputDone,
       onFailed,
     })
@@ -151,7 +154,7 @@ export class RelayedChannel {
       from: front,
       to: back,
       transport: targetTransport,
-      step: taps === undefined ? step('input') : (bytes) => taps.fromUser(bytes),
+      step: taps === undefined ? this.#escaped(step('input')) : (bytes) => taps.fromUser(bytes),
       onDone: () => back.end(),
       onFailed,
     })
@@ -164,7 +167,58 @@ export class RelayedChannel {
     })
     front.on('close', () => this.#frontGone())
     front.on('error', () => this.#frontGone())
-    this.#onOver = () => taps?.finish()
+    this.#onOver = () => {
+      taps?.finish()
+      this.#elevation?.[Symbol.dispose]()
+    }
+  }
+
+  /** What the user types `~e` for, where the account is elevated in some way. */
+  #makeElevation(back: BackChannel['channel']): Elevation | undefined {
+    const { terminal } = this.#request
+    const { elevation } = this.#session.permit
+    if (terminal === undefined || elevation === undefined) return undefined
+    return new Elevation(elevation, terminal, {
+      mayType: () => !this.#isFrozen,
+      release: () => this.#session.releaseElevation(),
+      roundTrip: () => roundTrip(this.#session.client),
+      // ssh2 may keep the bytes until the window opens: wiped when they are gone.
+      type: (bytes) => void back.write(bytes, () => bytes.fill(0)),
+      print: (bytes) => void this.#print(bytes),
+      typed: (kind) => this.#mark({ kind: 'policy', event: 'elevation typed', detail: kind }),
+      event: (event, detail) => this.#session.event(event, detail),
+      tell: (text) => this.notify(text),
+    })
+  }
+
+  #watched(record: (bytes: Buffer) => Step): (bytes: Buffer) => Step {
+    const elevation = this.#elevation
+    if (elevation === undefined) return record
+    return (bytes) => {
+      const shown = elevation.fromTarget(bytes)
+      return shown.length === 0 ? { accepted: undefined, pass: [] } : record(shown)
+    }
+  }
+
+  /** While an elevation is under way nothing further is read of the user. */
+  #escaped(record: (bytes: Buffer) => Step): (bytes: Buffer) => Step {
+    const elevation = this.#elevation
+    if (elevation === undefined) return record
+    return (bytes) => {
+      const { pass, isAct } = elevation.fromUser(bytes)
+      if (isAct) return { accepted: elevation.act(), pass: [] }
+      return pass.length === 0 ? { accepted: undefined, pass: [] } : record(pass)
+    }
+  }
+
+  /** Output of the target that was held back: recorded, then relayed. */
+  async #print(bytes: Buffer): Promise<void> {
+    try {
+      await this.#session.writer.append({ kind: 'output', channel: this.#number, bytes })
+      this.#output?.inject(bytes)
+    } catch (error) {
+      this.#session.recordingFailed(error)
+    }
   }
 
   #onOver: () => void = () => undefined
@@ -209,6 +263,7 @@ export class RelayedChannel {
 
   #resize(size: ReturnType<typeof sizeOf>): void {
     this.#append({ kind: 'resize', channel: this.#number, columns: size.cols, rows: size.rows })
+    this.#elevation?.resize(size.cols, size.rows)
     this.#back?.channel.setWindow(size.rows, size.cols, size.height, size.width)
   }
 

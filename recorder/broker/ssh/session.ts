@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net'
 import type { Client as SshClient, ServerChannel, Session } from 'ssh2'
 import type { EndReason, Permit, VerbInput } from '../../../vault/contract.ts'
+import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
+import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
+import type { Secret } from '../../../vault/kernel/secret.ts'
 import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import { QuotaReached } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Denials } from './denials.ts'
+import type { SessionBox } from './elevation-key.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import { type ForwardRequest, ForwardedChannel } from './forwarded-channel.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
@@ -51,6 +55,8 @@ export class BrokeredSession {
   readonly #denials = new Denials((detail) => this.event('refused channel', detail))
   /** Sentences for the first terminal that opens. */
   #greetings: string[] = []
+  /** Where secrets for its elevation come sealed to; only where it may be elevated. */
+  elevationBox: SessionBox | undefined
   #nextChannel = 0
   readonly #carried = { connections: 0, up: 0, down: 0 }
   /** Did what ran in the channel that closed last end by itself? */
@@ -227,6 +233,15 @@ export class BrokeredSession {
     this.#denials.add(detail)
   }
 
+  /** The secret for one elevation. The caller owns it. */
+  async releaseElevation(): Promise<Outcome<Secret>> {
+    const box = this.elevationBox
+    if (box === undefined || this.#isEnding)
+      return refuse('conflict', 'this session cannot be elevated', 'connect again')
+    const released = await this.#ports.ask('session.elevate', { session: this.permit.session })
+    return released.ok ? done(box.open(fromBase64(released.value.sealed))) : released
+  }
+
   /** Something refused or odd: into the recording and the audit log. */
   event(event: VerbInput<'session.event'>['event'], detail: string): void {
     this.#mark({ kind: 'policy', event, detail })
@@ -256,6 +271,8 @@ export class BrokeredSession {
     if (this.#isEnding) return this.ended
     this.#isEnding = true
     this.#clock[Symbol.dispose]()
+    this.elevationBox?.[Symbol.dispose]()
+    this.elevationBox = undefined
     // SECURITY: the reason is a person's words, and goes to a terminal.
     const sentence = message === undefined ? endSentences[reason] : printable(message)
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })

@@ -1,0 +1,130 @@
+import { currentCredential, readAccount } from '../accounts/account.ts'
+import { isBoundTo } from '../accounts/binding.ts'
+import { takeField } from '../accounts/credential.ts'
+import { elevationOf } from '../accounts/elevation.ts'
+import type { ElevationKind } from '../contract.ts'
+import { sealToBox } from '../crypto/sealed-box.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { checkedOne, type Row } from '../rows.ts'
+import { findTarget } from '../targets/target.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import type { Handler } from '../world.ts'
+import type { LiveSession } from './live.ts'
+import { readStarted, refOf, sessionOf } from './start.ts'
+
+/** Milliseconds between two elevations of a session, and how many it gets in an hour. */
+const pause = 3_000
+const mostAnHour = 20
+const hour = 3600_000
+
+/**
+ * Releases the secret with which a session is elevated, for one act of its user: sealed to the session's own key, which
+ * this process was shown when the session started.
+ *
+ * INVARIANT: the audit entry commits before anything leaves. SECURITY: that it goes to a prompt without echo is the
+ * recorder's to see; that the grant allows it, that the target is the right one, and how often, is decided here.
+ */
+export const sessionElevate: Handler<'session.elevate'> = async (call, input) => {
+  const { world } = call
+  const found = sessionOf(world, call.peer, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  if (session.cut !== null) return refuse('expired', session.cut.message, 'open another session')
+  const { boxKey } = session
+  if (boxKey === null || !session.connected)
+    return refuse('conflict', 'the vault has no key of this session any more', 'connect again')
+  const now = world.vault.clock().getTime()
+  const recent = session.elevations.filter((at) => now - at < hour)
+  if (recent.length >= mostAnHour || now - (recent.at(-1) ?? 0) < pause)
+    return refuse('rate_limited', 'this session was elevated a moment ago, or too often', 'try again later')
+  // Noted before the first await: of two calls at once, one gets past here.
+  session.elevations = [...recent, now]
+
+  const released = await transact(world, (tx) => elevate(tx, session))
+  if (!released.ok) return released
+  const { kind, secretAccount, credential } = released.value
+  using secret = await takeField(world, secretAccount, credential, 'password')
+  // Whoever cut the session meanwhile did so before anything left.
+  if (session.cut !== null) return refuse('expired', 'this session was ended', 'open another session')
+  return done({ kind, sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64') })
+}
+
+type Released = {
+  readonly kind: ElevationKind
+  readonly secretAccount: Row<'account'>
+  readonly credential: Row<'credential'>
+}
+
+async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>> {
+  const row = await tx.db
+    .selectFrom('session')
+    .select(['target_id', 'source'])
+    .where('id', '=', session.id)
+    .where('state', '=', 'live')
+    .executeTakeFirst()
+  if (row === undefined) return refuse('conflict', 'this session is not live', 'connect again')
+  const started = await readStarted(tx, session, row.target_id)
+  if (!started.ok) return started
+  const grant = checkedOne(
+    tx.guard,
+    'access_grant',
+    await tx.db.selectFrom('access_grant').selectAll().where('id', '=', session.grant).executeTakeFirst(),
+  )
+  if (grant?.actions.includes('elevate') !== true)
+    return refuse('forbidden', 'your grant does not allow elevation', 'ask for a grant that allows elevate')
+  const elevation = await elevationOf(tx.db, tx.guard, session.account)
+  if (elevation === undefined)
+    return refuse('conflict', 'this account is not elevated any more', 'ask an administrator')
+  const target = await findTarget(tx.db, tx.guard, row.target_id)
+  const secretAccount = await readAccount(tx.db, tx.guard, elevation.secret_account_id, 'read', target)
+  const credential =
+    secretAccount === undefined
+      ? undefined
+      : await currentCredential(tx.db, tx.guard, elevation.secret_account_id)
+  if (
+    target === undefined ||
+    secretAccount === undefined ||
+    secretAccount.removed_at !== null ||
+    credential?.kind !== 'password'
+  )
+    return refuse('conflict', 'the secret of this elevation is gone', 'ask an administrator')
+  if (!(await isBoundTo(tx, secretAccount, target)))
+    return refuse(
+      'not_pinned',
+      'the secret of this elevation is not bound to this machine',
+      'ask an administrator',
+    )
+  const holder = await otherHolder(tx, secretAccount, session)
+  if (holder !== undefined)
+    return refuse('held', `${holder} holds ${secretAccount.name} exclusively`, 'ask them, or wait')
+  await tx.audit({
+    kind: 'session.elevated',
+    elevation: elevation.kind,
+    secretAccount: secretAccount.id,
+    secretAccountName: secretAccount.name,
+    version: credential.version,
+    ...refOf(session),
+    actor: { kind: 'user', id: session.user, name: session.userName },
+    source: row.source,
+  })
+  return done({ kind: elevation.kind, secretAccount, credential })
+}
+
+/** Somebody else who has the account of the secret to themself. */
+async function otherHolder(
+  tx: Tx,
+  account: Row<'account'>,
+  session: LiveSession,
+): Promise<string | undefined> {
+  const lease = await tx.db
+    .selectFrom('lease')
+    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
+    .select('app_user.name')
+    .where('lease.account_id', '=', account.id)
+    .where('lease.exclusive', '=', true)
+    .where('lease.ended_at', 'is', null)
+    .where('lease.user_id', '<>', session.user)
+    .executeTakeFirst()
+  return lease?.name
+}
