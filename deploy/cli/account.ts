@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { AccountView } from '../../vault/contract.ts'
+import { addElevationCommand, elevationText } from './account-elevation.ts'
 import { addImportCommand } from './account-import.ts'
 import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
@@ -133,6 +134,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
       tools.show({ removed: name }, () => `removed account ${name}`)
     })
 
+  addElevationCommand(account, tools)
   addImportCommand(account, tools)
   addRevealCommand(account, tools)
 }
@@ -149,6 +151,7 @@ function describe(account: AccountView): string {
     ['safe', account.safe],
     ['credential', credentialText(account)],
     ...(account.credential === null ? [] : [['since', when(account.credential.at)] as const]),
+    ['elevated', elevationText(account)],
     ['bound to', account.boundTo.join(', ') || 'nothing: it cannot be used'],
     [
       'held by',

@@ -62,6 +62,7 @@ export const fieldNames = {
   'account.show': { account: '<account>' },
   'account.secret': { account: '<account>', credential: '--password-stdin or --key-file' },
   'account.bind': { account: '<account>', target: '--target' },
+  'account.elevation': { account: '<account>', elevation: '--sudo, --su or --enable' },
   'account.remove': { account: '<account>' },
   'exposure.list': { account: '--account' },
   'grant.add': {

@@ -178,6 +178,7 @@ beforeAll(async () => {
       safe: hostile,
       credential: null,
       boundTo: [hostile],
+      elevation: { kind: 'sudo', account: hostile },
       holder: { user: hostile, until: null, exclusive: true },
       createdAt: now,
     },

@@ -83,10 +83,10 @@ describe.skipIf(why !== undefined)('elevation', () => {
     await leave(bob)
     expect(gateway.vault.inputsOf('session.elevate')).toHaveLength(1)
     const text = await recorded()
-    expect(text).toContain('{"kind":"policy","event":"elevation typed","detail":"sudo"}')
+    expect(text).toContain('{"detail":"sudo","event":"elevation typed","kind":"policy"}')
     expect(text).not.toContain(sshd.password)
     expect(bob.text()).not.toContain(sshd.password)
-    expect(bob.text()).not.toContain('~e')
+    expect(bob.text().split('~e')).toHaveLength(2) // in the notice alone
     expect(gateway.logged.join('\n')).not.toContain(sshd.password)
     expect(JSON.stringify(gateway.vault.calls)).not.toContain(sshd.password)
   })
@@ -103,6 +103,7 @@ describe.skipIf(why !== undefined)('elevation', () => {
     await bob.see(/Sorry, try again\.[\s\S]*\[sudo\] password for \w+: /)
     expect(gateway.vault.inputsOf('session.elevate')).toHaveLength(before + 2)
     bob.type('\x03')
+    await bob.see(/\$ $/)
     await leave(bob)
   })
 
@@ -117,7 +118,8 @@ describe.skipIf(why !== undefined)('elevation', () => {
     await bob.see(/\[sudo\] password for \w+: /)
     bob.type('~e\r')
     await bob.see(/\r\nroot\r\n/)
-    expect(bob.text()).not.toContain('**')
+    // The one star of the probe is taken back; how long the secret is does not show.
+    expect(bob.text().split('password for')[1]).not.toContain('**')
     await leave(bob)
   })
 
@@ -125,12 +127,12 @@ describe.skipIf(why !== undefined)('elevation', () => {
     const bob = open('by-su')
     await bob.see('when su asks')
     await bob.see(/\$ $/)
-    bob.type(`su -c "id -un" ${other.user}\r`.replace('su -c "id -un"', 'su'))
+    bob.type(`su ${other.user}\r`)
     await bob.see(/Password: $/)
     bob.type('~e\r')
     await bob.see(/\$ $/)
     bob.type('id -un\r')
-    await bob.see(`\r\n${other.user}\r\n`)
+    await bob.see(`\r${other.user}\r\n`)
     bob.type('exit\r')
     await leave(bob)
     expect(await recorded()).not.toContain(other.password)
@@ -208,6 +210,7 @@ describe.skipIf(why !== undefined)('elevation', () => {
     await bob.see('your grant does not allow elevation: ask for a grant that allows elevate')
     expect(gateway.vault.inputsOf('session.elevate')).toHaveLength(before)
     bob.type('\x03')
+    await bob.see(/\$ $/)
     await leave(bob)
 
     gateway.vault.refuseElevation = refuse(

@@ -33,7 +33,7 @@ export function openTerminal(args: readonly string[]): TerminalUser {
         await until(() => {
           found = pattern.exec(text.slice(seen))
           return found !== null
-        }, 30_000)
+        }, 15_000)
       } catch {
         throw new Error(`${pattern} was not seen in ${JSON.stringify(text.slice(seen))}`)
       }

@@ -10,12 +10,13 @@ import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
 import { sealCredential, type TypedCredential } from '../sealed/intake.ts'
 import { useChange } from '../shell/me.ts'
+import { Elevation } from './account-elevation.tsx'
 import { useAccounts, useTargets } from './lists.ts'
 import { Reveal } from './reveal.tsx'
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'secret' | 'reveal' | 'remove' | 'bind'; readonly account: AccountView }
+  | { readonly kind: 'secret' | 'elevation' | 'reveal' | 'remove' | 'bind'; readonly account: AccountView }
 
 /** Logins on targets, and what the vault holds of them. */
 export function Accounts() {
@@ -48,6 +49,11 @@ export function Accounts() {
                 <>
                   {row.credential.kind === 'password' ? 'password' : 'SSH key'}, version{' '}
                   {row.credential.version}, <When at={row.credential.at} />
+                  {row.elevation === null ? null : (
+                    <div className="quiet small">
+                      {row.elevation.kind}: {row.elevation.account}
+                    </div>
+                  )}
                 </>
               ),
           },
@@ -98,6 +104,14 @@ export function Accounts() {
                 <Button
                   size="sm"
                   variant="secondary"
+                  onClick={() => setDoing({ kind: 'elevation', account: row })}
+                  aria-label={`Elevation of ${row.name}`}
+                >
+                  Elevation
+                </Button>
+                <Button
+                  size="sm"
+                  variant="secondary"
                   isDisabled={row.credential === null}
                   onClick={() => setDoing({ kind: 'reveal', account: row })}
                   aria-label={`Reveal ${row.name}`}
@@ -130,6 +144,7 @@ export function Accounts() {
       />
       {doing?.kind === 'add' ? <AddAccount onClose={close} /> : null}
       {doing?.kind === 'secret' ? <NewSecret account={doing.account} onClose={close} /> : null}
+      {doing?.kind === 'elevation' ? <Elevation account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'reveal' ? <Reveal account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'bind' ? <Bind account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove account={doing.account} onClose={close} /> : null}

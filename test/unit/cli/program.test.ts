@@ -42,6 +42,7 @@ test('every verb of the guides is there', () => {
     'target legacy',
     'account add',
     'account import',
+    'account elevation',
     'account reveal',
     'user add',
     'user key add',
