@@ -393,3 +393,43 @@ test.skipIf(why !== undefined)(
     await page.getByText('Nobody can connect to switch-7: the time of its old algorithms is over').waitFor()
   },
 )
+
+test.skipIf(why !== undefined)(
+  'an account is told whose secret is typed for sudo, su or enable',
+  async () => {
+    const { page } = alice
+    const now = new Date().toISOString()
+    const account = (login: string, elevation: unknown = null) => ({
+      id: newId('acc'),
+      name: `press-3/${login}`,
+      target: 'press-3',
+      login,
+      safe: 'line-3',
+      credential: { kind: 'password', version: 1, at: now },
+      boundTo: ['press-3'],
+      elevation,
+      holder: null,
+      createdAt: now,
+    })
+    const accounts = [account('engineer'), account('root')]
+    edge.answers.set('account.list', () => accounts)
+    edge.answers.set('account.elevation', () => {
+      accounts[0] = account('engineer', { kind: 'su', account: 'press-3/root' })
+      return accounts[0]
+    })
+    await open(page, '/accounts')
+    await page.getByRole('button', { name: 'Elevation of press-3/engineer' }).click()
+    const store = page.getByRole('dialog').getByRole('button', { name: /Take it back|Store/ })
+    expect(await store.isDisabled()).toBe(true)
+    await page.getByLabel('Asked for by').selectOption('su')
+    await page.getByLabel('Secret of', { exact: true }).selectOption('press-3/root')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'elevation')
+    await store.click()
+    await page.getByText('su: press-3/root').waitFor()
+    expect(askedFor('account.elevation').at(-1)?.input).toMatchObject({
+      elevation: { kind: 'su', account: 'press-3/root' },
+    })
+    expect(await accessibilityFaults(page)).toEqual([])
+  },
+)
