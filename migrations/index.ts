@@ -8,9 +8,9 @@ import * as m0011 from './0011_an_account_is_bound_to_its_target.ts'
 import * as m0012 from './0012_a_lease_has_one_holder.ts'
 import * as m0013 from './0013_a_key_can_be_exchanged.ts'
 import * as m0015 from './0015_an_old_machine_is_excused_for_a_time.ts'
-import * as m0015b from './0015b_an_account_names_how_it_is_elevated.ts'
 import * as m0016 from './0016_a_session_is_held_while_it_lives.ts'
 import * as m0017 from './0017_a_grant_lists_where_forwarding_may_go.ts'
+import * as m0019 from './0019_an_account_names_how_it_is_elevated.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -23,7 +23,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0012_a_lease_has_one_holder': m0012,
   '0013_a_key_can_be_exchanged': m0013,
   '0015_an_old_machine_is_excused_for_a_time': m0015,
-  '0015b_an_account_names_how_it_is_elevated': m0015b,
   '0016_a_session_is_held_while_it_lives': m0016,
   '0017_a_grant_lists_where_forwarding_may_go': m0017,
+  '0019_an_account_names_how_it_is_elevated': m0019,
 }
