@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { connectLive } from '../recorder/index.ts'
 import { Fault, readPlaneIdentity } from '../vault/index.ts'
 import { type ApiConfig, readApiConfig } from './config.ts'
-import { makeApp } from './http/app.ts'
+import { type AppPorts, makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/server.ts'
+import { spliceLive } from './live.ts'
 import { ReplayLink } from './replay-link.ts'
 import { VaultLink } from './vault-link.ts'
 
@@ -14,17 +16,13 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
   const identity = readPlaneIdentity(config.dataDir, 'api')
   const vault = new VaultLink(join(config.dataDir, 'run', 'planes.sock'), identity)
   const replay = new ReplayLink(config.dataDir)
+  const onFault: AppPorts['onFault'] = ({ id, route, error }) =>
+    log.error(
+      { id, route, fault: error instanceof Fault ? error.code : 'internal', why: whyOf(error) },
+      'a request failed',
+    )
   const app = makeApp(
-    {
-      ask: vault.ask,
-      open: replay.open,
-      now: Date.now,
-      onFault: ({ id, route, error }) =>
-        log.error(
-          { id, route, fault: error instanceof Fault ? error.code : 'internal', why: whyOf(error) },
-          'a request failed',
-        ),
-    },
+    { ask: vault.ask, open: replay.open, now: Date.now, onFault },
     {
       tls: config.transport.kind === 'tls',
       names: config.names,
@@ -33,9 +31,15 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
     },
   )
   const listening = await listen(app, config)
+  const live = spliceLive(
+    listening.server,
+    { ask: vault.ask, connect: (worker) => connectLive(config.dataDir, worker), onFault },
+    { tls: config.transport.kind === 'tls', names: config.names },
+  )
   return {
     ...listening,
     stop: async () => {
+      live[Symbol.dispose]()
       await listening[Symbol.asyncDispose]()
       await replay[Symbol.asyncDispose]()
       await vault[Symbol.asyncDispose]()

@@ -11,6 +11,7 @@ import * as m0015 from './0015_an_old_machine_is_excused_for_a_time.ts'
 import * as m0016 from './0016_a_session_is_held_while_it_lives.ts'
 import * as m0017 from './0017_a_grant_lists_where_forwarding_may_go.ts'
 import * as m0019 from './0019_an_account_names_how_it_is_elevated.ts'
+import * as m0020 from './0020_a_browser_session_belongs_to_a_login.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -26,4 +27,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0016_a_session_is_held_while_it_lives': m0016,
   '0017_a_grant_lists_where_forwarding_may_go': m0017,
   '0019_an_account_names_how_it_is_elevated': m0019,
+  '0020_a_browser_session_belongs_to_a_login': m0020,
 }

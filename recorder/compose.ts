@@ -1,10 +1,13 @@
 import type { VaultClient } from '../vault/index.ts'
 import { readPlaneIdentity } from '../vault/index.ts'
 import type { SessionId } from '../vault/kernel/id.ts'
+import { Carried } from './broker/ssh/carried.ts'
 import { SshFront } from './broker/ssh/front.ts'
 import type { GatewayKeys } from './broker/ssh/host-key.ts'
-import { defaultLimits, type Log } from './broker/ssh/ports.ts'
+import { type BrokerPorts, defaultLimits, type Log } from './broker/ssh/ports.ts'
 import type { RecorderConfig } from './config.ts'
+import { liveSocketPath } from './live/live-path.ts'
+import { serveLive } from './live/live-server.ts'
 import { openRecording } from './recording/index.ts'
 import { openStore } from './store/index.ts'
 import { nodeName } from './supervision/node-name.ts'
@@ -16,7 +19,7 @@ import { workerDispatch } from './supervision/worker-dispatch.ts'
 /** What a worker is made of. */
 export type ComposedWorker = AsyncDisposable & { readonly front: SshFront; readonly link: VaultLink }
 
-/** Wires a worker: its connection to the vault, the store, the SSH server. */
+/** Wires a worker: its connection to the vault, the store, the SSH server, the live sockets of browsers. */
 export async function composeWorker(
   config: RecorderConfig,
   keys: GatewayKeys,
@@ -40,27 +43,27 @@ export async function composeWorker(
       if (front !== undefined) await hello(client, front, [...front.sessions.keys(), ...unheard], node, name)
     },
   })
-  front = new SshFront(
-    {
-      ask: (verb, input) => link.call(verb, input),
-      store,
-      openRecording: async (options) => {
-        await unsettled.note(options.permit)
-        return openRecording(options)
-      },
-      reportEnd: async (recording, end) => {
-        unheard.add(end.session)
-        await reportEnd({ link, unsettled, log }, recording, end)
-        unheard.delete(end.session)
-      },
-      node,
-      worker: name,
-      log,
+  const broker: BrokerPorts = {
+    ask: (verb, input) => link.call(verb, input),
+    store,
+    openRecording: async (options) => {
+      await unsettled.note(options.permit)
+      return openRecording(options)
     },
-    { ...defaultLimits, quotaBytes: config.quotaBytes },
-    keys,
-  )
+    reportEnd: async (recording, end) => {
+      unheard.add(end.session)
+      await reportEnd({ link, unsettled, log }, recording, end)
+      unheard.delete(end.session)
+    },
+    node,
+    worker: name,
+    log,
+  }
+  const limits = { ...defaultLimits, quotaBytes: config.quotaBytes }
+  const carried = new Carried()
+  front = new SshFront(broker, limits, keys, carried)
   const sshFront = front
+  const live = await serveLive(liveSocketPath(config.dataDir, name), { broker, limits, carried })
   const watch = setInterval(() => {
     if (link.awayMs <= config.vaultAwayMs) return
     for (const session of sshFront.sessions.values()) void session.end('vault away too long')
@@ -71,6 +74,7 @@ export async function composeWorker(
     [Symbol.asyncDispose]: async () => {
       clearInterval(watch)
       await sshFront.close('shut down')
+      await live[Symbol.asyncDispose]()
       await link[Symbol.asyncDispose]()
     },
   }

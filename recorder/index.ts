@@ -1,5 +1,6 @@
 export type * from './recording/index.ts'
 export type * from './replay/index.ts'
+export { connectLive } from './live/live-client.ts'
 export {
   connectReplay,
   type OpenedRecording,

@@ -22,6 +22,7 @@ const auditsItself: ReadonlySet<VerbName> = new Set([
   'ssh.publickey',
   'ssh.password',
   'ssh.ticket',
+  'ticket.redeem',
   'session.open',
 ])
 

@@ -38,6 +38,7 @@ export const backupTables = [
   'recording',
   'session_freeze',
   'hold',
+  'favourite',
 ] as const satisfies readonly (keyof Database)[]
 
 // One moment for all pages: the tables of a backup fit together, and to their guards.

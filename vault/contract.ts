@@ -72,6 +72,7 @@ export type ForwardView = {
   readonly bytesUp: number | null
   readonly bytesDown: number | null
 }
+export const ticketUses = ['ssh', 'connect'] as const
 
 export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
 export type InputPolicy = (typeof inputPolicies)[number]
@@ -401,6 +402,17 @@ export type Permit = {
     | { readonly kind: 'ssh-key'; readonly publicKey: string }
 }
 
+/** What a ticket that came over a live socket is good for. */
+export type RedeemedTicket = {
+  readonly kind: 'connect'
+  /** For `session.open`, of this target and account alone. */
+  readonly proof: string
+  readonly user: string
+  readonly target: string
+  /** The account's login name. */
+  readonly account: string
+}
+
 // ---------------------------------------------------------------- verbs
 
 type Verb = { readonly door: readonly Door[]; readonly input: z.ZodType }
@@ -642,8 +654,13 @@ export const verbs = {
   'lease.checkIn': verb(people, z.strictObject({ lease: id('lse') })),
   'lease.list': verb(people, nothing),
 
-  /** A one-time SSH ticket: given instead of password and code, once, within 60 s, for this account only. */
-  'ticket.issue': verb(['user'], z.strictObject({ account: reference })),
+  /**
+   * A one-time ticket for this account. `ssh`: given instead of password and code, within 60 s. `connect`: opens a
+   * terminal over the console's live socket, within 30 s, for the login that took it.
+   */
+  'ticket.issue': verb(['user'], z.strictObject({ account: reference, for: z.enum(ticketUses).optional() })),
+  /** Which login a live socket belongs to. Asked by the api before it lets one through to a recorder's worker. */
+  'live.open': verb(['user'], nothing),
 
   'session.list': verb(
     people,
@@ -750,11 +767,16 @@ export const verbs = {
       source: z.string().max(100),
     }),
   ),
+  /** Takes a ticket that came over the live socket of a login, once. */
+  'ticket.redeem': verb(
+    ['recorder'],
+    z.strictObject({ ticket: z.string().max(200), login: id('lgn'), source: z.string().max(100) }),
+  ),
   /** Decides, takes or joins the lease, and makes the session `opening`. */
   'session.open': verb(
     ['recorder'],
     z.strictObject({
-      proof: z.string().max(200), // from ssh.*
+      proof: z.string().max(200), // from ssh.* or ticket.redeem
       target: z.string().max(100),
       account: z.string().max(100).optional(), // may be left out when there is one
       wants: z.enum(actions),
@@ -942,6 +964,7 @@ export type VerbAnswers = {
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]
   'ticket.issue': { readonly ticket: string; readonly expiresAt: string }
+  'live.open': { readonly login: Id<'lgn'>; readonly user: string }
   'session.list': readonly SessionView[]
   'session.show': SessionView
   'session.terminate': null
@@ -978,6 +1001,7 @@ export type VerbAnswers = {
   'ssh.publickey': { readonly proof: string | null; readonly user: string }
   'ssh.password': { readonly proof: string; readonly user: string }
   'ssh.ticket': { readonly proof: string; readonly user: string }
+  'ticket.redeem': RedeemedTicket
   'session.open': Permit
   'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }
   'session.sign': { readonly signature: string }

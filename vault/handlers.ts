@@ -12,7 +12,7 @@ import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
-import { ticketIssue } from './checkout/ticket.ts'
+import { liveOpen, ticketIssue, ticketRedeem } from './checkout/ticket.ts'
 import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremony.ts'
 import { sealAdd, sealList, sealRehearse, sealRemove } from './custody/seals.ts'
 import { custodyForget, custodyShare } from './custody/share.ts'
@@ -110,6 +110,8 @@ export const handlers: Handlers = {
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,
   'ticket.issue': ticketIssue,
+  'ticket.redeem': ticketRedeem,
+  'live.open': liveOpen,
   'session.list': sessionList,
   'session.show': sessionShow,
   'session.terminate': sessionTerminate,

@@ -15,6 +15,7 @@ import { Sessions } from './pages/sessions.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Targets } from './pages/targets.tsx'
 import { Users } from './pages/users.tsx'
+import { accountInAddress } from './pages/ssh-command.ts'
 import { Page } from './parts/page.tsx'
 import { Problem } from './parts/problem.tsx'
 import { SignedIn, useMe } from './shell/me.ts'
@@ -22,6 +23,7 @@ import { Shell } from './shell/shell.tsx'
 
 // The terminal and the reader of recordings are loaded by who replays.
 const Player = lazy(() => import('./player/player.tsx'))
+const TerminalPage = lazy(() => import('./terminal/terminal-page.tsx'))
 
 /** The console. Who is not signed in sees the sign-in page wherever they wanted to go, and goes on there afterwards. */
 export function App() {
@@ -41,6 +43,16 @@ export function App() {
       </Bullseye>
     )
   if (me.data === null) return <SignIn />
+  if (location === '/terminal')
+    return (
+      <SignedIn value={me.data}>
+        <Guard>
+          <Suspense fallback={<Waiting />}>
+            <TerminalPage account={accountInAddress()} />
+          </Suspense>
+        </Guard>
+      </SignedIn>
+    )
   return (
     <SignedIn value={me.data}>
       <Shell>

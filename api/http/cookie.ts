@@ -1,4 +1,5 @@
-import type { Request, Response } from 'express'
+import type { IncomingMessage } from 'node:http'
+import type { Response } from 'express'
 
 /**
  * The login token in its cookie.
@@ -11,7 +12,7 @@ export const cookieName = '__Host-tagout'
 const tokenForm = /^[A-Za-z0-9_.~-]{1,200}$/
 
 /** The token that the request carries, or `undefined`. Two cookies of the name are none: one of them was planted. */
-export function readToken(request: Request): string | undefined {
+export function readToken(request: Pick<IncomingMessage, 'headers'>): string | undefined {
   const header = request.headers.cookie
   if (header === undefined) return undefined
   const found = header

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import { isLoopback } from '../config.ts'
 import { HttpRefusal } from './problem.ts'
@@ -12,25 +13,34 @@ export type OriginOptions = { readonly tls: boolean; readonly names: readonly st
  * name that somebody points at 127.0.0.1 (DNS rebinding) is not.
  */
 export function checkOrigin(options: OriginOptions): RequestHandler {
-  const scheme = options.tls ? 'https' : 'http'
   return (request, _response, next) => {
-    const { host } = request.headers
-    // Node keeps the first of two: what stands in front of us may have looked at the second.
-    const hosts = request.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host')
-    if (host === undefined || hosts.length !== 1 || !isOurName(hostName(host), options))
-      throw new HttpRefusal({ code: 'invalid', message: 'this is not a name of this console' }, 421)
-    const site = request.headers['sec-fetch-site']
     const reads = request.method === 'GET' || request.method === 'HEAD'
-    const fromHere = site === undefined || site === 'same-origin' || (reads && site === 'none')
-    const { origin } = request.headers
-    const originFits = origin === undefined ? reads : origin === `${scheme}://${host}`
-    if (!fromHere || !originFits)
-      throw new HttpRefusal(
-        { code: 'forbidden', message: 'the request does not come from this console' },
-        403,
-      )
+    const refusal = refuseForeign(request, options, reads ? 'read' : 'change')
+    if (refusal !== undefined) throw refusal
     next()
   }
+}
+
+/**
+ * Why this request does not come from this console, or undefined. A live socket is held to the rule of a change: no
+ * other site may open one with its visitor's cookie.
+ */
+export function refuseForeign(
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  options: OriginOptions,
+  kind: 'read' | 'change',
+): HttpRefusal | undefined {
+  const { host, origin } = request.headers
+  // Node keeps the first of two: what stands in front of us may have looked at the second.
+  const hosts = request.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host')
+  if (host === undefined || hosts.length !== 1 || !isOurName(hostName(host), options))
+    return new HttpRefusal({ code: 'invalid', message: 'this is not a name of this console' }, 421)
+  const site = request.headers['sec-fetch-site']
+  const reads = kind === 'read'
+  const fromHere = site === undefined || site === 'same-origin' || (reads && site === 'none')
+  const originFits = origin === undefined ? reads : origin === `${options.tls ? 'https' : 'http'}://${host}`
+  if (fromHere && originFits) return undefined
+  return new HttpRefusal({ code: 'forbidden', message: 'the request does not come from this console' }, 403)
 }
 
 function hostName(host: string): string {

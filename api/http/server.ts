@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
 import { Fault } from '../../vault/index.ts'
 import type { Transport } from '../config.ts'
+import { isLiveRequest } from '../live.ts'
 
 export type Listening = AsyncDisposable & {
   readonly server: Server
@@ -19,6 +20,7 @@ const limits = {
   keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16 * 1024,
+  shouldUpgradeCallback: isLiveRequest,
 } as const
 const maxConnections = 2_000
 const maxHeaders = 100

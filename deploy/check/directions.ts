@@ -41,8 +41,9 @@ const rules: readonly Rule[] = [
     mayImport: (target) =>
       isShared(target) ||
       ['vault/contract.ts', 'vault/intake.ts'].includes(target) ||
+      target === 'recorder/live/protocol.ts' ||
       target.startsWith('recorder/replay/'),
-    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/intake.ts, recorder/replay',
+    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/intake.ts, recorder/replay, recorder/live/protocol.ts',
   },
   { folder: 'migrations', mayImport: inKernel, says: 'migrations import only vault/kernel' },
   {

@@ -11,7 +11,9 @@ const sources = [
   'vault/kernel',
   'vault/contract.ts',
   'vault/auditors',
+  'vault/intake.ts',
   'recorder/replay',
+  'recorder/live/protocol.ts',
   'package-lock.json',
 ]
 

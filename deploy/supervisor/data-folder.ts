@@ -178,6 +178,8 @@ export function layOut(dataDir: string, owners: Owners): void {
   folder('admin', 0o700, owners.vault)
   // SECURITY: sticky, so that no plane can take away another's socket.
   folder('run', separate ? 0o1770 : 0o700, group === undefined ? undefined : { uid: 0, gid: group })
+  // SECURITY: the recorder's own: nobody else puts a socket there for the api to find.
+  folder('run/live', separate ? 0o750 : 0o700, owners.recorder)
   folder('vault', 0o700, owners.vault)
   folder('recorder', 0o700, owners.recorder)
   folder('api', 0o700, owners.api)

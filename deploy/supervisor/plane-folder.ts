@@ -78,13 +78,14 @@ export function readPlaneFile(path: string): string | undefined {
 
 /**
  * Takes away what lies in `run/` before the planes start: sockets of the last run, and whatever a plane has put in the
- * place of another's since.
+ * place of another's since. The folder of the recorder's workers stays, empty.
  */
 export function clearSockets(run: string): void {
   for (const entry of readdirSync(run, { withFileTypes: true })) {
     const path = join(run, entry.name)
     try {
-      if (entry.isDirectory()) rmdirSync(path)
+      if (entry.isDirectory() && entry.name === 'live') clearSockets(path)
+      else if (entry.isDirectory()) rmdirSync(path)
       else unlinkSync(path)
     } catch (error) {
       if (codeOf(error) === 'ENOENT') continue

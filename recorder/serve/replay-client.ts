@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { lstat } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { RecordingView } from '../../vault/contract.ts'
@@ -8,6 +5,7 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { done, type Outcome } from '../../vault/kernel/outcome.ts'
 import { Peer } from '../../vault/kernel/rpc.ts'
 import type { ByteSource } from '../replay/index.ts'
+import { connectOwn } from './own-socket.ts'
 
 export type ReplayPurpose = 'replay' | 'verify' | 'export'
 /** A recording's ciphertext, as long as the recorder lets it be read. Dispose it. */
@@ -71,41 +69,8 @@ export class ReplayClient implements AsyncDisposable {
   }
 }
 
-/**
- * Connects to the recorder of the installation in `dataDir`. Throws `Fault('closed')` when it is not running.
- *
- * SECURITY: any plane can make a socket in `run/` while the recorder is away, and what is said here has people's login
- * tokens in it. The socket must belong to the owner of the recorder's folder, before and after connecting: nobody
- * else can take it away, so that it is the one that was connected to.
- */
+/** Connects to the recorder of the installation in `dataDir`. Throws `Fault('closed')` when it is not running. */
 export async function connectReplay(dataDir: string): Promise<ReplayClient> {
-  const path = join(dataDir, 'run', 'replay.sock')
-  await requireRecordersOwn(dataDir, path)
-  const socket = createConnection(path)
-  try {
-    await once(socket, 'connect')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Fault('closed', `cannot reach the recorder at ${path} (${code}): is it running?`)
-  }
-  try {
-    await requireRecordersOwn(dataDir, path)
-  } catch (error) {
-    socket.destroy()
-    throw error
-  }
+  const socket = await connectOwn(dataDir, join(dataDir, 'run', 'replay.sock'))
   return new ReplayClient(new Peer(socket, { dispatch: () => undefined }))
-}
-
-async function requireRecordersOwn(dataDir: string, path: string): Promise<void> {
-  const [found, folder] = await Promise.all([lstat(path), lstat(join(dataDir, 'recorder'))]).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw new Fault(
-        'closed',
-        `cannot reach the recorder at ${path} (${error.code ?? 'unknown'}): is it running?`,
-      )
-    },
-  )
-  if (!found.isSocket() || found.uid !== folder.uid)
-    throw new Fault('closed', `${path} is not the recorder's: find out who put it there, then start again`)
 }

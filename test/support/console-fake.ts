@@ -14,6 +14,7 @@ export type Asked = { readonly verb: string; readonly input: unknown; readonly t
 
 export type FakeConsole = AsyncDisposable &
   Listening & {
+    readonly ask: AskVault
     readonly asked: Asked[]
     /** Answers a verb otherwise than from the table of `fakeAnswers`: with a value, or a refusal. */
     readonly answers: Map<string, (input: never, user: UserView) => unknown>
@@ -88,7 +89,7 @@ export async function startFakeConsole(
     },
   )
   const listening = await listen(app, { host: '127.0.0.1', port: 0, transport: { kind: 'insecurePlain' } })
-  return { ...listening, asked, answers, tokens, signIn }
+  return { ...listening, ask, asked, answers, tokens, signIn }
 }
 
 function isRefusal(given: unknown): boolean {

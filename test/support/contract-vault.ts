@@ -58,6 +58,11 @@ export type FakeUser = {
 export class ContractVault implements AsyncDisposable {
   readonly dataDir: string
   readonly recorder: PlaneIdentity
+  /** Tickets of the console that were not used yet. */
+  readonly liveTickets = new Map<
+    string,
+    { readonly login: string; readonly user: string; readonly target: string; readonly account: string }
+  >()
   readonly users = new Map<string, FakeUser>()
   readonly accounts: FakeAccount[] = []
   readonly calls: { readonly verb: string; readonly input: unknown }[] = []
@@ -168,6 +173,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#password(input)
       case 'ssh.ticket':
         return this.#ticket(input)
+      case 'ticket.redeem':
+        return this.#redeem(input)
       case 'session.open':
         return this.#open(input)
       case 'session.start':
@@ -243,6 +250,16 @@ export class ContractVault implements AsyncDisposable {
       user?.password === payload.password &&
       input.totpCode === '123456'
     return isRight ? this.#prove(input.name) : refuse('unauthenticated', 'no')
+  }
+
+  #redeem(input: VerbInput<'ticket.redeem'>): Outcome<unknown> {
+    const ticket = this.liveTickets.get(input.ticket)
+    this.liveTickets.delete(input.ticket)
+    if (ticket === undefined || ticket.login !== input.login)
+      return refuse('unauthenticated', 'this ticket is unknown, used or too old', 'connect again')
+    const proof = newId('lgn')
+    this.#proofs.set(proof, ticket.user)
+    return done({ kind: 'connect', proof, user: ticket.user, target: ticket.target, account: ticket.account })
   }
 
   #ticket(input: VerbInput<'ssh.ticket'>): Outcome<unknown> {

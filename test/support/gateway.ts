@@ -5,9 +5,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { Carried } from '../../recorder/broker/ssh/carried.ts'
 import { SshFront } from '../../recorder/broker/ssh/front.ts'
 import { loadGatewayKeys } from '../../recorder/broker/ssh/host-key.ts'
 import { type BrokerPorts, defaultLimits, type Limits } from '../../recorder/broker/ssh/ports.ts'
+import { liveSocketPath } from '../../recorder/live/live-path.ts'
+import { serveLive } from '../../recorder/live/live-server.ts'
 import { openRecording } from '../../recorder/recording/index.ts'
 import type { Frame } from '../../recorder/replay/index.ts'
 import { VaultLink } from '../../recorder/supervision/vault-link.ts'
@@ -28,6 +31,8 @@ export type Ran = {
 export type Gateway = AsyncDisposable & {
   readonly port: number
   readonly folder: string
+  /** Where live sockets are listened for. */
+  readonly liveSocket: string
   readonly vault: ContractVault
   readonly front: SshFront
   readonly room: RecordingRoom
@@ -56,6 +61,7 @@ export async function startGateway(
   const log = (message: string, data?: unknown) =>
     void logged.push(`${message} ${JSON.stringify(data ?? {})}`)
   let front: SshFront | undefined
+  const carried = new Carried()
   const link = new VaultLink({
     dataDir: folder,
     identity: vault.recorder,
@@ -64,22 +70,21 @@ export async function startGateway(
   })
   await link.present()
   const keys = await loadGatewayKeys(join(folder, 'recorder'))
-  front = new SshFront(
-    {
-      ask: (verb, input) => link.call(verb, input),
-      store: room.store,
-      openRecording,
-      node: 'node-1',
-      worker: 'worker-1',
-      log,
-      reportEnd: async (_recording, end) => {
-        while (!(await link.call('session.end', end)).ok) await wait(50)
-      },
-      ...ports,
+  const broker: BrokerPorts = {
+    ask: (verb, input) => link.call(verb, input),
+    store: room.store,
+    openRecording,
+    node: 'node-1',
+    worker: 'worker-1',
+    log,
+    reportEnd: async (_recording, end) => {
+      while (!(await link.call('session.end', end)).ok) await wait(50)
     },
-    { ...defaultLimits, ...limits },
-    keys,
-  )
+    ...ports,
+  }
+  const allLimits = { ...defaultLimits, ...limits }
+  front = new SshFront(broker, allLimits, keys, carried)
+  const live = await serveLive(liveSocketPath(folder, 'worker-1'), { broker, limits: allLimits, carried })
   const server = createServer({ pauseOnConnect: true }, (socket) => front?.adopt(socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -89,6 +94,7 @@ export async function startGateway(
   return {
     port,
     folder,
+    liveSocket: live.path,
     vault,
     front,
     room,
@@ -106,6 +112,7 @@ export async function startGateway(
     [Symbol.asyncDispose]: async () => {
       server.close()
       await front?.close('shut down')
+      await live[Symbol.asyncDispose]()
       await link[Symbol.asyncDispose]()
       await vault[Symbol.asyncDispose]()
       await room[Symbol.asyncDispose]()

@@ -145,7 +145,9 @@ function what(entry: Entry): string {
     case 'lease.ended':
       return `checked in ${entry.accountName}${of(entry)}: ${entry.why}`
     case 'ticket.issued':
-      return `took a ticket for ${entry.accountName}, good until ${entry.expiresAt}`
+      return `took a ticket for ${entry.accountName}${entry.for === 'connect' ? ' in the browser' : ''}, good until ${entry.expiresAt}`
+    case 'ticket.used':
+      return `used a ticket for ${entry.accountName} in the browser`
     case 'session.opened':
       return `opened session ${entry.session}${of(entry)} on ${entry.accountName}${entry.forward === undefined ? '' : `, forwarding to ${quoted(entry.forward)}`}, until ${entry.endsAt}`
     case 'session.started':

@@ -173,7 +173,14 @@ export type Happening =
       readonly why: string
       readonly userName: string
     } & AccountRef)
-  | ({ readonly kind: 'ticket.issued'; readonly expiresAt: string } & AccountRef)
+  | ({
+      readonly kind: 'ticket.issued'
+      readonly expiresAt: string
+      /** What it is good for, where that is not a login over SSH. */
+      readonly for?: 'connect'
+    } & AccountRef)
+  /** A ticket came over a live socket of the login that took it. */
+  | ({ readonly kind: 'ticket.used' } & UserRef & AccountRef)
   | ({
       readonly kind: 'session.opened'
       readonly grant: Id<'grt'>

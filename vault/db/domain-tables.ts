@@ -209,6 +209,14 @@ export type DomainTables = {
     readonly forward_connections: number | null
     readonly forward_bytes_up: number | null
     readonly forward_bytes_down: number | null
+    /** The console's login from whose browser it is used; null for a native client's. */
+    readonly login_id: Id<'lgn'> | null
+  }
+  /** Accounts that a user wants to find first. */
+  favourite: {
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly since: Date
   }
   /** Whether somebody holds the input of a session's user: the latest word. No row: nobody ever did. */
   session_freeze: Guarded & {

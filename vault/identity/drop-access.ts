@@ -1,5 +1,5 @@
 import type { EndReason } from '../contract.ts'
-import type { KeyId, UserId } from '../kernel/id.ts'
+import type { KeyId, LoginId, UserId } from '../kernel/id.ts'
 import type { World } from '../world.ts'
 
 /**
@@ -19,4 +19,18 @@ export function dropAccess(
   world.tickets.forget((ticket) => ticket.user === user)
   for (const session of world.live.where((one) => one.user === user && isMeant(one.key)))
     world.live.cut(session, cut)
+}
+
+/**
+ * Forgets the tickets and proofs of a login of the console that has ended, and cuts the sessions in its browser. Call
+ * it once that has committed.
+ */
+export function dropLogin(
+  world: World,
+  login: LoginId,
+  cut: { readonly reason: EndReason; readonly message: string },
+): void {
+  world.tickets.forget((ticket) => ticket.kind === 'connect' && ticket.login === login)
+  world.proofs.forget((proof) => proof.login === login)
+  for (const session of world.live.where((one) => one.login === login)) world.live.cut(session, cut)
 }

@@ -7,6 +7,7 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, tokenHash, userOf, type World } from '../world.ts'
+import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { isPassword, isPasswordWorkPiledUp } from './password.ts'
 import { loginIdle, loginLongest } from './principal.ts'
@@ -170,6 +171,9 @@ export const loginEnd: Handler<'login.end'> = async (call) => {
     if (login === undefined) return done(null)
     await updateGuarded(tx, 'login', login, { ended_at: tx.now })
     await tx.audit({ kind: 'login.ended', user: user.id, name: user.name, login: login.id, ...by(call) })
+    tx.afterCommit(() =>
+      dropLogin(call.world, login.id, { reason: 'closed by the user', message: 'you signed out' }),
+    )
     return done(null)
   })
 }
@@ -226,6 +230,9 @@ export const loginRevoke: Handler<'login.revoke'> = async (call, { login: id }) 
     if (user === undefined) return noLogin
     await updateGuarded(tx, 'login', login, { ended_at: tx.now })
     await tx.audit({ kind: 'login.revoked', user: user.id, name: user.name, login: id, ...by(call) })
+    tx.afterCommit(() =>
+      dropLogin(call.world, id, { reason: 'terminated', message: 'your sign-in was revoked' }),
+    )
     return done(null)
   })
 

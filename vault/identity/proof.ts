@@ -1,32 +1,35 @@
 import { randomBytes } from 'node:crypto'
-import type { AccountId, KeyId, UserId } from '../kernel/id.ts'
+import type { AccountId, KeyId, LoginId, TargetId, UserId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { tokenHash, type World } from '../world.ts'
 
 /**
- * What a recorder holds once somebody has proven over SSH who they are. Good on the recorder's connection that got
- * it only, and for twelve hours: an SSH connection that lives longer proves itself again.
+ * What a recorder holds once somebody has proven, over SSH or by a ticket of the console, who they are. Good on the
+ * recorder's connection that got it only, and for twelve hours: an SSH connection that lives longer proves itself again.
  */
 export type Proof = {
   readonly user: UserId
   readonly name: string
-  readonly via: 'publickey' | 'password' | 'ticket'
+  readonly via: 'publickey' | 'password' | 'ticket' | 'console'
   readonly peer: Peer
-  /** The SSH connection (its session id, base64) on which it was given. */
-  readonly connection: string
+  /** The SSH connection (its session id, base64) on which it was given; null for the console's. */
+  readonly connection: string | null
   readonly source: string
   /** The key that it was given with; null for a password or a ticket. */
   readonly key: KeyId | null
-  /** A ticket opens this account and no other. */
+  /** A ticket opens this account and no other; one of the console, at this target. */
   readonly account: AccountId | null
+  readonly target: TargetId | null
+  /** The console's login whose ticket it was: it ends with that login. */
+  readonly login: LoginId | null
 }
 
 export const proofLife = 12 * 3600_000
 
 /** Makes a proof and keeps its hash. */
-export function issueProof(world: World, proof: Proof): string {
+export function issueProof(world: World, proof: Proof, lifeMs = proofLife): string {
   const token = randomBytes(32).toString('base64url')
-  world.proofs.put(keyOf(world, token), proof)
+  world.proofs.put(keyOf(world, token), proof, lifeMs)
   return token
 }
 

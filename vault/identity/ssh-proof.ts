@@ -68,7 +68,7 @@ function isSignedFor(input: Input<'ssh.publickey'>, signed: Uint8Array, key: Buf
   )
 }
 
-type How = Pick<Proof, 'via' | 'key' | 'account'>
+type How = Pick<Proof, 'key' | 'account'> & { readonly via: Exclude<Proof['via'], 'console'> }
 
 /** Is the key registered still? Whoever removes it waits for this transaction, and then forgets its proof. */
 async function isRegistered(tx: Tx, key: KeyId): Promise<boolean> {
@@ -137,6 +137,8 @@ async function keepProof(
     peer: call.peer,
     connection: input.connection,
     source: input.source,
+    target: null,
+    login: null,
   })
   return done({ proof, user: user.name })
 }
@@ -151,7 +153,8 @@ export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
   const { world } = call
   const wait = world.backOff.wait(input.source, input.name)
   if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
-  const ticket = world.tickets.take(tokenHash(world, input.ticket).toString('base64'))
+  const taken = world.tickets.take(tokenHash(world, input.ticket).toString('base64'))
+  const ticket = taken?.kind === 'ssh' ? taken : undefined
   const user =
     ticket === undefined ? undefined : await findUser(world.vault.database, world.vault.guard, ticket.user)
   if (ticket === undefined || user === undefined || user.name.toLowerCase() !== input.name.toLowerCase()) {

@@ -112,6 +112,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },
   'lease.list': { local: true, user: ['filtered'] },
   'ticket.issue': { user: ['granted'] },
+  'live.open': { user: ['signed in'] },
 
   'session.list': { local: true, user: ['filtered'] },
   'session.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
@@ -147,6 +148,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'ssh.publickey': { recorder: true },
   'ssh.password': { recorder: true },
   'ssh.ticket': { recorder: true },
+  'ticket.redeem': { recorder: true },
   'session.open': { recorder: true },
   'session.start': { recorder: true },
   'session.sign': { recorder: true },

@@ -69,6 +69,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     node: row.node,
     worker: row.worker,
     key: undefined,
+    login: row.login_id,
     endsAt: row.ends_at.getTime(),
     isVetted: false,
     peer: undefined,

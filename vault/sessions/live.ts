@@ -1,5 +1,14 @@
 import type { EndReason } from '../contract.ts'
-import type { AccountId, GrantId, KeyId, LeaseId, RecordingId, SessionId, UserId } from '../kernel/id.ts'
+import type {
+  AccountId,
+  GrantId,
+  KeyId,
+  LeaseId,
+  LoginId,
+  RecordingId,
+  SessionId,
+  UserId,
+} from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { orderCut, orderFreeze } from './workers.ts'
 
@@ -22,6 +31,8 @@ export type LiveSession = {
   readonly worker: string
   /** The key by which its user logged in; null for none, undefined where this process did not open it. */
   readonly key: KeyId | null | undefined
+  /** The console's login from whose browser it is used; null for a native client's. */
+  readonly login: LoginId | null
   endsAt: number
   /** Has what a row says been held against guarded ones? Not yet of a session found in the table. */
   isVetted: boolean

@@ -61,7 +61,10 @@ async function open(
   const chosen = await chooseAccount(tx, user, target, input.account)
   if (!chosen.ok) return chosen
   const { account, grants } = chosen.value
-  if (proof.account !== null && proof.account !== account.id)
+  const isMeant =
+    (proof.account === null || proof.account === account.id) &&
+    (proof.target === null || proof.target === target.id)
+  if (!isMeant)
     return refuse(
       'forbidden',
       'your ticket is for another account',
@@ -264,6 +267,7 @@ async function keepSession(
       forward_connections: null,
       forward_bytes_up: null,
       forward_bytes_down: null,
+      login_id: proof.login,
     })
     .execute()
   await tx.db
@@ -308,6 +312,7 @@ async function keepSession(
       node: worker.node,
       worker: worker.worker,
       key: proof.key,
+      login: proof.login,
       endsAt: endsAt.getTime(),
       isVetted: true,
       peer: call.peer,

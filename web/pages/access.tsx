@@ -22,7 +22,7 @@ import { Moment, When } from '../parts/when.tsx'
 import { span } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { useGrants } from './lists.ts'
-import { sshCommand, useSshPort } from './ssh-command.ts'
+import { sshCommand, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One's own grants, and exactly how to connect. */
 export function Access() {
@@ -92,7 +92,20 @@ function GrantCard({ grant, user }: { readonly grant: GrantView; readonly user: 
               text={sshCommand(user, grant.account, port)}
               label={`SSH command for ${grant.account}`}
             />
-            <div className="gap-above">
+            <div className="row gap-above">
+              {grant.actions.includes('shell') ? (
+                <Button
+                  variant="primary"
+                  size="sm"
+                  component="a"
+                  href={terminalPath(grant.account)}
+                  target="_blank"
+                  rel="noopener"
+                  aria-label={`Connect to ${grant.account} in the browser`}
+                >
+                  Connect
+                </Button>
+              ) : null}
               <Button variant="secondary" size="sm" onClick={issue}>
                 One-time ticket
               </Button>

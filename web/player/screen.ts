@@ -1,10 +1,10 @@
 import { Unicode11Addon } from '@xterm/addon-unicode11'
 import { Terminal } from '@xterm/xterm'
+import { quieten, terminalColours, terminalFonts } from '../parts/quiet-terminal.ts'
 import type { Screen } from './playback.ts'
 
 /** Bytes that may wait for the terminal before the player waits for it. */
 const maxPending = 512 * 1024
-const family = '"DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace'
 
 export type MountedScreen = Screen & {
   readonly setTerminal: (isTerminal: boolean) => void
@@ -14,9 +14,8 @@ export type MountedScreen = Screen & {
 /**
  * A terminal that only shows.
  *
- * SECURITY: what it is fed was written by machines that may be hostile. Nothing listens to its answers (`onData`), so device
- * queries are answered to nobody; there is no clipboard (OSC 52), links (OSC 8) are plain text, titles go nowhere, and no key
- * reaches it.
+ * SECURITY: what it is fed was written by machines that may be hostile (`quieten`). Nothing listens to it (`onData`), and no
+ * key reaches it.
  */
 export function mountScreen(host: HTMLElement): MountedScreen {
   const terminal = new Terminal({
@@ -26,15 +25,15 @@ export function mountScreen(host: HTMLElement): MountedScreen {
     cursorBlink: false,
     cursorInactiveStyle: 'block',
     scrollback: 1_000,
-    fontFamily: family,
+    fontFamily: terminalFonts,
     fontSize: 14,
     // For the table of widths alone, which keyframes are made with too.
     allowProposedApi: true,
     linkHandler: { activate: () => undefined, allowNonHttpProtocols: false },
-    theme: { background: '#0f1214', foreground: '#d8dee4', cursor: '#f0ab00' },
+    theme: terminalColours,
     windowOptions: {},
   })
-  for (const code of [0, 1, 2, 8, 52]) terminal.parser.registerOscHandler(code, () => true)
+  quieten(terminal)
   terminal.loadAddon(new Unicode11Addon())
   terminal.unicode.activeVersion = '11'
   terminal.attachCustomKeyEventHandler(() => false)
@@ -94,7 +93,7 @@ function bounded(value: number, usual: number, most: number): number {
 function glyphRatio(): number {
   const context = document.createElement('canvas').getContext('2d')
   if (context === null) return 0.61
-  context.font = `100px ${family}`
+  context.font = `100px ${terminalFonts}`
   const { width } = context.measureText('W')
   return width > 0 ? width / 100 : 0.61
 }

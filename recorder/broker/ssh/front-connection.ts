@@ -17,6 +17,7 @@ import { openSession } from './open-session.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable, sentenceOf } from './sentence.ts'
 import type { BrokeredSession } from './session.ts'
+import { sshChannel } from './ssh-channel.ts'
 import { tell } from './tell.ts'
 import { lastTerminalModes } from './terminal-modes.ts'
 import { Transport } from './transport.ts'
@@ -241,7 +242,7 @@ export class FrontConnection {
         const text = `your grant does not allow ${describe(needs)}: ask for it`
         return await tell(front, hasTerminal, text, 10_000)
       }
-      await session.open(request, front, this.#transport, requests)
+      await session.open(request, sshChannel(front, requests, this.#transport, hasTerminal))
     } catch (error) {
       this.#ports.log('a channel failed', { source: this.#person.source, error: String(error) })
       await tell(front, hasTerminal, 'the gateway has a fault: tell its administrator', 10_000)

@@ -5,6 +5,7 @@ import { type EndReason, nameText } from '../../../vault/contract.ts'
 import type { SessionId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
 import { authenticate, type Person } from './authenticate.ts'
+import { Carried } from './carried.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { contain } from './containment.ts'
 import { parseInnerLogin } from './destination.ts'
@@ -32,11 +33,11 @@ export class SshFront {
   readonly #server: InstanceType<typeof Server>
   readonly #arrivals = new WeakMap<Duplex, Arrival>()
   readonly #connections = new Set<Connection>()
-  readonly #perUser = new Map<string, number>()
-  readonly #sessions = new Map<SessionId, BrokeredSession>()
+  readonly #carried: Carried
 
-  constructor(ports: BrokerPorts, limits: Limits, keys: GatewayKeys) {
+  constructor(ports: BrokerPorts, limits: Limits, keys: GatewayKeys, carried = new Carried()) {
     this.#ports = ports
+    this.#carried = carried
     this.#limits = limits
     this.#server = new Server(
       {
@@ -57,7 +58,7 @@ export class SshFront {
   }
 
   get sessions(): ReadonlyMap<SessionId, BrokeredSession> {
-    return this.#sessions
+    return this.#carried.sessions
   }
 
   /** Takes a TCP connection. `onAuthenticated` is called when its user is proven, if ever. */
@@ -69,27 +70,24 @@ export class SshFront {
 
   /** Ends a session and tells its user why. False when it is not one of this worker's. */
   cut(session: SessionId, reason: EndReason, message?: string): boolean {
-    const found = this.#sessions.get(session)
-    if (found === undefined) return false
-    void found.end(reason, message)
-    return true
+    return this.#carried.cut(session, reason, message)
   }
 
   /** Holds a session's input or lets it go on. False when it is not one of this worker's. */
   freeze(session: SessionId, frozen: boolean, order: Freeze): boolean {
-    const found = this.#sessions.get(session)
+    const found = this.#carried.sessions.get(session)
     found?.setFrozen(frozen, order)
     return found !== undefined
   }
 
   /** Shows a line in a session's terminals: in how many. Undefined when it is not one of this worker's. */
   message(session: SessionId, by: string, text: string): number | undefined {
-    return this.#sessions.get(session)?.message(by, text)
+    return this.#carried.sessions.get(session)?.message(by, text)
   }
 
   /** Ends all sessions and connections. */
   async close(reason: EndReason): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map((session) => session.end(reason)))
+    await this.#carried.endAll(reason)
     for (const connection of this.#connections) {
       connection.end()
       socketOf(connection)?.destroy()
@@ -181,20 +179,11 @@ export class SshFront {
     person: Person,
     place: { readonly target: string; readonly account?: string } | undefined,
   ): FrontConnection {
-    const count = (this.#perUser.get(person.user) ?? 0) + 1
-    this.#perUser.set(person.user, count)
-    connection.on('close', () => {
-      const left = (this.#perUser.get(person.user) ?? 1) - 1
-      if (left > 0) this.#perUser.set(person.user, left)
-      else this.#perUser.delete(person.user)
-    })
+    const count = this.#carried.enter(person.user)
+    connection.on('close', () => this.#carried.leave(person.user))
     const front = new FrontConnection(this.#ports, this.#limits, connection, person, place, {
       isOverLimit: count > this.#limits.connectionsPerUser,
-      onSession: (session) => {
-        const { session: id } = session.permit
-        this.#sessions.set(id, session)
-        void session.ended.then(() => this.#sessions.delete(id))
-      },
+      onSession: (session) => this.#carried.add(session),
     })
     connection.on('request', (_accept, reject, name) => {
       front.refused('forwarding refused', String(name))

@@ -1,5 +1,5 @@
-import type { Readable, Writable } from 'node:stream'
-import type { Transport } from './transport.ts'
+import type { Readable } from 'node:stream'
+import type { Flow, Sink } from './front-channel.ts'
 
 /**
  * What a direction does with a piece before it may go on: records it and says what to pass on. `undefined` for
@@ -12,9 +12,9 @@ export type Step = {
 
 export type PumpOptions = {
   readonly from: Readable
-  readonly to: Writable
+  readonly to: Sink
   /** The connection that carries `to`. */
-  readonly transport: Transport
+  readonly transport: Flow
   /** Throws, or rejects through `accepted`, when the recording cannot take the piece. */
   readonly step: (piece: Buffer) => Step
   /** Once, when `from` has ended and everything has been handed to `to`. */
@@ -74,7 +74,7 @@ export class Pump {
     if (this.#isFrozen || this.#isOver) return
     this.#isFrozen = true
     this.#dropped = dropped
-    this.#options.to.cork()
+    this.#options.to.cork?.()
     if (dropped === undefined) this.#options.from.pause()
     else if (!this.#isAccepting) this.#options.from.resume()
   }
@@ -84,7 +84,7 @@ export class Pump {
     if (!this.#isFrozen) return
     this.#isFrozen = false
     this.#dropped = undefined
-    this.#options.to.uncork()
+    this.#options.to.uncork?.()
     this.#goOn()
     this.#settle()
   }

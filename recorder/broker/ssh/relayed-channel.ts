@@ -1,14 +1,13 @@
-import type { ServerChannel, Session } from 'ssh2'
+import type { EndReason } from '../../../vault/contract.ts'
 import type { AppendedFrame, Mark } from '../../recording/index.ts'
 import { type BackChannel, openBackChannel } from './back-channel.ts'
-import { type ChannelRequest, sizeOf } from './channel-request.ts'
+import type { ChannelRequest } from './channel-request.ts'
 import { Elevation } from './elevation.ts'
-import { type Exit, roundTrip, sendEof, sendExit } from './library.ts'
+import type { FrontChannel, TerminalSize } from './front-channel.ts'
+import { type Exit, roundTrip } from './library.ts'
 import { Pump, type Step } from './relay.ts'
 import { SftpViolation } from './sftp-packets.ts'
 import type { BrokeredSession } from './session.ts'
-import { tell } from './tell.ts'
-import type { Transport } from './transport.ts'
 
 /** Signals that a client may send to the program on the target (RFC 4254 §6.9). */
 const signals = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/
@@ -24,8 +23,7 @@ export class RelayedChannel {
   readonly closed: Promise<void>
   readonly #session: BrokeredSession
   readonly #number: number
-  readonly #front: ServerChannel
-  readonly #frontTransport: Transport
+  readonly #front: FrontChannel
   readonly #request: ChannelRequest
   #back: BackChannel | undefined
   #pumps: Pump[] = []
@@ -34,7 +32,7 @@ export class RelayedChannel {
   #isFrozen = false
   #dropped = 0
   #noticedAt = 0
-  #heldSize: ReturnType<typeof sizeOf> | undefined
+  #heldSize: TerminalSize | undefined
   #elevation: Elevation | undefined
   #isOver = false
   #hasFinished = false
@@ -42,17 +40,10 @@ export class RelayedChannel {
   #isBackClosed = false
   #resolveClosed: () => void = () => undefined
 
-  constructor(
-    session: BrokeredSession,
-    number: number,
-    front: ServerChannel,
-    frontTransport: Transport,
-    request: ChannelRequest,
-  ) {
+  constructor(session: BrokeredSession, number: number, front: FrontChannel, request: ChannelRequest) {
     this.#session = session
     this.#number = number
     this.#front = front
-    this.#frontTransport = frontTransport
     this.#request = request
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
@@ -69,7 +60,7 @@ export class RelayedChannel {
   }
 
   /** Opens the target's end and relays until either end closes. */
-  async run(requests: Session): Promise<void> {
+  async run(): Promise<void> {
     const request = this.#request
     const { terminal } = request
     await this.#mark({
@@ -92,28 +83,25 @@ export class RelayedChannel {
     if (this.hasTerminal) for (const text of this.#session.takeGreetings()) this.notify(text)
     // Frozen while the target opened it.
     if (this.#isFrozen) this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
-    requests.on('window-change', (accept, _reject, info) => {
-      accept?.()
-      if (!this.hasTerminal || this.#isOver) return
-      const size = sizeOf(info)
-      if (this.#isFrozen) this.#heldSize = size
-      else this.#resize(size)
+    this.#front.listen({
+      resize: (size) => {
+        if (!this.hasTerminal || this.#isOver) return
+        if (this.#isFrozen) this.#heldSize = size
+        else this.#resize(size)
+      },
+      signal: (text) => {
+        const name = signals.exec(text)?.[1]
+        if (name === undefined || this.#isOver || this.#isFrozen) return false
+        back.signal(name)
+        return true
+      },
+      gone: () => this.#frontGone(),
     })
-    requests.on('signal', (accept, reject, info) => {
-      const name = signals.exec(info.name)?.[1]
-      if (name === undefined || this.#isOver || this.#isFrozen) return reject?.()
-      accept?.()
-      back.signal(name)
-    })
-    requests.on('close', () => this.#frontGone())
   }
 
   #relay(back: BackChannel['channel']): void {
     const front = this.#front
-    const { frontTransport, targetTransport } = {
-      frontTransport: this.#frontTransport,
-      ...this.#session.transports,
-    }
+    const { targetTransport } = this.#session.transports
     const step =
       (kind: 'output' | 'stderr' | 'input') =>
       (bytes: Buffer): Step => ({
@@ -129,29 +117,29 @@ export class RelayedChannel {
       this.#outputsLeft -= 1
       if (this.#outputsLeft > 0) return
       // All of the target's output is handed over: end of file now, the exit status whenever it comes.
-      if (!this.#isOver) sendEof(front)
+      if (!this.#isOver) front.sendEof()
       if (this.#isBackClosed) this.#finish()
     }
     const taps = this.#session.tap(this.#request, this.#number)
     this.#elevation = this.#makeElevation(back)
     this.#output = new Pump({
       from: back,
-      to: front,
-      transport: frontTransport,
+      to: front.output,
+      transport: front.flow,
       step: taps === undefined ? this.#watched(step('output')) : (bytes) => taps.fromTarget(bytes),
       onDone: onOutputDone,
       onFailed,
     })
     const errors = new Pump({
       from: back.stderr,
-      to: front.stderr,
-      transport: frontTransport,
+      to: front.errors,
+      transport: front.flow,
       step: step('stderr'),
       onDone: onOutputDone,
       onFailed,
     })
     const input = new Pump({
-      from: front,
+      from: front.input,
       to: back,
       transport: targetTransport,
       step: taps === undefined ? this.#escaped(step('input')) : (bytes) => taps.fromUser(bytes),
@@ -165,8 +153,6 @@ export class RelayedChannel {
       this.#isBackClosed = true
       if (this.#outputsLeft === 0) this.#finish()
     })
-    front.on('close', () => this.#frontGone())
-    front.on('error', () => this.#frontGone())
     this.#onOver = () => {
       taps?.finish()
       this.#elevation?.[Symbol.dispose]()
@@ -261,7 +247,7 @@ export class RelayedChannel {
     this.notify('this session is frozen: what you type is dropped')
   }
 
-  #resize(size: ReturnType<typeof sizeOf>): void {
+  #resize(size: TerminalSize): void {
     this.#append({ kind: 'resize', channel: this.#number, columns: size.cols, rows: size.rows })
     this.#elevation?.resize(size.cols, size.rows)
     this.#back?.channel.setWindow(size.rows, size.cols, size.height, size.width)
@@ -295,8 +281,7 @@ export class RelayedChannel {
       },
     })
     try {
-      if (exit !== undefined) sendExit(this.#front, exit)
-      this.#front.close()
+      this.#front.finish(exit)
       this.#back?.channel.close()
     } catch {
       // The connection below is gone: there is nobody to tell.
@@ -304,14 +289,14 @@ export class RelayedChannel {
     this.#resolveClosed()
   }
 
-  /** Writes a sentence into the user's terminal, if there is one. */
+  /** Shows a sentence to the user, where they have a terminal. */
   notify(text: string): void {
     if (!this.hasTerminal || this.#isOver) return
-    this.#output?.inject(Buffer.from(`\r\n*** tagout: ${text} ***\r\n`))
+    this.#front.notify(text, (bytes) => this.#output?.inject(bytes))
   }
 
   /** Ends the channel with a sentence for its user, and resolves when that is delivered or cannot be. */
-  async cut(text: string | undefined): Promise<void> {
+  async cut(text: string | undefined, reason: EndReason = 'protocol error'): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
     this.#onOver()
@@ -321,7 +306,7 @@ export class RelayedChannel {
     } catch {
       // Gone already.
     }
-    await tell(this.#front, this.hasTerminal, text, lastBytesMs)
+    await this.#front.tell(text, reason, lastBytesMs)
     this.#resolveClosed()
   }
 

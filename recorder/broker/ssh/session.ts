@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Client as SshClient, ServerChannel, Session } from 'ssh2'
+import type { Client as SshClient } from 'ssh2'
 import type { EndReason, Permit, VerbInput } from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
@@ -12,11 +12,11 @@ import { Denials } from './denials.ts'
 import type { SessionBox } from './elevation-key.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import { type ForwardRequest, ForwardedChannel } from './forwarded-channel.ts'
+import type { FrontChannel } from './front-channel.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { printable } from './sentence.ts'
 import { startClock } from './session-clock.ts'
-import { tell } from './tell.ts'
 import { Transport } from './transport.ts'
 
 /** Milliseconds that a refusal has to reach its user. */
@@ -41,7 +41,7 @@ const endSentences: Partial<Record<EndReason, string>> = {
 /** Who holds the user's input, and why. */
 export type Freeze = { readonly by: string; readonly reason: string }
 
-/** One authenticated SSH connection of a user to one target: the unit that is granted, recorded and ended. */
+/** One connection of a user to one target, by an SSH client or in the browser: the unit that is granted, recorded and ended. */
 export class BrokeredSession {
   readonly permit: Permit
   readonly client: SshClient
@@ -104,18 +104,13 @@ export class BrokeredSession {
   }
 
   /** Opens what the user asked for on the target, and relays it. */
-  async open(
-    request: ChannelRequest,
-    front: ServerChannel,
-    frontTransport: Transport,
-    requests: Session,
-  ): Promise<void> {
+  async open(request: ChannelRequest, front: FrontChannel): Promise<void> {
     if (this.#freeze !== null) {
       // SECURITY: a channel is input too: the command of an exec, the shell's start-up.
       const refused = `this session is frozen by ${printable(this.#freeze.by)}: wait until it goes on`
-      return tell(front, request.terminal !== undefined, refused, refusalMs)
+      return front.tell(refused, 'terminated', refusalMs)
     }
-    const channel = new RelayedChannel(this, this.#nextChannel, front, frontTransport, request)
+    const channel = new RelayedChannel(this, this.#nextChannel, front, request)
     this.#nextChannel += 1
     this.#channels.add(channel)
     void channel.closed.then(() => {
@@ -123,7 +118,7 @@ export class BrokeredSession {
       this.#hasFinished = channel.hasFinished
     })
     try {
-      await channel.run(requests)
+      await channel.run()
     } catch (error) {
       this.recordingFailed(error)
     }
@@ -276,7 +271,7 @@ export class BrokeredSession {
     // SECURITY: the reason is a person's words, and goes to a terminal.
     const sentence = message === undefined ? endSentences[reason] : printable(message)
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })
-    await Promise.all([...this.#channels].map((channel) => channel.cut(sentence)))
+    await Promise.all([...this.#channels].map((channel) => channel.cut(sentence, reason)))
     this.#denials.finish()
     this.client.end()
     this.#targetTransport[Symbol.dispose]()

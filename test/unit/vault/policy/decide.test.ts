@@ -107,6 +107,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'lease.checkIn': 'LAapo',
   'lease.list': 'L*',
   'ticket.issue': 'g',
+  'live.open': '*',
   'session.list': 'L*',
   'session.show': 'LAapoUXYZ',
   'session.terminate': 'LAapo',
@@ -131,6 +132,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'ssh.publickey': 'R',
   'ssh.password': 'R',
   'ssh.ticket': 'R',
+  'ticket.redeem': 'R',
   'session.open': 'R',
   'session.start': 'R',
   'session.sign': 'R',
@@ -204,6 +206,7 @@ test('the machine administrator never reveals, connects, approves, watches or re
     'ssh.publickey',
     'ssh.password',
     'ssh.ticket',
+    'ticket.redeem',
     'recording.authorise',
   ] as const) {
     const relation = related({

@@ -1,0 +1,156 @@
+import type { LoginId } from '../../vault/kernel/id.ts'
+import type { Refusal } from '../../vault/kernel/outcome.ts'
+import { actionOf, type ChannelRequest, terminalOf } from '../broker/ssh/channel-request.ts'
+import type { Carried } from '../broker/ssh/carried.ts'
+import { openSession } from '../broker/ssh/open-session.ts'
+import type { BrokerPorts, Limits } from '../broker/ssh/ports.ts'
+import { printable } from '../broker/ssh/sentence.ts'
+import type { BrokeredSession } from '../broker/ssh/session.ts'
+import type { RedeemedTicket } from '../../vault/contract.ts'
+import type { LiveSocket } from './live-socket.ts'
+import { liveBounds, liveClose } from './protocol.ts'
+import { TerminalChannel } from './terminal-channel.ts'
+
+export type LivePorts = {
+  readonly broker: BrokerPorts
+  readonly limits: Limits
+  readonly carried: Carried
+}
+
+/** Whose socket it is, as the api found out, and where they sit. */
+export type LiveCaller = { readonly login: LoginId; readonly source: string }
+
+type Size = { readonly columns: number; readonly rows: number }
+
+/**
+ * Serves one live socket: takes its ticket to the vault, and becomes what that is good for.
+ *
+ * SECURITY: nothing is decided here. Until the vault has taken the ticket, all that is heard is one message.
+ */
+export function serveLiveSocket(live: LiveSocket, caller: LiveCaller, ports: LivePorts): void {
+  const { log } = ports.broker
+  let isTaken = false
+  let size: Size = { columns: 80, rows: 24 }
+  const grace = setTimeout(() => live.close(liveClose.silent, 'no ticket came'), liveBounds.firstMessage)
+  live.listen({
+    message: (message) => {
+      // The window may change while the vault is asked.
+      if (message.kind === 'resize' && isTaken) {
+        size = message
+        return
+      }
+      if (message.kind !== 'ticket' || isTaken)
+        return live.close(liveClose.malformed, 'the first message is the ticket')
+      isTaken = true
+      size = message
+      clearTimeout(grace)
+      begin(live, caller, ports, message.ticket, () => size).catch((error: unknown) => {
+        log('a live socket failed', { source: caller.source, error: String(error) })
+        refuseLive(live, {
+          code: 'unavailable',
+          message: 'the gateway has a fault',
+          next: 'tell its administrator',
+        })
+      })
+    },
+    input: () => live.close(liveClose.malformed, 'the first message is the ticket'),
+    gone: () => clearTimeout(grace),
+  })
+}
+
+async function begin(
+  live: LiveSocket,
+  caller: LiveCaller,
+  ports: LivePorts,
+  ticket: string,
+  size: () => Size,
+): Promise<void> {
+  const redeemed = await ports.broker.ask('ticket.redeem', { ticket, ...caller })
+  if (!redeemed.ok) return refuseLive(live, redeemed.refusal)
+  switch (redeemed.value.kind) {
+    case 'connect':
+      return connect(live, caller, ports, redeemed.value, size())
+  }
+}
+
+/** Opens a session for a terminal in the browser, on the way that every session goes. */
+async function connect(
+  live: LiveSocket,
+  caller: LiveCaller,
+  ports: LivePorts,
+  ticket: Extract<RedeemedTicket, { kind: 'connect' }>,
+  size: Size,
+): Promise<void> {
+  const { broker, limits, carried } = ports
+  const channel = new TerminalChannel(live)
+  let session: BrokeredSession | undefined
+  live.listen({
+    message: (message) => {
+      if (message.kind === 'resize') channel.resize(message.columns, message.rows)
+      else if (message.kind === 'leave') void session?.end('closed by the user')
+      else live.close(liveClose.malformed, 'a ticket was given before')
+    },
+    input: (bytes) => channel.type(bytes),
+    gone: () => {
+      channel.gone()
+      void session?.leave()
+      carried.leave(ticket.user)
+    },
+  })
+  if (carried.enter(ticket.user) > limits.connectionsPerUser)
+    return refuseLive(live, {
+      code: 'rate_limited',
+      message: 'you have too many connections',
+      next: 'close some, then try again',
+    })
+  const opened = await openSession(broker, limits, {
+    person: { proof: ticket.proof, source: caller.source },
+    target: ticket.target,
+    account: ticket.account,
+    wants: 'shell',
+  })
+  if (!opened.ok) return refuseLive(live, opened.refusal)
+  session = opened.value
+  carried.add(session)
+  void session.ended.then(() => live.close(1000))
+  // Whoever closed the page while the target was being reached.
+  if (live.isGone) return void session.leave()
+  const { permit } = session
+  live.send({
+    kind: 'started',
+    session: permit.session,
+    user: permit.user.name,
+    target: permit.target.name,
+    account: permit.account.login,
+    actions: permit.actions,
+    endsAt: permit.endsAt,
+    secondsLeft: Math.max(0, Math.round((Date.parse(permit.endsAt) - Date.parse(permit.startedAt)) / 1000)),
+  })
+  const request = shellOf(size)
+  if (!permit.actions.includes(actionOf(request, permit.actions))) return void session.end('protocol error')
+  // Once the channel has seen its own end: whether what ran there finished decides how the session ended.
+  void channel.over.then(() => setImmediate(() => void session?.leave()))
+  await session.open(request, channel)
+}
+
+function shellOf({ columns, rows }: Size): ChannelRequest {
+  return {
+    kind: 'shell',
+    terminal: terminalOf(
+      { cols: columns, rows, width: 0, height: 0, term: 'xterm-256color', modes: {} },
+      { IUTF8: 1 },
+    ),
+    // The terminal in the browser speaks UTF-8; a target that takes no variables uses its own.
+    env: { LANG: 'C.UTF-8' },
+  }
+}
+
+function refuseLive(live: LiveSocket, refusal: Pick<Refusal, 'code' | 'message' | 'next'>): void {
+  live.send({
+    kind: 'refused',
+    code: refusal.code,
+    message: printable(refusal.message),
+    ...(refusal.next === undefined ? {} : { next: printable(refusal.next) }),
+  })
+  live.close(1000)
+}

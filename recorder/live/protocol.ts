@@ -1,0 +1,81 @@
+import type { Action, EndReason } from '../../vault/contract.ts'
+
+/**
+ * What goes over a live socket (docs/live-protocol.md): text frames are one JSON object each, tagged by `kind`; binary
+ * frames are bytes of the terminal. Runs in browsers too.
+ */
+export const liveProtocol = 'tagout.live.1'
+
+export const liveBounds = {
+  /** A text frame of the browser. */
+  messageBytes: 4 * 1024,
+  /** A binary frame of the browser. */
+  inputFrameBytes: 32 * 1024,
+  /** Bytes of input sent and not yet said to be taken: the browser sends no more. */
+  inputWindow: 128 * 1024,
+  /** Milliseconds for the first message. */
+  firstMessage: 10_000,
+  /** The largest terminal, in columns or rows. */
+  size: 1000,
+} as const
+
+/** What the browser says. */
+export type ClientMessage =
+  /** First, and once. */
+  | {
+      readonly kind: 'ticket'
+      readonly ticket: string
+      readonly columns: number
+      readonly rows: number
+    }
+  | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
+  /** The terminal has drawn so many more bytes of output. */
+  | { readonly kind: 'taken'; readonly bytes: number }
+  /** The user leaves. */
+  | { readonly kind: 'leave' }
+
+/** What the recorder's worker says. */
+export type ServerMessage =
+  /** The session has begun: bytes go both ways from here on. */
+  | {
+      readonly kind: 'started'
+      readonly session: string
+      readonly user: string
+      readonly target: string
+      readonly account: string
+      readonly actions: readonly Action[]
+      readonly endsAt: string
+      /** Until then, by the vault's clock: the browser's may be wrong. */
+      readonly secondsLeft: number
+    }
+  /** So many more bytes of input were taken. */
+  | { readonly kind: 'taken'; readonly bytes: number }
+  /** Said to the user while the session goes on: its end comes near, the recording fills up. */
+  | { readonly kind: 'warning'; readonly text: string }
+  /** No session came about. The last message. */
+  | {
+      readonly kind: 'refused'
+      readonly code: string
+      readonly message: string
+      readonly next?: string
+    }
+  /** The session is over. The last message. */
+  | {
+      readonly kind: 'ended'
+      readonly reason: EndReason
+      readonly message?: string
+      /** How what ran on the target ended, where that is known. */
+      readonly exit?: { readonly code: number } | { readonly signal: string }
+    }
+
+/** Codes with which the worker closes a live socket, beside 1000 (after its last message) and RFC 6455's own. */
+export const liveClose = {
+  /** A frame is not of this protocol. */
+  malformed: 4400,
+  /** Nothing came in time. */
+  silent: 4408,
+  /** More was sent than the other side had room for. */
+  flood: 4429,
+  /** The worker ends. */
+  shutDown: 4503,
+} as const

@@ -1,0 +1,107 @@
+import { Readable } from 'node:stream'
+import type { EndReason } from '../../vault/contract.ts'
+import type { FrontChannel, FrontListener, TerminalSize } from '../broker/ssh/front-channel.ts'
+import type { LiveSocket } from './live-socket.ts'
+import type { ServerMessage } from './protocol.ts'
+
+/** The user's end of a channel that is a terminal in the browser. */
+export class TerminalChannel implements FrontChannel {
+  readonly input: Readable
+  readonly output: FrontChannel['output']
+  readonly errors: FrontChannel['errors']
+  readonly flow: FrontChannel['flow']
+  /** Resolves when the last message is sent, or the browser is gone. */
+  readonly over: Promise<void>
+  readonly #live: LiveSocket
+  readonly #waiting: Buffer[] = []
+  #listener: FrontListener | undefined
+  #size: TerminalSize | undefined
+  #hasRoom = true
+  #isOver = false
+  #resolveOver: () => void = () => undefined
+
+  constructor(live: LiveSocket) {
+    this.#live = live
+    this.output = live.output
+    this.errors = live.output
+    this.flow = live.flow
+    this.input = new Readable({
+      highWaterMark: 64 * 1024,
+      read: () => {
+        this.#hasRoom = true
+        this.#pass()
+      },
+    })
+    this.input.on('error', () => undefined)
+    this.over = new Promise((resolve) => {
+      this.#resolveOver = resolve
+    })
+  }
+
+  /** Takes what was typed. The window bounds what waits here. */
+  type(bytes: Buffer): void {
+    if (this.#isOver) return
+    this.#waiting.push(bytes)
+    this.#pass()
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#size = { cols: columns, rows, width: 0, height: 0 }
+    this.#listener?.resize(this.#size)
+  }
+
+  gone(): void {
+    this.#listener?.gone()
+    this.#close()
+  }
+
+  listen(listener: FrontListener): void {
+    this.#listener = listener
+    // Whoever resized while the target was being reached.
+    if (this.#size !== undefined) listener.resize(this.#size)
+    if (this.#live.isGone) listener.gone()
+  }
+
+  sendEof(): void {
+    // A terminal has no end of file of its own: `finish` follows.
+  }
+
+  finish(exit: Parameters<FrontChannel['finish']>[0]): void {
+    this.#end({
+      kind: 'ended',
+      reason: 'finished',
+      ...(exit === undefined ? {} : { exit: 'code' in exit ? { code: exit.code } : { signal: exit.signal } }),
+    })
+  }
+
+  async tell(text: string | undefined, reason: EndReason): Promise<void> {
+    this.#end({ kind: 'ended', reason, ...(text === undefined ? {} : { message: text }) })
+  }
+
+  notify(text: string): void {
+    this.#live.send({ kind: 'warning', text })
+  }
+
+  #pass(): void {
+    while (this.#hasRoom) {
+      const bytes = this.#waiting.shift()
+      if (bytes === undefined) return
+      this.#hasRoom = this.input.push(bytes)
+      this.#live.takeInput(bytes.length)
+    }
+  }
+
+  #end(message: ServerMessage): void {
+    if (this.#isOver) return
+    this.#live.send(message)
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#waiting.length = 0
+    this.input.push(null)
+    this.#resolveOver()
+  }
+}

@@ -1,0 +1,126 @@
+import type { ServerMessage } from '../../recorder/live/protocol.ts'
+import type { VerbAnswer } from '../../vault/contract.ts'
+import { ask, Refused } from '../api.ts'
+import { LiveClient } from './live-client.ts'
+
+export type Started = Extract<ServerMessage, { kind: 'started' }> & {
+  /** When it ends, on this page's own clock (`performance.now()`). */
+  readonly endsAtLocal: number
+}
+
+export type ConnectionState =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'live'; readonly started: Started }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'ended'; readonly message: Extract<ServerMessage, { kind: 'ended' }> }
+  /** The socket broke under a session. */
+  | { readonly kind: 'lost' }
+
+export type ConnectionEvents = {
+  readonly state: (state: ConnectionState) => void
+  readonly warning: (text: string) => void
+  /** Draw these bytes, then call back. */
+  readonly output: (bytes: Uint8Array, drawn: () => void) => void
+}
+
+/** A terminal's way to its target: a ticket, the live socket, and how it ends. */
+export class Connection {
+  readonly #events: ConnectionEvents
+  #client: LiveClient | undefined
+  #isOver = false
+
+  private constructor(events: ConnectionEvents) {
+    this.#events = events
+  }
+
+  /** Takes a ticket and connects. Whatever comes of it is told through `events`. */
+  static open(
+    account: string,
+    size: () => { readonly columns: number; readonly rows: number },
+    events: ConnectionEvents,
+  ): Connection {
+    const connection = new Connection(events)
+    events.state({ kind: 'connecting' })
+    connection.#connect(account, size).catch((error: unknown) => connection.#end({ kind: 'refused', error }))
+    return connection
+  }
+
+  type(bytes: Uint8Array): void {
+    if (!this.#isOver) this.#client?.type(bytes)
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#client?.send({ kind: 'resize', columns, rows })
+  }
+
+  /** Ends the session, if there is one. */
+  leave(): void {
+    this.#client?.send({ kind: 'leave' })
+  }
+
+  /** Lets go of the socket and says nothing more. */
+  close(): void {
+    this.#isOver = true
+    this.#client?.close()
+  }
+
+  async #connect(
+    account: string,
+    size: () => { readonly columns: number; readonly rows: number },
+  ): Promise<void> {
+    const { ticket } = await ask<VerbAnswer<'ticket.issue'>>('POST', '/api/tickets', {
+      account,
+      for: 'connect',
+    })
+    if (this.#isOver) return
+    let isLive = false
+    const client = new LiveClient(
+      '/live',
+      { kind: 'ticket', ticket, ...size() },
+      {
+        message: (message) => {
+          if (message.kind === 'started') {
+            isLive = true
+            const endsAtLocal = performance.now() + message.secondsLeft * 1000
+            // Whoever resized while the target was being reached.
+            const { columns, rows } = size()
+            client.send({ kind: 'resize', columns, rows })
+            this.#events.state({ kind: 'live', started: { ...message, endsAtLocal } })
+          }
+          if (message.kind === 'warning') this.#events.warning(message.text)
+          if (message.kind === 'refused')
+            this.#end({
+              kind: 'refused',
+              error: new Refused({
+                status: 403,
+                code: message.code,
+                title: message.message,
+                detail: message.next,
+              }),
+            })
+          if (message.kind === 'ended') this.#end({ kind: 'ended', message })
+        },
+        output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
+        closed: () => {
+          if (isLive) return this.#end({ kind: 'lost' })
+          this.#end({
+            kind: 'refused',
+            error: new Refused({
+              status: 503,
+              code: 'unavailable',
+              title: 'the gateway cannot be reached',
+              detail: 'try again in a moment; if it stays so, tell the administrator of the gateway',
+            }),
+          })
+        },
+      },
+    )
+    this.#client = client
+  }
+
+  #end(state: ConnectionState): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#events.state(state)
+  }
+}

@@ -1,0 +1,82 @@
+import {
+  type ClientMessage,
+  liveBounds,
+  liveProtocol,
+  type ServerMessage,
+} from '../../recorder/live/protocol.ts'
+
+export type LiveEvents = {
+  readonly message: (message: ServerMessage) => void
+  /** Bytes of the terminal: say by `taken` how many have been drawn. */
+  readonly output: (bytes: Uint8Array) => void
+  /** The socket is closed; `code` is RFC 6455's or one of `liveClose`. */
+  readonly closed: (code: number) => void
+}
+
+/** What has been drawn is said so in pieces of this size, and at once when nothing more waits. */
+const takenBytes = 16 * 1024
+
+/** The browser's end of a live socket (docs/live-protocol.md). */
+export class LiveClient {
+  readonly #socket: WebSocket
+  readonly #queue: Uint8Array[] = []
+  #open = 0
+  #drawn = 0
+  #waiting = 0
+
+  constructor(path: string, first: ClientMessage, events: LiveEvents) {
+    const url = new URL(path, window.location.href)
+    url.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:'
+    this.#socket = new WebSocket(url, liveProtocol)
+    this.#socket.binaryType = 'arraybuffer'
+    this.#socket.addEventListener('open', () => this.send(first))
+    this.#socket.addEventListener('close', ({ code }) => events.closed(code))
+    this.#socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      if (typeof data !== 'string') {
+        this.#waiting += data.byteLength
+        return events.output(new Uint8Array(data))
+      }
+      const message = JSON.parse(data) as ServerMessage
+      if (message.kind === 'taken') {
+        this.#open -= message.bytes
+        return this.#flush()
+      }
+      events.message(message)
+    })
+  }
+
+  send(message: ClientMessage): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message))
+  }
+
+  /** Sends input, as much at a time as there is room for. */
+  type(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += liveBounds.inputFrameBytes)
+      this.#queue.push(bytes.subarray(at, at + liveBounds.inputFrameBytes))
+    this.#flush()
+  }
+
+  /** So many more bytes of output have been drawn: the far side sends more. */
+  taken(bytes: number): void {
+    this.#waiting -= bytes
+    this.#drawn += bytes
+    if (this.#drawn < takenBytes && this.#waiting > 0) return
+    this.send({ kind: 'taken', bytes: this.#drawn })
+    this.#drawn = 0
+  }
+
+  close(): void {
+    this.#queue.length = 0
+    this.#socket.close(1000)
+  }
+
+  #flush(): void {
+    while (this.#socket.readyState === WebSocket.OPEN) {
+      const next = this.#queue[0]
+      if (next === undefined || this.#open + next.length > liveBounds.inputWindow) return
+      this.#queue.shift()
+      this.#open += next.length
+      this.#socket.send(next as Uint8Array<ArrayBuffer>)
+    }
+  }
+}

@@ -1,0 +1,315 @@
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import { SearchMinusIcon, SearchPlusIcon } from '@patternfly/react-icons'
+import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
+import { Link } from 'wouter'
+import { Note } from '../parts/note.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { clock, sentence, span, visible } from '../parts/wording.ts'
+import { Brand } from '../shell/shell.tsx'
+import { Connection, type ConnectionState, type Started } from './connection.ts'
+import { overOf } from './ended.ts'
+import { actOfKey, terminalKeys } from './keys.ts'
+import { judgePaste, type Paste } from './paste.ts'
+import { PasteDialog } from './paste-dialog.tsx'
+import { fontSizes, type LiveScreen, mountLiveScreen } from './screen.ts'
+import { SearchBar } from './search-bar.tsx'
+
+const fontKept = 'terminal-font-size'
+
+/** A terminal on `account` (`press-3/engineer`), in a tab of its own. */
+export default function TerminalPage({ account }: { readonly account: string }) {
+  const terminal = useTerminal(account)
+  const { state, screen, warnings } = terminal
+  const [searching, setSearching] = useState(false)
+  const [helping, setHelping] = useState(false)
+  const leave = useRef<HTMLButtonElement>(null)
+  useTitle(account, state)
+  useStayWhileLive(state.kind === 'live')
+
+  const toTerminal = useCallback(() => {
+    setSearching(false)
+    screen?.clearSearch()
+    screen?.focus()
+  }, [screen])
+  useEffect(() => {
+    terminal.onAct.current = (act) => {
+      if (act === 'search') setSearching(true)
+      if (act === 'leave') leave.current?.focus()
+    }
+  }, [terminal.onAct])
+
+  return (
+    <div className="terminal-page">
+      <header className="terminal-head row">
+        <Brand />
+        <h1 className="mono">{visible(account)}</h1>
+        <TerminalState state={state} />
+        <span className="controls-gap" />
+        <Button variant="link" size="sm" onClick={() => setSearching(true)}>
+          Search
+        </Button>
+        <Button
+          variant="plain"
+          size="sm"
+          icon={<SearchMinusIcon />}
+          aria-label="Smaller letters"
+          onClick={() => terminal.zoom(-1)}
+        />
+        <Button
+          variant="plain"
+          size="sm"
+          icon={<SearchPlusIcon />}
+          aria-label="Larger letters"
+          onClick={() => terminal.zoom(1)}
+        />
+        <Button variant="link" size="sm" onClick={() => setHelping(true)}>
+          Keys
+        </Button>
+        {state.kind === 'live' ? (
+          <Button ref={leave} variant="secondary" size="sm" onClick={terminal.leave}>
+            End session
+          </Button>
+        ) : null}
+      </header>
+      <main className="terminal-main" id="main">
+        {warnings.map(({ id, text }) => (
+          <Note
+            key={id}
+            variant="warning"
+            role="alert"
+            title={sentence(text)}
+            actionLinks={
+              <Button variant="link" isInline onClick={() => terminal.dismiss(id)}>
+                Dismiss
+              </Button>
+            }
+          />
+        ))}
+        <Outcome state={state} again={terminal.connect} />
+        {searching && screen !== null ? <SearchBar screen={screen} onClose={toTerminal} /> : null}
+        <div className="terminal-frame">
+          <div ref={terminal.host} className="terminal-host" data-testid="terminal" />
+        </div>
+        <p className="small terminal-foot">
+          This session is recorded. <kbd>Ctrl</kbd>
+          <kbd>Shift</kbd>
+          <kbd>L</kbd> leaves the terminal for the page.
+        </p>
+      </main>
+      {terminal.paste === null ? null : (
+        <PasteDialog
+          paste={terminal.paste}
+          onPaste={terminal.agreePaste}
+          onClose={() => terminal.agreePaste(null)}
+        />
+      )}
+      {helping ? <KeysDialog onClose={() => setHelping(false)} /> : null}
+    </div>
+  )
+}
+
+function useTerminal(account: string) {
+  const host = useRef<HTMLDivElement>(null)
+  const connection = useRef<Connection | null>(null)
+  const onAct = useRef<(act: 'search' | 'leave') => void>(() => undefined)
+  const [screen, setScreen] = useState<LiveScreen | null>(null)
+  const [state, setState] = useState<ConnectionState>({ kind: 'connecting' })
+  const [paste, setPaste] = useState<Paste | null>(null)
+  const [warnings, setWarnings] = useState<readonly { readonly id: number; readonly text: string }[]>([])
+  const [fontSize, setFontSize] = useState(keptFontSize)
+  const font = useRef(fontSize)
+
+  const zoom = useCallback(
+    (by: number) => {
+      const size = Math.min(fontSizes.most, Math.max(fontSizes.least, font.current + by))
+      font.current = size
+      setFontSize(size)
+      localStorage.setItem(fontKept, String(size))
+      screen?.setFontSize(size)
+    },
+    [screen],
+  )
+  const zoomNow = useRef(zoom)
+  zoomNow.current = zoom
+
+  useEffect(() => {
+    if (host.current === null) return
+    const mounted = mountLiveScreen(host.current, font.current, {
+      typed: (bytes) => connection.current?.type(bytes),
+      resized: (columns, rows) => connection.current?.resize(columns, rows),
+      pasting: (text) => {
+        const judged = judgePaste(text)
+        if (judged.asks) setPaste(judged)
+        else mounted.paste(judged.text)
+      },
+      key: (event) => {
+        const act = actOfKey(event)
+        if (act === 'copy') void navigator.clipboard.writeText(mounted.selection()).catch(() => undefined)
+        if (act === 'larger' || act === 'smaller') zoomNow.current(act === 'larger' ? 1 : -1)
+        if (act === 'search' || act === 'leave') onAct.current(act)
+        return act !== undefined && act !== 'native'
+      },
+    })
+    setScreen(mounted)
+    return () => {
+      setScreen(null)
+      mounted[Symbol.dispose]()
+    }
+  }, [])
+
+  const connect = useCallback(() => {
+    if (screen === null) return
+    connection.current?.close()
+    setWarnings([])
+    screen.setReadOnly(false)
+    const made = Connection.open(account, screen.size, {
+      state: (next) => {
+        setState(next)
+        if (next.kind !== 'live' && next.kind !== 'connecting') screen.setReadOnly(true)
+        if (next.kind === 'live') screen.focus()
+      },
+      warning: (text) => setWarnings((before) => [...before.slice(-2), { id: performance.now(), text }]),
+      output: screen.write,
+    })
+    connection.current = made
+  }, [account, screen])
+
+  useEffect(() => {
+    connect()
+    return () => {
+      connection.current?.close()
+      connection.current = null
+    }
+  }, [connect])
+
+  const again = () => {
+    // What the last session left on: alternate screen, modes of mouse and paste, colours.
+    screen?.write('\x1b[?1049l\x1b[!p\x1b[?9;1000;1002;1003;1004;1006;2004l\x1b[0m\r\n', () => undefined)
+    connect()
+  }
+  return {
+    host,
+    state,
+    screen,
+    warnings,
+    paste,
+    onAct,
+    zoom,
+    connect: again,
+    leave: () => connection.current?.leave(),
+    dismiss: (id: number) => setWarnings((before) => before.filter((one) => one.id !== id)),
+    agreePaste: (text: string | null) => {
+      setPaste(null)
+      if (text !== null) screen?.paste(text)
+      screen?.focus()
+    },
+  }
+}
+
+function keptFontSize(): number {
+  const kept = Number(localStorage.getItem(fontKept))
+  return kept >= fontSizes.least && kept <= fontSizes.most ? kept : fontSizes.usual
+}
+
+/** How long the session lasts yet. */
+function TerminalState({ state }: { readonly state: ConnectionState }) {
+  if (state.kind === 'connecting') return <span role="status">Connecting…</span>
+  if (state.kind === 'live') return <TimeLeft started={state.started} />
+  return <span role="status">Not connected</span>
+}
+
+function TimeLeft({ started }: { readonly started: Started }) {
+  const [now, setNow] = useState(() => performance.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(performance.now()), 1_000)
+    return () => clearInterval(timer)
+  }, [])
+  const left = Math.max(0, Math.round((started.endsAtLocal - now) / 1000))
+  return (
+    <span className="mono small" data-testid="time-left">
+      ends in {left < 3600 ? clock(left) : span(left - (left % 60))}
+    </span>
+  )
+}
+
+/** Why there is no session (any more), and what to do next. */
+function Outcome({ state, again }: { readonly state: ConnectionState; readonly again: () => void }) {
+  if (state.kind === 'connecting' || state.kind === 'live') return null
+  const buttons = (label: string, may: boolean) => (
+    <div className="row terminal-next">
+      {may ? (
+        <Button variant="primary" size="sm" autoFocus onClick={again}>
+          {label}
+        </Button>
+      ) : null}
+      <Link href="/access">My access</Link>
+    </div>
+  )
+  if (state.kind === 'refused')
+    return (
+      <div className="terminal-over">
+        <Problem error={state.error} />
+        {buttons('Try again', true)}
+      </div>
+    )
+  if (state.kind === 'lost')
+    return (
+      <div className="terminal-over">
+        <Note variant="warning" role="alert" title="The connection to the gateway was lost">
+          The session has ended with it, and what ran in it may have too. Connect again for a new session.
+        </Note>
+        {buttons('Connect again', true)}
+      </div>
+    )
+  const over = overOf(state.message)
+  const { message } = state.message
+  return (
+    <div className="terminal-over">
+      <Note variant={over.variant} role="alert" title={over.title}>
+        {message === undefined ? null : <>{sentence(visible(message))} </>}
+        {over.next}
+      </Note>
+      {buttons('Connect again', over.again)}
+    </div>
+  )
+}
+
+function KeysDialog({ onClose }: { readonly onClose: () => void }): ReactNode {
+  return (
+    <Modal isOpen variant="small" onClose={onClose} aria-labelledby="terminal-keys">
+      <ModalHeader title="Keys" labelId="terminal-keys" description="Every other key goes to the target." />
+      <ModalBody>
+        <dl className="facts">
+          {terminalKeys.map(([keys, does]) => (
+            <div key={keys} className="keys-row">
+              <dt>
+                <kbd>{keys}</kbd>
+              </dt>
+              <dd>{does}</dd>
+            </div>
+          ))}
+        </dl>
+      </ModalBody>
+      <ModalFooter>
+        <Button onClick={onClose}>Done</Button>
+      </ModalFooter>
+    </Modal>
+  )
+}
+
+function useTitle(account: string, state: ConnectionState): void {
+  useEffect(() => {
+    const mark = state.kind === 'live' ? '' : state.kind === 'connecting' ? '… ' : '✕ '
+    document.title = `${mark}${visible(account)} · Tagout`
+  }, [account, state.kind])
+}
+
+/** A tab that is closed by mistake (Ctrl+W means something else in a shell) asks first. */
+function useStayWhileLive(isLive: boolean): void {
+  useEffect(() => {
+    if (!isLive) return
+    const stay = (event: BeforeUnloadEvent) => event.preventDefault()
+    window.addEventListener('beforeunload', stay)
+    return () => window.removeEventListener('beforeunload', stay)
+  }, [isLive])
+}
