@@ -191,6 +191,8 @@ async function enrol(name: string, link: string, password: string): Promise<Buff
   const { secret } = box.open(begun.sealedTotp)
   canaries.push({ name: `${name}'s seed of codes in base32`, bytes: Buffer.from(secret) })
   const seed = fromBase32(secret)
+  // A code of the step before is taken until this step ends.
+  await until(async () => (Date.now() % 30_000 < 20_000 ? true : undefined), 20_000)
   const finished = await http('POST', '/api/enrolment/finish', {
     token: linkToken,
     sealedPassword: makeSealedLoginPassword(sodium, status.intakeKey, name, password),

@@ -2,7 +2,7 @@ import { createServer, type Server as TcpServer, type Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import type { AuthContext, Connection, KeyboardAuthContext, ServerChannel } from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Server, utils } from '../../recorder/broker/ssh/library.ts'
+import { Server, sendEof, sendExit, utils } from '../../recorder/broker/ssh/library.ts'
 import { describeHostKey } from '../../recorder/broker/ssh/verify-host-key.ts'
 import { allEnded, type Gateway, startGateway } from '../support/gateway.ts'
 import { makeAccountKey } from '../support/contract-vault.ts'
@@ -127,6 +127,23 @@ describe('a hostile target (fake vault)', () => {
     })
     expect(await against(evil)).toMatchObject({ code: 3, reason: 'finished' })
     expect(evil.passwords).toEqual([password])
+  })
+
+  test('an exit status that comes long after the end of the output is not lost', async () => {
+    await using evil = await evilSsh((connection, passwords) => {
+      letIn(connection, passwords)
+      connection.on('session', (accept) =>
+        accept().on('exec', (run) => {
+          const channel = run()
+          sendEof(channel)
+          setTimeout(() => {
+            sendExit(channel, { code: 3 })
+            channel.close()
+          }, 500)
+        }),
+      )
+    })
+    expect(await against(evil, {}, 'true', '')).toMatchObject({ code: 3, reason: 'finished' })
   })
 
   test.each([

@@ -66,6 +66,8 @@ export async function startGateway(
     dataDir: folder,
     identity: vault.recorder,
     dispatch: workerDispatch(() => front),
+    // As a worker's hello: the fake vault knows a caller once it was asked something.
+    onConnected: async (client) => void (await client.call('status', {})),
     log,
   })
   await link.present()

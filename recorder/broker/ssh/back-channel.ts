@@ -1,6 +1,6 @@
 import type { Client as SshClient, ClientChannel } from 'ssh2'
 import type { ChannelRequest } from './channel-request.ts'
-import { type Exit, guardWindow } from './library.ts'
+import { type Exit, guardWindow, keepUntilClosed } from './library.ts'
 import { printable } from './sentence.ts'
 
 /** A channel at the target. `exit` is how its program ended, once that is known. */
@@ -29,6 +29,7 @@ export function openBackChannel(
       })
       channel.on('error', () => undefined)
       guardWindow(channel, onViolation)
+      keepUntilClosed(channel)
       resolve({ channel, exit: () => exit })
     }
     const { terminal, env } = request

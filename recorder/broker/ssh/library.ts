@@ -102,6 +102,16 @@ export function sendEof(channel: ServerChannel): void {
   channelInside(channel).eof()
 }
 
+/**
+ * Keeps a channel open after both directions came to their end: ssh2 closes it then, and the exit status that may still
+ * follow (RFC 4254 §6.10) would be lost.
+ */
+export function keepUntilClosed(channel: Duplex): void {
+  const states = channel as unknown as Record<'_readableState' | '_writableState', { autoDestroy: boolean }>
+  states._readableState.autoDestroy = false
+  states._writableState.autoDestroy = false
+}
+
 export type Exit =
   | { readonly code: number }
   | { readonly signal: string; readonly coreDumped: boolean; readonly message: string }

@@ -9,6 +9,9 @@ import { Pump, type Step } from './relay.ts'
 import { SftpViolation } from './sftp-packets.ts'
 import type { BrokeredSession } from './session.ts'
 
+/** Milliseconds that an exit status may come after the end of the output, before the end is passed on without it. */
+const exitStatusMs = 2_000
+
 /** Signals that a client may send to the program on the target (RFC 4254 §6.9). */
 const signals = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/
 
@@ -38,6 +41,8 @@ export class RelayedChannel {
   #hasFinished = false
   #outputsLeft = 2
   #isBackClosed = false
+  #hasInputEnded = false
+  #endOfOutput: NodeJS.Timeout | undefined
   #resolveClosed: () => void = () => undefined
 
   constructor(session: BrokeredSession, number: number, front: FrontChannel, request: ChannelRequest) {
@@ -116,9 +121,11 @@ export class RelayedChannel {
     const onOutputDone = () => {
       this.#outputsLeft -= 1
       if (this.#outputsLeft > 0) return
-      // All of the target's output is handed over: end of file now, the exit status whenever it comes.
-      if (!this.#isOver) front.sendEof()
-      if (this.#isBackClosed) this.#finish()
+      if (this.#isBackClosed) return this.#finish()
+      // A client with both ends at end of file closes at once, and would never hear the exit status that follows.
+      this.#endOfOutput = setTimeout(() => {
+        if (!this.#isOver && !this.#hasInputEnded) front.sendEof()
+      }, exitStatusMs)
     }
     const taps = this.#session.tap(this.#request, this.#number)
     this.#elevation = this.#makeElevation(back)
@@ -143,7 +150,10 @@ export class RelayedChannel {
       to: back,
       transport: targetTransport,
       step: taps === undefined ? this.#escaped(step('input')) : (bytes) => taps.fromUser(bytes),
-      onDone: () => back.end(),
+      onDone: () => {
+        this.#hasInputEnded = true
+        back.end()
+      },
       onFailed,
     })
     this.#input = input
@@ -269,6 +279,7 @@ export class RelayedChannel {
 
   #close(exit: Exit | undefined): void {
     this.#isOver = true
+    clearTimeout(this.#endOfOutput)
     this.#onOver()
     for (const pump of this.#pumps) pump.stop()
     this.#append({
@@ -299,6 +310,7 @@ export class RelayedChannel {
   async cut(text: string | undefined, reason: EndReason = 'protocol error'): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
+    clearTimeout(this.#endOfOutput)
     this.#onOver()
     for (const pump of this.#pumps) pump.stop()
     try {

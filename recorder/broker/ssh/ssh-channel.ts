@@ -30,6 +30,7 @@ export function sshChannel(
     sendEof: () => sendEof(channel),
     finish: (exit) => {
       if (exit !== undefined) sendExit(channel, exit)
+      sendEof(channel)
       channel.close()
     },
     tell: (text, _reason, within) => tell(channel, hasTerminal, text, within),
