@@ -125,6 +125,20 @@ export type SealView = {
   } | null
 }
 
+export type RotationView = {
+  readonly id: string
+  readonly what: 'root' | 'safe'
+  readonly safe: string | null
+  readonly version: number
+  readonly total: number
+  readonly done: number
+  readonly startedBy: string
+  readonly startedAt: string
+  readonly finishedAt: string | null
+  /** `stopped`: something is wrong; it goes on at the next unsealing. */
+  readonly state: 'running' | 'finished' | 'stopped'
+}
+
 export type VaultStatus = {
   readonly initialised: boolean
   readonly sealed: boolean
@@ -473,6 +487,15 @@ export const verbs = {
     z.strictObject({ share: z.string().max(4_000), rehearse, acceptRollback }),
   ),
   'custody.forget': verb(['local'], nothing),
+  /** Begins to exchange the root key, or the key of a safe. It goes on in the background. */
+  'keys.rotate': verb(
+    ['local'],
+    z.discriminatedUnion('what', [
+      z.strictObject({ what: z.literal('root'), rehearse }),
+      z.strictObject({ what: z.literal('safe'), safe: reference }),
+    ]),
+  ),
+  'keys.status': verb(people, nothing),
 
   'user.add': verb(
     people,
@@ -914,6 +937,9 @@ export type VerbAnswers = {
     readonly shares: SharesView
   }
   'custody.forget': { readonly given: number }
+  /** `total`: how many keys are wrapped anew. `rotation` is null in a rehearsal. */
+  'keys.rotate': { readonly total: number; readonly rotation: RotationView | null }
+  'keys.status': { readonly rootVersion: number; readonly rotations: readonly RotationView[] }
   'user.add': { readonly user: UserView; readonly enrolment: Enrolment }
   'user.list': readonly UserView[]
   'user.show': UserView

@@ -14,6 +14,7 @@ import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
 import { liveOpen, ticketIssue, ticketRedeem } from './checkout/ticket.ts'
 import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremony.ts'
+import { keysRotate, keysStatus } from './custody/rotation.ts'
 import { sealAdd, sealList, sealRehearse, sealRemove } from './custody/seals.ts'
 import { custodyForget, custodyShare } from './custody/share.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
@@ -65,6 +66,8 @@ export const handlers: Handlers = {
   'custody.prepare': custodyPrepare,
   'custody.share': custodyShare,
   'custody.forget': custodyForget,
+  'keys.rotate': keysRotate,
+  'keys.status': keysStatus,
   'user.add': userAdd,
   'user.list': userList,
   'user.show': userShow,

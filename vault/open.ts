@@ -28,6 +28,7 @@ import { openRoots, rootKeyRow } from './keys/root-key.ts'
 import { type SealProvider, type Unsealing, unwrapRoot, wrapFor } from './keys/seal-provider.ts'
 import { type SealSet, sealSetName, verifySealSet, writeSealSet } from './keys/seal-set.ts'
 import { boxKeyOf } from './keys/seal-wrap.ts'
+import { Rotations } from './keys/rotation.ts'
 import { exchanged, Seals } from './keys/seals.ts'
 import { SecretStore } from './keys/secret-store.ts'
 import { isInTransaction, runTransaction, type Tx } from './transaction.ts'
@@ -90,6 +91,7 @@ export class Vault implements AsyncDisposable {
   readonly clock: () => Date
   readonly secrets: SecretStore
   readonly seals: Seals
+  readonly rotations: Rotations
   readonly #options: OpenVaultOptions
   readonly #shapes: GuardedShapes
   readonly #fence: Fence
@@ -126,6 +128,13 @@ export class Vault implements AsyncDisposable {
       isSealed: () => this.isSealed,
       inTransaction: (act) => this.inTransaction(act),
       costs: options.passphraseCosts,
+    })
+    this.rotations = new Rotations({
+      database: this.#database,
+      unsealed: () => this.#open(),
+      inTransaction: (act) => this.inTransaction(act),
+      seals: this.seals,
+      onFault: this.#onFault,
     })
   }
 
@@ -270,6 +279,7 @@ export class Vault implements AsyncDisposable {
         })
         await unsealed.local.flush()
         unsealed.sequencer.start()
+        await this.rotations.resume()
         return done(null)
       } catch (error) {
         this.#unsealed = undefined
@@ -311,6 +321,11 @@ export class Vault implements AsyncDisposable {
   /** The 32 bytes of one purpose, derived from the root. Borrowed: they are wiped when the vault is sealed. */
   purposeKey(purpose: Purpose): Uint8Array {
     return this.#open().keyring.purposeKey(purpose)
+  }
+
+  /** Which root key this is: it counts up with each exchange. */
+  get rootVersion(): number {
+    return this.#open().keyring.rootVersion
   }
 
   /** Opens what was sealed to the intake key. */
@@ -419,12 +434,13 @@ export class Vault implements AsyncDisposable {
   async #wipe(): Promise<void> {
     const unsealed = this.#unsealed
     if (unsealed === undefined) return
+    const stopped = this.rotations.stop()
     this.#unsealed = undefined
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise((resolve) => {
       timer = setTimeout(resolve, sealPatienceMs)
     })
-    await Promise.race([Promise.allSettled([...this.#running]), patience])
+    await Promise.race([Promise.allSettled([stopped, ...this.#running]), patience])
     clearTimeout(timer)
     try {
       await unsealed.sequencer.stop()

@@ -25,6 +25,7 @@ export const fieldNames = {
     change: 'init or change',
     rehearse: '--dry-run',
   },
+  'keys.rotate': { what: 'root or safe', safe: '<safe>', rehearse: '--dry-run' },
   'custody.share': {
     share: '--share-file',
     rehearse: '--dry-run',

@@ -4,13 +4,14 @@ import type { SealView, VerbInput } from '../../vault/contract.ts'
 import { misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
+import { addRotationCommands } from './keys-rotation.ts'
 import { readSecret } from './secret-input.ts'
 import { examples, type Tools } from './tools.ts'
 
 type ProviderOptions = { readonly passphraseStdin?: boolean; readonly keyFile?: string }
 
 /** `tagout keys`: the ways to unseal the vault, and the keys that it keeps. */
-export function addKeysCommands(root: Command, tools: Tools): Command {
+export function addKeysCommands(root: Command, tools: Tools): void {
   const keys = root
     .command('keys')
     .description('the keys of the vault: ways to unseal it, and their exchange')
@@ -92,7 +93,7 @@ ${examples('tagout keys remove wrp_01…', 'tagout keys remove wrp_01… --dry-r
           `the new recovery key is in ${options.recoveryOut}: print it, lock it away, delete it here; the old one opens nothing any more`,
       )
     })
-  return keys
+  addRotationCommands(keys, tools)
 }
 
 /** A way to unseal in words. */

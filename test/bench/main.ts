@@ -5,7 +5,11 @@ import type { Row } from './row.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    json: { type: 'boolean' },
+    secrets: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
 })
 const suites = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.bench.ts'))
@@ -13,9 +17,19 @@ const suites = readdirSync(import.meta.dirname)
 
 if (values.help) {
   console.log(
-    `npm run bench -- [--json] [SUITE …]\n\nSuites: ${suites.join(', ')}. Without a name, all of them.`,
+    `npm run bench -- [--json] [--secrets COUNT] [SUITE …]
+
+Suites: ${suites.join(', ')}. Without a name, all of them.
+--secrets: how many lie in the safe whose key the suite keys exchanges (100000; 1000000 takes ten minutes and more).`,
   )
   process.exit(0)
+}
+if (values.secrets !== undefined) {
+  if (!/^[1-9]\d{2,6}$/.test(values.secrets)) {
+    console.error('--secrets takes a number from 100 to 9999999')
+    process.exit(2)
+  }
+  process.env['TAGOUT_BENCH_SECRETS'] = values.secrets
 }
 const unknown = positionals.filter((name) => !suites.includes(name))
 if (unknown.length > 0) {

@@ -1,8 +1,11 @@
-import type { Selectable } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import { type Context, open, seal } from '../crypto/envelope.ts'
 import { Key } from '../crypto/key.ts'
 import { derive } from '../crypto/purpose.ts'
 import type { KeyTables } from '../db/key-tables.ts'
+import type { Database } from '../db/tables.ts'
+import { Fault } from '../kernel/fault.ts'
+import type { Keyring } from './keyring.ts'
 
 export type RootKeyRow = Selectable<KeyTables['root_key']>
 
@@ -53,6 +56,26 @@ export function openRoots(rows: readonly RootKeyRow[], root: Key, installation: 
     roots.set(version - 1, Key.of(before))
   }
   return { base: Key.of(bytes), roots }
+}
+
+/**
+ * Keeps the present root key while the transaction lasts, and answers its version: something is to be wrapped by it.
+ *
+ * INVARIANT: whoever writes a wrapped safe key holds this. Taking a root away waits for them, and looks then.
+ */
+export async function lockRoot(db: Kysely<Database>, keyring: Keyring): Promise<number> {
+  // Twice: the key may be exchanged just before it is held.
+  for (let left = 2; left > 0; left -= 1) {
+    const version = keyring.rootVersion
+    const held = await db
+      .selectFrom('root_key')
+      .select('version')
+      .where('version', '=', version)
+      .forKeyShare()
+      .executeTakeFirst()
+    if (held !== undefined) return version
+  }
+  throw new Fault('rolled_back_row', 'the present root key is not in the table of root keys')
 }
 
 function wrappingOf(root: Key): Key {

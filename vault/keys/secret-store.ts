@@ -5,6 +5,7 @@ import type { Database } from '../db/tables.ts'
 import { Fault } from '../kernel/fault.ts'
 import type { Secret } from '../kernel/secret.ts'
 import type { Keyring } from './keyring.ts'
+import { lockRoot } from './root-key.ts'
 
 /** Which secret: a field (`password`, `private-key`, `passphrase`) of a version of an account's credential. */
 export type SecretPlace = {
@@ -41,8 +42,8 @@ export class SecretStore {
   async addSafe(tx: Tx, safe: string): Promise<void> {
     const keyring = this.#ports.keyring()
     using key = Key.random()
-    const root_version = keyring.rootVersion
-    const envelope = wrapSafeKey(keyring, safe, 1, key)
+    const root_version = await lockRoot(tx.db, keyring)
+    const envelope = wrapSafeKey(keyring, safe, 1, key, root_version)
     await tx.db
       .insertInto('safe_key')
       .values({ safe, version: 1, envelope, root_version, created_at: this.#ports.clock() })
@@ -158,9 +159,15 @@ export function openSafeKey(
   return openKey(keyring.safeWrapping(at.root_version), envelope, safeKeyContext(keyring, safe, at.version))
 }
 
-/** Wraps the key of a safe under the present root. */
-export function wrapSafeKey(keyring: Keyring, safe: string, version: number, key: Key): Uint8Array {
-  return seal(keyring.safeWrapping(keyring.rootVersion), key.secret, safeKeyContext(keyring, safe, version))
+/** Wraps the key of a safe under the root of this version. */
+export function wrapSafeKey(
+  keyring: Keyring,
+  safe: string,
+  version: number,
+  key: Key,
+  rootVersion: number,
+): Uint8Array {
+  return seal(keyring.safeWrapping(rootVersion), key.secret, safeKeyContext(keyring, safe, version))
 }
 
 /** Opens a wrapped key. The caller owns it. Throws `Fault('envelope')` for one of another place. */

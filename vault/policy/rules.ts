@@ -59,6 +59,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'custody.prepare': { local: true },
   'custody.share': { local: true, whenSealed: true },
   'custody.forget': { local: true, whenSealed: true },
+  'keys.rotate': { local: true },
+  'keys.status': { local: true, user: [admin, auditor] },
 
   'user.add': { local: true, user: [admin] },
   'user.list': { local: true, user: [admin, auditor, { role: 'approver' }] },

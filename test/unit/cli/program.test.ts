@@ -29,6 +29,8 @@ test('every verb of the guides is there', () => {
     'custody init',
     'custody change',
     'keys remove',
+    'keys rotate-root',
+    'keys rotate-safe',
     'auditor keygen',
     'auditor add',
     'auditor remove',

@@ -62,6 +62,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'custody.prepare': 'L',
   'custody.share': 'L',
   'custody.forget': 'L',
+  'keys.rotate': 'L',
+  'keys.status': 'LAaUX',
   'user.add': 'LAa',
   'user.list': 'LAaPpUX',
   'user.show': 'LAaoUX',

@@ -1,0 +1,100 @@
+import type { Command } from 'commander'
+import type { RotationView, VerbInput } from '../../vault/contract.ts'
+import { Complaint } from './complaint.ts'
+import { when } from './io.ts'
+import { examples, type Tools, type Vault } from './tools.ts'
+
+type Options = { readonly wait: boolean; readonly dryRun?: boolean }
+
+/** `tagout keys rotate-root`, `rotate-safe` and `status`: exchanging keys while everything goes on. */
+export function addRotationCommands(keys: Command, tools: Tools): void {
+  keys
+    .command('rotate-root')
+    .description('exchange the root key; all ways to unseal open the new one, payloads are not touched')
+    .option('--no-wait', 'begin, and do not wait until it is done')
+    .option('--dry-run', 'say what would be done or what hinders it, and change nothing')
+    .addHelpText('after', examples('tagout keys rotate-root --dry-run', 'tagout keys rotate-root'))
+    .action(async (options: Options) => {
+      await tools.withVault(async (vault) => {
+        if (options.dryRun !== true) return await rotate(tools, vault, { what: 'root' }, options)
+        const { total } = await vault.ask('keys.rotate', { what: 'root', rehearse: true })
+        tools.show(
+          { total, rehearsal: true },
+          () => `${total} keys would be wrapped anew; nothing was changed`,
+        )
+      })
+    })
+
+  keys
+    .command('rotate-safe <safe>')
+    .description(
+      'exchange the key of a safe; the keys of its secrets are wrapped anew, payloads are not touched',
+    )
+    .option('--no-wait', 'begin, and do not wait until it is done')
+    .addHelpText(
+      'after',
+      examples('tagout keys rotate-safe line-3', 'tagout keys rotate-safe line-3 --no-wait'),
+    )
+    .action(async (safe: string, options: Options) => {
+      await tools.withVault((vault) => rotate(tools, vault, { what: 'safe', safe }, options))
+    })
+
+  keys
+    .command('status')
+    .description('say how far exchanges of keys have come')
+    .addHelpText('after', examples('tagout keys status', 'tagout keys status --json'))
+    .action(async () => {
+      const status = await tools.withVault((vault) => vault.ask('keys.status', {}))
+      if (tools.json()) return tools.show(status, () => '')
+      tools.note(`the root key is of version ${status.rootVersion}`)
+      tools.list(
+        status.rotations,
+        [
+          ['KEY', keyText],
+          ['VERSION', (one) => String(one.version)],
+          ['STATE', (one) => one.state],
+          ['DONE', (one) => `${one.done} of ${one.total}`],
+          ['STARTED', (one) => `${when(one.startedAt)} by ${one.startedBy}`],
+          ['FINISHED', (one) => when(one.finishedAt)],
+        ],
+        'no key has been exchanged',
+      )
+    })
+}
+
+/** Milliseconds between two looks at how far it has come. */
+const lookMs = 300
+
+async function rotate(
+  tools: Tools,
+  vault: Vault,
+  input: VerbInput<'keys.rotate'>,
+  options: Options,
+): Promise<void> {
+  const { rotation } = await vault.ask('keys.rotate', input, undefined, 120_000)
+  if (rotation === null) return
+  let latest = rotation
+  let said = ''
+  while (options.wait && latest.state === 'running') {
+    await new Promise((resolve) => setTimeout(resolve, lookMs))
+    const status = await vault.ask('keys.status', {})
+    latest = status.rotations.find(({ id }) => id === rotation.id) ?? latest
+    const text = `${latest.done} of ${latest.total} keys wrapped anew`
+    if (text !== said && latest.state === 'running') tools.note(text)
+    said = text
+  }
+  if (latest.state === 'stopped')
+    throw new Complaint(
+      `the exchange of ${keyText(latest)} has stopped at ${latest.done} of ${latest.total}`,
+      'nothing is lost; see the log of the vault, then seal and unseal it to go on',
+    )
+  tools.show(latest, () =>
+    latest.state === 'finished'
+      ? `${keyText(latest)} is exchanged (version ${latest.version}), and the old one gone: ${latest.total} keys were wrapped anew`
+      : `${keyText(latest)} is being exchanged; how far it is: tagout keys status`,
+  )
+}
+
+function keyText(rotation: RotationView): string {
+  return rotation.safe === null ? 'the root key' : `the key of safe ${rotation.safe}`
+}
