@@ -861,6 +861,7 @@ export const verbs = {
         'time warning',
         'nested ssh',
         'old algorithms',
+        'password change demanded',
         'elevation refused',
         'elevation echoed',
         'password change',

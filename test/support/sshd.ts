@@ -44,6 +44,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
   const pins = (options.hostKeys ?? ['ed25519']).map((type) => makeHostKey(folder, type))
   const port = await freePort()
   const lines = [
+    // Of two values sshd takes the first.
+    ...(options.config ?? []),
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     ...(options.hostKeys ?? ['ed25519']).map((type) => `HostKey ${join(folder, type)}`),
@@ -59,7 +61,6 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
     'PrintLastLog no',
     'AcceptEnv LANG LC_*',
     'Subsystem sftp internal-sftp',
-    ...(options.config ?? []),
   ]
   writeFileSync(join(folder, 'config'), `${lines.join('\n')}\n`)
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'config')], {

@@ -53,3 +53,21 @@ export function openBackChannel(
     }
   })
 }
+
+/**
+ * Why the target did not open what the user asked for. A machine that takes one session at a time opens no second one
+ * on a connection either (RFC 4254 §5.1).
+ */
+export function whyNotOpened(
+  error: unknown,
+  kind: ChannelRequest['kind'],
+  session: { readonly liveChannels: number },
+): string {
+  const what = kind === 'exec' ? 'command' : kind
+  const isOpening = error instanceof Error && 'reason' in error
+  if (isOpening && session.liveChannels > 1)
+    return `the target opens no ${what} beside what is open already: it may allow only so many sessions at a time: close the other one first`
+  if (isOpening)
+    return `the target let the login in, but opens no session for a ${what}: it may allow only so many at a time: see who else is on it, then try again`
+  return `the target does not open a ${what}`
+}

@@ -1,13 +1,9 @@
 import type { ElevationKind } from '../../../vault/contract.ts'
 import { TerminalModel } from '../../recording/terminal-model.ts'
+import { passwordWords } from './password-words.ts'
 
 /** So much of the latest output is read to see where the terminal stands. */
 const keptBytes = 64 * 1024
-
-/** What programs call a password in the languages that they ask in. */
-const password =
-  'Password|Passwort|Kennwort|Mot de passe|Contraseña|Senha|Palavra-passe|Parola|Hasło|Heslo|Wachtwoord|Lösenord|' +
-  'Passord|Adgangskode|Salasana|Jelszó|Пароль|Şifre|密码|密碼|パスワード|암호'
 
 type Prompt = {
   /** The whole line up to the cursor. */
@@ -25,12 +21,12 @@ type Prompt = {
 export const prompts: Readonly<Record<ElevationKind, Prompt>> = {
   sudo: { line: /^\[sudo[^[\]]{0,60}\] [^[\]:：]{1,120} ?[:：] ?$/u, erase: '\x15' },
   su: {
-    line: new RegExp(`^(?:${password}) ?[:：] ?$`, 'u'),
+    line: new RegExp(`^(?:${passwordWords}) ?[:：] ?$`, 'u'),
     above: /(?:^|[\s;&|$#%>])su(?:\s+[\w@.+=/-]+)*$/u,
     erase: '\x15',
   },
   enable: {
-    line: new RegExp(`^(?:Enable )?(?:${password}|Secret) ?[:：] ?$`, 'iu'),
+    line: new RegExp(`^(?:Enable )?(?:${passwordWords}|Secret) ?[:：] ?$`, 'iu'),
     above: /[>#]\s*en(?:a(?:b(?:le?)?)?)?(?:\s+\d{1,2})?$/iu,
     erase: '\x7f',
   },

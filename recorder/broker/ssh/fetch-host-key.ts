@@ -1,9 +1,11 @@
 import { connect } from 'node:net'
-import type { HostKeySeen, LegacyAlgorithm } from '../../../vault/contract.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type HostKeySeen, type LegacyAlgorithm, legacyAlgorithms } from '../../../vault/contract.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import { algorithmsFor, explainLacks, lacksOf, onTheWire, sorted } from './legacy.ts'
 import { Client } from './library.ts'
-import { fetchOffer } from './offer.ts'
+import { type Offer, overhearGreeting, overhearOffer } from './offer.ts'
+import { quotable } from './readable.ts'
 import { describeHostKey, type HostKey, makeHostVerifier } from './verify-host-key.ts'
 
 const within = 5_000
@@ -20,15 +22,25 @@ const families: readonly { readonly names: readonly string[]; readonly needs?: L
 /**
  * The host keys that a target presents, one of each type, and for each the old algorithms without which no session
  * with it comes about. Logs in to nothing: the key exchange is broken off, so that it may speak what is old and look.
+ * There is one connection at a time, and one for each key: a machine with one key sees one.
  */
 export async function fetchHostKeys(host: string, port: number): Promise<Outcome<readonly HostKeySeen[]>> {
-  const offer = await fetchOffer(host, port, within)
-  if (offer === undefined)
+  const first = await fetchOne(
+    host,
+    port,
+    families.flatMap(({ names }) => names),
+  )
+  const { offer } = first
+  if (offer === undefined) {
+    const said = quotable(first.said)
     return refuse(
       'unavailable',
-      `nothing at ${host}:${port} shows an SSH host key`,
-      'check the address, and that the machine is on',
+      said === ''
+        ? `nothing at ${host}:${port} shows an SSH host key`
+        : `what answers at ${host}:${port} shows no SSH host key, but says “${said}”`,
+      'check the address, and that the machine is on; it may take only so many connections at a time',
     )
+  }
   const lacks = lacksOf(offer)
   const hopeless = explainLacks(
     'this machine',
@@ -41,15 +53,16 @@ export async function fetchHostKeys(host: string, port: number): Promise<Outcome
   )
 
   const found: HostKeySeen[] = []
-  // One after the other: small machines take few connections at once.
   for (const { names, needs } of families) {
     const offered = names.filter((name) => offer.serverHostKey.includes(name))
-    if (offered.length === 0) continue
-    const all = sorted([...needed, ...(needs === undefined ? [] : [needs])])
-    const key = await fetchOne(host, port, offered, all)
-    if (key === 'unreachable') break
+    // An RSA key is one, whichever way it signs.
+    if (offered.length === 0 || (needs === 'ssh-rsa' && found.some(({ type }) => type === 'ssh-rsa')))
+      continue
+    const isFirst = first.algorithm !== undefined && names.includes(first.algorithm)
+    const key = isFirst ? first.key : await fetchFurther(host, port, offered)
     if (key === undefined || found.some(({ fingerprint }) => fingerprint === key.fingerprint)) continue
     const { type, fingerprint } = key
+    const all = sorted([...needed, ...(needs === undefined ? [] : [needs])])
     found.push({ type, fingerprint, key: key.key.toString('base64'), needs: all })
   }
   return found.length > 0
@@ -57,36 +70,60 @@ export async function fetchHostKeys(host: string, port: number): Promise<Outcome
     : refuse('unavailable', `${host}:${port} shows no host key that can be read`, 'check what answers there')
 }
 
-function fetchOne(
+/** A machine that takes one connection at a time needs a moment after the last. */
+async function fetchFurther(
   host: string,
   port: number,
-  serverHostKey: readonly string[],
-  allowed: readonly LegacyAlgorithm[],
-): Promise<HostKey | 'unreachable' | undefined> {
+  algorithms: readonly string[],
+): Promise<HostKey | undefined> {
+  for (const pause of [0, 500, 1_500]) {
+    await wait(pause)
+    const { key, offer } = await fetchOne(host, port, algorithms)
+    if (key !== undefined || offer !== undefined) return key
+  }
+  return undefined
+}
+
+type Fetched = {
+  readonly key: HostKey | undefined
+  /** The algorithm that the key was shown for, which both sides agreed on. */
+  readonly algorithm: string | undefined
+  readonly offer: Offer | undefined
+  readonly said: string
+}
+
+/** One connection, until the key is shown. Resolves when it is closed. */
+function fetchOne(host: string, port: number, serverHostKey: readonly string[]): Promise<Fetched> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, noDelay: true })
+    const offer = overhearOffer(socket)
+    const said = overhearGreeting(socket)
     const client = new Client()
-    let isConnected = false
-    const over = (key?: HostKey) => {
+    let key: HostKey | undefined
+    const over = () => {
       clearTimeout(timer)
-      resolve(key ?? (isConnected ? undefined : 'unreachable'))
       client.end()
       socket.destroy()
     }
     const timer = setTimeout(over, within)
-    socket.on('connect', () => {
-      isConnected = true
+    socket.on('close', () => {
+      clearTimeout(timer)
+      const seen = offer()
+      // RFC 4253 §7.1: the first of ours that the server has too.
+      const algorithm = serverHostKey.find((name) => seen?.serverHostKey.includes(name))
+      const { said: words, isSpeaking } = said()
+      resolve({ key, algorithm, offer: seen, said: isSpeaking || words.includes('\u{fffd}') ? '' : words })
     })
-    client.on('error', () => over())
-    client.on('close', () => over())
+    client.on('error', over)
     client.connect({
       sock: socket,
       username: 'nobody',
       ident: 'Tagout',
       readyTimeout: 0,
-      algorithms: structuredClone({ ...algorithmsFor(allowed), serverHostKey }) as never,
-      hostVerifier: makeHostVerifier((key) => {
-        over(describeHostKey(key.key))
+      algorithms: structuredClone({ ...algorithmsFor(legacyAlgorithms), serverHostKey }) as never,
+      hostVerifier: makeHostVerifier((shown) => {
+        key = describeHostKey(shown.key)
+        setImmediate(over)
         return false
       }),
     })

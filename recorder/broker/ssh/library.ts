@@ -204,6 +204,22 @@ export function onOddChannel(connection: Connection, tell: (type: string) => voi
   }
 }
 
+/**
+ * Calls `tell` with what a server writes above its questions (RFC 4256 §3.2: the instruction), of rounds without a
+ * question too, which ssh2 answers by itself. Call it after `connect`.
+ */
+export function onQuestions(client: SshClient, tell: (text: string) => void): void {
+  type Handler = (protocol: unknown, name: unknown, instructions: unknown, prompts: unknown) => void
+  type Handlers = { USERAUTH_INFO_REQUEST?: Handler }
+  const handlers = (client as unknown as { _protocol?: { _handlers?: Handlers } })._protocol?._handlers
+  const asked = handlers?.USERAUTH_INFO_REQUEST
+  if (handlers === undefined || asked === undefined) return
+  handlers.USERAUTH_INFO_REQUEST = (protocol, name, instructions, prompts) => {
+    if (typeof instructions === 'string') tell(instructions)
+    asked(protocol, name, instructions, prompts)
+  }
+}
+
 type Offer = { readonly lists: { readonly [name: string]: unknown } }
 type OfferLists = {
   readonly kex: { readonly array: string[] }

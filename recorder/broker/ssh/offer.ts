@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 
 /** What a machine offers for a connection, in the clear before any key is exchanged (RFC 4253 §7.1). */
 export type Offer = {
@@ -71,22 +71,17 @@ export function overhearOffer(socket: Socket): () => Offer | undefined {
   return () => offer
 }
 
-/** Asks a machine for its offer, and hangs up. Undefined where nothing there speaks SSH within the time. */
-export function fetchOffer(host: string, port: number, within: number): Promise<Offer | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, noDelay: true })
-    const offer = overhearOffer(socket)
-    const over = () => {
-      clearTimeout(timer)
-      socket.destroy()
-      resolve(offer())
-    }
-    const timer = setTimeout(over, within)
-    socket.on('connect', () => socket.write('SSH-2.0-Tagout\r\n'))
-    socket.on('data', () => {
-      if (offer() !== undefined) over()
-    })
-    socket.on('error', over)
-    socket.on('close', over)
-  })
+/** Listens along for what a machine says before its version, or in its place. */
+export function overhearGreeting(
+  socket: Socket,
+): () => { readonly said: string; readonly isSpeaking: boolean } {
+  let said: Buffer = Buffer.alloc(0)
+  let isSpeaking = false
+  const listen = (piece: Buffer) => {
+    said = Buffer.concat([said, piece]).subarray(0, mostBytes)
+    isSpeaking = /^SSH-/m.test(said.toString('latin1'))
+    if (isSpeaking || said.length >= mostBytes) socket.off('data', listen)
+  }
+  socket.on('data', listen)
+  return () => ({ said: said.toString('utf8', 0, 512), isSpeaking })
 }

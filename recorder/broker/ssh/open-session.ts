@@ -3,7 +3,7 @@ import type { Action, EndReason, LegacyAlgorithm, Permit, VerbAnswer } from '../
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, type Refusal, refuse } from '../../../vault/kernel/outcome.ts'
-import type { RecordingWriter } from '../../recording/index.ts'
+import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import type { Person } from './authenticate.ts'
 import { SessionBox } from './elevation-key.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
@@ -68,6 +68,13 @@ export async function openSession(
         event: 'changed key',
         detail: `${login.changedKey.type} ${login.changedKey.fingerprint}`,
       })
+    if (login.wantsNewPassword === true)
+      await ports.ask('session.event', {
+        session: permit.session,
+        event: 'password change demanded',
+        detail: 'at the login: nobody is let in',
+      })
+    if (login.notices.length > 0) markBanner(writer, login.notices)
     const code = login.reason === 'target key changed' ? 'changed_key' : 'unavailable'
     return stop(login.reason, { code, message: login.message, next: login.next })
   }
@@ -84,9 +91,23 @@ export async function openSession(
   if (permit.elevation?.isGranted === true)
     session.greet(`when ${permit.elevation.kind} asks for a password, type ~e and Enter: it is typed for you`)
   noteOldAlgorithms(session, login.oldAlgorithms)
+  if (login.notices.length > 0) {
+    markBanner(writer, login.notices)
+    session.banner = login.notices
+  }
   const { freeze } = connected.value
   if (freeze !== null) session.setFrozen(true, freeze)
   return done(session)
+}
+
+/** What the machine said before it let the session in: in every recording, and on the first terminal. */
+function markBanner(writer: RecordingWriter, lines: readonly string[]): void {
+  const mark: Mark = { kind: 'policy', event: 'banner', detail: lines.join('\n') }
+  try {
+    writer.append({ kind: 'mark', channel: -1, mark })?.catch(() => undefined)
+  } catch {
+    // The recording failed or is full; its own events end the session.
+  }
 }
 
 /** What was allowed is in the header; what is really spoken is a finding of its own. */

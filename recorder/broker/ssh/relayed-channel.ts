@@ -1,6 +1,7 @@
 import type { EndReason } from '../../../vault/contract.ts'
 import type { AppendedFrame, Mark } from '../../recording/index.ts'
-import { type BackChannel, openBackChannel } from './back-channel.ts'
+import { type BackChannel, openBackChannel, whyNotOpened } from './back-channel.ts'
+import { ChangeDemand } from './change-demand.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Elevation } from './elevation.ts'
 import type { FrontChannel, TerminalSize } from './front-channel.ts'
@@ -8,6 +9,7 @@ import { type Exit, roundTrip } from './library.ts'
 import { Pump, type Step } from './relay.ts'
 import { SftpViolation } from './sftp-packets.ts'
 import type { BrokeredSession } from './session.ts'
+import { changePassword } from './target-failure.ts'
 
 /** Milliseconds that an exit status may come after the end of the output, before the end is passed on without it. */
 const exitStatusMs = 2_000
@@ -39,6 +41,8 @@ export class RelayedChannel {
   #elevation: Elevation | undefined
   #isOver = false
   #hasFinished = false
+  #errors: Pump | undefined
+  readonly #demand = new ChangeDemand()
   #outputsLeft = 2
   #isBackClosed = false
   #hasInputEnded = false
@@ -79,13 +83,17 @@ export class RelayedChannel {
       this.#back = await openBackChannel(this.#session.client, request, () => {
         void this.#session.end('protocol error', 'the target sent more than it was asked for')
       })
-    } catch {
-      return this.#refuse(`the target does not open a ${request.kind === 'exec' ? 'command' : request.kind}`)
+    } catch (error) {
+      return this.#refuse(whyNotOpened(error, request.kind, this.#session))
     }
     const { channel: back } = this.#back
     if (this.#isOver) return back.close()
     this.#relay(back)
-    if (this.hasTerminal) for (const text of this.#session.takeGreetings()) this.notify(text)
+    if (this.hasTerminal) {
+      const banner = this.#session.takeBanner()
+      if (banner.length > 0) void this.#print(Buffer.from(`${banner.join('\r\n')}\r\n`))
+      for (const text of this.#session.takeGreetings()) this.notify(text)
+    }
     // Frozen while the target opened it.
     if (this.#isFrozen) this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
     this.#front.listen({
@@ -133,15 +141,18 @@ export class RelayedChannel {
       from: back,
       to: front.output,
       transport: front.flow,
-      step: taps === undefined ? this.#watched(step('output')) : (bytes) => taps.fromTarget(bytes),
+      step:
+        taps === undefined
+          ? this.#overheard(this.#watched(step('output')), 'output')
+          : (bytes) => taps.fromTarget(bytes),
       onDone: onOutputDone,
       onFailed,
     })
-    const errors = new Pump({
+    const errors: Pump = new Pump({
       from: back.stderr,
       to: front.errors,
       transport: front.flow,
-      step: step('stderr'),
+      step: this.#overheard(step('stderr'), 'stderr'),
       onDone: onOutputDone,
       onFailed,
     })
@@ -157,6 +168,7 @@ export class RelayedChannel {
       onFailed,
     })
     this.#input = input
+    this.#errors = errors
     taps?.answerUser((bytes) => this.#output?.inject(bytes))
     this.#pumps = [this.#output, errors, input]
     back.on('close', () => {
@@ -187,6 +199,28 @@ export class RelayedChannel {
     })
   }
 
+  /** Notices where the machine only wants a new password. */
+  #overheard(record: (bytes: Buffer) => Step, kind: 'output' | 'stderr'): (bytes: Buffer) => Step {
+    const { permit } = this.#session
+    const isShell = this.#request.kind === 'shell' && this.hasTerminal
+    return (bytes) => {
+      if (kind === 'output' && isShell && this.#demand.printed(bytes, permit.account.login))
+        // What it printed is shown and recorded first.
+        setImmediate(() => this.#session.demandsNewPassword())
+      if (kind === 'stderr' && !this.hasTerminal && this.#demand.complained(bytes))
+        setImmediate(() => this.#noteComplaint())
+      return record(bytes)
+    }
+  }
+
+  /** It may come from a machine further on, to which the user's command went: nothing is ended. */
+  #noteComplaint(): void {
+    const { target, account } = this.#session.permit
+    this.#session.event('password change demanded', `of ${account.login}, in the answer to a command`)
+    const text = `if it is ${target.name} that wants the password of ${account.login} changed, ${changePassword(account.name)}`
+    this.#errors?.inject(Buffer.from(`tagout: ${text}\n`))
+  }
+
   #watched(record: (bytes: Buffer) => Step): (bytes: Buffer) => Step {
     const elevation = this.#elevation
     if (elevation === undefined) return record
@@ -199,8 +233,9 @@ export class RelayedChannel {
   /** While an elevation is under way nothing further is read of the user. */
   #escaped(record: (bytes: Buffer) => Step): (bytes: Buffer) => Step {
     const elevation = this.#elevation
-    if (elevation === undefined) return record
     return (bytes) => {
+      this.#demand.entered(bytes)
+      if (elevation === undefined) return record(bytes)
       const { pass, isAct } = elevation.fromUser(bytes)
       if (isAct) return { accepted: elevation.act(), pass: [] }
       return pass.length === 0 ? { accepted: undefined, pass: [] } : record(pass)

@@ -17,6 +17,8 @@ import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { printable } from './sentence.ts'
 import { startClock } from './session-clock.ts'
+import { changePassword } from './target-failure.ts'
+import { watchTarget } from './target-watch.ts'
 import { Transport } from './transport.ts'
 
 /** Milliseconds that a refusal has to reach its user. */
@@ -52,9 +54,12 @@ export class BrokeredSession {
   readonly #targetTransport: Transport
   readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
   readonly #clock: Disposable
+  readonly #watch: Disposable
   readonly #denials = new Denials((detail) => this.event('refused channel', detail))
   /** Sentences for the first terminal that opens. */
   #greetings: string[] = []
+  /** What the machine said before it let the session in, for the first terminal that opens. */
+  banner: readonly string[] = []
   /** Where secrets for its elevation come sealed to; only where it may be elevated. */
   elevationBox: SessionBox | undefined
   #nextChannel = 0
@@ -82,6 +87,12 @@ export class BrokeredSession {
       this.#resolveEnded = resolve
     })
     target.client.on('close', () => void this.end('closed by the target'))
+    this.#watch = watchTarget(
+      target.client,
+      target.socket,
+      limits.keepAlive,
+      () => void this.end('target unreachable'),
+    )
     this.#clock = startClock(permit, openedAt, {
       warn: (text) => {
         this.notify(text)
@@ -185,6 +196,24 @@ export class BrokeredSession {
     return texts
   }
 
+  /** The lines of the machine's banner that the terminal that opens now has to show. */
+  takeBanner(): readonly string[] {
+    const lines = this.banner
+    this.banner = []
+    return lines
+  }
+
+  /** The machine lets nobody work before the password is changed. Nothing is typed; the session ends. */
+  demandsNewPassword(): void {
+    const { target, account } = this.permit
+    this.event('password change demanded', `of ${account.login}, in place of the shell`)
+    void this.end(
+      'target refused the credential',
+      `${target.name} wants the password of ${account.login} changed before anybody works, so this session ends and ` +
+        `nothing was typed: ${changePassword(account.name)}`,
+    )
+  }
+
   /** Shows a sentence in the session's terminals, and marks it. */
   notify(text: string): void {
     for (const channel of this.#channels) channel.notify(text)
@@ -266,6 +295,7 @@ export class BrokeredSession {
     if (this.#isEnding) return this.ended
     this.#isEnding = true
     this.#clock[Symbol.dispose]()
+    this.#watch[Symbol.dispose]()
     this.elevationBox?.[Symbol.dispose]()
     this.elevationBox = undefined
     // SECURITY: the reason is a person's words, and goes to a terminal.
