@@ -82,8 +82,10 @@ export async function startOddTarget(options: OddOptions = {}): Promise<OddTarge
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => undefined)
     const { whenBusy } = options
-    if (!isBusy || whenBusy === 'no session' || whenBusy === 'disconnect' || whenBusy === undefined)
-      return void ssh.injectSocket(socket)
+    if (!isBusy || whenBusy === 'no session' || whenBusy === 'disconnect' || whenBusy === undefined) {
+      ssh.injectSocket(socket)
+      return
+    }
     socket.resume()
     if (options.whenBusy === 'hang up') return void socket.destroy()
     if (options.whenBusy === 'say so')
