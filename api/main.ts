@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { connectLive } from '../recorder/index.ts'
@@ -28,6 +29,8 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
       names: config.names,
       consoleDir: config.consoleDir,
       sshPort: config.sshPort,
+      // Its files are closed to this plane; that there is a folder can be seen.
+      isDemo: () => existsSync(join(config.dataDir, 'demo')),
     },
   )
   const listening = await listen(app, config)

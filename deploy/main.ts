@@ -1,5 +1,9 @@
 import { Command } from 'commander'
 import { Fault } from '../vault/kernel/fault.ts'
+import { Complaint } from './cli/complaint.ts'
+import { fillDemo } from './demo/fill.ts'
+import { type DemoFile, demoPath } from './demo/folder.ts'
+import { signInHelp } from './demo/sign-in-help.ts'
 import { lineForScripts, textForPeople } from './supervisor/announcement.ts'
 import { startInstallation } from './supervisor/installation.ts'
 import { systemHome } from './supervisor/reachable.ts'
@@ -14,6 +18,7 @@ type Options = {
   readonly sshPort?: string
   readonly workers?: string
   readonly unattended?: true
+  readonly demo?: true
   readonly yes?: true
   readonly keyFile?: string
   readonly recoveryOut?: string
@@ -35,6 +40,7 @@ const program = new Command('npm start --')
   .option('--ssh-port <n>', 'port of the SSH broker (default: 2222)')
   .option('--workers <n>', 'workers of the recorder (default: 2)')
   .option('--unattended', 'ask nothing: a key file on this machine opens the vault')
+  .option('--demo', 'fill an empty installation with a plant to try, and say how to sign in; as --unattended')
   .option('--key-file <file>', 'at the first start: this key file opens the vault, made where it is missing')
   .option('--recovery-out <file>', 'at the first start: write the vault’s recovery key here, mode 0600')
   .option('--yes', 'answer yes to what would be asked; nothing is installed on the machine at present')
@@ -48,6 +54,7 @@ As root each plane runs as a system user of its own; otherwise all run as you, a
 
 Examples:
   npm start
+  npm start -- --data ./demo --demo
   npm start -- --data ./d --http-port 8443 --ssh-port 2222 --unattended
   npm start -- --ssh-host 0.0.0.0 --http-host 0.0.0.0 --recovery-out ./vault-recovery.key`,
   )
@@ -73,15 +80,27 @@ async function main(): Promise<number> {
       data: data ?? usualFolder,
       fallback: data === undefined ? `${systemHome}/data` : undefined,
       flags: Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)),
-      seal: { unattended: given.unattended === true, keyFile: given.keyFile, recoveryOut: given.recoveryOut },
+      seal: {
+        unattended: given.unattended === true || given.demo === true,
+        keyFile: given.keyFile,
+        recoveryOut: given.recoveryOut,
+      },
       env: process.env,
       say,
       signal: abort.signal,
     })
-    const { announcement, firstAdmin } = installation
-    if (given.unattended === true || given.json === true)
-      process.stdout.write(`${lineForScripts(announcement, firstAdmin)}\n`)
-    else process.stdout.write(textForPeople(announcement, firstAdmin))
+    const { data: dataDir } = installation.announcement
+    const demo = given.demo === true ? await fill(dataDir, say, abort.signal) : undefined
+    const announcement = demo === undefined ? installation.announcement : await installation.announceAgain()
+    // The link of the first administrator is used up by the demo's.
+    const firstAdmin = demo === undefined ? installation.firstAdmin : undefined
+    if (given.unattended === true || given.json === true) {
+      const demoAt = demo === undefined ? undefined : demoPath(dataDir)
+      process.stdout.write(`${lineForScripts(announcement, firstAdmin, demoAt)}\n`)
+    } else {
+      process.stdout.write(textForPeople(announcement, firstAdmin))
+      if (demo !== undefined) process.stdout.write(signInHelp(dataDir, demo, announcement.console))
+    }
     await ended
     say('stopping')
   } catch (error) {
@@ -92,6 +111,16 @@ async function main(): Promise<number> {
   }
   say('stopped')
   return 0
+}
+
+/** Fills the demo plant. What the command line would complain of is a fault here. */
+async function fill(dataDir: string, say: (line: string) => void, signal: AbortSignal): Promise<DemoFile> {
+  try {
+    return await fillDemo(dataDir, { say, signal })
+  } catch (error) {
+    if (error instanceof Complaint) throw new Fault('configuration', error.message)
+    throw error
+  }
 }
 
 process.exitCode = await main()

@@ -31,7 +31,6 @@ export const backupTables = [
   'account',
   'credential',
   'binding',
-  'elevation',
   'exposure',
   'access_grant',
   'lease',

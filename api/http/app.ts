@@ -24,6 +24,8 @@ export type AppOptions = {
   readonly consoleDir: string
   /** Told to people who want to connect. */
   readonly sshPort: number
+  /** Whether a demo plant is in this installation: the console says so. */
+  readonly isDemo?: () => boolean
   readonly limits?: Limits
 }
 
@@ -46,7 +48,8 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
   app.use('/api', noStore)
   app.use(checkOrigin(options))
   app.get('/api/health', (_request, response) => {
-    response.json({ ok: true, sshPort: options.sshPort })
+    // SECURITY: that it is a demo, and nothing of what is in it.
+    response.json({ ok: true, sshPort: options.sshPort, demo: options.isDemo?.() === true })
   })
   const proof = limitRate(limits.proofs)
   for (const route of routes)

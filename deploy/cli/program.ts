@@ -7,6 +7,7 @@ import { addAuditorCommands } from './auditor.ts'
 import { addBackupCommands } from './backup.ts'
 import { complaintOf, exit } from './complaint.ts'
 import { addCustodyCommands } from './custody.ts'
+import { addDemoCommands } from './demo.ts'
 import { addExposureCommands } from './exposure.ts'
 import { addGrantCommands } from './grant.ts'
 import { addInstallationCommands } from './installation-commands.ts'
@@ -71,6 +72,7 @@ export function buildProgram(io: Io): Command {
   addBackupCommands(root, tools)
   addRecoveryCommands(root, tools)
   addSshConfigCommand(root, tools)
+  addDemoCommands(root, tools)
   for (const command of withSubcommands(root)) {
     command.exitOverride()
     command.configureHelp({ showGlobalOptions: true })

@@ -115,3 +115,13 @@ async function changePin(tools: Tools, change: Pin): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeNewFile(path, text, { replace: true })
 }
+
+/** Forgets what this user has pinned of an installation that goes away: the next one there has other keys. */
+export async function forgetPin(tools: Tools): Promise<void> {
+  const path = pinPath(tools.io)
+  const pins = await readPins(path)
+  const installation = await realpath(tools.dataDir())
+  if (pins[installation] === undefined) return
+  const left = Object.fromEntries(Object.entries(pins).filter(([name]) => name !== installation))
+  await writeNewFile(path, `${JSON.stringify(left, null, 2)}\n`, { replace: true })
+}

@@ -4,6 +4,7 @@ import { readRecoveryNote } from '../supervisor/first-run.ts'
 import { findUser } from '../supervisor/system-user.ts'
 import type { Finding } from './examine.ts'
 import { examineCertificate } from './certificate.ts'
+import { examineDemo } from './demo.ts'
 import { examineOwners } from './owners.ts'
 
 /** Each must be closed to all but its owner. */
@@ -21,6 +22,10 @@ const closed = [
   'api/tls/server.key',
   'postgres/cluster',
   'backups',
+  'demo/demo.json',
+  'demo/machines.json',
+  'demo/ingrid.key',
+  'demo/recordings-recovery.key',
 ]
 
 /** Modes and owners of the data folder, the separation of the planes, the vault's recovery key. */
@@ -40,6 +45,7 @@ export function examineFolder(dataDir: string): readonly Finding[] {
     separation(dataDir),
     ...examineCertificate(dataDir),
     ...recoveryKey(dataDir),
+    ...examineDemo(dataDir),
   ]
 }
 

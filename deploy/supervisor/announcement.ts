@@ -26,8 +26,12 @@ export function writeReadyFile(dataDir: string, announcement: Announcement): voi
   writeFor(undefined, join(dataDir, 'ready.json'), `${text}\n`, 0o644)
 }
 
-/** The one line of JSON that scripts wait for. */
-export function lineForScripts(announcement: Announcement, firstAdmin: string | undefined): string {
+/** The one line of JSON that scripts wait for; `demo` is the file that says how to sign in to a demo plant. */
+export function lineForScripts(
+  announcement: Announcement,
+  firstAdmin: string | undefined,
+  demo?: string,
+): string {
   const { console: address, ssh, data, findings } = announcement
   return JSON.stringify({
     ready: true,
@@ -36,6 +40,7 @@ export function lineForScripts(announcement: Announcement, firstAdmin: string | 
     data,
     firstAdmin: firstAdmin ?? null,
     findings,
+    ...(demo === undefined ? {} : { demo }),
   })
 }
 

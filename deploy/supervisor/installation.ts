@@ -15,6 +15,7 @@ import {
   startEmbeddedDatabase,
   useGivenDatabase,
 } from './database.ts'
+import { type DemoMachines, requireNoHalfRemoval, runDemoMachines } from './demo-machines.ts'
 import { openVaultAtStart, requireSealChoice, type SealChoice, unsealByItself } from './first-run.ts'
 import { requirePlaneSettings, unreadVariables } from './known-settings.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
@@ -42,6 +43,8 @@ export type StartOptions = {
 
 export type Installation = AsyncDisposable & {
   readonly announcement: Announcement
+  /** Looks at everything once more and announces what was found: after a fill of the demo plant, say. */
+  readonly announceAgain: () => Promise<Announcement>
   readonly firstAdmin: string | undefined
 }
 
@@ -60,6 +63,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   stack.defer(() => {
     if (!begun) folder.takeBack()
   })
+  requireNoHalfRemoval(dataDir)
   const settings = readSettings(dataDir, options.flags, options.env)
   requirePlaneSettings({ ...planeEnvironment(options.env, settings), TAGOUT_DATA: dataDir })
   for (const sentence of unreadVariables(options.env)) say(sentence)
@@ -84,10 +88,12 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const secrets = readSecrets(dataDir)
   const kept: Kept[] = []
   const database: { present?: Database } = {}
+  const demo: { machines?: DemoMachines } = {}
   const note = () => {
     const running = [
       { name: 'postgres', pid: database.present?.pid() },
       ...kept.map(({ name, pid }) => ({ name, pid: pid() })),
+      { name: 'demo plant', pid: demo.machines?.pid() },
     ]
     lock.note(
       running.flatMap(({ name, pid }) => {
@@ -145,6 +151,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   }
   const [, recorder, api] = kept as [Kept, Kept, Kept]
   stack.use(renewDaily(dataDir, settings, owners.api, api, say))
+  demo.machines = stack.use(runDemoMachines(dataDir, application, { say, onChange: note }))
 
   const scheme = settings.http.plain ? 'http' : 'https'
   const http = addressOf(api.ready(), settings.http)
@@ -161,13 +168,18 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     data: dataDir,
   }
   writeReadyFile(dataDir, { ...addresses, findings: [] })
-  const examined = options.entries === undefined ? await examine(dataDir) : []
-  const findings = examined.filter((found) => found.level !== 'fine').map((found) => found.text)
-  const announcement = { ...addresses, findings }
-  writeReadyFile(dataDir, announcement)
+  const announce = async () => {
+    const examined = options.entries === undefined ? await examine(dataDir) : []
+    const findings = examined.filter((found) => found.level !== 'fine').map((found) => found.text)
+    const announcement = { ...addresses, findings }
+    writeReadyFile(dataDir, announcement)
+    return announcement
+  }
+  const announcement = await announce()
   const own = stack.move()
   return {
     announcement,
+    announceAgain: announce,
     firstAdmin: firstAdmin === undefined ? undefined : `${addresses.console}${firstAdmin.path}`,
     [Symbol.asyncDispose]: () => {
       lock.stopping()

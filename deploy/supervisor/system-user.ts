@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 /** Whom a process runs as. */
 export type RunAs = { readonly uid: number; readonly gid: number }
 
-export type SystemUser = 'tagout-postgres' | 'tagout-vault' | 'tagout-recorder' | 'tagout-api'
+export type SystemUser = 'tagout-postgres' | 'tagout-vault' | 'tagout-recorder' | 'tagout-api' | 'tagout-demo'
 
 /** The group of all of them: it may use the sockets in `run/`, and nothing else is open to it. */
 export const systemGroup = 'tagout'
@@ -14,17 +14,17 @@ export function isRoot(): boolean {
 }
 
 /**
- * Finds or makes the system user, whose primary group is `tagout` (a spawned child keeps no other group).
- * Root only. Throws with the words of `useradd` where that fails.
+ * Finds or makes the system user, whose primary group is `tagout` (a spawned child keeps no other group); that of the
+ * demo's machines has a group of its own, so that they can use no socket of the planes. Root only. Throws with the words of `useradd` where that fails.
  */
 export function ensureSystemUser(name: SystemUser): RunAs {
   const known = findUser(name)
   if (known !== undefined) return known
-  if (findGroup(systemGroup) === undefined) run('groupadd', ['--system', systemGroup])
+  const isApart = name === 'tagout-demo'
+  if (!isApart && findGroup(systemGroup) === undefined) run('groupadd', ['--system', systemGroup])
   run('useradd', [
     '--system',
-    '--gid',
-    systemGroup,
+    ...(isApart ? ['--user-group'] : ['--gid', systemGroup]),
     '--no-create-home',
     '--home-dir',
     '/nonexistent',

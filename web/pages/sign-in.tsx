@@ -8,6 +8,7 @@ import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { loadSodium } from '../sealed/sodium.ts'
+import { DemoBanner } from '../shell/demo-banner.tsx'
 import { becomeUser, useStatus } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
 
@@ -55,6 +56,7 @@ export function SignIn() {
           <span className="card-heading">Sign in</span>
         </CardTitle>
         <CardBody>
+          <DemoBanner />
           <VaultNotice initialised={status.data?.initialised} sealed={status.data?.sealed} />
           <Form onSubmit={submit} noValidate>
             <Field label="Name" value={name} onChange={setName} autoComplete="username" autoFocus />

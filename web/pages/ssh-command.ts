@@ -1,14 +1,8 @@
-import { useQuery } from '@tanstack/react-query'
-import { get } from '../api.ts'
+import { useHealth } from '../shell/health.ts'
 
 /** The port on which sessions come in, as the server says. */
 export function useSshPort(): number {
-  const health = useQuery({
-    queryKey: ['health'],
-    queryFn: () => get<{ readonly sshPort: number }>('/api/health'),
-    staleTime: Number.POSITIVE_INFINITY,
-  })
-  return health.data?.sshPort ?? 2222
+  return useHealth()?.sshPort ?? 2222
 }
 
 /** The exact command that connects `user` to `account` (`press-3/engineer`) through the machine that serves the console. */

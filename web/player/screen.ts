@@ -31,6 +31,7 @@ export function mountScreen(host: HTMLElement): MountedScreen {
     allowProposedApi: true,
     linkHandler: { activate: () => undefined, allowNonHttpProtocols: false },
     theme: terminalColours,
+    minimumContrastRatio: 4.5,
     windowOptions: {},
   })
   quieten(terminal)

@@ -20,6 +20,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
 import { lockKeyring, useKeyring } from '../sealed/keyring.ts'
+import { DemoBanner } from './demo-banner.tsx'
 import { signOut, useStatus, useUser } from './me.ts'
 import { groups, placesOf } from './nav.ts'
 
@@ -92,6 +93,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   return (
     <Page
       masthead={masthead}
+      banner={<DemoBanner />}
       sidebar={sidebar}
       isManagedSidebar
       mainContainerId="main"

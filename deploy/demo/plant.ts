@@ -1,0 +1,120 @@
+import type { Action, ForwardRule, Role } from '../../vault/contract.ts'
+import { panel } from './machines/server.ts'
+
+/** The people of the plant, and what each is there to be tried as. */
+export const people = [
+  { name: 'admin', roles: ['admin'], what: 'administrator: safes, machines, accounts, people, grants' },
+  { name: 'sam', roles: ['approver'], what: 'shift supervisor' },
+  { name: 'olga', roles: ['operator'], what: 'operator of press 3' },
+  { name: 'otto', roles: ['operator'], what: 'process engineer of mixer 1, holds it exclusively' },
+  { name: 'noor', roles: ['operator'], what: 'network technician' },
+  { name: 'vera', roles: ['vendor'], what: 'service of the press’s maker, from outside' },
+  { name: 'ingrid', roles: ['auditor'], what: 'auditor: opens recordings with her own key' },
+] as const satisfies readonly {
+  readonly name: string
+  readonly roles: readonly Role[]
+  readonly what: string
+}[]
+
+export type PersonName = (typeof people)[number]['name']
+
+/** Whose key opens the recordings. */
+export const auditorName = 'ingrid' satisfies PersonName
+
+/** Who watches over sessions on all machines. */
+export const supervisorName = 'sam' satisfies PersonName
+
+export const safes = ['line-1', 'line-3', 'network'] as const
+
+/** Machines, the safe of each, and the logins on it. */
+export const machines = [
+  { name: 'press-3', safe: 'line-3', logins: ['operator', 'engineer'] },
+  { name: 'mixer-1', safe: 'line-1', logins: ['engineer'] },
+  { name: 'switch-7', safe: 'network', logins: ['manager'] },
+  { name: 'jump-1', safe: 'network', logins: ['service'] },
+] as const satisfies readonly {
+  readonly name: string
+  readonly safe: (typeof safes)[number]
+  readonly logins: readonly string[]
+}[]
+
+/** The one that speaks old algorithms, and why nobody has mended that. */
+export const oldMachine = {
+  name: 'switch-7',
+  reason: 'replaced in the spring shutdown, order 4711',
+  days: 90,
+} as const
+
+const day = 24 * 3600
+
+export type DemoGrant = {
+  readonly user: PersonName
+  readonly account: string
+  readonly actions: readonly Action[]
+  readonly forwards?: readonly (Omit<ForwardRule, 'megabytes'> & { readonly megabytes: number })[]
+  /** Seconds from now until it begins. */
+  readonly begins?: number
+  readonly seconds: number
+  readonly mode?: 'exclusive'
+  /** Each is other: by it a second run knows what the first made. */
+  readonly reason: string
+  /** Taken back once the week is over. */
+  readonly isRevoked?: true
+}
+
+export const grants: readonly DemoGrant[] = [
+  {
+    user: 'olga',
+    account: 'press-3/operator',
+    actions: ['shell', 'exec'],
+    seconds: 30 * day,
+    reason: 'runs press 3',
+  },
+  {
+    user: 'otto',
+    account: 'mixer-1/engineer',
+    actions: ['shell', 'exec'],
+    seconds: 14 * day,
+    mode: 'exclusive',
+    reason: 'new recipe EPDM-70',
+  },
+  {
+    user: 'noor',
+    account: 'switch-7/manager',
+    actions: ['shell', 'exec'],
+    seconds: 60 * day,
+    reason: 'network of hall 2',
+  },
+  {
+    user: 'noor',
+    account: 'jump-1/service',
+    actions: ['shell'],
+    seconds: 60 * day,
+    reason: 'looks after the jump host',
+  },
+  {
+    user: 'vera',
+    account: 'press-3/engineer',
+    actions: ['shell', 'exec'],
+    seconds: 4 * 3600,
+    reason: 'ram guide worn, work order 2290',
+    isRevoked: true,
+  },
+  {
+    user: 'vera',
+    account: 'press-3/engineer',
+    actions: ['shell', 'exec'],
+    begins: 7 * day,
+    seconds: 8 * 3600,
+    reason: 'yearly service, work order 2311',
+  },
+  {
+    user: 'vera',
+    account: 'jump-1/service',
+    actions: ['shell', 'forward'],
+    forwards: [{ ...panel, record: 'stream', connections: 4, megabytes: 50 }],
+    seconds: 7 * day,
+    reason: 'looks at the panel of mixer 1',
+  },
+  { user: 'olga', account: 'mixer-1/engineer', actions: ['exec'], seconds: 5, reason: 'stood in for otto' },
+]
