@@ -31,6 +31,7 @@ export const backupTables = [
   'account',
   'credential',
   'binding',
+  'elevation',
   'exposure',
   'access_grant',
   'lease',

@@ -117,8 +117,14 @@ export function addGrantCommands(root: Command, tools: Tools): void {
       '--forward-record <what>',
       `what is recorded of it: ${forwardRecords.join(' or ')} (default: counts)`,
     )
-    .option('--forward-connections <number>', 'connections at a time to each destination (default: 8)')
-    .option('--forward-megabytes <number>', 'what a session may carry in all (default: no limit)')
+    .option(
+      '--forward-connections <number>',
+      'connections at a time to each destination, and sessions that hold some (default: 8)',
+    )
+    .option(
+      '--forward-megabytes <number>',
+      'what all sessions under the grant may carry to it, one at a time (default: no limit)',
+    )
     .option('--for <duration>', 'how long from its beginning: 4h, 30m, 2d')
     .option('--from <moment>', 'when it begins (default: now)')
     .option('--until <moment>', 'when it ends, instead of --for')

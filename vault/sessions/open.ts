@@ -18,6 +18,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
 import { heldOff } from './hold.ts'
+import { forwardRoom } from './forward-room.ts'
 import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
 
@@ -119,6 +120,13 @@ async function open(
       'wait until it goes on, or ask them',
     )
 
+  const rule =
+    input.forward === undefined
+      ? undefined
+      : findForward(forwardsOf(grant), input.forward.host, input.forward.port)
+  const forward = rule === undefined ? undefined : await forwardRoom(tx, grant.id, rule)
+  if (forward?.ok === false) return forward
+
   const lease = await takeLease(
     tx,
     { account, user, exclusive: grant.mode === 'exclusive', until: null },
@@ -139,10 +147,7 @@ async function open(
     credential,
     lease: lease.value,
     links,
-    forward:
-      input.forward === undefined
-        ? undefined
-        : findForward(forwardsOf(grant), input.forward.host, input.forward.port),
+    forward: forward?.value,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { VerbInput } from '../../../vault/contract.ts'
+import type { VaultClient } from '../../../vault/index.ts'
+import type { SessionId } from '../../../vault/kernel/id.ts'
+import { must, refusalOf, startTestVault, type TestVault } from '../../support/vault.ts'
+import { endSession, makeSshKey, open, prove, startCall } from '../../support/vault-ssh.ts'
+
+let vault: TestVault
+let recorder: VaultClient
+const key = makeSshKey()
+
+beforeAll(async () => {
+  vault = await startTestVault()
+  recorder = await vault.worker()
+  await vault.account()
+  await vault.ask('user.add', { name: 'bob', roles: ['vendor'] })
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+}, 60_000)
+afterAll(() => vault[Symbol.asyncDispose]())
+
+const grantOf = (forwards: NonNullable<VerbInput<'grant.add'>['forwards']>) =>
+  vault.admin.call('grant.add', {
+    user: 'bob',
+    account: 'press-3/engineer',
+    actions: ['forward'],
+    forwards,
+  })
+const openTo = async (host: string, port: number) =>
+  open(recorder, { proof: await prove(recorder, key, 'bob'), wants: 'forward', forward: { host, port } })
+
+const finish = async (session: SessionId, bytesDown: number) => {
+  must(await recorder.call('session.start', startCall(session).input))
+  must(await recorder.call('session.connected', { session }))
+  must(await recorder.call('session.forwarded', { session, connections: 1, bytesUp: 0, bytesDown }))
+  await endSession(recorder, session)
+}
+
+test('the megabytes of a destination are those of all sessions together: connecting again gives no more', async () => {
+  const grant = must(
+    await grantOf([
+      { host: 'plc-7', port: 102, megabytes: 50 },
+      { host: 'plc-8', port: 102, megabytes: 50 },
+    ]),
+  )
+  const first = must(await openTo('plc-7', 102))
+  expect(refusalOf(await openTo('plc-7', 102))).toMatchObject({
+    code: 'held',
+    message: 'a forwarding to plc-7:102 is open already under this grant',
+  })
+  await finish(first.session, 30_500_000)
+  const second = must(await openTo('plc-7', 102))
+  expect(second.forward?.megabytes).toBe(19)
+  await finish(second.session, 19_000_001)
+  expect(refusalOf(await openTo('plc-7', 102)).message).toBe('this grant has carried its 50 MB to plc-7:102')
+  const other = must(await openTo('plc-8', 102))
+  expect(other.forward?.megabytes).toBe(50)
+  await endSession(recorder, other.session)
+  must(await vault.admin.call('grant.revoke', { grant: grant.id }))
+})
+
+test('of two sessions that are opened at once, one gets the last room at a destination', async () => {
+  const grant = must(await grantOf([{ host: 'plc-7', port: 102, connections: 2 }]))
+  const outcomes = await Promise.all([1, 2, 3, 4].map(() => openTo('plc-7', 102)))
+  const opened = outcomes.flatMap((one) => (one.ok ? [one.value] : []))
+  expect(opened).toHaveLength(2)
+  expect(outcomes.flatMap((one) => (one.ok ? [] : [one.refusal.message]))).toEqual(
+    Array(2).fill('2 forwardings to plc-7:102 are open already under this grant'),
+  )
+  for (const { session } of opened) await endSession(recorder, session)
+  must(await vault.admin.call('grant.revoke', { grant: grant.id }))
+})
