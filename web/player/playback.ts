@@ -2,8 +2,8 @@ import type { Frame } from '../../recorder/replay/frame.ts'
 
 /** Where frames are shown. */
 export type Screen = {
-  /** A fresh terminal of this size. */
-  readonly reset: (columns: number, rows: number) => void
+  /** A fresh terminal of this size. Resolves when nothing that was written before can appear on it any more. */
+  readonly reset: (columns: number, rows: number) => void | Promise<void>
   readonly resize: (columns: number, rows: number) => void
   /** Resolves when the terminal has room for more. */
   readonly write: (bytes: Uint8Array) => Promise<void>
@@ -136,9 +136,10 @@ export class Playback {
 
   async #play(run: number, from: number): Promise<void> {
     const { channel } = this.#state
-    this.#screen.reset(80, 24)
     let begun = false
     try {
+      await this.#screen.reset(80, 24)
+      if (run !== this.#run) return
       for await (const frame of this.#frames.seek(from)) {
         if (run !== this.#run) return
         if (frame.at > this.#position) {
@@ -150,7 +151,7 @@ export class Playback {
         // Keyframes repeat what the screen shows already, except at the place where this run began.
         if (frame.kind !== 'keyframe') begun = true
         else if (begun) continue
-        await this.#show(frame)
+        await this.#show(run, frame)
         if (run !== this.#run) return
       }
       this.#set({ seeking: false })
@@ -163,7 +164,7 @@ export class Playback {
     }
   }
 
-  async #show(frame: Frame): Promise<void> {
+  async #show(run: number, frame: Frame): Promise<void> {
     switch (frame.kind) {
       case 'output':
       case 'stderr':
@@ -173,7 +174,8 @@ export class Playback {
         this.#screen.resize(frame.columns, frame.rows)
         return
       case 'keyframe':
-        this.#screen.reset(frame.columns, frame.rows)
+        await this.#screen.reset(frame.columns, frame.rows)
+        if (run !== this.#run) return
         await this.#screen.write(frame.bytes)
         return
       case 'mark':

@@ -55,7 +55,9 @@ export function mountScreen(host: HTMLElement): MountedScreen {
 
   let pending = 0
   return {
-    reset(columns, rows) {
+    async reset(columns, rows) {
+      // The terminal draws later what it is given: what is still waiting would come onto the fresh screen.
+      await new Promise<void>((resolve) => terminal.write('', resolve))
       terminal.reset()
       terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
       fit()

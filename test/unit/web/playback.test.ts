@@ -112,6 +112,40 @@ test('a jump shows what the screen held then, from the keyframe before it', asyn
   expect(playback.state().ended).toBe(true)
 })
 
+test('a terminal that draws late shows nothing of before a jump, nor of a jump that another one overtook', async () => {
+  const seen = { text: '' }
+  let queue: (() => void)[] = []
+  const drawn = () => new Promise<void>((resolve) => queue.push(resolve))
+  const screen: Screen = {
+    reset: async () => {
+      await drawn()
+      seen.text = ''
+    },
+    resize: () => undefined,
+    write: async (bytes) => {
+      queue.push(() => {
+        seen.text += text(bytes)
+      })
+    },
+  }
+  const playback = new Playback(frames, screen, 15 * second, 0)
+  const draw = async () => {
+    await pass(0.05)
+    const due = queue
+    queue = []
+    for (const one of due) one()
+    await pass(0.05)
+  }
+  for (const at of [12, 11, 1.5]) playback.seek(at * second)
+  for (let times = 0; times < 4; times++) await draw()
+  expect(seen.text).toBe('ab')
+  playback.seek(12.5 * second)
+  playback.seek(0.7 * second)
+  for (let times = 0; times < 4; times++) await draw()
+  expect(seen.text).toBe('a')
+  playback.dispose()
+})
+
 test('a keyframe in the middle of playing changes nothing', async () => {
   const { seen, playback } = start()
   playback.seek(8.9 * second)
