@@ -87,6 +87,7 @@ async function connect(
   live.listen({
     message: (message) => {
       if (message.kind === 'resize') channel.resize(message.columns, message.rows)
+      else if (message.kind === 'elevate') channel.elevate()
       else if (message.kind === 'leave') void session?.end('closed by the user')
       else live.close(liveClose.malformed, 'a ticket was given before')
     },
@@ -123,6 +124,7 @@ async function connect(
     target: permit.target.name,
     account: permit.account.login,
     actions: permit.actions,
+    ...(permit.elevation?.isGranted === true ? { elevation: permit.elevation.kind } : {}),
     endsAt: permit.endsAt,
     secondsLeft: Math.max(0, Math.round((Date.parse(permit.endsAt) - Date.parse(permit.startedAt)) / 1000)),
   })

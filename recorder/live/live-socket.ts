@@ -14,6 +14,7 @@ const clientMessage = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('resize'), columns: size, rows: size }),
   z.strictObject({ kind: z.literal('taken'), bytes: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+  z.strictObject({ kind: z.literal('elevate') }),
   z.strictObject({ kind: z.literal('leave') }),
 ])
 

@@ -1,4 +1,4 @@
-import type { Action, EndReason } from '../../vault/contract.ts'
+import type { Action, ElevationKind, EndReason } from '../../vault/contract.ts'
 
 /**
  * What goes over a live socket (docs/live-protocol.md): text frames are one JSON object each, tagged by `kind`; binary
@@ -31,6 +31,8 @@ export type ClientMessage =
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
   /** The terminal has drawn so many more bytes of output. */
   | { readonly kind: 'taken'; readonly bytes: number }
+  /** The user asks for the secret of sudo, su or enable to be typed at its prompt. */
+  | { readonly kind: 'elevate' }
   /** The user leaves. */
   | { readonly kind: 'leave' }
 
@@ -44,6 +46,8 @@ export type ServerMessage =
       readonly target: string
       readonly account: string
       readonly actions: readonly Action[]
+      /** What may be elevated by, on the message `elevate`. */
+      readonly elevation?: ElevationKind
       readonly endsAt: string
       /** Until then, by the vault's clock: the browser's may be wrong. */
       readonly secondsLeft: number

@@ -50,6 +50,10 @@ export class TerminalChannel implements FrontChannel {
     this.#listener?.resize(this.#size)
   }
 
+  elevate(): void {
+    this.#listener?.elevate()
+  }
+
   gone(): void {
     this.#listener?.gone()
     this.#close()

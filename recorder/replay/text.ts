@@ -78,6 +78,7 @@ function describeMark(mark: Mark): string {
     case 'watch':
       return `${mark.by} ${mark.watching ? 'watches' : 'stopped watching'}`
     case 'policy':
+      if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`
       return `${mark.event}: ${mark.detail}`
     case 'warning':
       return `warning: ${mark.text}`

@@ -1,7 +1,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { refuse } from '../../vault/kernel/outcome.ts'
-import { addTarget, allEnded, type Gateway, startGateway } from '../support/gateway.ts'
+import { addTarget, allEnded, type Gateway, startGateway, until } from '../support/gateway.ts'
+import { openTerminal as openLiveTerminal } from '../support/live.ts'
 import { type OldSwitch, startOldSwitch } from '../support/old-switch.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 import { openTerminal, type TerminalUser } from '../support/terminal-user.ts'
@@ -81,7 +82,7 @@ describe.skipIf(why !== undefined)('elevation', () => {
     bob.type('sudo id -un\r')
     await bob.see(/\[sudo\] password for \w+: /)
     bob.type('~e\r')
-    await bob.see(/\r\nroot\r\n/)
+    await bob.see(/\r\nroot\r\n[^]*\$ $/)
     await leave(bob)
     expect(gateway.vault.inputsOf('session.elevate')).toHaveLength(1)
     const text = await recorded()
@@ -119,9 +120,10 @@ describe.skipIf(why !== undefined)('elevation', () => {
     bob.type('sudo id -un\r')
     await bob.see(/\[sudo\] password for \w+: /)
     bob.type('~e\r')
-    await bob.see(/\r\nroot\r\n/)
+    await bob.see(/\r\nroot\r\n[^]*\$ $/)
     // The one star of the probe is taken back; how long the secret is does not show.
     expect(bob.text().split('password for')[1]).not.toContain('**')
+    expect(bob.text().split('password for')[1]).not.toContain('\b \b\b \b')
     await leave(bob)
   })
 
@@ -229,8 +231,51 @@ describe.skipIf(why !== undefined)('elevation', () => {
     gateway.vault.refuseElevation = undefined
     // The prompt is as it was: the probe has been taken back.
     eve.type('~e\r')
-    await eve.see(/\r\nroot\r\n/)
+    await eve.see(/\r\nroot\r\n[^]*\$ $/)
     await leave(eve)
+  })
+
+  test('in the browser it is asked for by a message, and what is typed meanwhile does not get into it', async () => {
+    const live = await openLiveTerminal(gateway, 'by-sudo', sshd.user)
+    expect(await live.hear('started')).toMatchObject({ elevation: 'sudo' })
+    await live.see(/\$ $/)
+    live.say({ kind: 'elevate' })
+    await until(() =>
+      live.messages.some((one) => one.kind === 'warning' && /nothing was typed/.test(one.text)),
+    )
+    live.type('sudo id -un\r')
+    await live.see(/password for \w+: $/)
+    live.type('x')
+    live.say({ kind: 'elevate' })
+    await until(() => live.messages.some((one) => one.kind === 'warning' && /begun to type/.test(one.text)))
+    live.type('\x03')
+    await live.see(/password for \w+: [^]*\$ $/)
+    live.type('sudo id -un\r')
+    await live.see(/password for [^]*password for \w+: $/)
+    live.say({ kind: 'elevate' })
+    // Were it not held, it would be a part of the secret, and that wrong.
+    live.type('typed too early\r')
+    await live.see(/\r\nroot\r\n[^]*\$ $/)
+    live.type('exit\r')
+    expect(await live.hear('ended')).toMatchObject({ reason: 'finished' })
+    expect(live.text()).not.toContain(sshd.password)
+    const text = await recorded()
+    expect(text).toContain('"event":"elevation typed"')
+    expect(text).not.toContain(sshd.password)
+  })
+
+  test('in the browser nobody elevates who may not, and there is no button for it', async () => {
+    const before = gateway.vault.inputsOf('session.elevate').length
+    const live = await openLiveTerminal(gateway, 'ungranted', sshd.user)
+    expect(await live.hear('started')).not.toHaveProperty('elevation')
+    await live.see(/\$ $/)
+    live.type('sudo id -un\r')
+    await live.see(/password for \w+: $/)
+    live.say({ kind: 'elevate' })
+    await until(() => live.messages.some((one) => one.kind === 'warning' && /does not allow/.test(one.text)))
+    live.say({ kind: 'leave' })
+    await live.hear('ended')
+    expect(gateway.vault.inputsOf('session.elevate')).toHaveLength(before)
   })
 
   test('what only looks like the escape is typed as it is', async () => {

@@ -83,6 +83,8 @@ function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string }
         text: `${visible(mark.by)} ${mark.watching ? 'watches' : 'no longer watches'}`,
       }
     case 'policy':
+      if (mark.event === 'elevation typed')
+        return { kind: 'policy', text: `elevated by ${visible(mark.detail)}: the secret was typed here` }
       return { kind: 'policy', text: `${visible(mark.event)}: ${visible(mark.detail)}` }
     case 'warning':
       return { kind: 'policy', text: visible(mark.text) }

@@ -53,6 +53,11 @@ export class Connection {
     this.#client?.send({ kind: 'resize', columns, rows })
   }
 
+  /** Has the secret typed at the prompt that the terminal stands at. */
+  elevate(): void {
+    this.#client?.send({ kind: 'elevate' })
+  }
+
   /** Ends the session, if there is one. */
   leave(): void {
     this.#client?.send({ kind: 'leave' })

@@ -65,6 +65,11 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         <Button variant="link" size="sm" onClick={() => setHelping(true)}>
           Keys
         </Button>
+        {state.kind === 'live' && state.started.elevation !== undefined ? (
+          <Button variant="secondary" size="sm" onClick={terminal.elevate}>
+            {`Type the ${state.started.elevation} secret`}
+          </Button>
+        ) : null}
         {state.kind === 'live' ? (
           <Button ref={leave} variant="secondary" size="sm" onClick={terminal.leave}>
             End session
@@ -197,6 +202,10 @@ function useTerminal(account: string) {
     zoom,
     connect: again,
     leave: () => connection.current?.leave(),
+    elevate: () => {
+      connection.current?.elevate()
+      screen?.focus()
+    },
     dismiss: (id: number) => setWarnings((before) => before.filter((one) => one.id !== id)),
     agreePaste: (text: string | null) => {
       setPaste(null)

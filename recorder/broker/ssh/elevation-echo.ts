@@ -2,10 +2,12 @@ import type { Secret } from '../../../vault/kernel/secret.ts'
 
 const star = 0x2a
 const lineFeed = 0x0a
+const backspace = 0x08
+const space = 0x20
 
 /**
  * Takes a secret out of what a target prints after it was typed, whole or in pieces, and the stars that stand for its
- * characters. What may be the beginning of it is held back until more comes, or `flush`.
+ * characters, with what takes them back. What may be the beginning of it is held back until more comes, or `flush`.
  *
  * SECURITY: this is for a target that echoes after all. One that means harm knows the secret and can print it backwards.
  */
@@ -13,6 +15,7 @@ export class EchoBlank implements Disposable {
   readonly #secret: Secret
   #held: Buffer = Buffer.alloc(0)
   #isFirstLine = true
+  #isErasing = false
   hasBlanked = false
 
   /** Takes ownership of `secret`. */
@@ -51,13 +54,19 @@ export class EchoBlank implements Disposable {
     return held
   }
 
+  /** Sudo takes its stars back one by one, as the secret is long. */
   #withoutStars(bytes: Buffer): Buffer {
     if (!this.#isFirstLine) return bytes
     const end = bytes.indexOf(lineFeed)
     const line = end < 0 ? bytes : bytes.subarray(0, end)
     if (end >= 0) this.#isFirstLine = false
-    if (!line.includes(star)) return bytes
-    return Buffer.concat([line.filter((byte) => byte !== star), bytes.subarray(line.length)])
+    if (!line.includes(star) && !line.includes(backspace) && !this.#isErasing) return bytes
+    const kept = line.filter((byte) => {
+      const isErased = this.#isErasing && byte === space
+      this.#isErasing = byte === backspace
+      return !isErased && byte !== star && byte !== backspace
+    })
+    return Buffer.concat([kept, bytes.subarray(line.length)])
   }
 
   [Symbol.dispose](): void {

@@ -17,6 +17,11 @@ export class ElevationEscape {
   #held = 0
   #isLineBegun = false
 
+  /** Has something been typed since the last Enter? What is held back is nothing. */
+  get isLineBegun(): boolean {
+    return this.#isLineBegun
+  }
+
   typed(bytes: Buffer): Typed {
     if (this.#isLineBegun) return this.#pass(bytes)
     const line = Buffer.concat([act.subarray(0, this.#held), bytes])

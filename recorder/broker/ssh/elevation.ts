@@ -94,6 +94,14 @@ export class Elevation implements Disposable {
     this.#screen.resize(columns, rows)
   }
 
+  /** As `act`, where the user asks for it beside the terminal: what they have begun to type would be part of it. */
+  async press(): Promise<void> {
+    if (this.#isOver || !this.#escape.isLineBegun) return this.act()
+    this.#refuse(
+      'nothing was typed, since you have begun to type at the prompt: take that back with Ctrl+C first',
+    )
+  }
+
   /** Does what the user asked for. Never rejects; what stood in the way is said to the user. */
   async act(): Promise<void> {
     if (this.#isActing || this.#isOver) return

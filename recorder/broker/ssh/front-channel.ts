@@ -30,6 +30,8 @@ export type FrontListener = {
   readonly resize: (size: TerminalSize) => void
   /** False where the signal is not passed on. */
   readonly signal: (name: string) => boolean
+  /** The user asks to be elevated in another way than by typing. */
+  readonly elevate: () => void
   readonly gone: () => void
 }
 

@@ -43,6 +43,7 @@ export class Pump {
   #isFrozen = false
   #dropped: ((length: number) => void) | undefined
   #isOver = false
+  #next: (() => Promise<void>) | undefined
 
   constructor(options: PumpOptions) {
     this.#options = options
@@ -95,6 +96,28 @@ export class Pump {
     else this.#write(bytes)
   }
 
+  /** Reads nothing further until `act`, which never rejects, is over. What was read before goes on before it. */
+  during(act: () => Promise<void>): void {
+    if (this.#isOver) return
+    if (this.#isAccepting) {
+      this.#next = act
+      return
+    }
+    this.#isAccepting = true
+    this.#hold()
+    void act().then(() => this.#accepted([]))
+  }
+
+  #accepted(pass: readonly Uint8Array[]): void {
+    this.#isAccepting = false
+    for (const bytes of [...pass, ...this.#injected.splice(0)]) this.#write(bytes)
+    const next = this.#next
+    this.#next = undefined
+    if (next !== undefined) return this.during(next)
+    this.#goOn()
+    this.#settle()
+  }
+
   #take(piece: Buffer): void {
     if (this.#isOver) return
     if (this.#dropped !== undefined) return this.#dropped(piece.length)
@@ -111,12 +134,7 @@ export class Pump {
     this.#isAccepting = true
     this.#hold()
     step.accepted.then(
-      () => {
-        this.#isAccepting = false
-        for (const bytes of [...step.pass, ...this.#injected.splice(0)]) this.#write(bytes)
-        this.#goOn()
-        this.#settle()
-      },
+      () => this.#accepted(step.pass),
       (error: unknown) => this.#fail(error),
     )
   }

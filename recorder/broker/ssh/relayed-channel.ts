@@ -108,6 +108,7 @@ export class RelayedChannel {
         back.signal(name)
         return true
       },
+      elevate: () => this.#elevate(),
       gone: () => this.#frontGone(),
     })
   }
@@ -219,6 +220,13 @@ export class RelayedChannel {
     this.#session.event('password change demanded', `of ${account.login}, in the answer to a command`)
     const text = `if it is ${target.name} that wants the password of ${account.login} changed, ${changePassword(account.name)}`
     this.#errors?.inject(Buffer.from(`tagout: ${text}\n`))
+  }
+
+  /** While it is under way nothing further is read of the user, as where it is typed. */
+  #elevate(): void {
+    const elevation = this.#elevation
+    if (elevation === undefined || this.#isOver) return
+    this.#input?.during(() => elevation.press())
   }
 
   #watched(record: (bytes: Buffer) => Step): (bytes: Buffer) => Step {
