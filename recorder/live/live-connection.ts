@@ -109,6 +109,7 @@ async function connect(
     target: ticket.target,
     account: ticket.account,
     wants: 'shell',
+    hasElevateButton: true,
   })
   if (!opened.ok) return refuseLive(live, opened.refusal)
   session = opened.value

@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -265,6 +266,38 @@ test.skipIf(why !== undefined)('a connection that is lost offers a new one', asy
   }, 60_000)
   await until(async () => (await rows()).includes('$') || undefined, 30_000)
 })
+
+test.skipIf(why !== undefined || !existsSync('/usr/bin/sudo'))(
+  'at the prompt of sudo a button has its secret typed, and anywhere else it says why not',
+  async () => {
+    const sudoers = `/etc/sudoers.d/${sshd.user}`
+    writeFileSync(sudoers, `Defaults:${sshd.user} !lecture\n${sshd.user} ALL=(ALL) ALL\n`, { mode: 0o440 })
+    try {
+      const before = await installation.tagoutJson<readonly { readonly id: string }[]>(['grant', 'list'])
+      for (const { id } of before) await installation.tagout(['grant', 'revoke', id])
+      await installation.tagout(['account', 'elevation', account(), '--sudo', account()])
+      await installation.tagout(['grant', 'add', 'bob', account(), '--for', '4h', '--allow', 'shell,elevate'])
+      await connect()
+      const button = page.getByRole('button', { name: 'Type the sudo secret' })
+      await see(/\$\s*$/)
+      await button.click()
+      await page.getByText(/Nothing was typed, since this is not the password prompt of sudo/).waitFor()
+      expect(await accessibilityFaults(page)).toEqual([])
+      await picture(page, 'terminal-elevate')
+      await page.getByRole('button', { name: 'Dismiss' }).click()
+      await type('sudo id -un\n')
+      await see(/password for \w+:/)
+      await button.click()
+      await see(/^root\s*$/m)
+      // The terminal has the keyboard again.
+      await page.keyboard.type('exit\n')
+      await page.getByRole('link', { name: 'My access' }).waitFor()
+      expect(await accessibilityFaults(page)).toEqual([])
+    } finally {
+      await rm(sudoers, { force: true })
+    }
+  },
+)
 
 test.skipIf(why !== undefined)('five minutes before the end, and at the end, the user is told', async () => {
   await installation.tagout([

@@ -15,6 +15,8 @@ export type Wanted = {
   readonly target: string
   readonly account: string | undefined
   readonly wants: Action
+  /** The user's end has a button for elevation: they need not be told what to type. */
+  readonly hasElevateButton?: boolean
   /** With `forward`: where to, as the user spelled it. */
   readonly forward?: { readonly host: string; readonly port: number }
 }
@@ -88,7 +90,7 @@ export async function openSession(
   const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
   session.elevationBox = box
   attach(session)
-  if (permit.elevation?.isGranted === true)
+  if (permit.elevation?.isGranted === true && wanted.hasElevateButton !== true)
     session.greet(`when ${permit.elevation.kind} asks for a password, type ~e and Enter: it is typed for you`)
   noteOldAlgorithms(session, login.oldAlgorithms)
   if (login.notices.length > 0) {
