@@ -19,6 +19,7 @@ import { tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
 import { enrolmentBox } from '../support/enrolment.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { openTerminal } from '../support/terminal-user.ts'
 
 /**
  * One run through everything that handles a secret, then a search of everything that is left of it: security is that
@@ -173,6 +174,27 @@ async function typeWithoutEcho(login: string): Promise<void> {
   said.push({ sink: 'the terminal of a session', text: out })
 }
 
+/** The session of a person who becomes another user by su, whose secret is typed for them. */
+async function elevate(login: string, other: string): Promise<void> {
+  const user = openTerminal([
+    ...['-i', join(folder, 'bob'), '-F', 'none', '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes'],
+    ...['-o', 'StrictHostKeyChecking=no', '-o', `UserKnownHostsFile=${join(folder, 'known_hosts')}`],
+    ...['-p', String(installation.ssh.port), `bob@${login}@127.0.0.1`],
+  ])
+  await user.see(/[$#] $/)
+  user.type(`su ${other}\r`)
+  await user.see(/Password: $/)
+  user.type('~e\r')
+  await user.see(/[$#] $/)
+  user.type('id -un\r')
+  await user.see(`\r${other}\r\n`)
+  user.type('exit\r')
+  await user.see(/[$#] $/)
+  user.type('exit\r')
+  await user.exited
+  said.push({ sink: 'the terminal of an elevated session', text: user.text() })
+}
+
 /** RFC 4648, as authenticators read it. */
 function fromBase32(text: string): Buffer {
   const bits = [...text].map((char) =>
@@ -229,6 +251,9 @@ async function scenario(): Promise<void> {
   })
   expect(program.code, program.stderr).toBe(0)
   said.push({ sink: 'tagout as a program', text: `${program.stdout}\n${program.stderr}` })
+  // The other system user of this machine: whose secret is typed at the prompt of su.
+  await must(['account', 'add', `press-3/${keyTarget.user}`, '--password-stdin'], keyTarget.password)
+  await must([...['account', 'elevation', `press-3/${target.user}`, '--su', `press-3/${keyTarget.user}`]])
   await must(['account', 'add', 'press-3/unused', '--password-stdin'], secrets.unusedPassword)
   await must(
     [
@@ -243,7 +268,7 @@ async function scenario(): Promise<void> {
   )
   await must(['user', 'add', 'bob', '--role', 'operator'])
   await must(['user', 'key', 'add', 'bob', join(folder, 'bob.pub')])
-  const allow = ['--for', '4h', '--allow', 'shell,exec,sftp-read,sftp-write']
+  const allow = ['--for', '4h', '--allow', 'shell,exec,sftp-read,sftp-write,elevate']
   for (const account of [`press-3/${target.user}`, 'press-3/wrong', `press-4/${keyTarget.user}`])
     await must(['grant', 'add', 'bob', account, ...allow])
 
@@ -251,6 +276,7 @@ async function scenario(): Promise<void> {
   expect((await ssh(`${keyTarget.user}@press-4`, ['id', '-un'])).stdout.trim()).toBe(keyTarget.user)
   expect((await ssh('wrong@press-3', ['id'])).code).not.toBe(0)
   await typeWithoutEcho(`${target.user}@press-3`)
+  await elevate(`${target.user}@press-3`, keyTarget.user)
   // What is given in the wrong place: as a name, as an id, as an option's value, as a body.
   await tagout(['account', 'add', `press-3/${secrets.guessedPassword} x`, '--password-stdin'], 'anything')
   await http('POST', '/api/login', { name: secrets.guessedPassword, sealedPassword: '', totpCode: '' })
@@ -325,7 +351,11 @@ beforeAll(async () => {
       throw error
     })
   }
-  for (const [name, text] of Object.entries({ ...secrets, injectedPassword: target.password }))
+  for (const [name, text] of Object.entries({
+    ...secrets,
+    injectedPassword: target.password,
+    elevationSecret: keyTarget.password,
+  }))
     canaries.push({ name, bytes: Buffer.from(text) })
   const pem = readFileSync(join(folder, 'target-key'), 'utf8')
   canaries.push({
