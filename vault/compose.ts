@@ -40,6 +40,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
       ...rest,
       databaseUrl: identity.databaseUrl,
       dataDir: config.dataDir,
+      sealers: config.sealers,
       onFault: (fault) => onFault('vault', fault),
     }),
   )

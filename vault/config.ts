@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from './kernel/fault.ts'
+import type { SealerSettings } from './keys/sealers.ts'
 
 /** What the vault plane is told. */
 export type VaultConfig = {
@@ -10,6 +11,7 @@ export type VaultConfig = {
   readonly quotaBytes: number
   /** A session under a grant that does not say lasts this long at most. */
   readonly longestSessionSeconds: number
+  readonly sealers: SealerSettings
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
@@ -21,6 +23,28 @@ const file = z.looseObject({
     })
     .optional(),
 })
+
+const absolute = z.string().regex(/^\//, 'give an absolute path').max(4096)
+const environment = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(4096)).default({})
+const named = <T extends z.ZodType>(of: T) =>
+  z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of small letters, digits and hyphens'), of)
+    .default({})
+const seal = z
+  .strictObject({
+    modules: named(z.strictObject({ path: absolute, env: environment })),
+    plugIns: named(
+      z.strictObject({
+        command: z
+          .array(z.string().max(4096))
+          .min(1)
+          .refine(([file]) => file?.startsWith('/') === true, 'give the absolute path of the program first'),
+        env: environment,
+      }),
+    ),
+    secondsToAnswer: z.int().min(1).max(300).default(30),
+  })
+  .prefault({})
 
 /** The variables that win over the file: name, and member of `session` in the file. */
 const variables = [
@@ -49,14 +73,23 @@ export function readConfig(env: NodeJS.ProcessEnv): VaultConfig {
     const where = variable !== undefined && env[variable] ? variable : `session.${String(member)} in ${path}`
     throw new Fault('configuration', `${where} cannot be used (${issue?.message ?? 'malformed'}): correct it`)
   }
+  const sealers = seal.safeParse(stored.seal)
+  if (!sealers.success) {
+    const issue = sealers.error.issues[0]
+    throw new Fault(
+      'configuration',
+      `${['seal', ...(issue?.path ?? [])].map(String).join('.')} in ${path} cannot be used (${issue?.message ?? 'malformed'}): correct it`,
+    )
+  }
   return {
     dataDir,
+    sealers: sealers.data,
     quotaBytes: parsed.data.session?.quotaBytes ?? 1024 ** 3,
     longestSessionSeconds: parsed.data.session?.longestSeconds ?? 12 * 3600,
   }
 }
 
-function readFile(path: string): { readonly session?: Record<string, unknown> } {
+function readFile(path: string): { readonly session?: Record<string, unknown>; readonly seal?: unknown } {
   if (!existsSync(path)) return {}
   try {
     const stored: unknown = JSON.parse(readFileSync(path, 'utf8'))

@@ -118,6 +118,10 @@ export type SealView = {
   /** The root key can be exchanged without it; otherwise it must unseal the vault once before. */
   readonly followsRotation: boolean
   readonly path: string | null
+  /** What is outside of the vault: a key in a token, or a plug-in. */
+  readonly outside: string | null
+  /** Opens the vault at a start without a person. */
+  readonly byItself: boolean
   readonly custodians: {
     readonly set: string
     readonly threshold: number
@@ -149,6 +153,8 @@ export type VaultStatus = {
   readonly sealProviders: readonly {
     readonly kind: SealKind
     readonly path?: string
+    /** It opens the vault without a person. */
+    readonly byItself?: true
   }[]
   /** How many custodians have entered their shares; null while none has. Names are for the administrator's door. */
   readonly shares: SharesView | null
@@ -439,22 +445,50 @@ const sealProvider = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('key-file'), path: z.string().min(1).max(4096) }),
 ])
 
+/** A name that tagout.json gives to a token's library or to a plug-in. */
+const sealerName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of small letters, digits and hyphens')
+const pin = z.string().min(1).max(256)
+const label = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, 'letters, digits and signs of ASCII')
+const outsideProvider = z.discriminatedUnion('kind', [
+  ...sealProvider.options,
+  z.strictObject({
+    kind: z.literal('pkcs11'),
+    module: sealerName,
+    token: label(32).optional(), // by its label, or by its slot
+    slot: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    key: label(63), // the label of the key that is made in it
+    pin: pin.optional(), // else it is in the file
+    pinFile: z.string().min(1).max(4096).optional(), // read at each start
+  }),
+  z.strictObject({ kind: z.literal('plug-in'), name: sealerName }),
+])
+
 /** Take a database that is older than the vault remembers: a backup was restored. Audited. */
 const acceptRollback = z.boolean().optional()
 
 /** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
 const sealed = base64
 
+const sealId = z.string().regex(/^wrp_[0-9a-z]{26}$/, 'not an id of the form wrp_…')
 const unsealing = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('passphrase'), passphrase: z.string().min(8).max(1024), acceptRollback }),
   z.strictObject({ kind: z.literal('key-file'), path: z.string().min(1).max(4096), acceptRollback }),
   z.strictObject({ kind: z.literal('recovery'), recoveryKey: z.string().max(200), acceptRollback }),
   z.strictObject({ kind: z.literal('stored-key-file'), acceptRollback }),
+  /** Without a PIN: by the stored file that holds it. */
+  z.strictObject({ kind: z.literal('pkcs11'), pin: pin.optional(), seal: sealId.optional(), acceptRollback }),
+  z.strictObject({ kind: z.literal('plug-in'), seal: sealId.optional(), acceptRollback }),
 ])
 
 /** Says only what would happen, or proves that it can, and changes nothing. */
 const rehearse = z.boolean().optional()
-const sealId = z.string().regex(/^wrp_[0-9a-z]{26}$/, 'not an id of the form wrp_…')
 
 export const verbs = {
   status: verb(['anyone', 'local', 'user', 'recorder', 'api'], nothing),
@@ -464,7 +498,7 @@ export const verbs = {
   'vault.seal': verb(people, z.strictObject({ sessions: z.enum(['end', 'keep']) })),
 
   'seal.list': verb(people, nothing),
-  'seal.add': verb(['local'], z.strictObject({ provider: sealProvider })),
+  'seal.add': verb(['local'], z.strictObject({ provider: outsideProvider, rehearse })),
   'seal.remove': verb(['local'], z.strictObject({ seal: sealId, rehearse })),
   'seal.rehearse': verb(['local'], z.strictObject({ how: unsealing })),
   /** A new recovery key, which opens the vault instead of the present one once it is confirmed. */
@@ -918,7 +952,8 @@ export type VerbAnswers = {
   'vault.unseal': null
   'vault.seal': null
   'seal.list': readonly SealView[]
-  'seal.add': SealView
+  /** Null after a rehearsal. */
+  'seal.add': SealView | null
   'seal.remove': SealView
   'seal.rehearse': null
   'seal.renewRecovery': { readonly prepared: string; readonly recoveryKey: string }

@@ -28,6 +28,7 @@ import { openRoots, rootKeyRow } from './keys/root-key.ts'
 import { type SealProvider, type Unsealing, unwrapRoot, wrapFor } from './keys/seal-provider.ts'
 import { type SealSet, sealSetName, verifySealSet, writeSealSet } from './keys/seal-set.ts'
 import { boxKeyOf } from './keys/seal-wrap.ts'
+import { noSealers, type SealerSettings } from './keys/sealers.ts'
 import { Rotations } from './keys/rotation.ts'
 import { exchanged, Seals } from './keys/seals.ts'
 import { SecretStore } from './keys/secret-store.ts'
@@ -49,6 +50,8 @@ export type OpenVaultOptions = {
   readonly guarded?: GuardedShapes
   /** Costs of a new passphrase seal. Default: `sealCosts`. */
   readonly passphraseCosts?: PassphraseCosts
+  /** Tokens' libraries and plug-ins that may seal the vault. Default: none. */
+  readonly sealers?: SealerSettings
 }
 
 export type VaultState = {
@@ -61,6 +64,7 @@ export type VaultState = {
   readonly sealProviders: readonly {
     readonly kind: SealKind
     readonly path?: string
+    readonly byItself?: true
   }[]
 }
 
@@ -128,6 +132,7 @@ export class Vault implements AsyncDisposable {
       isSealed: () => this.isSealed,
       inTransaction: (act) => this.inTransaction(act),
       costs: options.passphraseCosts,
+      sealers: options.sealers ?? noSealers,
     })
     this.rotations = new Rotations({
       database: this.#database,
@@ -159,7 +164,11 @@ export class Vault implements AsyncDisposable {
       installation: known?.id ?? null,
       intakeKey,
       fingerprint: intakeKey === null ? null : fingerprintText(await sha256(intakeKey)),
-      sealProviders: seals.map(({ kind, path }) => (path === undefined ? { kind } : { kind, path })),
+      sealProviders: seals.map(({ kind, path, byItself }) => ({
+        kind,
+        ...(path === undefined ? {} : { path }),
+        ...(byItself ? { byItself } : {}),
+      })),
     }
   }
 
@@ -246,7 +255,7 @@ export class Vault implements AsyncDisposable {
         return refuse('not_initialised', 'this vault is not initialised', 'npm start sets it up')
       if (!this.isSealed) return done(null)
       const wraps = await this.#database.selectFrom('seal_wrap').selectAll().execute()
-      const opened = await unwrapRoot(wraps, how, known.id)
+      const opened = await unwrapRoot(wraps, how, known.id, this.#options.sealers)
       const rootRows = await this.#database.selectFrom('root_key').selectAll().execute()
       const roots = opened.ok ? openRoots(rootRows, opened.value.root, known.id) : undefined
       if (!opened.ok || roots === undefined) {

@@ -8,14 +8,16 @@ type Words = { readonly [Name in VerbName]?: { readonly [Field in FieldOf<VerbIn
 export const fieldNames = {
   'vault.initialise': { provider: '--passphrase-stdin or --key-file' },
   'vault.unseal': {
-    kind: '--passphrase-stdin, --key-file or --recovery-key-file',
+    kind: '--passphrase-stdin, --key-file, --token, --plug-in or --recovery-key-file',
     passphrase: '--passphrase-stdin',
     path: '--key-file',
     recoveryKey: '--recovery-key-file',
     acceptRollback: '--accept-rollback',
+    pin: '--pin-stdin',
+    seal: '--token or --plug-in',
   },
   'vault.seal': { sessions: '--sessions' },
-  'seal.add': { provider: '--passphrase-stdin or --key-file' },
+  'seal.add': { provider: '--passphrase-stdin, --key-file, --module or --plug-in', rehearse: '--dry-run' },
   'seal.remove': { seal: '<id>', rehearse: '--dry-run' },
   'seal.rehearse': { how: '--passphrase-stdin, --key-file or --recovery-key-file' },
   'seal.confirm': { prepared: 'what was prepared' },

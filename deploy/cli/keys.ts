@@ -8,6 +8,28 @@ import { addRotationCommands } from './keys-rotation.ts'
 import { readSecret } from './secret-input.ts'
 import { examples, type Tools } from './tools.ts'
 
+type AddOptions = ProviderOptions & {
+  readonly module?: string
+  readonly tokenLabel?: string
+  readonly slot?: string
+  readonly keyLabel?: string
+  readonly pinStdin?: boolean
+  readonly pinFile?: string
+  readonly plugIn?: string
+  readonly dryRun?: boolean
+}
+
+/** Milliseconds that a token may take, several acts of it. */
+const patienceMs = 1_000_000
+
+/** How many ways open this vault that do not hang on each other; the recovery key is for the day that all are lost. */
+export function independentWays(seals: readonly Pick<SealView, 'kind'>[]): number {
+  return seals.filter(({ kind }) => kind !== 'recovery').length
+}
+
+const oneWayOnly =
+  'only one way opens this vault besides its recovery key: add a second, kept elsewhere (tagout keys add)'
+
 type ProviderOptions = { readonly passphraseStdin?: boolean; readonly keyFile?: string }
 
 /** `tagout keys`: the ways to unseal the vault, and the keys that it keeps. */
@@ -22,6 +44,7 @@ export function addKeysCommands(root: Command, tools: Tools): void {
     .addHelpText('after', examples('tagout keys list', 'tagout keys list --json'))
     .action(async () => {
       const seals = await tools.withVault((vault) => vault.ask('seal.list', {}))
+      if (independentWays(seals) < 2) tools.note(oneWayOnly)
       tools.list(
         seals,
         [
@@ -42,15 +65,29 @@ export function addKeysCommands(root: Command, tools: Tools): void {
     .description('add a way to unseal beside those that there are')
     .option('--passphrase-stdin', 'a passphrase, read from standard input')
     .option('--key-file <file>', 'a key file, made where it is missing')
+    .option('--module <name>', 'a token (PKCS#11): its library, as tagout.json names it')
+    .option('--token-label <label>', 'the token, by its label')
+    .option('--slot <number>', 'the token, by its slot')
+    .option('--key-label <label>', 'what the key is called that is made in the token')
+    .option('--pin-stdin', 'read the PIN of the token from standard input')
+    .option('--pin-file <file>', 'the file of the vault’s that holds the PIN, mode 0600, read at each start')
+    .option('--plug-in <name>', 'a plug-in, as tagout.json names it')
+    .option('--dry-run', 'try the token or the plug-in, and change nothing; audited')
     .addHelpText(
       'after',
       `
 Custodians are made by tagout custody init. Without an option it asks for a passphrase.
-${examples('tagout keys add --key-file /media/stick/seal.key', 'tagout keys add')}`,
+${examples('tagout keys add --key-file /media/stick/seal.key', 'tagout keys add', 'tagout keys add --module nethsm --token-label tagout --key-label tagout-2026 --pin-stdin')}`,
     )
-    .action(async (options: ProviderOptions) => {
-      const provider = await providerOf(tools, options)
-      const added = await tools.withVault((vault) => vault.ask('seal.add', { provider }, undefined, 120_000))
+    .action(async (options: AddOptions) => {
+      const provider = await addedProvider(tools, options)
+      const rehearse = options.dryRun === true
+      const [added, seals] = await tools.withVault(async (vault) => {
+        const one = await vault.ask('seal.add', { provider, rehearse }, undefined, patienceMs)
+        return [one, await vault.ask('seal.list', {})] as const
+      })
+      if (added === null) return tools.show({ rehearsal: true }, () => 'it can be added; nothing was changed')
+      if (independentWays(seals) < 2) tools.note(oneWayOnly)
       tools.show(added, () => `the vault opens by this ${sealText(added)} too (${added.id})`)
     })
 
@@ -96,11 +133,38 @@ ${examples('tagout keys remove wrp_01…', 'tagout keys remove wrp_01… --dry-r
   addRotationCommands(keys, tools)
 }
 
+async function addedProvider(tools: Tools, options: AddOptions): Promise<VerbInput<'seal.add'>['provider']> {
+  const { module, tokenLabel: token, slot, keyLabel: key, pinFile, plugIn } = options
+  const ways = [module, plugIn, options.keyFile].filter((way) => way !== undefined)
+  if (ways.length > 1) throw misuse('give one way to unseal, not several')
+  if (plugIn !== undefined) return { kind: 'plug-in', name: plugIn }
+  if (module === undefined) return await providerOf(tools, options)
+  if (key === undefined || (token === undefined) === (slot === undefined))
+    throw misuse('a token needs --key-label, and either --token-label or --slot')
+  if (slot !== undefined && !/^\d{1,15}$/.test(slot)) throw misuse('--slot takes a number')
+  const place = {
+    kind: 'pkcs11',
+    module,
+    key,
+    ...(token === undefined ? {} : { token }),
+    ...(slot === undefined ? {} : { slot: Number(slot) }),
+  } as const
+  if (pinFile !== undefined) return { ...place, pinFile: resolve(tools.io.cwd, pinFile) }
+  using pin = await readSecret(tools.io, {
+    what: 'PIN of the token',
+    fromStdin: options.pinStdin === true,
+    option: '--pin-stdin',
+    confirm: false,
+  })
+  return { ...place, pin: pin.expose((bytes) => new TextDecoder().decode(bytes)) }
+}
+
 /** A way to unseal in words. */
 export function sealText(seal: SealView): string {
   const { custodians } = seal
   if (custodians !== null)
     return `custodians ${custodians.set} (any ${custodians.threshold} of ${custodians.names.join(', ')})`
+  if (seal.outside !== null) return `${seal.kind === 'pkcs11' ? 'token' : 'plug-in'} ${seal.outside}`
   const noun = seal.kind.replace('-', ' ')
   return seal.path === null ? (seal.kind === 'recovery' ? 'recovery key' : noun) : `${noun} ${seal.path}`
 }

@@ -16,6 +16,9 @@ type UnsealOptions = {
   readonly shareStdin?: boolean
   readonly shareFile?: string
   readonly forget?: boolean
+  readonly token?: string | boolean
+  readonly pinStdin?: boolean
+  readonly plugIn?: string | boolean
 }
 
 type Conditions = { readonly acceptRollback?: boolean; readonly dryRun?: boolean }
@@ -35,6 +38,12 @@ export function addUnsealCommand(root: Command, tools: Tools): void {
     .option('--share', 'enter one custodian’s share, row by row; the others enter theirs elsewhere')
     .option('--share-stdin', 'read one custodian’s share from standard input')
     .option('--share-file <file>', 'the file that holds one custodian’s share')
+    .option(
+      '--token [id]',
+      'a token (PKCS#11), by its stored PIN file or as it asks; the id where there are several',
+    )
+    .option('--pin-stdin', 'read the PIN of the token from standard input')
+    .option('--plug-in [id]', 'a plug-in that tagout.json names; the id where there are several')
     .option('--forget', 'forget the shares that were entered and wait for others')
     .option('--dry-run', 'prove that it opens the vault, sealed or not, and change nothing; audited')
     .option(
@@ -51,8 +60,11 @@ export function addUnsealCommand(root: Command, tools: Tools): void {
         'tagout unseal --recovery-key-file vault-recovery.key',
       ),
     )
-    .action(async ({ acceptRollback, dryRun, ...options }: UnsealOptions & Conditions) => {
-      const given = Object.values(options).filter((value) => value !== undefined && value !== false)
+    .action(async ({ acceptRollback, dryRun, ...all }: UnsealOptions & Conditions) => {
+      const options: UnsealOptions =
+        all.pinStdin === true && all.token === undefined ? { ...all, token: true } : all
+      const { pinStdin: _, ...ways } = options
+      const given = Object.values(ways).filter((value) => value !== undefined && value !== false)
       if (given.length > 1) throw misuse('give one way to unseal, not several')
       const conditions: Conditions = {
         ...(acceptRollback === true ? { acceptRollback } : {}),
@@ -164,6 +176,13 @@ async function unsealing(
     })
     return { kind: 'recovery', recoveryKey: key.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
   }
+  if (options.plugIn !== undefined) return { kind: 'plug-in', ...idOf(options.plugIn) }
+  const kinds = new Set(status.sealProviders.map(({ kind }) => kind))
+  const onlyToken = kinds.has('pkcs11') && !kinds.has('key-file') && !kinds.has('passphrase')
+  if (options.token !== undefined || (onlyToken && options.passphraseStdin !== true))
+    return await tokenUnsealing(tools, options, status)
+  const isPlugIn = kinds.has('plug-in') && !kinds.has('key-file') && !kinds.has('passphrase')
+  if (isPlugIn && options.passphraseStdin !== true) return { kind: 'plug-in' }
   const hasKeyFile = status.sealProviders.some((provider) => provider.kind === 'key-file')
   if (hasKeyFile && options.passphraseStdin !== true) return { kind: 'stored-key-file' }
   using passphrase = await readSecret(tools.io, {
@@ -173,4 +192,31 @@ async function unsealing(
     confirm: false,
   })
   return { kind: 'passphrase', passphrase: passphrase.expose((bytes) => new TextDecoder().decode(bytes)) }
+}
+
+function idOf(option: string | boolean | undefined): { readonly seal?: string } {
+  return typeof option === 'string' ? { seal: option } : {}
+}
+
+async function tokenUnsealing(
+  tools: Tools,
+  options: UnsealOptions,
+  status: VaultStatus,
+): Promise<VerbInput<'vault.unseal'>> {
+  const byItself = status.sealProviders.some(
+    ({ kind, byItself: alone }) => kind === 'pkcs11' && alone === true,
+  )
+  // Whoever asks for the token by hand types its PIN: the stored one may be what is wrong.
+  if (byItself && options.token === undefined) return { kind: 'pkcs11' }
+  using pin = await readSecret(tools.io, {
+    what: 'PIN of the token',
+    fromStdin: options.pinStdin === true,
+    option: '--pin-stdin',
+    confirm: false,
+  })
+  return {
+    kind: 'pkcs11',
+    pin: pin.expose((bytes) => new TextDecoder().decode(bytes)),
+    ...idOf(options.token),
+  }
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import type { TargetView } from '../../vault/contract.ts'
-import { connectAdmin } from '../../vault/index.ts'
+import { connectAdmin, type VaultClient } from '../../vault/index.ts'
+import { independentWays } from '../cli/keys.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { requireFreePorts } from '../supervisor/ports.ts'
 import { readSettings } from '../supervisor/settings.ts'
@@ -61,12 +62,27 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
         text: 'there is no auditor yet, so no session can be recorded and none starts',
         next: 'tagout auditor keygen --out auditor.key, then tagout auditor add NAME auditor.key.pub',
       })
+    findings.push(...(await examineSeals(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
   } catch (error) {
     const text = error instanceof Error ? error.message : 'the vault does not answer'
     return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
   }
+}
+
+/** Whether more than one way opens the vault. */
+async function examineSeals(vault: VaultClient): Promise<readonly Finding[]> {
+  const seals = await vault.call('seal.list', {}, undefined, 10_000)
+  if (!seals.ok || independentWays(seals.value) >= 2) return []
+  return [
+    {
+      name: 'ways to unseal',
+      level: 'note',
+      text: 'only one way opens this vault besides its recovery key',
+      next: 'add a second, kept elsewhere: tagout keys add, or tagout custody init',
+    },
+  ]
 }
 
 /** Each machine that is spoken with in algorithms which nobody should speak any more, and each whose time is over. */

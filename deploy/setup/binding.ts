@@ -47,17 +47,44 @@ export function setUpBinding(say: (line: string) => void): void {
   const before = examineBinding()
   if (before.kind === 'native') return
   if (before.kind === 'unusable') say(`ssh2's native binding does not load (${before.why})`)
+  const why = build(bindingFolder, () =>
+    say("building ssh2's native binding against the pinned Node (half a minute)"),
+  )
+  if (why !== undefined) return finding(say, why)
+  const after = examineBinding()
+  if (after.kind !== 'native') finding(say, after.kind === 'unusable' ? after.why : 'the build made nothing')
+}
+
+/** Where the binding to tokens (PKCS#11) is. It speaks Node-API: one that is built fits each Node. */
+const tokenFolder = join(root, 'node_modules', 'pkcs11js')
+
+/** Does the binding to tokens load? */
+export function hasTokenBinding(): boolean {
+  const file = join(tokenFolder, 'build', 'Release', 'pkcs11.node')
+  return (
+    existsSync(file) && spawnSync(process.execPath, ['-e', 'require(process.argv[1])', file]).status === 0
+  )
+}
+
+/** Builds the binding to tokens, where it is missing or does not load. Nothing but a seal in a token needs it. */
+export function setUpTokenBinding(say: (line: string) => void): void {
+  if (hasTokenBinding()) return
+  const why = build(tokenFolder, () => say('building the binding to tokens (PKCS#11)'))
+  if (why === undefined && hasTokenBinding()) return
+  say(`finding: no token (PKCS#11) can seal the vault (${why ?? 'its binding does not load'})`)
+}
+
+/** Builds a binding. Answers why it could not be. */
+function build(folder: string, begin: () => void): string | undefined {
   const headers = join(dirname(process.execPath), '..')
   const missing = ['make', 'g++', 'python3'].filter((program) => !isProgram(program))
   const npm = npmFolder()
-  if (!existsSync(join(headers, 'include', 'node', 'node.h')))
-    return finding(say, 'the headers of this Node are missing')
-  if (npm === undefined) return finding(say, "npm's node-gyp was not found")
-  if (missing.length > 0)
-    return finding(say, `${missing.join(', ')} not found: apt-get install g++ make python3`)
+  if (!existsSync(join(headers, 'include', 'node', 'node.h'))) return 'the headers of this Node are missing'
+  if (npm === undefined) return "npm's node-gyp was not found"
+  if (missing.length > 0) return `${missing.join(', ')} not found: apt-get install g++ make python3`
 
-  say("building ssh2's native binding against the pinned Node (half a minute)")
-  rmSync(join(bindingFolder, 'build'), { recursive: true, force: true })
+  begin()
+  rmSync(join(folder, 'build'), { recursive: true, force: true })
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [
@@ -68,7 +95,7 @@ export function setUpBinding(say: (line: string) => void): void {
     ],
     // Settings of the surrounding npm (its own nodedir, its own Node) must not win over ours.
     {
-      cwd: bindingFolder,
+      cwd: folder,
       encoding: 'utf8',
       env: {
         ...withoutNpmSettings(process.env),
@@ -76,10 +103,9 @@ export function setUpBinding(say: (line: string) => void): void {
       },
     },
   )
-  if (status !== 0)
-    return finding(say, `the build failed: ${(stderr + stdout).trim().split('\n').slice(-3).join(' ')}`)
-  const after = examineBinding()
-  if (after.kind !== 'native') finding(say, after.kind === 'unusable' ? after.why : 'the build made nothing')
+  return status === 0
+    ? undefined
+    : `the build failed: ${(stderr + stdout).trim().split('\n').slice(-3).join(' ')}`
 }
 
 function finding(say: (line: string) => void, why: string): void {

@@ -1,5 +1,5 @@
 import { isRoot } from '../supervisor/system-user.ts'
-import { setUpBinding } from './binding.ts'
+import { setUpBinding, setUpTokenBinding } from './binding.ts'
 import { setUpCommand } from './command.ts'
 import { setUpConsole } from './console.ts'
 import { setUpPostgres } from './postgres.ts'
@@ -7,7 +7,7 @@ import { setUpPostgres } from './postgres.ts'
 const say = (line: string) => console.log(`set-up: ${line}`)
 
 // Each step does what is missing and nothing else. A finding lets the rest go on; `tagout doctor` repeats it.
-for (const step of [setUpPostgres, setUpBinding, setUpCommand, setUpConsole]) {
+for (const step of [setUpPostgres, setUpBinding, setUpTokenBinding, setUpCommand, setUpConsole]) {
   try {
     step(say)
   } catch (error) {

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Enrolment, VaultStatus } from '../../vault/contract.ts'
+import type { Enrolment, SealKind, VaultStatus, VerbInput } from '../../vault/contract.ts'
 import { connectAdmin, Fault, type Outcome, type VaultClient } from '../../vault/index.ts'
 import type { Secret } from '../../vault/kernel/secret.ts'
 import { Complaint } from '../cli/complaint.ts'
@@ -74,8 +74,20 @@ export async function unsealByItself(dataDir: string): Promise<boolean> {
   await using vault = await connectAdmin(dataDir)
   const status = must(await vault.call('status', {}))
   if (!status.initialised || !status.sealed) return !status.sealed
-  if (!status.sealProviders.some((provider) => provider.kind === 'key-file')) return false
-  return (await vault.call('vault.unseal', { kind: 'stored-key-file' }, undefined, patienceMs)).ok
+  for (const how of waysByThemselves(status))
+    if ((await vault.call('vault.unseal', how, undefined, patienceMs)).ok) return true
+  return false
+}
+
+/** The ways that open the vault without a person, one after the other: the key file first. */
+function waysByThemselves({ sealProviders }: VaultStatus): readonly VerbInput<'vault.unseal'>[] {
+  const has = (kind: SealKind) =>
+    sealProviders.some((provider) => provider.kind === kind && provider.byItself === true)
+  return [
+    ...(has('key-file') ? [{ kind: 'stored-key-file' } as const] : []),
+    ...(has('pkcs11') ? [{ kind: 'pkcs11' } as const] : []),
+    ...(has('plug-in') ? [{ kind: 'plug-in' } as const] : []),
+  ]
 }
 
 async function initialise(
@@ -190,8 +202,8 @@ async function unseal(
   choice: SealChoice,
   { say, signal }: OpeningPorts,
 ): Promise<void> {
-  if (status.sealProviders.some((provider) => provider.kind === 'key-file')) {
-    const answer = await vault.call('vault.unseal', { kind: 'stored-key-file' }, undefined, patienceMs)
+  for (const how of waysByThemselves(status)) {
+    const answer = await vault.call('vault.unseal', how, undefined, patienceMs)
     if (answer.ok) return
     say(`the vault stays sealed: ${answer.refusal.message}`)
   }

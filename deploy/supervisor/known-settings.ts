@@ -5,12 +5,13 @@ import { Fault } from '../../vault/kernel/fault.ts'
 
 /** All that `tagout.json` may say, by the path of what holds it: the start's own settings and those of the planes. */
 const members: { readonly [path: string]: readonly string[] } = {
-  '': ['http', 'ssh', 'recorder', 'session'],
+  '': ['http', 'ssh', 'recorder', 'session', 'seal'],
   http: ['host', 'port', 'plain', 'names', 'tls'],
   'http.tls': ['certFile', 'keyFile'],
   ssh: ['host', 'port'],
   recorder: ['workers', 'quotaBytes', 'floorBytes', 'storePath', 'vaultAwaySeconds'],
   session: ['quotaBytes', 'longestSeconds'],
+  seal: ['modules', 'plugIns', 'secondsToAnswer'],
 }
 
 /** The variables of ours that something reads at a start. */

@@ -16,6 +16,7 @@ import {
 } from '../../vault/intake.ts'
 import type { Outcome, Refusal } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
+import { noSealers } from '../../vault/keys/sealers.ts'
 import { ed25519PublicKey, type Plane, type PlaneIdentity } from '../../vault/plane.ts'
 import { enrolmentBox } from './enrolment.ts'
 import { startTestPostgres, type TestPostgres } from './postgres.ts'
@@ -125,6 +126,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const start = () =>
     startVault({
       config: {
+        sealers: noSealers,
         dataDir,
         quotaBytes: options.quotaBytes ?? 1024 ** 3,
         longestSessionSeconds: 12 * 3600,

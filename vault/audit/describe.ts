@@ -59,7 +59,9 @@ function what(entry: Entry): string {
     case 'seal.removed':
       return `took away a way to unseal the vault: ${entry.detail}`
     case 'seal.rehearsed':
-      return `rehearsed unsealing by ${entry.provider}: it opens the root key`
+      return entry.seal === ''
+        ? `tried ${entry.provider}: it can unseal the vault`
+        : `rehearsed unsealing by ${entry.provider}: it opens the root key`
     case 'custody.prepared':
       return `${entry.rehearsal ? 'rehearsed making' : 'made'} shares of set ${entry.set} for ${entry.names.join(', ')} (any ${entry.threshold} open the vault)`
     case 'custody.share-entered':

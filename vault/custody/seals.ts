@@ -9,8 +9,9 @@ export const sealList: Handler<'seal.list'> = async (call) =>
   done((await call.world.vault.seals.list()).map(sealView))
 
 /** Adds a way to unseal beside those that there are. */
-export const sealAdd: Handler<'seal.add'> = async (call, { provider }) => {
+export const sealAdd: Handler<'seal.add'> = async (call, { provider, rehearse }) => {
   using chosen = providerOf(provider)
+  if (rehearse === true) return await call.world.vault.seals.rehearseAdding(chosen.provider, call.actor)
   const added = await call.world.vault.seals.add(chosen.provider, call.actor, false)
   return added.ok ? done(sealView(added.value)) : added
 }
@@ -33,15 +34,22 @@ export const sealRehearse: Handler<'seal.rehearse'> = async (call, { how }) => {
 }
 
 /** Is this a way of which somebody could try many? */
-export function isGuessable({ kind }: Input<'vault.unseal'>): boolean {
-  return kind === 'passphrase' || kind === 'recovery'
+export function isGuessable(how: Input<'vault.unseal'>): boolean {
+  const { kind } = how
+  return kind === 'passphrase' || kind === 'recovery' || (kind === 'pkcs11' && how.pin !== undefined)
 }
 
 /** The provider that the input names, with its secret, which is wiped when this is disposed of. */
 export function providerOf(
-  input: Input<'vault.initialise'>['provider'],
+  input: Input<'seal.add'>['provider'],
 ): { readonly provider: SealProvider } & Disposable {
-  if (input.kind === 'key-file') return { provider: input, [Symbol.dispose]: () => {} }
+  if (input.kind === 'pkcs11') {
+    const { pin: text, pinFile, ...place } = input
+    const pin = text === undefined ? undefined : Secret.fromText(text)
+    return { provider: { ...place, pin, pinFile }, [Symbol.dispose]: () => pin?.[Symbol.dispose]() }
+  }
+  if (input.kind === 'key-file' || input.kind === 'plug-in')
+    return { provider: input, [Symbol.dispose]: () => {} }
   const passphrase = Secret.fromText(input.passphrase)
   return {
     provider: { kind: 'passphrase', passphrase },
@@ -63,6 +71,15 @@ export function unsealingOf(input: Input<'vault.unseal'>): { readonly how: Unsea
       return { how: { kind: 'key-file', path: input.path }, [Symbol.dispose]: () => {} }
     case 'recovery':
       return { how: { kind: 'recovery', recoveryKey: input.recoveryKey }, [Symbol.dispose]: () => {} }
+    case 'pkcs11': {
+      const pin = input.pin === undefined ? undefined : Secret.fromText(input.pin)
+      return {
+        how: { kind: 'pkcs11', pin, seal: input.seal },
+        [Symbol.dispose]: () => pin?.[Symbol.dispose](),
+      }
+    }
+    case 'plug-in':
+      return { how: { kind: 'plug-in', seal: input.seal }, [Symbol.dispose]: () => {} }
     case 'stored-key-file':
       return { how: { kind: 'stored-key-file' }, [Symbol.dispose]: () => {} }
   }

@@ -25,6 +25,8 @@ export function sealView(seal: Seal): SealView {
     createdAt: seal.createdAt.toISOString(),
     followsRotation: seal.followsRotation,
     path: seal.path ?? null,
+    outside: seal.outside ?? null,
+    byItself: seal.byItself,
     custodians:
       custodians === undefined
         ? null

@@ -10,15 +10,19 @@ import type { Keyring } from './keyring.ts'
 import type { LocalState } from './local-state.ts'
 import { openRoots } from './root-key.ts'
 import {
+  newSealKey,
+  opensByItself,
+  outsideOf,
+  pinOf,
   type SealProvider,
   sealNouns,
   storedPath,
   type Unsealing,
   unwrapRoot,
-  wrapFor,
 } from './seal-provider.ts'
 import { type SealSet, sealSetName, verifySealSet, writeSealSet } from './seal-set.ts'
-import type { Wrap } from './seal-wrap.ts'
+import { makeWrap, type Wrap } from './seal-wrap.ts'
+import { examineToken, type SealerSettings } from './sealers.ts'
 
 /** What changes of the seals need of the open vault. `sealSet` is set to what was last written. */
 export type OpenSeals = {
@@ -34,6 +38,7 @@ export type SealPorts = {
   readonly isSealed: () => boolean
   readonly inTransaction: <T>(act: (tx: Tx) => Promise<T>) => Promise<T>
   readonly costs: PassphraseCosts | undefined
+  readonly sealers: SealerSettings
 }
 
 /** A way to unseal, for people: nothing of it is secret. */
@@ -44,6 +49,8 @@ export type Seal = {
   /** Can the next root key be wrapped for it without it? */
   readonly followsRotation: boolean
   readonly path: string | undefined
+  readonly outside: string | undefined
+  readonly byItself: boolean
   readonly custodians: CustodianParameters | undefined
 }
 
@@ -74,11 +81,16 @@ export class Seals {
    * Adds a way to unseal. With `replaces`, the ways of the same kind are taken away with it: whoever holds their
    * keys, files or shares opens nothing with them from then on, but copies of the database from before.
    */
-  add(provider: SealProvider, actor: Actor, replaces: boolean): Promise<Outcome<Seal>> {
-    return this.change(async (tx, keyring) => {
+  async add(provider: SealProvider, actor: Actor, replaces: boolean): Promise<Outcome<Seal>> {
+    // Before the transaction: a token may take its time, and makes one key only.
+    const { installation } = this.#ports.unsealed().keyring
+    const given = await newSealKey(provider, installation, this.#ports.costs, this.#ports.sealers)
+    if (!given.ok) return given
+    using key = given.value.key
+    const { parameters } = given.value
+    return await this.change(async (tx, keyring) => {
       const root = { key: keyring.root, version: keyring.rootVersion }
-      const wrapped = await wrapFor(provider, root, keyring.installation, tx.now, this.#ports.costs)
-      if (!wrapped.ok) return wrapped
+      const wrapped = makeWrap(provider.kind, parameters, key, root, installation, tx.now)
       const before = await tx.db
         .selectFrom('seal_wrap')
         .select(['id', 'kind', 'parameters'])
@@ -93,18 +105,30 @@ export class Seals {
             before.map(({ id }) => id),
           )
           .execute()
-      await tx.db.insertInto('seal_wrap').values(wrapped.value).execute()
-      const { id, kind } = wrapped.value
+      await tx.db.insertInto('seal_wrap').values(wrapped).execute()
+      const { id, kind } = wrapped
       await tx.audit({
         kind: 'seal.added',
         actor,
         seal: id,
         provider: kind,
-        detail: detailOf(wrapped.value),
+        detail: detailOf(wrapped),
         replaced: replaces ? before.map(detailOf) : [],
       })
-      return done(sealOf(wrapped.value))
+      return done(sealOf(wrapped))
     })
+  }
+
+  /** Tries what is outside of the vault, a token or a plug-in, as for a new way to unseal, and changes nothing. */
+  async rehearseAdding(provider: SealProvider, actor: Actor): Promise<Outcome<null>> {
+    const { sealers } = this.#ports
+    const { installation } = this.#ports.unsealed().keyring
+    const tried = await tryOutside(provider, installation, sealers)
+    if (!tried.ok) return tried
+    await this.#ports.inTransaction((tx) =>
+      tx.audit({ kind: 'seal.rehearsed', actor, seal: '', provider: `${provider.kind}, before it is added` }),
+    )
+    return tried
   }
 
   /** Takes a way to unseal away; never the last, nor the recovery key. `rehearsal`: says only whether it could be. */
@@ -147,7 +171,7 @@ export class Seals {
     if (!this.#ports.isSealed()) await this.#verify(database, this.#ports.unsealed())
     const wraps = await database.selectFrom('seal_wrap').selectAll().execute()
     const roots = await database.selectFrom('root_key').selectAll().execute()
-    const opened = await unwrapRoot(wraps, how, known.id)
+    const opened = await unwrapRoot(wraps, how, known.id, this.#ports.sealers)
     if (!opened.ok) {
       await this.#ports.inTransaction((tx) =>
         tx.audit({ kind: 'vault.unseal-refused', actor, provider: `${how.kind}, in a rehearsal` }),
@@ -218,8 +242,33 @@ function sealOf(wrap: Wrap): Seal {
     createdAt: wrap.created_at,
     followsRotation: wrap.box_key !== null,
     path: storedPath(wrap),
+    outside: outsideOf(wrap),
+    byItself: opensByItself(wrap),
     custodians: custodiansOf(wrap),
   }
+}
+
+async function tryOutside(
+  provider: SealProvider,
+  installation: string,
+  sealers: SealerSettings,
+): Promise<Outcome<null>> {
+  if (provider.kind === 'pkcs11') {
+    const pin = await pinOf(provider.pin, provider.pinFile)
+    if (!pin.ok) return pin
+    using given = pin.value
+    return await examineToken(sealers, provider, given)
+  }
+  if (provider.kind !== 'plug-in')
+    return refuse(
+      'invalid',
+      'only a token or a plug-in can be tried before it is added',
+      'leave --dry-run out',
+    )
+  const given = await newSealKey(provider, installation, undefined, sealers)
+  if (!given.ok) return given
+  given.value.key[Symbol.dispose]()
+  return done(null)
 }
 
 /** A wrap in the audit log's words. */
@@ -227,6 +276,6 @@ function detailOf(wrap: Pick<Wrap, 'kind' | 'parameters'>): string {
   const custodians = custodiansOf(wrap)
   if (custodians !== undefined)
     return `custodians ${custodians.set}: any ${custodians.threshold} of ${custodians.custodians.map(({ name }) => name).join(', ')}`
-  const path = storedPath(wrap)
+  const path = storedPath(wrap) ?? outsideOf(wrap)
   return path === undefined ? sealNouns[wrap.kind] : `${sealNouns[wrap.kind]} ${path}`
 }
