@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { fromBase64, toBase64 } from '../kernel/encoding.ts'
+import { fromBase64 } from '../kernel/encoding.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
 import { askSealer, type SealerAnswer, type SealerProgram } from './sealer-process.ts'
