@@ -15,7 +15,7 @@ import { startTestInstallation, type TestInstallation, until } from '../support/
 
 /** The demo plant brings people whose passwords lie in a file, and machines that listen: neither may reach further. */
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const root = join(import.meta.dirname, '..', '..')
 let plant: TestInstallation
@@ -23,7 +23,7 @@ let demo: DemoFile
 let sheet: MachineSheet
 
 beforeAll(async () => {
-  plant = await startTestInstallation()
+  plant = await startTestInstallation({ withinMs: 150_000 })
 })
 
 afterAll(async () => plant?.[Symbol.asyncDispose]())

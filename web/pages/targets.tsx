@@ -148,7 +148,7 @@ function Identity({ target }: { readonly target: TargetView }) {
         <div key={fingerprint} className="pin">
           <span className="mono small">{fingerprint}</span>
           <span className="quiet small">
-            {type}, approved by {approvedBy}
+            {type === '' ? '' : `${type}, `}approved by {approvedBy}
           </span>
         </div>
       ))}
