@@ -12,6 +12,7 @@ import * as m0016 from './0016_a_session_is_held_while_it_lives.ts'
 import * as m0017 from './0017_a_grant_lists_where_forwarding_may_go.ts'
 import * as m0019 from './0019_an_account_names_how_it_is_elevated.ts'
 import * as m0020 from './0020_a_browser_session_belongs_to_a_login.ts'
+import * as m0023 from './0023_a_safe_says_whether_a_watch_is_told.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0017_a_grant_lists_where_forwarding_may_go': m0017,
   '0019_an_account_names_how_it_is_elevated': m0019,
   '0020_a_browser_session_belongs_to_a_login': m0020,
+  '0023_a_safe_says_whether_a_watch_is_told': m0023,
 }

@@ -8,6 +8,7 @@ import { type BrokerPorts, defaultLimits, type Log } from './broker/ssh/ports.ts
 import type { RecorderConfig } from './config.ts'
 import { liveSocketPath } from './live/live-path.ts'
 import { serveLive } from './live/live-server.ts'
+import { Watches } from './live/watches.ts'
 import { openRecording } from './recording/index.ts'
 import { openStore } from './store/index.ts'
 import { nodeName } from './supervision/node-name.ts'
@@ -18,6 +19,9 @@ import { workerDispatch } from './supervision/worker-dispatch.ts'
 
 /** What a worker is made of. */
 export type ComposedWorker = AsyncDisposable & { readonly front: SshFront; readonly link: VaultLink }
+
+/** Milliseconds without the vault after which nobody is shown anything any more. */
+const watchAwayMs = 2_000
 
 /** Wires a worker: its connection to the vault, the store, the SSH server, the live sockets of browsers. */
 export async function composeWorker(
@@ -34,11 +38,15 @@ export async function composeWorker(
   // Over, but the vault has not heard: still this worker's, or the vault would call them crashed.
   const unheard = new Set<SessionId>()
   let front: SshFront | undefined
+  let watches: Watches | undefined
   const link = new VaultLink({
     dataDir: config.dataDir,
     identity,
     log,
-    dispatch: workerDispatch(() => front),
+    dispatch: workerDispatch(
+      () => front,
+      () => watches,
+    ),
     onConnected: async (client) => {
       if (front !== undefined) await hello(client, front, [...front.sessions.keys(), ...unheard], node, name)
     },
@@ -63,8 +71,17 @@ export async function composeWorker(
   const carried = new Carried()
   front = new SshFront(broker, limits, keys, carried)
   const sshFront = front
-  const live = await serveLive(liveSocketPath(config.dataDir, name), { broker, limits, carried })
+  const shown = new Watches(broker, carried)
+  watches = shown
+  const live = await serveLive(liveSocketPath(config.dataDir, name), {
+    broker,
+    limits,
+    carried,
+    watches: shown,
+  })
   const watch = setInterval(() => {
+    // Whether they still may is the vault's to say.
+    if (link.awayMs > watchAwayMs) shown.endAll('the vault is away')
     if (link.awayMs <= config.vaultAwayMs) return
     for (const session of sshFront.sessions.values()) void session.end('vault away too long')
   }, 1_000)

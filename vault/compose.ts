@@ -73,6 +73,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     workers: makeWorkers(),
     live: new LiveSessions(now),
     holds: new Map(),
+    watches: new Map(),
     checkpoints: new Checkpoints(),
     proofs: makeShortLived(now, proofLife),
     tickets: makeShortLived(now, ticketLife),

@@ -202,6 +202,8 @@ export type SafeView = {
   readonly id: Id<'saf'>
   readonly name: string
   readonly inputPolicy: InputPolicy
+  /** Is a user told in their terminal who watches them? */
+  readonly watchNotice: boolean
   readonly targets: number
   readonly accounts: number
   readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
@@ -323,6 +325,8 @@ export type SessionView = {
   } | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
+  /** Who watches now, each once. */
+  readonly watchers: readonly string[]
   readonly forward: ForwardView | null
   /** Somebody else set the user's password, key or code in the seven days before. */
   readonly credentialSetByOther: boolean
@@ -423,7 +427,21 @@ export type Permit = {
 }
 
 /** What a ticket that came over a live socket is good for. */
-export type RedeemedTicket = {
+export type RedeemedTicket = ConnectTicket | WatchTicket
+
+/** Shows a session that the worker carries. */
+export type WatchTicket = {
+  readonly kind: 'watch'
+  readonly watch: Id<'wch'>
+  readonly session: Id<'ses'>
+  /** Who watches. */
+  readonly by: string
+  /** Is the session's user told? */
+  readonly notice: boolean
+  readonly user: string
+  readonly account: string
+}
+export type ConnectTicket = {
   readonly kind: 'connect'
   /** For `session.open`, of this target and account alone. */
   readonly proof: string
@@ -584,6 +602,8 @@ export const verbs = {
   'login.local': verb(['local'], nothing),
 
   'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
+  /** Whether users are told in their terminal who watches them. */
+  'safe.watchNotice': verb(people, z.strictObject({ safe: reference, shown: z.boolean() })),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
     people,
@@ -736,6 +756,13 @@ export const verbs = {
   'session.message': verb(
     people,
     z.strictObject({ session: id('ses'), text: z.string().trim().min(1).max(500) }),
+  ),
+  /** A one-time ticket that shows the session, from its present screen on, over a live socket of the login that took it. */
+  'session.watch': verb(['user'], z.strictObject({ session: id('ses') })),
+  /** A watcher has left. */
+  'watch.end': verb(
+    ['recorder'],
+    z.strictObject({ watch: id('wch'), session: id('ses'), by: z.string().max(100) }),
   ),
   'hold.list': verb(people, nothing),
   'hold.release': verb(people, z.strictObject({ hold: id('hld') })),
@@ -1000,6 +1027,7 @@ export type VerbAnswers = {
   'login.revoke': null
   'login.local': { readonly token: string; readonly expiresAt: string }
   'safe.add': SafeView
+  'safe.watchNotice': SafeView
   'safe.list': readonly SafeView[]
   'safe.member.set': SafeView
   'target.add': TargetView
@@ -1034,6 +1062,9 @@ export type VerbAnswers = {
   'session.unfreeze': SessionView
   /** In how many of the user's terminals the line was shown. */
   'session.message': { readonly terminals: number }
+  /** `worker`: the recorder's worker that carries the session, whose live socket the ticket is for. */
+  'session.watch': { readonly ticket: string; readonly worker: string; readonly expiresAt: string }
+  'watch.end': null
   'hold.list': readonly HoldView[]
   'hold.release': null
   'recording.list': readonly RecordingView[]
@@ -1096,6 +1127,8 @@ export const recorderCalls = {
     by: z.string().max(100),
     reason: z.string().max(500),
   }),
+  /** Ends a watch: its right is no more. */
+  'watch.cut': z.strictObject({ watch: id('wch'), message: z.string().max(500) }),
   /** Shows a line in the terminals of a session; answered with how many they are. */
   'session.message': z.strictObject({
     session: id('ses'),

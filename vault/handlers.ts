@@ -33,7 +33,7 @@ import {
 } from './identity/user.ts'
 import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
-import { safeAdd, safeList, safeMemberSet } from './safes/safe.ts'
+import { safeAdd, safeList, safeMemberSet, safeWatchNotice } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionElevate } from './sessions/elevate.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
@@ -49,6 +49,7 @@ import { recordingList, recordingShow, sessionList, sessionShow } from './sessio
 import { targetLegacy } from './targets/legacy.ts'
 import { targetScan } from './targets/scan.ts'
 import { targetAdd, targetAddress, targetList, targetPin, targetRemove, targetShow } from './targets/verbs.ts'
+import { sessionWatch, watchEnd } from './sessions/watch.ts'
 import type { Handlers } from './world.ts'
 
 /** Which function does which verb. The compiler refuses a verb without one. */
@@ -87,6 +88,7 @@ export const handlers: Handlers = {
   'login.revoke': loginRevoke,
   'login.local': loginLocal,
   'safe.add': safeAdd,
+  'safe.watchNotice': safeWatchNotice,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,
@@ -121,6 +123,8 @@ export const handlers: Handlers = {
   'session.freeze': sessionFreeze,
   'session.unfreeze': sessionUnfreeze,
   'session.message': sessionMessage,
+  'session.watch': sessionWatch,
+  'watch.end': watchEnd,
   'hold.list': holdList,
   'hold.release': holdRelease,
   'recording.list': recordingList,

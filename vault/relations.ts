@@ -175,6 +175,7 @@ export const relations: Relations = {
   'session.terminate': (call, input) => ofSession(call, 'id', input.session),
   'session.freeze': (call, input) => ofSession(call, 'id', input.session),
   'session.unfreeze': (call, input) => ofSession(call, 'id', input.session),
+  'session.watch': (call, input) => ofSession(call, 'id', input.session),
   'session.message': (call, input) => ofSession(call, 'id', input.session),
   'hold.release': async (call, { hold }) => {
     const { database, guard } = call.world.vault

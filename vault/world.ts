@@ -6,7 +6,7 @@ import type { Caller } from './doors.ts'
 import type { BackOff } from './identity/back-off.ts'
 import type { ShortLived } from './identity/short-lived.ts'
 import type { Proof } from './identity/proof.ts'
-import type { LoginId } from './kernel/id.ts'
+import type { LoginId, WatchId } from './kernel/id.ts'
 import type { Outcome } from './kernel/outcome.ts'
 import type { Peer } from './kernel/rpc.ts'
 import type { Vault } from './open.ts'
@@ -18,6 +18,7 @@ import type { Ticket } from './checkout/ticket.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { Holds } from './sessions/hold.ts'
 import type { LiveSessions } from './sessions/live.ts'
+import type { Watching } from './sessions/watch.ts'
 import type { Workers } from './sessions/workers.ts'
 
 /** What a site decides about sessions; see `config.ts`. */
@@ -36,6 +37,7 @@ export type World = {
   readonly workers: Workers
   readonly live: LiveSessions
   readonly holds: Holds
+  readonly watches: Map<WatchId, Watching>
   readonly checkpoints: Checkpoints
   readonly proofs: ShortLived<Proof>
   readonly tickets: ShortLived<Ticket>

@@ -21,9 +21,11 @@ import { Problem } from './parts/problem.tsx'
 import { SignedIn, useMe } from './shell/me.ts'
 import { Shell } from './shell/shell.tsx'
 
-// The terminal and the reader of recordings are loaded by who replays.
+// The terminal and the reader of recordings are loaded by who connects, watches or replays.
 const Player = lazy(() => import('./player/player.tsx'))
 const TerminalPage = lazy(() => import('./terminal/terminal-page.tsx'))
+const WatchPage = lazy(() => import('./watch/watch-page.tsx'))
+const Wall = lazy(() => import('./watch/wall.tsx'))
 
 /** The console. Who is not signed in sees the sign-in page wherever they wanted to go, and goes on there afterwards. */
 export function App() {
@@ -62,6 +64,8 @@ export function App() {
               <Route path="/" component={Overview} />
               <Route path="/access" component={Access} />
               <Route path="/sessions" component={Sessions} />
+              <Route path="/sessions/wall" component={Wall} />
+              <Route path="/sessions/:session">{({ session }) => <WatchPage session={session} />}</Route>
               <Route path="/recordings" component={Recordings} />
               <Route path="/recordings/:recording">
                 {({ recording }) => <Player recording={recording} />}

@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { makeSealedLoginPassword } from '../../vault/intake.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { Secret } from '../../vault/kernel/secret.ts'
 import { misuse } from './complaint.ts'
-import { ConsoleClient } from './console-client.ts'
-import { consoleAuthority, readReady } from './installation.ts'
+import { asPerson } from './console-login.ts'
 import type { Io } from './io.ts'
 import { readSecret } from './secret-input.ts'
 import { loadSodium } from './sodium.ts'
@@ -35,18 +33,10 @@ export function addRevealCommand(account: Command, tools: Tools): void {
         intakeKey: await pinnedIntakeKey(tools, vault),
         account: await vault.ask('account.show', { account: name }),
       }))
-      const ready = await readReady(tools.dataDir())
-      const client = new ConsoleClient(ready.console, consoleAuthority(tools.dataDir(), ready))
       const answers = await readAnswers(tools.io, options)
       using password = answers.password
-      await client.ask('POST', '/api/login', {
-        name: options.user,
-        sealedPassword: password.expose((bytes) =>
-          makeSealedLoginPassword(sodium, intakeKey, options.user, new TextDecoder().decode(bytes)),
-        ),
-        totpCode: answers.code,
-      })
-      try {
+      const person = { name: options.user, password, code: answers.code, intakeKey }
+      await asPerson(tools, person, async (client) => {
         // SECURITY: the vault seals the secret to a key that exists for this one answer; the console's server cannot read it.
         const box = sodium.crypto_box_keypair()
         const answer = revealed.parse(
@@ -64,9 +54,7 @@ export function addRevealCommand(account: Command, tools: Tools): void {
           const text = new TextDecoder().decode(bytes)
           tools.show({ account: found.name, version: answer.version, secret: text }, () => text)
         })
-      } finally {
-        await client.ask('DELETE', '/api/login').catch(() => undefined)
-      }
+      })
     })
 }
 

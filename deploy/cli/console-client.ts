@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { Complaint, exit } from './complaint.ts'
 
@@ -33,6 +34,18 @@ export class ConsoleClient {
       parsed.success ? parsed.data.detail : undefined,
       answer.status === 503 ? exit.away : exit.refused,
     )
+  }
+
+  /** Opens a live socket, as the console in a browser does. */
+  socket(path: string, protocol: string): WebSocket {
+    const url = new URL(path, this.#base)
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+    return new WebSocket(url, protocol, {
+      origin: this.#base.origin,
+      perMessageDeflate: false,
+      ...(this.#cookie === undefined ? {} : { headers: { cookie: this.#cookie } }),
+      ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+    })
   }
 
   #send(method: string, path: string, body: object | undefined): Promise<Answer> {

@@ -43,6 +43,7 @@ export const fieldNames = {
   'user.key.list': { user: '<user>' },
   'user.key.remove': { user: '<user>', key: '<key>' },
   'safe.add': { name: '<name>', inputPolicy: '--input' },
+  'safe.watchNotice': { safe: '<safe>', shown: '<told>' },
   'safe.member.set': { safe: '<safe>', user: '<user>', permissions: '--allow', totpCode: 'code' },
   'target.add': { name: '<name>', safe: '--safe', address: '<address>', pin: '--pin' },
   'target.show': { target: '<target>' },

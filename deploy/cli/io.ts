@@ -5,6 +5,8 @@ export type Io = {
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(on: boolean): unknown }
   readonly out: (text: string) => void
   readonly err: (text: string) => void
+  /** The size of the terminal that `out` writes to; undefined where it is none. */
+  readonly window?: () => { readonly columns: number; readonly rows: number } | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
 }
@@ -15,6 +17,10 @@ export function processIo(): Io {
     stdin: process.stdin,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    window: () => {
+      const { isTTY, columns, rows } = process.stdout
+      return isTTY ? { columns, rows } : undefined
+    },
     env: process.env,
     cwd: process.cwd(),
   }

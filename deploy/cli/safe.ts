@@ -86,6 +86,31 @@ export function addSafeCommands(root: Command, tools: Tools): void {
           : `${user} may ${member.permissions.join(', ')} in ${changed.name}`
       })
     })
+
+  addWatchNotice(safe, tools)
+}
+
+function addWatchNotice(safe: Command, tools: Tools): void {
+  safe
+    .command('watch-notice <safe> <told>')
+    .description(
+      'say whether users are told who watches their sessions: on, or off; the log says it either way',
+    )
+    .addHelpText(
+      'after',
+      examples('tagout safe watch-notice line-3 off', 'tagout safe watch-notice line-3 on'),
+    )
+    .action(async (name: string, told: string) => {
+      if (told !== 'on' && told !== 'off') throw misuse(`${JSON.stringify(told)} is neither on nor off`)
+      const changed = await tools.withVault((vault) =>
+        vault.ask('safe.watchNotice', { safe: name, shown: told === 'on' }),
+      )
+      tools.show(changed, () =>
+        changed.watchNotice
+          ? `who is watched in ${changed.name} is told`
+          : `who is watched in ${changed.name} is not told`,
+      )
+    })
 }
 
 function describe(safe: SafeView): string {
@@ -93,6 +118,7 @@ function describe(safe: SafeView): string {
     ['id', safe.id],
     ['name', safe.name],
     ['typed input', safe.inputPolicy],
+    ['who is watched', safe.watchNotice ? 'is told' : 'is not told'],
     ['targets', String(safe.targets)],
     ['accounts', String(safe.accounts)],
     ['added', when(safe.createdAt)],

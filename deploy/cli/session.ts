@@ -4,6 +4,7 @@ import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import { addControlCommands, stateOf } from './session-control.ts'
+import { addWatchCommand } from './session-watch.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout session`: who is connected, and who was. */
@@ -45,6 +46,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
           ['ENDED', (row) => when(row.endedAt)],
           ['STATE', (row) => row.endReason ?? stateOf(row)],
           ['ACTIVE', (row) => when(row.lastActivityAt)],
+          ['WATCHED BY', (row) => row.watchers.join(' ')],
           ['SIZE', (row) => size(row.sizeBytes)],
         ],
         options.live === true ? 'nobody is connected' : 'there are no sessions',
@@ -62,6 +64,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
       tools.show(found, () => describe(found))
     })
 
+  addWatchCommand(session, tools)
   addControlCommands(session, tools)
 }
 
@@ -79,6 +82,7 @@ function describe(session: SessionView): string {
     ['ends at the latest', when(session.endsAt)],
     ['state', stateOf(session)],
     ['last activity', when(session.lastActivityAt)],
+    ...(session.watchers.length === 0 ? [] : [['watched by', session.watchers.join(', ')] as const]),
     ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
     ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
   ])

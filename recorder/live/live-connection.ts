@@ -7,6 +7,7 @@ import type { BrokerPorts, Limits } from '../broker/ssh/ports.ts'
 import { printable } from '../broker/ssh/sentence.ts'
 import type { BrokeredSession } from '../broker/ssh/session.ts'
 import type { RedeemedTicket } from '../../vault/contract.ts'
+import type { Watches } from './watches.ts'
 import type { LiveSocket } from './live-socket.ts'
 import { liveBounds, liveClose } from './protocol.ts'
 import { TerminalChannel } from './terminal-channel.ts'
@@ -15,6 +16,7 @@ export type LivePorts = {
   readonly broker: BrokerPorts
   readonly limits: Limits
   readonly carried: Carried
+  readonly watches: Watches
 }
 
 /** Whose socket it is, as the api found out, and where they sit. */
@@ -70,6 +72,8 @@ async function begin(
   switch (redeemed.value.kind) {
     case 'connect':
       return connect(live, caller, ports, redeemed.value, size())
+    case 'watch':
+      return ports.watches.show(live, redeemed.value)
   }
 }
 

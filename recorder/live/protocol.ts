@@ -36,6 +36,17 @@ export type ClientMessage =
   /** The user leaves. */
   | { readonly kind: 'leave' }
 
+/** What a watcher is told, beside bytes of the terminal that was named last. */
+export type WatchMessage =
+  /** The terminal of a channel anew, in this size: the bytes that follow are of it, and begin with its present state. */
+  | { readonly kind: 'screen'; readonly channel: number; readonly columns: number; readonly rows: number }
+  /** The bytes that follow are of this channel's terminal again. */
+  | { readonly kind: 'channel'; readonly channel: number }
+  | { readonly kind: 'resize'; readonly channel: number; readonly columns: number; readonly rows: number }
+  /** Something happened: a command, a file, a freeze. `channel` is -1 for the session itself. */
+  | { readonly kind: 'mark'; readonly channel: number; readonly text: string }
+  | { readonly kind: 'closed'; readonly channel: number }
+
 /** What the recorder's worker says. */
 export type ServerMessage =
   /** The session has begun: bytes go both ways from here on. */
@@ -52,6 +63,18 @@ export type ServerMessage =
       /** Until then, by the vault's clock: the browser's may be wrong. */
       readonly secondsLeft: number
     }
+  /** The ticket was for watching: what follows is read only. */
+  | {
+      readonly kind: 'watching'
+      readonly session: string
+      readonly user: string
+      readonly account: string
+      /** Was the user told? */
+      readonly notice: boolean
+    }
+  | WatchMessage
+  /** The watch is over, and why. The last message. */
+  | { readonly kind: 'unwatched'; readonly message: string }
   /** So many more bytes of input were taken. */
   | { readonly kind: 'taken'; readonly bytes: number }
   /** Said to the user while the session goes on: its end comes near, the recording fills up. */

@@ -8,8 +8,10 @@ import { sealer } from './sealer.ts'
 import { RecordingWriter, type WriterEvents } from './writer.ts'
 
 export type { AppendedFrame, Mark } from '../replay/frame.ts'
+export type { ScreenNow } from './seal-message.ts'
 export {
   type FinishedRecording,
+  type Follower,
   QuotaReached,
   RecordingWriter,
   type SignedCheckpoint,

@@ -1,5 +1,13 @@
 import type { ContainerKeys } from './container.ts'
 
+/** One channel's terminal as it is now: write `bytes` to a fresh one of this size. Null where there are too many. */
+export type ScreenNow = {
+  readonly channel: number
+  readonly columns: number
+  readonly rows: number
+  readonly bytes: Uint8Array | null
+}
+
 /** What a process tells its sealing thread. Order is kept per recording. */
 export type SealOrder =
   | {
@@ -10,6 +18,10 @@ export type SealOrder =
       readonly keys: ContainerKeys
     }
   | { readonly op: 'chunk'; readonly id: number; readonly plain: Uint8Array }
+  /** Answered with the screens as they are after all chunks that were sent before. */
+  | { readonly op: 'screens'; readonly id: number; readonly request: number }
+  /** Whether commands that are found are to be told. */
+  | { readonly op: 'follow'; readonly id: number; readonly on: boolean }
   | { readonly op: 'finish'; readonly id: number; readonly reason: string }
   | { readonly op: 'abandon'; readonly id: number }
 
@@ -30,6 +42,13 @@ export type SealReport =
       readonly signature: Uint8Array
       readonly size: number
     }
+  | {
+      readonly op: 'screens'
+      readonly id: number
+      readonly request: number
+      readonly screens: readonly ScreenNow[]
+    }
+  | { readonly op: 'command'; readonly id: number; readonly channel: number; readonly line: string }
   | { readonly op: 'finished'; readonly id: number; readonly size: number; readonly root: Uint8Array }
   /** Writing failed; the recording is closed as it is. */
   | { readonly op: 'failed'; readonly id: number; readonly code: string }

@@ -67,9 +67,17 @@ function carryOut(order: SealOrder): void {
       } else reports.push({ op: 'written', id: order.id, plain: order.plain.length, size })
       unsynced.add(order.id)
       checkpointWhenDue(order.id, recording)
+      tellCommands(order.id, sealing)
       if (sealing.isDue) readLater(order.id)
       return
     }
+    case 'screens':
+      reports.push({ op: 'screens', id: order.id, request: order.request, screens: sealing.screens() })
+      tellCommands(order.id, sealing)
+      return
+    case 'follow':
+      sealing.follow(order.on)
+      return
     case 'finish': {
       const { size, root } = sealing.finish(order.reason)
       forget(order.id)
@@ -97,6 +105,10 @@ function checkpointWhenDue(id: number, recording: Open): void {
   reports.push({ op: 'checkpoint', id, ...written })
 }
 
+function tellCommands(id: number, sealing: Sealing): void {
+  for (const command of sealing.takeCommands()) reports.push({ op: 'command', id, ...command })
+}
+
 function readLater(id: number): void {
   toRead.add(id)
   if (isReading) return
@@ -110,12 +122,15 @@ function read(): void {
   for (const id of toRead) {
     toRead.delete(id)
     try {
-      open.get(id)?.sealing.readScreens()
+      const sealing = open.get(id)?.sealing
+      sealing?.readScreens()
+      if (sealing !== undefined) tellCommands(id, sealing)
     } catch (error) {
       fail(id, error)
     }
     if (performance.now() > until) break
   }
+  send()
   isReading = toRead.size > 0
   if (isReading) setImmediate(read)
 }

@@ -1,6 +1,7 @@
 import type { Frame } from '../replay/frame.ts'
 import { decodeFrames, FrameBuffer } from '../replay/frame-codec.ts'
 import type { Container } from './container.ts'
+import type { ScreenNow } from './seal-message.ts'
 import { ScreenWatch } from './screen-watch.ts'
 
 /** Of the list of marks at the end: a reader finds the marks of a recording with more by reading all of it. */
@@ -23,6 +24,7 @@ export class Sealing {
   /** Found on the screen, to be sealed with the next chunk. */
   #found: Frame[] = []
   #lastAt = 0
+  #commands: { readonly channel: number; readonly line: string }[] | undefined
 
   constructor(container: Container) {
     this.container = container
@@ -58,6 +60,28 @@ export class Sealing {
     const found = this.#found.map((frame) => ({ ...frame, at: this.#lastAt }))
     this.#found = []
     this.container.chunk(encode(found), this.#lastAt)
+  }
+
+  /** The terminals as they are now. */
+  screens(): readonly ScreenNow[] {
+    return [...this.#screens].map(([channel, screen]) => {
+      this.#add(screen.catchUp())
+      const { columns, rows } = screen.model
+      const bytes = screen.model.keyframe()
+      const isSane = bytes !== undefined && bytes.length <= maxKeyframeBytes
+      // Posted to another thread: a view of a pool would take the pool along.
+      return { channel, columns, rows, bytes: isSane ? Uint8Array.from(bytes) : null }
+    })
+  }
+
+  /** Whether commands are kept for `takeCommands`. */
+  follow(on: boolean): void {
+    this.#commands = on ? [] : undefined
+  }
+
+  /** The commands that were found since this was asked last, where somebody follows them. */
+  takeCommands(): readonly { readonly channel: number; readonly line: string }[] {
+    return this.#commands?.splice(0) ?? []
   }
 
   /** Writes the end. */
@@ -133,6 +157,8 @@ export class Sealing {
       const frame = this.#withinTitles(found)
       if (frame === undefined) continue
       this.#found.push(frame)
+      if (frame.kind === 'mark' && frame.mark.kind === 'command')
+        this.#commands?.push({ channel: frame.channel, line: frame.mark.line })
       this.#keepMark(frame)
     }
   }

@@ -6,7 +6,7 @@ import { flushLater } from './flusher.ts'
 import type { MadeHeader } from './header.ts'
 import { InputRule } from './input-policy.ts'
 import { plainMark } from './mark-text.ts'
-import type { SealReport } from './seal-message.ts'
+import type { ScreenNow, SealReport } from './seal-message.ts'
 import { sealer } from './sealer.ts'
 
 export type SignedCheckpoint = {
@@ -51,6 +51,9 @@ const finishWithinMs = 5000
 /** Kept free under the quota for the end of the recording. */
 const quotaMargin = 128 * 1024
 
+/** Told of a frame that the recording has taken. Input is never among them. */
+export type Follower = (frame: Exclude<AppendedFrame, { readonly kind: 'input' }>) => void
+
 type Waiter = { readonly resolve: () => void; readonly reject: (fault: Fault) => void }
 
 /**
@@ -83,6 +86,9 @@ export class RecordingWriter implements AsyncDisposable {
   #isWarned = false
   #hasTerminal = false
   #finished: FinishedRecording | undefined
+  readonly #followers = new Set<Follower>()
+  readonly #requests = new Map<number, (screens: readonly ScreenNow[] | undefined) => void>()
+  #nextRequest = 0
   #onFinished: ((finished: FinishedRecording) => void) | undefined
 
   constructor(
@@ -154,8 +160,40 @@ export class RecordingWriter implements AsyncDisposable {
         this.#mark(frame, at)
         break
     }
+    if (this.#followers.size > 0 && frame.kind !== 'input')
+      for (const follower of this.#followers) follower(frame)
     this.#flushWhenDue()
     return this.#isFull() ? this.#wait() : undefined
+  }
+
+  /**
+   * Has `follower` told of everything that is recorded from here on but input, which nobody is shown. `bytes` are
+   * borrowed. It follows until disposed of.
+   */
+  follow(follower: Follower): Disposable {
+    this.#followers.add(follower)
+    if (this.#followers.size === 1 && this.#state === 'open')
+      sealer.send({ op: 'follow', id: this.#id, on: true })
+    return {
+      [Symbol.dispose]: () => {
+        if (!this.#followers.delete(follower) || this.#followers.size > 0 || this.#state !== 'open') return
+        sealer.send({ op: 'follow', id: this.#id, on: false })
+      },
+    }
+  }
+
+  /**
+   * The terminals of all channels after everything that was taken so far: what a follower is told from this call on
+   * continues them. Undefined when the recording is over.
+   */
+  screens(): Promise<readonly ScreenNow[] | undefined> {
+    if (this.#state !== 'open') return Promise.resolve(undefined)
+    this.#seal()
+    const request = this.#nextRequest++
+    return new Promise((resolve) => {
+      this.#requests.set(request, resolve)
+      sealer.send({ op: 'screens', id: this.#id, request })
+    })
   }
 
   /** Resolves when all that was taken so far is written; rejects when the recording failed. */
@@ -278,6 +316,16 @@ export class RecordingWriter implements AsyncDisposable {
           sizeBytes: report.size,
         })
         return
+      case 'screens':
+        this.#requests.get(report.request)?.(report.screens)
+        this.#requests.delete(report.request)
+        return
+      case 'command': {
+        const { channel, line } = report
+        for (const follower of this.#followers)
+          follower({ kind: 'mark', channel, mark: { kind: 'command', line } })
+        return
+      }
       case 'finished':
         this.#state = 'finished'
         this.#size = report.size
@@ -326,6 +374,9 @@ export class RecordingWriter implements AsyncDisposable {
 
   #conclude(finished: FinishedRecording): void {
     this.#finished = finished
+    for (const answer of this.#requests.values()) answer(undefined)
+    this.#requests.clear()
+    this.#followers.clear()
     sealer.remove(this.#id)
     this.#onFinished?.(finished)
   }

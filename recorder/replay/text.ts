@@ -50,13 +50,14 @@ function describe(frame: Frame): string | undefined {
     case 'hidden':
       return `[typed without echo: ${frame.length} bytes in ${frame.duration} ms]`
     case 'mark':
-      return `[${describeMark(frame.mark)}]`
+      return `[${markLine(frame.mark)}]`
     default:
       return undefined
   }
 }
 
-function describeMark(mark: Mark): string {
+/** A mark as one line for people. Its text comes from people and machines: clean it before a terminal sees it. */
+export function markLine(mark: Mark): string {
   switch (mark.kind) {
     case 'command':
       return `command: ${mark.line}`

@@ -1,6 +1,6 @@
 import type { EndReason } from '../../vault/contract.ts'
 import { recorderCalls } from '../../vault/contract.ts'
-import type { SessionId } from '../../vault/kernel/id.ts'
+import type { SessionId, WatchId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
 import { fetchHostKeys } from '../broker/ssh/fetch-host-key.ts'
@@ -16,11 +16,17 @@ export type Carried = {
   readonly message: (session: SessionId, by: string, text: string) => number | undefined
 }
 
+/** What a worker shows to watchers. */
+export type Shown = { readonly cut: (watch: WatchId, message: string) => boolean }
+
 /**
  * Answers what the vault asks of a worker: cut or freeze a session, write to its user, fetch a target's host keys. The
  * SSH server may not be there yet.
  */
-export function workerDispatch(carried: () => Carried | undefined): Dispatch {
+export function workerDispatch(
+  carried: () => Carried | undefined,
+  shown: () => Shown | undefined = () => undefined,
+): Dispatch {
   const notCarried = refuse('not_found', 'this worker does not carry that session')
   return (method) => {
     if (method === 'session.cut')
@@ -36,6 +42,14 @@ export function workerDispatch(carried: () => Carried | undefined): Dispatch {
         if (!call.success) return refuse('invalid', 'not a session.freeze')
         const { session, frozen, by, reason } = call.data
         return carried()?.freeze(session, frozen, { by, reason }) === true ? done(null) : notCarried
+      }
+    if (method === 'watch.cut')
+      return async (params) => {
+        const call = recorderCalls['watch.cut'].safeParse(unwrap(params))
+        if (!call.success) return refuse('invalid', 'not a watch.cut')
+        return shown()?.cut(call.data.watch, call.data.message) === true
+          ? done(null)
+          : refuse('not_found', 'this worker does not show that')
       }
     if (method === 'session.message')
       return async (params) => {

@@ -11,6 +11,7 @@ import type {
   LegacyAlgorithm,
   Permit,
   VerbInput,
+  WatchTicket,
 } from '../../vault/contract.ts'
 import { findForward } from '../../vault/checkout/forward.ts'
 import { type Caller, openDoor } from '../../vault/doors.ts'
@@ -63,6 +64,8 @@ export class ContractVault implements AsyncDisposable {
     string,
     { readonly login: string; readonly user: string; readonly target: string; readonly account: string }
   >()
+  /** Tickets to watch that were not used yet. */
+  readonly watchTickets = new Map<string, { readonly login: string; readonly answer: WatchTicket }>()
   readonly users = new Map<string, FakeUser>()
   readonly accounts: FakeAccount[] = []
   readonly calls: { readonly verb: string; readonly input: unknown }[] = []
@@ -141,6 +144,11 @@ export class ContractVault implements AsyncDisposable {
     for (const { peer } of this.callers) await peer.call('session.freeze', { session, frozen, by, reason })
   }
 
+  /** Ends a watch at every connected worker. */
+  async cutWatch(watch: string, message: string): Promise<void> {
+    for (const { peer } of this.callers) await peer.call('watch.cut', { watch, message })
+  }
+
   /** Has a line shown in a session's terminals. */
   async message(session: string, by: string, text: string): Promise<unknown> {
     const [caller] = this.callers
@@ -185,6 +193,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#sign(input)
       case 'recording.authorise':
         return this.#authorise(input)
+      case 'watch.end':
+        return done(null)
       case 'session.connected':
         return done({ freeze: this.freeze })
       case 'recorder.space':
@@ -253,6 +263,9 @@ export class ContractVault implements AsyncDisposable {
   }
 
   #redeem(input: VerbInput<'ticket.redeem'>): Outcome<unknown> {
+    const watch = this.watchTickets.get(input.ticket)
+    this.watchTickets.delete(input.ticket)
+    if (watch?.login === input.login) return done(watch.answer)
     const ticket = this.liveTickets.get(input.ticket)
     this.liveTickets.delete(input.ticket)
     if (ticket === undefined || ticket.login !== input.login)
@@ -370,6 +383,7 @@ type Calls = {
     | 'recorder.space'
     | 'session.checkpoint'
     | 'session.connected'
+    | 'watch.end'
     | 'recorder.hello'
     | 'ssh.publickey'
     | 'ssh.password'

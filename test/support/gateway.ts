@@ -11,6 +11,7 @@ import { loadGatewayKeys } from '../../recorder/broker/ssh/host-key.ts'
 import { type BrokerPorts, defaultLimits, type Limits } from '../../recorder/broker/ssh/ports.ts'
 import { liveSocketPath } from '../../recorder/live/live-path.ts'
 import { serveLive } from '../../recorder/live/live-server.ts'
+import { Watches } from '../../recorder/live/watches.ts'
 import { openRecording } from '../../recorder/recording/index.ts'
 import type { Frame } from '../../recorder/replay/index.ts'
 import { VaultLink } from '../../recorder/supervision/vault-link.ts'
@@ -61,11 +62,15 @@ export async function startGateway(
   const log = (message: string, data?: unknown) =>
     void logged.push(`${message} ${JSON.stringify(data ?? {})}`)
   let front: SshFront | undefined
+  let watches: Watches | undefined
   const carried = new Carried()
   const link = new VaultLink({
     dataDir: folder,
     identity: vault.recorder,
-    dispatch: workerDispatch(() => front),
+    dispatch: workerDispatch(
+      () => front,
+      () => watches,
+    ),
     // As a worker's hello: the fake vault knows a caller once it was asked something.
     onConnected: async (client) => void (await client.call('status', {})),
     log,
@@ -86,7 +91,13 @@ export async function startGateway(
   }
   const allLimits = { ...defaultLimits, ...limits }
   front = new SshFront(broker, allLimits, keys, carried)
-  const live = await serveLive(liveSocketPath(folder, 'worker-1'), { broker, limits: allLimits, carried })
+  watches = new Watches(broker, carried)
+  const live = await serveLive(liveSocketPath(folder, 'worker-1'), {
+    broker,
+    limits: allLimits,
+    carried,
+    watches,
+  })
   const server = createServer({ pauseOnConnect: true }, (socket) => front?.adopt(socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

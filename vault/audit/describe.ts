@@ -178,6 +178,12 @@ function what(entry: Entry): string {
       return `unfroze session ${entry.session}${of(entry)} on ${entry.accountName}`
     case 'session.messaged':
       return `wrote to session ${entry.session}${of(entry)} on ${entry.accountName}: ${quoted(entry.text)}`
+    case 'session.watched':
+      return `began to watch session ${entry.session}${of(entry)} on ${entry.accountName}${entry.notice ? '' : ', without being shown to them'}`
+    case 'session.watch-ended':
+      return `noted that ${entry.by} no longer watches session ${entry.session}${of(entry)} on ${entry.accountName}`
+    case 'safe.watch-notice':
+      return `had users ${entry.shown ? '' : 'not '}told who watches them in safe ${entry.safeName}`
     case 'hold.released':
       return `let ${entry.userName} connect to ${entry.targetName} again`
     case 'session.ended':

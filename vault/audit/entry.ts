@@ -248,6 +248,9 @@ export type Happening =
   | ({ readonly kind: 'session.frozen'; readonly reason: string } & SessionRef)
   | ({ readonly kind: 'session.unfrozen' } & SessionRef)
   | ({ readonly kind: 'session.messaged'; readonly text: string } & SessionRef)
+  | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)
+  | ({ readonly kind: 'session.watch-ended'; readonly watch: Id<'wch'>; readonly by: string } & SessionRef)
+  | ({ readonly kind: 'safe.watch-notice'; readonly shown: boolean } & SafeRef)
   | {
       readonly kind: 'hold.released'
       readonly hold: Id<'hld'>

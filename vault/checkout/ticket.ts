@@ -4,9 +4,10 @@ import type { RedeemedTicket } from '../contract.ts'
 import { auditRefusedLogin } from '../identity/login.ts'
 import { issueProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
-import type { AccountId, LoginId, TargetId, UserId } from '../kernel/id.ts'
+import type { AccountId, LoginId, SessionId, TargetId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne } from '../rows.ts'
+import { redeemWatch } from '../sessions/watch.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -23,6 +24,13 @@ export type Ticket =
       readonly login: LoginId
       readonly account: AccountId
       readonly target: TargetId
+    }
+  /** One look at a live session, over a live socket of the login that took it. */
+  | {
+      readonly kind: 'watch'
+      readonly user: UserId
+      readonly login: LoginId
+      readonly session: SessionId
     }
 
 /** Milliseconds for which a ticket is good. One for SSH is pasted by hand; the console presents its own at once. */
@@ -86,7 +94,9 @@ export const ticketRedeem: Handler<'ticket.redeem'> = async (call, input) => {
   const outcome =
     ticket?.kind === 'connect' && ticket.login === input.login
       ? await transact(world, (tx) => redeemConnect(tx, call, input, ticket))
-      : badTicket
+      : ticket?.kind === 'watch' && ticket.login === input.login
+        ? await redeemWatch(call, input, ticket)
+        : badTicket
   if (!outcome.ok) {
     const { vault } = world
     const holder = ticket === undefined ? undefined : await findUser(vault.database, vault.guard, ticket.user)

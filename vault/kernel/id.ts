@@ -16,6 +16,7 @@ export type LeaseId = Id<'lse'>
 export type SessionId = Id<'ses'>
 export type RecordingId = Id<'rec'>
 export type HoldId = Id<'hld'>
+export type WatchId = Id<'wch'>
 export type LoginId = Id<'lgn'>
 export type KeyId = Id<'key'>
 export type AuditorId = Id<'aud'>

@@ -83,6 +83,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'login.local': { local: true },
 
   'safe.add': { local: true, user: [admin] },
+  'safe.watchNotice': { local: true, user: [admin] },
   'safe.list': { local: true, user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -123,6 +124,9 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.freeze': { local: true, user: [admin, approve], notOwn: true },
   'session.unfreeze': { local: true, user: [admin, approve], notOwn: true },
   'session.message': { local: true, user: [admin, approve], notOwn: true },
+  // SECURITY: the machine's administrator never watches; whoever does leaves the same trace.
+  'session.watch': { user: [admin, approve], notOwn: true },
+  'watch.end': { recorder: true, whenSealed: true },
   'hold.list': { local: true, user: ['filtered'] },
   'hold.release': { local: true, user: [admin, approve], notOwn: true },
 

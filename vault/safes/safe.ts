@@ -67,6 +67,7 @@ async function showSafes(
     id: safe.id,
     name: safe.name,
     inputPolicy: safe.input_policy,
+    watchNotice: safe.watch_notice ?? true,
     targets: targets.get(safe.id) ?? 0,
     accounts: accounts.get(safe.id) ?? 0,
     members: members
@@ -102,6 +103,28 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       ...by(call),
     })
     return done(await showSafe(tx.db, tx.guard, row))
+  })
+
+/** Says whether users are told who watches them. */
+export const safeWatchNotice: Handler<'safe.watchNotice'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    if (safe === undefined) return notFound('safe', input.safe)
+    const row = checkedOne(
+      tx.guard,
+      'safe',
+      await tx.db.selectFrom('safe').selectAll().where('id', '=', safe.id).forUpdate().executeTakeFirst(),
+    )
+    if (row === undefined) return notFound('safe', input.safe)
+    const after = await updateGuarded(tx, 'safe', row, { watch_notice: input.shown })
+    await tx.audit({
+      kind: 'safe.watch-notice',
+      shown: input.shown,
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, after))
   })
 
 export const safeList: Handler<'safe.list'> = async (call) => {

@@ -64,7 +64,7 @@ async function set(call: Call, session: LiveSession, reason: string, frozen: boo
   if (!outcome.ok) return outcome
   // Answered when the worker has, so that who froze reads whether it holds.
   await told
-  return showSession(world, session.id)
+  return showSession(call, session.id)
 }
 
 /** The row of a session's freeze, held until the end of the transaction: its session is locked first. */

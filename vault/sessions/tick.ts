@@ -3,6 +3,7 @@ import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { endLost } from './end.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
+import { endWatches } from './watch.ts'
 import { vet } from './vet.ts'
 
 const tickMs = 1_000
@@ -24,6 +25,7 @@ export function startTicking(world: World): AsyncDisposable {
         isTaken = true
       }
       for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
+      await endWatches(world)
       await endLost(world, lostSessions(world))
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
     } catch (error) {

@@ -4,12 +4,14 @@ import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { watchersOf } from './watch.ts'
 import type { Call, Handler, World } from '../world.ts'
 
+type Asking = Pick<Call, 'world' | 'principal'>
 type Listed = Row<'session'> & { readonly checkpoint_at: Date | null }
 
-/** How a session is shown. */
-export function viewSession(world: World, row: Listed): SessionView {
+/** How a session is shown to who asks. */
+export function viewSession({ world, principal }: Asking, row: Listed): SessionView {
   const live = row.state === 'ended' ? undefined : world.live.get(row.id)
   const freeze = live?.freeze ?? null
   return {
@@ -27,6 +29,10 @@ export function viewSession(world: World, row: Listed): SessionView {
     endedAt: row.ended_at?.toISOString() ?? null,
     lastActivityAt: row.checkpoint_at?.toISOString() ?? null,
     freeze: freeze === null ? null : { ...freeze, isHeld: live?.freezeTold === true },
+    watchers:
+      live === undefined
+        ? []
+        : watchersOf(world, row.id, principal.kind === 'user' && principal.id === row.user_id),
     endReason: row.end_reason,
     forward: viewForward(row),
     credentialSetByOther: row.credential_set_by_other,
@@ -95,7 +101,7 @@ export const sessionList: Handler<'session.list'> = async (call, input) => {
       eb.or([eb('user_id', '=', sight.user), ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)])]),
     )
   }
-  return done((await query.execute()).map((row) => viewSession(call.world, row)))
+  return done((await query.execute()).map((row) => viewSession(call, row)))
 }
 
 function listed(world: World) {
@@ -107,13 +113,12 @@ function listed(world: World) {
 }
 
 /** A session as it is now. */
-export async function showSession(world: World, session: SessionId): Promise<Outcome<SessionView>> {
-  const row = await listed(world).where('session.id', '=', session).executeTakeFirst()
-  return row === undefined ? notFound('session', session) : done(viewSession(world, row))
+export async function showSession(call: Asking, session: SessionId): Promise<Outcome<SessionView>> {
+  const row = await listed(call.world).where('session.id', '=', session).executeTakeFirst()
+  return row === undefined ? notFound('session', session) : done(viewSession(call, row))
 }
 
-export const sessionShow: Handler<'session.show'> = async ({ world }, { session }) =>
-  showSession(world, session)
+export const sessionShow: Handler<'session.show'> = async (call, { session }) => showSession(call, session)
 
 export const recordingList: Handler<'recording.list'> = async (call: Call, input) => {
   const sight = await sightOf(call)

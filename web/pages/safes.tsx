@@ -34,6 +34,7 @@ export function Safes() {
   const admin = hasRole(useUser(), 'admin')
   const [adding, setAdding] = useState(false)
   const [member, setMember] = useState<SafeView | null>(null)
+  const [notice, setNotice] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -53,6 +54,11 @@ export function Safes() {
         columns={[
           { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
           { title: 'Typed input', fit: 'whole', cell: (row) => row.inputPolicy.replace('_', ' ') },
+          {
+            title: 'Who is watched',
+            fit: 'whole',
+            cell: (row) => (row.watchNotice ? 'told' : 'not told'),
+          },
           { title: 'Targets', fit: 'whole', cell: (row) => row.targets },
           { title: 'Accounts', fit: 'whole', cell: (row) => row.accounts },
           {
@@ -77,14 +83,24 @@ export function Safes() {
             actions: true,
             cell: (row) =>
               admin ? (
-                <Button
-                  variant="secondary"
-                  size="sm"
-                  onClick={() => setMember(row)}
-                  aria-label={`Members of ${row.name}`}
-                >
-                  Members
-                </Button>
+                <>
+                  <Button
+                    variant="secondary"
+                    size="sm"
+                    onClick={() => setMember(row)}
+                    aria-label={`Members of ${row.name}`}
+                  >
+                    Members
+                  </Button>
+                  <Button
+                    variant="secondary"
+                    size="sm"
+                    onClick={() => setNotice(row)}
+                    aria-label={`Watching in ${row.name}`}
+                  >
+                    Watching
+                  </Button>
+                </>
               ) : null,
           },
         ]}
@@ -100,6 +116,7 @@ export function Safes() {
       />
       {adding ? <AddSafe onClose={() => setAdding(false)} /> : null}
       {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
+      {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
     </Page>
   )
 }
@@ -190,6 +207,34 @@ function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose:
       </FormGroup>
       {isMore ? <FreshCode code={code} onChange={setCode} /> : null}
       <Content component="small">A user without any permission is no member.</Content>
+    </Dialog>
+  )
+}
+
+function WatchNotice({ safe, onClose }: { readonly safe: SafeView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [shown, setShown] = useState(safe.watchNotice ? 'yes' : 'no')
+  return (
+    <Dialog
+      title={`Watching in ${safe.name}`}
+      action="Set"
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/safes/${safe.name}/watch-notice`, { shown: shown === 'yes' }))
+        onClose()
+      }}
+    >
+      <Choice
+        label="When somebody watches a session of this safe, its user"
+        name="shown"
+        value={shown}
+        onChange={setShown}
+        options={[
+          { value: 'yes', label: 'reads in their terminal who watches' },
+          { value: 'no', label: 'is not told' },
+        ]}
+        hint="Who watched is in the audit log and in the recording either way. It holds for watches that begin from now on."
+      />
     </Dialog>
   )
 }

@@ -45,6 +45,12 @@ export function SessionFacts(props: {
               </>
             )}
           </dd>
+          {session.watchers.length === 0 ? null : (
+            <>
+              <dt>Watched by</dt>
+              <dd>{session.watchers.map(visible).join(', ')}</dd>
+            </>
+          )}
           <dt>Target</dt>
           <dd>{session.target}</dd>
           <dt>From</dt>

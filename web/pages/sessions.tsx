@@ -33,6 +33,7 @@ export function Sessions() {
             ? 'One session is live.'
             : `${count} sessions are live.`
       }
+      actions={<Link href="/sessions/wall">Session wall</Link>}
     >
       <Listing
         name="Sessions"
@@ -57,7 +58,18 @@ export function Sessions() {
           </ToggleGroup>
         }
         columns={[
-          { title: 'State', fit: 'whole', cell: (row) => <SessionBadge session={row} /> },
+          {
+            title: 'State',
+            fit: 'whole',
+            cell: (row) => (
+              <>
+                <SessionBadge session={row} />
+                {row.watchers.length === 0 ? null : (
+                  <div className="quiet small">watched by {row.watchers.map(visible).join(', ')}</div>
+                )}
+              </>
+            ),
+          },
           {
             title: 'User',
             cell: (row) => (
@@ -113,6 +125,11 @@ export function Sessions() {
                 >
                   Show
                 </Button>
+                {isWatchable(row, user.name) ? (
+                  <Link href={`/sessions/${row.id}`} aria-label={`Watch ${row.account} by ${row.user}`}>
+                    Watch
+                  </Link>
+                ) : null}
                 <ControlButtons
                   session={row}
                   short
@@ -144,4 +161,9 @@ export function Sessions() {
       <Holds own={user.name} />
     </Page>
   )
+}
+
+/** Nobody watches themselves, and there is nothing to see before the target is reached or after the end. */
+function isWatchable({ user, state }: SessionView, own: string): boolean {
+  return user !== own && (state === 'live' || state === 'frozen')
 }

@@ -8,6 +8,9 @@ const maxPending = 512 * 1024
 
 export type MountedScreen = Screen & {
   readonly setTerminal: (isTerminal: boolean) => void
+  /** As `reset` and `resize`, between what was written before and what is written after, without waiting. */
+  readonly resetInOrder: (columns: number, rows: number) => void
+  readonly resizeInOrder: (columns: number, rows: number) => void
   readonly dispose: () => void
 }
 
@@ -15,9 +18,9 @@ export type MountedScreen = Screen & {
  * A terminal that only shows.
  *
  * SECURITY: what it is fed was written by machines that may be hostile (`quieten`). Nothing listens to it (`onData`), and no
- * key reaches it.
+ * key reaches it. Its letters fit its parent, down to `leastFont`.
  */
-export function mountScreen(host: HTMLElement): MountedScreen {
+export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
   const terminal = new Terminal({
     cols: 80,
     rows: 24,
@@ -48,10 +51,15 @@ export function mountScreen(host: HTMLElement): MountedScreen {
     if (clientWidth === 0) return
     const wide = (clientWidth - 24) / (terminal.cols * ratio)
     const high = (clientHeight - 16) / (terminal.rows * 1.2)
-    terminal.options.fontSize = Math.max(6, Math.min(28, Math.floor(Math.min(wide, high) * 2) / 2))
+    terminal.options.fontSize = Math.max(leastFont, Math.min(28, Math.floor(Math.min(wide, high) * 2) / 2))
   }
   const observer = new ResizeObserver(fit)
   observer.observe(host.parentElement ?? host)
+
+  const resize = (columns: number, rows: number) => {
+    terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
+    fit()
+  }
 
   let pending = 0
   return {
@@ -59,13 +67,9 @@ export function mountScreen(host: HTMLElement): MountedScreen {
       // The terminal draws later what it is given: what is still waiting would come onto the fresh screen.
       await new Promise<void>((resolve) => terminal.write('', resolve))
       terminal.reset()
-      terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
-      fit()
+      resize(columns, rows)
     },
-    resize(columns, rows) {
-      terminal.resize(bounded(columns, 80, 1000), bounded(rows, 24, 500))
-      fit()
-    },
+    resize,
     write(bytes) {
       pending += bytes.length
       return new Promise((resolve) => {
@@ -75,6 +79,16 @@ export function mountScreen(host: HTMLElement): MountedScreen {
         })
         if (pending < maxPending) resolve()
       })
+    },
+    // The callback runs when all before it has been drawn, and before anything after it is.
+    resetInOrder(columns, rows) {
+      terminal.write('', () => {
+        terminal.reset()
+        resize(columns, rows)
+      })
+    },
+    resizeInOrder(columns, rows) {
+      terminal.write('', () => resize(columns, rows))
     },
     setTerminal(isTerminal) {
       // Without a terminal at the other end nobody has made new lines of line feeds.

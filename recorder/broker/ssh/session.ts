@@ -252,6 +252,16 @@ export class BrokeredSession {
     return shown.length
   }
 
+  /** Somebody begins or ends to watch: marked always, and told to the user where that is the safe's way. */
+  watched(by: string, watching: boolean, notice: boolean): void {
+    if (this.#isEnding) return
+    const name = printable(by)
+    this.#mark({ kind: 'watch', by: name, watching })
+    if (!notice) return
+    for (const channel of this.#channels)
+      channel.notify(watching ? `${name} watches this session` : `${name} no longer watches this session`)
+  }
+
   /** A file request that was refused, or a channel that was ended for one; a flood of them is counted. */
   denied(detail: string): void {
     this.#denials.add(detail)

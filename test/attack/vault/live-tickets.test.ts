@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { EndReason } from '../../../vault/contract.ts'
+import type { RedeemedTicket } from '../../../vault/contract.ts'
+import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import { done } from '../../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../../vault/kernel/rpc.ts'
@@ -55,13 +57,19 @@ const redeem = async (ticket: string, login?: Awaited<ReturnType<typeof loginOf>
     login: login ?? (await loginOf(ann.token)),
     source: '192.0.2.7',
   })
+/** What a ticket to connect gave. */
+const opened = (outcome: Outcome<RedeemedTicket>) => {
+  const ticket = must(outcome)
+  if (ticket.kind !== 'connect') throw new Error('a ticket to connect was meant')
+  return ticket
+}
 const connect = async () => {
-  const { proof, target, account } = must(await redeem(await take()))
+  const { proof, target, account } = opened(await redeem(await take()))
   return open(recorder, { proof, target, account })
 }
 
 test('a ticket says whose, where and which account, and opens one session', async () => {
-  const redeemed = must(await redeem(await take()))
+  const redeemed = opened(await redeem(await take()))
   expect(redeemed).toMatchObject({ kind: 'connect', user: 'ann', target: 'press-3', account: 'engineer' })
   expect((await open(recorder, { proof: redeemed.proof })).ok).toBe(true)
   const kinds = (await vault.ask('audit.list', {})).map(({ kind }) => kind)
@@ -103,7 +111,7 @@ test('a ticket for SSH opens no terminal in the browser, nor the other way round
 
 test('its proof opens that account at that target, on that worker’s connection', async () => {
   await vault.grant('ann', 'press-3/operator')
-  const { proof } = must(await redeem(await take()))
+  const { proof } = opened(await redeem(await take()))
   expect(refusalOf(await open(recorder, { proof, account: 'operator' })).message).toMatch(/ticket/)
   const other = await vault.worker('w2')
   expect(refusalOf(await open(other, { proof, worker: 'w2' })).code).toBe('unauthenticated')
@@ -120,14 +128,14 @@ test('a ticket for a grant that was revoked meanwhile opens nothing', async () =
   const grant = await vault.grant('ann', 'press-3/engineer')
   const ticket = await take()
   await vault.ask('grant.revoke', { grant: grant.id })
-  const { proof } = must(await redeem(ticket))
+  const { proof } = opened(await redeem(ticket))
   expect(refusalOf(await open(recorder, { proof, account: 'engineer' })).code).toBe('forbidden')
 })
 
 test('whoever signs out takes tickets, proofs and the sessions of that browser along', async () => {
   const session = must(await connect())
   const ticket = await take()
-  const { proof } = must(await redeem(await take()))
+  const { proof } = opened(await redeem(await take()))
   const login = await loginOf(ann.token)
   must(await api.call('login.end', {}, ann.token))
   expect(refusalOf(await redeem(ticket, login)).code).toBe('unauthenticated')

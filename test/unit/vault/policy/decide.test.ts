@@ -83,6 +83,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'login.revoke': 'LAao',
   'login.local': 'L',
   'safe.add': 'LAa',
+  'safe.watchNotice': 'LAa',
   'safe.list': 'L*',
   'safe.member.set': 'LAa',
   'target.add': 'LAam',
@@ -116,6 +117,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.freeze': 'LAp',
   'session.unfreeze': 'LAp',
   'session.message': 'LAp',
+  'session.watch': 'Ap',
+  'watch.end': 'R',
   'hold.list': 'L*',
   'hold.release': 'LAp',
   'recording.list': 'L*YZ',
@@ -183,6 +186,7 @@ test('a sealed vault answers what ends and proves sessions, and what opens it, a
       'session.event',
       'session.forwarded',
       'session.end',
+      'watch.end',
     ].sort(),
   )
 })

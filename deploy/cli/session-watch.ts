@@ -1,0 +1,220 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { type ClientMessage, liveProtocol, type ServerMessage } from '../../recorder/live/protocol.ts'
+import { Secret } from '../../vault/kernel/secret.ts'
+import { Complaint, exit, misuse } from './complaint.ts'
+import type { ConsoleClient } from './console-client.ts'
+import { asPerson } from './console-login.ts'
+import { parseGivenId } from './grant.ts'
+import type { Io } from './io.ts'
+import { readSecret } from './secret-input.ts'
+import { examples, type Tools } from './tools.ts'
+import { pinnedIntakeKey } from './vault-pin.ts'
+import { WatchScreen } from './watch-screen.ts'
+
+const ticketAnswer = z.looseObject({ ticket: z.string(), worker: z.string() })
+
+type WatchOptions = { readonly user: string; readonly answersStdin?: boolean }
+type Ended = { readonly message: string }
+
+/** Where a watch is shown: told of each message and each piece of output, until it ends. */
+type Face = Disposable & {
+  readonly told: (message: ServerMessage) => void
+  readonly output: (bytes: Uint8Array, drawn: () => void) => void
+}
+
+/** Milliseconds between two pictures. */
+const paintEvery = 50
+
+/** `tagout session watch`: a live session from its present screen on, to a person who may watch it. */
+export function addWatchCommand(session: Command, tools: Tools): void {
+  session
+    .command('watch <session>')
+    .description('watch a live session from its present screen on; q or Ctrl-C leaves')
+    .requiredOption('--user <name>', 'you: the machine’s administrator watches nobody')
+    .option('--answers-stdin', 'read two lines: your password and your present code')
+    .addHelpText(
+      'after',
+      examples('tagout session watch ses_… --user alice', 'tagout session watch ses_… --user alice --json'),
+    )
+    .action(async (text: string, options: WatchOptions) => {
+      const id = parseGivenId('ses', text, 'tagout session list --live')
+      if (!tools.json() && tools.io.window?.() === undefined)
+        throw misuse('a session is watched in a terminal', 'give --json for frames, one JSON object a line')
+      const intakeKey = await tools.withVault((vault) => pinnedIntakeKey(tools, vault))
+      const answers = await readAnswers(tools.io, options)
+      using password = answers.password
+      const person = { name: options.user, password, code: answers.code, intakeKey }
+      const ended = await asPerson(tools, person, async (client) => {
+        const { ticket, worker } = ticketAnswer.parse(
+          await client.ask('POST', `/api/sessions/${id}/watch`, {}),
+        )
+        using face = tools.json() ? framesFace(tools.io) : screenFace(tools.io, id)
+        return await follow(client, worker, ticket, face, tools.io)
+      })
+      tools.note(ended.message)
+    })
+}
+
+async function readAnswers(
+  io: Io,
+  options: WatchOptions,
+): Promise<{ readonly password: Secret; readonly code: string }> {
+  const ask = (what: string, fromStdin: boolean) =>
+    readSecret(io, { what, fromStdin, option: '--answers-stdin', confirm: false })
+  if (options.answersStdin === true) {
+    using all = await ask('answers', true)
+    const [password, code, ...more] = textOf(all).split(/\r?\n/)
+    if (!password || !code || more.length > 0)
+      throw misuse('two lines are needed: your password and your present code')
+    return { password: Secret.fromText(password), code }
+  }
+  const password = await ask(`password of ${options.user}`, false)
+  using code = await ask('code of your second factor', false)
+  return { password, code: textOf(code) }
+}
+
+function textOf(secret: Secret): string {
+  return secret.expose((bytes) => new TextDecoder().decode(bytes))
+}
+
+/** Brings the ticket to the worker and shows what it sends, until the watch ends or the watcher leaves. */
+async function follow(
+  client: ConsoleClient,
+  worker: string,
+  ticket: string,
+  face: Face,
+  io: Io,
+): Promise<Ended> {
+  const socket = client.socket(`/live/${encodeURIComponent(worker)}`, liveProtocol)
+  const say = (message: ClientMessage) => {
+    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message))
+  }
+  using _ = whenLeaving(io, () => {
+    say({ kind: 'leave' })
+    // A gateway that does not answer keeps nobody.
+    setTimeout(() => socket.terminate(), 2_000).unref()
+  })
+  return await new Promise<Ended>((resolve, reject) => {
+    let isShown = false
+    socket.on('open', () => say({ kind: 'ticket', ticket, columns: 80, rows: 24 }))
+    socket.on('error', (error) => {
+      if (!isShown)
+        reject(
+          new Complaint(`the gateway cannot be reached (${error.message})`, 'see: tagout doctor', exit.away),
+        )
+    })
+    socket.on('close', () =>
+      isShown
+        ? reject(
+            new Complaint(
+              'the connection to the gateway was lost',
+              'the session may go on: watch it again',
+              exit.away,
+            ),
+          )
+        : reject(new Complaint('the gateway closed the connection', 'see: tagout doctor', exit.away)),
+    )
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) return face.output(data, () => say({ kind: 'taken', bytes: data.length }))
+      const message = JSON.parse(data.toString('utf8')) as ServerMessage
+      if (message.kind === 'refused') return reject(new Complaint(message.message, message.next))
+      if (message.kind === 'watching') isShown = true
+      face.told(message)
+      if (message.kind === 'unwatched') resolve({ message: message.message })
+    })
+  }).finally(() => socket.close())
+}
+
+/** Calls `leave` at q, Ctrl-C or Ctrl-D in a terminal, and at a signal. No other key does anything. */
+function whenLeaving(io: Io, leave: () => void): Disposable {
+  const { stdin } = io
+  const onData = (chunk: Buffer) => {
+    // A key alone: what a terminal says by itself, or what is pasted, is longer.
+    if (chunk.length === 1 && [0x71, 3, 4].includes(chunk[0] ?? 0)) leave()
+  }
+  const isTerminal = stdin.isTTY === true
+  if (isTerminal) {
+    stdin.setRawMode?.(true)
+    stdin.on('data', onData)
+    stdin.resume()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, leave)
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, leave)
+      if (!isTerminal) return
+      stdin.off('data', onData)
+      stdin.setRawMode?.(false)
+      stdin.pause()
+    },
+  }
+}
+
+/** One JSON object a line; bytes of a terminal in base64. */
+function framesFace(io: Io): Face {
+  const line = (value: object) => io.out(`${JSON.stringify(value)}\n`)
+  return {
+    told: line,
+    output: (bytes, drawn) => {
+      line({ kind: 'output', bytes: Buffer.from(bytes).toString('base64') })
+      drawn()
+    },
+    [Symbol.dispose]: () => undefined,
+  }
+}
+
+/** The session's screen in the watcher's own terminal, with a line below that says what happens. */
+function screenFace(io: Io, session: string): Face {
+  let status = `${session}: connecting; q leaves`
+  let whose = session
+  let timer: NodeJS.Timeout | undefined
+  let size = ''
+  const screen = new WatchScreen(() => {
+    timer ??= setTimeout(paint, paintEvery)
+  })
+  const paint = () => {
+    timer = undefined
+    const window = io.window?.()
+    if (window === undefined) return
+    const now = `${window.columns} ${window.rows}`
+    if (now !== size) {
+      size = now
+      screen.forget()
+      io.out('\x1b[0m\x1b[2J')
+    }
+    io.out(screen.paint(window, status))
+  }
+  const onWindow = () => {
+    timer ??= setTimeout(paint, paintEvery)
+  }
+  process.on('SIGWINCH', onWindow)
+  io.out('\x1b[?1049h')
+  paint()
+  return {
+    told: (message) => {
+      switch (message.kind) {
+        case 'watching':
+          whose = `${message.user} on ${message.account}`
+          status = `watching ${whose}${message.notice ? ', who is told' : ''}; q leaves`
+          break
+        case 'mark':
+          status = `${whose}: ${message.text}`
+          break
+        case 'screen':
+        case 'channel':
+        case 'resize':
+        case 'closed':
+          screen.told(message)
+      }
+      timer ??= setTimeout(paint, paintEvery)
+    },
+    output: screen.output.bind(screen),
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      process.off('SIGWINCH', onWindow)
+      screen[Symbol.dispose]()
+      io.out('\x1b[0m\x1b[?25h\x1b[?1049l')
+    },
+  }
+}

@@ -1,0 +1,455 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { Client, type ClientChannel } from 'ssh2'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { AuditLeafView, SessionView } from '../../vault/contract.ts'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  layoutFaults,
+  newPerson,
+  type Person,
+  picture,
+  whyNoBrowser,
+  windows,
+} from '../support/console-browser.ts'
+import { makeSshUser } from '../support/gateway.ts'
+import { startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
+import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
+
+const why = whyNoBrowser() ?? whyNoSshd()
+if (why !== undefined) console.warn(`watching in the console is not tested end to end: ${why}`)
+
+type Shell = {
+  readonly client: Client
+  readonly channel: ClientChannel
+  readonly text: () => string
+  readonly session: string
+}
+
+let room: string
+let installation: TestInstallation
+let sshd: TestSshd
+let browser: Browser
+let ann: Person
+let sue: Person
+let bob: Person
+let sueCode: () => Promise<string>
+const shells: Shell[] = []
+let key: ReturnType<typeof makeSshUser>
+/** Every frame that left the watchers' browsers over live sockets. */
+const sentFrames: string[] = []
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  room = await mkdtemp(join(tmpdir(), 'tagout-watch-'))
+  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
+  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
+  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await run(['safe', 'add', 'line-3'])
+  const address = `ssh://127.0.0.1:${sshd.port}`
+  await run(['target', 'add', 'press-3.hall-2', address, '--safe', 'line-3', '--pin-now'])
+  await run(['account', 'add', account(), '--password-stdin'], sshd.password)
+  const links = new Map<string, string>()
+  for (const [name, role] of [
+    ['bob', 'operator'],
+    ['sue', 'approver'],
+    ['eve', 'approver'],
+  ] as const) {
+    const added = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
+      ...['user', 'add', name, '--role', role],
+    ])
+    links.set(name, added.enrolment.link)
+  }
+  await run(['safe', 'member', 'line-3', 'sue', '--allow', 'approve'])
+  await run(['grant', 'add', 'bob', account(), '--for', '4h', '--allow', 'shell,exec'])
+  ann = await newPerson(browser, installation.console)
+  sue = await newPerson(browser, installation.console)
+  bob = await newPerson(browser, installation.console)
+  await enrol(ann.page, installation.firstAdmin ?? 'none', 'birch lantern 5127')
+  sueCode = await enrol(sue.page, links.get('sue') ?? '', 'canary-ash-meadow-5127')
+  await enrol(bob.page, links.get('bob') ?? '', 'canary-elm-meadow-5127')
+  const { ssh } = JSON.parse(readFileSync(join(installation.dataDir, 'ready.json'), 'utf8'))
+  key = makeSshUser(room, 'bob', ssh.knownHosts, installation.ssh.port)
+  await run(['user', 'key', 'add', 'bob', `${key.keyFile}.pub`])
+  for (const { page } of [ann, sue])
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => sentFrames.push(payload.toString())),
+    )
+})
+afterAll(async () => {
+  for (const { client } of shells) client.destroy()
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+  await sshd?.stop()
+  if (room !== undefined) await rm(room, { recursive: true, force: true })
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail') return
+  for (const person of [ann, sue, bob]) {
+    if (person === undefined) continue
+    console.error(person.page.url(), await person.page.locator('body').innerText(), person.wrong)
+    await picture(person.page, `failed-${task.name.slice(0, 20)}-${[ann, sue, bob].indexOf(person)}`)
+  }
+})
+
+const run = async (args: readonly string[], stdin?: string) => {
+  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
+  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
+  return ran.stdout
+}
+const account = () => `press-3.hall-2/${sshd.user}`
+const sessions = () => installation.tagoutJson<readonly SessionView[]>(['session', 'list', '--live'])
+const entries = (kind: string) =>
+  installation.tagoutJson<readonly AuditLeafView[]>(['audit', 'list', '--kind', kind])
+
+/** A shell of bob's from a native client. */
+async function openShell(): Promise<Shell> {
+  const before = new Set((await sessions()).map(({ id }) => id))
+  const client = new Client()
+  const channel = await new Promise<ClientChannel>((resolve, reject) => {
+    client.on('error', reject)
+    client.on('ready', () =>
+      client.shell({ cols: 80, rows: 24, term: 'xterm' }, (error, opened) =>
+        error === undefined ? resolve(opened) : reject(error),
+      ),
+    )
+    client.connect({
+      host: installation.ssh.host,
+      port: installation.ssh.port,
+      username: `bob@${sshd.user}@press-3.hall-2`,
+      privateKey: readFileSync(key.keyFile),
+      hostVerifier: () => true,
+      readyTimeout: 60_000,
+    })
+  })
+  let text = ''
+  channel.on('data', (piece: Buffer) => {
+    text += piece.toString()
+  })
+  const session = await until(async () => (await sessions()).find(({ id }) => !before.has(id))?.id, 30_000)
+  await until(() => (/[$#] $/.test(text) ? true : undefined), 30_000)
+  const shell = { client, channel, text: () => text, session }
+  shells.push(shell)
+  return shell
+}
+
+const rowsOf = async (page: Page, within = '[data-testid="watch-screen"]') =>
+  (await page.locator(`${within} .xterm-rows`).allInnerTexts()).join('\n').replaceAll('\u00a0', ' ')
+const see = (page: Page, text: string, within?: string) =>
+  until(
+    async () => ((await rowsOf(page, within)).includes(text) ? true : undefined),
+    30_000,
+    () => false,
+    () => `the screen does not show ${text}`,
+  )
+/** The worker that carries a session, as a ticket to watch it says. */
+const workerOf = (session: string) =>
+  ann.page.evaluate(async (id) => {
+    const answer = await fetch(`/api/sessions/${id}/watch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{}',
+    })
+    return ((await answer.json()) as { readonly worker: string }).worker
+  }, session)
+
+test.skipIf(why !== undefined)(
+  'two people watch one session from its present screen on; its user and they read who does',
+  async () => {
+    const shell = await openShell()
+    shell.channel.write('echo before-$((1+1))-they-came\n')
+    await until(() => (shell.text().includes('before-2-they-came') ? true : undefined), 30_000)
+    await ann.page.goto(`${installation.console}/sessions`)
+    await ann.page.getByRole('link', { name: `Watch ${account()} by bob` }).click()
+    await see(ann.page, 'before-2-they-came')
+    await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+    await see(sue.page, 'before-2-they-came')
+    await until(
+      async () =>
+        /ann.*sue|admin.*sue/.test(await ann.page.getByTestId('watchers').innerText()) ? true : undefined,
+      20_000,
+    )
+    await until(() => (shell.text().includes('sue watches this session') ? true : undefined), 20_000)
+    shell.channel.write('echo and-$((2+2))-after\n')
+    for (const { page } of [ann, sue]) {
+      await see(page, 'and-4-after')
+      await page
+        .getByLabel('Commands, files and marks since you watch')
+        .getByText('command: echo and-')
+        .waitFor()
+      expect(await accessibilityFaults(page)).toEqual([])
+    }
+    await picture(ann.page, 'watch')
+    for (const size of windows) expect(await layoutFaults(ann.page, size)).toEqual([])
+    const begun = await entries('session.watched')
+    expect(begun.map(({ actor }) => actor.split(':')[0])).toEqual(['user', 'user'])
+    expect(begun.every(({ text }) => text.includes(shell.session))).toBe(true)
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'keys on a watch reach nothing; freeze, message and unfreeze are beside the screen, by keyboard alone',
+  async () => {
+    const [shell] = shells
+    if (shell === undefined) throw new Error('there is no shell')
+    const { page } = ann
+    await page.getByTestId('watch-screen').click()
+    await page.keyboard.type('touch by-a-watcher\n')
+    // What a hostile target asks of the watcher's terminal is answered to nobody, and sets nothing.
+    const attack = String.raw`\033]0;hijacked\007\033]52;c;cHduZWQ=\007\033[c\033[6n\033[?1004h\033P$qm\033\\`
+    shell.channel.write(`printf '${attack}'; echo attack-$((8+8))-over\n`)
+    await see(page, 'attack-16-over')
+    expect(await page.title()).toMatch(/^Watching bob/)
+    const press = async (name: string, more: string = '') => {
+      await page.getByRole('button', { name, exact: true }).focus()
+      await page.keyboard.press('Enter')
+      await page.getByRole('dialog').waitFor()
+      if (more !== '') await page.keyboard.type(more)
+      await page.keyboard.press('Enter')
+      await page.getByRole('dialog').waitFor({ state: 'hidden' })
+    }
+    await press(`Message ${account()} by bob`, 'mind the guard')
+    await until(() => (shell.text().includes('mind the guard') ? true : undefined), 20_000)
+    await press(`Freeze ${account()} by bob`, 'wrong valve')
+    await see(page, 'before-2-they-came')
+    await until(() => (shell.text().includes('wrong valve') ? true : undefined), 20_000)
+    shell.channel.write('touch while-frozen\n')
+    await page.getByLabel('Commands, files and marks since you watch').getByText('wrong valve').waitFor()
+    await page.getByRole('button', { name: `Unfreeze ${account()} by bob` }).waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'watch-frozen')
+    // A frozen session is watched from its present screen on, too.
+    await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+    await see(sue.page, 'and-4-after')
+    await page.getByRole('button', { name: `Unfreeze ${account()} by bob` }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: 'Unfreeze' }).focus()
+    await page.keyboard.press('Enter')
+    await until(() => (shell.text().includes('lets this session go on') ? true : undefined), 20_000)
+    shell.channel.write('echo goes-$((3+3))-on\n')
+    await see(page, 'goes-6-on')
+    for (const name of ['by-a-watcher', 'while-frozen']) expect(existsSync(join(sshd.home, name))).toBe(false)
+    expect(sentFrames.filter((frame) => !/^\{"kind":"(ticket|taken)"/.test(frame))).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'sessions on both workers are on one wall; screens are shown by choice, and each is a watch',
+  async () => {
+    const workers = new Set<string>()
+    for (const shell of shells) workers.add(await workerOf(shell.session))
+    while (workers.size < 2 && shells.length < 16) workers.add(await workerOf((await openShell()).session))
+    expect(workers.size).toBe(2)
+    while (shells.length < 3) await openShell()
+    for (const [index, { channel }] of shells.entries())
+      channel.write(`clear; echo screen-of-$((${index}+100))\n`)
+    const { page } = ann
+    const before = (await entries('session.watched')).length
+    await page.goto(`${installation.console}/sessions`)
+    await page.getByRole('link', { name: 'Session wall' }).click()
+    const tiles = page.getByRole('list', { name: 'Live sessions' }).getByRole('listitem')
+    await until(async () => ((await tiles.count()) === shells.length ? true : undefined), 20_000)
+    // Nothing is watched until it is asked for.
+    expect((await entries('session.watched')).length).toBe(before)
+    await page.getByRole('button', { name: /^Show \d+ screens$/ }).focus()
+    await page.keyboard.press('Enter')
+    const most = Math.min(9, shells.length)
+    await until(async () => {
+      const text = (await page.locator('.wall').innerText()).replaceAll('\u00a0', ' ')
+      const seen = shells.filter((_, index) => text.includes(`screen-of-${index + 100}`))
+      return seen.length >= most ? true : undefined
+    }, 40_000)
+    await until(
+      async () => ((await entries('session.watched')).length === before + most ? true : undefined),
+      20_000,
+    )
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'session-wall')
+    for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+    shells[0]?.channel.write('echo moves-$((4+4))-here\n')
+    await until(
+      async () => ((await page.locator('.wall').innerText()).includes('moves-8-here') ? true : undefined),
+      30_000,
+    )
+    const search = page.getByLabel('Filter the wall')
+    await search.fill(shells[0]?.session ?? '')
+    await until(async () => ((await tiles.count()) === 1 ? true : undefined), 20_000)
+    await search.fill('nobody of this name')
+    await page.getByText('Nothing matches the filter.').waitFor()
+    await search.fill('')
+    // A filter ends no watch and begins none.
+    expect((await entries('session.watched')).length).toBe(before + most)
+    // A session that ends stays on the wall while it is watched.
+    shells[0]?.client.end()
+    await page.getByText('The session has ended.').waitFor()
+    const ended = (await entries('session.watch-ended')).length
+    await page.getByRole('button', { name: 'Put all away' }).click()
+    await until(
+      async () => ((await entries('session.watch-ended')).length >= ended + most - 1 ? true : undefined),
+      20_000,
+    )
+    await until(async () => ((await tiles.count()) === shells.length - 1 ? true : undefined), 20_000)
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a session in the browser is frozen under its user’s hands, watched, and goes on; where the safe says so they are not told',
+  async () => {
+    await ann.page.goto(`${installation.console}/safes`)
+    await ann.page.getByRole('button', { name: 'Watching in line-3' }).click()
+    await ann.page.getByLabel(/its user/).selectOption('no')
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await picture(ann.page, 'watch-notice')
+    await ann.page.getByRole('dialog').getByRole('button', { name: 'Set' }).click()
+    await ann.page.getByText('not told', { exact: true }).waitFor()
+    const before = new Set((await sessions()).map(({ id }) => id))
+    await bob.page.goto(`${installation.console}/terminal#${account()}`)
+    await bob.page.getByTestId('time-left').waitFor()
+    const session = await until(async () => (await sessions()).find(({ id }) => !before.has(id))?.id, 30_000)
+    const type = async (text: string) => {
+      await bob.page.getByLabel('Terminal', { exact: true }).focus()
+      await bob.page.keyboard.type(text)
+    }
+    await see(bob.page, '$', '[data-testid="terminal"]')
+    await type('echo in-$((5+5))-browser\n')
+    await see(bob.page, 'in-10-browser', '[data-testid="terminal"]')
+    await ann.page.goto(`${installation.console}/sessions/${session}`)
+    await see(ann.page, 'in-10-browser')
+    await ann.page.getByText('Its user is not told').waitFor()
+    await run(['session', 'freeze', session, '--reason', 'look first'])
+    await bob.page.getByText(/frozen by .*look first/i).waitFor()
+    await type('touch typed-in-a-frozen-browser\n')
+    await bob.page.getByText(/this session is frozen: what you type is dropped/i).waitFor()
+    expect(await accessibilityFaults(bob.page)).toEqual([])
+    await picture(bob.page, 'terminal-frozen')
+    await run(['session', 'unfreeze', session])
+    await bob.page.getByText(/lets this session go on/i).waitFor()
+    await type('echo on-$((6+6))-again\n')
+    await see(bob.page, 'on-12-again', '[data-testid="terminal"]')
+    await see(ann.page, 'on-12-again')
+    expect(existsSync(join(sshd.home, 'typed-in-a-frozen-browser'))).toBe(false)
+    expect(await bob.page.locator('body').innerText()).not.toContain('watches')
+    // Nor by the list of their own sessions.
+    const own = await bob.page.evaluate(async () => (await fetch('/api/sessions?live=true')).text())
+    expect(own).toContain(session)
+    expect((JSON.parse(own) as readonly SessionView[]).find(({ id }) => id === session)?.watchers).toEqual([])
+    await run(['session', 'terminate', session])
+    await ann.page.getByText('The session has ended.').waitFor()
+    await bob.page.getByText('The session was terminated').waitFor()
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await picture(ann.page, 'watch-over')
+  },
+)
+
+/** `tagout session watch` as sue, with what it has said so far. */
+function watchByCommand(args: readonly string[], terminal: boolean) {
+  const program = [
+    ...[process.execPath, '--disable-warning=ExperimentalWarning'],
+    join(import.meta.dirname, '..', '..', 'deploy', 'cli', 'main.ts'),
+    ...['session', 'watch', ...args, '--user', 'sue'],
+  ]
+  const [file = '', ...rest] = terminal
+    ? ['script', '-qfec', `stty cols 90 rows 20; ${program.join(' ')}`, '/dev/null']
+    : program
+  const child: ChildProcessWithoutNullStreams = spawn(file, rest, {
+    env: { PATH: process.env['PATH'], HOME: room, TERM: 'xterm', TAGOUT_DATA: installation.dataDir },
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (piece: Buffer) => {
+      text += piece.toString()
+    })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const says = (wanted: string | RegExp) =>
+    until(
+      () => (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text)) || undefined,
+      60_000,
+      () => false,
+      () => `it does not say ${String(wanted)}, but ${JSON.stringify(text.slice(-2_000))}`,
+    )
+  return { child, text: () => text, exited, says }
+}
+
+test.skipIf(why !== undefined)(
+  'the command line watches as a person, in a terminal that the target cannot drive, and in frames',
+  async () => {
+    const shell = shells.at(-1)
+    if (shell === undefined) throw new Error('there is no shell')
+    shell.channel.write('clear; echo present-$((9+9))-screen\n')
+    await until(() => (shell.text().includes('present-18-screen') ? true : undefined), 30_000)
+    const before = (await entries('session.watched')).length
+    const byHand = watchByCommand([shell.session], true)
+    await byHand.says('password of sue')
+    byHand.child.stdin.write('canary-ash-meadow-5127\r')
+    await byHand.says('code of your second factor')
+    byHand.child.stdin.write(`${await sueCode()}\r`)
+    await byHand.says('present-18-screen')
+    await until(
+      async () => ((await entries('session.watched')).length === before + 1 ? true : undefined),
+      20_000,
+    )
+    byHand.child.stdin.write('touch typed-by-command\r')
+    const attack = String.raw`\033]0;hijacked\007\033]52;c;cHduZWQ=\007\033[6n\033[5m`
+    shell.channel.write(`printf '${attack}'; echo follows-$((10+10))-live\n`)
+    await byHand.says('follows-20-live')
+    byHand.child.stdin.write('q')
+    expect(await byHand.exited).toBe(0)
+    expect(byHand.text()).toContain('you left')
+    for (const sequence of ['\x1b]', '\x1b[6n', '\x1b[5m', 'canary-ash-meadow'])
+      expect(byHand.text()).not.toContain(sequence)
+    expect(existsSync(join(sshd.home, 'typed-by-command'))).toBe(false)
+
+    const frames = watchByCommand([shell.session, '--answers-stdin', '--json'], false)
+    frames.child.stdin.end(`canary-ash-meadow-5127\n${await sueCode()}`)
+    await frames.says('"kind":"screen"')
+    shell.channel.write('echo in-$((11+11))-frames\n')
+    const shown = () =>
+      frames
+        .text()
+        .split('\n')
+        .filter((line) => line.startsWith('{"kind":"output"'))
+        .map((line) => Buffer.from(JSON.parse(line).bytes, 'base64').toString())
+        .join('')
+    await until(() => (shown().includes('in-22-frames') ? true : undefined), 30_000)
+    frames.child.kill('SIGINT')
+    expect(await frames.exited).toBe(0)
+    await until(
+      async () => ((await entries('session.watch-ended')).length >= before + 2 ? true : undefined),
+      20_000,
+    )
+
+    const notHers = watchByCommand([shell.session], false)
+    notHers.child.stdin.end()
+    expect(await notHers.exited).toBe(2)
+    expect(notHers.text()).toContain('give --json')
+  },
+)
+
+test.skipIf(why !== undefined)('whoever is taken out of the safe while they watch sees no more', async () => {
+  const shell = shells.at(-1)
+  if (shell === undefined) throw new Error('there is no shell')
+  await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+  await until(async () => ((await rowsOf(sue.page)).trim() === '' ? undefined : true), 30_000)
+  await run(['safe', 'member', 'line-3', 'sue', '--none'])
+  await sue.page.getByText('You may not watch this session any more.').waitFor()
+  await sue.page.getByRole('button', { name: 'Watch again' }).click()
+  await sue.page
+    .getByRole('alert')
+    .getByText(/may not|no session/)
+    .waitFor()
+  shell.channel.write('echo unseen-$((7+7))\n')
+  await until(() => (shell.text().includes('unseen-14') ? true : undefined), 30_000)
+  expect(await rowsOf(sue.page)).not.toContain('unseen-14')
+  const all = [...sentFrames, ...ann.received, ...sue.received, ...bob.received].join('\n')
+  expect(all).not.toContain(sshd.password)
+  for (const { wrong } of [ann, sue, bob])
+    expect(wrong.filter((line) => !line.includes('WebSocket connection to'))).toEqual([])
+})

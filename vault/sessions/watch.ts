@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto'
+import type { RedeemedTicket } from '../contract.ts'
+import { findUser } from '../identity/user.ts'
+import type { LoginId, SessionId, UserId, WatchId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Peer } from '../kernel/rpc.ts'
+import { decide } from '../policy/decide.ts'
+import type { Principal } from '../policy/facts.ts'
+import { relations } from '../relations.ts'
+import { checkedOne } from '../rows.ts'
+import { isDatabaseAway } from '../transact.ts'
+import { type Call, type Handler, type Input, tokenHash, userOf, type World } from '../world.ts'
+import { findLive } from './freeze.ts'
+import { refOf } from './start.ts'
+
+/** Somebody who watches a live session now. */
+export type Watching = {
+  readonly session: SessionId
+  readonly user: UserId
+  readonly name: string
+  readonly login: LoginId
+  readonly source: string
+  /** Was who is watched told? */
+  readonly notice: boolean
+  /** The worker that shows it. */
+  readonly peer: Peer
+  isCut: boolean
+}
+
+const watchTicketLife = 30_000
+
+/**
+ * The names of who watches a session, each once.
+ *
+ * SECURITY: to who is watched only those of whom they were told: the list of sessions says no more than their terminal.
+ */
+export function watchersOf(world: World, session: SessionId, toWatched: boolean): readonly string[] {
+  const watching = [...world.watches.values()].filter(
+    (one) => one.session === session && (one.notice || !toWatched),
+  )
+  return [...new Set(watching.map(({ name }) => name))].sort()
+}
+
+/** Gives a ticket to watch a session. Nothing is shown yet: the worker takes it to the vault first. */
+export const sessionWatch: Handler<'session.watch'> = async (call, input) => {
+  const { world } = call
+  const found = await findLive(call, input.session)
+  if (!found.ok) return found
+  const session = found.value
+  if (session.cut !== null || !session.connected)
+    return refuse('conflict', 'there is nothing to watch yet, or any more', 'look at the list of sessions')
+  const user = userOf(call)
+  const ticket = `tkt_${randomBytes(24).toString('base64url')}`
+  world.tickets.put(
+    tokenHash(world, ticket).toString('base64'),
+    { kind: 'watch', user: user.id, login: user.login.id, session: session.id },
+    watchTicketLife,
+  )
+  const expiresAt = new Date(world.vault.clock().getTime() + watchTicketLife).toISOString()
+  return done({ ticket, worker: session.worker, expiresAt })
+}
+
+/**
+ * Lets a worker show a session to who brought a ticket for it.
+ *
+ * INVARIANT: who watches is in the audit log before anything is shown, whoever it is.
+ */
+export async function redeemWatch(
+  call: Call,
+  input: Input<'ticket.redeem'>,
+  ticket: { readonly user: UserId; readonly login: LoginId; readonly session: SessionId },
+): Promise<Outcome<RedeemedTicket>> {
+  const { world } = call
+  const session = world.live.get(ticket.session)
+  if (session === undefined || session.cut !== null)
+    return refuse('conflict', 'this session has ended', 'look at the list of sessions')
+  if (session.peer !== call.peer)
+    return refuse('conflict', 'another worker carries this session', 'watch it again')
+  const watcher = await mayWatch(world, ticket)
+  if (watcher === undefined) return refuse('forbidden', 'you may not watch this session')
+  const { database, guard } = world.vault
+  const safe = checkedOne(
+    guard,
+    'safe',
+    await database
+      .selectFrom('safe')
+      .innerJoin('session', 'session.safe_id', 'safe.id')
+      .selectAll('safe')
+      .where('session.id', '=', session.id)
+      .executeTakeFirst(),
+  )
+  const notice = safe?.watch_notice ?? true
+  const watch = newId('wch', world.vault.clock().getTime())
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'session.watched',
+      watch,
+      notice,
+      ...refOf(session),
+      actor: { kind: 'user', id: ticket.user, name: watcher },
+      source: input.source,
+    }),
+  )
+  world.watches.set(watch, {
+    session: session.id,
+    user: ticket.user,
+    name: watcher,
+    login: ticket.login,
+    source: input.source,
+    notice,
+    peer: call.peer,
+    isCut: false,
+  })
+  return done({
+    kind: 'watch',
+    watch,
+    session: session.id,
+    by: watcher,
+    notice,
+    user: session.userName,
+    account: session.accountName,
+  })
+}
+
+/** The name of a watcher whose login lives and who may still watch the session; undefined where that is no more. */
+async function mayWatch(
+  world: World,
+  one: { readonly user: UserId; readonly login: LoginId; readonly session: SessionId },
+): Promise<string | undefined> {
+  if (world.vault.isSealed) return undefined
+  const { database, guard, clock } = world.vault
+  const login = checkedOne(
+    guard,
+    'login',
+    await database.selectFrom('login').selectAll().where('id', '=', one.login).executeTakeFirst(),
+  )
+  if (login?.user_id !== one.user || login.ended_at !== null || login.expires_at <= clock()) return undefined
+  const user = await findUser(database, guard, one.user)
+  if (user?.state !== 'active') return undefined
+  const principal: Principal = {
+    kind: 'user',
+    id: user.id,
+    name: user.name,
+    roles: user.roles,
+    login: { id: login.id, kind: 'console' },
+  }
+  if (login.kind !== 'console') return undefined
+  const actor = { kind: 'user', id: user.id, name: user.name } as const
+  const relate = relations['session.watch']
+  // Asked as they would ask: the same facts, and the same row of the rules.
+  const call = { world, principal, actor, peer: undefined as never }
+  const relation = await relate?.(call, { session: one.session })
+  if (relation === undefined) return undefined
+  const decision = decide({ verb: 'session.watch', principal, vault: 'open', relation })
+  return decision.kind === 'allow' ? user.name : undefined
+}
+
+/** A watcher has left, by themselves or because they were cut. A vault that started meanwhile writes it down too. */
+export const watchEnd: Handler<'watch.end'> = async ({ world, peer }, input) => {
+  const watching = world.watches.get(input.watch)
+  if (watching !== undefined && watching.peer !== peer)
+    return refuse('forbidden', 'another worker shows this')
+  world.watches.delete(input.watch)
+  await writeEnd(world, input.watch, input.session, watching?.name ?? input.by)
+  return done(null)
+}
+
+async function writeEnd(world: World, watch: WatchId, session: SessionId, name: string): Promise<void> {
+  await world.vault.inTransaction(async (tx) => {
+    const row = await tx.db
+      .selectFrom('session')
+      .select(['id', 'recording_id', 'user_name', 'account_name'])
+      .where('id', '=', session)
+      .executeTakeFirst()
+    if (row === undefined) return
+    await tx.audit({
+      kind: 'session.watch-ended',
+      watch,
+      by: name,
+      session: row.id,
+      recording: row.recording_id,
+      userName: row.user_name,
+      accountName: row.account_name,
+      actor: { kind: 'plane', plane: 'recorder' },
+    })
+  })
+}
+
+/**
+ * Ends, every second, the watches whose right is no more: signed out, revoked, disabled, out of the safe, the vault
+ * sealed. A watch whose worker is gone has ended.
+ */
+export async function endWatches(world: World): Promise<void> {
+  for (const [id, one] of [...world.watches]) {
+    if (!one.peer.isOpen) {
+      world.watches.delete(id)
+      await writeEnd(world, id, one.session, one.name)
+      continue
+    }
+    let may: string | undefined
+    try {
+      may = await mayWatch(world, one)
+    } catch (error) {
+      // SECURITY: what cannot be told is not allowed, but where the database alone is away it is asked again.
+      if (isDatabaseAway(error)) throw error
+      world.onFault('watch', error)
+    }
+    if (may !== undefined) continue
+    one.isCut = true
+    await one.peer
+      .call('watch.cut', { watch: id, message: 'you may not watch this session any more' }, undefined, 2_000)
+      .catch(() => undefined)
+  }
+}

@@ -1,0 +1,104 @@
+import type { ServerMessage, WatchMessage } from '../../recorder/live/protocol.ts'
+import type { VerbAnswer } from '../../vault/contract.ts'
+import { ask, at, Refused } from '../api.ts'
+import { LiveClient } from '../terminal/live-client.ts'
+
+export type WatchState =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'watching'; readonly as: Extract<ServerMessage, { kind: 'watching' }> }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  /** The session has ended, or the right to watch it. */
+  | { readonly kind: 'over'; readonly message: string }
+  /** The socket broke under the watch. */
+  | { readonly kind: 'lost' }
+
+export type WatchEvents = {
+  readonly state: (state: WatchState) => void
+  readonly told: (message: WatchMessage) => void
+  /** Draw these bytes in the terminal that was named last, then call back. */
+  readonly output: (bytes: Uint8Array, drawn: () => void) => void
+}
+
+const unreachable = new Refused({
+  status: 503,
+  code: 'unavailable',
+  title: 'the gateway cannot be reached',
+  detail: 'try again in a moment; if it stays so, tell the administrator of the gateway',
+})
+
+/** One watch of a live session: a ticket, the live socket of the worker that carries it, and how it ends. */
+export class Watching {
+  readonly #events: WatchEvents
+  #client: LiveClient | undefined
+  #isOver = false
+
+  private constructor(events: WatchEvents) {
+    this.#events = events
+  }
+
+  /** Takes a ticket and watches. Whatever comes of it is told through `events`. */
+  static begin(session: string, events: WatchEvents): Watching {
+    const watching = new Watching(events)
+    events.state({ kind: 'connecting' })
+    watching.#connect(session).catch((error: unknown) => watching.#end({ kind: 'refused', error }))
+    return watching
+  }
+
+  /** Leaves, and says nothing more. */
+  close(): void {
+    this.#isOver = true
+    this.#client?.close()
+  }
+
+  async #connect(session: string): Promise<void> {
+    const { ticket, worker } = await ask<VerbAnswer<'session.watch'>>(
+      'POST',
+      at`/api/sessions/${session}/watch`,
+    )
+    if (this.#isOver) return
+    let isShown = false
+    const client = new LiveClient(
+      at`/live/${worker}`,
+      // The size is the session's, whatever is said here.
+      { kind: 'ticket', ticket, columns: 80, rows: 24 },
+      {
+        message: (message) => {
+          if (this.#isOver) return
+          switch (message.kind) {
+            case 'watching':
+              isShown = true
+              return this.#events.state({ kind: 'watching', as: message })
+            case 'unwatched':
+              return this.#end({ kind: 'over', message: message.message })
+            case 'refused':
+              return this.#end({
+                kind: 'refused',
+                error: new Refused({
+                  status: 403,
+                  code: message.code,
+                  title: message.message,
+                  ...(message.next === undefined ? {} : { detail: message.next }),
+                }),
+              })
+            case 'screen':
+            case 'channel':
+            case 'resize':
+            case 'mark':
+            case 'closed':
+              return this.#events.told(message)
+          }
+        },
+        output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
+        closed: () => this.#end(isShown ? { kind: 'lost' } : { kind: 'refused', error: unreachable }),
+      },
+    )
+    this.#client = client
+  }
+
+  #end(state: WatchState): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#client?.close()
+    this.#events.state(state)
+  }
+}
