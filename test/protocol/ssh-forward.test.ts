@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { toPcap } from '../../recorder/replay/index.ts'
@@ -252,6 +253,37 @@ describe.skipIf(why !== undefined)('forwarding through the gateway (fake vault, 
     expect(await open(made, echo.port)).toBeUndefined()
     await allEnded(gateway.vault)
     expect(gateway.vault.inputsOf('session.end').at(-1)?.reason).toBe('terminated')
+  })
+
+  test('a frozen forwarding takes nothing to its destination, opens nothing new, and goes on without a gap', async () => {
+    {
+      await using made = await logIn('jump')
+      const channel = await open(made, echo.port)
+      if (channel === undefined) throw new Error('the forwarding was refused')
+      let back = Buffer.alloc(0)
+      channel.on('data', (piece: Buffer) => {
+        back = Buffer.concat([back, piece])
+      })
+      channel.write('before ')
+      await until(() => back.toString() === 'before ')
+      const session = lastPermit()?.session ?? ''
+      await gateway.vault.setFrozen(session, true, 'sue', 'wrong valve')
+      channel.write('while frozen ')
+      expect(await open(made, echo.port)).toBeUndefined()
+      await pause(700)
+      // What the destination was sent comes back: nothing was.
+      expect(back.toString()).toBe('before ')
+      await gateway.vault.setFrozen(session, false, 'sue')
+      await until(() => back.toString() === 'before while frozen ')
+      channel.write('after')
+      await until(() => back.toString() === 'before while frozen after')
+      expect((await exchange(await open(made, echo.port), Buffer.from('new again'))).toString()).toBe(
+        'new again',
+      )
+      channel.end()
+    }
+    const marks = (await recordingOf()).flatMap((frame) => (frame.kind === 'mark' ? [frame.mark] : []))
+    expect(marks.filter(({ kind }) => kind === 'freeze')).toMatchObject([{ frozen: true }, { frozen: false }])
   })
 
   test('OpenSSH forwards with -L, and an SSH connection inside is noticed', async () => {

@@ -25,10 +25,11 @@ export type Watching = {
   readonly notice: boolean
   /** The worker that shows it. */
   readonly peer: Peer
-  isCut: boolean
 }
 
 const watchTicketLife = 30_000
+/** Watches of one user at once: each costs the worker up to a megabyte where nothing is drawn. */
+const mostWatches = 24
 
 /**
  * The names of who watches a session, each once.
@@ -91,17 +92,11 @@ export async function redeemWatch(
       .executeTakeFirst(),
   )
   const notice = safe?.watch_notice ?? true
+  const mine = [...world.watches.values()].filter(({ user }) => user === ticket.user).length
+  if (mine >= mostWatches)
+    return refuse('rate_limited', `you watch ${mostWatches} times already`, 'leave some, then try again')
   const watch = newId('wch', world.vault.clock().getTime())
-  await world.vault.inTransaction((tx) =>
-    tx.audit({
-      kind: 'session.watched',
-      watch,
-      notice,
-      ...refOf(session),
-      actor: { kind: 'user', id: ticket.user, name: watcher },
-      source: input.source,
-    }),
-  )
+  // Counted before it is written down, so that many at once are no more than one after another.
   world.watches.set(watch, {
     session: session.id,
     user: ticket.user,
@@ -110,8 +105,22 @@ export async function redeemWatch(
     source: input.source,
     notice,
     peer: call.peer,
-    isCut: false,
   })
+  try {
+    await world.vault.inTransaction((tx) =>
+      tx.audit({
+        kind: 'session.watched',
+        watch,
+        notice,
+        ...refOf(session),
+        actor: { kind: 'user', id: ticket.user, name: watcher },
+        source: input.source,
+      }),
+    )
+  } catch (error) {
+    world.watches.delete(watch)
+    throw error
+  }
   return done({
     kind: 'watch',
     watch,
@@ -207,7 +216,6 @@ export async function endWatches(world: World): Promise<void> {
       world.onFault('watch', error)
     }
     if (may !== undefined) continue
-    one.isCut = true
     await one.peer
       .call('watch.cut', { watch: id, message: 'you may not watch this session any more' }, undefined, 2_000)
       .catch(() => undefined)

@@ -130,6 +130,16 @@ test('where a safe says so the user is not told; that it says so is in the log',
   must(await end(shown))
 })
 
+test('nobody watches without bound, and others are not kept from it', async () => {
+  const tim = await approver('tim')
+  const mine: WatchTicket[] = []
+  while (mine.length < 24) mine.push(await watch(tim))
+  expect(refusalOf(await redeem(await take(tim), tim)).code).toBe('rate_limited')
+  must(await end(await watch(sue)))
+  for (const one of mine) must(await end(one))
+  must(await end(await watch(tim)))
+})
+
 test('a watch whose worker dies has ended, and is written down as ended', async () => {
   const before = (await entries('session.watch-ended')).length
   await watch(sue)
