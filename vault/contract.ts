@@ -287,7 +287,23 @@ export type LeaseView = {
   readonly exclusive: boolean
   readonly explicit: boolean
   readonly since: string
+  /** Null: until a minute after the last session. A moment that has passed: until the last session ends. */
   readonly until: string | null
+  /** Sessions under it that have not ended. */
+  readonly sessions: number
+}
+/** An account that the asking user may use now, or will. */
+export type AccessView = {
+  readonly account: string
+  /** The user's own grants for it that have not ended, the one that ends first at the beginning. */
+  readonly grants: readonly GrantView[]
+  readonly favourite: boolean
+  /** When the user's last session began. */
+  readonly lastUsedAt: string | null
+  /** What the user holds of it. */
+  readonly lease: LeaseView | null
+  /** Who else holds it. */
+  readonly others: readonly Pick<LeaseView, 'user' | 'exclusive' | 'until'>[]
 }
 /** Keeps a user off a target for a while after their session there was terminated. */
 export type HoldView = {
@@ -728,8 +744,12 @@ export const verbs = {
     ['user'],
     z.strictObject({ account: reference, exclusive: z.boolean(), forSeconds: seconds.optional() }),
   ),
-  'lease.checkIn': verb(people, z.strictObject({ lease: id('lse') })),
+  /** Of somebody else's lease with the reason, which the holder is told. */
+  'lease.checkIn': verb(people, z.strictObject({ lease: id('lse'), reason })),
   'lease.list': verb(people, nothing),
+  /** The accounts that the asking user may use, who holds them, and which of them are favourites. */
+  'access.list': verb(['user'], nothing),
+  'favourite.set': verb(['user'], z.strictObject({ account: reference, favourite: z.boolean() })),
 
   /**
    * A one-time ticket for this account. `ssh`: given instead of password and code, within 60 s. `connect`: opens a
@@ -1053,6 +1073,8 @@ export type VerbAnswers = {
   'lease.checkOut': LeaseView
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]
+  'access.list': readonly AccessView[]
+  'favourite.set': null
   'ticket.issue': { readonly ticket: string; readonly expiresAt: string }
   'live.open': { readonly login: Id<'lgn'>; readonly user: string }
   'session.list': readonly SessionView[]

@@ -11,6 +11,7 @@ import {
 import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
+import { accessList, favouriteSet } from './checkout/access.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
 import { liveOpen, ticketIssue, ticketRedeem } from './checkout/ticket.ts'
 import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremony.ts'
@@ -114,6 +115,8 @@ export const handlers: Handlers = {
   'lease.checkOut': leaseCheckOut,
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,
+  'access.list': accessList,
+  'favourite.set': favouriteSet,
   'ticket.issue': ticketIssue,
   'ticket.redeem': ticketRedeem,
   'live.open': liveOpen,

@@ -170,6 +170,7 @@ export const relations: Relations = {
         .where('id', '=', lease)
         .executeTakeFirst(),
     ),
+  'favourite.set': (call, input) => ofAccount(call, input.account),
   'ticket.issue': (call, input) => ofAccount(call, input.account),
   'session.show': (call, input) => ofSession(call, 'id', input.session),
   'session.terminate': (call, input) => ofSession(call, 'id', input.session),

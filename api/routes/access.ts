@@ -1,6 +1,6 @@
 import type { Route } from './route.ts'
 
-/** Grants, leases and tickets. */
+/** Grants, leases, tickets, and what one may use oneself. */
 export const access: readonly Route[] = [
   {
     method: 'GET',
@@ -14,5 +14,7 @@ export const access: readonly Route[] = [
   { method: 'GET', path: '/api/leases', verb: 'lease.list', access: 'user' },
   { method: 'POST', path: '/api/leases', verb: 'lease.checkOut', access: 'user' },
   { method: 'DELETE', path: '/api/leases/:lease', verb: 'lease.checkIn', access: 'user' },
+  { method: 'GET', path: '/api/access', verb: 'access.list', access: 'user' },
+  { method: 'PUT', path: '/api/favourites', verb: 'favourite.set', access: 'user' },
   { method: 'POST', path: '/api/tickets', verb: 'ticket.issue', access: 'user' },
 ]

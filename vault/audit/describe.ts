@@ -145,7 +145,7 @@ function what(entry: Entry): string {
     case 'lease.taken':
       return `checked out ${entry.accountName}${isSelf(entry, entry.userName) ? '' : ` for ${entry.userName}`}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
     case 'lease.ended':
-      return `checked in ${entry.accountName}${of(entry)}: ${entry.why}`
+      return `checked in ${entry.accountName}${of(entry)}: ${entry.why}${because(entry.reason ?? '')}`
     case 'ticket.issued':
       return `took a ticket for ${entry.accountName}${entry.for === 'connect' ? ' in the browser' : ''}, good until ${entry.expiresAt}`
     case 'ticket.used':

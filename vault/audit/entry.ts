@@ -171,6 +171,8 @@ export type Happening =
       readonly kind: 'lease.ended'
       readonly lease: Id<'lse'>
       readonly why: string
+      /** Why somebody else than the holder checked it in. */
+      readonly reason?: string
       readonly userName: string
     } & AccountRef)
   | ({

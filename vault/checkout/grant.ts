@@ -15,7 +15,8 @@ import { by, type Call, type Handler, nameOf } from '../world.ts'
 const longestGrant = 366 * 24 * 3600_000
 const defaultGrant = 8 * 3600_000
 
-function viewGrant(grant: Row<'access_grant'>, user: string, account: string, now: Date): GrantView {
+/** A grant as people see it at a moment. */
+export function viewGrant(grant: Row<'access_grant'>, user: string, account: string, now: Date): GrantView {
   const state =
     grant.revoked_at !== null
       ? 'revoked'

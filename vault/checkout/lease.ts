@@ -9,7 +9,7 @@ import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, userOf } from '../world.ts'
+import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
 
 /** Milliseconds for which an implicit lease is kept after the last session under it. */
 export const implicitLinger = 60_000
@@ -39,7 +39,7 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
   const own = held.find((lease) => lease.user_id === wanted.user.id)
   const wantsAll = wanted.exclusive || own?.exclusive === true
   const obstacle = others.find((lease) => lease.exclusive || wantsAll)
-  if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle)
+  if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle, tx.now)
   return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
 }
 
@@ -59,8 +59,12 @@ function heldOf(tx: Tx, account: AccountId) {
 function refuseHeld(
   account: string,
   lease: { readonly holder: string; readonly until: Date | null; readonly exclusive: boolean },
+  now: Date,
 ): Outcome<never> {
-  const until = lease.until === null ? 'until their last session ends' : `until ${lease.until.toISOString()}`
+  const until =
+    lease.until === null || lease.until <= now
+      ? 'until their last session ends'
+      : `until ${lease.until.toISOString()}`
   return refuse(
     'held',
     `${account} is held by ${lease.holder} ${until}`,
@@ -171,7 +175,12 @@ export async function endDueLeases(tx: Tx, account?: AccountId): Promise<void> {
     await auditEnd(tx, lease, 'time is up', { actor: { kind: 'vault' } })
 }
 
-async function auditEnd(tx: Tx, lease: Row<'lease'>, why: string, who: Who): Promise<void> {
+async function auditEnd(
+  tx: Tx,
+  lease: Row<'lease'>,
+  why: string,
+  who: Who & { readonly reason?: string },
+): Promise<void> {
   const names = await tx.db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
@@ -191,7 +200,7 @@ async function auditEnd(tx: Tx, lease: Row<'lease'>, why: string, who: Who): Pro
   })
 }
 
-/** The last session under a lease has ended: an implicit one ends a minute later. */
+/** The last session under a lease has ended: an implicit one ends a minute later, a checked-in one with it. */
 export async function releaseLease(tx: Tx, lease: LeaseId): Promise<void> {
   const others = await tx.db
     .selectFrom('session')
@@ -205,6 +214,7 @@ export async function releaseLease(tx: Tx, lease: LeaseId): Promise<void> {
     .set({ until: new Date(tx.now.getTime() + implicitLinger) })
     .where('id', '=', lease)
     .where('explicit', '=', false)
+    .where('until', 'is', null)
     .where('ended_at', 'is', null)
     .execute()
 }
@@ -240,7 +250,9 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
       const until = new Date(Math.min(grantEnd, wantedEnd))
       const exclusive = input.exclusive || grants.every((grant) => grant.mode === 'exclusive')
       const lease = await takeLease(tx, { account, user, exclusive, until }, by(call))
-      return lease.ok ? done(viewLease(lease.value, account.name, user.name)) : lease
+      if (!lease.ok) return lease
+      const sessions = await sessionsUnder(tx.db, [lease.value.id])
+      return done(viewLease(lease.value, account.name, user.name, sessions.get(lease.value.id) ?? 0))
     }),
   )
   return outcome
@@ -256,7 +268,24 @@ export async function catchHeld<T>(act: () => Promise<Outcome<T>>): Promise<Outc
   }
 }
 
-function viewLease(lease: Row<'lease'>, account: string, user: string): LeaseView {
+/** How many sessions under each of these leases have not ended. */
+export async function sessionsUnder(
+  db: Tx['db'] | Call['world']['vault']['database'],
+  leases: readonly LeaseId[],
+): Promise<ReadonlyMap<LeaseId, number>> {
+  if (leases.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('session')
+    .select((eb) => ['lease_id', eb.fn.countAll<string>().as('count')])
+    .where('lease_id', 'in', leases)
+    .where('state', '<>', 'ended')
+    .groupBy('lease_id')
+    .execute()
+  return new Map(rows.map((row) => [row.lease_id, Number(row.count)]))
+}
+
+/** A lease as people see it. */
+export function viewLease(lease: Row<'lease'>, account: string, user: string, sessions: number): LeaseView {
   return {
     id: lease.id,
     account,
@@ -265,6 +294,7 @@ function viewLease(lease: Row<'lease'>, account: string, user: string): LeaseVie
     explicit: lease.explicit,
     since: lease.since.toISOString(),
     until: lease.until?.toISOString() ?? null,
+    sessions,
   }
 }
 
@@ -272,7 +302,7 @@ function viewLease(lease: Row<'lease'>, account: string, user: string): LeaseVie
  * Checks in. The holder keeps it while connected, and it then ends with their last session; checked in by somebody
  * else it ends now, and so do the sessions under it.
  */
-export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id }) =>
+export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id, reason = '' }) =>
   transact(call.world, async (tx) => {
     const lease = await tx.db
       .selectFrom('lease')
@@ -282,6 +312,9 @@ export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id }
       .forUpdate()
       .executeTakeFirst()
     if (lease === undefined) return refuse('not_found', 'nobody holds this lease any more')
+    const isOwn = call.principal.kind === 'user' && call.principal.id === lease.user_id
+    if (!isOwn && reason === '')
+      return refuse('invalid', 'reason: say why you take it from its holder', 'the holder is told')
     const { live } = call.world
     const connected = await tx.db
       .selectFrom('session')
@@ -289,20 +322,20 @@ export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id }
       .where('lease_id', '=', id)
       .where('state', '<>', 'ended')
       .executeTakeFirst()
-    const isOwn = call.principal.kind === 'user' && call.principal.id === lease.user_id
     if (connected !== undefined) {
       // The lease outlives no session: it ends with the last one, which is at once where it is taken from somebody.
-      await tx.db.updateTable('lease').set({ explicit: false, until: null }).where('id', '=', id).execute()
+      await tx.db.updateTable('lease').set({ explicit: false, until: tx.now }).where('id', '=', id).execute()
       if (!isOwn)
         tx.afterCommit(() => {
           for (const session of live.where(({ lease: under }) => under === id))
             live.cut(session, {
               reason: 'terminated',
-              message: 'the account was checked in by somebody else',
+              message: `${nameOf(call)} checked in the account: ${reason}`,
             })
         })
     } else await tx.db.updateTable('lease').set({ ended_at: tx.now }).where('id', '=', id).execute()
-    await auditEnd(tx, lease, isOwn ? 'checked in' : 'checked in by somebody else', by(call))
+    const why = isOwn ? 'checked in' : 'checked in by somebody else'
+    await auditEnd(tx, lease, why, { ...by(call), ...(reason === '' ? {} : { reason }) })
     return done(null)
   })
 
@@ -328,5 +361,13 @@ export const leaseList: Handler<'lease.list'> = async (call: Call) => {
     )
   }
   const rows = await query.execute()
-  return done(rows.map((row) => viewLease(row, `${row.target_name}/${row.login}`, row.user_name)))
+  const sessions = await sessionsUnder(
+    call.world.vault.database,
+    rows.map(({ id }) => id),
+  )
+  return done(
+    rows.map((row) =>
+      viewLease(row, `${row.target_name}/${row.login}`, row.user_name, sessions.get(row.id) ?? 0),
+    ),
+  )
 }

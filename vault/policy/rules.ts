@@ -114,6 +114,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },
   'lease.list': { local: true, user: ['filtered'] },
+  'access.list': { user: ['filtered'] },
+  'favourite.set': { user: ['granted'] },
   'ticket.issue': { user: ['granted'] },
   'live.open': { user: ['signed in'] },
 

@@ -32,7 +32,7 @@ const checkOut = (who: TestPerson, exclusive: boolean, forSeconds = 600) =>
   api.call('lease.checkOut', { account: account.name, exclusive, forSeconds }, who.token)
 const leases = () => vault.ask('lease.list', {})
 async function release(): Promise<void> {
-  for (const lease of await leases()) await vault.ask('lease.checkIn', { lease: lease.id })
+  for (const lease of await leases()) await vault.ask('lease.checkIn', { lease: lease.id, reason: 'tidying' })
 }
 const openAs = async (name: 'ann' | 'ben') =>
   open(recorder, { proof: await prove(recorder, keys[name], name) })
@@ -141,7 +141,12 @@ test('a lease does not end under a session', async () => {
 test('a check-in by somebody else cuts the sessions; one’s own lets them end', async () => {
   const cuts: unknown[] = []
   const worker = await vault.worker('w5', (method) =>
-    method === 'session.cut' ? async (params) => ({ ok: true, value: cuts.push(params) }) : undefined,
+    method === 'session.cut'
+      ? async (params) => {
+          cuts.push(params)
+          return { ok: true, value: null }
+        }
+      : undefined,
   )
   const lease = must(await checkOut(ann, true))
   const opening = { proof: await prove(worker, keys.ann, 'ann'), worker: 'w5' }
@@ -149,11 +154,47 @@ test('a check-in by somebody else cuts the sessions; one’s own lets them end',
   must(await api.call('lease.checkIn', { lease: lease.id }, ann.token))
   expect(await leases()).toMatchObject([{ explicit: false }])
   expect(cuts).toHaveLength(0)
-  await vault.ask('lease.checkIn', { lease: lease.id })
+  expect(refusalOf(await vault.admin.call('lease.checkIn', { lease: lease.id })).message).toMatch(/^reason: /)
+  await vault.ask('lease.checkIn', { lease: lease.id, reason: 'line 3 stands still' })
   await until(() => (cuts.length === 1 ? true : undefined))
+  expect(cuts).toMatchObject([
+    { message: expect.stringMatching(/^local:\d+ checked in .*: line 3 stands still$/) },
+  ])
+  const [ended] = await vault.ask('audit.list', { kind: 'lease.ended', limit: 1 })
+  expect(ended?.text).toMatch(/checked in by somebody else.*line 3 stands still/)
   await endSession(worker, permit.session, 'terminated')
-  vault.advance(60_000)
+  // What was checked in does not linger: the account is free with the last session.
   await until(async () => ((await leases()).length === 0 ? true : undefined))
+})
+
+test('what one may use says who else holds it, what one holds, and what was used and liked', async () => {
+  await release()
+  const seen = async (who: TestPerson) => must(await api.call('access.list', {}, who.token))
+  expect(await seen(ben)).toMatchObject([
+    { account: account.name, lease: null, others: [], favourite: false },
+  ])
+  const lease = must(await checkOut(ann, true))
+  expect(await seen(ben)).toMatchObject([
+    { others: [{ user: 'ann', exclusive: true, until: lease.until }], lease: null },
+  ])
+  expect(await seen(ann)).toMatchObject([{ others: [], lease: { id: lease.id, sessions: 0 } }])
+  const permit = must(await openAs('ann'))
+  expect(await seen(ann)).toMatchObject([{ lastUsedAt: expect.any(String), lease: { sessions: 1 } }])
+  await endSession(recorder, permit.session)
+  for (const favourite of [true, true, false, false, true]) {
+    must(await api.call('favourite.set', { account: account.name, favourite }, ann.token))
+    expect(await seen(ann)).toMatchObject([{ favourite }])
+  }
+  expect(await seen(ben)).toMatchObject([{ favourite: false }])
+  await release()
+})
+
+test('an account that one has no grant for is neither seen nor marked as a favourite', async () => {
+  const other = await vault.account({ target: 'press-9' })
+  const names = must(await api.call('access.list', {}, ann.token)).map((row) => row.account)
+  expect(names).toEqual([account.name])
+  const marked = await api.call('favourite.set', { account: other.name, favourite: true }, ann.token)
+  expect(refusalOf(marked).code).toBe('forbidden')
 })
 
 test('nobody checks in what others hold without the right to', async () => {

@@ -109,6 +109,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'lease.checkOut': 'g',
   'lease.checkIn': 'LAapo',
   'lease.list': 'L*',
+  'access.list': '*',
+  'favourite.set': 'g',
   'ticket.issue': 'g',
   'live.open': '*',
   'session.list': 'L*',
