@@ -84,7 +84,7 @@ export const fieldNames = {
   },
   'grant.list': { user: '--user', account: '--account' },
   'grant.revoke': { grant: '<grant>' },
-  'lease.checkIn': { lease: '<lease>' },
+  'lease.checkIn': { lease: '<lease>', reason: '--reason' },
   'login.revoke': { login: '<login>' },
   'session.list': { live: '--live', limit: '--limit' },
   'session.show': { session: '<session>' },

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { type ClientMessage, liveProtocol, type ServerMessage } from '../../recorder/live/protocol.ts'
-import { Secret } from '../../vault/kernel/secret.ts'
 import { Complaint, exit, misuse } from './complaint.ts'
 import type { ConsoleClient } from './console-client.ts'
 import { asPerson } from './console-login.ts'
 import { parseGivenId } from './grant.ts'
 import type { Io } from './io.ts'
-import { readSecret } from './secret-input.ts'
+import { readAnswers } from './person-answers.ts'
 import { examples, type Tools } from './tools.ts'
 import { pinnedIntakeKey } from './vault-pin.ts'
 import { WatchScreen } from './watch-screen.ts'
@@ -54,28 +53,6 @@ export function addWatchCommand(session: Command, tools: Tools): void {
       })
       tools.note(ended.message)
     })
-}
-
-async function readAnswers(
-  io: Io,
-  options: WatchOptions,
-): Promise<{ readonly password: Secret; readonly code: string }> {
-  const ask = (what: string, fromStdin: boolean) =>
-    readSecret(io, { what, fromStdin, option: '--answers-stdin', confirm: false })
-  if (options.answersStdin === true) {
-    using all = await ask('answers', true)
-    const [password, code, ...more] = textOf(all).split(/\r?\n/)
-    if (!password || !code || more.length > 0)
-      throw misuse('two lines are needed: your password and your present code')
-    return { password: Secret.fromText(password), code }
-  }
-  const password = await ask(`password of ${options.user}`, false)
-  using code = await ask('code of your second factor', false)
-  return { password, code: textOf(code) }
-}
-
-function textOf(secret: Secret): string {
-  return secret.expose((bytes) => new TextDecoder().decode(bytes))
 }
 
 /** Brings the ticket to the worker and shows what it sends, until the watch ends or the watcher leaves. */

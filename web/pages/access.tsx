@@ -1,39 +1,43 @@
 import {
   Button,
-  Card,
-  CardBody,
-  CardTitle,
   Content,
   EmptyState,
   EmptyStateBody,
   Gallery,
+  SearchInput,
   Spinner,
+  Title,
 } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
-import type { GrantView, VerbAnswer } from '../../vault/contract.ts'
-import { ask } from '../api.ts'
+import type { AccessView } from '../../vault/contract.ts'
 import { Command } from '../parts/command.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { GrantBadge } from '../parts/state.tsx'
-import { Moment, When } from '../parts/when.tsx'
-import { span } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
-import { useGrants } from './lists.ts'
-import { sshCommand, terminalPath, useSshPort } from './ssh-command.ts'
+import { AccessCard } from './access-card.tsx'
+import { useAccess } from './lists.ts'
 
-/** One's own grants, and exactly how to connect. */
+const recently = 30 * 24 * 3600_000
+const manyRecent = 6
+/** Cards shown at once: more are found by searching. */
+const shownAtFirst = 60
+
+/** What one may use: whether it is free, and how to connect. */
 export function Access() {
   const user = useUser()
-  const grants = useGrants()
-  const mine = grants.data?.filter((grant) => grant.user === user.name && grant.state !== 'revoked')
-  const current = mine?.filter(({ state }) => state === 'active' || state === 'future') ?? []
+  const access = useAccess()
+  const [wanted, setWanted] = useState('')
+  const [shown, setShown] = useState(shownAtFirst)
+  const all = access.data ?? []
+  const words = wanted.trim().toLowerCase().split(/\s+/)
+  const found = all.filter((one) => words.every((word) => textOf(one).includes(word)))
+  const groups = groupsOf(found)
   return (
     <Page
       title="My access"
-      about="What you may use now, and the command that connects you. No password is asked of you for the machine."
+      about="What you may use now, whether it is free, and how to connect. No password is asked of you for the machine."
     >
       {user.keys > 0 ? null : (
         <Note variant="info" title="No SSH key of yours is known yet" className="gap-below">
@@ -41,88 +45,79 @@ export function Access() {
           one-time ticket.
         </Note>
       )}
-      <Problem error={grants.error} />
-      {grants.isPending ? <Spinner aria-label="Loading grants" /> : null}
-      {mine !== undefined && current.length === 0 ? (
+      <Problem error={access.error} />
+      {access.isPending ? <Spinner aria-label="Loading what you may use" /> : null}
+      {access.data !== undefined && all.length === 0 ? (
         <EmptyState titleText="You have no access now" headingLevel="h2">
           <EmptyStateBody>
-            Ask an approver or administrator for a grant: they need your name, the account and how long.
+            Ask an approver or administrator for a grant: they need your name, <strong>{user.name}</strong>,
+            the account, what for and how long.
           </EmptyStateBody>
         </EmptyState>
       ) : null}
-      <Gallery hasGutter minWidths={{ default: '100%', lg: '34rem' }}>
-        {current.map((grant) => (
-          <GrantCard key={grant.id} grant={grant} user={user.name} />
-        ))}
-      </Gallery>
+      {all.length < 2 ? null : (
+        <div className="list-tools">
+          <SearchInput
+            aria-label="Search what you may use"
+            placeholder="Machine, login, reason"
+            value={wanted}
+            onChange={(_event, value) => setWanted(value)}
+            onClear={() => setWanted('')}
+          />
+          <span className="quiet list-count" aria-live="polite">
+            {found.length === all.length ? `${all.length} in all` : `${found.length} of ${all.length}`}
+          </span>
+        </div>
+      )}
+      {all.length > 0 && found.length === 0 ? <p className="nothing">Nothing matches the search.</p> : null}
+      {groups.map(({ title, rows }) => (
+        <section key={title} aria-label={title} className="access-group">
+          <Title headingLevel="h2" size="lg" className="gap-below">
+            {title}
+          </Title>
+          <Gallery hasGutter minWidths={{ default: '100%', lg: '34rem' }}>
+            {rows.slice(0, shown).map((row) => (
+              <AccessCard key={row.account} access={row} user={user.name} />
+            ))}
+          </Gallery>
+          {rows.length > shown ? (
+            <Button variant="link" onClick={() => setShown(shown * 5)}>
+              Show more of {rows.length}
+            </Button>
+          ) : null}
+        </section>
+      ))}
+      {all.length === 0 ? null : (
+        <>
+          <Content component="p" className="gap-above quiet">
+            To write <code>ssh press-3</code> in every tool, ask your administrator for the output of this
+            command, for <code>~/.ssh/config</code>:
+          </Content>
+          <Command text={`tagout ssh-config --user ${user.name}`} label="Command for your administrator" />
+        </>
+      )}
     </Page>
   )
 }
 
-function GrantCard({ grant, user }: { readonly grant: GrantView; readonly user: string }) {
-  const port = useSshPort()
-  const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
-  const [error, setError] = useState<unknown>(null)
-  const issue = async () => {
-    setError(null)
-    try {
-      setTicket(await ask<VerbAnswer<'ticket.issue'>>('POST', '/api/tickets', { account: grant.account }))
-    } catch (refused) {
-      setError(refused)
-    }
-  }
-  return (
-    <Card>
-      <CardTitle component="h2" className="split">
-        <span className="mono">{grant.account}</span>
-        <GrantBadge state={grant.state} />
-      </CardTitle>
-      <CardBody>
-        <Content component="p">
-          {grant.actions.join(', ')}. Until <Moment at={grant.notAfter} />, sessions of{' '}
-          {span(grant.maxSessionSeconds)} at most.
-        </Content>
-        {grant.state === 'future' ? (
-          <Content component="p">
-            Begins <When at={grant.notBefore} />.
-          </Content>
-        ) : (
-          <>
-            <Command
-              text={sshCommand(user, grant.account, port)}
-              label={`SSH command for ${grant.account}`}
-            />
-            <div className="row gap-above">
-              {grant.actions.includes('shell') ? (
-                <Button
-                  variant="primary"
-                  size="sm"
-                  component="a"
-                  href={terminalPath(grant.account)}
-                  target="_blank"
-                  rel="noopener"
-                  aria-label={`Connect to ${grant.account} in the browser`}
-                >
-                  Connect
-                </Button>
-              ) : null}
-              <Button variant="secondary" size="sm" onClick={issue}>
-                One-time ticket
-              </Button>
-            </div>
-            <Problem error={error} />
-            {ticket === null ? null : (
-              <div className="gap-above" role="status">
-                <Command text={ticket.ticket} label="One-time ticket" />
-                <Content component="small">
-                  Give it where ssh asks for a password or ticket. Works once, for this account, and expires{' '}
-                  <When at={ticket.expiresAt} />.
-                </Content>
-              </div>
-            )}
-          </>
-        )}
-      </CardBody>
-    </Card>
-  )
+function textOf({ account, grants, others }: AccessView): string {
+  return [account, ...grants.map(({ reason }) => reason), ...others.map((other) => other.user)]
+    .join(' ')
+    .toLowerCase()
+}
+
+/** Each account once: under favourites, what was used lately, or the rest. */
+function groupsOf(rows: readonly AccessView[]) {
+  const favourites = rows.filter(({ favourite }) => favourite)
+  const recent = rows
+    .filter(({ favourite }) => !favourite)
+    .filter(({ lastUsedAt }) => lastUsedAt !== null && Date.now() - Date.parse(lastUsedAt) < recently)
+    .sort((a, b) => Date.parse(b.lastUsedAt ?? '') - Date.parse(a.lastUsedAt ?? ''))
+    .slice(0, manyRecent)
+  const rest = rows.filter((row) => !row.favourite && !recent.includes(row))
+  return [
+    { title: 'Favourites', rows: favourites },
+    { title: 'Recently used', rows: recent },
+    { title: favourites.length + recent.length === 0 ? 'All' : 'Everything else', rows: rest },
+  ].filter((group) => group.rows.length > 0)
 }

@@ -11,6 +11,7 @@ import { When } from '../parts/when.tsx'
 import { sealCredential, type TypedCredential } from '../sealed/intake.ts'
 import { useChange } from '../shell/me.ts'
 import { Elevation } from './account-elevation.tsx'
+import { HeldAccounts } from './held-accounts.tsx'
 import { useAccounts, useTargets } from './lists.ts'
 import { Reveal } from './reveal.tsx'
 
@@ -142,6 +143,7 @@ export function Accounts() {
           action: add,
         }}
       />
+      <HeldAccounts />
       {doing?.kind === 'add' ? <AddAccount onClose={close} /> : null}
       {doing?.kind === 'secret' ? <NewSecret account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'elevation' ? <Elevation account={doing.account} onClose={close} /> : null}

@@ -28,5 +28,7 @@ export const useAccounts = (when = true) =>
 export const useUsers = (when = true) => useList<'user.list'>('users', '/api/users', { when })
 export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
+export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
+export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')
 export const useExposures = (when = true) => useList<'exposure.list'>('exposures', '/api/exposures', { when })

@@ -43,6 +43,10 @@ export function Reveal({
           <ListItem>
             What is done with a secret that you know can no longer be told from what you do.
           </ListItem>
+          <ListItem>
+            It counts as known to you until the account is given a new one; only that makes it secret again.
+          </ListItem>
+          <ListItem>It is on the screen once, for {shownSeconds} seconds.</ListItem>
           <ListItem>Connecting through the gateway needs no secret: a grant is enough.</ListItem>
         </List>
       </Note>

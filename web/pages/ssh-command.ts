@@ -1,3 +1,4 @@
+import type { Action, ForwardRule } from '../../vault/contract.ts'
 import { useHealth } from '../shell/health.ts'
 
 /** The port on which sessions come in, as the server says. */
@@ -15,6 +16,40 @@ export function sshCommand(
   const [target = '', login = ''] = account.split('/')
   // A browser writes an IPv6 address in brackets, ssh takes it bare.
   return `ssh -p ${port} ${user}@${login}@${target}@${host.replace(/^\[(.+)\]$/, '$1')}`
+}
+
+/** The command of each native client, ready to be copied: what a grant does not allow is not among them. */
+export function nativeCommands(
+  user: string,
+  account: string,
+  actions: readonly Action[],
+  forwards: readonly Pick<ForwardRule, 'host' | 'port'>[],
+  port: number,
+  host: string = window.location.hostname,
+): readonly { readonly client: string; readonly command: string }[] {
+  const ssh = sshCommand(user, account, port, host)
+  const [target = '', login = ''] = account.split('/')
+  const as = `-P ${port} -o User=${user}@${login}@${target}`
+  // Here the address is followed by a colon, which an IPv6 address has too: it keeps its brackets.
+  const reads = actions.some((action) => action === 'exec' || action === 'sftp-read')
+  const writes = actions.some((action) => action === 'exec' || action === 'sftp-write')
+  const there = `${host}:FILE`
+  return [
+    ...(actions.includes('shell') || actions.includes('exec') ? [{ client: 'ssh', command: ssh }] : []),
+    ...(reads || writes
+      ? [
+          { client: 'sftp', command: `sftp ${as} ${host}` },
+          { client: 'scp', command: writes ? `scp ${as} FILE ${host}:` : `scp ${as} ${there} .` },
+        ]
+      : []),
+    ...forwards.map((to) => ({
+      client: `forward ${to.host}:${to.port}`,
+      command: ssh.replace(
+        /^ssh /,
+        `ssh -N -L ${to.port < 1024 ? to.port + 10_000 : to.port}:${to.host.includes(':') ? `[${to.host}]` : to.host}:${to.port} `,
+      ),
+    })),
+  ]
 }
 
 /** Where the terminal for `account` (`press-3/engineer`) is in the console. Names may have dots, paths may not. */

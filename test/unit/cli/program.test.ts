@@ -50,6 +50,7 @@ test('every verb of the guides is there', () => {
     'user key add',
     'grant add',
     'grant revoke',
+    'lease check-out',
     'lease check-in',
     'login list',
     'login revoke',

@@ -1,0 +1,175 @@
+import {
+  Button,
+  Card,
+  CardBody,
+  CardTitle,
+  Content,
+  ToggleGroup,
+  ToggleGroupItem,
+} from '@patternfly/react-core'
+import { OutlinedStarIcon, StarIcon } from '@patternfly/react-icons'
+import { useState } from 'react'
+import type { AccessView, GrantView, VerbAnswer } from '../../vault/contract.ts'
+import { ask } from '../api.ts'
+import { Command } from '../parts/command.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { GrantBadge } from '../parts/state.tsx'
+import { Moment, When } from '../parts/when.tsx'
+import { span, visible } from '../parts/wording.ts'
+import { useChange } from '../shell/me.ts'
+import { CheckIn, CheckOut, isKeptOut, Standing } from './access-lease.tsx'
+import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
+
+/** One account that the user may use. */
+export function AccessCard({ access, user }: { readonly access: AccessView; readonly user: string }) {
+  const { account, grants, lease, favourite } = access
+  const change = useChange()
+  const [error, setError] = useState<unknown>(null)
+  const [doing, setDoing] = useState<'out' | 'in' | null>(null)
+  const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
+  const active = grants.filter(({ state }) => state === 'active')
+  const attempt = async (act: () => Promise<unknown>) => {
+    setError(null)
+    await act().catch(setError)
+  }
+  const issue = async () =>
+    setTicket(await ask<VerbAnswer<'ticket.issue'>>('POST', '/api/tickets', { account }))
+  const like = () => change(() => ask('PUT', '/api/favourites', { account, favourite: !favourite }))
+  const kept = isKeptOut(access)
+  return (
+    <Card>
+      <CardTitle component="h3" className="split">
+        <span className="mono">{visible(account)}</span>
+        <span className="row close">
+          <GrantBadge state={active.length > 0 ? 'active' : 'future'} />
+          <Button
+            variant="plain"
+            size="sm"
+            aria-label={`Favourite ${account}`}
+            aria-pressed={favourite}
+            icon={favourite ? <StarIcon /> : <OutlinedStarIcon />}
+            onClick={() => attempt(like)}
+          />
+        </span>
+      </CardTitle>
+      <CardBody>
+        {grants.map((grant) => (
+          <Allowed key={grant.id} grant={grant} />
+        ))}
+        {active.length === 0 ? null : (
+          <>
+            <Standing access={access} />
+            <Commands access={access} active={active} user={user} />
+            <div className="row gap-above">
+              {active.some(({ actions }) => actions.includes('shell')) ? (
+                <Button
+                  variant="primary"
+                  size="sm"
+                  aria-label={`Connect to ${account} in the browser`}
+                  {...(kept
+                    ? { isDisabled: true }
+                    : {
+                        component: 'a' as const,
+                        href: terminalPath(account),
+                        target: '_blank',
+                        rel: 'noopener',
+                      })}
+                >
+                  Connect
+                </Button>
+              ) : null}
+              <Button
+                variant="secondary"
+                size="sm"
+                isDisabled={kept}
+                onClick={() => setDoing('out')}
+                aria-label={`Check out ${account}`}
+              >
+                {lease?.explicit === true ? 'Change the time' : 'Check out'}
+              </Button>
+              {lease === null ? null : (
+                <Button
+                  variant="secondary"
+                  size="sm"
+                  onClick={() => setDoing('in')}
+                  aria-label={`Check in ${account}`}
+                >
+                  Check in
+                </Button>
+              )}
+              <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
+                One-time ticket
+              </Button>
+            </div>
+          </>
+        )}
+        <Problem error={error} />
+        {ticket === null ? null : (
+          <div className="gap-above" role="status">
+            <Command text={ticket.ticket} label="One-time ticket" />
+            <Content component="small">
+              Give it where ssh asks for a password or ticket. Works once, for this account, and expires{' '}
+              <When at={ticket.expiresAt} />.
+            </Content>
+          </div>
+        )}
+      </CardBody>
+      {doing === 'out' ? <CheckOut access={access} onClose={() => setDoing(null)} /> : null}
+      {doing === 'in' && lease !== null ? (
+        <CheckIn account={account} lease={lease} onClose={() => setDoing(null)} />
+      ) : null}
+    </Card>
+  )
+}
+
+function Allowed({ grant }: { readonly grant: GrantView }) {
+  return (
+    <Content component="p">
+      {grant.state === 'future' ? (
+        <>
+          Begins <When at={grant.notBefore} />:{' '}
+        </>
+      ) : null}
+      {grant.actions.join(', ')}
+      {grant.mode === 'exclusive' ? ', exclusively' : ''}. Until <Moment at={grant.notAfter} />, sessions of{' '}
+      {span(grant.maxSessionSeconds)} at most.
+      {grant.reason === '' ? null : <span className="quiet"> {visible(grant.reason)}</span>}
+    </Content>
+  )
+}
+
+/** The exact command of each native client that the grants allow. */
+function Commands(props: {
+  readonly access: AccessView
+  readonly active: readonly GrantView[]
+  readonly user: string
+}) {
+  const port = useSshPort()
+  const commands = nativeCommands(
+    props.user,
+    props.access.account,
+    props.active.flatMap(({ actions }) => actions),
+    props.active.flatMap(({ forwards }) => forwards),
+    port,
+  )
+  const [client, setClient] = useState('')
+  const chosen = commands.find((one) => one.client === client) ?? commands[0]
+  if (chosen === undefined) return null
+  return (
+    <>
+      {commands.length === 1 ? null : (
+        <ToggleGroup aria-label={`Client for ${props.access.account}`} isCompact className="gap-below wraps">
+          {commands.map((one) => (
+            <ToggleGroupItem
+              key={one.client}
+              text={one.client}
+              isSelected={one.client === chosen.client}
+              onChange={() => setClient(one.client)}
+            />
+          ))}
+        </ToggleGroup>
+      )}
+      <Command text={chosen.command} label={`${chosen.client} command for ${props.access.account}`} />
+    </>
+  )
+}

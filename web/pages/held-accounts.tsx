@@ -1,0 +1,82 @@
+import { Button, Content, Title } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { LeaseView } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Field } from '../parts/field.tsx'
+import { When } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
+import { useChange, useUser } from '../shell/me.ts'
+import { HeldUntil, sessionsIn } from './lease-words.tsx'
+import { useLeases } from './lists.ts'
+
+/** Who holds which account now, with the way to take it from them. Nothing where nobody does. */
+export function HeldAccounts() {
+  const user = useUser()
+  const leases = useLeases()
+  const [taking, setTaking] = useState<LeaseView | null>(null)
+  if (leases.data === undefined || leases.data.length === 0) return null
+  return (
+    <section aria-labelledby="held" className="held-off">
+      <Title headingLevel="h2" size="lg" id="held">
+        Held now
+      </Title>
+      <ul className="holds">
+        {leases.data.map((lease) => (
+          <li key={lease.id}>
+            <span>
+              <span className="mono">{visible(lease.account)}</span> by {visible(lease.user)}
+              {lease.exclusive ? ', alone' : ''}, since <When at={lease.since} />, <HeldUntil lease={lease} />
+            </span>
+            {lease.user === user.name ? null : (
+              <Button
+                variant="link"
+                isDanger
+                size="sm"
+                onClick={() => setTaking(lease)}
+                aria-label={`Check in ${lease.account} of ${lease.user}`}
+              >
+                Check in
+              </Button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {taking === null ? null : <TakeBack lease={taking} onClose={() => setTaking(null)} />}
+    </section>
+  )
+}
+
+function TakeBack({ lease, onClose }: { readonly lease: LeaseView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [reason, setReason] = useState('')
+  return (
+    <Dialog
+      title={`Take ${visible(lease.account)} from ${visible(lease.user)}?`}
+      action="Check it in"
+      danger
+      ready={reason.trim() !== ''}
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('DELETE', at`/api/leases/${lease.id}`, { reason: reason.trim() }))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        {lease.sessions === 0
+          ? 'They are not connected. The account is free at once.'
+          : `Their ${sessionsIn(lease.sessions)} ${lease.sessions === 1 ? 'is' : 'are'} cut within three seconds, and what runs on the machine may stop half way. Then the account is free.`}{' '}
+        Their grant stays: they may take the account again. To keep them off, terminate their session with a
+        hold, or revoke the grant.
+      </Content>
+      <Field
+        label="Reason"
+        name="reason"
+        value={reason}
+        onChange={setReason}
+        autoFocus
+        hint="Told to the holder in their session, and written in the audit log"
+      />
+    </Dialog>
+  )
+}
