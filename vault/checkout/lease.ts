@@ -172,7 +172,9 @@ export async function endDueLeases(tx: Tx, account?: AccountId): Promise<void> {
     )
   if (account !== undefined) query = query.where('account_id', '=', account)
   for (const lease of await query.returningAll().execute())
-    await auditEnd(tx, lease, 'time is up', { actor: { kind: 'vault' } })
+    await auditEnd(tx, lease, lease.explicit ? 'time is up' : 'its last session has ended', {
+      actor: { kind: 'vault' },
+    })
 }
 
 async function auditEnd(

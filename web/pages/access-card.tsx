@@ -38,8 +38,8 @@ export function AccessCard({ access, user }: { readonly access: AccessView; read
   const kept = isKeptOut(access)
   return (
     <Card>
-      <CardTitle component="h3" className="split">
-        <span className="mono">{visible(account)}</span>
+      <CardTitle component="div" className="split">
+        <h3 className="mono">{visible(account)}</h3>
         <span className="row close">
           <GrantBadge state={active.length > 0 ? 'active' : 'future'} />
           <Button

@@ -30,7 +30,7 @@ export function nativeCommands(
   const ssh = sshCommand(user, account, port, host)
   const [target = '', login = ''] = account.split('/')
   const as = `-P ${port} -o User=${user}@${login}@${target}`
-  // Here the address is followed by a colon, which an IPv6 address has too: it keeps its brackets.
+  // Unlike ssh, these take an IPv6 address in its brackets.
   const reads = actions.some((action) => action === 'exec' || action === 'sftp-read')
   const writes = actions.some((action) => action === 'exec' || action === 'sftp-write')
   const there = `${host}:FILE`

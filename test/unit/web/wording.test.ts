@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { passwordAdvice } from '../../../web/pages/password-advice.ts'
-import { sshCommand } from '../../../web/pages/ssh-command.ts'
+import { nativeCommands, sshCommand } from '../../../web/pages/ssh-command.ts'
 import { addressOf, bytes, clock, sentence, span, visible } from '../../../web/parts/wording.ts'
 
 test('what a hostile name holds is made visible, never obeyed', () => {
@@ -42,4 +42,26 @@ test('a password is judged by its length first, and never praised for being well
     ['', 'short', 'password12345', 'aaaaaaaaaaaaaaa', 'bob-bob-bob-bob'].map((password) => isGood(password)),
   ).toEqual([false, false, false, false, false])
   expect(isGood('oak river lantern')).toBe(true)
+})
+
+test('native clients are named as far as the grant allows them, each with its whole command', () => {
+  const of = (
+    actions: Parameters<typeof nativeCommands>[2],
+    forwards: Parameters<typeof nativeCommands>[3] = [],
+  ) => nativeCommands('bob', 'press-3/engineer', actions, forwards, 2222, 'gateway')
+  expect(of(['shell'])).toEqual([{ client: 'ssh', command: 'ssh -p 2222 bob@engineer@press-3@gateway' }])
+  expect(of(['sftp-read'])).toEqual([
+    { client: 'sftp', command: 'sftp -P 2222 -o User=bob@engineer@press-3 gateway' },
+    { client: 'scp', command: 'scp -P 2222 -o User=bob@engineer@press-3 gateway:FILE .' },
+  ])
+  expect(of(['exec']).map(({ client }) => client)).toEqual(['ssh', 'sftp', 'scp'])
+  expect(of(['forward'], [{ host: '2001:db8::7', port: 102 }])).toEqual([
+    {
+      client: 'forward 2001:db8::7:102',
+      command: 'ssh -N -L 10102:[2001:db8::7]:102 -p 2222 bob@engineer@press-3@gateway',
+    },
+  ])
+  expect(nativeCommands('bob', 'press-3/engineer', ['exec'], [], 2222, '[::1]').at(-1)?.command).toBe(
+    'scp -P 2222 -o User=bob@engineer@press-3 FILE [::1]:',
+  )
 })

@@ -1,0 +1,240 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { AuditLeafView, LeaseView } from '../../vault/contract.ts'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  layoutFaults,
+  newPerson,
+  type Person,
+  picture,
+  whyNoBrowser,
+  windows,
+} from '../support/console-browser.ts'
+import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
+
+const why = whyNoBrowser() ?? whyNoSshd()
+if (why !== undefined) console.warn(`check-out is not tested in a browser: ${why}`)
+
+const password = 'canary-ash-meadow-5127'
+let room: string
+let installation: TestInstallation
+let sshd: TestSshd
+let browser: Browser
+let admin: Person
+let ann: Person
+let bob: Person
+let annsCode: () => Promise<string>
+
+const run = async (args: readonly string[], stdin?: string) => {
+  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
+  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
+  return ran.stdout
+}
+const add = async (name: string) => {
+  const added = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
+    ...['user', 'add', name, '--role', 'operator'],
+  ])
+  return added.enrolment.link
+}
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  room = await mkdtemp(join(tmpdir(), 'tagout-access-'))
+  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
+  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
+  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await run(['safe', 'add', 'line-3'])
+  const links = { ann: await add('ann'), bob: await add('bob') }
+  for (const target of ['press-3', 'mill-4', 'oven-5']) {
+    await run(['target', 'add', target, `ssh://127.0.0.1:${sshd.port}`, '--safe', 'line-3', '--pin-now'])
+    await run(['account', 'add', `${target}/${sshd.user}`, '--password-stdin'], sshd.password)
+  }
+  for (const user of ['ann', 'bob'])
+    await run(['grant', 'add', user, account('press-3'), '--for', '8h', '--allow', 'shell'])
+  await run(['grant', 'add', 'bob', account('mill-4'), '--for', '8h', '--allow', 'shell,exec'])
+  ;[admin, ann, bob] = [
+    await newPerson(browser, installation.console),
+    await newPerson(browser, installation.console),
+    await newPerson(browser, installation.console),
+  ]
+  await enrol(admin.page, installation.firstAdmin ?? 'none', 'canary-oak-river-7214')
+  annsCode = await enrol(ann.page, links.ann, password)
+  await enrol(bob.page, links.bob, password)
+})
+afterAll(async () => {
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+  await sshd?.stop()
+  if (room !== undefined) await rm(room, { recursive: true, force: true })
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail' || bob === undefined) return
+  for (const [name, { page, wrong }] of Object.entries({ admin, ann, bob })) {
+    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
+    await picture(page, `failed-${name}`)
+  }
+})
+
+const account = (target: string) => `${target}/${sshd.user}`
+const open = async (page: Page, path: string, heading: string) => {
+  await page.goto(`${installation.console}${path}`)
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+}
+const card = (page: Page, target: string) =>
+  page.locator('.pf-v6-c-card', { has: page.getByRole('heading', { name: account(target) }) })
+const leases = () => installation.tagoutJson<readonly LeaseView[]>(['lease', 'list'])
+
+test.skipIf(why !== undefined)(
+  'who may use nothing reads whom to ask; who may reads what is free and how to connect',
+  async () => {
+    const { page } = bob
+    await open(page, '/access', 'My access')
+    await card(page, 'press-3').getByText('Free.').waitFor()
+    const mill = card(page, 'mill-4')
+    await mill.getByRole('button', { name: 'scp', exact: true }).click()
+    const at = `-P ${installation.ssh.port} -o User=bob@${sshd.user}@mill-4`
+    const host = new URL(installation.console).hostname
+    await mill.getByText(`scp ${at} FILE ${host}:`, { exact: true }).waitFor()
+    await mill.getByRole('button', { name: 'sftp', exact: true }).click()
+    await mill.getByText(`sftp ${at} ${host}`, { exact: true }).waitFor()
+    expect(await card(page, 'press-3').getByRole('button', { name: 'scp', exact: true }).count()).toBe(0)
+    await page.getByText('tagout ssh-config --user bob').waitFor()
+    expect(await page.getByText('oven-5').count()).toBe(0)
+    await open(admin.page, '/access', 'My access')
+    await admin.page.getByText('You have no access now').waitFor()
+  },
+)
+
+test.skipIf(why !== undefined)('search finds by machine, and a favourite comes first and stays', async () => {
+  const { page } = bob
+  await page.getByLabel('Search what you may use').fill('mill')
+  await page.getByText('1 of 2').waitFor()
+  expect(await card(page, 'press-3').count()).toBe(0)
+  await page.getByLabel('Search what you may use').fill('nowhere')
+  await page.getByText('Nothing matches the search.').waitFor()
+  await page.getByLabel('Search what you may use').fill('')
+  const star = page.getByRole('button', { name: `Favourite ${account('press-3')}` })
+  await star.focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('region', { name: 'Favourites' }).getByText(account('press-3')).first().waitFor()
+  await page.reload()
+  await page.getByRole('region', { name: 'Favourites' }).getByText(account('press-3')).first().waitFor()
+  expect(await star.getAttribute('aria-pressed')).toBe('true')
+  expect(
+    await page.getByRole('region', { name: 'Everything else' }).getByRole('heading').allInnerTexts(),
+  ).toEqual(['Everything else', account('mill-4')])
+})
+
+test.skipIf(why !== undefined)(
+  'an account is checked out and in with the keyboard alone, and says what becomes of it',
+  async () => {
+    const { page } = bob
+    const press = card(page, 'press-3')
+    await page.getByRole('button', { name: `Check out ${account('press-3')}` }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Sessions that you begin now end with it').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'check-out')
+    for (let presses = 0; presses < 12; presses += 1) {
+      await page.keyboard.press('Tab')
+      if (
+        await dialog
+          .getByLabel('Nobody else may use it meanwhile')
+          .evaluate((box) => box === document.activeElement)
+      )
+        break
+    }
+    await page.keyboard.press('Space')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await dialog.waitFor({ state: 'detached' })
+    await press.getByText('You hold it alone until').waitFor()
+    expect(await leases()).toMatchObject([{ user: 'bob', exclusive: true, explicit: true, sessions: 0 }])
+    await open(ann.page, '/access', 'My access')
+    await card(ann.page, 'press-3').getByText('Held by bob alone').waitFor()
+    expect(await ann.page.getByRole('button', { name: /^Connect to/ }).isDisabled()).toBe(true)
+    expect(await ann.page.getByRole('button', { name: /^Check out/ }).isDisabled()).toBe(true)
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await picture(ann.page, 'held-by-another')
+
+    await page.getByRole('button', { name: `Check in ${account('press-3')}` }).focus()
+    await page.keyboard.press('Enter')
+    await dialog.getByText('It is free for others at once.').waitFor()
+    await dialog.getByRole('button', { name: 'Check in' }).press('Enter')
+    await press.getByText('Free.').waitFor()
+    await card(ann.page, 'press-3').getByText('Free.').waitFor({ timeout: 20_000 })
+  },
+)
+
+test.skipIf(why !== undefined)('the command line checks out for a user who proves who they are', async () => {
+  const args = ['lease', 'check-out', account('press-3'), '--user', 'ann', '--for', '2h', '--exclusive']
+  const refused = await installation.tagout([...args, '--answers-stdin'], {
+    cwd: room,
+    stdin: `${password}x\n${await annsCode()}`,
+  })
+  expect(refused.code).toBe(1)
+  expect(await leases()).toEqual([])
+  const said = await run([...args, '--answers-stdin'], `${password}\n${await annsCode()}`)
+  expect(said).toMatch(/^ann holds press-3\/.* and nobody else, until .*sessions under it end then too/)
+  const [lease] = await leases()
+  const without = await installation.tagout(['lease', 'check-in', lease?.id ?? ''], { cwd: room })
+  expect(without).toMatchObject({ code: 2 })
+  await run(['lease', 'check-in', lease?.id ?? '', '--reason', 'shift is over'])
+  expect(await leases()).toEqual([])
+})
+
+test.skipIf(why !== undefined)(
+  'an admin takes an account back with a reason, which its holder reads in the session',
+  async () => {
+    const tab = await bob.context.newPage()
+    await tab.goto(`${installation.console}/terminal#${account('press-3')}`)
+    await tab.getByTestId('time-left').waitFor()
+    const { page } = admin
+    await open(page, '/accounts', 'Accounts')
+    await page.getByRole('button', { name: `Check in ${account('press-3')} of bob` }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Their 1 session is cut within three seconds').waitFor()
+    expect(await dialog.getByRole('button', { name: 'Check it in' }).isDisabled()).toBe(true)
+    await dialog.getByLabel('Reason').fill('night shift needs the press')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'take-back')
+    await dialog.getByRole('button', { name: 'Check it in' }).click()
+    await tab
+      .getByText(/checked in the account: night shift needs the press/i)
+      .first()
+      .waitFor()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('heading', { name: 'Held now' }).waitFor({ state: 'detached', timeout: 20_000 })
+    await tab.close()
+    const ended = await installation.tagoutJson<readonly AuditLeafView[]>([
+      ...['audit', 'list', '--kind', 'lease.ended', '--limit', '5'],
+    ])
+    const texts = ended.map(({ text }) => text).join('\n')
+    expect(texts).toMatch(
+      /checked in press-3.* of bob: checked in by somebody else.*night shift needs the press/,
+    )
+    expect(texts).toMatch(/vault checked in press-3.* of bob: its last session has ended/)
+    await open(bob.page, '/access', 'My access')
+    await bob.page.getByRole('region', { name: 'Favourites' }).waitFor()
+  },
+)
+
+test.skipIf(why !== undefined)('nothing runs off the page in any window, and axe finds nothing', async () => {
+  const { page } = bob
+  expect(await accessibilityFaults(page)).toEqual([])
+  for (const size of windows) {
+    expect(await layoutFaults(page, size)).toEqual([])
+    await page.setViewportSize(size)
+    await picture(page, `my-access-${size.width}`)
+  }
+  expect([...admin.wrong, ...ann.wrong, ...bob.wrong]).toEqual([])
+})
