@@ -132,6 +132,7 @@ beforeAll(async () => {
       recording,
       state: 'frozen',
       lastActivityAt: now,
+      watchers: [hostile],
       freeze: { by: hostile, reason: hostile, at: now, isHeld: true },
       endsAt: now,
       endedAt: null,
@@ -184,21 +185,41 @@ beforeAll(async () => {
     },
   ])
   edge.answers.set('user.list', () => [userView(hostile, ['vendor'])])
-  edge.answers.set('grant.list', (_input: never, user) => [
+  const grant = (user: string) => ({
+    id: newId('grt'),
+    user,
+    account: hostile,
+    forwards: [{ host: hostile, port: 1, record: 'stream', connections: 1, megabytes: null }],
+    actions: ['shell'],
+    notBefore: now,
+    notAfter: now,
+    maxSessionSeconds: 60,
+    mode: 'shared',
+    reason: hostile,
+    state: 'active',
+    grantedBy: hostile,
+    createdAt: now,
+  })
+  edge.answers.set('grant.list', (_input: never, user) => [grant(user.name)])
+  const lease = {
+    id: newId('lse'),
+    account: hostile,
+    user: hostile,
+    exclusive: true,
+    explicit: true,
+    since: now,
+    until: null,
+    sessions: 2,
+  }
+  edge.answers.set('lease.list', () => [lease])
+  edge.answers.set('access.list', (_input: never, user) => [
     {
-      id: newId('grt'),
-      user: user.name,
       account: hostile,
-      forwards: [{ host: hostile, port: 1, record: 'stream', connections: 1, megabytes: null }],
-      actions: ['shell'],
-      notBefore: now,
-      notAfter: now,
-      maxSessionSeconds: 60,
-      mode: 'shared',
-      reason: hostile,
-      state: 'active',
-      grantedBy: hostile,
-      createdAt: now,
+      grants: [grant(user.name)],
+      favourite: true,
+      lastUsedAt: now,
+      lease: null,
+      others: [lease],
     },
   ])
   edge.answers.set('audit.list', () => [
