@@ -221,6 +221,7 @@ test.skipIf(why !== undefined)(
         endReason: endedAt === null ? null : 'terminated',
         forward: null,
         credentialSetByOther: true,
+        watchers: [],
       },
     ])
     edge.answers.set('session.terminate', () => {
