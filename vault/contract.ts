@@ -1022,7 +1022,12 @@ export type VerbAnswers = {
   'custody.forget': { readonly given: number }
   /** `total`: how many keys are wrapped anew. `rotation` is null in a rehearsal. */
   'keys.rotate': { readonly total: number; readonly rotation: RotationView | null }
-  'keys.status': { readonly rootVersion: number; readonly rotations: readonly RotationView[] }
+  'keys.status': {
+    readonly rootVersion: number
+    readonly rotations: readonly RotationView[]
+    /** Shares that were entered to rehearse, and wait for others. */
+    readonly rehearsal: SharesView | null
+  }
   'user.add': { readonly user: UserView; readonly enrolment: Enrolment }
   'user.list': readonly UserView[]
   'user.show': UserView

@@ -15,6 +15,7 @@ import { Sessions } from './pages/sessions.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Targets } from './pages/targets.tsx'
 import { Users } from './pages/users.tsx'
+import { VaultKeys } from './pages/vault-keys.tsx'
 import { accountInAddress } from './pages/ssh-command.ts'
 import { Page } from './parts/page.tsx'
 import { Problem } from './parts/problem.tsx'
@@ -76,6 +77,7 @@ export function App() {
               <Route path="/accounts" component={Accounts} />
               <Route path="/users" component={Users} />
               <Route path="/grants" component={Grants} />
+              <Route path="/vault-keys" component={VaultKeys} />
               <Route path="/auditors" component={Auditors} />
               <Route path="/account" component={OwnAccount} />
               <Route>

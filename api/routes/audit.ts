@@ -1,6 +1,6 @@
 import type { Route } from './route.ts'
 
-/** Auditors and the audit log, and sealing the vault. */
+/** Auditors and the audit log, the keys of the vault, and sealing it. */
 export const audit: readonly Route[] = [
   { method: 'GET', path: '/api/auditors', verb: 'auditor.lists', access: 'user' },
   { method: 'POST', path: '/api/auditors', verb: 'auditor.append', access: 'user' },
@@ -20,5 +20,7 @@ export const audit: readonly Route[] = [
     query: { from: 'int', limit: 'int' },
     timeout: 120_000,
   },
+  { method: 'GET', path: '/api/vault/seals', verb: 'seal.list', access: 'user' },
+  { method: 'GET', path: '/api/vault/keys', verb: 'keys.status', access: 'user' },
   { method: 'POST', path: '/api/vault/seal', verb: 'vault.seal', access: 'user' },
 ]

@@ -8,6 +8,7 @@ import { readShare } from './share-input.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
 type UnsealOptions = {
+  readonly passphrase?: boolean
   readonly passphraseStdin?: boolean
   readonly keyFile?: string
   readonly recoveryKeyStdin?: boolean
@@ -31,6 +32,7 @@ export function addUnsealCommand(root: Command, tools: Tools): void {
   root
     .command('unseal')
     .description('unseal the vault: by its own key file where it has one, else as it asks')
+    .option('--passphrase', 'the passphrase, which is asked for')
     .option('--passphrase-stdin', 'read the passphrase from standard input')
     .option('--key-file <file>', 'a key file')
     .option('--recovery-key-stdin', 'read the vault’s recovery key from standard input')
@@ -177,17 +179,21 @@ async function unsealing(
     return { kind: 'recovery', recoveryKey: key.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
   }
   if (options.plugIn !== undefined) return { kind: 'plug-in', ...idOf(options.plugIn) }
+  if (options.passphrase === true || options.passphraseStdin === true)
+    return await passphraseUnsealing(tools, options.passphraseStdin === true)
   const kinds = new Set(status.sealProviders.map(({ kind }) => kind))
   const onlyToken = kinds.has('pkcs11') && !kinds.has('key-file') && !kinds.has('passphrase')
-  if (options.token !== undefined || (onlyToken && options.passphraseStdin !== true))
-    return await tokenUnsealing(tools, options, status)
+  if (options.token !== undefined || onlyToken) return await tokenUnsealing(tools, options, status)
   const isPlugIn = kinds.has('plug-in') && !kinds.has('key-file') && !kinds.has('passphrase')
-  if (isPlugIn && options.passphraseStdin !== true) return { kind: 'plug-in' }
+  if (isPlugIn) return { kind: 'plug-in' }
   const hasKeyFile = status.sealProviders.some((provider) => provider.kind === 'key-file')
-  if (hasKeyFile && options.passphraseStdin !== true) return { kind: 'stored-key-file' }
+  return hasKeyFile ? { kind: 'stored-key-file' } : await passphraseUnsealing(tools, false)
+}
+
+async function passphraseUnsealing(tools: Tools, fromStdin: boolean): Promise<VerbInput<'vault.unseal'>> {
   using passphrase = await readSecret(tools.io, {
     what: 'passphrase of the vault',
-    fromStdin: options.passphraseStdin === true,
+    fromStdin,
     option: '--passphrase-stdin',
     confirm: false,
   })

@@ -222,6 +222,30 @@ beforeAll(async () => {
       others: [lease],
     },
   ])
+  const rotation = { id: newId('rot'), version: 2, startedBy: hostile, startedAt: now, finishedAt: null }
+  edge.answers.set('seal.list', () => [
+    {
+      id: hostile,
+      kind: 'key-file',
+      createdAt: now,
+      followsRotation: true,
+      path: hostile,
+      outside: hostile,
+      byItself: true,
+      custodians: { set: hostile, threshold: 2, names: [hostile] },
+    },
+  ])
+  edge.answers.set('keys.status', () => ({
+    rootVersion: 1,
+    rotations: [{ ...rotation, what: 'safe', safe: hostile, total: 1, done: 0, state: 'running' }],
+    rehearsal: {
+      set: hostile,
+      threshold: 2,
+      given: [{ index: 1, name: hostile }],
+      missing: [hostile],
+      until: now,
+    },
+  }))
   edge.answers.set('audit.list', () => [
     { seq: 1, at: now, kind: hostile, actor: hostile, text: hostile, entry: { hostile } },
   ])
@@ -290,6 +314,7 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
     '/accounts',
     '/users',
     '/grants',
+    '/vault-keys',
     '/auditors',
     '/account',
     `/recordings/${recording}`,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { AuditLeafView, GrantView, RecordingView } from '../../vault/contract.ts'
+import type { AuditLeafView, GrantView, RecordingView, SealView } from '../../vault/contract.ts'
 import {
   accessibilityFaults,
   enrol,
@@ -215,7 +215,7 @@ test.skipIf(why !== undefined)(
     const { page } = ingrid
     await enrol(page, link, ingridsPassword)
     const places = await page.getByRole('navigation', { name: 'Console' }).getByRole('link').allInnerTexts()
-    expect(places).toEqual(['Overview', 'Recordings', 'Audit log', 'Auditors'])
+    expect(places).toEqual(['Overview', 'Recordings', 'Audit log', 'Vault keys', 'Auditors'])
     await open(page, '/auditors', 'Auditors')
     await page.getByRole('button', { name: 'Make my key' }).click()
     await page.getByLabel('Passphrase', { exact: true }).fill(passphrase)
@@ -435,7 +435,8 @@ test.skipIf(why !== undefined)(
         const answer = await fetch(at)
         return { status: answer.status, text: await answer.text() }
       }, path)
-    expect((await asked('/api/audit')).status).toBe(403)
+    for (const path of ['/api/audit', '/api/vault/seals', '/api/vault/keys'])
+      expect((await asked(path)).status).toBe(403)
     // A list holds what is his own, and names nobody else.
     for (const path of ['/api/users', '/api/recordings'])
       expect((await asked(path)).text).not.toMatch(/alice|ingrid/)
@@ -498,6 +499,7 @@ const pages = [
   ['/accounts', 'Accounts'],
   ['/users', 'Users'],
   ['/grants', 'Grants'],
+  ['/vault-keys', 'Vault keys'],
   ['/auditors', 'Auditors'],
   ['/account', /.+/],
 ] as const
@@ -519,6 +521,18 @@ test.skipIf(why !== undefined)('axe finds nothing on any page, light or dark', a
     }
   }
   await page.emulateMedia({ colorScheme: 'light' })
+})
+
+test.skipIf(why !== undefined)('an auditor sees what opens the vault, and what was exchanged', async () => {
+  const { page } = ingrid
+  await installation.tagoutJson(['keys', 'rotate-safe', 'line-3'])
+  await open(page, '/vault-keys', 'Vault keys')
+  await page.getByText('Only one way opens this vault').waitFor()
+  const ways = await installation.tagoutJson<readonly SealView[]>(['keys', 'list'])
+  const table = page.getByRole('table', { name: 'Ways to unseal' })
+  await table.getByRole('cell', { name: 'recovery key', exact: true }).waitFor()
+  expect(await table.getByRole('row').count()).toBe(ways.length + 1)
+  await page.getByRole('row', { name: /the key of safe line-3.*finished/ }).waitFor()
 })
 
 test.skipIf(why !== undefined)('the log verifies in the console, and is exported whole', async () => {

@@ -3,6 +3,7 @@ import type { Rotation } from '../keys/rotation.ts'
 import type { RotationView } from '../contract.ts'
 import { findSafe } from '../safes/safe.ts'
 import type { Call, Handler } from '../world.ts'
+import { sharesView } from './view.ts'
 
 /** Begins to exchange the root key, or the key of a safe; it goes on while everything else does. */
 export const keysRotate: Handler<'keys.rotate'> = async (call, input) => {
@@ -27,10 +28,12 @@ export const keysRotate: Handler<'keys.rotate'> = async (call, input) => {
 export const keysStatus: Handler<'keys.status'> = async (call: Call) => {
   const rotations = await call.world.vault.rotations.list()
   const safes = await call.world.vault.database.selectFrom('safe').select(['id', 'name']).execute()
+  const { waiting } = call.world.custody.rehearsed
   const names = new Map(safes.map(({ id, name }) => [id as string, name]))
   return done({
     rootVersion: call.world.vault.rootVersion,
     rotations: rotations.map((rotation) => viewOf(rotation, names.get(rotation.safe) ?? rotation.safe)),
+    rehearsal: waiting === undefined ? null : sharesView(waiting),
   })
 }
 

@@ -30,5 +30,9 @@ export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
 export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
+export const useSeals = (when = true) =>
+  useList<'seal.list'>('seals', '/api/vault/seals', { every: 10_000, when })
+export const useKeys = (when = true) =>
+  useList<'keys.status'>('vault keys', '/api/vault/keys', { every: 1_500, when })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')
 export const useExposures = (when = true) => useList<'exposure.list'>('exposures', '/api/exposures', { when })

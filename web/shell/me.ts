@@ -27,11 +27,11 @@ export function hasRole(user: UserView, ...wanted: readonly Role[]): boolean {
   return wanted.some((role) => user.roles.includes(role))
 }
 
-export function useStatus() {
+export function useStatus(every = 15_000) {
   return useQuery({
     queryKey: ['status'],
     queryFn: () => get<VaultStatus>('/api/status'),
-    refetchInterval: 15_000,
+    refetchInterval: every,
   })
 }
 

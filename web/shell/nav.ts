@@ -8,7 +8,7 @@ export type Place = {
   readonly roles: readonly Role[]
 }
 
-/** Where one can go, by role. An auditor sees recordings and the audit log, and the other auditors. */
+/** Where one can go, by role. An auditor sees recordings, the audit log, the vault's keys and the other auditors. */
 export const places: readonly Place[] = [
   {
     path: '/',
@@ -28,6 +28,7 @@ export const places: readonly Place[] = [
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
+  { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
   { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },

@@ -80,7 +80,12 @@ test('shares are written one to a file, for their custodian alone, and are in no
 test('a rehearsal with shares proves that they open the vault, without sealing it', async () => {
   const first = await json(['unseal', '--share-file', share('carl'), '--dry-run'])
   expect(first).toMatchObject({ opened: false, shares: { given: [{ index: 3, name: 'carl' }] } })
+  // Seen by administrators and auditors in the console, too.
+  expect(await vault.ask('keys.status', {})).toMatchObject({
+    rehearsal: { threshold: 2, given: [{ index: 3, name: 'carl' }], missing: ['anna', 'bob'] },
+  })
   const second = await must(['unseal', '--share-file', share('anna'), '--dry-run'])
+  expect((await vault.ask('keys.status', {})).rehearsal).toBeNull()
   expect(second).toContain('the shares open this vault; nothing was changed')
   expect((await vault.ask('status', {})).sealed).toBe(false)
 })
@@ -123,6 +128,7 @@ test('shares come one by one from different places, progress is seen, and the va
 
 test('shares that wait are forgotten when asked, in time, and when the vault opens another way', async () => {
   await must(['keys', 'add', '--passphrase-stdin'], 'correct horse battery staple')
+  expect(await refused(['unseal', '--passphrase', '--dry-run'])).toContain('--passphrase-stdin')
   await must(['seal'])
   await must(['unseal', '--share-file', share('anna')])
   expect(await json(['unseal', '--forget'])).toEqual({ forgotten: 1 })
