@@ -536,7 +536,7 @@ export const verbs = {
   'seal.remove': verb(['local'], z.strictObject({ seal: sealId, rehearse })),
   'seal.rehearse': verb(['local'], z.strictObject({ how: unsealing })),
   /** A new recovery key, which opens the vault instead of the present one once it is confirmed. */
-  'seal.renewRecovery': verb(['local'], nothing),
+  'seal.renewRecovery': verb(['local'], z.strictObject({ rehearse })),
   /** What was prepared has been handed out and kept: it opens the vault from now on. */
   'seal.confirm': verb(['local'], z.strictObject({ prepared: z.string().regex(/^[0-9a-f]{32}$/) })),
   /** Makes the shares of custodians; they open nothing until they are confirmed. */
@@ -560,7 +560,7 @@ export const verbs = {
     ['local'],
     z.discriminatedUnion('what', [
       z.strictObject({ what: z.literal('root'), rehearse }),
-      z.strictObject({ what: z.literal('safe'), safe: reference }),
+      z.strictObject({ what: z.literal('safe'), safe: reference, rehearse }),
     ]),
   ),
   'keys.status': verb(people, nothing),
@@ -1003,7 +1003,8 @@ export type VerbAnswers = {
   'seal.add': SealView | null
   'seal.remove': SealView
   'seal.rehearse': null
-  'seal.renewRecovery': { readonly prepared: string; readonly recoveryKey: string }
+  /** Null and empty in a rehearsal. */
+  'seal.renewRecovery': { readonly prepared: string | null; readonly recoveryKey: string }
   'seal.confirm': SealView
   'custody.prepare': {
     /** Null in a rehearsal, whose shares are empty. */

@@ -6,22 +6,19 @@ import { examples, type Tools, type Vault } from './tools.ts'
 
 type Options = { readonly wait: boolean; readonly dryRun?: boolean }
 
+const dryRun = 'say what would be done or what hinders it, and change nothing; audited'
+
 /** `tagout keys rotate-root`, `rotate-safe` and `status`: exchanging keys while everything goes on. */
 export function addRotationCommands(keys: Command, tools: Tools): void {
   keys
     .command('rotate-root')
     .description('exchange the root key; all ways to unseal open the new one, payloads are not touched')
     .option('--no-wait', 'begin, and do not wait until it is done')
-    .option('--dry-run', 'say what would be done or what hinders it, and change nothing')
+    .option('--dry-run', dryRun)
     .addHelpText('after', examples('tagout keys rotate-root --dry-run', 'tagout keys rotate-root'))
     .action(async (options: Options) => {
       await tools.withVault(async (vault) => {
-        if (options.dryRun !== true) return await rotate(tools, vault, { what: 'root' }, options)
-        const { total } = await vault.ask('keys.rotate', { what: 'root', rehearse: true })
-        tools.show(
-          { total, rehearsal: true },
-          () => `${total} keys would be wrapped anew; nothing was changed`,
-        )
+        await rotate(tools, vault, { what: 'root' }, options)
       })
     })
 
@@ -31,9 +28,10 @@ export function addRotationCommands(keys: Command, tools: Tools): void {
       'exchange the key of a safe; the keys of its secrets are wrapped anew, payloads are not touched',
     )
     .option('--no-wait', 'begin, and do not wait until it is done')
+    .option('--dry-run', dryRun)
     .addHelpText(
       'after',
-      examples('tagout keys rotate-safe line-3', 'tagout keys rotate-safe line-3 --no-wait'),
+      examples('tagout keys rotate-safe line-3 --dry-run', 'tagout keys rotate-safe line-3'),
     )
     .action(async (safe: string, options: Options) => {
       await tools.withVault((vault) => rotate(tools, vault, { what: 'safe', safe }, options))
@@ -71,8 +69,13 @@ async function rotate(
   input: VerbInput<'keys.rotate'>,
   options: Options,
 ): Promise<void> {
-  const { rotation } = await vault.ask('keys.rotate', input, undefined, 120_000)
-  if (rotation === null) return
+  const rehearse = options.dryRun === true
+  const { total, rotation } = await vault.ask('keys.rotate', { ...input, rehearse }, undefined, 120_000)
+  if (rotation === null)
+    return tools.show(
+      { total, rehearsal: true },
+      () => `${total} keys would be wrapped anew; nothing was changed`,
+    )
   let latest = rotation
   let said = ''
   while (options.wait && latest.state === 'running') {

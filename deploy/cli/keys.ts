@@ -114,20 +114,37 @@ ${examples('tagout keys remove wrp_01…', 'tagout keys remove wrp_01… --dry-r
   keys
     .command('recovery-key')
     .description('exchange the vault’s recovery key for a new one')
-    .requiredOption('--recovery-out <file>', 'where to write it, mode 0600')
-    .addHelpText('after', examples('tagout keys recovery-key --recovery-out vault-recovery.key'))
-    .action(async (options: { recoveryOut: string }) => {
-      const path = resolve(tools.io.cwd, options.recoveryOut)
+    .option('--recovery-out <file>', 'where to write it, mode 0600')
+    .option('--dry-run', 'rehearse: make one, try it, throw it away; changes nothing; audited')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout keys recovery-key --dry-run',
+        'tagout keys recovery-key --recovery-out vault-recovery.key',
+      ),
+    )
+    .action(async ({ recoveryOut, dryRun }: { recoveryOut?: string; dryRun?: boolean }) => {
+      if (dryRun === true) {
+        await tools.withVault((vault) => vault.ask('seal.renewRecovery', { rehearse: true }))
+        return tools.show(
+          { rehearsal: true },
+          () => 'rehearsed: a new recovery key opens this vault; the present one stays, nothing was changed',
+        )
+      }
+      if (recoveryOut === undefined)
+        throw misuse('say where the new recovery key goes', 'give --recovery-out FILE')
+      const path = resolve(tools.io.cwd, recoveryOut)
       await tools.withVault(async (vault) => {
         const { prepared, recoveryKey } = await vault.ask('seal.renewRecovery', {})
+        if (prepared === null) return
         // Durable before it is the one that counts.
         await writeNewFile(path, `${recoveryKey}\n`)
         await vault.ask('seal.confirm', { prepared })
       })
       tools.show(
-        { recoveryKey: options.recoveryOut },
+        { recoveryKey: recoveryOut },
         () =>
-          `the new recovery key is in ${options.recoveryOut}: print it, lock it away, delete it here; the old one opens nothing any more`,
+          `the new recovery key is in ${recoveryOut}: print it, lock it away, delete it here; the old one opens nothing any more`,
       )
     })
   addRotationCommands(keys, tools)

@@ -8,7 +8,7 @@ import { readShare } from './share-input.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
 type UnsealOptions = {
-  readonly passphrase?: boolean
+  readonly ask?: boolean
   readonly passphraseStdin?: boolean
   readonly keyFile?: string
   readonly recoveryKeyStdin?: boolean
@@ -32,7 +32,7 @@ export function addUnsealCommand(root: Command, tools: Tools): void {
   root
     .command('unseal')
     .description('unseal the vault: by its own key file where it has one, else as it asks')
-    .option('--passphrase', 'the passphrase, which is asked for')
+    .option('--ask', 'ask for the passphrase, also where the vault has a key file of its own')
     .option('--passphrase-stdin', 'read the passphrase from standard input')
     .option('--key-file <file>', 'a key file')
     .option('--recovery-key-stdin', 'read the vault’s recovery key from standard input')
@@ -179,7 +179,7 @@ async function unsealing(
     return { kind: 'recovery', recoveryKey: key.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
   }
   if (options.plugIn !== undefined) return { kind: 'plug-in', ...idOf(options.plugIn) }
-  if (options.passphrase === true || options.passphraseStdin === true)
+  if (options.ask === true || options.passphraseStdin === true)
     return await passphraseUnsealing(tools, options.passphraseStdin === true)
   const kinds = new Set(status.sealProviders.map(({ kind }) => kind))
   const onlyToken = kinds.has('pkcs11') && !kinds.has('key-file') && !kinds.has('passphrase')

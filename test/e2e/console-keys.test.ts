@@ -123,7 +123,7 @@ test.skipIf(why !== undefined)('every way to unseal is told, with the commands f
     'tagout unseal --share --dry-run',
     String.raw`tagout unseal --key-file '/media/anna'\''s stick/seal.key' --dry-run`,
     `tagout unseal --token ${every[2]?.id} --dry-run`,
-    'tagout unseal --passphrase --dry-run',
+    'tagout unseal --ask --dry-run',
     `tagout keys remove ${every[4]?.id}`,
     'tagout keys recovery-key --recovery-out FILE',
   ])

@@ -58,6 +58,9 @@ test('the root key and the key of a safe are exchanged, and the status says how 
   expect(await must(['keys', 'rotate-root'])).toMatch(
     /the root key is exchanged \(version 2\), and the old one gone: 2 keys were wrapped anew/,
   )
+  expect(await must(['keys', 'rotate-safe', 'line-3', '--dry-run'])).toContain(
+    '0 keys would be wrapped anew; nothing was changed',
+  )
   expect(await must(['keys', 'rotate-safe', 'line-3'])).toContain(
     'the key of safe line-3 is exchanged (version 2)',
   )

@@ -72,6 +72,8 @@ function what(entry: Entry): string {
       return `forgot ${entry.given} entered share${entry.given === 1 ? '' : 's'}: ${entry.why}`
     case 'keys.rotation-started':
       return `began to exchange ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys to wrap anew`
+    case 'keys.rotation-rehearsed':
+      return `rehearsed exchanging ${exchangedKey(entry)}: ${entry.total} keys would be wrapped anew`
     case 'keys.rotation-finished':
       return `exchanged ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys wrapped anew, the old one is gone`
     case 'vault.fault':

@@ -92,6 +92,12 @@ export type Happening =
       readonly total: number
     }
   | {
+      readonly kind: 'keys.rotation-rehearsed'
+      readonly what: 'root' | 'safe'
+      readonly safeName: string
+      readonly total: number
+    }
+  | {
       readonly kind: 'keys.rotation-finished'
       readonly what: 'root' | 'safe'
       readonly safeName: string

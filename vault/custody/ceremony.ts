@@ -89,8 +89,16 @@ async function proveAll(made: Awaited<ReturnType<typeof makeSet>>): Promise<void
 }
 
 /** Makes a new recovery key; it opens nothing, and the present one everything, until `seal.confirm`. */
-export const sealRenewRecovery: Handler<'seal.renewRecovery'> = async (call) => {
+export const sealRenewRecovery: Handler<'seal.renewRecovery'> = async (call, { rehearse }) => {
   const secret = newRecoveryKey()
+  if (rehearse === true) {
+    using tried = secret
+    const could = await call.world.vault.seals.rehearseExchange(
+      { kind: 'recovery', secret: tried },
+      call.actor,
+    )
+    return could.ok ? done({ prepared: null, recoveryKey: '' }) : could
+  }
   const id = randomBytes(16).toString('hex')
   call.world.custody.prepared.put(id, { provider: { kind: 'recovery', secret }, replaces: true })
   return done({ prepared: id, recoveryKey: recoveryKeyText(secret) })

@@ -1,27 +1,32 @@
-import { done, refuse } from '../kernel/outcome.ts'
-import type { Rotation } from '../keys/rotation.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Exchanged, Rotation } from '../keys/rotation.ts'
 import type { RotationView } from '../contract.ts'
 import { findSafe } from '../safes/safe.ts'
-import type { Call, Handler } from '../world.ts'
+import type { Call, Handler, Input } from '../world.ts'
 import { sharesView } from './view.ts'
 
 /** Begins to exchange the root key, or the key of a safe; it goes on while everything else does. */
 export const keysRotate: Handler<'keys.rotate'> = async (call, input) => {
   const { rotations } = call.world.vault
-  if (input.what === 'root') {
-    if (input.rehearse === true) {
-      const could = await rotations.rehearseRoot()
-      return could.ok ? done({ total: could.value.total, rotation: null }) : could
-    }
-    const started = await rotations.start({ what: 'root' }, call.actor)
-    return started.ok ? done({ total: started.value.total, rotation: viewOf(started.value, '') }) : started
+  const found = await exchangedBy(call, input)
+  if (!found.ok) return found
+  const of = found.value
+  if (input.rehearse === true) {
+    const could = await rotations.rehearse(of, call.actor)
+    return could.ok ? done({ total: could.value.total, rotation: null }) : could
   }
-  const safe = await findSafe(call.world.vault.database, call.world.vault.guard, input.safe)
-  if (safe === undefined) return refuse('not_found', 'there is no such safe', 'tagout safe list')
-  const started = await rotations.start({ what: 'safe', safe: safe.id, name: safe.name }, call.actor)
+  const started = await rotations.start(of, call.actor)
   return started.ok
-    ? done({ total: started.value.total, rotation: viewOf(started.value, safe.name) })
+    ? done({ total: started.value.total, rotation: viewOf(started.value, of.what === 'safe' ? of.name : '') })
     : started
+}
+
+async function exchangedBy(call: Call, input: Input<'keys.rotate'>): Promise<Outcome<Exchanged>> {
+  if (input.what === 'root') return done({ what: 'root' })
+  const safe = await findSafe(call.world.vault.database, call.world.vault.guard, input.safe)
+  return safe === undefined
+    ? refuse('not_found', 'there is no such safe', 'tagout safe list')
+    : done({ what: 'safe', safe: safe.id, name: safe.name })
 }
 
 /** How far the exchanges of keys have come. */

@@ -70,11 +70,23 @@ export class Rotations {
     return done({ ...begun.value, running: true })
   }
 
-  /** What would hinder an exchange of the root key, or how many keys it would wrap anew. */
-  async rehearseRoot(): Promise<Outcome<{ readonly total: number }>> {
-    const wraps = await this.#ports.seals.list()
-    for (const { kind, followsRotation } of wraps) if (!followsRotation) return cannotFollow(kind)
-    return done({ total: await countOf(this.#ports.database) })
+  /** What would hinder an exchange, or how many keys it would wrap anew. Changes nothing; audited. */
+  async rehearse(of: Exchanged, actor: Actor): Promise<Outcome<{ readonly total: number }>> {
+    const { database, seals, inTransaction } = this.#ports
+    const versions =
+      of.what === 'root'
+        ? await database.selectFrom('root_key').select('version').execute()
+        : await database.selectFrom('safe_key').select('version').where('safe', '=', of.safe).execute()
+    if (versions.length > 1) return goesOn(of)
+    if (of.what === 'root')
+      for (const { kind, followsRotation } of await seals.list())
+        if (!followsRotation) return cannotFollow(kind)
+    return await inTransaction(async (tx) => {
+      const total = of.what === 'root' ? await countOf(tx.db) : await countIn(tx.db, of.safe)
+      const safeName = of.what === 'safe' ? of.name : ''
+      await tx.audit({ kind: 'keys.rotation-rehearsed', actor, what: of.what, safeName, total })
+      return done({ total })
+    })
   }
 
   /** Goes on with what was interrupted: called when the vault has been unsealed. */
@@ -124,8 +136,7 @@ export class Rotations {
       next = Key.random()
       const version = keyring.rootVersion + 1
       const rows = await tx.db.selectFrom('root_key').select('version').execute()
-      if (rows.length > 1)
-        return refuse('conflict', 'the root key is being exchanged already', 'tagout keys status')
+      if (rows.length > 1) return goesOn({ what: 'root' })
       const wraps = await tx.db.selectFrom('seal_wrap').selectAll().execute()
       for (const wrap of wraps) {
         const wrapped = rewrap(wrap, { key: next, version }, keyring.installation)
@@ -158,12 +169,7 @@ export class Rotations {
         .orderBy('version')
         .forUpdate()
         .execute()
-      if (rows.length > 1)
-        return refuse(
-          'conflict',
-          `the key of safe ${of.name} is being exchanged already`,
-          'tagout keys status',
-        )
+      if (rows.length > 1) return goesOn(of)
       const version = (rows[0]?.version ?? 0) + 1
       using key = Key.random()
       const root_version = await lockRoot(tx.db, keyring)
@@ -177,13 +183,7 @@ export class Rotations {
           created_at: tx.now,
         })
         .execute()
-      const { total } = await tx.db
-        .selectFrom('secret_key')
-        .select((eb) => eb.fn.countAll<number>().as('total'))
-        .where('safe', '=', of.safe)
-        .where('safe_key_version', '<', version)
-        .executeTakeFirstOrThrow()
-      return done(await begin(tx, of, version, Number(total), actor))
+      return done(await begin(tx, of, version, await countIn(tx.db, of.safe), actor))
     })
   }
 
@@ -285,6 +285,21 @@ async function countOf(db: Kysely<Database>): Promise<number> {
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
   return Number(total)
+}
+
+/** Data keys that lie under the key of a safe. */
+async function countIn(db: Kysely<Database>, safe: string): Promise<number> {
+  const { total } = await db
+    .selectFrom('secret_key')
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .where('safe', '=', safe)
+    .executeTakeFirstOrThrow()
+  return Number(total)
+}
+
+function goesOn(of: Exchanged): Outcome<never> {
+  const key = of.what === 'root' ? 'the root key' : `the key of safe ${of.name}`
+  return refuse('conflict', `${key} is being exchanged already`, 'tagout keys status')
 }
 
 async function begin(tx: Tx, of: Exchanged, version: number, total: number, actor: Actor): Promise<Rotation> {

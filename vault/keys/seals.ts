@@ -21,7 +21,7 @@ import {
   unwrapRoot,
 } from './seal-provider.ts'
 import { type SealSet, sealSetName, verifySealSet, writeSealSet } from './seal-set.ts'
-import { makeWrap, type Wrap } from './seal-wrap.ts'
+import { makeWrap, openWrap, type Wrap } from './seal-wrap.ts'
 import { examineToken, type SealerSettings } from './sealers.ts'
 
 /** What changes of the seals need of the open vault. `sealSet` is set to what was last written. */
@@ -129,6 +129,32 @@ export class Seals {
       tx.audit({ kind: 'seal.rehearsed', actor, seal: '', provider: `${provider.kind}, before it is added` }),
     )
     return tried
+  }
+
+  /** Shows that a new way of this kind would open the root key: makes it, opens the key by it, forgets it. Audited. */
+  async rehearseExchange(provider: SealProvider, actor: Actor): Promise<Outcome<null>> {
+    const { database, costs, sealers } = this.#ports
+    const open = this.#ports.unsealed()
+    await this.#verify(database, open)
+    const { keyring } = open
+    const given = await newSealKey(provider, keyring.installation, costs, sealers)
+    if (!given.ok) return given
+    using key = given.value.key
+    const root = { key: keyring.root, version: keyring.rootVersion }
+    const { kind } = provider
+    const wrap = makeWrap(kind, given.value.parameters, key, root, keyring.installation, new Date())
+    using opened = openWrap(wrap, key, keyring.installation)
+    if (opened === undefined || !Buffer.from(opened.id).equals(Buffer.from(keyring.root.id)))
+      throw new Fault('internal', `a new ${sealNouns[kind]} does not open the root key`)
+    await this.#ports.inTransaction((tx) =>
+      tx.audit({
+        kind: 'seal.rehearsed',
+        actor,
+        seal: '',
+        provider: `a new ${sealNouns[kind]}, before it is exchanged`,
+      }),
+    )
+    return done(null)
   }
 
   /** Takes a way to unseal away; never the last, nor the recovery key. `rehearsal`: says only whether it could be. */

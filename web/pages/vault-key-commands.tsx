@@ -27,7 +27,7 @@ export function rehearsalCommand(seal: SealView): string | undefined {
   const id = shellWord(seal.id)
   switch (seal.kind) {
     case 'passphrase':
-      return 'tagout unseal --passphrase --dry-run'
+      return 'tagout unseal --ask --dry-run'
     case 'key-file':
       return command('tagout unseal --key-file', shellWord(seal.path ?? 'FILE'), '--dry-run')
     case 'recovery':

@@ -96,6 +96,34 @@ test('shares of an exchanged set, put back with their whole table, do not unseal
   expect(vault.isSealed).toBe(true)
 })
 
+test('the one wrap of an exchanged set, put back, opens nothing', async () => {
+  await using installation = await newInstallation(postgres)
+  const old = await makeSet(['anna', 'bob'], 2)
+  const fresh = await makeSet(['anna', 'carl'], 2)
+  let how: Unsealing
+  {
+    await using vault = await installation.unsealed()
+    await vault.seals.add({ kind: 'custodians', ...old }, somebody, true)
+    const [wrap] = await installation.sql(`select id from seal_wrap where kind = 'custodians'`)
+    await installation.sql(`create table kept as select * from seal_wrap where kind = 'custodians'`)
+    await vault.seals.add({ kind: 'custodians', ...fresh }, somebody, true)
+    await installation.sql('insert into seal_wrap select * from kept')
+    how = { kind: 'custodians', wrap: String(wrap?.['id']), secret: old.secret }
+    // Neither in a rehearsal while the vault is open, nor beside the way that somebody adds.
+    await expect(vault.seals.rehearse(how, somebody)).rejects.toThrow('not what it last wrote')
+  }
+  {
+    await using vault = await installation.open()
+    expect(await attempt(vault, how)).toBe('forged_row')
+    expect(vault.isSealed).toBe(true)
+  }
+  // Taken out again, the vault opens as before; the old shares open nothing.
+  await installation.sql(`delete from seal_wrap where id in (select id from kept)`)
+  await using vault = await installation.open()
+  expect(await attempt(vault, how)).toContain('unauthenticated')
+  expect(await attempt(vault)).toBe('opened')
+})
+
 test('parameters that were exchanged make right shares useless, and open nothing', async () => {
   await using installation = await newInstallation(postgres)
   const made = await makeSet(['anna', 'bob'], 2)

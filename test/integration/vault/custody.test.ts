@@ -128,7 +128,7 @@ test('shares come one by one from different places, progress is seen, and the va
 
 test('shares that wait are forgotten when asked, in time, and when the vault opens another way', async () => {
   await must(['keys', 'add', '--passphrase-stdin'], 'correct horse battery staple')
-  expect(await refused(['unseal', '--passphrase', '--dry-run'])).toContain('--passphrase-stdin')
+  expect(await refused(['unseal', '--ask', '--dry-run'])).toContain('--passphrase-stdin')
   await must(['seal'])
   await must(['unseal', '--share-file', share('anna')])
   expect(await json(['unseal', '--forget'])).toEqual({ forgotten: 1 })
@@ -186,6 +186,17 @@ test('the last way to unseal is not taken away, and neither is the recovery key'
 
 test('a new recovery key takes the place of the old one', async () => {
   const before = vault.recoveryKey
+  const ways = await json(['keys', 'list'])
+  expect(await must(['keys', 'recovery-key', '--dry-run'])).toContain('nothing was changed')
+  expect(await json(['keys', 'list'])).toEqual(ways)
+  expect(await must(['unseal', '--recovery-key-stdin', '--dry-run'], before)).toContain('it opens this vault')
+  const [rehearsed] = await vault.ask('audit.list', { limit: 1, kind: 'seal.rehearsed' })
+  expect(rehearsed?.text).toContain('rehearsed unsealing by recovery')
+  const texts = (await vault.ask('audit.list', { limit: 500 })).map(({ text }) => text)
+  expect(texts.join('\n')).toContain(
+    'tried a new recovery key, before it is exchanged: it can unseal the vault',
+  )
+  expect(await refused(['keys', 'recovery-key'])).toContain('give --recovery-out FILE')
   await must(['keys', 'recovery-key', '--recovery-out', 'new.key'])
   expect(await refused(['unseal', '--recovery-key-stdin', '--dry-run'], before)).toMatch(/does not open/)
   const said = await must(['unseal', '--recovery-key-file', 'new.key', '--dry-run'])

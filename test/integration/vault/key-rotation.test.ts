@@ -139,10 +139,33 @@ test('a way to unseal that cannot follow is named, and nothing is begun', async 
   })
   for (const outcome of [
     await vault.rotations.start({ what: 'root' }, somebody),
-    await vault.rotations.rehearseRoot(),
+    await vault.rotations.rehearse({ what: 'root' }, somebody),
   ])
     expect(outcome.ok ? '' : outcome.refusal.message).toContain('the recovery key was made by a version')
   expect((await installation.sql('select * from root_key')).length).toBe(1)
+})
+
+test('an exchange that is rehearsed changes nothing, and is in the audit log', async () => {
+  await using installation = await filled(20)
+  await using vault = await installation.unsealed(open)
+  const tables = ['root_key', 'safe_key', 'secret_key', 'seal_wrap', 'key_rotation']
+  const all = () =>
+    Promise.all(tables.map((table) => installation.sql(`select * from ${table} order by 1, 2`)))
+  const before = await all()
+  const totals = []
+  for (const of of [{ what: 'root' }, { what: 'safe', safe: 'saf_many', name: 'many' }] as const) {
+    const could = await vault.rotations.rehearse(of, somebody)
+    totals.push(could.ok ? could.value.total : could.refusal.message)
+  }
+  expect(totals).toEqual([2, 20])
+  expect(await all()).toEqual(before)
+  const said = (await vault.listAudit({ limit: 100, kind: 'keys.rotation-rehearsed' })).map(
+    ({ text }) => text,
+  )
+  expect(said).toEqual([
+    'local:1000 rehearsed exchanging the root key: 2 keys would be wrapped anew',
+    'local:1000 rehearsed exchanging the key of safe many: 20 keys would be wrapped anew',
+  ])
 })
 
 test('secrets are read and written while the key of their safe is exchanged', async () => {

@@ -188,6 +188,14 @@ describe.skipIf(why !== undefined)('a token', () => {
     expect(added).toMatchObject({ ok: true, value: { byItself: true } })
     await vault.close()
     expect(await unsealBy(undefined)).toMatchObject({ ok: true })
+    // Somebody mistyped: restarts alone would use up the tries that are left.
+    expect(saidOf(await unsealBy('wrong-one'))).toContain('is wrong')
+    for (let start = 0; start < 3; start += 1)
+      expect(saidOf(await unsealBy(undefined))).toContain(
+        'a wrong PIN was given to the token plant before: the stored one is not tried',
+      )
+    expect(await unsealBy(pin)).toMatchObject({ ok: true })
+    expect(await unsealBy(undefined)).toMatchObject({ ok: true })
     chmodSync(pinFile, 0o644)
     expect(saidOf(await unsealBy(undefined))).toContain(`others may read the PIN file ${pinFile}: chmod 600`)
     chmodSync(pinFile, 0o600)
