@@ -149,8 +149,11 @@ test('an exchange that is rehearsed changes nothing, and is in the audit log', a
   await using installation = await filled(20)
   await using vault = await installation.unsealed(open)
   const tables = ['root_key', 'safe_key', 'secret_key', 'seal_wrap', 'key_rotation']
-  const all = () =>
-    Promise.all(tables.map((table) => installation.sql(`select * from ${table} order by 1, 2`)))
+  const all = async () => {
+    const rows = []
+    for (const table of tables) rows.push(await installation.sql(`select * from ${table} order by 1, 2`))
+    return rows
+  }
   const before = await all()
   const totals = []
   for (const of of [{ what: 'root' }, { what: 'safe', safe: 'saf_many', name: 'many' }] as const) {
