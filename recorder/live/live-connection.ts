@@ -86,6 +86,9 @@ async function connect(
   size: Size,
 ): Promise<void> {
   const { broker, limits, carried } = ports
+  // Whoever closed the page while the vault was asked. What is entered below is left when the socket goes: once.
+  if (live.isGone) return
+  const isTooMany = carried.enter(ticket.user) > limits.connectionsPerUser
   const channel = new TerminalChannel(live)
   let session: BrokeredSession | undefined
   live.listen({
@@ -102,7 +105,7 @@ async function connect(
       carried.leave(ticket.user)
     },
   })
-  if (carried.enter(ticket.user) > limits.connectionsPerUser)
+  if (isTooMany)
     return refuseLive(live, {
       code: 'rate_limited',
       message: 'you have too many connections',

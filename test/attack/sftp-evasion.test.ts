@@ -288,7 +288,7 @@ describe('a user who wants memory', () => {
 
 test('a hundred thousand refused requests make little more than a hundred entries', () => {
   const told: string[] = []
-  const denials = new Denials((detail) => void told.push(detail))
+  const denials = new Denials('refused file requests', (detail) => void told.push(detail))
   const audit = new SftpAudit({
     mayRead: true,
     mayWrite: false,

@@ -1,10 +1,10 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { refuse } from '../../vault/kernel/outcome.ts'
 import { addTarget, allEnded, type Gateway, startGateway, until } from '../support/gateway.ts'
 import { openTerminal as openLiveTerminal } from '../support/live.ts'
 import { type OldSwitch, startOldSwitch } from '../support/old-switch.ts'
-import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { startSshd, sudoersOf, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 import { openTerminal, type TerminalUser } from '../support/terminal-user.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -22,7 +22,7 @@ describe.skipIf(why !== undefined)('elevation', () => {
   let sshd: TestSshd
   let other: TestSshd
   let oldSwitch: OldSwitch
-  const sudoers = () => `/etc/sudoers.d/${sshd.user}`
+  const sudoers = () => sudoersOf(sshd)
 
   beforeAll(async () => {
     gateway = await startGateway()
@@ -52,7 +52,6 @@ describe.skipIf(why !== undefined)('elevation', () => {
   }, 120_000)
 
   afterAll(async () => {
-    if (sshd !== undefined) rmSync(sudoers(), { force: true })
     await gateway?.[Symbol.asyncDispose]()
     await sshd?.stop()
     await other?.stop()

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fetchHostKeys } from '../../recorder/broker/ssh/fetch-host-key.ts'
@@ -165,14 +167,13 @@ describe('targets that do odd things', () => {
 
   describe.skipIf(why !== undefined)('real sshd', () => {
     test('with PAM and keyboard-interactive is logged in to, and its banner and greeting are shown and recorded', async () => {
+      await using folder = await mkdtempDisposable(join(tmpdir(), 'tagout-banner-'))
+      const banner = join(folder.path, 'banner')
       await using sshd = await startSshd({
         login: 'keyboard-interactive',
-        config: ['Banner /etc/tagout-test-banner', 'PrintMotd no'],
+        config: [`Banner ${banner}`, 'PrintMotd no'],
       })
-      writeFileSync(
-        '/etc/tagout-test-banner',
-        'Property of Press Line 3\n\u001b[2J\u001b]0;owned\u0007Keep out\n',
-      )
+      writeFileSync(banner, 'Property of Press Line 3\n\u001b[2J\u001b]0;owned\u0007Keep out\n')
       writeFileSync(join(sshd.home, '.bash_profile'), 'echo "Message of the day"\n')
       const target = real(sshd)
       const bob = open(target)

@@ -66,6 +66,8 @@ export class ContractVault implements AsyncDisposable {
   >()
   /** Tickets to watch that were not used yet. */
   readonly watchTickets = new Map<string, { readonly login: string; readonly answer: WatchTicket }>()
+  /** A ticket is taken when this has resolved. */
+  beforeRedeem: Promise<unknown> = Promise.resolve()
   readonly users = new Map<string, FakeUser>()
   readonly accounts: FakeAccount[] = []
   readonly calls: { readonly verb: string; readonly input: unknown }[] = []
@@ -115,6 +117,7 @@ export class ContractVault implements AsyncDisposable {
         this.callers.add(caller)
         const { input } = params as { input: never }
         this.calls.push({ verb, input })
+        if (verb === 'ticket.redeem') await this.beforeRedeem
         return this.#answer(verb, input)
       },
       onFault: (verb, error) => console.error('fake vault', verb, error),

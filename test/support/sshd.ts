@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -107,6 +107,7 @@ type Account = { readonly user: string; readonly password: string; readonly home
 
 async function makeAccount(authorizedKey: string | undefined): Promise<Account> {
   const user = `tt${randomBytes(5).toString('hex')}`
+  sweepSudoers()
   const password = randomBytes(12).toString('base64url')
   const home = join('/home', user)
   // The password file is locked by whoever changes it: other test files do so at the same time.
@@ -119,6 +120,18 @@ async function makeAccount(authorizedKey: string | undefined): Promise<Account> 
     execFileSync('chown', ['-R', `${user}:`, join(home, '.ssh')])
   }
   return { user, password, home }
+}
+
+/** Where a test gives the user of a server what sudo lets them do: gone when the server stops. */
+export function sudoersOf({ user }: Pick<TestSshd, 'user'>): string {
+  return `/etc/sudoers.d/${user}`
+}
+
+/** Takes away what killed tests left: a broken file there would be a complaint of every later sudo. */
+function sweepSudoers(): void {
+  if (!existsSync('/etc/sudoers.d')) return
+  for (const name of readdirSync('/etc/sudoers.d').filter((one) => /^tt[0-9a-f]{10}$/.test(one)))
+    if (!existsSync(join('/home', name))) rmSync(sudoersOf({ user: name }), { force: true })
 }
 
 async function retry(act: () => unknown): Promise<void> {
@@ -166,6 +179,7 @@ async function running(
         if (status !== 6 && status !== 12) throw error
       }
     })
+    await rm(sudoersOf(account), { force: true })
     await rm(account.home, { recursive: true, force: true })
     await rm(folder, { recursive: true, force: true })
   }

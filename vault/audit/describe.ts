@@ -189,7 +189,7 @@ function what(entry: Entry): string {
     case 'hold.released':
       return `let ${entry.userName} connect to ${entry.targetName} again`
     case 'session.ended':
-      return `ended session ${entry.session}${of(entry)} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes`
+      return `ended session ${entry.session}${of(entry)} on ${entry.accountName}: ${entry.reason}; recording ${entry.state}, ${entry.sizeBytes} bytes${entry.holdUntil === undefined ? '' : `; it was frozen, so its user is held off until ${entry.holdUntil}`}`
     case 'session.refused':
       return refusedSession(entry)
     case 'recording.replayed':

@@ -271,6 +271,8 @@ export type Happening =
       readonly state: RecordingState
       readonly sizeBytes: number
       readonly root?: string
+      /** It ended while it was frozen: until when its user is held off the target. */
+      readonly holdUntil?: string
     } & SessionRef)
   | {
       readonly kind: 'session.refused'

@@ -31,6 +31,8 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   if (!found.ok) return found
   const session = found.value
   if (session.cut !== null) return refuse('expired', session.cut.message, 'open another session')
+  const frozen = whyFrozen(session)
+  if (frozen !== undefined) return frozen
   const { boxKey } = session
   if (boxKey === null || !session.connected)
     return refuse('conflict', 'the vault has no key of this session any more', 'connect again')
@@ -45,9 +47,17 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   if (!released.ok) return released
   const { kind, secretAccount, credential } = released.value
   using secret = await takeField(world, secretAccount, credential, 'password')
-  // Whoever cut the session meanwhile did so before anything left.
+  // Whoever cut or froze the session meanwhile did so before anything left.
   if (session.cut !== null) return refuse('expired', 'this session was ended', 'open another session')
+  const frozenSince = whyFrozen(session)
+  if (frozenSince !== undefined) return frozenSince
   return done({ kind, sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64') })
+}
+
+function whyFrozen({ freeze }: LiveSession): Outcome<never> | undefined {
+  return freeze === null
+    ? undefined
+    : refuse('held', `this session is frozen by ${freeze.by}`, 'wait until it goes on, or ask them')
 }
 
 type Released = {

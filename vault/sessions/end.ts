@@ -5,10 +5,12 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Handler, type World } from '../world.ts'
+import { by, type Handler, nameOf, type World } from '../world.ts'
 import { findLive } from './freeze.ts'
-import { holdOff } from './hold.ts'
+import { holdFrozen, holdOff } from './hold.ts'
+import type { LiveSession } from './live.ts'
 import { refOf } from './start.ts'
+import { vet } from './vet.ts'
 
 type Ending = {
   readonly reason: EndReason
@@ -27,6 +29,8 @@ export const sessionEnd: Handler<'session.end'> = async ({ world, peer }, input)
   const live = world.live.get(input.session)
   if (live?.peer !== undefined && live.peer !== peer)
     return refuse('forbidden', 'another worker carries this session')
+  // Found in the table a moment ago: was it frozen?
+  if (live !== undefined) await vet(world, live)
   const outcome = await transact(world, async (tx) => {
     const row = await tx.db
       .selectFrom('session')
@@ -36,20 +40,27 @@ export const sessionEnd: Handler<'session.end'> = async ({ world, peer }, input)
       .executeTakeFirst()
     if (row === undefined) return refuse('not_found', 'there is no such session')
     if (row.state === 'ended') return mend(tx, row, input)
-    return close(tx, row, input)
+    return close(tx, world, row, live, input)
   })
   if (outcome.ok) world.live.remove(input.session)
   return outcome
 }
 
-async function close(tx: Tx, row: Row<'session'>, ending: Ending): Promise<Outcome<null>> {
+async function close(
+  tx: Tx,
+  world: World,
+  row: Row<'session'>,
+  live: LiveSession | undefined,
+  ending: Ending,
+): Promise<Outcome<null>> {
   await tx.db
     .updateTable('session')
     .set({ state: 'ended', ended_at: tx.now, end_reason: ending.reason })
     .where('id', '=', row.id)
     .execute()
   await closeRecording(tx, row, ending)
-  await auditEnd(tx, row, ending)
+  const hold = live === undefined ? undefined : await holdFrozen(tx, world, live)
+  await auditEnd(tx, row, ending, hold)
   await releaseLease(tx, row.lease_id)
   return done(null)
 }
@@ -79,13 +90,19 @@ async function closeRecording(tx: Tx, row: Row<'session'>, { recording }: Ending
     .executeTakeFirst()
 }
 
-async function auditEnd(tx: Tx, row: Row<'session'>, { reason, recording }: Ending): Promise<void> {
+async function auditEnd(
+  tx: Tx,
+  row: Row<'session'>,
+  { reason, recording }: Ending,
+  hold?: Row<'hold'>,
+): Promise<void> {
   await tx.audit({
     kind: 'session.ended',
     reason,
     state: recording.state,
     sizeBytes: recording.sizeBytes,
     ...(recording.root === undefined ? {} : { root: recording.root }),
+    ...(hold === undefined ? {} : { holdUntil: hold.until.toISOString() }),
     session: row.id,
     recording: row.recording_id,
     userName: row.user_name,
@@ -110,7 +127,7 @@ export async function endLost(world: World, ids: readonly SessionId[]): Promise<
         .select('size_bytes')
         .where('id', '=', row.recording_id)
         .executeTakeFirst()
-      return close(tx, row, {
+      return close(tx, world, row, world.live.get(id), {
         reason: 'recorder crashed',
         recording: { state: 'incomplete', sizeBytes: recording?.size_bytes ?? 0 },
       })
@@ -134,7 +151,11 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
     const hold =
       holdSeconds === undefined
         ? undefined
-        : await holdOff(tx, call, session, { seconds: holdSeconds, reason })
+        : await holdOff(tx, world, session, {
+            until: new Date(tx.now.getTime() + holdSeconds * 1000),
+            reason,
+            by: nameOf(call),
+          })
     await tx.audit({
       kind: 'session.terminated',
       reason,
@@ -144,6 +165,7 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
     })
   })
   const message = reason === '' ? 'your session was terminated' : `your session was terminated: ${reason}`
-  world.live.cut(session, { reason: 'terminated', message })
+  // Nobody lifts a freeze by ending their own session.
+  world.live.cut(session, { reason: 'terminated', message, endsFreeze: !isOwn })
   return done(null)
 }

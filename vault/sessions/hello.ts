@@ -64,6 +64,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     userName: row.user_name,
     account: row.account_id,
     accountName: row.account_name,
+    target: row.target_id,
     grant: row.grant_id,
     lease: row.lease_id,
     node: row.node,

@@ -1,12 +1,12 @@
 import type { HoldView } from '../contract.ts'
-import { type HoldId, newId } from '../kernel/id.ts'
+import { type AccountId, type HoldId, newId, type SessionId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
+import { by, type Handler, type World } from '../world.ts'
 import type { LiveSession } from './live.ts'
 
 /** The holds that this process made. */
@@ -15,30 +15,30 @@ export type Holds = Map<HoldId, Pick<Row<'hold'>, 'id' | 'user_id' | 'target_id'
 /** Keeps the user of a session off its target for a while. */
 export async function holdOff(
   tx: Tx,
-  call: Call,
+  world: World,
   session: LiveSession,
-  order: { readonly seconds: number; readonly reason: string },
+  order: { readonly until: Date; readonly reason: string; readonly by: string },
 ): Promise<Row<'hold'> | undefined> {
   const row = await tx.db
     .selectFrom('session')
-    .select(['target_id', 'safe_id'])
+    .select('safe_id')
     .where('id', '=', session.id)
     .executeTakeFirst()
   if (row === undefined) return undefined
   const hold = await insertGuarded(tx, 'hold', {
     id: newId('hld', tx.now.getTime()),
     user_id: session.user,
-    target_id: row.target_id,
+    target_id: session.target,
     safe_id: row.safe_id,
     session_id: session.id,
     reason: order.reason,
-    held_by: nameOf(call),
+    held_by: order.by,
     created_at: tx.now,
-    until: new Date(tx.now.getTime() + order.seconds * 1000),
+    until: order.until,
     released_at: null,
   })
   tx.afterCommit(() => {
-    const { holds } = call.world
+    const { holds } = world
     for (const [id, { until }] of holds) if (until <= tx.now) holds.delete(id)
     holds.set(hold.id, hold)
   })
@@ -46,16 +46,63 @@ export async function holdOff(
 }
 
 /**
- * Why a user may not connect to a target now, or nothing.
+ * Keeps the user of a session that ends frozen off its target, for as long as the freeze would have lasted.
+ *
+ * SECURITY: a user who closes the connection, or whose machine or recorder does, is no nearer to the target than while
+ * it was open: the freeze is lifted by those who may, and by time. A sealed vault writes no hold, and lets nobody in.
+ */
+export async function holdFrozen(
+  tx: Tx,
+  world: World,
+  session: LiveSession,
+): Promise<Row<'hold'> | undefined> {
+  const { freeze, cut, endsAt } = session
+  if (freeze === null || cut?.endsFreeze === true || endsAt <= tx.now.getTime() || world.vault.isSealed)
+    return undefined
+  const reason = freeze.reason === '' ? 'frozen' : freeze.reason
+  return holdOff(tx, world, session, { until: new Date(endsAt), reason, by: freeze.by })
+}
+
+/**
+ * Why a user may not connect to a target now, by a hold or by a session of theirs on it or on the account that is
+ * frozen; or nothing. `but` is a session that does not count.
+ *
+ * SECURITY: a second connection is no way around the freeze of the first, nor is another account of the same machine.
+ */
+export async function handsOff(
+  tx: Tx,
+  world: World,
+  to: {
+    readonly user: UserId
+    readonly account: AccountId
+    readonly target: Pick<Row<'target'>, 'id' | 'name'>
+  },
+  but?: SessionId,
+): Promise<Outcome<null>> {
+  const held = await heldOff(tx, world, to.user, to.target)
+  if (!held.ok) return held
+  const frozen = world.live
+    .where((one) => one.user === to.user && (one.account === to.account || one.target === to.target.id))
+    .find((one) => one.freeze !== null && one.id !== but)
+  if (frozen === undefined || frozen.freeze === null) return done(null)
+  return refuse(
+    'held',
+    `your session on ${frozen.accountName} is frozen by ${frozen.freeze.by}`,
+    'wait until it goes on, or ask them',
+  )
+}
+
+/**
+ * Why a user is held off a target now, or nothing.
  *
  * SECURITY: a hold that this process made and that is not in the table was taken away by somebody else: that is a
  * fault, never a way in.
  */
-export async function heldOff(
+async function heldOff(
   tx: Tx,
   world: World,
-  user: Row<'app_user'>,
-  target: Row<'target'>,
+  user: UserId,
+  target: Pick<Row<'target'>, 'id' | 'name'>,
 ): Promise<Outcome<null>> {
   const rows = checked(
     tx.guard,
@@ -63,13 +110,13 @@ export async function heldOff(
     await tx.db
       .selectFrom('hold')
       .selectAll()
-      .where('user_id', '=', user.id)
+      .where('user_id', '=', user)
       .where('target_id', '=', target.id)
       .execute(),
   )
   const found = new Set(rows.map((row) => row.id))
   for (const hold of world.holds.values())
-    if (hold.user_id === user.id && hold.target_id === target.id && !found.has(hold.id))
+    if (hold.user_id === user && hold.target_id === target.id && !found.has(hold.id))
       tx.guard.checkAbsent('hold', { id: hold.id })
   const [last] = rows
     .filter((row) => row.released_at === null && row.until > tx.now)

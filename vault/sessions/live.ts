@@ -7,12 +7,18 @@ import type {
   LoginId,
   RecordingId,
   SessionId,
+  TargetId,
   UserId,
 } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { orderCut, orderFreeze } from './workers.ts'
 
-export type Cut = { readonly reason: EndReason; readonly message: string }
+export type Cut = {
+  readonly reason: EndReason
+  readonly message: string
+  /** Ordered by somebody who may thaw the session, who knew that it was frozen: its freeze ends with it. */
+  readonly endsFreeze?: boolean
+}
 
 /** Somebody holds the input of a session's user. */
 export type Freeze = { readonly by: string; readonly reason: string; readonly at: string }
@@ -25,6 +31,7 @@ export type LiveSession = {
   readonly userName: string
   readonly account: AccountId
   readonly accountName: string
+  readonly target: TargetId
   readonly grant: GrantId
   readonly lease: LeaseId
   readonly node: string

@@ -17,7 +17,7 @@ import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
-import { heldOff } from './hold.ts'
+import { handsOff } from './hold.ts'
 import { forwardRoom } from './forward-room.ts'
 import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
@@ -108,17 +108,8 @@ async function open(
   if (decision.kind === 'deny' || grant === undefined || credential === undefined || safe === undefined)
     return decision.kind === 'deny' ? refuseDecision(decision) : unknownTarget
 
-  const free = await heldOff(tx, call.world, user, target)
+  const free = await handsOff(tx, call.world, { user: user.id, account: account.id, target })
   if (!free.ok) return free
-  // SECURITY: a second connection is no way around the freeze of the first.
-  const frozen = call.world.live.where((one) => one.user === user.id && one.account === account.id)
-  const freeze = frozen.find((one) => one.freeze !== null)?.freeze
-  if (freeze !== undefined && freeze !== null)
-    return refuse(
-      'held',
-      `your session on ${account.name} is frozen by ${freeze.by}`,
-      'wait until it goes on, or ask them',
-    )
 
   const rule =
     input.forward === undefined
@@ -312,6 +303,7 @@ async function keepSession(
       userName: user.name,
       account: account.id,
       accountName: account.name,
+      target: target.id,
       grant: grant.id,
       lease: lease.id,
       node: worker.node,

@@ -8,7 +8,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
 import type { LiveSession } from './live.ts'
-import { readStarted, refOf, sessionOf } from './start.ts'
+import { readReleasable, refOf, sessionOf } from './start.ts'
 
 /** Signatures that one session gets, and milliseconds after its start in which it gets them. */
 const mostSignatures = 4
@@ -36,7 +36,7 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
     return refuse('rate_limited', 'this session has had its signatures', 'open another session')
   session.signatures += 1
 
-  const released = await transact(world, (tx) => readReleased(tx, session))
+  const released = await transact(world, (tx) => readReleased(tx, world, session))
   if (!released.ok) return released
   const { account, credential } = released.value
   if (credential.kind !== 'ssh-key' || credential.public_key === null)
@@ -66,7 +66,7 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
 }
 
 /** SECURITY: seconds have passed since the start: grant, user and binding are looked at again for each signature. */
-async function readReleased(tx: Tx, session: LiveSession) {
+async function readReleased(tx: Tx, world: World, session: LiveSession) {
   const row = await tx.db
     .selectFrom('session')
     .select(['target_id', 'state', 'released_at'])
@@ -74,7 +74,7 @@ async function readReleased(tx: Tx, session: LiveSession) {
     .executeTakeFirst()
   if (row === undefined || row.state !== 'opening' || row.released_at === null)
     return refuse('conflict', 'this session does not log in now', 'open another session')
-  return readStarted(tx, session, row.target_id)
+  return readReleasable(tx, world, session, row.target_id)
 }
 
 async function sign(

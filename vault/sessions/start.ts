@@ -11,6 +11,7 @@ import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
+import { handsOff } from './hold.ts'
 import type { LiveSession } from './live.ts'
 
 /** A session that this worker carries, or a refusal. */
@@ -45,7 +46,7 @@ export const sessionStart: Handler<'session.start'> = async (call, input) => {
   // Taken before the first await: of two calls at once, one gets past here.
   session.releasedAt = world.vault.clock().getTime()
 
-  const started = await transact(world, (tx) => start(tx, session, input))
+  const started = await transact(world, (tx) => start(tx, world, session, input))
   if (!started.ok) {
     session.releasedAt = null
     return started
@@ -59,9 +60,18 @@ export const sessionStart: Handler<'session.start'> = async (call, input) => {
   return done({ kind: 'password' as const, sealed: Buffer.from(sealed).toString('base64') })
 }
 
-type Started = { readonly account: Row<'account'>; readonly credential: Row<'credential'> }
+type Started = {
+  readonly account: Row<'account'>
+  readonly credential: Row<'credential'>
+  readonly target: Row<'target'>
+}
 
-async function start(tx: Tx, session: LiveSession, input: Input<'session.start'>): Promise<Outcome<Started>> {
+async function start(
+  tx: Tx,
+  world: World,
+  session: LiveSession,
+  input: Input<'session.start'>,
+): Promise<Outcome<Started>> {
   const row = await tx.db
     .selectFrom('session')
     .selectAll()
@@ -71,7 +81,7 @@ async function start(tx: Tx, session: LiveSession, input: Input<'session.start'>
   if (row === undefined || row.state !== 'opening' || row.released_at !== null)
     return refuse('conflict', 'this session was started before', 'open another session')
   // Seconds may have passed since it was opened: what decided then is looked at once more.
-  const again = await readStarted(tx, session, row.target_id)
+  const again = await readReleasable(tx, world, session, row.target_id)
   if (!again.ok) return again
   await tx.db
     .updateTable('session')
@@ -91,6 +101,21 @@ async function start(tx: Tx, session: LiveSession, input: Input<'session.start'>
     source: row.source,
   })
   return again
+}
+
+/** What the release of its credential to a session that is not connected yet depends on, as it is now. */
+export async function readReleasable(
+  tx: Tx,
+  world: World,
+  session: LiveSession,
+  target: Row<'target'>['id'],
+): Promise<Outcome<Started>> {
+  const again = await readStarted(tx, session, target)
+  if (!again.ok) return again
+  // SECURITY: somebody may have been told to keep their hands off while they connected. Frozen itself, it begins so.
+  const { user, account } = session
+  const free = await handsOff(tx, world, { user, account, target: again.value.target }, session.id)
+  return free.ok ? again : free
 }
 
 /** What a release depends on, as it is now. */
@@ -121,7 +146,7 @@ export async function readStarted(
     return refuse('conflict', 'the account was changed while you connected', 'connect again')
   if (!(await isBoundTo(tx, account, to)))
     return refuse('not_pinned', 'the target was changed while you connected', 'connect again')
-  return done({ account, credential })
+  return done({ account, credential, target: to })
 }
 
 /** The names of a session in audit entries. */

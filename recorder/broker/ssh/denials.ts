@@ -1,4 +1,4 @@
-/** Refused requests of a session that are written down one by one. */
+/** Refused requests of one kind, in a session, that are written down one by one. */
 export const writtenSingly = 100
 
 /**
@@ -8,11 +8,14 @@ export const writtenSingly = 100
  * SECURITY: each is a mark of the recording and an entry of the audit log. A flood of them fills neither.
  */
 export class Denials {
+  readonly #what: string
   readonly #tell: (detail: string) => void
   #count = 0
   #next = writtenSingly * 2
 
-  constructor(tell: (detail: string) => void) {
+  /** `what` names them where they are counted: `refused file requests`. */
+  constructor(what: string, tell: (detail: string) => void) {
+    this.#what = what
     this.#tell = tell
   }
 
@@ -21,10 +24,10 @@ export class Denials {
     if (this.#count <= writtenSingly) return this.#tell(detail)
     if (this.#count < this.#next) return
     this.#next *= 2
-    this.#tell(`refused file requests: ${this.#count} so far`)
+    this.#tell(`${this.#what}: ${this.#count} so far`)
   }
 
   finish(): void {
-    if (this.#count > writtenSingly) this.#tell(`refused file requests: ${this.#count} in all`)
+    if (this.#count > writtenSingly) this.#tell(`${this.#what}: ${this.#count} in all`)
   }
 }

@@ -40,6 +40,8 @@ const endSentences: Partial<Record<EndReason, string>> = {
   'protocol error': 'this session ends because of a protocol error',
 }
 
+type SessionEvent = VerbInput<'session.event'>['event']
+
 /** Who holds the user's input, and why. */
 export type Freeze = { readonly by: string; readonly reason: string }
 
@@ -55,7 +57,11 @@ export class BrokeredSession {
   readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
   readonly #clock: Disposable
   readonly #watch: Disposable
-  readonly #denials = new Denials((detail) => this.event('refused channel', detail))
+  readonly #denials = new Denials('refused file requests', (detail) =>
+    this.#writeEvent('refused channel', detail),
+  )
+  /** Events that a user can cause at will, over and over. */
+  readonly #repeated = new Map<SessionEvent, Denials>()
   /** Sentences for the first terminal that opens. */
   #greetings: string[] = []
   /** What the machine said before it let the session in, for the first terminal that opens. */
@@ -276,8 +282,17 @@ export class BrokeredSession {
     return released.ok ? done(box.open(fromBase64(released.value.sealed))) : released
   }
 
-  /** Something refused or odd: into the recording and the audit log. */
-  event(event: VerbInput<'session.event'>['event'], detail: string): void {
+  /** Something refused or odd: into the recording and the audit log. What is repeated without end is counted. */
+  event(event: SessionEvent, detail: string): void {
+    let repeated = this.#repeated.get(event)
+    if (repeated === undefined) {
+      repeated = new Denials(event, (text) => this.#writeEvent(event, text))
+      this.#repeated.set(event, repeated)
+    }
+    repeated.add(detail)
+  }
+
+  #writeEvent(event: SessionEvent, detail: string): void {
     this.#mark({ kind: 'policy', event, detail })
     void this.#tellVault('session.event', {
       session: this.permit.session,
@@ -313,6 +328,7 @@ export class BrokeredSession {
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })
     await Promise.all([...this.#channels].map((channel) => channel.cut(sentence, reason)))
     this.#denials.finish()
+    for (const repeated of this.#repeated.values()) repeated.finish()
     this.client.end()
     this.#targetTransport[Symbol.dispose]()
     const finished = await this.writer.finish(reason)

@@ -149,6 +149,15 @@ test('another worker, a session that is not live, a cut one and a taken-back gra
   await vault.grant('ann', 'press-3/engineer', { actions: ['shell', 'elevate'] })
 })
 
+test('a frozen session gets nothing, whatever its worker says', async () => {
+  const { permit, elevate } = await live()
+  await vault.ask('session.freeze', { session: permit.session })
+  expect(refusalOf(await elevate()).code).toBe('held')
+  await vault.ask('session.unfreeze', { session: permit.session })
+  must(await elevate())
+  await endSession(recorder, permit.session)
+})
+
 test('an elevation that the superuser wrote releases nothing', async () => {
   const { permit, elevate } = await live()
   const { rows } = await superuser.query('select secret_account_id from elevation')
