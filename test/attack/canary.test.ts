@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ownerDatabaseUrl } from '../../deploy/backup/database.ts'
 import { readIdentity } from '../../vault/auditors/index.ts'
+import { combineShares } from '../../vault/keys/custodians.ts'
+import { unwrapRoot } from '../../vault/keys/seal-provider.ts'
+import { parseShare } from '../../vault/keys/share.ts'
 import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import { totpCode, totpStep } from '../../vault/identity/totp.ts'
 import { makeSealedLoginPassword } from '../../vault/intake.ts'
@@ -18,6 +21,7 @@ import { type Canary, CanaryScan, formsOf } from '../support/canary.ts'
 import { tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
 import { enrolmentBox } from '../support/enrolment.ts'
+import { type SoftHsm, softHsmModule, startSoftHsm, whyNoSoftHsm } from '../support/softhsm.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 import { openTerminal } from '../support/terminal-user.ts'
 
@@ -28,12 +32,16 @@ import { openTerminal } from '../support/terminal-user.ts'
 const why = whyNoSshd()
 if (why !== undefined) console.warn(`the canary test is left out: ${why}`)
 
+const whyNoToken = whyNoSoftHsm()
+if (whyNoToken !== undefined) console.warn(`the PIN of a token is left out: ${whyNoToken}`)
+
 const token = () => randomBytes(9).toString('base64url')
 const secrets = {
   wrongPassword: `wrong-${token()}`,
   unusedPassword: `pä¢🔑-${token()}`,
   keyPassphrase: `phrase-${token()}`,
   auditorPassphrase: `auditor-${token()}`,
+  tokenPin: `pin-${token()}`,
   userPassword: `user-${token()}`,
   guessedPassword: `guess-${token()}`,
   typedWithoutEcho: `typed${token().replace(/[^a-z0-9]/gi, '')}`,
@@ -43,6 +51,9 @@ let target: TestSshd
 let keyTarget: TestSshd
 let installation: TestInstallation
 let folder: string
+/** Where the data folder is: its users may reach it. */
+let dataRoom: string
+let hsm: SoftHsm | undefined
 const canaries: Canary[] = []
 /** What was said to somebody, by whom it was said. */
 const said: { readonly sink: string; readonly text: string | Uint8Array }[] = []
@@ -318,11 +329,80 @@ async function scenario(): Promise<void> {
   await must(['seal'])
   await ssh(`${target.user}@press-3`, ['id'])
   await must(['unseal'])
+  await ceremonies()
   const [sealKey] = readFileSync(join(dataDir, 'vault', 'seal.key'), 'utf8')
     .trim()
     .split(' ')
     .slice(-1)
   canaries.push({ name: 'the key that unseals', bytes: Buffer.from(sealKey ?? '', 'base64') })
+}
+
+/** All that opens the vault is made, tried, used and exchanged. */
+async function ceremonies(): Promise<void> {
+  const shares = (set: string) => ['anna', 'bob'].map((name) => join(folder, set, `${name}.share`))
+  const make = async (verb: 'init' | 'change', set: string) => {
+    await must([
+      ...['custody', verb, '--threshold', '2', '--custodian', 'anna,bob', '--out', join(folder, set)],
+    ])
+    const parsed = shares(set).map((path) => {
+      const text = readFileSync(path, 'utf8')
+      const rows = text.split('\n').filter((line) => /^[0-9A-Z-]+$/.test(line))
+      canaries.push({ name: `a row of ${path}`, bytes: Buffer.from(rows[3] ?? '') })
+      const share = parseShare(text)
+      if (!share.ok) throw new Error(share.refusal.message)
+      const { value } = share.value
+      canaries.push({ name: `the share in ${path}`, bytes: value.expose((bytes) => Buffer.from(bytes)) })
+      return value
+    })
+    using given = await combineShares(parsed)
+    canaries.push({ name: `what ${set} gives`, bytes: given.expose((bytes) => Buffer.from(bytes)) })
+  }
+  await make('init', 'first')
+  for (const how of [['--dry-run'], []]) {
+    if (how.length === 0) await must(['seal'])
+    for (const path of shares('first')) await must(['unseal', '--share-file', path, ...how])
+  }
+  await make('change', 'second')
+  // Shares of a set that is no more are refused, one of them as a line that was typed.
+  await must(['seal'])
+  for (const path of shares('first')) await tagout(['unseal', '--share-stdin'], readFileSync(path, 'utf8'))
+  for (const path of shares('second')) await must(['unseal', '--share-file', path])
+  if (hsm !== undefined) {
+    const place = ['--module', 'soft', '--token-label', 'plant', '--key-label', 'tagout', '--pin-stdin']
+    await must(['keys', 'add', ...place, '--dry-run'], secrets.tokenPin)
+    await must(['keys', 'add', ...place], secrets.tokenPin)
+    await must(['seal'])
+    await tagout(['unseal', '--token', '--pin-stdin'], `${secrets.tokenPin}x`)
+    await must(['unseal', '--token', '--pin-stdin'], secrets.tokenPin)
+  }
+  await keepRoot('the root key')
+  await must(['keys', 'rotate-root', '--dry-run'])
+  await must(['keys', 'rotate-root'])
+  await must(['keys', 'rotate-safe', 'line-3'])
+  await keepRoot('the next root key')
+  await must(['keys', 'list', '--json'])
+  await must(['keys', 'status', '--json'])
+  await must(['backup', 'create', '--out', join(folder, 'exports', 'later.tar')])
+}
+
+/** Opens the root key as the vault does, to look for it. */
+async function keepRoot(name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: ownerDatabaseUrl(installation.dataDir, {}) })
+  await client.connect()
+  try {
+    const { rows: wraps } = await client.query('select * from seal_wrap')
+    const { rows: known } = await client.query('select id from installation')
+    const path = join(installation.dataDir, 'vault', 'seal.key')
+    const opened = await unwrapRoot(wraps, { kind: 'key-file', path }, known[0].id)
+    if (!opened.ok) throw new Error(opened.refusal.message)
+    for (const [what, key] of [
+      [name, opened.value.root],
+      [`what opens ${name}`, opened.value.key],
+    ] as const)
+      canaries.push({ name: what, bytes: key.secret.expose((bytes) => Buffer.from(bytes)) })
+  } finally {
+    await client.end()
+  }
 }
 
 beforeAll(async () => {
@@ -340,7 +420,18 @@ beforeAll(async () => {
     login: 'publickey',
     authorizedKey: readFileSync(join(folder, 'target-key.pub'), 'utf8').trim(),
   })
+  dataRoom = await mkdtemp(join(tmpdir(), 'tagout-canary-data-'))
+  await chmod(dataRoom, 0o755)
+  mkdirSync(join(dataRoom, 'd'), { mode: 0o711 })
+  if (whyNoToken === undefined) {
+    hsm = await startSoftHsm()
+    hsm.addToken('plant', secrets.tokenPin)
+    execFileSync('chmod', ['-R', 'a+rwX', hsm.folder])
+    const modules = { soft: { path: softHsmModule, env: hsm.env } }
+    writeFileSync(join(dataRoom, 'd', 'tagout.json'), JSON.stringify({ seal: { modules } }))
+  }
   installation = await startTestInstallation({
+    dataDir: join(dataRoom, 'd'),
     args: ['--recovery-out', join(folder, 'vault-recovery')],
     withinMs: 150_000,
   })
@@ -381,11 +472,13 @@ afterAll(async () => {
   await installation?.[Symbol.asyncDispose]()
   await target?.stop()
   await keyTarget?.stop()
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  await hsm?.[Symbol.asyncDispose]()
+  for (const made of [folder, dataRoom])
+    if (made !== undefined) await rm(made, { recursive: true, force: true })
 })
 
 test.skipIf(why !== undefined)('there are canaries of every kind of secret', () => {
-  expect(canaries.length).toBeGreaterThanOrEqual(14)
+  expect(canaries.length).toBeGreaterThanOrEqual(28)
   for (const { name, bytes } of canaries) expect(bytes.length, name).toBeGreaterThanOrEqual(16)
 })
 
