@@ -5,8 +5,9 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Tx } from '../transaction.ts'
 
 /**
- * What a grant's rule leaves for one more forwarding session. Its limits hold for all sessions under the grant together:
- * whoever connects again gets no more.
+ * What a grant's rule leaves for one more forwarding session. Its megabytes are those of all sessions under the grant
+ * together: whoever connects again gets no more. As many sessions as its connections may be open at once; the recorder
+ * counts the connections within each.
  *
  * The caller has the account's row locked, so that two sessions do not take the same room.
  *
