@@ -19,6 +19,7 @@ export const fieldNames = {
   'vault.seal': { sessions: '--sessions' },
   'seal.add': { provider: '--passphrase-stdin, --key-file, --module or --plug-in', rehearse: '--dry-run' },
   'seal.remove': { seal: '<id>', rehearse: '--dry-run' },
+  'seal.renewRecovery': { rehearse: '--dry-run' },
   'seal.rehearse': { how: '--passphrase-stdin, --key-file or --recovery-key-file' },
   'seal.confirm': { prepared: 'what was prepared' },
   'custody.prepare': {

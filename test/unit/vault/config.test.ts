@@ -13,6 +13,7 @@ test('without a file the settings are the usual ones', () => {
   expect(readConfig(env())).toEqual({
     dataDir: folder,
     quotaBytes: 1024 ** 3,
+    sealers: { modules: {}, plugIns: {}, secondsToAnswer: 30 },
     longestSessionSeconds: 12 * 3600,
   })
 })
