@@ -99,7 +99,8 @@ async function main(): Promise<number> {
       process.stdout.write(`${lineForScripts(announcement, firstAdmin, demoAt)}\n`)
     } else {
       process.stdout.write(textForPeople(announcement, firstAdmin))
-      if (demo !== undefined) process.stdout.write(signInHelp(dataDir, demo, announcement.console))
+      if (demo !== undefined)
+        process.stdout.write(signInHelp(dataDir, demo, announcement.console, announcement.ssh))
     }
     await ended
     say('stopping')

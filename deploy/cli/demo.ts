@@ -109,9 +109,7 @@ function requireDemo(tools: Tools): DemoFile {
 }
 
 async function show(tools: Tools, demo: DemoFile): Promise<void> {
-  const address = await readReady(tools.dataDir()).then(
-    (ready) => ready.console,
-    () => 'not running: npm start',
-  )
-  tools.show(signInFacts(tools.dataDir(), demo), () => signInHelp(tools.dataDir(), demo, address))
+  const ready = await readReady(tools.dataDir()).catch(() => undefined)
+  const address = ready?.console ?? 'not running: npm start'
+  tools.show(signInFacts(tools.dataDir(), demo), () => signInHelp(tools.dataDir(), demo, address, ready?.ssh))
 }

@@ -40,7 +40,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
         [
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
-          ['ACCOUNT', (row) => row.account],
+          ['ACCOUNT', (row) => (row.forward === null ? row.account : `${row.account} to ${row.forward.to}`)],
           ['FROM', (row) => row.source],
           ['STARTED', (row) => when(row.startedAt)],
           ['ENDED', (row) => when(row.endedAt)],

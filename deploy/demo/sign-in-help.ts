@@ -2,7 +2,12 @@ import { type DemoFile, demoPath } from './folder.ts'
 import { people } from './plant.ts'
 
 /** How to sign in to the demo plant, for people. */
-export function signInHelp(dataDir: string, demo: DemoFile, consoleAddress: string): string {
+export function signInHelp(
+  dataDir: string,
+  demo: DemoFile,
+  consoleAddress: string,
+  ssh: { readonly host: string; readonly port: number } | undefined,
+): string {
   const rows = demo.people.map(({ name, password, what }) => {
     const roles = people.find((one) => one.name === name)?.roles.join(', ') ?? ''
     return `  ${name.padEnd(8)}${password.padEnd(18)}${roles.padEnd(10)}${what}`
@@ -10,7 +15,7 @@ export function signInHelp(dataDir: string, demo: DemoFile, consoleAddress: stri
   return `
 The demo plant. None of it is real, and nothing real belongs into it.
 
-  console  ${consoleAddress}
+  console  ${consoleAddress}${ssh === undefined ? '' : `\n  ssh      ssh -p ${ssh.port} olga@operator@press-3@${ssh.host}`}
   ${'name'.padEnd(8)}${'password'.padEnd(18)}role
 ${rows.join('\n')}
 

@@ -59,7 +59,16 @@ beforeAll(async () => {
   }
   for (const user of ['ann', 'bob'])
     await run(['grant', 'add', user, account('press-3'), '--for', '8h', '--allow', 'shell'])
-  await run(['grant', 'add', 'bob', account('mill-4'), '--for', '8h', '--allow', 'shell,exec'])
+  await run([
+    'grant',
+    'add',
+    'bob',
+    account('mill-4'),
+    '--for',
+    '8h',
+    '--allow',
+    'shell,sftp-read,sftp-write',
+  ])
   ;[admin, ann, bob] = [
     await newPerson(browser, installation.console),
     await newPerson(browser, installation.console),

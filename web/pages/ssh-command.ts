@@ -31,17 +31,14 @@ export function nativeCommands(
   const [target = '', login = ''] = account.split('/')
   const as = `-P ${port} -o User=${user}@${login}@${target}`
   // Unlike ssh, these take an IPv6 address in its brackets.
-  const reads = actions.some((action) => action === 'exec' || action === 'sftp-read')
-  const writes = actions.some((action) => action === 'exec' || action === 'sftp-write')
-  const there = `${host}:FILE`
+  const reads = actions.includes('sftp-read')
+  const writes = actions.includes('sftp-write')
   return [
     ...(actions.includes('shell') || actions.includes('exec') ? [{ client: 'ssh', command: ssh }] : []),
-    ...(reads || writes
-      ? [
-          { client: 'sftp', command: `sftp ${as} ${host}` },
-          { client: 'scp', command: writes ? `scp ${as} FILE ${host}:` : `scp ${as} ${there} .` },
-        ]
-      : []),
+    // The gateway opens the file protocol to whoever may read; who may only write copies with scp's own command.
+    ...(reads ? [{ client: 'sftp', command: `sftp ${as} ${host}` }] : []),
+    ...(writes ? [{ client: 'scp', command: `scp ${reads ? '' : '-O '}${as} FILE ${host}:` }] : []),
+    ...(reads && !writes ? [{ client: 'scp', command: `scp ${as} ${host}:FILE .` }] : []),
     ...forwards.map((to) => ({
       client: `forward ${to.host}:${to.port}`,
       command: ssh.replace(

@@ -40,6 +40,7 @@ export function mountLiveScreen(host: HTMLElement, fontSize: number, events: Scr
     allowProposedApi: true,
     linkHandler: { activate: () => undefined, allowNonHttpProtocols: false },
     theme: terminalColours,
+    minimumContrastRatio: 4.5,
     windowOptions: {},
     screenReaderMode: false,
     rightClickSelectsWord: false,

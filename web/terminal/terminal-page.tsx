@@ -1,4 +1,11 @@
-import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import {
+  AlertActionCloseButton,
+  Button,
+  Modal,
+  ModalBody,
+  ModalFooter,
+  ModalHeader,
+} from '@patternfly/react-core'
 import { SearchMinusIcon, SearchPlusIcon } from '@patternfly/react-icons'
 import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
@@ -45,7 +52,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         <h1 className="mono">{visible(account)}</h1>
         <TerminalState state={state} />
         <span className="controls-gap" />
-        <Button variant="link" size="sm" onClick={() => setSearching(true)}>
+        <Button ref={leave} variant="link" size="sm" onClick={() => setSearching(true)}>
           Search
         </Button>
         <Button
@@ -71,7 +78,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
           </Button>
         ) : null}
         {state.kind === 'live' ? (
-          <Button ref={leave} variant="secondary" size="sm" onClick={terminal.leave}>
+          <Button variant="secondary" size="sm" onClick={terminal.leave}>
             End session
           </Button>
         ) : null}
@@ -83,11 +90,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
             variant="warning"
             role="alert"
             title={sentence(text)}
-            actionLinks={
-              <Button variant="link" isInline onClick={() => terminal.dismiss(id)}>
-                Dismiss
-              </Button>
-            }
+            actionClose={<AlertActionCloseButton aria-label="Dismiss" onClose={() => terminal.dismiss(id)} />}
           />
         ))}
         <Outcome state={state} again={terminal.connect} />

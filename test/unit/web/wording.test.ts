@@ -54,14 +54,17 @@ test('native clients are named as far as the grant allows them, each with its wh
     { client: 'sftp', command: 'sftp -P 2222 -o User=bob@engineer@press-3 gateway' },
     { client: 'scp', command: 'scp -P 2222 -o User=bob@engineer@press-3 gateway:FILE .' },
   ])
-  expect(of(['exec']).map(({ client }) => client)).toEqual(['ssh', 'sftp', 'scp'])
+  expect(of(['exec']).map(({ client }) => client)).toEqual(['ssh'])
+  expect(of(['sftp-write'])).toEqual([
+    { client: 'scp', command: 'scp -O -P 2222 -o User=bob@engineer@press-3 FILE gateway:' },
+  ])
   expect(of(['forward'], [{ host: '2001:db8::7', port: 102 }])).toEqual([
     {
       client: 'forward 2001:db8::7:102',
       command: 'ssh -N -L 10102:[2001:db8::7]:102 -p 2222 bob@engineer@press-3@gateway',
     },
   ])
-  expect(nativeCommands('bob', 'press-3/engineer', ['exec'], [], 2222, '[::1]').at(-1)?.command).toBe(
-    'scp -P 2222 -o User=bob@engineer@press-3 FILE [::1]:',
-  )
+  expect(
+    nativeCommands('bob', 'press-3/engineer', ['sftp-read', 'sftp-write'], [], 2222, '[::1]').at(-1)?.command,
+  ).toBe('scp -P 2222 -o User=bob@engineer@press-3 FILE [::1]:')
 })
