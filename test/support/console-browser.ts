@@ -121,28 +121,44 @@ export async function accessibilityFaults(page: Page): Promise<readonly string[]
   )
 }
 
-/** What of the page runs off its right edge, or is a moment broken over lines, at this size of window. */
+/**
+ * What of the page runs off its right edge, or is a moment broken over lines, at this size of window; once it
+ * has settled: a terminal fits its letters to a new window some frames later.
+ */
 export async function layoutFaults(
   page: Page,
   size: { readonly width: number; readonly height: number },
 ): Promise<readonly string[]> {
   const before = page.viewportSize()
   await page.setViewportSize(size)
-  const faults = await page.evaluate(() => {
-    const edge = document.documentElement.clientWidth
-    const found: string[] = []
-    for (const element of document.querySelectorAll<HTMLElement>('main *')) {
-      // A terminal fits its lines to the window a moment later, and clips them until then.
-      if (element.closest('.xterm') !== null) continue
-      const { right, width } = element.getBoundingClientRect()
-      const what = `${element.tagName} ${element.innerText?.slice(0, 40)}`
-      if (width > 1 && right > edge + 1) found.push(`off the edge by ${Math.round(right - edge)}: ${what}`)
-      if (element.matches('td time') && element.getClientRects().length > 1) found.push(`broken: ${what}`)
-    }
-    return found.slice(0, 5)
-  })
+  const faults = await settled(() => page.evaluate(offTheEdge))
   if (before !== null) await page.setViewportSize(before)
   return faults
+}
+
+/** What `look` finds wrong when it finds nothing wrong, or still finds after five seconds. */
+async function settled(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  const deadline = Date.now() + 5_000
+  for (;;) {
+    const found = await look()
+    if (found.length === 0 || Date.now() > deadline) return found
+    await new Promise((next) => setTimeout(next, 50))
+  }
+}
+
+/** Runs in the page. */
+function offTheEdge(): readonly string[] {
+  const edge = document.documentElement.clientWidth
+  const found: string[] = []
+  for (const element of document.querySelectorAll<HTMLElement>('main *')) {
+    // A terminal fits its lines to the window a moment later, and clips them until then.
+    if (element.closest('.xterm') !== null) continue
+    const { right, width } = element.getBoundingClientRect()
+    const what = `${element.tagName} ${element.innerText?.slice(0, 40)}`
+    if (width > 1 && right > edge + 1) found.push(`off the edge by ${Math.round(right - edge)}: ${what}`)
+    if (element.matches('td time') && element.getClientRects().length > 1) found.push(`broken: ${what}`)
+  }
+  return found.slice(0, 5)
 }
 
 /** The windows that the console is looked at in: a laptop, a desk, a phone. */
