@@ -40,6 +40,14 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
   const wantsAll = wanted.exclusive || own?.exclusive === true
   const obstacle = others.find((lease) => lease.exclusive || wantsAll)
   if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle, tx.now)
+  // SECURITY: who joined it while its sessions are being ended would hold on to what was taken from them, and the log
+  // would say that nobody does.
+  if (own?.explicit === false && own.until !== null && own.until <= tx.now)
+    return refuse(
+      'held',
+      `${wanted.account.name} was checked in, and your sessions under it have not ended yet`,
+      'close them, or wait until they are ended, then try again',
+    )
   return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
 }
 

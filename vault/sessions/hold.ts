@@ -1,5 +1,5 @@
 import type { HoldView } from '../contract.ts'
-import { type AccountId, type HoldId, newId, type SessionId, type UserId } from '../kernel/id.ts'
+import { type AccountId, type HoldId, newId, type SessionId, type TargetId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
@@ -67,7 +67,8 @@ export async function holdFrozen(
  * Why a user may not connect to a target now, by a hold or by a session of theirs on it or on the account that is
  * frozen; or nothing. `but` is a session that does not count.
  *
- * SECURITY: a second connection is no way around the freeze of the first, nor is another account of the same machine.
+ * SECURITY: a second connection is no way around the freeze of the first, nor is another account of the same machine, nor
+ * another record of it.
  */
 export async function handsOff(
   tx: Tx,
@@ -75,14 +76,15 @@ export async function handsOff(
   to: {
     readonly user: UserId
     readonly account: AccountId
-    readonly target: Pick<Row<'target'>, 'id' | 'name'>
+    readonly target: Machine
   },
   but?: SessionId,
 ): Promise<Outcome<null>> {
-  const held = await heldOff(tx, world, to.user, to.target)
+  const records = await recordsOf(tx, to.target)
+  const held = await heldOff(tx, world, to.user, to.target, records)
   if (!held.ok) return held
   const frozen = world.live
-    .where((one) => one.user === to.user && (one.account === to.account || one.target === to.target.id))
+    .where((one) => one.user === to.user && (one.account === to.account || records.has(one.target)))
     .find((one) => one.freeze !== null && one.id !== but)
   if (frozen === undefined || frozen.freeze === null) return done(null)
   return refuse(
@@ -90,6 +92,19 @@ export async function handsOff(
     `your session on ${frozen.accountName} is frozen by ${frozen.freeze.by}`,
     'wait until it goes on, or ask them',
   )
+}
+
+type Machine = Pick<Row<'target'>, 'id' | 'name' | 'host' | 'port'>
+
+/** All targets at the address of this one, removed ones too: what is held is a machine, not a record of it. */
+async function recordsOf(tx: Tx, target: Machine): Promise<ReadonlySet<TargetId>> {
+  const same = await tx.db
+    .selectFrom('target')
+    .select('id')
+    .where('host', '=', target.host)
+    .where('port', '=', target.port)
+    .execute()
+  return new Set([target.id, ...same.map(({ id }) => id)])
 }
 
 /**
@@ -102,7 +117,8 @@ async function heldOff(
   tx: Tx,
   world: World,
   user: UserId,
-  target: Pick<Row<'target'>, 'id' | 'name'>,
+  target: Machine,
+  records: ReadonlySet<TargetId>,
 ): Promise<Outcome<null>> {
   const rows = checked(
     tx.guard,
@@ -111,12 +127,12 @@ async function heldOff(
       .selectFrom('hold')
       .selectAll()
       .where('user_id', '=', user)
-      .where('target_id', '=', target.id)
+      .where('target_id', 'in', [...records])
       .execute(),
   )
   const found = new Set(rows.map((row) => row.id))
   for (const hold of world.holds.values())
-    if (hold.user_id === user && hold.target_id === target.id && !found.has(hold.id))
+    if (hold.user_id === user && records.has(hold.target_id) && !found.has(hold.id))
       tx.guard.checkAbsent('hold', { id: hold.id })
   const [last] = rows
     .filter((row) => row.released_at === null && row.until > tx.now)

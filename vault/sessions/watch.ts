@@ -165,14 +165,30 @@ async function mayWatch(
   return decision.kind === 'allow' ? user.name : undefined
 }
 
-/** A watcher has left, by themselves or because they were cut. A vault that started meanwhile writes it down too. */
+/**
+ * A watcher has left, by themselves or because they were cut. A vault that started meanwhile writes it down too.
+ *
+ * SECURITY: of a watch that the vault does not know it takes the word of the session's own worker alone.
+ */
 export const watchEnd: Handler<'watch.end'> = async ({ world, peer }, input) => {
   const watching = world.watches.get(input.watch)
-  if (watching !== undefined && watching.peer !== peer)
-    return refuse('forbidden', 'another worker shows this')
+  const isTheirs =
+    watching === undefined ? await carries(world, peer, input.session) : watching.peer === peer
+  if (!isTheirs) return refuse('forbidden', 'another worker shows this')
   world.watches.delete(input.watch)
-  await writeEnd(world, input.watch, input.session, watching?.name ?? input.by)
+  await writeEnd(world, input.watch, watching?.session ?? input.session, watching?.name ?? input.by)
   return done(null)
+}
+
+/** Is or was the session carried by the worker at this connection, or is there none such to write anything about? */
+async function carries(world: World, peer: Peer, session: SessionId): Promise<boolean> {
+  const row = await world.vault.database
+    .selectFrom('session')
+    .select(['node', 'worker'])
+    .where('id', '=', session)
+    .executeTakeFirst()
+  const worker = world.workers.of(peer)
+  return row === undefined || (row.node === worker?.node && row.worker === worker.worker)
 }
 
 async function writeEnd(world: World, watch: WatchId, session: SessionId, name: string): Promise<void> {
@@ -215,9 +231,19 @@ export async function endWatches(world: World): Promise<void> {
       if (isDatabaseAway(error)) throw error
       world.onFault('watch', error)
     }
-    if (may !== undefined) continue
-    await one.peer
-      .call('watch.cut', { watch: id, message: 'you may not watch this session any more' }, undefined, 2_000)
-      .catch(() => undefined)
+    if (may === undefined) orderEnd(id, one)
   }
+}
+
+/** Watches whose worker was told to end them and has not answered yet. */
+const ordered = new WeakSet<Watching>()
+
+/** SECURITY: nobody waits for the worker: one that answers nothing would keep other watches past their end, and time. */
+function orderEnd(watch: WatchId, one: Watching): void {
+  if (ordered.has(one)) return
+  ordered.add(one)
+  void one.peer
+    .call('watch.cut', { watch, message: 'you may not watch this session any more' }, undefined, 2_000)
+    .catch(() => undefined)
+    .finally(() => ordered.delete(one))
 }

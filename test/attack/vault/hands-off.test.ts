@@ -97,3 +97,26 @@ test('who was still connecting when the freeze or the hold came gets no credenti
   must(await start())
   await endSession(recorder, second.session)
 })
+
+test('a second record of the machine, under another name, is no way around a freeze or a hold', async () => {
+  await vault.account({ target: 'press-3-again', address: 'ssh://127.0.0.1:2201' })
+  await vault.account({ target: 'press-9', address: 'ssh://127.0.0.1:2209' })
+  for (const target of ['press-3-again', 'press-9'])
+    await vault.grant('bob', `${target}/engineer`, { forSeconds: 14_400, maxSessionSeconds: 7_200 })
+  const openedAt = async (target: string) =>
+    open(recorder, { proof: await prove(recorder, key, 'bob'), target })
+  const { session } = await connect()
+  await freeze(session)
+  expect(refusalOf(await openedAt('press-3-again')).message).toBe(
+    'your session on press-3/engineer is frozen by sue',
+  )
+  await endSession(recorder, session)
+  expect(refusalOf(await openedAt('press-3-again'))).toMatchObject({
+    code: 'held',
+    message: expect.stringMatching(/^sue holds you off press-3-again until .* UTC \(wrong valve\)$/),
+  })
+  // Another machine is another machine.
+  await endSession(recorder, must(await openedAt('press-9')).session)
+  await letGo()
+  await endSession(recorder, must(await openedAt('press-3-again')).session)
+})
