@@ -104,7 +104,7 @@ ${examples('tagout account import accounts.csv', 'tagout account import accounts
         ])
         const steps = planImport(rows, targets, accounts)
         const work = steps.filter((step) => step.does !== 'leave').length
-        if (!tools.json()) for (const step of steps) tools.io.out(`${sentence(step)}\n`)
+        if (!tools.json()) for (const step of steps) tools.say(sentence(step))
         const goOn = work > 0 && (await confirmed(tools.io, options.yes === true, `Do these ${work} steps?`))
         if (goOn) await carryOut(tools, vault, file, rows, steps)
         if (tools.json()) tools.show({ done: goOn, steps }, () => '')

@@ -4,6 +4,7 @@ import { verifyAudit } from '../../vault/audit/verify.ts'
 import type { AuditVerdict } from '../../vault/contract.ts'
 import { fromBase64 } from '../../vault/kernel/encoding.ts'
 import { misuse } from './complaint.ts'
+import { jsonText } from './io.ts'
 import type { Vault } from './tools.ts'
 
 const exportForm = z.object({
@@ -35,7 +36,7 @@ export async function collectExport(vault: Vault): Promise<string> {
     checkpoints: [...checkpoints],
     leaves,
   }
-  return `${JSON.stringify(whole)}\n`
+  return `${jsonText(whole)}\n`
 }
 
 function pageOf(vault: Vault, from: number) {

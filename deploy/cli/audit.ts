@@ -59,7 +59,7 @@ export function addAuditCommands(root: Command, tools: Tools): void {
           verdict.sentence,
           'keep the data folder as it is, and compare with an earlier export and the witness file',
         )
-      if (!tools.json()) tools.io.out(`${verdict.sentence}\n`)
+      if (!tools.json()) tools.say(verdict.sentence)
     })
 
   audit

@@ -34,9 +34,24 @@ export function processIo(): Io {
 export function visible(text: string): string {
   return text.replace(
     // biome-ignore lint: the control characters are the point
-    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+}
+
+/** Makes them visible in text of several lines. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n')
+}
+
+/**
+ * A value as JSON.
+ *
+ * SECURITY: JSON escapes C0 controls alone. A C1 control, which terminals obey too, is escaped as well: to who parses it,
+ * it is the same.
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  return visibleLines(JSON.stringify(value, null, indent))
 }
 
 /** Lays rows out in columns, a heading above them. */

@@ -65,7 +65,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
           verdict.at === undefined ? verdict.sentence : `${verdict.sentence} (at byte ${verdict.at})`,
           'keep the file as it is: it is evidence of the change',
         )
-      if (!tools.json()) tools.io.out(`${verdict.sentence}\n`)
+      if (!tools.json()) tools.say(verdict.sentence)
     })
 
   recording

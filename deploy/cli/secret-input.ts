@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Secret } from '../../vault/kernel/secret.ts'
 import { misuse } from './complaint.ts'
-import type { Io } from './io.ts'
+import { type Io, visible } from './io.ts'
 
 const maxSecretBytes = 64 * 1024
 
@@ -30,7 +30,7 @@ async function readStdin(io: Io, what: string): Promise<Secret> {
 function prompt(io: Io, question: string): Promise<Secret> {
   // SECURITY: first in the dark, then asked: what is typed at once is not shown either.
   io.stdin.setRawMode?.(true)
-  io.err(`${question}: `)
+  io.err(`${visible(question)}: `)
   io.stdin.resume()
   const typed: number[] = []
   return new Promise((resolvePrompt, reject) => {
@@ -102,7 +102,7 @@ export async function readSecretFile(io: Io, path: string): Promise<Secret> {
 export async function confirmed(io: Io, yes: boolean, question: string): Promise<boolean> {
   if (yes) return true
   if (io.stdin.isTTY !== true) return false
-  io.err(`${question} [y/N] `)
+  io.err(`${visible(question)} [y/N] `)
   io.stdin.resume()
   const answer = await new Promise<string>((resolveAnswer) => {
     io.stdin.once('data', (chunk: Buffer) => resolveAnswer(chunk.toString('utf8')))

@@ -5,7 +5,7 @@ import { Complaint, exit, misuse } from './complaint.ts'
 import type { ConsoleClient } from './console-client.ts'
 import { asPerson } from './console-login.ts'
 import { parseGivenId } from './grant.ts'
-import type { Io } from './io.ts'
+import { type Io, jsonText } from './io.ts'
 import { readAnswers } from './person-answers.ts'
 import { examples, type Tools } from './tools.ts'
 import { pinnedIntakeKey } from './vault-pin.ts'
@@ -130,7 +130,7 @@ function whenLeaving(io: Io, leave: () => void): Disposable {
 
 /** One JSON object a line; bytes of a terminal in base64. */
 function framesFace(io: Io): Face {
-  const line = (value: object) => io.out(`${JSON.stringify(value)}\n`)
+  const line = (value: object) => io.out(`${jsonText(value)}\n`)
   return {
     told: line,
     output: (bytes, drawn) => {

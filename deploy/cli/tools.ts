@@ -6,7 +6,7 @@ import { connectAdmin, type VaultClient } from '../../vault/index.ts'
 import { refused } from './complaint.ts'
 import { inOwnWords } from './field-names.ts'
 import { dataFolder } from './installation.ts'
-import { type Io, table, visible } from './io.ts'
+import { type Io, jsonText, table, visible, visibleLines } from './io.ts'
 
 /** The vault through the machine administrator's door. */
 export type Vault = {
@@ -32,6 +32,8 @@ export type Tools = {
   readonly show: (value: unknown, text: () => string) => void
   /** A list: an array with --json, else a table, or a sentence where it is empty. */
   readonly list: <Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string) => void
+  /** A line for people, on standard output. */
+  readonly say: (text: string) => void
   /** A word on the side, on standard error. */
   readonly note: (text: string) => void
   readonly readText: (path: string) => Promise<string>
@@ -57,14 +59,15 @@ export function makeTools(io: Io, root: Command): Tools {
       })
     },
     show: (value, text) => {
-      if (json()) io.out(`${JSON.stringify(value, null, 2)}\n`)
+      if (json()) io.out(`${jsonText(value, 2)}\n`)
       else {
-        const shown = text()
+        // SECURITY: whatever it is made of, names that a forged row of a sealed vault says among it, drives no terminal.
+        const shown = visibleLines(text())
         io.out(shown === '' || shown.endsWith('\n') ? shown : `${shown}\n`)
       }
     },
     list: (rows, columns, empty) => {
-      if (json()) io.out(`${JSON.stringify(rows, null, 2)}\n`)
+      if (json()) io.out(`${jsonText(rows, 2)}\n`)
       else if (rows.length === 0) io.err(`${empty}\n`)
       else
         io.out(
@@ -74,6 +77,7 @@ export function makeTools(io: Io, root: Command): Tools {
           ),
         )
     },
+    say: (text) => io.out(`${visible(text)}\n`),
     note: (text) => io.err(`${visible(text)}\n`),
     readText: (path) => readFile(resolve(io.cwd, path), 'utf8'),
   }

@@ -1,5 +1,12 @@
 import type { HoldView } from '../contract.ts'
-import { type AccountId, type HoldId, newId, type SessionId, type TargetId, type UserId } from '../kernel/id.ts'
+import {
+  type AccountId,
+  type HoldId,
+  newId,
+  type SessionId,
+  type TargetId,
+  type UserId,
+} from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'

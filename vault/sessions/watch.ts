@@ -172,8 +172,7 @@ async function mayWatch(
  */
 export const watchEnd: Handler<'watch.end'> = async ({ world, peer }, input) => {
   const watching = world.watches.get(input.watch)
-  const isTheirs =
-    watching === undefined ? await carries(world, peer, input.session) : watching.peer === peer
+  const isTheirs = watching === undefined ? await carries(world, peer, input.session) : watching.peer === peer
   if (!isTheirs) return refuse('forbidden', 'another worker shows this')
   world.watches.delete(input.watch)
   await writeEnd(world, input.watch, watching?.session ?? input.session, watching?.name ?? input.by)
