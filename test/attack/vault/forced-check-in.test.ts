@@ -10,7 +10,6 @@ let vault: TestVault
 let recorder: VaultClient
 let api: VaultClient
 let ann: TestPerson
-let ben: TestPerson
 let account: VerbAnswer<'account.add'>
 const keys = { ann: makeSshKey('ann'), ben: makeSshKey('ben') }
 
@@ -21,7 +20,7 @@ beforeAll(async () => {
   api = await vault.connect('api')
   account = await vault.account()
   ann = await vault.person('ann', ['operator'])
-  ben = await vault.person('ben', ['operator'])
+  await vault.person('ben', ['operator'])
   await vault.ask('user.key.add', { user: 'ann', publicKey: keys.ann.line })
   await vault.ask('user.key.add', { user: 'ben', publicKey: keys.ben.line })
   await vault.grant('ann', account.name)
