@@ -50,7 +50,7 @@ export function spliceLive(
   const forget = setInterval(() => opened.clear(), 60_000)
   forget.unref()
 
-  const admit = async (request: IncomingMessage): Promise<VerbAnswer<'live.open'>> => {
+  const admit = async (request: IncomingMessage, socket: Duplex): Promise<VerbAnswer<'live.open'>> => {
     const source = sourceOf(request)
     const count = (opened.get(source) ?? 0) + 1
     opened.set(source, count)
@@ -61,25 +61,26 @@ export function spliceLive(
     if (token === undefined) throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
     const admitted = await ports.ask('live.open', {}, token)
     if (!admitted.ok) throw new HttpRefusal(admitted.refusal)
-    const held = [...open.values()].filter((login) => login === admitted.value.login).length
-    if (held >= limits.perLogin) throw tooMany()
+    const { login } = admitted.value
+    const held = [...open.values()].filter((other) => other === login).length
+    if (held >= limits.perLogin || open.size >= limits.inAll) throw tooMany()
+    // SECURITY: held from here on, not from when a worker is reached: of many at once none would see the others.
+    if (socket.destroyed) throw new HttpRefusal({ code: 'unavailable', message: 'the browser is gone' })
+    open.set(socket, login)
+    socket.once('close', () => open.delete(socket))
     return admitted.value
   }
 
   const splice = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    const { login } = await admit(request)
+    const { login } = await admit(request, socket)
     const worker = livePath.exec(request.url ?? '')?.[1]
     const upstream = await ports.connect(worker)
     if (upstream === undefined)
       throw new HttpRefusal({ code: 'unavailable', message: 'no recorder can be reached' })
     if (socket.destroyed) return void upstream.destroy()
-    open.set(socket, login)
     upstream.on('error', () => socket.destroy())
     upstream.on('close', () => socket.end())
-    socket.on('close', () => {
-      open.delete(socket)
-      upstream.destroy()
-    })
+    socket.on('close', () => upstream.destroy())
     if ('setTimeout' in socket) (socket as Socket).setTimeout(0).setNoDelay(true)
     upstream.write(headOf(request, login))
     upstream.write(head)

@@ -85,8 +85,9 @@ export class LiveSocket {
     if (this.#isGone) listener.gone()
   }
 
+  /** SECURITY: who does not read what is said to them, whatever else they send, is given up before it piles up. */
   send(message: ServerMessage): void {
-    if (!this.#isGone) this.#socket.send(JSON.stringify(message))
+    if (!this.#isGone && !this.#isFlooded()) this.#socket.send(JSON.stringify(message))
   }
 
   /** Sends bytes of the terminal. `taken` is called when the browser says that it has drawn them. */

@@ -19,6 +19,8 @@ let folder: string
 let worker: Server
 let splice: Disposable
 let cookie: string
+let beforeConnect: Promise<undefined> | undefined
+let connecting = 0
 const login = newId('lgn')
 const reached: { head: string; readonly socket: Socket }[] = []
 
@@ -42,7 +44,11 @@ beforeAll(async () => {
     edge.server,
     {
       ask: async (verb, input, token) => edge.ask(verb, input, token),
-      connect: async (name) => (name === 'gone' ? undefined : connect(join(folder, 'w.sock'))),
+      connect: async (name) => {
+        connecting += 1
+        await beforeConnect
+        return name === 'gone' ? undefined : connect(join(folder, 'w.sock'))
+      },
       onFault: ({ error }) => console.error('fault in the api', error),
     },
     { tls: false, names: [], limits: { perMinute: 200, perLogin: 3, inAll: 4 } },
@@ -150,6 +156,32 @@ test('one login holds so many sockets and no more', async () => {
     socket?.destroy()
     return socket
   }, 10_000)
+})
+
+test('of many sockets that one login opens at once, no more reach a worker than it may hold', async () => {
+  const gate = Promise.withResolvers<undefined>()
+  beforeConnect = gate.promise
+  connecting = 0
+  let refused = 0
+  const { hostname, port } = new URL(own)
+  const lines = Object.entries({ host: new URL(own).host, origin: own, cookie, ...upgrade })
+  const sockets = Array.from({ length: 12 }, () => {
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      if (bytes.toString('latin1').startsWith('HTTP/1.1 429')) refused += 1
+    })
+    socket.write(
+      `GET /live HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    )
+    return socket
+  })
+  await until(() => refused + connecting >= 12 || undefined, 10_000)
+  beforeConnect = undefined
+  gate.resolve(undefined)
+  await until(() => reached.length >= connecting || undefined, 10_000)
+  expect([reached.length, refused]).toEqual([3, 9])
+  for (const socket of sockets) socket.destroy()
 })
 
 test.each(['/live/../planes', '/live/%2e%2e', '/live/a/b', '/api/logins', '/'])(
