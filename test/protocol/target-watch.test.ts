@@ -97,6 +97,7 @@ describe.skipIf(why !== undefined)('a target at the far end of a line that may g
     const before = one.socket.bytesWritten
     await until(() => one.state.silences > 0 || undefined, 20_000)
     expect(one.state.after).toBeGreaterThan(every * 3.5)
+    expect(one.state.after).toBeLessThan(every * 10)
     expect(one.socket.bytesWritten - before).toBeLessThan(150)
     await pause(every * 8)
     expect(one.state.silences).toBe(1)
