@@ -1,7 +1,7 @@
-import type { GrantView } from '../contract.ts'
+import type { GrantView, VerbInput } from '../contract.ts'
 import type { GrantId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
@@ -10,6 +10,7 @@ import { canonicalForwards, encodeForward, forwardsOf } from './forward.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
 
 const longestGrant = 366 * 24 * 3600_000
@@ -42,7 +43,16 @@ export function viewGrant(grant: Row<'access_grant'>, user: string, account: str
   }
 }
 
-export const grantAdd: Handler<'grant.add'> = async (call, input) => {
+export const grantAdd: Handler<'grant.add'> = (call, input) =>
+  transact(call.world, (tx) => addGrant(tx, call, input, takeFreshCode))
+
+/** Adds a grant within a transaction: alone, or as a row of an import, which has taken its code (`takeCode`) already. */
+export async function addGrant(
+  tx: Tx,
+  call: Call,
+  input: VerbInput<'grant.add'>,
+  takeCode: typeof takeFreshCode,
+): Promise<Outcome<GrantView>> {
   const { world } = call
   if (input.notAfter !== undefined && input.forSeconds !== undefined)
     return refuse('invalid', 'forSeconds: give an end or a duration, not both')
@@ -55,69 +65,67 @@ export const grantAdd: Handler<'grant.add'> = async (call, input) => {
     return refuse('invalid', 'actions: elevate goes with shell or exec', 'allow shell too')
   const forwards = canonicalForwards(input.forwards ?? [])
   if (!forwards.ok) return forwards
-  return transact(world, async (tx) => {
-    const now = tx.now.getTime()
-    const notBefore = input.notBefore === undefined ? now : Date.parse(input.notBefore)
-    const notAfter =
-      input.notAfter === undefined
-        ? notBefore + (input.forSeconds === undefined ? defaultGrant : input.forSeconds * 1000)
-        : Date.parse(input.notAfter)
-    const end = input.notAfter === undefined ? 'forSeconds' : 'notAfter'
-    if (notAfter <= now) return refuse('invalid', `${end}: this moment has passed`, 'give a later end')
-    if (notAfter <= notBefore) return refuse('invalid', `${end}: a grant ends after it begins`)
-    if (notAfter - now > longestGrant)
-      return refuse('invalid', `${end}: a grant ends a year from now at the latest`)
+  const now = tx.now.getTime()
+  const notBefore = input.notBefore === undefined ? now : Date.parse(input.notBefore)
+  const notAfter =
+    input.notAfter === undefined
+      ? notBefore + (input.forSeconds === undefined ? defaultGrant : input.forSeconds * 1000)
+      : Date.parse(input.notAfter)
+  const end = input.notAfter === undefined ? 'forSeconds' : 'notAfter'
+  if (notAfter <= now) return refuse('invalid', `${end}: this moment has passed`, 'give a later end')
+  if (notAfter <= notBefore) return refuse('invalid', `${end}: a grant ends after it begins`)
+  if (notAfter - now > longestGrant)
+    return refuse('invalid', `${end}: a grant ends a year from now at the latest`)
 
-    const user = await findUser(tx.db, tx.guard, input.user, 'update')
-    if (user === undefined) return notFound('user', input.user)
-    if (user.state === 'disabled')
-      return refuse('conflict', `${user.name} is disabled`, 'enable the user first')
-    if (user.roles.includes('auditor'))
-      return refuse('conflict', `${user.name} is an auditor, and an auditor connects to nothing`)
-    // SECURITY: who may let people in does not let themselves in; an administrator's grant to themselves shows as such.
-    const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
-    if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))
-      return refuse('forbidden', 'you cannot grant to yourself', 'ask another approver')
-    if (isOwn) {
-      const code = await takeFreshCode(tx, call, input.totpCode)
-      if (!code.ok) return code
-    }
-    const account = await findAccount(tx.db, tx.guard, input.account)
-    if (account === undefined) return notFound('account', input.account)
+  const user = await findUser(tx.db, tx.guard, input.user, 'update')
+  if (user === undefined) return notFound('user', input.user)
+  if (user.state === 'disabled')
+    return refuse('conflict', `${user.name} is disabled`, 'enable the user first')
+  if (user.roles.includes('auditor'))
+    return refuse('conflict', `${user.name} is an auditor, and an auditor connects to nothing`)
+  // SECURITY: who may let people in does not let themselves in; an administrator's grant to themselves shows as such.
+  const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
+  if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))
+    return refuse('forbidden', 'you cannot grant to yourself', 'ask another approver')
+  if (isOwn) {
+    const code = await takeCode(tx, call, input.totpCode)
+    if (!code.ok) return code
+  }
+  const account = await findAccount(tx.db, tx.guard, input.account)
+  if (account === undefined) return notFound('account', input.account)
 
-    const row = await insertGuarded(tx, 'access_grant', {
-      id: newId('grt', now),
-      user_id: user.id,
-      account_id: account.id,
-      actions,
-      not_before: new Date(notBefore),
-      not_after: new Date(notAfter),
-      max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
-      mode: input.mode ?? 'shared',
-      reason: input.reason ?? '',
-      granted_by: nameOf(call),
-      created_at: tx.now,
-      revoked_at: null,
-      forwards: forwards.value.length === 0 ? null : forwards.value.map(encodeForward),
-    })
-    await tx.audit({
-      kind: 'grant.added',
-      grant: row.id,
-      user: user.id,
-      userName: user.name,
-      account: account.id,
-      accountName: account.name,
-      actions: row.actions,
-      ...(forwards.value.length === 0 ? {} : { forwards: forwards.value.map(encodeForward) }),
-      notBefore: row.not_before.toISOString(),
-      notAfter: row.not_after.toISOString(),
-      maxSessionSeconds: row.max_session_seconds,
-      mode: row.mode,
-      reason: row.reason,
-      ...by(call),
-    })
-    return done(viewGrant(row, user.name, account.name, tx.now))
+  const row = await insertGuarded(tx, 'access_grant', {
+    id: newId('grt', now),
+    user_id: user.id,
+    account_id: account.id,
+    actions,
+    not_before: new Date(notBefore),
+    not_after: new Date(notAfter),
+    max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
+    mode: input.mode ?? 'shared',
+    reason: input.reason ?? '',
+    granted_by: nameOf(call),
+    created_at: tx.now,
+    revoked_at: null,
+    forwards: forwards.value.length === 0 ? null : forwards.value.map(encodeForward),
   })
+  await tx.audit({
+    kind: 'grant.added',
+    grant: row.id,
+    user: user.id,
+    userName: user.name,
+    account: account.id,
+    accountName: account.name,
+    actions: row.actions,
+    ...(forwards.value.length === 0 ? {} : { forwards: forwards.value.map(encodeForward) }),
+    notBefore: row.not_before.toISOString(),
+    notAfter: row.not_after.toISOString(),
+    maxSessionSeconds: row.max_session_seconds,
+    mode: row.mode,
+    reason: row.reason,
+    ...by(call),
+  })
+  return done(viewGrant(row, user.name, account.name, tx.now))
 }
 
 export const grantList: Handler<'grant.list'> = async (call, input) => {

@@ -94,12 +94,23 @@ export const userAdd: Handler<'user.add'> = async (call, { name, roles, totpCode
   if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
   return transact(call.world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, totpCode)
-    if (!code.ok) return code
-    if ((await findUser(tx.db, tx.guard, name)) !== undefined)
-      return refuse('conflict', `there is a user ${name} already`, 'choose another name')
-    const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
-    return done({ user: viewUser(row, 0), enrolment })
+    return code.ok ? addNewUser(tx, call, name, roles) : code
   })
+}
+
+/** Adds a user whose name is free within a transaction, whose caller has taken the code of whoever asks. */
+export async function addNewUser(
+  tx: Tx,
+  call: Call,
+  name: string,
+  roles: readonly Role[],
+): Promise<Outcome<{ readonly user: UserView; readonly enrolment: Enrolment }>> {
+  const fault = rolesFault(roles)
+  if (fault !== undefined) return refuse('invalid', `roles: ${fault}`)
+  if ((await findUser(tx.db, tx.guard, name)) !== undefined)
+    return refuse('conflict', `there is a user ${name} already`, 'choose another name')
+  const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
+  return done({ user: viewUser(row, 0), enrolment })
 }
 
 export const userList: Handler<'user.list'> = async ({ world }) => {

@@ -1,55 +1,63 @@
 import { rebindAccounts } from '../accounts/binding.ts'
+import type { TargetView, VerbInput } from '../contract.ts'
 import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
 import { newId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, insertGuarded, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
-import { by, type Handler, nameOf } from '../world.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, nameOf } from '../world.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { noLegacy } from './legacy.ts'
 import { findTarget, isFingerprint, pinsOf, showTarget, showTargets, writePins } from './target.ts'
 
 const badFingerprint = 'not a fingerprint of the form SHA256:…'
 
-export const targetAdd: Handler<'target.add'> = async (call, input) => {
+export const targetAdd: Handler<'target.add'> = (call, input) =>
+  transact(call.world, (tx) => addTarget(tx, call, input))
+
+/** Adds a target within a transaction: alone, or as a row of an import. */
+export async function addTarget(
+  tx: Tx,
+  call: Call,
+  input: VerbInput<'target.add'>,
+): Promise<Outcome<TargetView>> {
   const address = parseAddress(input.address)
   if (!address.ok) return address
   const { pin } = input
   if (pin !== undefined && !isFingerprint(pin)) return refuse('invalid', `pin: ${badFingerprint}`)
-  return transact(call.world, async (tx) => {
-    const safe = await findSafe(tx.db, tx.guard, input.safe)
-    if (safe === undefined) return notFound('safe', input.safe)
-    if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
-      return refuse('conflict', `there is a target ${input.name} already`, 'choose another name')
-    const pins = pin === undefined ? [] : [{ type: '', fingerprint: pin, approvedBy: nameOf(call) }]
-    const row = await insertGuarded(tx, 'target', {
-      id: newId('tgt', tx.now.getTime()),
-      name: input.name,
-      safe_id: safe.id,
-      ...address.value,
-      pins: writePins(pins),
-      created_at: tx.now,
-      removed_at: null,
-      changed_key_type: null,
-      changed_key: null,
-      changed_key_at: null,
-      ...noLegacy,
-    })
-    const target = { target: row.id, targetName: row.name }
-    await tx.audit({
-      kind: 'target.added',
-      address: formatAddress(address.value),
-      ...target,
-      safe: safe.id,
-      safeName: safe.name,
-      ...by(call),
-    })
-    if (pin !== undefined)
-      await tx.audit({ kind: 'target.pinned', type: '', fingerprint: pin, ...target, ...by(call) })
-    return done(await showTarget(tx.db, tx.guard, row, tx.now))
+  const safe = await findSafe(tx.db, tx.guard, input.safe)
+  if (safe === undefined) return notFound('safe', input.safe)
+  if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
+    return refuse('conflict', `there is a target ${input.name} already`, 'choose another name')
+  const pins = pin === undefined ? [] : [{ type: '', fingerprint: pin, approvedBy: nameOf(call) }]
+  const row = await insertGuarded(tx, 'target', {
+    id: newId('tgt', tx.now.getTime()),
+    name: input.name,
+    safe_id: safe.id,
+    ...address.value,
+    pins: writePins(pins),
+    created_at: tx.now,
+    removed_at: null,
+    changed_key_type: null,
+    changed_key: null,
+    changed_key_at: null,
+    ...noLegacy,
   })
+  const target = { target: row.id, targetName: row.name }
+  await tx.audit({
+    kind: 'target.added',
+    address: formatAddress(address.value),
+    ...target,
+    safe: safe.id,
+    safeName: safe.name,
+    ...by(call),
+  })
+  if (pin !== undefined)
+    await tx.audit({ kind: 'target.pinned', type: '', fingerprint: pin, ...target, ...by(call) })
+  return done(await showTarget(tx.db, tx.guard, row, tx.now))
 }
 
 export const targetList: Handler<'target.list'> = async (call) => {
