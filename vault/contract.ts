@@ -43,6 +43,10 @@ const freshCode = z.string().max(16).optional()
 export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
 export type Role = (typeof roles)[number]
 
+/** What can be imported. Accounts come with a secret: `tagout account import` seals it where the file is. */
+export const importKinds = ['targets', 'users', 'grants'] as const
+export type ImportKind = (typeof importKinds)[number]
+
 export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
 export type Permission = (typeof permissions)[number]
 
@@ -569,6 +573,24 @@ export const verbs = {
     people,
     z.strictObject({ name: nameText, roles: z.array(z.enum(roles)).min(1).max(5), totpCode: freshCode }),
   ),
+  /** Adds what the rows of a file ask for, all or nothing; without `apply` it says what it would do. */
+  import: verb(
+    people,
+    z.strictObject({
+      kind: z.enum(importKinds),
+      rows: z
+        .array(
+          z.strictObject({
+            line: z.int().min(1).max(1_000_000),
+            cells: z.record(z.string().max(40), z.string().max(2000)),
+          }),
+        )
+        .min(1)
+        .max(1000),
+      apply: z.boolean(),
+      totpCode: freshCode, // for users, and where a person grants to themself
+    }),
+  ),
   'user.list': verb(people, nothing),
   'user.show': verb(people, z.strictObject({ user: reference })),
   'user.roles': verb(
@@ -988,6 +1010,16 @@ export const verbs = {
 export type VerbName = keyof typeof verbs
 export type VerbInput<Name extends VerbName> = z.input<(typeof verbs)[Name]['input']>
 
+/** What an import did, or would do, with a row; a sentence where it cannot. */
+export type ImportedRow = {
+  readonly line: number
+  readonly does: 'create' | 'unchanged' | 'conflict' | 'invalid'
+  readonly sentence?: string
+  readonly enrolment?: Enrolment
+}
+
+export type ImportAnswer = { readonly applied: boolean; readonly rows: readonly ImportedRow[] }
+
 /** The answer of each verb. `null` where there is nothing to say but that it is done. */
 export type VerbAnswers = {
   status: VaultStatus
@@ -1030,6 +1062,7 @@ export type VerbAnswers = {
     readonly rehearsal: SharesView | null
   }
   'user.add': { readonly user: UserView; readonly enrolment: Enrolment }
+  import: ImportAnswer
   'user.list': readonly UserView[]
   'user.show': UserView
   'user.roles': UserView

@@ -10,6 +10,7 @@ import {
 } from './accounts/verbs.ts'
 import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
+import { importRows } from './import/verb.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { accessList, favouriteSet } from './checkout/access.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
@@ -71,6 +72,7 @@ export const handlers: Handlers = {
   'keys.rotate': keysRotate,
   'keys.status': keysStatus,
   'user.add': userAdd,
+  import: importRows,
   'user.list': userList,
   'user.show': userShow,
   'user.roles': userRoles,

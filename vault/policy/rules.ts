@@ -63,6 +63,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'keys.status': { local: true, user: [admin, auditor] },
 
   'user.add': { local: true, user: [admin] },
+  import: { local: true, user: [admin] },
   'user.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
   'user.show': { local: true, user: [admin, auditor, 'own'] },
   'user.roles': { local: true, user: [admin], notOwn: true },

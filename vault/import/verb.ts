@@ -1,0 +1,117 @@
+import { addGrant } from '../checkout/grant.ts'
+import type { Enrolment, ImportAnswer, ImportedRow } from '../contract.ts'
+import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
+import { addNewUser, findUser } from '../identity/user.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { decide } from '../policy/decide.ts'
+import { noRelation } from '../policy/facts.ts'
+import { findSafe } from '../safes/safe.ts'
+import { formatAddress, parseAddress } from '../targets/address.ts'
+import { findTarget } from '../targets/target.ts'
+import { addTarget } from '../targets/verbs.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import type { Call, Handler } from '../world.ts'
+import { keyOf, readRow, type Wanted } from './rows.ts'
+
+type Result = { readonly does: 'create' | 'unchanged'; readonly enrolment?: Enrolment }
+
+/**
+ * Adds what the rows of a file ask for, or says what it would do.
+ *
+ * INVARIANT: all rows are done in one transaction, which commits only when it is told to and no row is in conflict or
+ * invalid: what is shown beforehand is what the same code did, and undid.
+ */
+export const importRows: Handler<'import'> = async (call, input) => {
+  let answer: ImportAnswer = { applied: false, rows: [] }
+  const outcome = await transact(call.world, async (tx) => {
+    const wanted = input.rows.map(({ line, cells }) => ({ line, row: readRow(input.kind, cells) }))
+    // SECURITY: one code for the whole file, taken before other rows are locked; a look at it asks for none.
+    const needsCode =
+      input.kind === 'users' || wanted.some(({ row }) => row.ok && isOwnGrant(call, row.value))
+    if (input.apply && needsCode) {
+      const code = await takeCodeOfPerson(tx, call, input.totpCode)
+      if (!code.ok) return code
+    }
+    const takeCode = input.apply && !needsCode ? takeFreshCode : async () => done(null)
+    const seen = new Map<string, number>()
+    const rows: ImportedRow[] = []
+    for (const { line, row } of wanted) {
+      const result = row.ok ? await doRow(tx, call, line, row.value, seen, takeCode) : row
+      rows.push(result.ok ? { line, ...result.value } : refused(line, result))
+    }
+    const isWhole = rows.every((row) => row.does === 'create' || row.does === 'unchanged')
+    if (input.apply && isWhole) {
+      answer = { applied: true, rows }
+      return done(null)
+    }
+    // A link that was undone opens nothing: it is not shown.
+    answer = { applied: false, rows: rows.map(({ enrolment: _, ...row }) => row) }
+    return undone
+  })
+  return outcome.ok || outcome === undone ? done(answer) : outcome
+}
+
+/** Rolls the transaction back. */
+const undone = refuse('conflict', 'the import is not done')
+
+function refused(line: number, outcome: Outcome<never> | Outcome<Result>): ImportedRow {
+  if (outcome.ok) return { line, ...outcome.value }
+  const { code, message, next } = outcome.refusal
+  const sentence = next === undefined ? message : `${message}: ${next}`
+  return { line, does: code === 'conflict' ? 'conflict' : 'invalid', sentence }
+}
+
+async function doRow(
+  tx: Tx,
+  call: Call,
+  line: number,
+  wanted: Wanted,
+  seen: Map<string, number>,
+  takeCode: typeof takeFreshCode,
+): Promise<Outcome<Result>> {
+  const verb = ({ targets: 'target.add', users: 'user.add', grants: 'grant.add' } as const)[wanted.kind]
+  // Only administrators import: what they may do depends on no relation, which would be read outside `tx`.
+  const decision = decide({ verb, principal: call.principal, vault: 'open', relation: noRelation })
+  if (decision.kind === 'deny') return refuse(decision.code, decision.why, decision.next)
+  const before = seen.get(keyOf(wanted))
+  if (before !== undefined)
+    return refuse('invalid', `this is the same as line ${before}`, 'remove one of them')
+  seen.set(keyOf(wanted), line)
+  switch (wanted.kind) {
+    case 'targets': {
+      if (await isTargetThere(tx, wanted.input)) return done({ does: 'unchanged' })
+      const added = await addTarget(tx, call, wanted.input)
+      return added.ok ? done({ does: 'create' }) : added
+    }
+    case 'users': {
+      const { name, roles } = wanted.input
+      const there = await findUser(tx.db, tx.guard, name)
+      if (there !== undefined && isSameSet(there.roles, roles)) return done({ does: 'unchanged' })
+      const added = await addNewUser(tx, call, name, roles)
+      return added.ok ? done({ does: 'create', enrolment: added.value.enrolment }) : added
+    }
+    case 'grants': {
+      const added = await addGrant(tx, call, wanted.input, takeCode)
+      return added.ok ? done({ does: 'create' }) : added
+    }
+  }
+}
+
+async function isTargetThere(tx: Tx, input: (Wanted & { kind: 'targets' })['input']): Promise<boolean> {
+  const there = await findTarget(tx.db, tx.guard, input.name)
+  const safe = await findSafe(tx.db, tx.guard, input.safe)
+  const address = parseAddress(input.address)
+  if (there === undefined || safe === undefined || !address.ok) return false
+  return there.safe_id === safe.id && formatAddress(there) === formatAddress(address.value)
+}
+
+function isSameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === new Set(other).size && one.every((each) => other.includes(each))
+}
+
+function isOwnGrant(call: Call, wanted: Wanted): boolean {
+  if (wanted.kind !== 'grants' || call.principal.kind !== 'user') return false
+  const user = wanted.input.user
+  return user === call.principal.id || user.toLowerCase() === call.principal.name.toLowerCase()
+}
