@@ -65,6 +65,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'keys.rotate': 'L',
   'keys.status': 'LAaUX',
   'user.add': 'LAa',
+  import: 'LAa',
   'user.list': 'LAaPpUX',
   'user.show': 'LAaoUX',
   'user.roles': 'LA',
