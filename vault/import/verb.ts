@@ -1,3 +1,4 @@
+import { findAccount } from '../accounts/account.ts'
 import { addGrant } from '../checkout/grant.ts'
 import type { Enrolment, ImportAnswer, ImportedRow } from '../contract.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
@@ -5,9 +6,10 @@ import { addNewUser, findUser } from '../identity/user.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { decide } from '../policy/decide.ts'
 import { noRelation } from '../policy/facts.ts'
+import { checked } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { formatAddress, parseAddress } from '../targets/address.ts'
-import { findTarget } from '../targets/target.ts'
+import { findTarget, pinsOf } from '../targets/target.ts'
 import { addTarget } from '../targets/verbs.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -87,11 +89,13 @@ async function doRow(
     case 'users': {
       const { name, roles } = wanted.input
       const there = await findUser(tx.db, tx.guard, name)
-      if (there !== undefined && isSameSet(there.roles, roles)) return done({ does: 'unchanged' })
+      if (there !== undefined && there.state !== 'disabled' && isSameSet(there.roles, roles))
+        return done({ does: 'unchanged' })
       const added = await addNewUser(tx, call, name, roles)
       return added.ok ? done({ does: 'create', enrolment: added.value.enrolment }) : added
     }
     case 'grants': {
+      if (await isGrantThere(tx, wanted.input)) return done({ does: 'unchanged' })
       const added = await addGrant(tx, call, wanted.input, takeCode)
       return added.ok ? done({ does: 'create' }) : added
     }
@@ -103,7 +107,35 @@ async function isTargetThere(tx: Tx, input: (Wanted & { kind: 'targets' })['inpu
   const safe = await findSafe(tx.db, tx.guard, input.safe)
   const address = parseAddress(input.address)
   if (there === undefined || safe === undefined || !address.ok) return false
+  // A pin that was not approved is no small difference: it is refused as a conflict, never passed over.
+  const { pin } = input
+  if (pin !== undefined && !pinsOf(there).some((each) => each.fingerprint === pin)) return false
   return there.safe_id === safe.id && formatAddress(there) === formatAddress(address.value)
+}
+
+/** Is there a grant that has not ended, of the same actions, mode and (where the row names them) times? */
+async function isGrantThere(tx: Tx, input: (Wanted & { kind: 'grants' })['input']): Promise<boolean> {
+  const user = await findUser(tx.db, tx.guard, input.user)
+  const account = await findAccount(tx.db, tx.guard, input.account)
+  if (user === undefined || account === undefined) return false
+  const rows = await tx.db
+    .selectFrom('access_grant')
+    .selectAll()
+    .where('user_id', '=', user.id)
+    .where('account_id', '=', account.id)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '>', tx.now)
+    .execute()
+  const isAt = (moment: Date, wanted: string | undefined) =>
+    wanted === undefined || moment.getTime() === Date.parse(wanted)
+  return checked(tx.guard, 'access_grant', rows).some(
+    (row) =>
+      row.forwards === null &&
+      row.mode === (input.mode ?? 'shared') &&
+      isSameSet(row.actions, input.actions) &&
+      isAt(row.not_before, input.notBefore) &&
+      isAt(row.not_after, input.notAfter),
+  )
 }
 
 function isSameSet(one: readonly string[], other: readonly string[]): boolean {

@@ -38,6 +38,12 @@ test('a thousand targets are shown, then added, then found unchanged, each withi
   expect(await ask(true)).toEqual({ applied: true, does: ['create'] })
   expect(await named('bulk')).toBe(1000)
   expect(await ask(true)).toEqual({ applied: true, does: ['unchanged'] })
+  const other = rows
+    .slice(0, 1)
+    .map((row) => ({ ...row, cells: { ...row.cells, pin: `SHA256:${'B'.repeat(43)}` } }))
+  const pinned = must(await api.call('import', { kind: 'targets', rows: other, apply: true }, root.token))
+  expect(pinned.applied).toBe(false)
+  expect(pinned.rows[0]?.does).toBe('conflict')
 }, 120_000)
 
 test('one bad row leaves nothing of the others', async () => {
@@ -105,7 +111,8 @@ test('a grant to oneself takes a code; grants to others take none', async () => 
       { kind: 'grants', rows: row(user), apply: true, ...(totpCode === undefined ? {} : { totpCode }) },
       root.token,
     )
-  expect(must(await ask('ann')).applied).toBe(true)
+  expect(must(await ask('ann')).rows).toEqual([{ line: 2, does: 'create' }])
+  expect(must(await ask('ann')).rows).toEqual([{ line: 2, does: 'unchanged' }])
   expect(refusalOf(await ask('ROOT-1')).message).toMatch(/^totpCode/)
   expect(must(await ask('root-1', root.code())).applied).toBe(true)
 })
