@@ -43,8 +43,8 @@ const freshCode = z.string().max(16).optional()
 export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
 export type Role = (typeof roles)[number]
 
-/** What can be imported. Accounts come with a secret: `tagout account import` seals it where the file is. */
-export const importKinds = ['targets', 'users', 'grants'] as const
+/** What can be imported from a file. */
+export const importKinds = ['targets', 'accounts', 'users', 'grants'] as const
 export type ImportKind = (typeof importKinds)[number]
 
 export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
@@ -514,6 +514,12 @@ const acceptRollback = z.boolean().optional()
 /** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
 const sealed = base64
 
+/** Of a row of an import. A private key with a passphrase is added by itself. */
+const importedCredential = z.strictObject({
+  kind: z.enum(['password', 'ssh-key']),
+  sealed: base64.max(24_000, 'this secret is too long to be imported'),
+})
+
 const sealId = z.string().regex(/^wrp_[0-9a-z]{26}$/, 'not an id of the form wrp_…')
 const unsealing = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('passphrase'), passphrase: z.string().min(8).max(1024), acceptRollback }),
@@ -573,7 +579,11 @@ export const verbs = {
     people,
     z.strictObject({ name: nameText, roles: z.array(z.enum(roles)).min(1).max(5), totpCode: freshCode }),
   ),
-  /** Adds what the rows of a file ask for, all or nothing; without `apply` it says what it would do. */
+  /**
+   * Adds what the rows of a file ask for, all or nothing; without `apply` it says what it would do. Columns are those
+   * of `vault/import/columns.ts`. The secret of an account is never a cell: it comes as `credential`, sealed for
+   * `target/login` as the cells of its row say, in the look as well.
+   */
   import: verb(
     people,
     z.strictObject({
@@ -581,8 +591,9 @@ export const verbs = {
       rows: z
         .array(
           z.strictObject({
-            line: z.int().min(1).max(1_000_000),
+            line: z.int().min(1).max(2_000_000),
             cells: z.record(z.string().max(40), z.string().max(2000)),
+            credential: importedCredential.optional(), // of accounts, and of those only that are not there yet
           }),
         )
         .min(1)

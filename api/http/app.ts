@@ -54,7 +54,7 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
   const proof = limitRate(limits.proofs)
   for (const route of routes)
     if (route.method !== 'GET' && route.access === 'anyone') app.use(route.path, onlyFor(route.method, proof))
-  app.use('/api', ...jsonBody())
+  app.use('/api', ...jsonBody(bodyLimits))
   for (const route of routes) {
     const handler = answerRoute(route, ports.ask)
     app[methodOf(route.method)](route.path, handler)
@@ -70,6 +70,12 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
   app.use(answerError(ports))
   return app
 }
+
+const bodyLimits = new Map(
+  routes.flatMap(({ method, path, bodyLimit }) =>
+    bodyLimit === undefined ? [] : [[`${method} ${path}`, bodyLimit] as const],
+  ),
+)
 
 function methodOf(method: 'GET' | 'POST' | 'PUT' | 'DELETE'): 'get' | 'post' | 'put' | 'delete' {
   return method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'

@@ -1,7 +1,7 @@
 import express, { type RequestHandler } from 'express'
 import { HttpRefusal } from './problem.ts'
 
-/** Bytes of a request's body, at most. */
+/** Bytes of a request's body, at most, where its route says nothing else. */
 export const bodyLimit = 1024 * 1024
 
 const maxDepth = 16
@@ -10,8 +10,14 @@ const forbiddenKeys: readonly string[] = ['__proto__', 'constructor', 'prototype
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads a body of JSON strictly: declared as such, UTF-8, one object, of modest depth and size, nothing compressed. */
-export function jsonBody(): readonly RequestHandler[] {
+/**
+ * Reads a body of JSON strictly: declared as such, UTF-8, one object, of modest depth and size, nothing compressed.
+ * `limits` are the routes that take more bytes than `bodyLimit`, as `POST /api/import`.
+ */
+export function jsonBody(limits: ReadonlyMap<string, number>): readonly RequestHandler[] {
+  const readerOf = (limit: number) => express.raw({ type: 'application/json', limit, inflate: false })
+  const usual = readerOf(bodyLimit)
+  const others = new Map([...limits].map(([route, limit]) => [route, readerOf(limit)]))
   return [
     (request, _response, next) => {
       if (request.method === 'GET' || request.method === 'HEAD') return next()
@@ -22,7 +28,10 @@ export function jsonBody(): readonly RequestHandler[] {
         throw new HttpRefusal({ code: 'invalid', message: 'send the body uncompressed' }, 415)
       next()
     },
-    express.raw({ type: 'application/json', limit: bodyLimit, inflate: false }),
+    (request, response, next) => {
+      const reader = others.get(`${request.method} ${request.baseUrl}${request.path}`) ?? usual
+      reader(request, response, next)
+    },
     (request, _response, next) => {
       if (request.method === 'GET' || request.method === 'HEAD') request.body = undefined
       else request.body = parseBody(request.body)

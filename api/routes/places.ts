@@ -1,6 +1,12 @@
 import type { Route } from './route.ts'
 
-/** Safes, targets and accounts. */
+/**
+ * A file of 1 MiB whose passwords came sealed: base64 twice of each (16/9 of 1 MiB), 400 bytes around each seal, 250 of
+ * names and punctuation around each row, 1,000 rows.
+ */
+const importLimit = 3 * 1024 * 1024
+
+/** Safes, targets and accounts, and what is added of them and others from a file. */
 export const places: readonly Route[] = [
   { method: 'GET', path: '/api/safes', verb: 'safe.list', access: 'user' },
   { method: 'POST', path: '/api/safes', verb: 'safe.add', access: 'user' },
@@ -30,5 +36,14 @@ export const places: readonly Route[] = [
     verb: 'exposure.list',
     access: 'user',
     query: { account: 'text' },
+  },
+
+  {
+    method: 'POST',
+    path: '/api/import',
+    verb: 'import',
+    access: 'user',
+    timeout: 120_000,
+    bodyLimit: importLimit,
   },
 ]

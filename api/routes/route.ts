@@ -24,4 +24,6 @@ export type Route = {
   readonly login?: 'starts' | 'ends'
   /** Milliseconds for the vault to answer, where 30,000 is too short or too long. */
   readonly timeout?: number
+  /** Bytes of the body, at most, where 1 MiB is too little. The path has no `:name` then. */
+  readonly bodyLimit?: number
 }

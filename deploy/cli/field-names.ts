@@ -35,6 +35,7 @@ export const fieldNames = {
     acceptRollback: '--accept-rollback',
   },
   'user.add': { name: '<name>', roles: '--role', totpCode: 'code' },
+  import: { kind: '--as', rows: '<file>', apply: '--yes', totpCode: 'code' },
   'user.show': { user: '<user>' },
   'user.roles': { user: '<user>', roles: '<roles>', totpCode: 'code' },
   'user.disable': { user: '<user>' },

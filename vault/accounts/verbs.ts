@@ -10,7 +10,7 @@ import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler } from '../world.ts'
 import { type Account, currentCredential, findAccount, showAccount, showAccounts } from './account.ts'
 import { bindAccount, isBoundTo } from './binding.ts'
-import { keepCredential, openArrived } from './credential.ts'
+import { type Arrived, keepCredential, openArrived } from './credential.ts'
 import { elevationOf } from './elevation.ts'
 import { noteExposure } from './exposure.ts'
 
@@ -26,38 +26,49 @@ export const accountAdd: Handler<'account.add'> = async (call, input) => {
   return await transact(call.world, async (tx) => {
     const target = await findTarget(tx.db, tx.guard, named.id, 'update')
     if (target === undefined) return notFound('target', input.target)
-    const name = `${target.name}/${input.login}`
-    if ((await findAccount(tx.db, tx.guard, name)) !== undefined)
-      return refuse(
-        'conflict',
-        `there is an account ${name} already`,
-        'change its secret: tagout account secret',
-      )
-    const row = await insertGuarded(tx, 'account', {
-      id: newId('acc', tx.now.getTime()),
-      target_id: target.id,
-      safe_id: target.safe_id,
-      login: input.login,
-      created_at: tx.now,
-      removed_at: null,
-    })
-    const safe = await tx.db
-      .selectFrom('safe')
-      .select('name')
-      .where('id', '=', row.safe_id)
-      .executeTakeFirst()
-    await tx.audit({
-      kind: 'account.added',
-      account: row.id,
-      accountName: name,
-      safe: row.safe_id,
-      safeName: safe?.name ?? '',
-      ...by(call),
-    })
-    await keepCredential(tx, call, { ...row, name, target }, arrived)
-    await bindAccount(tx, call, row, name, target)
-    return done(await showAccount(tx.db, tx.guard, row))
+    const added = await addAccount(tx, call, target, input.login, arrived)
+    return added.ok ? done(await showAccount(tx.db, tx.guard, added.value)) : added
   })
+}
+
+/**
+ * Adds an account of a target that was read for update, within a transaction: alone, or as a row of an import. The
+ * caller disposes of what arrived, which was sealed for this account.
+ */
+export async function addAccount(
+  tx: Tx,
+  call: Call,
+  target: Row<'target'>,
+  login: string,
+  arrived: Arrived,
+): Promise<Outcome<Row<'account'>>> {
+  const name = `${target.name}/${login}`
+  if ((await findAccount(tx.db, tx.guard, name)) !== undefined)
+    return refuse(
+      'conflict',
+      `there is an account ${name} already`,
+      'change its secret: tagout account secret',
+    )
+  const row = await insertGuarded(tx, 'account', {
+    id: newId('acc', tx.now.getTime()),
+    target_id: target.id,
+    safe_id: target.safe_id,
+    login,
+    created_at: tx.now,
+    removed_at: null,
+  })
+  const safe = await tx.db.selectFrom('safe').select('name').where('id', '=', row.safe_id).executeTakeFirst()
+  await tx.audit({
+    kind: 'account.added',
+    account: row.id,
+    accountName: name,
+    safe: row.safe_id,
+    safeName: safe?.name ?? '',
+    ...by(call),
+  })
+  await keepCredential(tx, call, { ...row, name, target }, arrived)
+  await bindAccount(tx, call, row, name, target)
+  return done(row)
 }
 
 export const accountList: Handler<'account.list'> = async (call) => {

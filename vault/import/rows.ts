@@ -1,31 +1,47 @@
-import type { z } from 'zod'
-import { type ImportKind, type VerbInput, verbs } from '../contract.ts'
+import { z } from 'zod'
+import { type ImportKind, loginName, nameText, type VerbInput, verbs } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { importColumns, sealedColumns } from './columns.ts'
+
+export type ImportRow = VerbInput<'import'>['rows'][number]
+
+/** A row of accounts. The target is added where it is not there and the row says in which safe and at which address. */
+export type WantedAccount = {
+  readonly target: string
+  readonly login: string
+  readonly safe?: string | undefined
+  readonly address?: string | undefined
+  readonly pin?: string | undefined
+  readonly credential: ImportRow['credential']
+}
 
 /** What one row of an import asks for: the input of the verb that adds one. */
 export type Wanted =
   | { readonly kind: 'targets'; readonly input: z.output<(typeof verbs)['target.add']['input']> }
+  | { readonly kind: 'accounts'; readonly input: WantedAccount }
   | { readonly kind: 'users'; readonly input: z.output<(typeof verbs)['user.add']['input']> }
   | { readonly kind: 'grants'; readonly input: z.output<(typeof verbs)['grant.add']['input']> }
 
-/** The columns of each kind, and which of them a file must have. */
-export const importColumns: Readonly<
-  Record<ImportKind, { readonly known: readonly string[]; readonly required: readonly string[] }>
-> = {
-  targets: { known: ['name', 'safe', 'address', 'pin'], required: ['name', 'safe', 'address'] },
-  users: { known: ['name', 'roles'], required: ['name', 'roles'] },
-  grants: {
-    known: ['user', 'account', 'actions', 'not_before', 'not_after', 'mode', 'reason'],
-    required: ['user', 'account', 'actions'],
-  },
-}
+const { safe, address, pin } = verbs['target.add'].input.shape
+// By its name and not by its id: the secret was sealed for what the row says.
+const accountRow = z.strictObject({
+  target: nameText,
+  login: loginName,
+  safe: safe.optional(),
+  address: address.optional(),
+  pin,
+})
 
 /** Reads the cells of a row as the input of the verb that adds one; empty cells are as if they were not there. */
-export function readRow(kind: ImportKind, cells: Readonly<Record<string, string>>): Outcome<Wanted> {
-  const { known, required } = importColumns[kind]
+export function readRow(kind: ImportKind, { cells, credential }: ImportRow): Outcome<Wanted> {
+  // SECURITY: a password is no cell here, so that nobody who writes a client sends one in clear.
+  const known = importColumns[kind].known.filter((column) => !sealedColumns.includes(column))
+  const { required } = importColumns[kind]
   const strange = Object.keys(cells).find((column) => !known.includes(column))
   if (strange !== undefined)
     return refuse('invalid', 'a column is not known', `the columns are ${known.join(',')}`)
+  if (credential !== undefined && kind !== 'accounts')
+    return refuse('invalid', 'credential: only an account has one')
   const cell = (column: string) =>
     (Object.hasOwn(cells, column) ? cells[column] : undefined)?.trim() || undefined
   const missing = required.find((column) => cell(column) === undefined)
@@ -36,6 +52,10 @@ export function readRow(kind: ImportKind, cells: Readonly<Record<string, string>
       const input = { name: cell('name'), safe: cell('safe'), address: cell('address'), pin: cell('pin') }
       const read = verbs['target.add'].input.safeParse(input)
       return read.success ? done({ kind, input: read.data }) : misread(read.error)
+    }
+    case 'accounts': {
+      const read = accountRow.safeParse(Object.fromEntries(known.map((column) => [column, cell(column)])))
+      return read.success ? done({ kind, input: { ...read.data, credential } }) : misread(read.error)
     }
     case 'users': {
       const read = verbs['user.add'].input.safeParse({ name: cell('name'), roles: several('roles') })
@@ -63,6 +83,8 @@ export function keyOf(wanted: Wanted): string {
     case 'targets':
     case 'users':
       return wanted.input.name.toLowerCase()
+    case 'accounts':
+      return `${wanted.input.target.toLowerCase()}/${wanted.input.login}`
     case 'grants':
       return JSON.stringify([wanted.input.user.toLowerCase(), wanted.input.account, wanted.input.notBefore])
   }

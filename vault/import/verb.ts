@@ -7,13 +7,12 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { decide } from '../policy/decide.ts'
 import { noRelation } from '../policy/facts.ts'
 import { checked } from '../rows.ts'
-import { findSafe } from '../safes/safe.ts'
-import { formatAddress, parseAddress } from '../targets/address.ts'
-import { findTarget, pinsOf } from '../targets/target.ts'
+import { findTarget } from '../targets/target.ts'
 import { addTarget } from '../targets/verbs.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler } from '../world.ts'
+import { importAccount, isAsWanted } from './account.ts'
 import { keyOf, readRow, type Wanted } from './rows.ts'
 
 type Result = { readonly does: 'create' | 'unchanged'; readonly enrolment?: Enrolment }
@@ -27,7 +26,7 @@ type Result = { readonly does: 'create' | 'unchanged'; readonly enrolment?: Enro
 export const importRows: Handler<'import'> = async (call, input) => {
   let answer: ImportAnswer = { applied: false, rows: [] }
   const outcome = await transact(call.world, async (tx) => {
-    const wanted = input.rows.map(({ line, cells }) => ({ line, row: readRow(input.kind, cells) }))
+    const wanted = input.rows.map((row) => ({ line: row.line, row: readRow(input.kind, row) }))
     // SECURITY: one code for the whole file, taken before other rows are locked; a look at it asks for none.
     const needsCode =
       input.kind === 'users' || wanted.some(({ row }) => row.ok && isOwnGrant(call, row.value))
@@ -64,6 +63,14 @@ function refused(line: number, outcome: Outcome<never> | Outcome<Result>): Impor
   return { line, does: code === 'conflict' ? 'conflict' : 'invalid', sentence }
 }
 
+/** What whoever imports may do. */
+const verbsOf = {
+  targets: ['target.add'],
+  accounts: ['target.add', 'account.add'],
+  users: ['user.add'],
+  grants: ['grant.add'],
+} as const
+
 async function doRow(
   tx: Tx,
   call: Call,
@@ -72,20 +79,25 @@ async function doRow(
   seen: Map<string, number>,
   takeCode: typeof takeFreshCode,
 ): Promise<Outcome<Result>> {
-  const verb = ({ targets: 'target.add', users: 'user.add', grants: 'grant.add' } as const)[wanted.kind]
   // Only administrators import: what they may do depends on no relation, which would be read outside `tx`.
-  const decision = decide({ verb, principal: call.principal, vault: 'open', relation: noRelation })
-  if (decision.kind === 'deny') return refuse(decision.code, decision.why, decision.next)
+  for (const verb of verbsOf[wanted.kind]) {
+    const decision = decide({ verb, principal: call.principal, vault: 'open', relation: noRelation })
+    if (decision.kind === 'deny') return refuse(decision.code, decision.why, decision.next)
+  }
   const before = seen.get(keyOf(wanted))
   if (before !== undefined)
     return refuse('invalid', `this is the same as line ${before}`, 'remove one of them')
   seen.set(keyOf(wanted), line)
   switch (wanted.kind) {
     case 'targets': {
-      if (await isTargetThere(tx, wanted.input)) return done({ does: 'unchanged' })
+      const there = await findTarget(tx.db, tx.guard, wanted.input.name)
+      if (there !== undefined && (await isAsWanted(tx, there, wanted.input)))
+        return done({ does: 'unchanged' })
       const added = await addTarget(tx, call, wanted.input)
       return added.ok ? done({ does: 'create' }) : added
     }
+    case 'accounts':
+      return await importAccount(tx, call, wanted.input)
     case 'users': {
       const { name, roles } = wanted.input
       const there = await findUser(tx.db, tx.guard, name)
@@ -100,17 +112,6 @@ async function doRow(
       return added.ok ? done({ does: 'create' }) : added
     }
   }
-}
-
-async function isTargetThere(tx: Tx, input: (Wanted & { kind: 'targets' })['input']): Promise<boolean> {
-  const there = await findTarget(tx.db, tx.guard, input.name)
-  const safe = await findSafe(tx.db, tx.guard, input.safe)
-  const address = parseAddress(input.address)
-  if (there === undefined || safe === undefined || !address.ok) return false
-  // A pin that was not approved is no small difference: it is refused as a conflict, never passed over.
-  const { pin } = input
-  if (pin !== undefined && !pinsOf(there).some((each) => each.fingerprint === pin)) return false
-  return there.safe_id === safe.id && formatAddress(there) === formatAddress(address.value)
 }
 
 /** Is there a grant that has not ended, of the same actions, mode and (where the row names them) times? */

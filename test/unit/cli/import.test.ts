@@ -19,7 +19,7 @@ test.each([
   ['', 'the file is empty'],
   ['target,login,colour\n', 'column 3 has no name'],
   ['target,password\n', 'no column login'],
-  ['target,login,login\n', 'a column is there twice'],
+  ['target,login,login\n', 'the column login is there twice'],
   ['target,login\npress-3\n', 'line 2 has 1 columns'],
   ['target,login\n"press-3,engineer\n', 'line 2 opens a quote'],
   ['target,login\n"press-3"x,engineer\n', 'goes on after a closing quote'],
