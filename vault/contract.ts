@@ -514,10 +514,12 @@ const acceptRollback = z.boolean().optional()
 /** A sealed secret as the console or CLI sends it: `crypto_box_seal` to the intake key over `sealedPayload`. */
 const sealed = base64
 
+/** Characters of a sealed secret within an import: a private key of 8 KiB fits. Others are added by themselves. */
+export const maxImportedSecret = 16_000
 /** Of a row of an import. A private key with a passphrase is added by itself. */
 const importedCredential = z.strictObject({
   kind: z.enum(['password', 'ssh-key']),
-  sealed: base64.max(24_000, 'this secret is too long to be imported'),
+  sealed: base64.max(maxImportedSecret, 'this secret is too long to be imported'),
 })
 
 const sealId = z.string().regex(/^wrp_[0-9a-z]{26}$/, 'not an id of the form wrp_…')
@@ -1026,6 +1028,8 @@ export type ImportedRow = {
   readonly line: number
   readonly does: 'create' | 'unchanged' | 'conflict' | 'invalid'
   readonly sentence?: string
+  /** Of an account whose target is not there: that is added as well. */
+  readonly addsTarget?: 'pinned' | 'not pinned'
   readonly enrolment?: Enrolment
 }
 

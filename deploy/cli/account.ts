@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { AccountView } from '../../vault/contract.ts'
 import { addElevationCommand, elevationText } from './account-elevation.ts'
-import { addImportCommand } from './account-import.ts'
 import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
 import { misuse } from './complaint.ts'
@@ -135,7 +134,6 @@ export function addAccountCommands(root: Command, tools: Tools): void {
     })
 
   addElevationCommand(account, tools)
-  addImportCommand(account, tools)
   addRevealCommand(account, tools)
 }
 

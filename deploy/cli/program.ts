@@ -11,6 +11,7 @@ import { addDemoCommands } from './demo.ts'
 import { addExposureCommands } from './exposure.ts'
 import { addGrantCommands } from './grant.ts'
 import { addInstallationCommands } from './installation-commands.ts'
+import { addImportCommand } from './import.ts'
 import { type Io, visible } from './io.ts'
 import { addKeysCommands } from './keys.ts'
 import { addLeaseCommands } from './lease.ts'
@@ -61,6 +62,7 @@ export function buildProgram(io: Io): Command {
   addAccountCommands(root, tools)
   addUserCommands(root, tools)
   addGrantCommands(root, tools)
+  addImportCommand(root, tools)
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)
   addSessionCommands(root, tools)

@@ -88,7 +88,7 @@ test('a list of accounts from somebody else says what it would do, and nothing t
     join(folder, 'accounts.csv'),
     `target,login,password,safe,address\npress-3${hostile},engineer,pw,line-3,ssh://10.0.0.1\n`,
   )
-  const ran = await cli('account', 'import', 'accounts.csv')
+  const ran = await cli('import', 'accounts.csv')
   expect(ran.all).not.toBe('')
   expect(ran.all).not.toMatch(drives)
 })

@@ -159,13 +159,13 @@ test('an import says what it would do, does it when told to, and can be repeated
       'press-3,operator,hunter3hunter3,,,,\n' +
       `press-4,backup,,target.key,line-3,ssh://127.0.0.1:1,SHA256:${'C'.repeat(43)}\n`,
   )
-  const plan = await tagout(['account', 'import', 'accounts.csv'])
+  const plan = await tagout(['import', 'accounts.csv'])
   expect(plan.code).toBe(0)
-  expect(plan.out.trim().split('\n')).toHaveLength(4)
-  expect(plan.err).toMatch(/nothing is done; do it with --yes/)
+  expect(plan.out.trim().split('\n')).toHaveLength(3)
+  expect(plan.err).toMatch(/nothing is done: do it with --yes/)
   expect(await json(['account', 'list'])).toHaveLength(1)
 
-  const done = await tagout(['account', 'import', 'accounts.csv', '--yes'])
+  const done = await tagout(['import', 'accounts.csv', '--yes'])
   expect(done.code, done.err).toBe(0)
   expect(plan.out + plan.err + done.out + done.err).not.toMatch(/hunter|PRIVATE/)
   const accounts: { name: string; credential: { kind: string } }[] = await json(['account', 'list'])
@@ -174,7 +174,7 @@ test('an import says what it would do, does it when told to, and can be repeated
     'press-3/operator': 'password',
     'press-4/backup': 'ssh-key',
   })
-  expect((await json(['account', 'import', 'accounts.csv', '--yes'])).done).toBe(false)
+  expect((await json(['import', 'accounts.csv', '--yes'])).applied).toBe(false)
 })
 
 test('people: roles that go together, keys in and out, a private key given by mistake', async () => {

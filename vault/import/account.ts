@@ -1,6 +1,7 @@
 import { findAccount } from '../accounts/account.ts'
 import { openArrived } from '../accounts/credential.ts'
 import { addAccount } from '../accounts/verbs.ts'
+import type { ImportedRow } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
@@ -16,7 +17,7 @@ export async function importAccount(
   tx: Tx,
   call: Call,
   wanted: WantedAccount,
-): Promise<Outcome<{ readonly does: 'create' | 'unchanged' }>> {
+): Promise<Outcome<Pick<ImportedRow, 'addsTarget'> & { readonly does: 'create' | 'unchanged' }>> {
   const { login, credential } = wanted
   const there = await findTarget(tx.db, tx.guard, wanted.target, 'update')
   if (there !== undefined && there.name.toLowerCase() !== wanted.target.toLowerCase())
@@ -29,16 +30,19 @@ export async function importAccount(
     )
   if (there !== undefined && (await findAccount(tx.db, tx.guard, `${there.name}/${login}`)) !== undefined)
     return done({ does: 'unchanged' })
+  // The target first, even for an account that is refused: further lines are told what is wrong with themselves.
+  const target = there === undefined ? await addMissing(tx, call, wanted) : done(there)
+  if (!target.ok) return target
   if (credential === undefined)
     return refuse('invalid', 'this account has no secret', 'give either a password or a key_file')
   // SECURITY: opened for the account as this row names it: one that was sealed for another row does not open here.
   const opened = openArrived(call.world, `${wanted.target}/${login}`, credential)
   if (!opened.ok) return opened
   using arrived = opened.value
-  const target = there === undefined ? await addMissing(tx, call, wanted) : done(there)
-  if (!target.ok) return target
   const added = await addAccount(tx, call, target.value, login, arrived)
-  return added.ok ? done({ does: 'create' }) : added
+  if (!added.ok) return added
+  if (there !== undefined) return done({ does: 'create' })
+  return done({ does: 'create', addsTarget: wanted.pin === undefined ? 'not pinned' : 'pinned' })
 }
 
 async function addMissing(tx: Tx, call: Call, wanted: WantedAccount): Promise<Outcome<Row<'target'>>> {

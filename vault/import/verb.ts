@@ -1,6 +1,6 @@
 import { findAccount } from '../accounts/account.ts'
 import { addGrant } from '../checkout/grant.ts'
-import type { Enrolment, ImportAnswer, ImportedRow } from '../contract.ts'
+import type { ImportAnswer, ImportedRow } from '../contract.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
 import { addNewUser, findUser } from '../identity/user.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -15,7 +15,7 @@ import type { Call, Handler } from '../world.ts'
 import { importAccount, isAsWanted } from './account.ts'
 import { keyOf, readRow, type Wanted } from './rows.ts'
 
-type Result = { readonly does: 'create' | 'unchanged'; readonly enrolment?: Enrolment }
+type Result = Pick<ImportedRow, 'addsTarget' | 'enrolment'> & { readonly does: 'create' | 'unchanged' }
 
 /**
  * Adds what the rows of a file ask for, or says what it would do.

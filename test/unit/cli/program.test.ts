@@ -43,7 +43,7 @@ test('every verb of the guides is there', () => {
     'target pin',
     'target legacy',
     'account add',
-    'account import',
+    'import',
     'account elevation',
     'account reveal',
     'user add',
