@@ -987,6 +987,8 @@ export const verbs = {
       detail: z.string().max(500),
     }),
   ),
+  /** How many connections a forwarding session wants open from now on. Refused as `held` where its grant has no more. */
+  'session.forwarding': verb(['recorder'], z.strictObject({ session: id('ses'), open: z.int().min(0) })),
   /** What a forwarding session carried, once, before its end. */
   'session.forwarded': verb(
     ['recorder'],
@@ -1180,6 +1182,7 @@ export type VerbAnswers = {
   'session.checkpoint': null
   'session.file': null
   'session.event': null
+  'session.forwarding': null
   'session.forwarded': null
   'session.end': null
   'recording.authorise': RecordingView & { readonly reader: string }

@@ -41,6 +41,7 @@ import { sessionElevate } from './sessions/elevate.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { sessionFreeze, sessionMessage, sessionUnfreeze } from './sessions/freeze.ts'
 import { recorderHello } from './sessions/hello.ts'
+import { sessionForwarding } from './sessions/forward-room.ts'
 import { holdList, holdRelease } from './sessions/hold.ts'
 import { sessionOpen } from './sessions/open.ts'
 import { sessionConnected, sessionEvent, sessionFile, sessionForwarded } from './sessions/progress.ts'
@@ -157,6 +158,7 @@ export const handlers: Handlers = {
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,
   'session.event': sessionEvent,
+  'session.forwarding': sessionForwarding,
   'session.forwarded': sessionForwarded,
   'session.end': sessionEnd,
   'recording.authorise': recordingAuthorise,

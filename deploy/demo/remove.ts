@@ -4,10 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { connectAdmin } from '../../vault/index.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
-import { demoRemoval } from '../supervisor/demo-machines.ts'
+import { demoMachines, demoRemoval } from '../supervisor/demo-machines.ts'
 import { lockHolder, takeLock } from '../supervisor/lock.ts'
 import { isRunning, type ProcessIdentity } from '../supervisor/process-identity.ts'
 import { type DemoFile, demoFolder, demoPath, installationMark, readDemo, writeDemoFile } from './folder.ts'
+import { readMachines } from './machines/sheet.ts'
 import { machines, safes } from './plant.ts'
 import { askThrough } from './vault-door.ts'
 
@@ -105,9 +106,20 @@ export async function strangers(dataDir: string, demo: DemoFile): Promise<readon
     ),
   }
   const found = { user: users, target: targets, safe: kept, account: accounts }
-  return (Object.keys(ours) as (keyof typeof ours)[]).flatMap((kind) =>
+  const others = (Object.keys(ours) as (keyof typeof ours)[]).flatMap((kind) =>
     found[kind].filter(({ name }) => !ours[kind].has(name)).map(({ name }) => `${kind} ${name}`),
   )
+  // SECURITY: a name is not what makes a machine the demo's: somebody may have put a real one in its place.
+  const sheet = readMachines(demoMachines(dataDir))
+  const moved = targets.filter(
+    ({ name, host, port }) =>
+      ours.target.has(name) &&
+      (host !== '127.0.0.1' || port !== sheet.machines.find((one) => one.name === name)?.port),
+  )
+  return [
+    ...others,
+    ...moved.map(({ name, host, port }) => `target ${name}, which is at ${host}:${port} now`),
+  ]
 }
 
 /** Stops the installation if it runs, as Ctrl-C does, and removes it. From the first file on nothing starts on the folder. */

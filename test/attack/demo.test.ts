@@ -190,6 +190,17 @@ test('a demo’s folder that was copied to another installation is no licence to
   }
 })
 
+test('a machine of the demo that somebody has put a real one in place of is not taken away unasked', async () => {
+  const [machine] = sheet.machines
+  const move = (address: string) => plant.tagout(['target', 'address', machine?.name ?? '', address])
+  expect(await move('ssh://10.30.0.7')).toMatchObject({ code: 0 })
+  const refused = await plant.tagout(['demo', 'remove', '--yes'])
+  // Back in any case: what follows removes the plant as it was.
+  expect(await move(`ssh://127.0.0.1:${machine?.port}`)).toMatchObject({ code: 0 })
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain(`target ${machine?.name}, which is at 10.30.0.7:22 now`)
+})
+
 test('an installation on the site’s own database is not removed', async () => {
   const refused = await plant.tagout(['demo', 'remove', '--yes'], {
     env: { DATABASE_URL: 'postgresql://owner:secret@db.example:5432/tagout' },

@@ -230,6 +230,28 @@ describe.skipIf(why !== undefined)('forwarding through the gateway (fake vault, 
     expect((await exchange(third, Buffer.from('third'))).toString()).toBe('third')
   })
 
+  test('no more connections than the vault has left for all sessions under the grant, which hears of each end', async () => {
+    const said = () => gateway.vault.inputsOf('session.forwarding').map(({ open: count }) => count)
+    gateway.vault.connectionsLeft = 2
+    try {
+      await using made = await logIn('jump')
+      const [first, second] = [await open(made, echo.port), await open(made, echo.port)]
+      expect([first, second]).not.toContain(undefined)
+      expect(await open(made, echo.port)).toBeUndefined()
+      expect(events().at(-1)).toContain('more than 8 connections at a time, all sessions together')
+      await exchange(first, Buffer.from('done'))
+      const third = await open(made, echo.port)
+      expect((await exchange(third, Buffer.from('third'))).toString()).toBe('third')
+      await exchange(second, Buffer.from('done'))
+      await until(() => said().at(-1) === 0)
+      // Five at once: two of them are let through, whatever the order in which they are asked for.
+      const many = await Promise.all(Array.from({ length: 5 }, () => open(made, echo.port)))
+      expect(many.filter((one) => one !== undefined).length).toBeLessThanOrEqual(2)
+    } finally {
+      gateway.vault.connectionsLeft = undefined
+    }
+  })
+
   test('a forwarding that has carried its megabytes ends, and does not begin again on that connection', async () => {
     await using made = await logIn('one-mega')
     const channel = await open(made, echo.port)

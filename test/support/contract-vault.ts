@@ -67,6 +67,8 @@ export class ContractVault implements AsyncDisposable {
   /** Tickets to watch that were not used yet. */
   readonly watchTickets = new Map<string, { readonly login: string; readonly answer: WatchTicket }>()
   /** A ticket is taken when this has resolved. */
+  /** Connections that forwardings are given, all sessions of a grant together. */
+  connectionsLeft: number | undefined
   beforeRedeem: Promise<unknown> = Promise.resolve()
   readonly users = new Map<string, FakeUser>()
   readonly accounts: FakeAccount[] = []
@@ -200,6 +202,11 @@ export class ContractVault implements AsyncDisposable {
         return done(null)
       case 'session.connected':
         return done({ freeze: this.freeze })
+      case 'session.forwarding':
+        return this.connectionsLeft === undefined ||
+          (input as VerbInput<'session.forwarding'>).open <= this.connectionsLeft
+          ? done(null)
+          : refuse('held', 'no more connections')
       case 'recorder.space':
       case 'session.checkpoint':
       case 'session.file':
@@ -382,6 +389,7 @@ type Calls = {
     | 'session.end'
     | 'session.event'
     | 'session.file'
+    | 'session.forwarding'
     | 'session.forwarded'
     | 'recorder.space'
     | 'session.checkpoint'

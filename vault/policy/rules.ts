@@ -166,6 +166,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.checkpoint': { recorder: true, whenSealed: true },
   'session.file': { recorder: true, whenSealed: true },
   'session.event': { recorder: true, whenSealed: true },
+  'session.forwarding': { recorder: true, whenSealed: true },
   'session.forwarded': { recorder: true, whenSealed: true },
   'session.end': { recorder: true, whenSealed: true },
   'recording.authorise': { recorder: true },

@@ -3,11 +3,12 @@ import type { ForwardRule } from '../contract.ts'
 import type { GrantId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Tx } from '../transaction.ts'
+import type { Handler } from '../world.ts'
+import { sessionOf } from './start.ts'
 
 /**
  * What a grant's rule leaves for one more forwarding session. Its megabytes are those of all sessions under the grant
- * together: whoever connects again gets no more. As many sessions as its connections may be open at once; the recorder
- * counts the connections within each.
+ * together: whoever connects again gets no more. As many sessions as its connections may be open at once.
  *
  * The caller has the account's row locked, so that two sessions do not take the same room.
  *
@@ -45,4 +46,34 @@ export async function forwardRoom(tx: Tx, grant: GrantId, rule: ForwardRule): Pr
       'ask for another grant',
     )
   return done({ ...rule, megabytes: left })
+}
+
+/**
+ * Lets a forwarding session have so many connections open, which its worker says before it opens one and after one has
+ * closed.
+ *
+ * SECURITY: a rule's connections are those of all sessions under the grant together. Of sessions found in the table,
+ * after a start of the vault, their worker says how many they have at the next change.
+ */
+export const sessionForwarding: Handler<'session.forwarding'> = async (
+  { world, peer },
+  { session, open },
+) => {
+  const found = sessionOf(world, peer, session)
+  if (!found.ok) return found
+  const own = found.value
+  const { forward, grant } = own
+  if (forward === null) return refuse('conflict', 'this session is not a forwarding')
+  const others = world.live
+    .where((one) => one !== own && one.grant === grant && one.forward?.to === forward.to)
+    .reduce((sum, { forwarding }) => sum + forwarding, 0)
+  const { connections: most } = forward
+  if (open > own.forwarding && most !== null && others + open > most)
+    return refuse(
+      'held',
+      `${others + own.forwarding} connections to ${forward.to} are open already under this grant`,
+      'close one, then try again',
+    )
+  own.forwarding = open
+  return done(null)
 }

@@ -82,6 +82,8 @@ function liveOf(row: Row<'session'>): LiveSession {
     signatures: Number.MAX_SAFE_INTEGER,
     boxKey: null,
     elevations: [],
+    forward: row.forward_to === null ? null : { to: row.forward_to, connections: null },
+    forwarding: 0,
     cut: null,
     cutOrderedAt: 0,
     freeze: null,

@@ -59,6 +59,10 @@ export type LiveSession = {
   boxKey: Buffer | null
   /** When it was elevated lately. */
   elevations: readonly number[]
+  /** Where a forwarding goes and how many connections its grant gives there; null for those found in the table. */
+  readonly forward: { readonly to: string; readonly connections: number | null } | null
+  /** Connections that a forwarding has open, as its worker says. */
+  forwarding: number
   cut: Cut | null
   cutOrderedAt: number
   freeze: Freeze | null

@@ -321,6 +321,8 @@ async function keepSession(
       signatures: 0,
       boxKey: null,
       elevations: [],
+      forward: forward === undefined ? null : { to: forwardName(forward), connections: forward.connections },
+      forwarding: 0,
       cut: null,
       cutOrderedAt: 0,
       freeze: null,

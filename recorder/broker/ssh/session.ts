@@ -69,6 +69,9 @@ export class BrokeredSession {
   /** Where secrets for its elevation come sealed to; only where it may be elevated. */
   elevationBox: SessionBox | undefined
   #nextChannel = 0
+  /** Connections of a forwarding that are being opened. */
+  #connecting = 0
+  #said: Promise<unknown> = Promise.resolve()
   readonly #carried = { connections: 0, up: 0, down: 0 }
   /** Did what ran in the channel that closed last end by itself? */
   #hasFinished = false
@@ -147,8 +150,21 @@ export class BrokeredSession {
     // INVARIANT: a forwarding session goes where the vault allowed it to go, and a session of another kind nowhere.
     if (rule === undefined) throw new Fault('protocol', 'this session is not a forwarding')
     if (this.#freeze !== null) return request.reject()
-    if (this.#channels.size >= rule.connections) {
+    if (this.#channels.size + this.#connecting >= rule.connections) {
       this.event('forwarding refused', `more than ${rule.connections} connections at a time`)
+      return request.reject()
+    }
+    this.#connecting += 1
+    const hasRoom = await this.#sayConnections()
+    this.#connecting -= 1
+    if (this.#isEnding) return request.reject()
+    if (!hasRoom || this.#freeze !== null) {
+      if (!hasRoom)
+        this.event(
+          'forwarding refused',
+          `more than ${rule.connections} connections at a time, all sessions together`,
+        )
+      void this.#sayConnections()
       return request.reject()
     }
     const channel = new ForwardedChannel(this, this.#nextChannel, rule, request, frontTransport)
@@ -162,6 +178,25 @@ export class BrokeredSession {
     await channel.closed
     this.#channels.delete(channel)
     this.#hasFinished = true
+    void this.#sayConnections()
+  }
+
+  /**
+   * Tells the vault how many connections this forwarding has, those that are being opened too: false where its grant has
+   * no more of them. One word after the other, so that the last is the one that holds. A vault that is away is told at
+   * the next change; until then the session's own bound holds.
+   */
+  #sayConnections(): Promise<boolean> {
+    const said = this.#said.then(async () => {
+      if (this.#isEnding) return false
+      const open = this.#channels.size + this.#connecting
+      const answer = await this.#ports
+        .ask('session.forwarding', { session: this.permit.session, open })
+        .catch(() => undefined)
+      return answer === undefined || answer.ok || answer.refusal.code === 'unavailable'
+    })
+    this.#said = said
+    return said
   }
 
   /** Counts what a forwarding carries, and ends a session that has carried all that it may. */
