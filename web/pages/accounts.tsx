@@ -2,6 +2,7 @@ import { Button, Content, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
+import { ImportButton } from '../import/import-button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
@@ -24,7 +25,12 @@ export function Accounts() {
   const accounts = useAccounts()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
-  const add = <Button onClick={() => setDoing({ kind: 'add' })}>Add an account</Button>
+  const add = (
+    <div className="row">
+      <Button onClick={() => setDoing({ kind: 'add' })}>Add an account</Button>
+      <ImportButton kind="accounts" />
+    </div>
+  )
   return (
     <Page
       title="Accounts"

@@ -2,6 +2,7 @@ import { Button, Checkbox, Content, FormGroup } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { Action, GrantView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
+import { ImportButton } from '../import/import-button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
@@ -30,7 +31,12 @@ export function Grants() {
   const user = useUser()
   const [adding, setAdding] = useState(false)
   const [revoking, setRevoking] = useState<GrantView | null>(null)
-  const add = <Button onClick={() => setAdding(true)}>Add a grant</Button>
+  const add = (
+    <div className="row">
+      <Button onClick={() => setAdding(true)}>Add a grant</Button>
+      <ImportButton kind="grants" />
+    </div>
+  )
   const grantsOthers = hasRole(user, 'admin', 'approver')
   return (
     <Page

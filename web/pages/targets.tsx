@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
+import { ImportButton } from '../import/import-button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
@@ -28,7 +29,12 @@ export function Targets() {
   const targets = useTargets()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
-  const add = <Button onClick={() => setDoing({ kind: 'add' })}>Add a target</Button>
+  const add = (
+    <div className="row">
+      <Button onClick={() => setDoing({ kind: 'add' })}>Add a target</Button>
+      <ImportButton kind="targets" />
+    </div>
+  )
   return (
     <Page
       title="Targets"

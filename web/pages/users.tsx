@@ -2,6 +2,7 @@ import { Button, Checkbox, Content, FormGroup, Label } from '@patternfly/react-c
 import { useState } from 'react'
 import type { Enrolment, Role, UserView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
+import { ImportButton } from '../import/import-button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
@@ -33,7 +34,12 @@ export function Users() {
   const me = useUser()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
-  const add = <Button onClick={() => setDoing({ kind: 'add' })}>Add a user</Button>
+  const add = (
+    <div className="row">
+      <Button onClick={() => setDoing({ kind: 'add' })}>Add a user</Button>
+      <ImportButton kind="users" />
+    </div>
+  )
   return (
     <Page title="Users" about="People who sign in to Tagout. Logins on machines are accounts." actions={add}>
       <Listing

@@ -1,7 +1,13 @@
-import { ClipboardCopy } from '@patternfly/react-core'
+import { ClipboardCopy, clipboardCopyFunc } from '@patternfly/react-core'
+import type { ClipboardEvent, ReactNode } from 'react'
 
 /** A command, link or fingerprint to copy. */
-export function Command({ text, label }: { readonly text: string; readonly label?: string }) {
+export function Command(props: {
+  readonly text: string
+  readonly label?: string
+  readonly onCopied?: () => void
+}) {
+  const { text, label } = props
   return (
     <ClipboardCopy
       isReadOnly
@@ -12,6 +18,14 @@ export function Command({ text, label }: { readonly text: string; readonly label
       className="command"
       truncation={false}
       variant="inline-compact"
+      {...(props.onCopied === undefined
+        ? {}
+        : {
+            onCopy: (event: ClipboardEvent<HTMLDivElement>, copied?: ReactNode) => {
+              clipboardCopyFunc(event, copied)
+              props.onCopied?.()
+            },
+          })}
     >
       {text}
     </ClipboardCopy>

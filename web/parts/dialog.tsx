@@ -10,7 +10,12 @@ import { type RefusedField, RefusedFieldContext, refusedField } from './refused-
 export function Dialog(props: {
   readonly title: string
   readonly description?: ReactNode
-  readonly action: string
+  /** What the button does; `null` where there is nothing to do yet, or any more. */
+  readonly action: string | null
+  /** What closes it without doing anything, in a word. */
+  readonly closing?: string
+  /** Other ways on, beside the button. */
+  readonly aside?: ReactNode
   readonly danger?: boolean
   readonly ready?: boolean
   readonly wide?: boolean
@@ -26,7 +31,7 @@ export function Dialog(props: {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const { elements } = event.currentTarget
-    if (running || props.ready === false) return
+    if (running || props.action === null || props.ready === false) return
     setRunning(true)
     setError(null)
     setField(null)
@@ -63,17 +68,20 @@ export function Dialog(props: {
         </Form>
       </ModalBody>
       <ModalFooter>
-        <Button
-          type="submit"
-          form={form}
-          variant={props.danger === true ? 'danger' : 'primary'}
-          isLoading={running}
-          isDisabled={running || props.ready === false}
-        >
-          {props.action}
-        </Button>
+        {props.action === null ? null : (
+          <Button
+            type="submit"
+            form={form}
+            variant={props.danger === true ? 'danger' : 'primary'}
+            isLoading={running}
+            isDisabled={running || props.ready === false}
+          >
+            {props.action}
+          </Button>
+        )}
+        {props.aside}
         <Button variant="link" onClick={props.onClose}>
-          Cancel
+          {props.closing ?? 'Cancel'}
         </Button>
       </ModalFooter>
     </Modal>

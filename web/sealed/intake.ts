@@ -35,6 +35,15 @@ export type SealedCredential =
   | { readonly kind: 'password'; readonly sealed: string }
   | { readonly kind: 'ssh-key'; readonly sealed: string; readonly sealedPassphrase?: string }
 
+/** Seals the passwords of many accounts; the vault is asked for its key once. */
+export async function passwordSealer(): Promise<(account: string, password: string) => SealedCredential> {
+  const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
+  return (account, password) => ({
+    kind: 'password',
+    sealed: makeSealedAccountSecret(sodium, key, account, new TextEncoder().encode(password)),
+  })
+}
+
 /** Seals the secret of `account` (`press-3/engineer`). */
 export async function sealCredential(account: string, typed: TypedCredential): Promise<SealedCredential> {
   const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
