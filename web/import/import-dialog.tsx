@@ -207,15 +207,7 @@ function statusOf(kind: ImportKind, stage: Stage): string {
 }
 
 async function prepare(kind: ImportKind, source: Blob): Promise<readonly PreparedRow[]> {
-  const { known, required } = importColumns[kind]
-  const rows = given(parseCsv(given(await readCsvFile(source)), known, required))
-  if (rows.length === 0)
-    throw new Refused({
-      status: 400,
-      code: 'invalid',
-      title: 'the file names its columns and holds nothing more',
-      detail: 'add a line for each thing to import',
-    })
+  const rows = given(parseCsv(given(await readCsvFile(source)), importColumns[kind]))
   const seal = kind === 'accounts' ? await passwordSealer() : noSecrets
   return prepareRows(kind, rows, seal)
 }

@@ -1,4 +1,5 @@
 import type { ImportKind } from '../../vault/contract.ts'
+import { importExamples } from '../../vault/import/columns.ts'
 
 export type ExplainedColumn = {
   readonly name: string
@@ -39,11 +40,7 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
       must('address', 'ssh://host or ssh://host:port'),
       may('pin', 'the fingerprint of its host key, SHA256:…; without one nobody connects until one is approved'),
     ],
-    example: lines(
-      'name,safe,address,pin',
-      'press-3,line-3,ssh://10.0.3.7,',
-      'press-4,line-3,ssh://10.0.3.8:2222,SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU',
-    ),
+    example: importExamples.targets,
     head: (cells) => cell(cells, 'name'),
     rest: (cells) => joined([cell(cells, 'address'), cell(cells, 'safe'), cell(cells, 'pin')]),
   },
@@ -60,11 +57,11 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
       may('pin', 'where the target does not exist yet: the fingerprint of its host key'),
     ],
     note: 'A browser cannot read key files. Import accounts with keys by the command: tagout import accounts.csv',
-    example: lines(
-      'target,login,password,safe,address,pin',
-      'press-3,engineer,"the password of press-3",line-3,ssh://10.0.3.7,',
-      'press-3,backup,"another password",,,',
-    ),
+    // Without key_file: a browser cannot read one.
+    example: `target,login,password,safe,address,pin
+press-3,engineer,a password of press-3,,,
+press-9,backup,a password of press-9,line-3,ssh://10.0.3.9,
+`,
     head: (cells) => `${cell(cells, 'target')}/${cell(cells, 'login')}`,
     rest: (cells) => joined([cell(cells, 'address'), cell(cells, 'safe'), cell(cells, 'pin')]),
   },
@@ -76,7 +73,7 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
       must('name', 'what they sign in with: bob'),
       must('roles', 'admin, approver, operator, vendor or auditor; several with blanks between them'),
     ],
-    example: lines('name,roles', 'bob,operator', 'carol,operator approver'),
+    example: importExamples.users,
     head: (cells) => cell(cells, 'name'),
     rest: (cells) => cell(cells, 'roles'),
   },
@@ -93,11 +90,7 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
       may('mode', 'shared (without it) or exclusive: one user at a time'),
       may('reason', 'work order, or what it is for'),
     ],
-    example: lines(
-      'user,account,actions,not_before,not_after,mode,reason',
-      'bob,press-3/engineer,shell sftp-read,,2026-12-24T18:00:00Z,shared,order 4711',
-      'carol,press-4/engineer,shell,,,exclusive,',
-    ),
+    example: importExamples.grants,
     head: (cells) => joined([`${cell(cells, 'user')} on ${cell(cells, 'account')}`]),
     rest: (cells) =>
       joined([
@@ -108,8 +101,4 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
         cell(cells, 'reason'),
       ]),
   },
-}
-
-function lines(...rows: readonly string[]): string {
-  return `${rows.join('\n')}\n`
 }

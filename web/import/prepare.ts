@@ -1,6 +1,6 @@
 import type { ImportAnswer, ImportedRow, ImportKind, VerbInput } from '../../vault/contract.ts'
+import { sealedColumns } from '../../vault/import/columns.ts'
 import type { CsvRow } from '../../vault/kernel/csv.ts'
-import type { SealedCredential } from '../sealed/intake.ts'
 import type { Cells } from './kinds.ts'
 
 /** What the vault is asked to import: no cell of it is a secret. */
@@ -9,10 +9,7 @@ export type AskedRow = VerbInput<'import'>['rows'][number]
 /** A row as it goes to the vault, and what the browser found wrong with it before. */
 export type PreparedRow = { readonly asked: AskedRow; readonly fault?: string }
 
-/** Columns of accounts that stay here: a secret, and a file that no browser reads. */
-const keptHere: readonly string[] = ['password', 'key_file']
-
-export type SealPassword = (account: string, password: string) => SealedCredential
+export type SealPassword = (account: string, password: string) => NonNullable<AskedRow['credential']>
 
 /**
  * Makes the rows that the vault is asked about.
@@ -35,9 +32,8 @@ export async function prepareRows(
 
 function prepareRow(kind: ImportKind, row: CsvRow, seal: SealPassword): PreparedRow {
   const { line } = row
-  const kept = kind === 'accounts' ? keptHere : []
   const cells: Cells = Object.fromEntries(
-    Object.entries(row.cells).filter(([name, cell]) => !kept.includes(name) && cell.trim() !== ''),
+    Object.entries(row.cells).filter(([name, cell]) => !sealedColumns.includes(name) && cell.trim() !== ''),
   )
   if (kind !== 'accounts') return { asked: { line, cells } }
   const password = row.cells['password'] ?? ''

@@ -1,17 +1,15 @@
+import { maxCsvBytes } from '../../vault/kernel/csv.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
 import { bytes as sizeOf } from '../parts/wording.ts'
-
-/** Bytes of a file that is looked at, at most. */
-export const fileLimit = 1024 * 1024
 
 const asCsv = 'in the program that made it, save it as CSV in UTF-8, then choose that file'
 
 /** The text of a file that somebody chose; what is no CSV is refused with what to do about it. */
 export async function readCsvFile(file: Blob): Promise<Outcome<string>> {
-  if (file.size > fileLimit)
+  if (file.size > maxCsvBytes)
     return refuse(
       'invalid',
-      `the file has ${sizeOf(file.size)}, an import takes ${sizeOf(fileLimit)}`,
+      `the file has ${sizeOf(file.size)}, an import takes ${sizeOf(maxCsvBytes)}`,
       'split it into several files, each with the first line that names the columns',
     )
   let content: Uint8Array

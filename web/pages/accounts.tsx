@@ -2,7 +2,7 @@ import { Button, Content, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
-import { ImportButton } from '../import/import-button.tsx'
+import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
@@ -25,10 +25,11 @@ export function Accounts() {
   const accounts = useAccounts()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
+  const importing = useImport('accounts')
   const add = (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add an account</Button>
-      <ImportButton kind="accounts" />
+      {importing.button}
     </div>
   )
   return (
@@ -156,6 +157,7 @@ export function Accounts() {
       {doing?.kind === 'reveal' ? <Reveal account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'bind' ? <Bind account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove account={doing.account} onClose={close} /> : null}
+      {importing.dialog}
     </Page>
   )
 }

@@ -2,7 +2,7 @@ import { Button, Checkbox, Content, FormGroup } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { Action, GrantView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
-import { ImportButton } from '../import/import-button.tsx'
+import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
@@ -31,10 +31,11 @@ export function Grants() {
   const user = useUser()
   const [adding, setAdding] = useState(false)
   const [revoking, setRevoking] = useState<GrantView | null>(null)
+  const importing = useImport('grants')
   const add = (
     <div className="row">
       <Button onClick={() => setAdding(true)}>Add a grant</Button>
-      <ImportButton kind="grants" />
+      {importing.button}
     </div>
   )
   const grantsOthers = hasRole(user, 'admin', 'approver')
@@ -107,6 +108,7 @@ export function Grants() {
       />
       {adding ? <AddGrant onClose={() => setAdding(false)} /> : null}
       {revoking === null ? null : <Revoke grant={revoking} onClose={() => setRevoking(null)} />}
+      {importing.dialog}
     </Page>
   )
 }

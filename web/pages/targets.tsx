@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
-import { ImportButton } from '../import/import-button.tsx'
+import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
@@ -29,10 +29,11 @@ export function Targets() {
   const targets = useTargets()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
+  const importing = useImport('targets')
   const add = (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add a target</Button>
-      <ImportButton kind="targets" />
+      {importing.button}
     </div>
   )
   return (
@@ -131,6 +132,7 @@ export function Targets() {
       ) : null}
       {doing?.kind === 'address' ? <Address target={doing.target} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove target={doing.target} onClose={close} /> : null}
+      {importing.dialog}
     </Page>
   )
 }

@@ -2,7 +2,7 @@ import { Button, Checkbox, Content, FormGroup, Label } from '@patternfly/react-c
 import { useState } from 'react'
 import type { Enrolment, Role, UserView, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
-import { ImportButton } from '../import/import-button.tsx'
+import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
@@ -34,10 +34,11 @@ export function Users() {
   const me = useUser()
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
+  const importing = useImport('users')
   const add = (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add a user</Button>
-      <ImportButton kind="users" />
+      {importing.button}
     </div>
   )
   return (
@@ -150,6 +151,7 @@ export function Users() {
       {doing?.kind === 'link' ? (
         <OneTimeLink name={doing.name} enrolment={doing.enrolment} onClose={close} />
       ) : null}
+      {importing.dialog}
     </Page>
   )
 }

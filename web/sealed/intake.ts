@@ -36,10 +36,10 @@ export type SealedCredential =
   | { readonly kind: 'ssh-key'; readonly sealed: string; readonly sealedPassphrase?: string }
 
 /** Seals the passwords of many accounts; the vault is asked for its key once. */
-export async function passwordSealer(): Promise<(account: string, password: string) => SealedCredential> {
+export async function passwordSealer() {
   const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
-  return (account, password) => ({
-    kind: 'password',
+  return (account: string, password: string) => ({
+    kind: 'password' as const,
     sealed: makeSealedAccountSecret(sodium, key, account, new TextEncoder().encode(password)),
   })
 }
