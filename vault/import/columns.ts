@@ -1,4 +1,4 @@
-import { type ImportKind, importKinds } from '../contract.ts'
+import type { ImportKind } from '../contract.ts'
 import type { CsvColumns } from '../kernel/csv.ts'
 
 /** The columns of a file of each kind. Runs in browsers too. */
@@ -39,7 +39,8 @@ bob,press-3/engineer,shell sftp-read,,2026-12-24T18:00:00Z,exclusive,order 4711
 
 /** The kinds of which a file with these columns can be. */
 export function kindsThatFit(columns: readonly string[]): readonly ImportKind[] {
-  return importKinds.filter((kind) => {
+  // Not the contract's list: the console would carry the whole contract with it.
+  return (Object.keys(importColumns) as ImportKind[]).filter((kind) => {
     const { known, required } = importColumns[kind]
     return columns.every((name) => known.includes(name)) && required.every((name) => columns.includes(name))
   })

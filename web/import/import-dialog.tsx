@@ -35,13 +35,7 @@ type Stage =
  * Imports a CSV file: chosen, looked at line by line, done as a whole or not at all. What was read is forgotten when the
  * dialog closes; of a file of accounts the browser keeps the sealed passwords alone.
  */
-export function ImportDialog({
-  kind,
-  onClose,
-}: {
-  readonly kind: ImportKind
-  readonly onClose: () => void
-}) {
+export function ImportDialog({ kind, onClose }: { readonly kind: ImportKind; readonly onClose: () => void }) {
   const explained = explainedKinds[kind]
   const me = useUser()
   const change = useChange()

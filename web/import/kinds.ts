@@ -25,8 +25,7 @@ export type Cells = Readonly<Record<string, string>>
 
 const must = (name: string, text: string): ExplainedColumn => ({ name, required: true, text })
 const may = (name: string, text: string): ExplainedColumn => ({ name, required: false, text })
-const cell = (cells: Cells, name: string) =>
-  (Object.hasOwn(cells, name) ? (cells[name] ?? '') : '').trim()
+const cell = (cells: Cells, name: string) => (Object.hasOwn(cells, name) ? (cells[name] ?? '') : '').trim()
 const joined = (parts: readonly string[]) => parts.filter((part) => part !== '').join(', ')
 
 export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
@@ -38,7 +37,10 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
       must('name', 'what people type: press-3'),
       must('safe', 'the safe that it lies in; it must exist'),
       must('address', 'ssh://host or ssh://host:port'),
-      may('pin', 'the fingerprint of its host key, SHA256:…; without one nobody connects until one is approved'),
+      may(
+        'pin',
+        'the fingerprint of its host key, SHA256:…; without one nobody connects until one is approved',
+      ),
     ],
     example: importExamples.targets,
     head: (cells) => cell(cells, 'name'),
