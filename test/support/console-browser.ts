@@ -150,7 +150,7 @@ async function settled(look: () => Promise<readonly string[]>): Promise<readonly
 function offTheEdge(): readonly string[] {
   const edge = document.documentElement.clientWidth
   const found: string[] = []
-  for (const element of document.querySelectorAll<HTMLElement>('main *')) {
+  for (const element of document.querySelectorAll<HTMLElement>('main *, [role="dialog"] *')) {
     // A terminal fits its lines to the window a moment later, and clips them until then.
     if (element.closest('.xterm') !== null) continue
     const { right, width } = element.getBoundingClientRect()
