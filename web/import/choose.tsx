@@ -1,6 +1,12 @@
-import { Button, Content } from '@patternfly/react-core'
+import {
+  Button,
+  FormGroup,
+  FormHelperText,
+  HelperText,
+  HelperTextItem,
+  TextArea,
+} from '@patternfly/react-core'
 import { useId, useRef } from 'react'
-import { LongField } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { saveFile } from '../sealed/download.ts'
 import type { ExplainedKind } from './kinds.ts'
@@ -15,6 +21,7 @@ export function Choose(props: {
   const { explained } = props
   const input = useRef<HTMLInputElement>(null)
   const columns = useId()
+  const paste = useId()
   return (
     <>
       <div className="drop">
@@ -36,22 +43,32 @@ export function Choose(props: {
         </Button>
         <span className="quiet">or drop it here</span>
       </div>
-      <LongField
-        label="Or paste the lines"
-        required={false}
-        value=""
-        // Nothing is kept in the field: it may hold passwords.
-        onChange={(text) => {
-          if (text.length > 1) props.onText(text)
-        }}
-        rows={2}
-        hint="What is pasted is looked at at once, and not shown."
-      />
+      <FormGroup label="Or paste the lines" fieldId={paste}>
+        <TextArea
+          id={paste}
+          value=""
+          // Nothing is kept in the field: it may hold passwords.
+          onChange={(_event, text) => {
+            if (text.length > 1) props.onText(text)
+          }}
+          rows={2}
+          spellCheck={false}
+          autoComplete="off"
+          resizeOrientation="vertical"
+          className="mono"
+          aria-describedby={`${paste}-hint`}
+        />
+        <FormHelperText id={`${paste}-hint`}>
+          <HelperText>
+            <HelperTextItem>What is pasted is read at once, and not shown.</HelperTextItem>
+          </HelperText>
+        </FormHelperText>
+      </FormGroup>
       <section aria-labelledby={columns}>
-        <div className="split">
-          <Content component="p" id={columns}>
-            <strong>The first line names the columns. Each line after it is one {explained.one}.</strong>
-          </Content>
+        <div className="split gap-below">
+          <strong id={columns}>
+            The first line names the columns. Each line after it is one {explained.one}.
+          </strong>
           <Button
             variant="link"
             isInline
@@ -73,10 +90,10 @@ export function Choose(props: {
             </div>
           ))}
         </dl>
-        <Content component="p" className="quiet small">
+        <p className="quiet small gap-above">
           At most 1,000 lines and 1 MB. What is there already stays as it is, so that a file can be imported
           again.
-        </Content>
+        </p>
       </section>
       {explained.note === undefined ? null : <Note isPlain variant="info" title={explained.note} />}
     </>

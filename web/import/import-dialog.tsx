@@ -109,7 +109,7 @@ export function ImportDialog({ kind, onClose }: { readonly kind: ImportKind; rea
           : null
       }
       ready={isReady && (!needsCode || isCode(code))}
-      closing={stage.kind === 'done' ? 'Done' : 'Cancel'}
+      {...(stage.kind === 'done' ? { closing: 'Done' } : {})}
       aside={
         stage.kind === 'look' ? (
           <Button variant="secondary" onClick={() => setStage({ kind: 'choose', error: null })}>

@@ -64,14 +64,15 @@ export function Look(props: {
 function RowTable(props: { readonly rows: readonly LookedRow[]; readonly explained: ExplainedKind }) {
   const { rows, explained } = props
   const [shown, setShown] = useState(shownAtFirst)
+  const thing = `${explained.one[0]?.toUpperCase()}${explained.one.slice(1)}`
   return (
     <>
       <table aria-label="Lines of the file" className="listing">
         <thead>
           <tr>
             <th scope="col">Line</th>
-            <th scope="col">{explained.one[0]?.toUpperCase() + explained.one.slice(1)}</th>
-            <th scope="col">Does</th>
+            <th scope="col">{thing}</th>
+            <th scope="col">What it does</th>
           </tr>
         </thead>
         <tbody>
@@ -80,13 +81,13 @@ function RowTable(props: { readonly rows: readonly LookedRow[]; readonly explain
               <td data-label="Line" className="fit-whole">
                 <div>{row.line}</div>
               </td>
-              <td data-label={explained.one} className="fit-text">
+              <td data-label={thing} className="fit-text">
                 <div>
                   <strong className="mono">{visible(shortened(explained.head(row.cells), 80))}</strong>
                   <div className="quiet small">{visible(shortened(explained.rest(row.cells), 160))}</div>
                 </div>
               </td>
-              <td data-label="Does" className="fit-text">
+              <td data-label="What it does" className="fit-text">
                 <div>
                   <Does does={row.does} />
                   {row.sentence === undefined ? null : (

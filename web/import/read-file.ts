@@ -1,6 +1,5 @@
 import { maxCsvBytes } from '../../vault/kernel/csv.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
-import { bytes as sizeOf } from '../parts/wording.ts'
 
 const asCsv = 'in the program that made it, save it as CSV in UTF-8, then choose that file'
 
@@ -9,7 +8,7 @@ export async function readCsvFile(file: Blob): Promise<Outcome<string>> {
   if (file.size > maxCsvBytes)
     return refuse(
       'invalid',
-      `the file has ${sizeOf(file.size)}, an import takes ${sizeOf(maxCsvBytes)}`,
+      'the file is larger than 1 MB',
       'split it into several files, each with the first line that names the columns',
     )
   let content: Uint8Array

@@ -12,7 +12,7 @@ export function Dialog(props: {
   readonly description?: ReactNode
   /** What the button does; `null` where there is nothing to do yet, or any more. */
   readonly action: string | null
-  /** What closes it without doing anything, in a word. */
+  /** What closes it where all is done, in a word; otherwise it is cancelled. */
   readonly closing?: string
   /** Other ways on, beside the button. */
   readonly aside?: ReactNode
@@ -80,7 +80,7 @@ export function Dialog(props: {
           </Button>
         )}
         {props.aside}
-        <Button variant="link" onClick={props.onClose}>
+        <Button variant={props.closing === undefined ? 'link' : 'primary'} onClick={props.onClose}>
           {props.closing ?? 'Cancel'}
         </Button>
       </ModalFooter>
