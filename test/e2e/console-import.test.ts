@@ -264,9 +264,9 @@ test.skipIf(why !== undefined)(
     await dialog.getByRole('button', { name: 'Done' }).click()
     await page.getByRole('table', { name: 'Accounts' }).getByText('oven-7/tech').waitFor()
     const accounts = await listed<AccountView>('account')
-    expect(accounts.map(({ name, credential }) => [name, credential?.kind]).sort()).toEqual([
-      ['oven-7/tech', 'password'],
-      ['press-3/engineer', 'password'],
+    expect(accounts.map(({ name, credential }) => `${name} ${credential?.kind}`).sort()).toEqual([
+      'oven-7/tech password',
+      'press-3/engineer password',
     ])
     const stored = () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])
     scan.look('storage', await page.evaluate(stored))
