@@ -47,7 +47,11 @@ afterAll(async () => {
 afterEach(async ({ task }) => {
   if (admin === undefined) return
   if (task.result?.state === 'fail') {
-    console.error(admin.page.url(), await admin.page.locator('body').innerText(), admin.wrong)
+    console.error(
+      admin.page.url(),
+      (await admin.page.locator('body').innerText()).slice(0, 4000),
+      admin.wrong,
+    )
     await picture(admin.page, 'failed-import')
   }
   expect(admin.wrong).toEqual([])
@@ -274,6 +278,9 @@ test.skipIf(why !== undefined)(
     scan.look('received', admin.received.slice(answered).join('\n'))
     expect(admin.sent.slice(before).join('\n')).toContain('"sealed"')
     expect(scan.hits).toEqual([])
+    // The search finds what was chosen and pasted.
+    scan.look('the file', good.join('\n'))
+    expect(new Set(scan.hits.map(({ canary }) => canary))).toEqual(new Set(canaries))
   },
 )
 
