@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { fromBase64 } from '../kernel/encoding.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -204,8 +205,37 @@ function secretOf(answer: SealerAnswer, what: string): Outcome<Secret> {
   return refuse('unavailable', `the ${what} answered a key of ${bytes.length} bytes, not of 32`, look)
 }
 
+/**
+ * What of a program or library everybody may put something else in place of: itself, or its folder, as named and as
+ * links lead to it; undefined for nothing.
+ *
+ * SECURITY: it is given the key to the vault. A folder with the sticky bit lets nobody replace another's file.
+ */
+async function openToAll(path: string): Promise<string | undefined> {
+  try {
+    const real = await realpath(path)
+    for (const one of new Set([real, dirname(real), dirname(path)])) {
+      const { mode } = await stat(one)
+      if ((mode & 0o002) !== 0 && (one === real || (mode & 0o1000) === 0)) return one
+    }
+  } catch {
+    // It is not there, or not to be seen: to start it says so.
+  }
+  return undefined
+}
+
 async function ask(program: SealerProgram, names: Names, request: Request): Promise<Outcome<SealerAnswer>> {
   const { secret, pin, ...rest } = request
+  const library = rest.token?.['path']
+  for (const path of [program.command[0], library]) {
+    const open = typeof path === 'string' ? await openToAll(path) : undefined
+    if (open !== undefined)
+      return refuse(
+        'unavailable',
+        `everybody may write ${open}, which the ${names.what} is run from: it is not used`,
+        `look at what is in it, then chmod o-w ${open}`,
+      )
+  }
   const text = (of: Secret, encoding: 'utf8' | 'base64') =>
     of.expose((bytes) => Buffer.from(bytes).toString(encoding))
   const line = Buffer.from(

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formsOf } from '../../support/canary.ts'
@@ -94,6 +94,35 @@ describe('a plug-in (no cloud KMS can be had here: an example in a process of it
     expect(await vault.unseal({ kind: 'stored-key-file' }, somebody)).toMatchObject({ ok: true })
     const added = await vault.seals.add({ kind: 'plug-in', name: 'kms' }, somebody, false)
     expect(added.ok).toBe(false)
+  })
+
+  test('one that everybody may write, or put another in place of, is not run', async () => {
+    const folder = join(installation.dataDir, 'plug-ins')
+    const program = join(folder, 'kms')
+    const link = join(installation.dataDir, 'kms-link')
+    mkdirSync(folder, { mode: 0o755 })
+    writeFileSync(program, `#!/bin/sh\ntouch '${folder}/ran'\necho '{"ok":false,"why":"denied"}'\n`)
+    symlinkSync(program, link)
+    for (const [path, change, mode, open] of [
+      [program, program, 0o757, program],
+      [link, program, 0o757, program],
+      [program, folder, 0o777, folder],
+      [link, folder, 0o777, folder],
+    ] as const) {
+      chmodSync(folder, 0o755)
+      chmodSync(program, 0o755)
+      chmodSync(change, mode)
+      const sealers = { ...noSealers, plugIns: { kms: { command: [path], env: {} } } }
+      await using vault = await installation.unsealed({ sealers })
+      const said = saidOf(await vault.seals.add({ kind: 'plug-in', name: 'kms' }, somebody, false))
+      expect(said).toContain(`everybody may write ${open}, which the plug-in kms is run from: it is not used`)
+      expect(existsSync(join(folder, 'ran'))).toBe(false)
+    }
+    chmodSync(folder, 0o1777)
+    const sealers = { ...noSealers, plugIns: { kms: { command: [program], env: {} } } }
+    await using vault = await installation.unsealed({ sealers })
+    const said = saidOf(await vault.seals.add({ kind: 'plug-in', name: 'kms' }, somebody, false))
+    expect(said).toContain('the plug-in kms denies it')
   })
 
   test('one that answers the key that it was to wrap, or is not there, is not used', async () => {
