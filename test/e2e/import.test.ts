@@ -124,7 +124,7 @@ test('grants are added, and the kind is asked for where the columns fit nothing'
     'user,account,actions,not_after,reason\nbob,saw-1/op,shell exec,2099-01-01T00:00:00Z,x\n',
   )
   const far = await tagout('import', 'grants.csv', '--yes')
-  expect(far.stdout).toMatch(/line 2: invalid bob to saw-1\/op: notAfter: a grant ends a year from now/)
+  expect(far.stdout).toMatch(/line 2: invalid bob to saw-1\/op: not_after: a grant ends a year from now/)
   write('grants.csv', 'user,account,actions\nbob,saw-1/op,shell exec\n')
   expect((await tagout('import', 'grants.csv', '--yes')).stderr).toContain('imported: 1 create')
   write('odd.csv', 'name,colour\nx,y\n')

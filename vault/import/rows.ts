@@ -90,9 +90,12 @@ export function keyOf(wanted: Wanted): string {
   }
 }
 
+/** The column of a field: `not_after` of `notAfter`. */
+export const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
 /** SECURITY: names the column, never the text of its cell. */
 function misread(error: z.ZodError): Outcome<never> {
   const [issue] = error.issues
-  const column = String(issue?.path[0] ?? 'row').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const column = columnOf(String(issue?.path[0] ?? 'row'))
   return refuse('invalid', `${column}: ${issue?.message.slice(0, 200) ?? 'malformed'}`)
 }

@@ -13,7 +13,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler } from '../world.ts'
 import { importAccount, isAsWanted } from './account.ts'
-import { keyOf, readRow, type Wanted } from './rows.ts'
+import { columnOf, keyOf, readRow, type Wanted } from './rows.ts'
 
 type Result = Pick<ImportedRow, 'addsTarget' | 'enrolment'> & { readonly does: 'create' | 'unchanged' }
 
@@ -59,7 +59,9 @@ const undone = refuse('conflict', 'the import is not done')
 function refused(line: number, outcome: Outcome<never> | Outcome<Result>): ImportedRow {
   if (outcome.ok) return { line, ...outcome.value }
   const { code, message, next } = outcome.refusal
-  const sentence = next === undefined ? message : `${message}: ${next}`
+  // A refusal of the verb that adds one begins with its field: here it is a column, `not_after` and not `notAfter`.
+  const named = message.replace(/^[a-z]+[A-Z][A-Za-z]*(?=: )/, columnOf)
+  const sentence = next === undefined ? named : `${named}: ${next}`
   return { line, does: code === 'conflict' ? 'conflict' : 'invalid', sentence }
 }
 
