@@ -19,6 +19,10 @@ export async function writeNewFile(
     await file.writeFile(content)
     await file.chmod(options.mode ?? 0o600)
     await file.sync()
+  } catch (error) {
+    // SECURITY: a part of a key or a share stays nowhere, under no name that anybody would look for.
+    await unlink(draft).catch(() => {})
+    throw error
   } finally {
     await file.close()
   }
