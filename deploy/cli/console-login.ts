@@ -30,6 +30,7 @@ export async function asPerson<T>(
   try {
     return await use(client)
   } finally {
+    // What was asked is done or has thrown: a sign-out that fails leaves a login that ends of itself, and nobody has it.
     await client.ask('DELETE', '/api/login').catch(() => undefined)
   }
 }

@@ -23,7 +23,7 @@ type GrantOptions = {
 
 /** Checks an id of the kind that `list` shows. */
 export function parseGivenId<Kind extends string>(kind: Kind, text: string, list: string): Id<Kind> {
-  if (!isId(kind, text)) throw misuse(`${JSON.stringify(text)} is not an id like ${kind}_…`, `see: ${list}`)
+  if (!isId(kind, text)) throw misuse(`${JSON.stringify(text)} is not an id like ${kind}_…`, list)
   return text
 }
 

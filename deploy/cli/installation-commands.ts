@@ -6,8 +6,8 @@ import { when } from './io.ts'
 import { providerOf } from './keys.ts'
 import { writeNewFile } from './new-file.ts'
 import { examples, facts, type Tools } from './tools.ts'
-import { enrolmentLink } from './user.ts'
 import { addUnsealCommand, sharesText } from './unseal.ts'
+import { enrolmentLink } from './user.ts'
 import { intakeFingerprint, pinVault } from './vault-pin.ts'
 
 /** `tagout init`, `status`, `seal`, `unseal`, `doctor`, `pin-vault`: the installation itself. */
@@ -124,7 +124,11 @@ function describe(status: VaultStatus): string {
   return facts([
     ['vault', state],
     ['intake key', status.intakeKey === null ? '-' : intakeFingerprint(status.intakeKey)],
-    ['unsealed by', status.sealProviders.map((one) => one.kind.replace('-', ' ')).join(', ') || '-'],
+    // Sealed too: which ways there are.
+    [
+      status.sealed ? 'can be unsealed by' : 'unsealed by',
+      status.sealProviders.map((one) => one.kind.replace('-', ' ')).join(', ') || '-',
+    ],
     ...(status.shares === null ? [] : [['custodians', sharesText(status.shares)] as const]),
     [
       'auditors',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, type Option } from 'commander'
 import { addAccountCommands } from './account.ts'
 import { addAuditCommands } from './audit.ts'
 import { addAuditorCommands } from './auditor.ts'
@@ -84,8 +84,25 @@ export function buildProgram(io: Io): Command {
       outputError: (text, write) => write(text.replace(/^error: /, '')),
     })
     command.showHelpAfterError(`see: ${pathOf(command)} --help`)
+    argumentsFirst(command)
   }
   return root
+}
+
+/** What a command is about is asked for before how: a missing argument is complained of before a missing option. */
+function argumentsFirst(command: Command): void {
+  const inside = command as unknown as {
+    missingMandatoryOptionValue: (option: Option) => void
+    readonly missingArgument: (name: string) => void
+  }
+  const missingOption = inside.missingMandatoryOptionValue.bind(command)
+  inside.missingMandatoryOptionValue = (option) => {
+    const missing = command.registeredArguments.find(
+      ({ required }, index) => required && command.args[index] === undefined,
+    )
+    if (missing === undefined) missingOption(option)
+    else inside.missingArgument(missing.name())
+  }
 }
 
 function withSubcommands(command: Command): readonly Command[] {
@@ -105,7 +122,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
     const complaint = complaintOf(error)
     io.err(`${visible(complaint.message)}\n`)
-    if (complaint.next !== undefined) io.err(`  next: ${visible(complaint.next)}\n`)
+    // "see:" is for where a refusal stands without a word before it.
+    if (complaint.next !== undefined) io.err(`  next: ${visible(complaint.next.replace(/^see: /, ''))}\n`)
     return complaint.code
   }
 }

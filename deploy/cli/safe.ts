@@ -56,7 +56,7 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     .action(async (name: string) => {
       const safes = await tools.withVault((vault) => vault.ask('safe.list', {}))
       const found = safes.find((row) => row.id === name || row.name.toLowerCase() === name.toLowerCase())
-      if (found === undefined) throw new Complaint(`there is no safe ${name}`, 'see: tagout safe list')
+      if (found === undefined) throw new Complaint(`there is no safe ${name}`, 'tagout safe list')
       tools.show(found, () => describe(found))
     })
 

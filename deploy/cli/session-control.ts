@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { SessionView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { parseDuration } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
@@ -8,7 +9,7 @@ import { examples, type Tools } from './tools.ts'
 /** A session's state in a word or two: who froze it, and whether its recorder holds the input yet. */
 export function stateOf({ state, freeze }: Pick<SessionView, 'state' | 'freeze'>): string {
   if (freeze === null) return state
-  return freeze.isHeld ? `frozen by ${freeze.by}` : `freezing, by ${freeze.by}`
+  return freeze.isHeld ? `frozen by ${whoText(freeze.by)}` : `freezing, by ${whoText(freeze.by)}`
 }
 
 /** The commands of `tagout session` that act on a live session. */
@@ -103,7 +104,7 @@ export function addHoldCommands(root: Command, tools: Tools): void {
           ['USER', (row) => row.user],
           ['TARGET', (row) => row.target],
           ['UNTIL', (row) => when(row.until)],
-          ['BY', (row) => row.heldBy],
+          ['BY', (row) => whoText(row.heldBy)],
           ['REASON', (row) => row.reason],
         ],
         'nobody is held off a target',

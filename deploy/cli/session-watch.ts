@@ -77,9 +77,7 @@ async function follow(
     socket.on('open', () => say({ kind: 'ticket', ticket, columns: 80, rows: 24 }))
     socket.on('error', (error) => {
       if (!isShown)
-        reject(
-          new Complaint(`the gateway cannot be reached (${error.message})`, 'see: tagout doctor', exit.away),
-        )
+        reject(new Complaint(`the gateway cannot be reached (${error.message})`, 'tagout doctor', exit.away))
     })
     socket.on('close', () =>
       isShown
@@ -90,7 +88,7 @@ async function follow(
               exit.away,
             ),
           )
-        : reject(new Complaint('the gateway closed the connection', 'see: tagout doctor', exit.away)),
+        : reject(new Complaint('the gateway closed the connection', 'tagout doctor', exit.away)),
     )
     socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary) return face.output(data, () => say({ kind: 'taken', bytes: data.length }))

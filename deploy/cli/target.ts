@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ScannedKey, TargetView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { confirmed } from './secret-input.ts'
@@ -198,7 +199,9 @@ function describe(target: TargetView): string {
     ['name', target.name],
     ['address', `${target.protocol}://${target.host}:${target.port}`],
     ['safe', target.safe],
-    ...target.pins.map((pin) => ['pinned', `${pin.type} ${pin.fingerprint}, by ${pin.approvedBy}`] as const),
+    ...target.pins.map(
+      (pin) => ['pinned', `${pin.type} ${pin.fingerprint}, by ${whoText(pin.approvedBy)}`] as const,
+    ),
     ...(target.pins.length === 0 ? [['pinned', 'nothing: nobody can connect'] as const] : []),
     ...(target.changedKey === null
       ? []

@@ -166,8 +166,7 @@ function addKeyCommands(user: Command, tools: Tools): void {
           if (isId('key', text)) return text
           const keys = await vault.ask('user.key.list', { user: name })
           const found = keys.find((row) => row.fingerprint === text)
-          if (found === undefined)
-            throw misuse(`${name} has no key ${text}`, `see: tagout user key list ${name}`)
+          if (found === undefined) throw misuse(`${name} has no key ${text}`, `tagout user key list ${name}`)
           return found.id
         }
       })

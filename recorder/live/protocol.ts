@@ -19,6 +19,9 @@ export const liveBounds = {
   size: 1000,
 } as const
 
+/** What a sentence to the user is about: of `message` each stands, of the others the last. */
+export type NoticeTopic = 'freeze' | 'watch' | 'time' | 'recording' | 'message'
+
 /** What the browser says. */
 export type ClientMessage =
   /** First, and once. */
@@ -78,7 +81,9 @@ export type ServerMessage =
   /** So many more bytes of input were taken. */
   | { readonly kind: 'taken'; readonly bytes: number }
   /** Said to the user while the session goes on: its end comes near, the recording fills up. */
-  | { readonly kind: 'warning'; readonly text: string }
+  | { readonly kind: 'warning'; readonly text: string; readonly about?: NoticeTopic }
+  /** Who watches now, of those whom the user is told of. */
+  | { readonly kind: 'watchers'; readonly names: readonly string[] }
   /** No session came about. The last message. */
   | {
       readonly kind: 'refused'

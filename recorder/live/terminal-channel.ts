@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { EndReason } from '../../vault/contract.ts'
 import type { FrontChannel, FrontListener, TerminalSize } from '../broker/ssh/front-channel.ts'
 import type { LiveSocket } from './live-socket.ts'
-import type { ServerMessage } from './protocol.ts'
+import type { NoticeTopic, ServerMessage } from './protocol.ts'
 
 /** The user's end of a channel that is a terminal in the browser. */
 export class TerminalChannel implements FrontChannel {
@@ -82,8 +82,12 @@ export class TerminalChannel implements FrontChannel {
     this.#end({ kind: 'ended', reason, ...(text === undefined ? {} : { message: text }) })
   }
 
-  notify(text: string): void {
-    this.#live.send({ kind: 'warning', text })
+  notify(text: string, about: NoticeTopic | undefined): void {
+    this.#live.send({ kind: 'warning', text, ...(about === undefined ? {} : { about }) })
+  }
+
+  watchers(names: readonly string[]): void {
+    this.#live.send({ kind: 'watchers', names })
   }
 
   #pass(): void {

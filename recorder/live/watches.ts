@@ -87,6 +87,7 @@ export class Watches {
 
   async #tellEnd({ watch, session, by }: WatchTicket): Promise<void> {
     for (let left = tellTimes; left > 0; left -= 1) {
+      // The vault is away or starts: asked again until it answers, and logged when it never does.
       const told = await this.#ports.ask('watch.end', { watch, session, by }).catch(() => undefined)
       if (told?.ok === true) return
       await new Promise((resolve) => setTimeout(resolve, tellAgainMs).unref())

@@ -1,3 +1,4 @@
+import { whoText } from '../../vault/kernel/who.ts'
 import type { Frame, Mark } from './frame.ts'
 import { Plainer } from './plain.ts'
 import type { Replay } from './replay.ts'
@@ -73,7 +74,7 @@ export function markLine(mark: Mark): string {
         ? `closed, exit code ${mark.exitCode ?? 'unknown'}`
         : `closed by ${mark.signal}`
     case 'freeze':
-      return `${mark.frozen ? 'frozen' : 'unfrozen'} by ${mark.by}${mark.reason === undefined ? '' : `: ${mark.reason}`}`
+      return `${mark.frozen ? 'frozen' : 'unfrozen'} by ${whoText(mark.by)}${mark.reason === undefined ? '' : `: ${mark.reason}`}`
     case 'message':
       return `message from ${mark.by}: ${mark.text}`
     case 'watch':

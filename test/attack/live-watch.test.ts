@@ -64,13 +64,13 @@ describe.skipIf(why !== undefined)('watching a session (fake vault, real sshd)',
     expect(await live.hear('watching')).toMatchObject({ user: 'bob', notice: true })
     expect(await live.hear('screen')).toMatchObject({ columns: 80, rows: 24 })
     await live.see('on-the-1-screen')
-    await until(() => isTold('sue watches this session'))
+    await until(() => isTold('this session is watched by sue'))
     shell.type('echo and-$((1+1))-more\n')
     await live.see('and-2-more')
     await until(() => live.messages.some((one) => one.kind === 'mark' && one.text.startsWith('command: ')))
     live.say({ kind: 'leave' })
     expect(await live.closed).toBe(1000)
-    await until(() => isTold('sue no longer watches this session'))
+    await until(() => isTold('this session is no longer watched by sue'))
     await until(() => endsOf(given.watch).length === 1)
   })
 
@@ -80,7 +80,7 @@ describe.skipIf(why !== undefined)('watching a session (fake vault, real sshd)',
     shell.type('echo still-$((2))-unaware\n')
     await live.see('still-2-unaware')
     live.socket.close()
-    expect(isTold('quiet watches this session')).toBe(false)
+    expect(isTold('this session is watched by quiet')).toBe(false)
   })
 
   test.each([

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { Client, type ClientChannel } from 'ssh2'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { AuditLeafView, SessionView } from '../../vault/contract.ts'
+import type { AuditLeafView, HoldView, SessionView } from '../../vault/contract.ts'
 import {
   accessibilityFaults,
   enrol,
@@ -177,7 +177,7 @@ test.skipIf(why !== undefined)(
         /ann.*sue|admin.*sue/.test(await ann.page.getByTestId('watchers').innerText()) ? true : undefined,
       20_000,
     )
-    await until(() => (shell.text().includes('sue watches this session') ? true : undefined), 20_000)
+    await until(() => (shell.text().includes('this session is watched by sue') ? true : undefined), 20_000)
     shell.channel.write('echo and-$((2+2))-after\n')
     for (const { page } of [ann, sue]) {
       await see(page, 'and-4-after')
@@ -233,7 +233,7 @@ test.skipIf(why !== undefined)(
     await page.keyboard.press('Enter')
     await page.getByRole('dialog').getByRole('button', { name: 'Unfreeze' }).focus()
     await page.keyboard.press('Enter')
-    await until(() => (shell.text().includes('lets this session go on') ? true : undefined), 20_000)
+    await until(() => (shell.text().includes('this session goes on') ? true : undefined), 20_000)
     shell.channel.write('echo goes-$((3+3))-on\n')
     await see(page, 'goes-6-on')
     for (const name of ['by-a-watcher', 'while-frozen']) expect(existsSync(join(sshd.home, name))).toBe(false)
@@ -331,7 +331,9 @@ test.skipIf(why !== undefined)(
     expect(await accessibilityFaults(bob.page)).toEqual([])
     await picture(bob.page, 'terminal-frozen')
     await run(['session', 'unfreeze', session])
-    await bob.page.getByText(/lets this session go on/i).waitFor()
+    await bob.page.getByText(/this session goes on/i).waitFor()
+    // What was true before is not said any more.
+    expect(await bob.page.locator('body').innerText()).not.toMatch(/look first|session is frozen/i)
     await type('echo on-$((6+6))-again\n')
     await see(bob.page, 'on-12-again', '[data-testid="terminal"]')
     await see(ann.page, 'on-12-again')
@@ -341,11 +343,58 @@ test.skipIf(why !== undefined)(
     const own = await bob.page.evaluate(async () => (await fetch('/api/sessions?live=true')).text())
     expect(own).toContain(session)
     expect((JSON.parse(own) as readonly SessionView[]).find(({ id }) => id === session)?.watchers).toEqual([])
+    await ann.page.getByRole('button', { name: `Message ${account()} by bob` }).click()
     await run(['session', 'terminate', session])
     await ann.page.getByText('The session has ended.').waitFor()
     await bob.page.getByText('The session was terminated').waitFor()
+    expect(await bob.page.locator('body').innerText()).not.toContain('go on')
+    // A dialog that was open has nothing left to send.
+    const over = ann.page.getByRole('dialog', { name: 'This session has ended meanwhile' })
+    await over.waitFor()
+    await picture(ann.page, 'ended-meanwhile')
+    await over.getByRole('button', { name: 'Close', exact: true }).last().click()
+    await over.waitFor({ state: 'hidden' })
     expect(await accessibilityFaults(ann.page)).toEqual([])
     await picture(ann.page, 'watch-over')
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'whoever works in the browser sees for as long as they are watched by whom',
+  async () => {
+    await run(['safe', 'watch-notice', 'line-3', 'on'])
+    const before = new Set((await sessions()).map(({ id }) => id))
+    await bob.page.goto(`${installation.console}/access`)
+    await bob.page.goto(`${installation.console}/terminal#${account()}`)
+    await bob.page.getByTestId('time-left').waitFor()
+    const session = await until(async () => (await sessions()).find(({ id }) => !before.has(id))?.id, 30_000)
+    const badge = bob.page.getByTestId('watched-by')
+    expect(await badge.innerText()).toBe('')
+    await sue.page.goto(`${installation.console}/sessions/${session}`)
+    await badge.getByText('watched by sue').waitFor()
+    await bob.page.getByText('This session is watched by sue').waitFor()
+    expect(await accessibilityFaults(bob.page)).toEqual([])
+    await picture(bob.page, 'terminal-watched')
+    await sue.page.goto(`${installation.console}/sessions`)
+    await bob.page.getByText('This session is no longer watched by sue').waitFor()
+    await until(async () => ((await badge.innerText()) === '' ? true : undefined), 20_000)
+    await run(['session', 'terminate', session, '--hold', '15m', '--reason', 'wrong valve'])
+    await bob.page.getByText('The session was terminated').waitFor()
+    // What keeps them off is where they would begin again, with whom to ask.
+    await bob.page.goto(`${installation.console}/access`)
+    const name = 'the gateway’s administrator \\(local:\\d+\\)'
+    await bob.page.getByText(new RegExp(`You are kept off press-3.hall-2 by ${name}`)).waitFor()
+    await bob.page
+      .getByText(new RegExp(`wrong valve. To connect before, ask ${name} to release it`))
+      .waitFor()
+    const connect = bob.page.getByRole('button', { name: `Connect to ${account()} in the browser` })
+    expect(await connect.isDisabled()).toBe(true)
+    expect(await accessibilityFaults(bob.page)).toEqual([])
+    await picture(bob.page, 'my-access-held')
+    for (const size of windows) expect(await layoutFaults(bob.page, size)).toEqual([])
+    const [hold] = await installation.tagoutJson<readonly HoldView[]>(['hold', 'list'])
+    await run(['hold', 'release', hold?.id ?? ''])
+    await bob.page.getByRole('link', { name: `Connect to ${account()} in the browser` }).waitFor()
   },
 )
 

@@ -322,4 +322,21 @@ describe.skipIf(why !== undefined)('forwarding through the gateway (fake vault, 
     await until(() => events().some((line) => line.startsWith('nested ssh: ')))
     expect(events().filter((line) => line.startsWith('nested ssh: ')).length).toBe(1)
   })
+
+  test('OpenSSH shows its user why a forwarding was refused', async () => {
+    const refusedTo = async (target: string, port: number) => {
+      const options = gateway.ssh(['-p', String(gateway.port)])
+      const ran = await gateway.run('ssh', [
+        ...['-o', 'LogLevel=INFO', ...options, '-W', `127.0.0.1:${port}`],
+        `bob@${sshd.user}@${target}@127.0.0.1`,
+      ])
+      return ran.err
+    }
+    expect(await refusedTo('nothing-there', 1)).toContain(
+      'administratively prohibited: the target does not reach 127.0.0.1:1, or not now',
+    )
+    expect(await refusedTo('jump', 2)).toContain(
+      'administratively prohibited: your grant does not allow this forwarding: ask for',
+    )
+  })
 })

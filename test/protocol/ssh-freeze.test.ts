@@ -63,7 +63,7 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
     await until(() => one.text().includes('*** tagout: this session is frozen: what you type is dropped ***'))
     await until(() => /still-prints\r?\n/.test(one.text()), 20_000)
     await gateway.vault.setFrozen(one.session, false, 'ann')
-    await until(() => one.text().includes('*** tagout: ann lets this session go on'))
+    await until(() => one.text().includes('*** tagout: this session goes on, unfrozen by ann'))
     one.child.stdin.write('touch typed-after\n')
     await until(() => existsSync(atTarget('typed-after')), 20_000)
     expect(existsSync(atTarget('typed-while-frozen'))).toBe(false)

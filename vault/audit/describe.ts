@@ -1,4 +1,5 @@
 import { unreachable } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import type { Actor, Entry } from './entry.ts'
 
 /** Who, for people and for lists: `local:0`, `user:bob`, `auditor:ingrid`, `recorder`, `vault`, `nobody`. */
@@ -28,7 +29,7 @@ function subject(actor: Actor): string {
   if (actor.kind === 'nobody') return 'somebody'
   return actor.kind === 'user' && !names.includes(actor.name.toLowerCase())
     ? printable(actor.name)
-    : actorText(actor)
+    : whoText(actorText(actor))
 }
 
 const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']

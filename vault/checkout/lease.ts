@@ -5,6 +5,7 @@ import { findUser } from '../identity/user.ts'
 import type { Actor } from '../audit/entry.ts'
 import { type AccountId, type LeaseId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
@@ -340,7 +341,7 @@ export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id, 
           for (const session of live.where(({ lease: under }) => under === id))
             live.cut(session, {
               reason: 'terminated',
-              message: `${nameOf(call)} checked in the account: ${reason}`,
+              message: `${whoText(nameOf(call))} checked in the account: ${reason}`,
             })
         })
     } else await tx.db.updateTable('lease').set({ ended_at: tx.now }).where('id', '=', id).execute()

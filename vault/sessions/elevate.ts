@@ -5,6 +5,7 @@ import { elevationOf } from '../accounts/elevation.ts'
 import type { ElevationKind } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
@@ -57,7 +58,7 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
 function whyFrozen({ freeze }: LiveSession): Outcome<never> | undefined {
   return freeze === null
     ? undefined
-    : refuse('held', `this session is frozen by ${freeze.by}`, 'wait until it goes on, or ask them')
+    : refuse('held', `this session is frozen by ${whoText(freeze.by)}`, 'wait until it goes on, or ask them')
 }
 
 type Released = {

@@ -1,5 +1,6 @@
 import type { SessionId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import { checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
@@ -24,7 +25,7 @@ export const sessionFreeze: Handler<'session.freeze'> = async (call, input) => {
   const reason = input.reason ?? ''
   const { freeze } = session
   if (freeze !== null)
-    return refuse('conflict', `this session is frozen already, by ${freeze.by}`, 'unfreeze it first')
+    return refuse('conflict', `this session is frozen already, by ${whoText(freeze.by)}`, 'unfreeze it first')
   return set(call, session, reason, true)
 }
 

@@ -8,6 +8,7 @@ import {
   type UserId,
 } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -96,7 +97,7 @@ export async function handsOff(
   if (frozen === undefined || frozen.freeze === null) return done(null)
   return refuse(
     'held',
-    `your session on ${frozen.accountName} is frozen by ${frozen.freeze.by}`,
+    `your session on ${frozen.accountName} is frozen by ${whoText(frozen.freeze.by)}`,
     'wait until it goes on, or ask them',
   )
 }
@@ -149,8 +150,8 @@ async function heldOff(
   const why = last.reason === '' ? '' : ` (${last.reason})`
   return refuse(
     'held',
-    `${last.held_by} holds you off ${target.name} until ${until}${why}`,
-    `ask ${last.held_by} to release it`,
+    `you are held off ${target.name} until ${until} by ${whoText(last.held_by)}${why}`,
+    `ask ${whoText(last.held_by)} to release it`,
   )
 }
 

@@ -243,6 +243,7 @@ function orderEnd(watch: WatchId, one: Watching): void {
   ordered.add(one)
   void one.peer
     .call('watch.cut', { watch, message: 'you may not watch this session any more' }, undefined, 2_000)
+    // Asked again within a second; a worker that is gone has ended the watch.
     .catch(() => undefined)
     .finally(() => ordered.delete(one))
 }

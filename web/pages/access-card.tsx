@@ -9,9 +9,11 @@ import {
 } from '@patternfly/react-core'
 import { OutlinedStarIcon, StarIcon } from '@patternfly/react-icons'
 import { useState } from 'react'
-import type { AccessView, GrantView, VerbAnswer } from '../../vault/contract.ts'
+import type { AccessView, GrantView, HoldView, VerbAnswer } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
+import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { GrantBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
@@ -21,7 +23,13 @@ import { CheckIn, CheckOut, isKeptOut, Standing } from './access-lease.tsx'
 import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One account that the user may use. */
-export function AccessCard({ access, user }: { readonly access: AccessView; readonly user: string }) {
+export function AccessCard(props: {
+  readonly access: AccessView
+  readonly user: string
+  /** What keeps the user off its target now. */
+  readonly hold: HoldView | undefined
+}) {
+  const { access, user, hold } = props
   const { account, grants, lease, favourite } = access
   const change = useChange()
   const [error, setError] = useState<unknown>(null)
@@ -35,7 +43,7 @@ export function AccessCard({ access, user }: { readonly access: AccessView; read
   const issue = async () =>
     setTicket(await ask<VerbAnswer<'ticket.issue'>>('POST', '/api/tickets', { account }))
   const like = () => change(() => ask('PUT', '/api/favourites', { account, favourite: !favourite }))
-  const kept = isKeptOut(access)
+  const kept = isKeptOut(access) || hold !== undefined
   return (
     <Card>
       <CardTitle component="div" className="split">
@@ -58,7 +66,7 @@ export function AccessCard({ access, user }: { readonly access: AccessView; read
         ))}
         {active.length === 0 ? null : (
           <>
-            <Standing access={access} />
+            {hold === undefined ? <Standing access={access} /> : <HeldOff hold={hold} />}
             <Commands access={access} active={active} user={user} />
             <div className="row gap-above">
               {active.some(({ actions }) => actions.includes('shell')) ? (
@@ -119,6 +127,21 @@ export function AccessCard({ access, user }: { readonly access: AccessView; read
         <CheckIn account={account} lease={lease} onClose={() => setDoing(null)} />
       ) : null}
     </Card>
+  )
+}
+
+/** Why the user may not connect although their grant holds, until when, and whom to ask. */
+function HeldOff({ hold }: { readonly hold: HoldView }) {
+  const who = whoText(visible(hold.heldBy))
+  return (
+    <Note
+      variant="warning"
+      title={`You are kept off ${visible(hold.target)} by ${who}`}
+      className="gap-below"
+    >
+      Until <Moment at={hold.until} />
+      {hold.reason === '' ? '' : `: ${visible(hold.reason)}`}. To connect before, ask {who} to release it.
+    </Note>
   )
 }
 

@@ -17,7 +17,7 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
-import { useAccess } from './lists.ts'
+import { useAccess, useHolds } from './lists.ts'
 
 const recently = 30 * 24 * 3600_000
 const manyRecent = 6
@@ -28,6 +28,7 @@ const shownAtFirst = 60
 export function Access() {
   const user = useUser()
   const access = useAccess()
+  const holds = useHolds()
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
   const all = access.data ?? []
@@ -77,7 +78,14 @@ export function Access() {
           </Title>
           <Gallery hasGutter minWidths={{ default: '100%', lg: '34rem' }}>
             {rows.slice(0, shown).map((row) => (
-              <AccessCard key={row.account} access={row} user={user.name} />
+              <AccessCard
+                key={row.account}
+                access={row}
+                user={user.name}
+                hold={holds.data?.find(
+                  (hold) => hold.user === user.name && row.account.startsWith(`${hold.target}/`),
+                )}
+              />
             ))}
           </Gallery>
           {rows.length > shown ? (

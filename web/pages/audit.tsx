@@ -2,6 +2,7 @@ import { Button, Label } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { AuditLeafView, AuditVerdict } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { ask, get } from '../api.ts'
 import { Listing } from '../parts/listing.tsx'
 import { Note } from '../parts/note.tsx'
@@ -77,7 +78,7 @@ export function Audit() {
         columns={[
           { title: 'No.', fit: 'whole', cell: (row) => <span className="mono">{row.seq}</span> },
           { title: 'When', fit: 'whole', cell: (row) => <Moment at={row.at} /> },
-          { title: 'Who', cell: (row) => visible(row.actor) },
+          { title: 'Who', cell: (row) => whoText(visible(row.actor)) },
           {
             title: 'What',
             fit: 'whole',

@@ -1,6 +1,7 @@
 import { Button, Checkbox, Content, FormGroup } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { Action, GrantView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -74,7 +75,7 @@ export function Grants() {
             title: 'Granted by',
             cell: (row) => (
               <>
-                {row.grantedBy}
+                {whoText(visible(row.grantedBy))}
                 {row.reason === '' ? null : <div className="quiet small">{visible(row.reason)}</div>}
               </>
             ),

@@ -1,6 +1,7 @@
 import { Button, Content, Title } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { HoldView, SessionView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
@@ -17,6 +18,7 @@ type Props = { readonly session: SessionView; readonly onClose: () => void }
 
 /** The dialog of one way to act on a live session: it says what will happen to what runs now. */
 export function ControlDialog({ control, ...props }: Props & { readonly control: Control }) {
+  if (props.session.state === 'ended') return <EndedDialog {...props} />
   switch (control) {
     case 'freeze':
       return <FreezeDialog {...props} />
@@ -27,6 +29,24 @@ export function ControlDialog({ control, ...props }: Props & { readonly control:
     case 'terminate':
       return <TerminateDialog {...props} />
   }
+}
+
+/** The session has ended under an open dialog: there is nothing to do to it any more. */
+function EndedDialog({ session, onClose }: Props) {
+  return (
+    <Dialog
+      title="This session has ended meanwhile"
+      action={null}
+      closing="Close"
+      act={async () => undefined}
+      onClose={onClose}
+    >
+      <Content component="p">
+        The session of {visible(session.user)} on <span className="mono">{visible(session.account)}</span> is
+        over{session.endReason === null ? '' : ` (${session.endReason})`}: nothing was done to it here.
+      </Content>
+    </Dialog>
+  )
 }
 
 /** Who works where, since when, and when something last moved. */
@@ -46,10 +66,12 @@ function Present({ session }: { readonly session: SessionView }) {
 
 function useControl(session: SessionView, act: string, onClose: () => void) {
   const change = useChange()
-  return async (body: object) => {
-    await change(() => ask('POST', at`/api/sessions/${session.id}/${act}`, body))
-    onClose()
-  }
+  return (body: object) =>
+    change(async () => {
+      await ask('POST', at`/api/sessions/${session.id}/${act}`, body)
+      // Before the lists are read anew: what this did is no news to who did it.
+      onClose()
+    })
 }
 
 const withReason = (reason: string) => (reason.trim() === '' ? {} : { reason: reason.trim() })
@@ -91,7 +113,7 @@ function UnfreezeDialog({ session, onClose }: Props) {
       <Content component="p">
         {session.freeze === null ? null : (
           <>
-            Frozen by {visible(session.freeze.by)} <Moment at={session.freeze.at} />
+            Frozen by {whoText(visible(session.freeze.by))} <Moment at={session.freeze.at} />
             {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}.{' '}
           </>
         )}
@@ -205,7 +227,7 @@ export function Holds({ own }: { readonly own: string }) {
           <li key={hold.id}>
             <span>
               {visible(hold.user)} off <span className="mono">{visible(hold.target)}</span> by{' '}
-              {visible(hold.heldBy)}, ends <When at={hold.until} />
+              {whoText(visible(hold.heldBy))}, ends <When at={hold.until} />
               {hold.reason === '' ? '' : `: ${visible(hold.reason)}`}
             </span>
             {hold.user === own ? null : (

@@ -1,6 +1,7 @@
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -40,7 +41,7 @@ export function SessionFacts(props: {
             {session.freeze === null ? null : (
               <>
                 {' '}
-                by {visible(session.freeze.by)}, <Moment at={session.freeze.at} />
+                by {whoText(visible(session.freeze.by))}, <Moment at={session.freeze.at} />
                 {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}
               </>
             )}

@@ -17,7 +17,9 @@ export function Sessions() {
   const sessions = useSessions()
   const user = useUser()
   const [live, setLive] = useState(false)
-  const [acting, setActing] = useState<{ session: SessionView; control: Control } | null>(null)
+  const [acting, setActing] = useState<{ readonly session: SessionView; readonly control: Control } | null>(
+    null,
+  )
   const [shown, setShown] = useState<string | null>(null)
   // By id, so that it shows what becomes of it.
   const showing = sessions.data?.find(({ id }) => id === shown)
@@ -157,7 +159,13 @@ export function Sessions() {
           onClose={() => setShown(null)}
         />
       )}
-      {acting === null ? null : <ControlDialog {...acting} onClose={() => setActing(null)} />}
+      {acting === null ? null : (
+        <ControlDialog
+          control={acting.control}
+          session={sessions.data?.find(({ id }) => id === acting.session.id) ?? acting.session}
+          onClose={() => setActing(null)}
+        />
+      )}
       <Holds own={user.name} />
     </Page>
   )

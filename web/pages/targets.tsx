@@ -2,6 +2,7 @@ import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -156,7 +157,7 @@ function Identity({ target }: { readonly target: TargetView }) {
         <div key={fingerprint} className="pin">
           <span className="mono small">{fingerprint}</span>
           <span className="quiet small">
-            {type === '' ? '' : `${type}, `}approved by {approvedBy}
+            {type === '' ? '' : `${type}, `}approved by {whoText(visible(approvedBy))}
           </span>
         </div>
       ))}

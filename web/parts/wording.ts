@@ -73,9 +73,15 @@ export function addressOf(at: {
   return `${at.protocol}://${host.includes(':') ? `[${host}]` : host}:${at.port}`
 }
 
-/** The first letter large: the product's sentences begin small so that they can be composed. */
+/**
+ * The first letter large: the product's sentences begin small so that they can be composed. What is a name or a path by
+ * its form (`press-3`, `line-3/plc`, `tagout`) keeps its letters.
+ */
 export function sentence(text: string): string {
-  return text === '' ? '' : `${text[0]?.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
+  if (text === '') return ''
+  const isName = /^(?:tagout\b|\S*[-\d:@/._]\S*\w)/.test(text)
+  const begun = isName ? text : `${text[0]?.toUpperCase()}${text.slice(1)}`
+  return `${begun}${/[.!?]$/.test(text) ? '' : '.'}`
 }
 
 /** Control and direction characters made visible: names and lines come from people and machines that may be hostile. */

@@ -1,4 +1,5 @@
 import type { Mark, TimedMark } from '../../recorder/replay/index.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { bytes, visible } from '../parts/wording.ts'
 import type { Survey } from './survey.ts'
 
@@ -73,14 +74,14 @@ function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string }
     case 'freeze':
       return {
         kind: 'policy',
-        text: `${mark.frozen ? 'frozen' : 'unfrozen'} by ${visible(mark.by)}${mark.reason === undefined ? '' : `: ${visible(mark.reason)}`}`,
+        text: `${mark.frozen ? 'frozen' : 'unfrozen'} by ${whoText(visible(mark.by))}${mark.reason === undefined ? '' : `: ${visible(mark.reason)}`}`,
       }
     case 'message':
-      return { kind: 'policy', text: `message from ${visible(mark.by)}: ${visible(mark.text)}` }
+      return { kind: 'policy', text: `message from ${whoText(visible(mark.by))}: ${visible(mark.text)}` }
     case 'watch':
       return {
         kind: 'policy',
-        text: `${visible(mark.by)} ${mark.watching ? 'watches' : 'no longer watches'}`,
+        text: `${whoText(visible(mark.by))} ${mark.watching ? 'watches' : 'no longer watches'}`,
       }
     case 'policy':
       if (mark.event === 'elevation typed')

@@ -1,4 +1,4 @@
-import type { ServerMessage } from '../../recorder/live/protocol.ts'
+import type { NoticeTopic, ServerMessage } from '../../recorder/live/protocol.ts'
 import type { VerbAnswer } from '../../vault/contract.ts'
 import { ask, Refused } from '../api.ts'
 import { LiveClient } from './live-client.ts'
@@ -18,7 +18,9 @@ export type ConnectionState =
 
 export type ConnectionEvents = {
   readonly state: (state: ConnectionState) => void
-  readonly warning: (text: string) => void
+  readonly warning: (text: string, about: NoticeTopic | undefined) => void
+  /** Who watches now. */
+  readonly watchers: (names: readonly string[]) => void
   /** Draw these bytes, then call back. */
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
 }
@@ -92,7 +94,8 @@ export class Connection {
             client.send({ kind: 'resize', columns, rows })
             this.#events.state({ kind: 'live', started: { ...message, endsAtLocal } })
           }
-          if (message.kind === 'warning') this.#events.warning(message.text)
+          if (message.kind === 'warning') this.#events.warning(message.text, message.about)
+          if (message.kind === 'watchers') this.#events.watchers(message.names)
           if (message.kind === 'refused')
             this.#end({
               kind: 'refused',

@@ -16,17 +16,24 @@ import { Brand } from '../shell/shell.tsx'
 import { Connection, type ConnectionState, type Started } from './connection.ts'
 import { overOf } from './ended.ts'
 import { actOfKey, terminalKeys } from './keys.ts'
+import { addNotice, afterEnd, type Notice } from './notices.ts'
 import { judgePaste, type Paste } from './paste.ts'
 import { PasteDialog } from './paste-dialog.tsx'
 import { fontSizes, type LiveScreen, mountLiveScreen } from './screen.ts'
 import { SearchBar } from './search-bar.tsx'
+import { WatcherBadge } from './watcher-badge.tsx'
 
 const fontKept = 'terminal-font-size'
+
+const notCopied = {
+  text: 'nothing was copied: allow this page the clipboard in the browser, or copy by its menu (right click)',
+  about: 'copy',
+} as const
 
 /** A terminal on `account` (`press-3/engineer`), in a tab of its own. */
 export default function TerminalPage({ account }: { readonly account: string }) {
   const terminal = useTerminal(account)
-  const { state, screen, warnings } = terminal
+  const { state, screen, notices, watchers } = terminal
   const [searching, setSearching] = useState(false)
   const [helping, setHelping] = useState(false)
   const leave = useRef<HTMLButtonElement>(null)
@@ -51,6 +58,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         <Brand />
         <h1 className="mono">{visible(account)}</h1>
         <TerminalState state={state} />
+        <WatcherBadge names={watchers} />
         <span className="controls-gap" />
         <Button ref={leave} variant="link" size="sm" onClick={() => setSearching(true)}>
           Search
@@ -84,7 +92,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         ) : null}
       </header>
       <main className="terminal-main" id="main">
-        {warnings.map(({ id, text }) => (
+        {notices.map(({ id, text }) => (
           <Note
             key={id}
             variant="warning"
@@ -123,7 +131,8 @@ function useTerminal(account: string) {
   const [screen, setScreen] = useState<LiveScreen | null>(null)
   const [state, setState] = useState<ConnectionState>({ kind: 'connecting' })
   const [paste, setPaste] = useState<Paste | null>(null)
-  const [warnings, setWarnings] = useState<readonly { readonly id: number; readonly text: string }[]>([])
+  const [notices, setNotices] = useState<readonly Notice[]>([])
+  const [watchers, setWatchers] = useState<readonly string[]>([])
   const [fontSize, setFontSize] = useState(keptFontSize)
   const font = useRef(fontSize)
 
@@ -152,7 +161,10 @@ function useTerminal(account: string) {
       },
       key: (event) => {
         const act = actOfKey(event)
-        if (act === 'copy') void navigator.clipboard.writeText(mounted.selection()).catch(() => undefined)
+        if (act === 'copy')
+          navigator.clipboard
+            .writeText(mounted.selection())
+            .catch(() => setNotices((before) => addNotice(before, notCopied)))
         if (act === 'larger' || act === 'smaller') zoomNow.current(act === 'larger' ? 1 : -1)
         if (act === 'search' || act === 'leave') onAct.current(act)
         return act !== undefined && act !== 'native'
@@ -168,15 +180,21 @@ function useTerminal(account: string) {
   const connect = useCallback(() => {
     if (screen === null) return
     connection.current?.close()
-    setWarnings([])
+    setNotices([])
+    setWatchers([])
     screen.setReadOnly(false)
     const made = Connection.open(account, screen.size, {
       state: (next) => {
         setState(next)
-        if (next.kind !== 'live' && next.kind !== 'connecting') screen.setReadOnly(true)
+        if (next.kind !== 'live' && next.kind !== 'connecting') {
+          screen.setReadOnly(true)
+          setNotices(afterEnd)
+          setWatchers([])
+        }
         if (next.kind === 'live') screen.focus()
       },
-      warning: (text) => setWarnings((before) => [...before.slice(-2), { id: performance.now(), text }]),
+      warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
+      watchers: setWatchers,
       output: screen.write,
     })
     connection.current = made
@@ -199,7 +217,8 @@ function useTerminal(account: string) {
     host,
     state,
     screen,
-    warnings,
+    notices,
+    watchers,
     paste,
     onAct,
     zoom,
@@ -209,7 +228,7 @@ function useTerminal(account: string) {
       connection.current?.elevate()
       screen?.focus()
     },
-    dismiss: (id: number) => setWarnings((before) => before.filter((one) => one.id !== id)),
+    dismiss: (id: number) => setNotices((before) => before.filter((one) => one.id !== id)),
     agreePaste: (text: string | null) => {
       setPaste(null)
       if (text !== null) screen?.paste(text)

@@ -40,7 +40,7 @@ export default function Wall() {
   const more = shown
     .filter((row) => mayWatch(row, user.name) && !watched.includes(row.id))
     .slice(0, mostScreens - watched.length)
-  const acted = live.find(({ id }) => id === acting?.id)
+  const acted = sessions.data?.find(({ id }) => id === acting?.id)
   return (
     <Page
       title="Session wall"

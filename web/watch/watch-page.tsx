@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { useSessions } from '../pages/lists.ts'
 import { type Control, ControlButtons, ControlDialog } from '../pages/session-control.tsx'
 import { Note } from '../parts/note.tsx'
@@ -124,7 +125,7 @@ function Facts({ session }: { readonly session: SessionView }) {
         {session.freeze === null ? null : (
           <>
             {' '}
-            by {visible(session.freeze.by)}, <Moment at={session.freeze.at} />
+            by {whoText(visible(session.freeze.by))}, <Moment at={session.freeze.at} />
             {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}
           </>
         )}

@@ -12,7 +12,8 @@ import type { Transport } from './transport.ts'
 export type ForwardRequest = {
   readonly info: TcpipRequestInfo
   readonly accept: () => Duplex
-  readonly reject: () => void
+  /** Refuses it; the user's client shows why. */
+  readonly reject: (why: string) => void
 }
 
 /** One connection of a forwarding session: the user's end, the target's end, and the recording between them. */
@@ -62,7 +63,7 @@ export class ForwardedChannel {
     const back = await this.#openBack()
     if (back === undefined || this.#isOver) {
       back?.close()
-      this.#request.reject()
+      this.#request.reject(`the target does not reach ${host}:${port}, or not now`)
       if (!this.#isOver) this.#close()
       return
     }
@@ -173,6 +174,8 @@ export class ForwardedChannel {
 
   /** There is no terminal in a forwarding to show anything in. */
   notify(): void {}
+
+  watchers(): void {}
 
   /** Ends the connection now. */
   async cut(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { EndReason } from '../../../vault/contract.ts'
+import type { NoticeTopic } from '../../live/protocol.ts'
 import type { Exit } from './library.ts'
 
 /** Where a direction is written to. `taken` is called when the reader has taken the bytes. */
@@ -54,5 +55,7 @@ export type FrontChannel = {
   /** Ends the channel with a sentence for its user; resolves when that is delivered, or after `within` milliseconds. */
   readonly tell: (text: string | undefined, reason: EndReason, within: number) => Promise<void>
   /** Shows a sentence while the session goes on. `inject` writes into the terminal after all that was relayed so far. */
-  readonly notify: (text: string, inject: (bytes: Uint8Array) => void) => void
+  readonly notify: (text: string, about: NoticeTopic | undefined, inject: (bytes: Uint8Array) => void) => void
+  /** Shows who watches now, where there is room beside the terminal: a line in the terminal says who comes and goes. */
+  readonly watchers?: (names: readonly string[]) => void
 }

@@ -120,7 +120,7 @@ export class FrontConnection {
     const { destIP: host, destPort: port } = request.info
     const refuse = (why: string) => {
       this.refused('forwarding refused', `direct-tcpip to ${host.slice(0, 200)}:${port}: ${why}`)
-      request.reject()
+      request.reject(printable(why))
     }
     if (!this.mayOpenChannel()) return refuse('too many channels')
     const name = `${host.toLowerCase()} ${port}`
@@ -142,7 +142,7 @@ export class FrontConnection {
       await session.forward(request, this.#transport)
     } catch (error) {
       this.#ports.log('a forwarding failed', { source: this.#person.source, error: String(error) })
-      request.reject()
+      request.reject('something broke in the gateway: tell its administrator')
     }
     this.#channels -= 1
   }

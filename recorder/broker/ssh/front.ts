@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import type { AuthContext, Connection } from 'ssh2'
+import type { AuthContext, Connection, TcpipRequestInfo } from 'ssh2'
 import { type EndReason, nameText } from '../../../vault/contract.ts'
 import type { SessionId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
@@ -11,7 +11,7 @@ import { contain } from './containment.ts'
 import { parseInnerLogin } from './destination.ts'
 import { FrontConnection } from './front-connection.ts'
 import type { GatewayKeys } from './host-key.ts'
-import { offerNoSha1, onOddChannel, Server, socketOf } from './library.ts'
+import { offerNoSha1, onOddChannel, rejectChannel, Server, socketOf } from './library.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable } from './sentence.ts'
 import type { BrokeredSession, Freeze } from './session.ts'
@@ -138,12 +138,16 @@ export class SshFront {
           target === undefined ? undefined : { target, ...(account === undefined ? {} : { account }) }
         const front = this.#serve(connection, person, place)
         connection.on('tcpip', (accept, reject, info) => {
-          if (place !== undefined) return void front.forward({ info, accept: accept as () => Duplex, reject })
+          if (place !== undefined) return forward(connection, front, accept, reject, info)
           const { destIP, destPort } = info
           // Only a target's name, and only where the outer login names none, is a way in: `ssh -J`.
           if (!nameText.safeParse(destIP).success || !front.mayOpenChannel()) {
             front.refused('forwarding refused', `direct-tcpip to ${destIP.slice(0, 200)}:${destPort}`)
-            return reject()
+            return rejectChannel(
+              connection,
+              reject,
+              'name the target in the user part (ssh -L … user@account@target@gateway), or reach it by -J',
+            )
           }
           const channel = accept() as Duplex
           this.#arrive(channel, {
@@ -168,7 +172,7 @@ export class SshFront {
       clearTimeout(arrival.grace)
       const front = this.#serve(connection, person, { target, ...login })
       connection.on('tcpip', (accept, reject, info) => {
-        void front.forward({ info, accept: accept as () => Duplex, reject })
+        forward(connection, front, accept, reject, info)
       })
       context.accept()
     })
@@ -196,4 +200,19 @@ export class SshFront {
     onOddChannel(connection, (type) => front.refused('forwarding refused', `channel of type ${type}`))
     return front
   }
+}
+
+/** Hands a connection that goes beyond the target to its front. */
+function forward(
+  connection: Connection,
+  front: FrontConnection,
+  accept: () => unknown,
+  reject: () => void,
+  info: TcpipRequestInfo,
+): void {
+  void front.forward({
+    info,
+    accept: accept as () => Duplex,
+    reject: (why) => rejectChannel(connection, reject, why),
+  })
 }

@@ -59,6 +59,25 @@ export function exchangeKeys(connection: Connection | SshClient): void {
   inside(connection)._protocol?.rekey()
 }
 
+/**
+ * Refuses a channel with the reason "administratively prohibited" and a sentence, for which ssh2's `reject` has no place.
+ * OpenSSH shows it: `channel 2: open failed: administratively prohibited: …`.
+ */
+export function rejectChannel(connection: Connection, reject: () => void, why: string): void {
+  const { _protocol: protocol } = connection as unknown as { readonly _protocol?: Refuser }
+  if (protocol === undefined) return reject()
+  const fail = protocol.channelOpenFail
+  protocol.channelOpenFail = (remote) => fail.call(protocol, remote, administrativelyProhibited, why)
+  try {
+    reject()
+  } finally {
+    protocol.channelOpenFail = fail
+  }
+}
+
+const administrativelyProhibited = 1
+type Refuser = { channelOpenFail: (remote: number, reason: number, description?: string) => void }
+
 /** Resolves when the peer has answered a request that was sent after everything so far; rejects when the connection ends. */
 export function roundTrip(client: SshClient): Promise<void> {
   const { _callbacks: callbacks, _protocol: protocol } = client as unknown as {

@@ -106,6 +106,7 @@ export async function openSession(
 function markBanner(writer: RecordingWriter, lines: readonly string[]): void {
   const mark: Mark = { kind: 'policy', event: 'banner', detail: lines.join('\n') }
   try {
+    // As below: the writer tells the session of the first thing that it cannot write (`onFailed`).
     writer.append({ kind: 'mark', channel: -1, mark })?.catch(() => undefined)
   } catch {
     // The recording failed or is full; its own events end the session.
@@ -153,7 +154,7 @@ async function beginRecording(ports: BrokerPorts, permit: Permit): Promise<Outco
       },
       onQuotaWarning: (used, quota) => {
         const text = `the recording of this session is ${Math.floor((used / quota) * 100)} % full: it ends when that is reached`
-        session?.notify(text)
+        session?.notify(text, 'recording')
         session?.event('quota warning', text)
       },
     })

@@ -1,4 +1,5 @@
 import type { EndReason } from '../../../vault/contract.ts'
+import type { NoticeTopic } from '../../live/protocol.ts'
 import type { AppendedFrame, Mark } from '../../recording/index.ts'
 import { type BackChannel, openBackChannel, whyNotOpened } from './back-channel.ts'
 import { ChangeDemand } from './change-demand.ts'
@@ -7,8 +8,9 @@ import { Elevation } from './elevation.ts'
 import type { FrontChannel, TerminalSize } from './front-channel.ts'
 import { type Exit, roundTrip } from './library.ts'
 import { Pump, type Step } from './relay.ts'
-import { SftpViolation } from './sftp-packets.ts'
+import { watchedBy } from './sentence.ts'
 import type { BrokeredSession } from './session.ts'
+import { SftpViolation } from './sftp-packets.ts'
 import { changePassword } from './target-failure.ts'
 
 /** Milliseconds that an exit status may come after the end of the output, before the end is passed on without it. */
@@ -93,6 +95,9 @@ export class RelayedChannel {
       const banner = this.#session.takeBanner()
       if (banner.length > 0) void this.#print(Buffer.from(`${banner.join('\r\n')}\r\n`))
       for (const text of this.#session.takeGreetings()) this.notify(text)
+      const { watchers } = this.#session
+      for (const name of watchers) this.notify(watchedBy(name), 'watch')
+      if (watchers.length > 0) this.watchers(watchers)
     }
     // Frozen while the target opened it.
     if (this.#isFrozen) this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
@@ -297,7 +302,7 @@ export class RelayedChannel {
     const now = performance.now()
     if (now - this.#noticedAt < noticeEveryMs) return
     this.#noticedAt = now
-    this.notify('this session is frozen: what you type is dropped')
+    this.notify('this session is frozen: what you type is dropped', 'freeze')
   }
 
   #resize(size: TerminalSize): void {
@@ -344,9 +349,14 @@ export class RelayedChannel {
   }
 
   /** Shows a sentence to the user, where they have a terminal. */
-  notify(text: string): void {
+  notify(text: string, about?: NoticeTopic): void {
     if (!this.hasTerminal || this.#isOver) return
-    this.#front.notify(text, (bytes) => this.#output?.inject(bytes))
+    this.#front.notify(text, about, (bytes) => this.#output?.inject(bytes))
+  }
+
+  /** Shows who watches now, where the user's terminal has a place for it. */
+  watchers(names: readonly string[]): void {
+    if (this.hasTerminal && !this.#isOver) this.#front.watchers?.(names)
   }
 
   /** Ends the channel with a sentence for its user, and resolves when that is delivered or cannot be. */

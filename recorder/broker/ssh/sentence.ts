@@ -1,4 +1,5 @@
 import type { Refusal } from '../../../vault/kernel/outcome.ts'
+import { whoText } from '../../../vault/kernel/who.ts'
 
 /** What a person reads when something was refused: what, and what to do next. */
 export function sentenceOf(refusal: Pick<Refusal, 'message' | 'next'>): string {
@@ -8,4 +9,9 @@ export function sentenceOf(refusal: Pick<Refusal, 'message' | 'next'>): string {
 /** Control characters made visible, so that no name or message drives somebody's terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
+}
+
+/** What the user of a session reads when somebody begins to watch it. */
+export function watchedBy(name: string): string {
+  return `this session is watched by ${whoText(name)}`
 }

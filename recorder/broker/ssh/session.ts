@@ -5,17 +5,19 @@ import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
+import { whoText } from '../../../vault/kernel/who.ts'
+import type { NoticeTopic } from '../../live/protocol.ts'
 import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import { QuotaReached } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Denials } from './denials.ts'
 import type { SessionBox } from './elevation-key.ts'
 import { makeTap, type Tap } from './file-tap.ts'
-import { type ForwardRequest, ForwardedChannel } from './forwarded-channel.ts'
+import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
-import { printable } from './sentence.ts'
+import { printable, watchedBy } from './sentence.ts'
 import { startClock } from './session-clock.ts'
 import { changePassword } from './target-failure.ts'
 import { watchTarget } from './target-watch.ts'
@@ -44,6 +46,10 @@ type SessionEvent = VerbInput<'session.event'>['event']
 
 /** Who holds the user's input, and why. */
 export type Freeze = { readonly by: string; readonly reason: string }
+
+function whileFrozen({ by }: Freeze): string {
+  return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
+}
 
 /** One connection of a user to one target, by an SSH client or in the browser: the unit that is granted, recorded and ended. */
 export class BrokeredSession {
@@ -77,6 +83,8 @@ export class BrokeredSession {
   #hasFinished = false
   #isEnding = false
   #freeze: Freeze | null = null
+  /** Who watches now, of those whom the user is told of: once for each window. */
+  readonly #watchers: string[] = []
   #resolveEnded: () => void = () => undefined
 
   constructor(
@@ -104,7 +112,7 @@ export class BrokeredSession {
     )
     this.#clock = startClock(permit, openedAt, {
       warn: (text) => {
-        this.notify(text)
+        this.notify(text, 'time')
         this.event('time warning', text)
       },
       end: () => void this.end('time is up'),
@@ -123,12 +131,17 @@ export class BrokeredSession {
     return this.#channels.size
   }
 
+  /** Who watches now, of those whom the user is told of. */
+  get watchers(): readonly string[] {
+    // Somebody may watch in two windows.
+    return [...new Set(this.#watchers)]
+  }
+
   /** Opens what the user asked for on the target, and relays it. */
   async open(request: ChannelRequest, front: FrontChannel): Promise<void> {
     if (this.#freeze !== null) {
       // SECURITY: a channel is input too: the command of an exec, the shell's start-up.
-      const refused = `this session is frozen by ${printable(this.#freeze.by)}: wait until it goes on`
-      return front.tell(refused, 'terminated', refusalMs)
+      return front.tell(whileFrozen(this.#freeze), 'terminated', refusalMs)
     }
     const channel = new RelayedChannel(this, this.#nextChannel, front, request)
     this.#nextChannel += 1
@@ -149,23 +162,21 @@ export class BrokeredSession {
     const rule = this.permit.forward
     // INVARIANT: a forwarding session goes where the vault allowed it to go, and a session of another kind nowhere.
     if (rule === undefined) throw new Fault('protocol', 'this session is not a forwarding')
-    if (this.#freeze !== null) return request.reject()
+    if (this.#freeze !== null) return request.reject(whileFrozen(this.#freeze))
     if (this.#channels.size + this.#connecting >= rule.connections) {
-      this.event('forwarding refused', `more than ${rule.connections} connections at a time`)
-      return request.reject()
+      const why = `more than ${rule.connections} connections at a time`
+      this.event('forwarding refused', why)
+      return request.reject(why)
     }
     this.#connecting += 1
     const hasRoom = await this.#sayConnections()
     this.#connecting -= 1
-    if (this.#isEnding) return request.reject()
+    if (this.#isEnding) return request.reject('this forwarding was ended: connect again')
     if (!hasRoom || this.#freeze !== null) {
-      if (!hasRoom)
-        this.event(
-          'forwarding refused',
-          `more than ${rule.connections} connections at a time, all sessions together`,
-        )
+      const why = `more than ${rule.connections} connections at a time, all sessions together`
+      if (!hasRoom) this.event('forwarding refused', why)
       void this.#sayConnections()
-      return request.reject()
+      return request.reject(this.#freeze === null ? why : whileFrozen(this.#freeze))
     }
     const channel = new ForwardedChannel(this, this.#nextChannel, rule, request, frontTransport)
     this.#nextChannel += 1
@@ -256,8 +267,8 @@ export class BrokeredSession {
   }
 
   /** Shows a sentence in the session's terminals, and marks it. */
-  notify(text: string): void {
-    for (const channel of this.#channels) channel.notify(text)
+  notify(text: string, about?: NoticeTopic): void {
+    for (const channel of this.#channels) channel.notify(text, about)
     this.#mark({ kind: 'warning', text })
   }
 
@@ -275,9 +286,9 @@ export class BrokeredSession {
     }
     this.#mark({ kind: 'freeze', by, frozen, ...(frozen && reason !== '' ? { reason } : {}) })
     const sentence = frozen
-      ? `frozen by ${by}${reason === '' ? '' : `: ${reason}`}. What you type is dropped until it goes on`
-      : `${by} lets this session go on: look at the screen before you type`
-    for (const channel of this.#channels) channel.notify(sentence)
+      ? `frozen by ${whoText(by)}${reason === '' ? '' : `: ${reason}`}. What you type is dropped until it goes on`
+      : `this session goes on, unfrozen by ${whoText(by)}: look at the screen before you type`
+    for (const channel of this.#channels) channel.notify(sentence, 'freeze')
     if (!frozen) {
       this.#freeze = null
       for (const channel of this.#channels) channel.thaw()
@@ -289,7 +300,8 @@ export class BrokeredSession {
     if (this.#isEnding) return 0
     this.#mark({ kind: 'message', by: printable(by), text: printable(text) })
     const shown = [...this.#channels].filter((channel) => channel.hasTerminal)
-    for (const channel of shown) channel.notify(`message from ${printable(by)}: ${printable(text)}`)
+    for (const channel of shown)
+      channel.notify(`message from ${whoText(printable(by))}: ${printable(text)}`, 'message')
     return shown.length
   }
 
@@ -299,8 +311,16 @@ export class BrokeredSession {
     const name = printable(by)
     this.#mark({ kind: 'watch', by: name, watching })
     if (!notice) return
-    for (const channel of this.#channels)
-      channel.notify(watching ? `${name} watches this session` : `${name} no longer watches this session`)
+    const at = this.#watchers.indexOf(name)
+    if (watching) this.#watchers.push(name)
+    else if (at >= 0) this.#watchers.splice(at, 1)
+    for (const channel of this.#channels) {
+      channel.notify(
+        watching ? watchedBy(name) : `this session is no longer watched by ${whoText(name)}`,
+        'watch',
+      )
+      channel.watchers(this.watchers)
+    }
   }
 
   /** A file request that was refused, or a channel that was ended for one; a flood of them is counted. */
@@ -389,6 +409,7 @@ export class BrokeredSession {
 
   #mark(mark: Mark): void {
     try {
+      // As below: the writer tells the session of the first thing that it cannot write (`onFailed`).
       this.writer.append({ kind: 'mark', channel: -1, mark })?.catch(() => undefined)
     } catch {
       // The recording failed or is full; its own events end the session.

@@ -34,7 +34,7 @@ export function sshChannel(
       channel.close()
     },
     tell: (text, _reason, within) => tell(channel, hasTerminal, text, within),
-    notify: (text, inject) => {
+    notify: (text, _about, inject) => {
       if (hasTerminal) inject(Buffer.from(`\r\n*** tagout: ${text} ***\r\n`))
     },
   }

@@ -61,7 +61,7 @@ test.each(['closed by the user', 'protocol error', 'finished', 'closed by the ta
     for (const account of ['engineer', 'fitter'])
       expect(refusalOf(await opened(account))).toMatchObject({
         code: 'held',
-        message: expect.stringMatching(/^sue holds you off press-3 until .* UTC \(wrong valve\)$/),
+        message: expect.stringMatching(/^you are held off press-3 until .* UTC by sue \(wrong valve\)$/),
       })
     const [entry] = await vault.ask('audit.list', { limit: 1, kind: 'session.ended' })
     expect(entry?.text).toContain('it was frozen, so its user is held off until')
@@ -92,7 +92,7 @@ test('who was still connecting when the freeze or the hold came gets no credenti
   expect(refusalOf(await start()).message).toBe('your session on press-3/engineer is frozen by sue')
   must(await api.call('session.terminate', { session: first.session, holdSeconds: 600 }, sue.token))
   await endSession(recorder, first.session, 'terminated')
-  expect(refusalOf(await start()).message).toMatch(/^sue holds you off press-3/)
+  expect(refusalOf(await start()).message).toMatch(/^you are held off press-3/)
   await letGo()
   must(await start())
   await endSession(recorder, second.session)
@@ -113,7 +113,7 @@ test('a second record of the machine, under another name, is no way around a fre
   await endSession(recorder, session)
   expect(refusalOf(await openedAt('press-3-again'))).toMatchObject({
     code: 'held',
-    message: expect.stringMatching(/^sue holds you off press-3-again until .* UTC \(wrong valve\)$/),
+    message: expect.stringMatching(/^you are held off press-3-again until .* UTC by sue \(wrong valve\)$/),
   })
   // Another machine is another machine.
   await endSession(recorder, must(await openedAt('press-9')).session)

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Secret } from '../../../vault/kernel/secret.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
-import type { Vault } from '../../../vault/open.ts'
+import { Secret } from '../../../vault/kernel/secret.ts'
 import type { Rotation } from '../../../vault/keys/rotation.ts'
+import type { Vault } from '../../../vault/open.ts'
 import { placeOf, putMany, textOf } from '../../support/many-secrets.ts'
 import { startTestPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { newInstallation, somebody, type TestInstallation } from '../../support/vault-keys.ts'
@@ -166,8 +166,8 @@ test('an exchange that is rehearsed changes nothing, and is in the audit log', a
     ({ text }) => text,
   )
   expect(said).toEqual([
-    'local:1000 rehearsed exchanging the root key: 2 keys would be wrapped anew',
-    'local:1000 rehearsed exchanging the key of safe many: 20 keys would be wrapped anew',
+    'the gateway’s administrator (local:1000) rehearsed exchanging the root key: 2 keys would be wrapped anew',
+    'the gateway’s administrator (local:1000) rehearsed exchanging the key of safe many: 20 keys would be wrapped anew',
   ])
 })
 

@@ -158,7 +158,11 @@ test('a check-in by somebody else cuts the sessions; one’s own lets them end',
   await vault.ask('lease.checkIn', { lease: lease.id, reason: 'line 3 stands still' })
   await until(() => (cuts.length === 1 ? true : undefined))
   expect(cuts).toMatchObject([
-    { message: expect.stringMatching(/^local:\d+ checked in .*: line 3 stands still$/) },
+    {
+      message: expect.stringMatching(
+        /^the gateway’s administrator \(local:\d+\) checked in .*: line 3 stands still$/,
+      ),
+    },
   ])
   const [ended] = await vault.ask('audit.list', { kind: 'lease.ended', limit: 1 })
   expect(ended?.text).toMatch(/checked in by somebody else.*line 3 stands still/)

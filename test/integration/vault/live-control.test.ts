@@ -186,7 +186,7 @@ test('a terminate may hold its user off the target: no account of it, no other u
   for (const account of ['engineer', 'fitter']) {
     const refused = refusalOf(await open(recorder, { proof: await prove(recorder, key, 'bob'), account }))
     expect(refused.code).toBe('held')
-    expect(refused.message).toMatch(/^sue holds you off press-3 until .* UTC \(line stop\)$/)
+    expect(refused.message).toMatch(/^you are held off press-3 until .* UTC by sue \(line stop\)$/)
   }
   const una = must(await open(recorder, { proof: await prove(recorder, otherKey, 'una') }))
   await endSession(recorder, una.session)

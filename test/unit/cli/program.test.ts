@@ -189,3 +189,15 @@ test('a file that is no backup is refused in a sentence', async () => {
   expect(code).not.toBe(0)
   expect(err).toMatch(/^the file ends at byte 5, too early\n/)
 })
+
+test('what a command is about is asked for before how', async () => {
+  const asked = await tagout(['lease', 'check-in'])
+  expect([asked.code, asked.err.split('\n')[0]]).toEqual([2, "missing required argument 'lease'"])
+  const then = await tagout(['lease', 'check-in', 'lse_x'])
+  expect(then.err).toContain('--reason')
+})
+
+test('what to do next is said in one word', async () => {
+  const { err } = await tagout(['grant', 'revoke', 'nothing'])
+  expect(err).toContain('  next: tagout grant list')
+})

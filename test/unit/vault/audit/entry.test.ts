@@ -85,7 +85,7 @@ test.each([
   ],
   [
     { kind: 'session.terminated', ...session, userName: 'eve', reason: '', actor: admin },
-    `local:0 terminated session ${session.session} of eve on press-3/engineer`,
+    `the gateway’s administrator (local:0) terminated session ${session.session} of eve on press-3/engineer`,
   ],
   [
     {
@@ -96,19 +96,19 @@ test.each([
       holdUntil: at,
       actor: admin,
     },
-    `local:0 terminated session ${session.session} of eve on press-3/engineer, held off until ${at}: "stop\\u001b[2J"`,
+    `the gateway’s administrator (local:0) terminated session ${session.session} of eve on press-3/engineer, held off until ${at}: "stop\\u001b[2J"`,
   ],
   [
     { kind: 'session.frozen', ...session, userName: 'eve', reason: 'wrong valve', actor: admin },
-    `local:0 froze session ${session.session} of eve on press-3/engineer: "wrong valve"`,
+    `the gateway’s administrator (local:0) froze session ${session.session} of eve on press-3/engineer: "wrong valve"`,
   ],
   [
     { kind: 'session.messaged', ...session, userName: 'eve', text: 'hi', actor: admin },
-    `local:0 wrote to session ${session.session} of eve on press-3/engineer: "hi"`,
+    `the gateway’s administrator (local:0) wrote to session ${session.session} of eve on press-3/engineer: "hi"`,
   ],
   [
     { ...grant, ...account, userName: 'eve', actor: admin },
-    `local:0 granted eve shell on press-3/engineer from ${at} to ${at} (shared)`,
+    `the gateway’s administrator (local:0) granted eve shell on press-3/engineer from ${at} to ${at} (shared)`,
   ],
   [
     { ...grant, ...account, userName: 'eve', actor: eve },
@@ -135,7 +135,7 @@ test.each([
       targetName: 'press-3',
       actor: admin,
     },
-    'local:0 pinned the key SHA256:x of target press-3',
+    'the gateway’s administrator (local:0) pinned the key SHA256:x of target press-3',
   ],
   [
     {
@@ -146,7 +146,7 @@ test.each([
       targetName: 'press-3',
       actor: admin,
     },
-    'local:0 pinned the ssh-ed25519 key SHA256:x of target press-3',
+    'the gateway’s administrator (local:0) pinned the ssh-ed25519 key SHA256:x of target press-3',
   ],
 ])('a sentence of the audit log names who did it once: %#', (entry, said) => {
   expect(sentence(entry)).toBe(said)

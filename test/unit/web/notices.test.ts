@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { addNotice, afterEnd, type Notice } from '../../../web/terminal/notices.ts'
+
+const texts = (notices: readonly Notice[]) => notices.map(({ text }) => text)
+const said = (...all: readonly (readonly [string, Notice['about']])[]) =>
+  all.reduce<readonly Notice[]>((before, [text, about]) => addNotice(before, { text, about }), [])
+
+test('a freeze, what is typed into it, and its end are one notice: the last', () => {
+  const notices = said(
+    ['frozen by sue: wrong valve', 'freeze'],
+    ['this session is frozen: what you type is dropped', 'freeze'],
+    ['this session ends in 5 minutes', 'time'],
+    ['this session goes on, unfrozen by sue', 'freeze'],
+  )
+  expect(texts(notices)).toEqual(['this session ends in 5 minutes', 'this session goes on, unfrozen by sue'])
+})
+
+test('what people write each stands, and is all that stands after the end', () => {
+  const notices = said(
+    ['message from sue: mind the guard', 'message'],
+    ['frozen by sue', 'freeze'],
+    ['message from sue: call me', 'message'],
+  )
+  expect(notices).toHaveLength(3)
+  expect(texts(afterEnd(notices))).toEqual(['message from sue: mind the guard', 'message from sue: call me'])
+})
+
+test('three stand at most, and the same sentence once', () => {
+  const notices = said(
+    ['a', undefined],
+    ['b', undefined],
+    ['c', undefined],
+    ['d', undefined],
+    ['c', undefined],
+  )
+  expect(texts(notices)).toEqual(['b', 'd', 'c'])
+  expect(new Set(notices.map(({ id }) => id)).size).toBe(3)
+})
