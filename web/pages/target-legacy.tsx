@@ -1,6 +1,7 @@
 import { Checkbox, FormGroup, Label } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { LegacyAlgorithm, TargetView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
@@ -42,7 +43,7 @@ export function OldAlgorithms({ target }: { readonly target: TargetView }) {
         </Label>
       </span>
       <span className="quiet small">
-        {list}, allowed by {visible(legacy.allowedBy)}: {visible(legacy.reason)}
+        {list}, allowed by {whoText(visible(legacy.allowedBy))}: {visible(legacy.reason)}
       </span>
     </div>
   )

@@ -10,6 +10,7 @@ import {
 } from '@patternfly/react-core'
 import type { ReactNode } from 'react'
 import type { RotationView, SealView, SharesView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Note } from '../parts/note.tsx'
@@ -222,7 +223,7 @@ function Going({ rotation }: { readonly rotation: RotationView }) {
           {stopped
             ? 'Nothing is lost. The log of the vault says why; it goes on when the vault has been sealed and unsealed.'
             : 'Everything goes on meanwhile, and so does this after a restart.'}{' '}
-          Begun <When at={rotation.startedAt} /> by {visible(rotation.startedBy)}.
+          Begun <When at={rotation.startedAt} /> by {whoText(visible(rotation.startedBy))}.
         </Content>
       </CardBody>
     </Card>
@@ -293,7 +294,7 @@ function Exchanges({ rotations }: { readonly rotations: readonly RotationView[] 
               {rotation.done} of {rotation.total}
             </Cell>
             <Cell title="Begun">
-              <When at={rotation.startedAt} /> by {visible(rotation.startedBy)}
+              <When at={rotation.startedAt} /> by {whoText(visible(rotation.startedBy))}
             </Cell>
             <Cell title="Finished">
               <Moment at={rotation.finishedAt} />
