@@ -7,11 +7,13 @@ import { refuse } from '../../vault/kernel/outcome.ts'
 import {
   accessibilityFaults,
   launchBrowser,
+  layoutFaults,
   newPerson,
   type Person,
   picture,
   signIn,
   whyNoBrowser,
+  windows,
 } from '../support/console-browser.ts'
 import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
 
@@ -432,5 +434,70 @@ test.skipIf(why !== undefined)(
       elevation: { kind: 'su', account: 'press-3/root' },
     })
     expect(await accessibilityFaults(page)).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'names and addresses break after their separators alone, and one too long for a line stays on the page',
+  async () => {
+    const { page } = alice
+    const long = `press-${'of-the-north-hall-'.repeat(3)}3`
+    const at = '2026-11-24T23:28:09Z'
+    const named = (target: string, login: string) => ({
+      id: newId('grt'),
+      user: 'anna-maria',
+      account: `${target}/${login}`,
+      actions: ['shell', 'forward'],
+      forwards: [{ host: 'mixer-1', port: 80, record: 'counts' }],
+      notBefore: at,
+      notAfter: '2027-01-24T23:28:09Z',
+      maxSessionSeconds: 43_200,
+      mode: 'shared',
+      grantedBy: 'local:0',
+      reason: 'ram guide worn, work order 2290',
+      state: 'active',
+      createdAt: at,
+    })
+    edge.answers.set('grant.list', () => [named('press-hall-3', 'engineer-2'), named(long, 'engineer-2')])
+    edge.answers.set('target.list', () => [
+      {
+        id: newId('tgt'),
+        name: 'press-hall-3',
+        safe: 'line-3',
+        protocol: 'ssh',
+        host: '192.168.127.131',
+        port: 37919,
+        pins: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${'x'.repeat(43)}`, approvedBy: 'local:0', at }],
+        changedKey: null,
+        legacy: null,
+        createdAt: at,
+      },
+    ])
+    await page.setViewportSize({ width: 1280, height: 800 })
+    for (const [path, shown] of [
+      ['/grants', 'press-hall-3/engineer-2'],
+      ['/targets', 'ssh://192.168.127.131:37919'],
+    ] as const) {
+      await open(page, path)
+      const name = page.getByRole('cell').locator('.mono', { hasText: shown }).first()
+      await name.waitFor()
+      expect(await name.innerText()).toBe(shown)
+      const lines = await page
+        .locator('.listing .piece')
+        .evaluateAll((all) => all.map((piece) => piece.getClientRects().length))
+      expect(lines.length).toBeGreaterThan(2)
+      expect(lines.every((count) => count === 1)).toBe(true)
+      await picture(page, `names${path.replace('/', '-')}`)
+    }
+    await open(page, '/grants')
+    for (const size of windows) {
+      expect(await layoutFaults(page, size), `${size.width}`).toEqual([])
+    }
+    // A moment names its zone: once above the list, and on pointing at it together with UTC.
+    await page.getByText(/^Times in \S/).waitFor()
+    expect(await page.getByRole('table').locator('time').first().getAttribute('title')).toMatch(
+      /24 Nov 2026.* 23:28:09 UTC/,
+    )
+    await page.setViewportSize({ width: 1440, height: 900 })
   },
 )

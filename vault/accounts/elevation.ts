@@ -46,7 +46,11 @@ export const accountElevation: Handler<'account.elevation'> = async (call, input
     const { elevation } = input
     if (elevation === null) {
       if (before === undefined)
-        return refuse('conflict', `${account.name} is not elevated`, 'there is nothing to take back')
+        return refuse(
+          'conflict',
+          `the account ${account.name} is not elevated`,
+          'there is nothing to take back',
+        )
       await deleteGuarded(tx, 'elevation', before)
       await tx.audit({ kind: 'account.elevation-ended', ...named, ...by(call) })
       return done(await showAccount(tx.db, tx.guard, account))
@@ -57,12 +61,16 @@ export const accountElevation: Handler<'account.elevation'> = async (call, input
     if (target === undefined || !(await isBoundTo(tx, secret, target)))
       return refuse(
         'conflict',
-        `${secret.name} is not bound to ${account.target.name}, so its secret does not go there`,
+        `the account ${secret.name} is not bound to ${account.target.name}, so its secret does not go there`,
         'name an account of the same target, or bind it there first: tagout account bind',
       )
     const credential = await currentCredential(tx.db, tx.guard, secret.id)
     if (credential?.kind !== 'password')
-      return refuse('conflict', `${secret.name} has no password`, 'nothing else can be typed at a prompt')
+      return refuse(
+        'conflict',
+        `the account ${secret.name} has no password`,
+        'nothing else can be typed at a prompt',
+      )
     const values = {
       kind: elevation.kind,
       secret_account_id: secret.id,

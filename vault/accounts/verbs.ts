@@ -178,7 +178,11 @@ export const accountRemove: Handler<'account.remove'> = async (call, { account: 
       .where('state', '<>', 'ended')
       .executeTakeFirst()
     if (session !== undefined)
-      return refuse('held', `${session.user_name} is connected with it`, 'terminate the session first')
+      return refuse(
+        'held',
+        `the user ${session.user_name} is connected with it`,
+        'terminate the session first',
+      )
     const elevated = await tx.db
       .selectFrom('elevation')
       .innerJoin('account', 'account.id', 'elevation.account_id')
@@ -189,7 +193,7 @@ export const accountRemove: Handler<'account.remove'> = async (call, { account: 
     if (elevated !== undefined)
       return refuse(
         'conflict',
-        `${elevated.login} is elevated with its secret`,
+        `the login ${elevated.login} is elevated with its secret`,
         'take that back first: tagout account elevation --none',
       )
     const elevation = await elevationOf(tx.db, tx.guard, account.id)

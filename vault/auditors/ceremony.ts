@@ -80,7 +80,7 @@ export async function removeAuditor(
   if (remaining.length === chain.current.auditors.length)
     return refuse('not_found', `there is no auditor ${name}`)
   if (remaining.length === 0)
-    return refuse('conflict', `${name} is the last auditor`, 'add another auditor first')
+    return refuse('conflict', `the auditor ${name} is the last`, 'add another auditor first')
   return nextList(sodium, authority, chain, remaining, true, now)
 }
 

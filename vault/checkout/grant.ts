@@ -80,9 +80,9 @@ export async function addGrant(
   const user = await findUser(tx.db, tx.guard, input.user, 'update')
   if (user === undefined) return notFound('user', input.user)
   if (user.state === 'disabled')
-    return refuse('conflict', `${user.name} is disabled`, 'enable the user first')
+    return refuse('conflict', `the user ${user.name} is disabled`, 'enable the user first')
   if (user.roles.includes('auditor'))
-    return refuse('conflict', `${user.name} is an auditor, and an auditor connects to nothing`)
+    return refuse('conflict', `the user ${user.name} is an auditor, and an auditor connects to nothing`)
   // SECURITY: who may let people in does not let themselves in; an administrator's grant to themselves shows as such.
   const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
   if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))

@@ -46,7 +46,7 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
   if (own?.explicit === false && own.until !== null && own.until <= tx.now)
     return refuse(
       'held',
-      `${wanted.account.name} was checked in, and your sessions under it have not ended yet`,
+      `the account ${wanted.account.name} was checked in, and your sessions under it have not ended yet`,
       'close them, or wait until they are ended, then try again',
     )
   return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
@@ -76,7 +76,7 @@ function refuseHeld(
       : `until ${lease.until.toISOString()}`
   return refuse(
     'held',
-    `${account} is held by ${lease.holder} ${until}`,
+    `the account ${account} is held by ${lease.holder} ${until}`,
     `ask ${lease.holder} to check it in, or wait`,
   )
 }

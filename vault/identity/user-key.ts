@@ -41,7 +41,7 @@ export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: referenc
     if (known.some((row) => row.fingerprint === fingerprint))
       return refuse('conflict', 'this key is registered already', 'a key proves one person: make another one')
     if (known.length >= mostKeys)
-      return refuse('conflict', `${user.name} has ${mostKeys} keys`, 'remove one first')
+      return refuse('conflict', `the user ${user.name} has ${mostKeys} keys`, 'remove one first')
     const row = await insertGuarded(tx, 'user_key', {
       id: newId('key', tx.now.getTime()),
       user_id: user.id,
@@ -97,7 +97,11 @@ export const userKeyRemove: Handler<'user.key.remove'> = async (call, { user: re
         .executeTakeFirst(),
     )
     if (row === undefined)
-      return refuse('not_found', `${user.name} has no such key`, `see: tagout user key list ${user.name}`)
+      return refuse(
+        'not_found',
+        `the user ${user.name} has no such key`,
+        `see: tagout user key list ${user.name}`,
+      )
     await deleteGuarded(tx, 'user_key', row)
     await tx.audit({
       kind: 'user.key-removed',

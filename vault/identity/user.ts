@@ -178,7 +178,7 @@ async function findConflict(
   for (const { permissions } of memberships) {
     const fault = permissionsFault(roles, permissions)
     if (fault !== undefined)
-      return refuse('conflict', `${user.name} is member of a safe: ${fault}`, 'change that first')
+      return refuse('conflict', `the user ${user.name} is member of a safe: ${fault}`, 'change that first')
   }
   if (!roles.includes('auditor')) return undefined
   const grant = await tx.db
@@ -192,7 +192,7 @@ async function findConflict(
     ? undefined
     : refuse(
         'conflict',
-        `${user.name} holds a grant, and an auditor connects to nothing`,
+        `the user ${user.name} holds a grant, and an auditor connects to nothing`,
         'revoke the grant first',
       )
 }
@@ -213,14 +213,18 @@ async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise<Outcom
   ).filter((row) => row.roles.includes('admin') && row.id !== leaving.id)
   return admins.length > 0
     ? undefined
-    : refuse('conflict', `${leaving.name} is the last active administrator`, 'make another one first')
+    : refuse(
+        'conflict',
+        `the user ${leaving.name} is the last active administrator`,
+        'make another one first',
+      )
 }
 
 export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
   transact(call.world, async (tx) => {
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
-    if (row.state === 'disabled') return refuse('conflict', `${row.name} is disabled already`)
+    if (row.state === 'disabled') return refuse('conflict', `the user ${row.name} is disabled already`)
     if (row.roles.includes('admin')) {
       const last = await refuseLastAdmin(tx, row)
       if (last !== undefined) return last
@@ -238,7 +242,7 @@ export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
   transact(call.world, async (tx) => {
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
-    if (row.state !== 'disabled') return refuse('conflict', `${row.name} is not disabled`)
+    if (row.state !== 'disabled') return refuse('conflict', `the user ${row.name} is not disabled`)
     const state = row.password_hash === null ? 'enrolling' : 'active'
     const after = await updateGuarded(tx, 'app_user', row, { state })
     await tx.audit({ kind: 'user.enabled', user: row.id, name: row.name, ...by(call) })
@@ -252,6 +256,10 @@ export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode })
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
     if (row.state === 'disabled')
-      return refuse('conflict', `${row.name} is disabled`, 'enable the user first: tagout user enable')
+      return refuse(
+        'conflict',
+        `the user ${row.name} is disabled`,
+        'enable the user first: tagout user enable',
+      )
     return done(await issueEnrolment(tx, call.world, call, row, linkLife))
   })

@@ -108,7 +108,7 @@ async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>>
     )
   const holder = await otherHolder(tx, secretAccount, session)
   if (holder !== undefined)
-    return refuse('held', `${holder} holds ${secretAccount.name} exclusively`, 'ask them, or wait')
+    return refuse('held', `the user ${holder} holds ${secretAccount.name} exclusively`, 'ask them, or wait')
   await tx.audit({
     kind: 'session.elevated',
     elevation: elevation.kind,

@@ -39,7 +39,11 @@ export const targetLegacy: Handler<'target.legacy'> = async (call, input) =>
     const allowed = wanted.value
     if (allowed === null) {
       if (legacyOf(row) === undefined)
-        return refuse('conflict', `${row.name} is allowed no old algorithms`, 'there is nothing to take back')
+        return refuse(
+          'conflict',
+          `the target ${row.name} is allowed no old algorithms`,
+          'there is nothing to take back',
+        )
       const after = await updateGuarded(tx, 'target', row, noLegacy)
       await tx.audit({ kind: 'target.legacy-ended', ...target, ...by(call) })
       return done(await showTarget(tx.db, tx.guard, after, tx.now))

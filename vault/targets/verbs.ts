@@ -154,7 +154,7 @@ export const targetRemove: Handler<'target.remove'> = async (call, { target: ref
     if (account !== undefined)
       return refuse(
         'conflict',
-        `${row.name} has the account ${account.login}`,
+        `the target ${row.name} has the account ${account.login}`,
         'remove its accounts first: tagout account remove',
       )
     await updateGuarded(tx, 'target', row, { removed_at: tx.now })

@@ -2,7 +2,7 @@ import { Button, Content } from '@patternfly/react-core'
 import { useEffect, useRef, useState } from 'react'
 import { Command } from '../parts/command.tsx'
 import { Note } from '../parts/note.tsx'
-import { moment, visible } from '../parts/wording.ts'
+import { zonedMoment, visible } from '../parts/wording.ts'
 import { saveFile } from '../sealed/download.ts'
 import type { ExplainedKind } from './kinds.ts'
 import { type ImportedLink, linksAsCsv } from './links.ts'
@@ -29,8 +29,8 @@ export function Imported(props: {
         <>
           <Note variant="warning" title="These links are shown once">
             Give each to its user in person, or by a way that only they read. Each works once, until{' '}
-            {moment(until)}. Whoever has the file can become these users: delete it when the links are handed
-            over.
+            {zonedMoment(until)}. Whoever has the file can become these users: delete it when the links are
+            handed over.
           </Note>
           <div>
             <Button

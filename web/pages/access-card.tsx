@@ -13,6 +13,7 @@ import type { AccessView, GrantView, HoldView, VerbAnswer } from '../../vault/co
 import { ask } from '../api.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
+import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { GrantBadge } from '../parts/state.tsx'
@@ -47,7 +48,9 @@ export function AccessCard(props: {
   return (
     <Card>
       <CardTitle component="div" className="split">
-        <h3 className="mono">{visible(account)}</h3>
+        <h3 className="mono">
+          <Name of={account} />
+        </h3>
         <span className="row close">
           <GrantBadge state={active.length > 0 ? 'active' : 'future'} />
           <Button

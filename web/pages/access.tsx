@@ -15,6 +15,7 @@ import { Command } from '../parts/command.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
+import { zone } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
 import { useAccess, useHolds } from './lists.ts'
@@ -38,7 +39,7 @@ export function Access() {
   return (
     <Page
       title="My access"
-      about="What you may use now, whether it is free, and how to connect. No password is asked of you for the machine."
+      about={`What you may use now, whether it is free, and how to connect. No password is asked of you for the machine. Times in ${zone()}.`}
     >
       {user.keys > 0 ? null : (
         <Note variant="info" title="No SSH key of yours is known yet" className="gap-below">

@@ -6,6 +6,7 @@ import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
@@ -44,8 +45,15 @@ export function Accounts() {
         keyOf={({ id }) => id}
         text={(row) => [row.name, row.login, row.target, row.safe, row.holder?.user ?? ''].join(' ')}
         columns={[
-          { title: 'Account', cell: (row) => <strong className="mono">{row.name}</strong> },
-          { title: 'Safe', cell: (row) => row.safe },
+          {
+            title: 'Account',
+            cell: (row) => (
+              <strong className="mono">
+                <Name of={row.name} />
+              </strong>
+            ),
+          },
+          { title: 'Safe', cell: (row) => <Name of={row.safe} /> },
           {
             title: 'Secret',
             cell: (row) =>
@@ -59,7 +67,7 @@ export function Accounts() {
                   {row.credential.version}, <When at={row.credential.at} />
                   {row.elevation === null ? null : (
                     <div className="quiet small">
-                      {row.elevation.kind}: {row.elevation.account}
+                      {row.elevation.kind}: <Name of={row.elevation.account} />
                     </div>
                   )}
                 </>
@@ -81,7 +89,7 @@ export function Accounts() {
                   </Button>
                 </>
               ) : (
-                row.boundTo.join(', ')
+                <Name of={row.boundTo.join(', ')} />
               ),
           },
           {
@@ -91,7 +99,7 @@ export function Accounts() {
                 <span className="quiet">nobody</span>
               ) : (
                 <>
-                  {row.holder.user}
+                  <Name of={row.holder.user} />
                   {row.holder.exclusive ? ', alone' : ''}
                 </>
               ),

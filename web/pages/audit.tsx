@@ -77,7 +77,7 @@ export function Audit() {
         text={(row) => `${row.kind} ${row.actor} ${row.text}`}
         columns={[
           { title: 'No.', fit: 'whole', cell: (row) => <span className="mono">{row.seq}</span> },
-          { title: 'When', fit: 'whole', cell: (row) => <Moment at={row.at} /> },
+          { title: 'When', fit: 'whole', times: true, cell: (row) => <Moment at={row.at} /> },
           { title: 'Who', cell: (row) => whoText(visible(row.actor)) },
           {
             title: 'What',

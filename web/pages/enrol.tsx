@@ -9,7 +9,7 @@ import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
-import { moment } from '../parts/wording.ts'
+import { zonedMoment } from '../parts/wording.ts'
 import { type Begun, beginEnrolment } from '../sealed/enrolment.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { becomeUser } from '../shell/me.ts'
@@ -90,7 +90,7 @@ export function Enrol() {
           {begun === null ? null : (
             <Form onSubmit={submit} noValidate>
               <Content component="p" className="quiet">
-                This link is good until {moment(begun.expiresAt)}.
+                This link is good until {zonedMoment(begun.expiresAt)}.
               </Content>
               <input type="text" name="username" autoComplete="username" value={begun.name} readOnly hidden />
               <Field

@@ -8,6 +8,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { GrantBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -53,12 +54,20 @@ export function Grants() {
         text={(row) => [row.user, row.account, row.state, row.grantedBy, row.reason].join(' ')}
         columns={[
           { title: 'State', fit: 'whole', cell: (row) => <GrantBadge state={row.state} /> },
-          { title: 'User', cell: (row) => row.user },
-          { title: 'Account', cell: (row) => <span className="mono">{row.account}</span> },
+          { title: 'User', cell: (row) => <Name of={row.user} /> },
+          {
+            title: 'Account',
+            cell: (row) => (
+              <span className="mono">
+                <Name of={row.account} />
+              </span>
+            ),
+          },
           { title: 'May', cell: (row) => <May grant={row} /> },
           {
             title: 'From and to',
             fit: 'whole',
+            times: true,
             cell: (row) => (
               <>
                 <div>
@@ -123,7 +132,7 @@ function May({ grant }: { readonly grant: GrantView }) {
         <div key={`${host} ${port}`} className="small">
           forward to{' '}
           <span className="mono">
-            {visible(host)}:{port}
+            <Name of={`${host}:${port}`} />
           </span>
           {record === 'stream' ? ', recorded whole' : ''}
         </div>

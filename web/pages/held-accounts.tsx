@@ -4,6 +4,7 @@ import type { LeaseView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { Name } from '../parts/name.tsx'
 import { When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { useChange, useUser } from '../shell/me.ts'
@@ -25,7 +26,10 @@ export function HeldAccounts() {
         {leases.data.map((lease) => (
           <li key={lease.id}>
             <span>
-              <span className="mono">{visible(lease.account)}</span> by {visible(lease.user)}
+              <span className="mono">
+                <Name of={lease.account} />
+              </span>{' '}
+              by <Name of={lease.user} />
               {lease.exclusive ? ', alone' : ''}, since <When at={lease.since} />, <HeldUntil lease={lease} />
             </span>
             {lease.user === user.name ? null : (

@@ -2,6 +2,7 @@ import { Card, CardBody, CardTitle, Content, Gallery, Label, List, ListItem } fr
 import { useIsFetching } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Link } from 'wouter'
+import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
@@ -57,8 +58,15 @@ export function Overview() {
                 <List isPlain isBordered>
                   {live.slice(0, 8).map((session) => (
                     <ListItem key={session.id}>
-                      <SessionBadge session={session} /> <strong>{session.user}</strong> on{' '}
-                      <span className="mono">{session.account}</span>, started <When at={session.startedAt} />
+                      <SessionBadge session={session} />{' '}
+                      <strong>
+                        <Name of={session.user} />
+                      </strong>{' '}
+                      on{' '}
+                      <span className="mono">
+                        <Name of={session.account} />
+                      </span>
+                      , started <When at={session.startedAt} />
                     </ListItem>
                   ))}
                 </List>
@@ -93,7 +101,7 @@ function RecentRecordings() {
             {recent.map((row) => (
               <ListItem key={row.id}>
                 <Link href={`/recordings/${row.id}`}>
-                  {row.user} on {row.account}
+                  <Name of={row.user} /> on <Name of={row.account} />
                 </Link>
                 , <When at={row.startedAt} />
               </ListItem>

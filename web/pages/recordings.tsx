@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { Link } from 'wouter'
 import type { RecordingState } from '../../vault/contract.ts'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -62,21 +63,26 @@ export function Recordings() {
         }
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <RecordingBadge state={state} /> },
-          { title: 'User', cell: (row) => row.user },
+          { title: 'User', cell: (row) => <Name of={row.user} /> },
           {
             title: 'Account',
             cell: (row) => (
               <>
-                <span className="mono">{row.account}</span>
+                <span className="mono">
+                  <Name of={row.account} />
+                </span>
                 {row.forward === null ? null : (
                   <div className="quiet small">
-                    forwarding to <span className="mono">{visible(row.forward.to)}</span>
+                    forwarding to{' '}
+                    <span className="mono">
+                      <Name of={row.forward.to} />
+                    </span>
                   </div>
                 )}
               </>
             ),
           },
-          { title: 'Started', fit: 'whole', cell: (row) => <Moment at={row.startedAt} /> },
+          { title: 'Started', fit: 'whole', times: true, cell: (row) => <Moment at={row.startedAt} /> },
           { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },
           { title: 'Size', fit: 'whole', cell: (row) => bytes(row.sizeBytes) },
           { title: 'Ended', cell: (row) => (row.endReason === null ? '' : visible(row.endReason)) },

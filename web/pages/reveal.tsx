@@ -70,6 +70,7 @@ function Secret(props: {
 }) {
   const { account, shown, onClose } = props
   const [left, setLeft] = useState(shownSeconds)
+  const [copied, setCopied] = useState<boolean | null>(null)
   useEffect(() => {
     const tick = setInterval(() => setLeft((seconds) => seconds - 1), 1000)
     return () => {
@@ -99,9 +100,30 @@ function Secret(props: {
             {visible(text)}
           </output>
         )}
+        <div role="status">
+          {copied === null ? null : copied ? (
+            <p className="quiet small gap-above">Copied.</p>
+          ) : (
+            <Note
+              className="gap-above"
+              variant="warning"
+              title="Nothing was copied: allow this page the clipboard in the browser, or select the secret and copy it"
+            />
+          )}
+        </div>
       </ModalBody>
       <ModalFooter>
-        <Button variant="secondary" onClick={() => void navigator.clipboard?.writeText(text)}>
+        <Button
+          variant="secondary"
+          onClick={() => {
+            // A browser that withholds the clipboard altogether has no such member.
+            const copying = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'))
+            copying.then(
+              () => setCopied(true),
+              () => setCopied(false),
+            )
+          }}
+        >
           Copy
         </Button>
         <Button onClick={onClose}>Done, wipe it</Button>

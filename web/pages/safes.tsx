@@ -6,6 +6,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
@@ -52,7 +53,14 @@ export function Safes() {
         keyOf={({ id }) => id}
         text={({ name, members }) => [name, ...members.map(({ user }) => user)].join(' ')}
         columns={[
-          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
+          {
+            title: 'Name',
+            cell: (row) => (
+              <strong>
+                <Name of={row.name} />
+              </strong>
+            ),
+          },
           { title: 'Typed input', fit: 'whole', cell: (row) => row.inputPolicy.replace('_', ' ') },
           {
             title: 'Who is watched',

@@ -5,6 +5,7 @@ import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
+import { Name } from '../parts/name.tsx'
 import { TwoStep } from '../parts/two-step.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { between, visible } from '../parts/wording.ts'
@@ -226,8 +227,11 @@ export function Holds({ own }: { readonly own: string }) {
         {holding.data.map((hold: HoldView) => (
           <li key={hold.id}>
             <span>
-              {visible(hold.user)} off <span className="mono">{visible(hold.target)}</span> by{' '}
-              {whoText(visible(hold.heldBy))}, ends <When at={hold.until} />
+              <Name of={hold.user} /> off{' '}
+              <span className="mono">
+                <Name of={hold.target} />
+              </span>{' '}
+              by {whoText(visible(hold.heldBy))}, ends <When at={hold.until} />
               {hold.reason === '' ? '' : `: ${visible(hold.reason)}`}
             </span>
             {hold.user === own ? null : (

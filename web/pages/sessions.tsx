@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
@@ -76,7 +77,7 @@ export function Sessions() {
             title: 'User',
             cell: (row) => (
               <>
-                {row.user}
+                <Name of={row.user} />
                 {row.credentialSetByOther ? (
                   <div>
                     <Label color="orange" isCompact>
@@ -91,16 +92,28 @@ export function Sessions() {
             title: 'Account',
             cell: (row) => (
               <>
-                <span className="mono">{row.account}</span>
+                <span className="mono">
+                  <Name of={row.account} />
+                </span>
                 {row.forward === null ? null : (
                   <div className="quiet small">
-                    forwarding to <span className="mono">{visible(row.forward.to)}</span>
+                    forwarding to{' '}
+                    <span className="mono">
+                      <Name of={row.forward.to} />
+                    </span>
                   </div>
                 )}
               </>
             ),
           },
-          { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
+          {
+            title: 'From',
+            cell: (row) => (
+              <span className="mono">
+                <Name of={row.source} />
+              </span>
+            ),
+          },
           { title: 'Started', fit: 'whole', cell: (row) => <When at={row.startedAt} /> },
           { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },
           {

@@ -8,6 +8,7 @@ import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -51,11 +52,22 @@ export function Targets() {
           [row.name, row.safe, row.host, ...row.pins.map(({ fingerprint }) => fingerprint)].join(' ')
         }
         columns={[
-          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
-          { title: 'Safe', cell: (row) => row.safe },
+          {
+            title: 'Name',
+            cell: (row) => (
+              <strong>
+                <Name of={row.name} />
+              </strong>
+            ),
+          },
+          { title: 'Safe', cell: (row) => <Name of={row.safe} /> },
           {
             title: 'Address',
-            cell: (row) => <span className="mono">{addressOf(row)}</span>,
+            cell: (row) => (
+              <span className="mono">
+                <Name of={addressOf(row)} />
+              </span>
+            ),
           },
           {
             title: 'Identity',

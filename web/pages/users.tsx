@@ -8,6 +8,7 @@ import { Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { OneTimeLink } from '../parts/one-time-link.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { UserBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
@@ -49,7 +50,14 @@ export function Users() {
         keyOf={({ id }) => id}
         text={(row) => [row.name, ...row.roles, row.state].join(' ')}
         columns={[
-          { title: 'Name', cell: (row) => <strong>{row.name}</strong> },
+          {
+            title: 'Name',
+            cell: (row) => (
+              <strong>
+                <Name of={row.name} />
+              </strong>
+            ),
+          },
           {
             title: 'Roles',
             cell: (row) => (

@@ -10,12 +10,15 @@ import {
 import type { UseQueryResult } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { Problem } from './problem.tsx'
+import { zone } from './wording.ts'
 
 export type Column<Row> = {
   readonly title: string
   readonly cell: (row: Row) => ReactNode
   /** How it shares the width: `whole` never wraps (dates, states, counts), `text` takes what is left over. */
   readonly fit?: 'whole' | 'text'
+  /** It writes moments out: the zone that they are told in is named above the list. */
+  readonly times?: true
   /** The column of buttons: at the end, without a heading to see. */
   readonly actions?: true
 }
@@ -76,6 +79,7 @@ export function Listing<Row extends { readonly id?: string }>(props: {
             ? `${rows.length} in all`
             : `${rows.length} of ${query.data.length}`}
         </span>
+        {props.columns.some(({ times }) => times) ? <span className="quiet">Times in {zone()}</span> : null}
       </div>
       <table aria-label={props.name} className="listing">
         <thead>

@@ -2,7 +2,7 @@ import { Button, Content, Modal, ModalBody, ModalFooter, ModalHeader } from '@pa
 import type { Enrolment } from '../../vault/contract.ts'
 import { Command } from './command.tsx'
 import { Note } from './note.tsx'
-import { moment } from './wording.ts'
+import { zonedMoment } from './wording.ts'
 
 /** A link by which somebody sets their password. Shown once: the vault keeps a hash of it. */
 export function OneTimeLink(props: {
@@ -18,7 +18,7 @@ export function OneTimeLink(props: {
       <ModalBody>
         <Content component="p">
           Give it to {name} in person, or by a way that only {name} reads. It works once, until{' '}
-          {moment(enrolment.expiresAt)}, and sets the password and the second factor.
+          {zonedMoment(enrolment.expiresAt)}, and sets the password and the second factor.
         </Content>
         <Command text={link} label="One-time link" />
         <Note isInline isPlain variant="warning" title="It is not shown again" className="gap-above" />

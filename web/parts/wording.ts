@@ -8,6 +8,34 @@ export function moment(iso: string): string {
   return dateTime.format(new Date(iso))
 }
 
+const withZone = {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  timeZoneName: 'short',
+} as const
+const dateTimeZone = new Intl.DateTimeFormat(undefined, withZone)
+const dateTimeUtc = new Intl.DateTimeFormat(undefined, { ...withZone, timeZone: 'UTC' })
+
+/** A moment with the zone that it is told in, for what is handed on to somebody who may be in another. */
+export function zonedMoment(iso: string): string {
+  return dateTimeZone.format(new Date(iso))
+}
+
+/** A moment that nobody mistakes: in the reader's zone, and in UTC where that is another. */
+export function exactMoment(iso: string): string {
+  const [here, utc] = [zonedMoment(iso), dateTimeUtc.format(new Date(iso))]
+  return here === utc ? here : `${here} (${utc})`
+}
+
+/** The zone that moments are shown in: `Europe/Berlin`. */
+export function zone(): string {
+  return dateTime.resolvedOptions().timeZone.replaceAll('_', ' ')
+}
+
 const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 
 /** The day of a moment, in the reader's own time zone. */

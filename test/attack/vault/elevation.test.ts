@@ -74,7 +74,7 @@ test('who does not manage both accounts names no secret; nor one that is not bou
         elevation: { kind: 'su', account: 'saw-1/root' },
       }),
     ).message,
-  ).toBe('saw-1/root is not bound to press-3, so its secret does not go there')
+  ).toBe('the account saw-1/root is not bound to press-3, so its secret does not go there')
 })
 
 test('with elevate in the grant the secret comes once per act, sealed to the session, in the audit log first', async () => {
@@ -181,7 +181,7 @@ test('a machine that was moved gets no secret, nor where somebody else holds its
   must(await api.call('lease.checkOut', { account: 'press-3/root', exclusive: true }, eve.token))
   expect(refusalOf(await elevate())).toMatchObject({
     code: 'held',
-    message: 'eve holds press-3/root exclusively',
+    message: 'the user eve holds press-3/root exclusively',
   })
   await vault.ask('target.address', { target: 'press-3', address: 'ssh://192.0.2.66' })
   vault.advance(4_000)
@@ -191,7 +191,7 @@ test('a machine that was moved gets no secret, nor where somebody else holds its
 
 test('an account whose secret elevates another is removed only after that', async () => {
   expect(refusalOf(await vault.admin.call('account.remove', { account: 'press-3/root' })).message).toBe(
-    'engineer is elevated with its secret',
+    'the login engineer is elevated with its secret',
   )
   const input = { account: 'press-3/engineer', elevation: null }
   expect((await vault.ask('account.elevation', input)).elevation).toBeNull()

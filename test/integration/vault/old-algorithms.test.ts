@@ -48,7 +48,10 @@ test.each([
   [{ forSeconds: undefined, until: '2020-01-01T00:00:00Z' }, 'until: this lies in the past'],
   [{ forSeconds: undefined, until: '2099-01-01T00:00:00Z' }, 'until: a year at most'],
   [{ algorithms: ['rot13'] }, expect.stringMatching(/^algorithms\.0: /)],
-  [{ algorithms: [], reason: undefined, forSeconds: undefined }, 'switch-7 is allowed no old algorithms'],
+  [
+    { algorithms: [], reason: undefined, forSeconds: undefined },
+    'the target switch-7 is allowed no old algorithms',
+  ],
 ])('%j is refused, and nothing is allowed', async (change, message) => {
   const input = { ...allow, algorithms: ['ssh-rsa'], ...change }
   expect(refusalOf(await vault.admin.call('target.legacy', input as never)).message).toEqual(message)

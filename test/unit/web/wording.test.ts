@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest'
 import { passwordAdvice } from '../../../web/pages/password-advice.ts'
 import { nativeCommands, sshCommand } from '../../../web/pages/ssh-command.ts'
-import { addressOf, bytes, clock, sentence, span, visible } from '../../../web/parts/wording.ts'
+import {
+  addressOf,
+  bytes,
+  clock,
+  exactMoment,
+  sentence,
+  span,
+  visible,
+  zonedMoment,
+} from '../../../web/parts/wording.ts'
 
 test('what a hostile name holds is made visible, never obeyed', () => {
   expect(visible('a\u001b[2Jb\u0000\u007f')).toBe('a\u241b[2Jb\u2400\u2421')
@@ -20,6 +29,12 @@ test('durations, sizes and sentences read as people write them', () => {
   ])
   expect([bytes(12), bytes(4915), bytes(1024 ** 3)]).toEqual(['12 B', '4.8 KB', '1.0 GB'])
   expect([sentence('the vault is sealed'), sentence('Why?')]).toEqual(['The vault is sealed.', 'Why?'])
+})
+
+test('a moment that is handed on says its zone, and one that is exact says it in UTC too', () => {
+  const at = '2026-11-24T23:28:09Z'
+  expect(zonedMoment(at)).toMatch(/:28:09\b.* \S*[A-Z]/)
+  expect(exactMoment(at)).toMatch(/28:09.*UTC/)
 })
 
 test('an address is written as the vault reads it, an IPv6 one in brackets', () => {
