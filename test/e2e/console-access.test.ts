@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { AuditLeafView, LeaseView } from '../../vault/contract.ts'
+import type { AuditLeafView, LeaseView, SessionView } from '../../vault/contract.ts'
 import {
   accessibilityFaults,
   enrol,
@@ -200,6 +200,30 @@ test.skipIf(why !== undefined)('the command line checks out for a user who prove
   await run(['lease', 'check-in', lease?.id ?? '', '--reason', 'shift is over'])
   expect(await leases()).toEqual([])
 })
+
+test.skipIf(why !== undefined)(
+  'whose session is frozen reads by whom and why, and connects to nothing beside it until it goes on',
+  async () => {
+    const tab = await bob.context.newPage()
+    await tab.goto(`${installation.console}/terminal#${account('press-3')}`)
+    await tab.getByTestId('time-left').waitFor()
+    const [session] = await installation.tagoutJson<readonly SessionView[]>(['session', 'list', '--live'])
+    await run(['session', 'freeze', session?.id ?? '', '--reason', 'wrong valve'])
+    const { page } = bob
+    await open(page, '/access', 'My access')
+    const press = card(page, 'press-3')
+    await press.getByText(/Your session on press-3.* is frozen by the gateway/).waitFor()
+    await press.getByText('Wrong valve. Nothing else connects to press-3 meanwhile.').waitFor()
+    const connect = `Connect to ${account('press-3')} in the browser`
+    expect(await page.getByRole('button', { name: connect }).isDisabled()).toBe(true)
+    await picture(page, 'my-access-frozen')
+    await run(['session', 'unfreeze', session?.id ?? ''])
+    await press.getByText('is frozen by').waitFor({ state: 'detached', timeout: 20_000 })
+    await page.getByRole('link', { name: connect }).waitFor()
+    await run(['session', 'terminate', session?.id ?? '', '--reason', 'done'])
+    await tab.close()
+  },
+)
 
 test.skipIf(why !== undefined)(
   'an admin takes an account back with a reason, which its holder reads in the session',

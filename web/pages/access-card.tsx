@@ -9,7 +9,7 @@ import {
 } from '@patternfly/react-core'
 import { OutlinedStarIcon, StarIcon } from '@patternfly/react-icons'
 import { useState } from 'react'
-import type { AccessView, GrantView, HoldView, VerbAnswer } from '../../vault/contract.ts'
+import type { AccessView, GrantView, HoldView, SessionView, VerbAnswer } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
@@ -18,7 +18,7 @@ import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { GrantBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
-import { span, visible } from '../parts/wording.ts'
+import { sentence, span, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
 import { CheckIn, CheckOut, isKeptOut, Standing } from './access-lease.tsx'
 import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
@@ -29,8 +29,10 @@ export function AccessCard(props: {
   readonly user: string
   /** What keeps the user off its target now. */
   readonly hold: HoldView | undefined
+  /** The user's own session on its target that somebody has frozen: no other opens beside it. */
+  readonly frozen: SessionView | undefined
 }) {
-  const { access, user, hold } = props
+  const { access, user, hold, frozen } = props
   const { account, grants, lease, favourite } = access
   const change = useChange()
   const [error, setError] = useState<unknown>(null)
@@ -44,7 +46,7 @@ export function AccessCard(props: {
   const issue = async () =>
     setTicket(await ask<VerbAnswer<'ticket.issue'>>('POST', '/api/tickets', { account }))
   const like = () => change(() => ask('PUT', '/api/favourites', { account, favourite: !favourite }))
-  const kept = isKeptOut(access) || hold !== undefined
+  const kept = isKeptOut(access) || hold !== undefined || frozen !== undefined
   return (
     <Card>
       <CardTitle component="div" className="split">
@@ -70,6 +72,7 @@ export function AccessCard(props: {
         {active.length === 0 ? null : (
           <>
             {hold === undefined ? <Standing access={access} /> : <HeldOff hold={hold} />}
+            {frozen === undefined ? null : <Frozen session={frozen} />}
             <Commands access={access} active={active} user={user} />
             <div className="row gap-above">
               {active.some(({ actions }) => actions.includes('shell')) ? (
@@ -144,6 +147,22 @@ function HeldOff({ hold }: { readonly hold: HoldView }) {
     >
       Until <Moment at={hold.until} />
       {hold.reason === '' ? '' : `: ${visible(hold.reason)}`}. To connect before, ask {who} to release it.
+    </Note>
+  )
+}
+
+/** Why the user may not connect beside their frozen session. */
+function Frozen({ session }: { readonly session: SessionView }) {
+  const who = session.freeze === null ? 'somebody' : whoText(visible(session.freeze.by))
+  const reason = session.freeze?.reason ?? ''
+  return (
+    <Note
+      variant="warning"
+      title={`Your session on ${visible(session.account)} is frozen by ${who}`}
+      className="gap-below"
+    >
+      {reason === '' ? '' : `${sentence(visible(reason))} `}Nothing else connects to {visible(session.target)}{' '}
+      meanwhile. Wait until it goes on, or ask {who}.
     </Note>
   )
 }

@@ -18,7 +18,7 @@ import { Problem } from '../parts/problem.tsx'
 import { zone } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
-import { useAccess, useHolds } from './lists.ts'
+import { useAccess, useHolds, useSessions } from './lists.ts'
 
 const recently = 30 * 24 * 3600_000
 const manyRecent = 6
@@ -30,6 +30,8 @@ export function Access() {
   const user = useUser()
   const access = useAccess()
   const holds = useHolds()
+  const sessions = useSessions()
+  const frozen = sessions.data?.filter((one) => one.user === user.name && one.state === 'frozen') ?? []
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
   const all = access.data ?? []
@@ -86,6 +88,7 @@ export function Access() {
                 hold={holds.data?.find(
                   (hold) => hold.user === user.name && row.account.startsWith(`${hold.target}/`),
                 )}
+                frozen={frozen.find(({ target }) => row.account.startsWith(`${target}/`))}
               />
             ))}
           </Gallery>
