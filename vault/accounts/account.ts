@@ -51,7 +51,8 @@ export async function readAccount(
   const account = checkedOne(
     checker,
     'account',
-    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+    // Who only refers to the row, as a grant or a session does, does not wait for whoever changes it.
+    await (lock === 'update' ? query.forNoKeyUpdate() : query).executeTakeFirst(),
   )
   if (account === undefined) return undefined
   const target =

@@ -30,7 +30,7 @@ export async function findUser(
   return checkedOne(
     checker,
     'app_user',
-    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+    await (lock === 'update' ? query.forNoKeyUpdate() : query).executeTakeFirst(),
   )
 }
 

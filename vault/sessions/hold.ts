@@ -12,6 +12,7 @@ import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { canonicalHost } from '../targets/address.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, type World } from '../world.ts'
@@ -88,31 +89,51 @@ export async function handsOff(
   },
   but?: SessionId,
 ): Promise<Outcome<null>> {
-  const records = await recordsOf(tx, to.target)
-  const held = await heldOff(tx, world, to.user, to.target, records)
+  const held = await heldOff(tx, world, to.user, to.target)
   if (!held.ok) return held
-  const frozen = world.live
-    .where((one) => one.user === to.user && (one.account === to.account || records.has(one.target)))
-    .find((one) => one.freeze !== null && one.id !== but)
-  if (frozen === undefined || frozen.freeze === null) return done(null)
+  const frozen = world.live.where((one) => one.user === to.user && one.freeze !== null && one.id !== but)
+  const records = await recordsOf(
+    tx,
+    to.target,
+    frozen.map(({ target }) => target),
+  )
+  const first = frozen.find((one) => one.account === to.account || records.has(one.target))
+  if (first === undefined || first.freeze === null) return done(null)
   return refuse(
     'held',
-    `your session on ${frozen.accountName} is frozen by ${whoText(frozen.freeze.by)}`,
+    `your session on ${first.accountName} is frozen by ${whoText(first.freeze.by)}`,
     'wait until it goes on, or ask them',
   )
 }
 
 type Machine = Pick<Row<'target'>, 'id' | 'name' | 'host' | 'port'>
 
-/** All targets at the address of this one, removed ones too: what is held is a machine, not a record of it. */
-async function recordsOf(tx: Tx, target: Machine): Promise<ReadonlySet<TargetId>> {
-  const same = await tx.db
-    .selectFrom('target')
-    .select('id')
-    .where('host', '=', target.host)
-    .where('port', '=', target.port)
-    .execute()
-  return new Set([target.id, ...same.map(({ id }) => id)])
+/**
+ * Those of these targets that are at the address of this one, removed ones too: what is held is a machine, not a record
+ * of it.
+ *
+ * SECURITY: each row is looked at, not sought by its address: a forged address would hide it.
+ */
+async function recordsOf(
+  tx: Tx,
+  machine: Machine,
+  among: readonly TargetId[],
+): Promise<ReadonlySet<TargetId>> {
+  const others = [...new Set(among)].filter((id) => id !== machine.id)
+  const rows =
+    others.length === 0
+      ? []
+      : checked(
+          tx.guard,
+          'target',
+          await tx.db.selectFrom('target').selectAll().where('id', 'in', others).execute(),
+        )
+  const found = new Set(rows.map(({ id }) => id))
+  for (const id of others) if (!found.has(id)) tx.guard.checkAbsent('target', { id })
+  const same = rows.filter(
+    ({ host, port }) => canonicalHost(host) === canonicalHost(machine.host) && port === machine.port,
+  )
+  return new Set([machine.id, ...same.map(({ id }) => id)])
 }
 
 /**
@@ -121,29 +142,23 @@ async function recordsOf(tx: Tx, target: Machine): Promise<ReadonlySet<TargetId>
  * SECURITY: a hold that this process made and that is not in the table was taken away by somebody else: that is a
  * fault, never a way in.
  */
-async function heldOff(
-  tx: Tx,
-  world: World,
-  user: UserId,
-  target: Machine,
-  records: ReadonlySet<TargetId>,
-): Promise<Outcome<null>> {
+async function heldOff(tx: Tx, world: World, user: UserId, target: Machine): Promise<Outcome<null>> {
   const rows = checked(
     tx.guard,
     'hold',
-    await tx.db
-      .selectFrom('hold')
-      .selectAll()
-      .where('user_id', '=', user)
-      .where('target_id', 'in', [...records])
-      .execute(),
+    await tx.db.selectFrom('hold').selectAll().where('user_id', '=', user).execute(),
   )
   const found = new Set(rows.map((row) => row.id))
   for (const hold of world.holds.values())
-    if (hold.user_id === user && records.has(hold.target_id) && !found.has(hold.id))
-      tx.guard.checkAbsent('hold', { id: hold.id })
-  const [last] = rows
-    .filter((row) => row.released_at === null && row.until > tx.now)
+    if (hold.user_id === user && !found.has(hold.id)) tx.guard.checkAbsent('hold', { id: hold.id })
+  const current = rows.filter((row) => row.released_at === null && row.until > tx.now)
+  const records = await recordsOf(
+    tx,
+    target,
+    current.map((row) => row.target_id),
+  )
+  const [last] = current
+    .filter((row) => records.has(row.target_id))
     .sort((a, b) => b.until.getTime() - a.until.getTime())
   if (last === undefined) return done(null)
   const until = `${last.until.toISOString().slice(0, 16).replace('T', ' ')} UTC`

@@ -8,7 +8,8 @@ export type Address = { readonly protocol: 'ssh'; readonly host: string; readonl
 const example = 'write ssh://host or ssh://host:port, an IPv6 address in brackets'
 
 /**
- * Parses `ssh://host[:port]`. International names become their ASCII form, IPv6 its shortest; a user, a path, a query
+ * Parses `ssh://host[:port]`. International names become their ASCII form, IPv6 its shortest, or the
+ * IPv4 address that it maps; a user, a path, a query
  * or a host that is a number in disguise (`0x7f.1`, `2130706433`) is refused.
  */
 export function parseAddress(text: string): Outcome<Address> {
@@ -48,8 +49,18 @@ export function formatAddress(address: Address): string {
   return `${address.protocol}://${host}:${address.port}`
 }
 
+/** A host that was parsed before, as it is parsed now: records from before may hold an IPv4 address written as IPv6. */
+export function canonicalHost(host: string): string {
+  return isIPv6(host) ? canonicalIPv6(host) : host
+}
+
+/** The shortest form; of an IPv4 address that is written as IPv6 (`::ffff:10.0.0.7`) the IPv4 address that it is. */
 function canonicalIPv6(text: string): string {
   const zone = text.indexOf('%')
   const bare = zone === -1 ? text : text.slice(0, zone)
-  return new URL(`http://[${bare}]/`).hostname.slice(1, -1) + (zone === -1 ? '' : text.slice(zone))
+  const short = new URL(`http://[${bare}]/`).hostname.slice(1, -1)
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short)
+  if (mapped === null) return short + (zone === -1 ? '' : text.slice(zone))
+  const [high = 0, low = 0] = mapped.slice(1).map((group) => Number.parseInt(group, 16))
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
 }

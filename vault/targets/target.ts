@@ -97,7 +97,7 @@ export async function findTarget(
   return checkedOne(
     checker,
     'target',
-    await (lock === 'update' ? query.forUpdate() : query).executeTakeFirst(),
+    await (lock === 'update' ? query.forNoKeyUpdate() : query).executeTakeFirst(),
   )
 }
 

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { Client as SshClient, Connection, ServerChannel } from 'ssh2'
 import ssh2 from 'ssh2'
+import { printable } from './sentence.ts'
 
 /**
  * The ssh2 library (CommonJS), and the few of its insides that the broker needs and the library does not offer.
@@ -67,7 +68,9 @@ export function rejectChannel(connection: Connection, reject: () => void, why: s
   const { _protocol: protocol } = connection as unknown as { readonly _protocol?: Refuser }
   if (protocol === undefined) return reject()
   const fail = protocol.channelOpenFail
-  protocol.channelOpenFail = (remote) => fail.call(protocol, remote, administrativelyProhibited, why)
+  // SECURITY: whatever was said by whomever, it drives no terminal and fits a packet.
+  const shown = [...printable(why)].slice(0, longestReason).join('')
+  protocol.channelOpenFail = (remote) => fail.call(protocol, remote, administrativelyProhibited, shown)
   try {
     reject()
   } finally {
@@ -76,6 +79,7 @@ export function rejectChannel(connection: Connection, reject: () => void, why: s
 }
 
 const administrativelyProhibited = 1
+const longestReason = 1_000
 type Refuser = { channelOpenFail: (remote: number, reason: number, description?: string) => void }
 
 /** Resolves when the peer has answered a request that was sent after everything so far; rejects when the connection ends. */
