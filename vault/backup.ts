@@ -34,6 +34,8 @@ export const backupTables = [
   'elevation',
   'exposure',
   'access_grant',
+  'access_request',
+  'approval',
   'lease',
   'session',
   'recording',

@@ -53,6 +53,10 @@ export type Permission = (typeof permissions)[number]
 export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate'] as const
 export type Action = (typeof actions)[number]
 
+export const verdicts = ['approve', 'deny'] as const
+export type Verdict = (typeof verdicts)[number]
+export const requestStates = ['open', 'approved', 'denied', 'withdrawn', 'expired'] as const
+
 /** At whose prompt a secret of the vault is typed, on the user's act. */
 export const elevationKinds = ['sudo', 'su', 'enable'] as const
 export type ElevationKind = (typeof elevationKinds)[number]
@@ -76,6 +80,19 @@ export type ForwardView = {
   readonly bytesUp: number | null
   readonly bytesDown: number | null
 }
+/** Where forwarding may go. */
+const forwards = z
+  .array(
+    z.strictObject({
+      host: z.string().min(1).max(253),
+      port: z.int().min(1).max(65_535),
+      record: z.enum(forwardRecords).optional(),
+      connections: z.int().min(1).max(64).optional(),
+      megabytes: z.int().min(1).max(1_000_000).optional(),
+    }),
+  )
+  .min(1)
+  .max(32)
 export const ticketUses = ['ssh', 'connect'] as const
 
 export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
@@ -208,6 +225,8 @@ export type SafeView = {
   readonly inputPolicy: InputPolicy
   /** Is a user told in their terminal who watches them? */
   readonly watchNotice: boolean
+  /** How many people must approve a request for one of its accounts. */
+  readonly approvals: number
   readonly targets: number
   readonly accounts: number
   readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
@@ -283,6 +302,39 @@ export type GrantView = {
   readonly state: 'future' | 'active' | 'expired' | 'revoked'
   readonly grantedBy: string
   readonly createdAt: string
+}
+/** A person's wish for a grant, and what others said to it. */
+export type RequestView = {
+  readonly id: Id<'req'>
+  readonly user: string
+  readonly account: string
+  readonly actions: readonly Action[]
+  readonly forwards: readonly ForwardRule[]
+  readonly mode: 'shared' | 'exclusive'
+  /** Null: from its approval on. */
+  readonly notBefore: string | null
+  readonly forSeconds: number
+  readonly reason: string
+  readonly workOrder: string | null
+  readonly createdAt: string
+  /** When nobody can approve it any more. */
+  readonly expiresAt: string
+  readonly state: (typeof requestStates)[number]
+  readonly closedAt: string | null
+  readonly closedBy: string | null
+  readonly grant: Id<'grt'> | null
+  /** How many people must approve. */
+  readonly approvalsNeeded: number
+  readonly approvals: readonly {
+    readonly user: string
+    readonly verdict: Verdict
+    readonly note: string
+    readonly at: string
+  }[]
+  /** SHA-256 of what is asked, in hex: an approval is of this. */
+  readonly digest: string
+  /** May the asking user decide it? */
+  readonly mayDecide: boolean
 }
 export type LeaseView = {
   readonly id: Id<'lse'>
@@ -655,6 +707,11 @@ export const verbs = {
   'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
   /** Whether users are told in their terminal who watches them. */
   'safe.watchNotice': verb(people, z.strictObject({ safe: reference, shown: z.boolean() })),
+  /** How many people must approve a request for an account of the safe. */
+  'safe.approvals': verb(
+    people,
+    z.strictObject({ safe: reference, approvals: z.int().min(1).max(5), totpCode: freshCode }),
+  ),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
     people,
@@ -750,19 +807,7 @@ export const verbs = {
       user: reference,
       account: reference,
       actions: z.array(z.enum(actions)).min(1).max(actions.length),
-      forwards: z // with the action `forward`, and only with it
-        .array(
-          z.strictObject({
-            host: z.string().min(1).max(253),
-            port: z.int().min(1).max(65_535),
-            record: z.enum(forwardRecords).optional(),
-            connections: z.int().min(1).max(64).optional(),
-            megabytes: z.int().min(1).max(1_000_000).optional(),
-          }),
-        )
-        .min(1)
-        .max(32)
-        .optional(),
+      forwards: forwards.optional(), // with the action `forward`, and only with it
       notBefore: moment.optional(),
       notAfter: moment.optional(),
       forSeconds: seconds.optional(), // one of notAfter and forSeconds
@@ -774,6 +819,38 @@ export const verbs = {
   ),
   'grant.list': verb(people, z.strictObject({ user: reference.optional(), account: reference.optional() })),
   'grant.revoke': verb(people, z.strictObject({ grant: id('grt') })),
+
+  /** Asks for a grant that others approve. Without `notBefore`: from the approval on. */
+  'request.add': verb(
+    ['user'],
+    z.strictObject({
+      account: reference,
+      actions: z.array(z.enum(actions)).min(1).max(actions.length),
+      forwards: forwards.optional(),
+      mode: z.enum(['shared', 'exclusive']).optional(),
+      notBefore: moment.optional(),
+      forSeconds: z
+        .int()
+        .min(60, 'a minute at least')
+        .max(31 * 24 * 3600, '31 days at most'),
+      reason: z.string().trim().min(1, 'say why').max(500),
+      workOrder: z.string().trim().min(1).max(100).optional(),
+    }),
+  ),
+  'request.list': verb(people, z.strictObject({ state: z.enum(['open', 'all']).optional() })),
+  'request.show': verb(people, z.strictObject({ request: id('req') })),
+  'request.withdraw': verb(['user'], z.strictObject({ request: id('req') })),
+  /** `digest`: of what was asked, as the approver saw it. Approving takes a fresh code. */
+  'request.decide': verb(
+    ['user'],
+    z.strictObject({
+      request: id('req'),
+      verdict: z.enum(verdicts),
+      digest: z.string().regex(/^[0-9a-f]{64}$/),
+      note: z.string().max(500).optional(),
+      totpCode: freshCode,
+    }),
+  ),
 
   'lease.checkOut': verb(
     ['user'],
@@ -1104,6 +1181,7 @@ export type VerbAnswers = {
   'login.local': { readonly token: string; readonly expiresAt: string }
   'safe.add': SafeView
   'safe.watchNotice': SafeView
+  'safe.approvals': SafeView
   'safe.list': readonly SafeView[]
   'safe.member.set': SafeView
   'target.add': TargetView
@@ -1126,6 +1204,11 @@ export type VerbAnswers = {
   'grant.add': GrantView
   'grant.list': readonly GrantView[]
   'grant.revoke': GrantView
+  'request.add': RequestView
+  'request.list': readonly RequestView[]
+  'request.show': RequestView
+  'request.withdraw': RequestView
+  'request.decide': RequestView
   'lease.checkOut': LeaseView
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]

@@ -11,7 +11,9 @@ import {
 import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { importRows } from './import/verb.ts'
+import { requestDecide } from './checkout/approval.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
+import { requestAdd, requestList, requestShow, requestWithdraw } from './checkout/request.ts'
 import { accessList, favouriteSet } from './checkout/access.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
 import { liveOpen, ticketIssue, ticketRedeem } from './checkout/ticket.ts'
@@ -35,7 +37,7 @@ import {
 } from './identity/user.ts'
 import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
-import { safeAdd, safeList, safeMemberSet, safeWatchNotice } from './safes/safe.ts'
+import { safeAdd, safeApprovals, safeList, safeMemberSet, safeWatchNotice } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionElevate } from './sessions/elevate.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
@@ -93,6 +95,7 @@ export const handlers: Handlers = {
   'login.local': loginLocal,
   'safe.add': safeAdd,
   'safe.watchNotice': safeWatchNotice,
+  'safe.approvals': safeApprovals,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,
@@ -115,6 +118,11 @@ export const handlers: Handlers = {
   'grant.add': grantAdd,
   'grant.list': grantList,
   'grant.revoke': grantRevoke,
+  'request.add': requestAdd,
+  'request.list': requestList,
+  'request.show': requestShow,
+  'request.withdraw': requestWithdraw,
+  'request.decide': requestDecide,
   'lease.checkOut': leaseCheckOut,
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,

@@ -6,6 +6,7 @@ const listedBy = {
   target: 'tagout target list',
   account: 'tagout account list; accounts are named target/login',
   grant: 'tagout grant list',
+  request: 'tagout request list',
   session: 'tagout session list',
   recording: 'tagout recording list',
   hold: 'tagout hold list',

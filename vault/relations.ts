@@ -1,7 +1,7 @@
 import { findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
-import type { AccountId, SafeId } from './kernel/id.ts'
+import type { AccountId, RequestId, SafeId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { checked, checkedOne } from './rows.ts'
 import { findSafe } from './safes/safe.ts'
@@ -106,6 +106,16 @@ async function ofSafeNamed(call: Call, reference: string): Promise<Relation> {
   return safe === undefined ? noRelation : ofSafe(call, safe.id)
 }
 
+async function ofRequest(call: Call, request: RequestId): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const row = await database
+    .selectFrom('access_request')
+    .selectAll()
+    .where('id', '=', request)
+    .executeTakeFirst()
+  return ofHeld(call, checkedOne(guard, 'access_request', row))
+}
+
 async function ofSession(call: Call, column: 'id' | 'recording_id', value: string): Promise<Relation> {
   const row = await call.world.vault.database
     .selectFrom('session')
@@ -160,6 +170,10 @@ export const relations: Relations = {
         .where('id', '=', grant)
         .executeTakeFirst(),
     ),
+  'request.add': (call, input) => ofAccount(call, input.account),
+  'request.show': (call, input) => ofRequest(call, input.request),
+  'request.withdraw': (call, input) => ofRequest(call, input.request),
+  'request.decide': (call, input) => ofRequest(call, input.request),
   'lease.checkOut': (call, input) => ofAccount(call, input.account),
   'lease.checkIn': async (call, { lease }) =>
     ofHeld(

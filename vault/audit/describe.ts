@@ -145,6 +145,14 @@ function what(entry: Entry): string {
       return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
       return `revoked the grant${of(entry)} on ${entry.accountName}`
+    case 'request.made':
+      return `asked for ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} for ${entry.forSeconds} s${entry.notBefore === undefined ? ' from the approval on' : ` from ${entry.notBefore}`} (${entry.mode})${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}${because(entry.reason)}`
+    case 'request.decided':
+      return `${entry.verdict === 'approve' ? 'approved' : 'denied'} the request${of(entry)} for ${entry.accountName}${entry.grant === undefined ? '' : `: grant ${entry.grant}`}${because(entry.note)}`
+    case 'request.withdrawn':
+      return `withdrew the request${of(entry)} for ${entry.accountName}`
+    case 'request.expired':
+      return `let the request${of(entry)} for ${entry.accountName} expire`
     case 'lease.taken':
       return `checked out ${entry.accountName}${isSelf(entry, entry.userName) ? '' : ` for ${entry.userName}`}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
     case 'lease.ended':
@@ -187,6 +195,8 @@ function what(entry: Entry): string {
       return `noted that ${entry.by} no longer watches session ${entry.session}${of(entry)} on ${entry.accountName}`
     case 'safe.watch-notice':
       return `had users ${entry.shown ? '' : 'not '}told who watches them in safe ${entry.safeName}`
+    case 'safe.approvals-set':
+      return `had requests in safe ${entry.safeName} approved by ${entry.approvals === 1 ? 'one person' : `${entry.approvals} people`}`
     case 'hold.released':
       return `let ${entry.userName} connect to ${entry.targetName} again`
     case 'session.ended':

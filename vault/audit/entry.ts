@@ -8,6 +8,7 @@ import type {
   RecordingState,
   Role,
   SpaceState,
+  Verdict,
 } from '../contract.ts'
 import { type Canonical, canonicalBytes } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
@@ -29,6 +30,11 @@ type TargetRef = { readonly target: Id<'tgt'>; readonly targetName: string }
 type SafeRef = { readonly safe: Id<'saf'>; readonly safeName: string }
 type GrantRef = AccountRef & {
   readonly grant: Id<'grt'>
+  readonly user: Id<'usr'>
+  readonly userName: string
+}
+type RequestRef = AccountRef & {
+  readonly request: Id<'req'>
   readonly user: Id<'usr'>
   readonly userName: string
 }
@@ -166,6 +172,28 @@ export type Happening =
     } & GrantRef)
   | ({ readonly kind: 'grant.revoked' } & GrantRef)
   | ({
+      readonly kind: 'request.made'
+      readonly actions: readonly Action[]
+      readonly forwards?: readonly string[]
+      readonly mode: 'shared' | 'exclusive'
+      /** Missing: from its approval on. */
+      readonly notBefore?: string
+      readonly forSeconds: number
+      readonly reason: string
+      readonly workOrder?: string
+      readonly digest: string
+    } & RequestRef)
+  | ({
+      readonly kind: 'request.decided'
+      readonly verdict: Verdict
+      readonly note: string
+      readonly digest: string
+      /** Missing where more people must approve, or it was denied. */
+      readonly grant?: Id<'grt'>
+    } & RequestRef)
+  | ({ readonly kind: 'request.withdrawn' } & RequestRef)
+  | ({ readonly kind: 'request.expired' } & RequestRef)
+  | ({
       readonly kind: 'lease.taken'
       readonly lease: Id<'lse'>
       readonly exclusive: boolean
@@ -259,6 +287,7 @@ export type Happening =
   | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)
   | ({ readonly kind: 'session.watch-ended'; readonly watch: Id<'wch'>; readonly by: string } & SessionRef)
   | ({ readonly kind: 'safe.watch-notice'; readonly shown: boolean } & SafeRef)
+  | ({ readonly kind: 'safe.approvals-set'; readonly approvals: number } & SafeRef)
   | {
       readonly kind: 'hold.released'
       readonly hold: Id<'hld'>

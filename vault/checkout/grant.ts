@@ -1,4 +1,4 @@
-import type { GrantView, VerbInput } from '../contract.ts'
+import type { Action, ForwardRule, GrantView, VerbInput } from '../contract.ts'
 import type { GrantId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -46,16 +46,10 @@ export function viewGrant(grant: Row<'access_grant'>, user: string, account: str
 export const grantAdd: Handler<'grant.add'> = (call, input) =>
   transact(call.world, (tx) => addGrant(tx, call, input, takeFreshCode))
 
-/** Adds a grant within a transaction: alone, or as a row of an import, which has taken its code (`takeCode`) already. */
-export async function addGrant(
-  tx: Tx,
-  call: Call,
-  input: VerbInput<'grant.add'>,
-  takeCode: typeof takeFreshCode,
-): Promise<Outcome<GrantView>> {
-  const { world } = call
-  if (input.notAfter !== undefined && input.forSeconds !== undefined)
-    return refuse('invalid', 'forSeconds: give an end or a duration, not both')
+/** What a grant would allow: each action once, destinations in their canonical form. Refuses what does not go together. */
+export function allowedBy(
+  input: Pick<VerbInput<'grant.add'>, 'actions' | 'forwards'>,
+): Outcome<{ readonly actions: readonly Action[]; readonly forwards: readonly ForwardRule[] }> {
   const actions = [...new Set(input.actions)]
   if (actions.includes('forward') !== (input.forwards !== undefined))
     return input.forwards === undefined
@@ -64,7 +58,23 @@ export async function addGrant(
   if (actions.includes('elevate') && !actions.includes('shell') && !actions.includes('exec'))
     return refuse('invalid', 'actions: elevate goes with shell or exec', 'allow shell too')
   const forwards = canonicalForwards(input.forwards ?? [])
-  if (!forwards.ok) return forwards
+  return forwards.ok ? done({ actions, forwards: forwards.value }) : forwards
+}
+
+/** Adds a grant within a transaction: alone, or as a row of an import, which has taken its code (`takeCode`) already. */
+export async function addGrant(
+  tx: Tx,
+  call: Call,
+  input: VerbInput<'grant.add'>,
+  takeCode: typeof takeFreshCode,
+  grantedBy: string = nameOf(call),
+): Promise<Outcome<GrantView>> {
+  const { world } = call
+  if (input.notAfter !== undefined && input.forSeconds !== undefined)
+    return refuse('invalid', 'forSeconds: give an end or a duration, not both')
+  const allowed = allowedBy(input)
+  if (!allowed.ok) return allowed
+  const { actions, forwards } = allowed.value
   const now = tx.now.getTime()
   const notBefore = input.notBefore === undefined ? now : Date.parse(input.notBefore)
   const notAfter =
@@ -104,10 +114,10 @@ export async function addGrant(
     max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
     mode: input.mode ?? 'shared',
     reason: input.reason ?? '',
-    granted_by: nameOf(call),
+    granted_by: grantedBy,
     created_at: tx.now,
     revoked_at: null,
-    forwards: forwards.value.length === 0 ? null : forwards.value.map(encodeForward),
+    forwards: forwards.length === 0 ? null : forwards.map(encodeForward),
   })
   await tx.audit({
     kind: 'grant.added',
@@ -117,7 +127,7 @@ export async function addGrant(
     account: account.id,
     accountName: account.name,
     actions: row.actions,
-    ...(forwards.value.length === 0 ? {} : { forwards: forwards.value.map(encodeForward) }),
+    ...(forwards.length === 0 ? {} : { forwards: forwards.map(encodeForward) }),
     notBefore: row.not_before.toISOString(),
     notAfter: row.not_after.toISOString(),
     maxSessionSeconds: row.max_session_seconds,

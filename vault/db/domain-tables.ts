@@ -75,6 +75,8 @@ export type DomainTables = {
     readonly created_at: Date
     /** Is a user told who watches? Null, as it is until somebody sets it, means yes. */
     readonly watch_notice: boolean | null
+    /** How many people must approve a request; null: one. */
+    readonly approvals: number | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -163,6 +165,35 @@ export type DomainTables = {
     readonly revoked_at: Date | null
     /** See checkout/forward.ts; null where forwarding is not granted. */
     readonly forwards: readonly string[] | null
+  }
+  access_request: Guarded & {
+    readonly id: Id<'req'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly actions: readonly Action[]
+    readonly forwards: readonly string[] | null
+    readonly mode: 'shared' | 'exclusive'
+    /** Null: from its approval on. */
+    readonly not_before: Date | null
+    readonly for_seconds: number
+    readonly reason: string
+    readonly work_order: string | null
+    readonly created_at: Date
+    readonly expires_at: Date
+    readonly state: 'open' | 'approved' | 'denied' | 'withdrawn' | 'expired'
+    readonly closed_at: Date | null
+    readonly closed_by: string | null
+    readonly grant_id: Id<'grt'> | null
+  }
+  approval: Guarded & {
+    readonly id: Id<'apr'>
+    readonly request_id: Id<'req'>
+    readonly user_id: Id<'usr'>
+    readonly verdict: 'approve' | 'deny'
+    readonly note: string
+    /** SHA-256 of what was asked, in hex. */
+    readonly digest: string
+    readonly created_at: Date
   }
   lease: {
     readonly id: Id<'lse'>

@@ -85,6 +85,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'safe.add': { local: true, user: [admin] },
   'safe.watchNotice': { local: true, user: [admin] },
+  'safe.approvals': { local: true, user: [admin] },
   'safe.list': { local: true, user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -111,6 +112,14 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'grant.add': { local: true, user: [admin, approve] },
   'grant.list': { local: true, user: ['filtered'] },
   'grant.revoke': { local: true, user: [admin, approve, 'own'] },
+
+  // Who uses accounts of a safe may ask for them; who has a grant may ask for a longer one.
+  'request.add': { user: [{ permission: 'use' }, 'granted'] },
+  'request.list': { local: true, user: ['filtered'] },
+  'request.show': { local: true, user: [admin, auditor, approve, 'own'] },
+  'request.withdraw': { user: ['own'] },
+  // SECURITY: nobody approves their own request, and the machine's administrator approves none.
+  'request.decide': { user: [admin, approve], notOwn: true },
 
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },

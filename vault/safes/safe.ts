@@ -68,6 +68,7 @@ async function showSafes(
     name: safe.name,
     inputPolicy: safe.input_policy,
     watchNotice: safe.watch_notice ?? true,
+    approvals: safe.approvals ?? 1,
     targets: targets.get(safe.id) ?? 0,
     accounts: accounts.get(safe.id) ?? 0,
     members: members
@@ -93,6 +94,7 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       input_policy: inputPolicy ?? 'echoed',
       created_at: tx.now,
       watch_notice: null,
+      approvals: null,
     })
     await call.world.vault.secrets.addSafe(tx, row.id)
     await tx.audit({
@@ -120,6 +122,30 @@ export const safeWatchNotice: Handler<'safe.watchNotice'> = async (call, input) 
     await tx.audit({
       kind: 'safe.watch-notice',
       shown: input.shown,
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, after))
+  })
+
+/** Says how many people must approve a request for an account of the safe. */
+export const safeApprovals: Handler<'safe.approvals'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    if (safe === undefined) return notFound('safe', input.safe)
+    const row = checkedOne(
+      tx.guard,
+      'safe',
+      await tx.db.selectFrom('safe').selectAll().where('id', '=', safe.id).forUpdate().executeTakeFirst(),
+    )
+    if (row === undefined) return notFound('safe', input.safe)
+    const after = await updateGuarded(tx, 'safe', row, { approvals: input.approvals })
+    await tx.audit({
+      kind: 'safe.approvals-set',
+      approvals: input.approvals,
       safe: safe.id,
       safeName: safe.name,
       ...by(call),

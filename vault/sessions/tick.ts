@@ -1,4 +1,5 @@
 import { endDueLeases } from '../checkout/lease.ts'
+import { expireRequests } from '../checkout/request.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { endLost } from './end.ts'
@@ -27,6 +28,7 @@ export function startTicking(world: World): AsyncDisposable {
       for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
       await endWatches(world)
       await endLost(world, lostSessions(world))
+      await expireRequests(world)
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
     } catch (error) {
       if (!isDatabaseAway(error)) world.onFault('tick', error)

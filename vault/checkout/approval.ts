@@ -1,0 +1,145 @@
+import { findUser } from '../identity/user.ts'
+import { takeFreshCode } from '../identity/fresh-code.ts'
+import type { SafeId, UserId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { decideRequest } from '../policy/approvals.ts'
+import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, userOf } from '../world.ts'
+import { decodeForward } from './forward.ts'
+import { addGrant } from './grant.ts'
+import { digestOf, lockRequest, refOf, viewRequest } from './request.ts'
+
+/**
+ * Approves or denies a request. With the last approval that is needed its grant comes into being, in the same
+ * transaction and exactly as it was asked for.
+ *
+ * INVARIANT: who asked never decides (`notOwn` in the rules), nobody counts twice, and an approval is of the request
+ * as its giver saw it. SECURITY: a login alone approves nothing: it takes a fresh code.
+ */
+export const requestDecide: Handler<'request.decide'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const asking = userOf(call)
+    if (input.verdict === 'approve') {
+      const code = await takeFreshCode(tx, call, input.totpCode)
+      if (!code.ok) return code
+    }
+    const locked = await lockRequest(tx, input.request)
+    if (!locked.ok) return locked
+    const request = locked.value
+    // Asked again of what the transaction sees: the rules were asked before it began.
+    if (request.user_id === asking.id)
+      return refuse('forbidden', 'you cannot decide your own request', 'ask another approver')
+    const digest = await digestOf(request)
+    if (digest !== input.digest)
+      return refuse('conflict', 'digest: this is not what is asked', 'look at the request again')
+    const said = checked(
+      tx.guard,
+      'approval',
+      await tx.db.selectFrom('approval').selectAll().where('request_id', '=', request.id).execute(),
+    )
+    if (said.some((one) => one.user_id === asking.id))
+      return refuse('conflict', 'you have decided this request already', 'another person must say the rest')
+    const own = await insertGuarded(tx, 'approval', {
+      id: newId('apr', tx.now.getTime()),
+      request_id: request.id,
+      user_id: asking.id,
+      verdict: input.verdict,
+      note: input.note ?? '',
+      digest,
+      created_at: tx.now,
+    })
+    const safe = await safeOf(tx, request)
+    const names: string[] = []
+    const spoken: Parameters<typeof decideRequest>[0][number][] = []
+    for (const one of [...said, own]) {
+      const approver = await approverOf(tx, one.user_id, safe.id)
+      const counts = approver !== undefined && one.user_id !== request.user_id && one.digest === digest
+      spoken.push({ verdict: one.verdict, counts })
+      if (counts && one.verdict === 'approve') names.push(approver.name)
+    }
+    const state = decideRequest(spoken, safe.approvals ?? 1)
+    const grant = state === 'approved' ? await grantOf(tx, call, request, names) : done(null)
+    if (!grant.ok) return grant
+    const after =
+      state === 'open'
+        ? request
+        : await updateGuarded(tx, 'access_request', request, {
+            state,
+            closed_at: tx.now,
+            closed_by: state === 'approved' ? names.join(', ') : asking.name,
+            grant_id: grant.value,
+          })
+    await tx.audit({
+      kind: 'request.decided',
+      verdict: own.verdict,
+      note: own.note,
+      digest,
+      ...(grant.value === null ? {} : { grant: grant.value }),
+      ...(await refOf(tx, request)),
+      ...by(call),
+    })
+    return done(await viewRequest(tx, call, after))
+  })
+
+async function safeOf(tx: Tx, request: Row<'access_request'>): Promise<Row<'safe'>> {
+  const safe = checkedOne(
+    tx.guard,
+    'safe',
+    await tx.db
+      .selectFrom('safe')
+      .innerJoin('account', 'account.safe_id', 'safe.id')
+      .selectAll('safe')
+      .where('account.id', '=', request.account_id)
+      .executeTakeFirst(),
+  )
+  if (safe === undefined) throw new TypeError('an account lies in a safe')
+  return safe
+}
+
+/** Somebody who may approve in this safe now, or undefined. */
+async function approverOf(tx: Tx, id: UserId, safe: SafeId): Promise<Row<'app_user'> | undefined> {
+  const user = await findUser(tx.db, tx.guard, id)
+  if (user === undefined || user.state !== 'active' || user.roles.includes('auditor')) return undefined
+  if (user.roles.includes('admin')) return user
+  const member = checkedOne(
+    tx.guard,
+    'safe_member',
+    await tx.db
+      .selectFrom('safe_member')
+      .selectAll()
+      .where('safe_id', '=', safe)
+      .where('user_id', '=', id)
+      .executeTakeFirst(),
+  )
+  return member?.permissions.includes('approve') === true ? user : undefined
+}
+
+async function grantOf(
+  tx: Tx,
+  call: Call,
+  request: Row<'access_request'>,
+  approvers: readonly string[],
+): Promise<Outcome<Row<'access_request'>['grant_id']>> {
+  const end = (request.not_before ?? tx.now).getTime() + request.for_seconds * 1000
+  const begins = request.not_before !== null && request.not_before > tx.now ? request.not_before : undefined
+  const reason = request.work_order === null ? request.reason : `${request.work_order}: ${request.reason}`
+  const input = {
+    user: request.user_id,
+    account: request.account_id,
+    actions: [...request.actions],
+    ...(request.forwards === null ? {} : { forwards: request.forwards.map(decodeForward).map(given) }),
+    mode: request.mode,
+    ...(begins === undefined ? {} : { notBefore: begins.toISOString() }),
+    notAfter: new Date(end).toISOString(),
+    reason,
+  }
+  const granted = await addGrant(tx, call, input, takeFreshCode, approvers.join(', '))
+  return granted.ok ? done(granted.value.id) : granted
+}
+
+function given({ megabytes, ...rule }: ReturnType<typeof decodeForward>) {
+  return megabytes === null ? rule : { ...rule, megabytes }
+}
