@@ -1,6 +1,6 @@
 import type { Route } from './route.ts'
 
-/** Grants, leases, tickets, and what one may use oneself. */
+/** Grants, requests, leases, tickets, and what one may use oneself. */
 export const access: readonly Route[] = [
   {
     method: 'GET',
@@ -11,6 +11,17 @@ export const access: readonly Route[] = [
   },
   { method: 'POST', path: '/api/grants', verb: 'grant.add', access: 'user' },
   { method: 'POST', path: '/api/grants/:grant/revoke', verb: 'grant.revoke', access: 'user' },
+  {
+    method: 'GET',
+    path: '/api/requests',
+    verb: 'request.list',
+    access: 'user',
+    query: { state: 'text' },
+  },
+  { method: 'POST', path: '/api/requests', verb: 'request.add', access: 'user' },
+  { method: 'GET', path: '/api/requests/:request', verb: 'request.show', access: 'user' },
+  { method: 'POST', path: '/api/requests/:request/withdraw', verb: 'request.withdraw', access: 'user' },
+  { method: 'POST', path: '/api/requests/:request/decide', verb: 'request.decide', access: 'user' },
   { method: 'GET', path: '/api/leases', verb: 'lease.list', access: 'user' },
   { method: 'POST', path: '/api/leases', verb: 'lease.checkOut', access: 'user' },
   { method: 'DELETE', path: '/api/leases/:lease', verb: 'lease.checkIn', access: 'user' },

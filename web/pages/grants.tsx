@@ -1,6 +1,6 @@
-import { Button, Checkbox, Content, FormGroup } from '@patternfly/react-core'
+import { Button, Content } from '@patternfly/react-core'
 import { useState } from 'react'
-import type { Action, GrantView } from '../../vault/contract.ts'
+import type { GrantView } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
@@ -14,16 +14,8 @@ import { GrantBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { ActionChoices, allowedOf, isChosen, May, nothingChosen } from './grant-parts.tsx'
 import { useAccounts, useGrants, useUsers } from './lists.ts'
-
-const meanings: Readonly<Record<Action, string>> = {
-  shell: 'Work in a terminal',
-  exec: 'Run single commands. Implies moving files, both ways: a command can do that.',
-  'sftp-read': 'Fetch files',
-  'sftp-write': 'Put files',
-  elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
-  forward: 'Reach other machines through the target with ssh -L, and only these',
-}
 
 const spans = [3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600]
 
@@ -63,7 +55,7 @@ export function Grants() {
               </span>
             ),
           },
-          { title: 'May', cell: (row) => <May grant={row} /> },
+          { title: 'May', cell: (row) => <May of={row} /> },
           {
             title: 'From and to',
             fit: 'whole',
@@ -123,35 +115,6 @@ export function Grants() {
   )
 }
 
-function May({ grant }: { readonly grant: GrantView }) {
-  const others = grant.actions.filter((action) => action !== 'forward')
-  return (
-    <>
-      {others.join(', ')}
-      {grant.forwards.map(({ host, port, record }) => (
-        <div key={`${host} ${port}`} className="small">
-          forward to{' '}
-          <span className="mono">
-            <Name of={`${host}:${port}`} />
-          </span>
-          {record === 'stream' ? ', recorded whole' : ''}
-        </div>
-      ))}
-    </>
-  )
-}
-
-/** Destinations as they were typed; the vault says what is wrong with one. */
-function destinations(text: string, record: string) {
-  return text
-    .trim()
-    .split(/[\s,]+/)
-    .map((place) => {
-      const colon = place.lastIndexOf(':')
-      return { host: place.slice(0, Math.max(colon, 0)), port: Number(place.slice(colon + 1)), record }
-    })
-}
-
 function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const change = useChange()
   const users = useUsers()
@@ -159,33 +122,24 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const [user, setUser] = useState('')
   const [account, setAccount] = useState('')
   const [forSeconds, setForSeconds] = useState(String(4 * 3600))
-  const [actions, setActions] = useState<readonly Action[]>(['shell'])
+  const [chosen, setChosen] = useState(nothingChosen)
   const [mode, setMode] = useState('shared')
   const [reason, setReason] = useState('')
   const [code, setCode] = useState('')
-  const [places, setPlaces] = useState('')
-  const [record, setRecord] = useState('counts')
   const isOwn = user === useUser().name
   return (
     <Dialog
       wide
       title="Add a grant"
       action="Grant"
-      ready={
-        user !== '' &&
-        account !== '' &&
-        actions.length > 0 &&
-        (!actions.includes('forward') || places.trim() !== '') &&
-        (!isOwn || isCode(code))
-      }
+      ready={user !== '' && account !== '' && isChosen(chosen) && (!isOwn || isCode(code))}
       onClose={onClose}
       act={async () => {
         await change(() =>
           ask('POST', '/api/grants', {
             user,
             account,
-            actions,
-            ...(actions.includes('forward') ? { forwards: destinations(places, record) } : {}),
+            ...allowedOf(chosen),
             forSeconds: Number(forSeconds),
             mode,
             ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
@@ -225,41 +179,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
         options={spans.map((seconds) => ({ value: String(seconds), label: span(seconds) }))}
         hint="From now on"
       />
-      <FormGroup label="May" role="group" fieldId="actions">
-        {(Object.keys(meanings) as Action[]).map((action) => (
-          <Checkbox
-            key={action}
-            id={`action-${action}`}
-            label={action}
-            description={meanings[action]}
-            isChecked={actions.includes(action)}
-            onChange={(_event, checked) =>
-              setActions(checked ? [...actions, action] : actions.filter((other) => other !== action))
-            }
-          />
-        ))}
-      </FormGroup>
-      {actions.includes('forward') ? (
-        <>
-          <Field
-            label="Destinations"
-            name="forwards"
-            value={places}
-            onChange={setPlaces}
-            hint="As the target names them, host:port each, separated by blanks: plc-7:102 10.1.7.20:80"
-          />
-          <Choice
-            label="Recorded of them"
-            name="forwardRecord"
-            value={record}
-            onChange={setRecord}
-            options={[
-              { value: 'counts', label: 'Counts: when, how often and how many bytes' },
-              { value: 'stream', label: 'Everything: the whole stream, to open as a packet capture' },
-            ]}
-          />
-        </>
-      ) : null}
+      <ActionChoices label="May" chosen={chosen} onChange={setChosen} />
       <Choice
         label="Together with others"
         value={mode}

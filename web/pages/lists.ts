@@ -28,6 +28,8 @@ export const useAccounts = (when = true) =>
 export const useUsers = (when = true) => useList<'user.list'>('users', '/api/users', { when })
 export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
+export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>
+  useList<'request.list'>(`requests ${state}`, `/api/requests?state=${state}`, { every: 5_000, when })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
 export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
 export const useSeals = (when = true) =>

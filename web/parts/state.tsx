@@ -1,5 +1,5 @@
 import { Label } from '@patternfly/react-core'
-import type { GrantView, RecordingState, SessionView, UserView } from '../../vault/contract.ts'
+import type { GrantView, RecordingState, RequestView, SessionView, UserView } from '../../vault/contract.ts'
 
 /** What state things are in, by colour and by word. */
 export function RecordingBadge({ state }: { readonly state: RecordingState }) {
@@ -46,6 +46,16 @@ export function SessionBadge({
   return (
     <Label color={colour} isCompact>
       {state}
+    </Label>
+  )
+}
+
+export function RequestBadge({ state }: { readonly state: RequestView['state'] }) {
+  const colour =
+    state === 'open' ? 'blue' : state === 'approved' ? 'green' : state === 'denied' ? 'red' : 'grey'
+  return (
+    <Label color={colour} isCompact>
+      {state === 'open' ? 'waiting' : state}
     </Label>
   )
 }

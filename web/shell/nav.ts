@@ -18,6 +18,12 @@ export const places: readonly Place[] = [
   },
   { path: '/access', title: 'My access', group: 'Work', roles: ['admin', 'approver', 'operator', 'vendor'] },
   {
+    path: '/requests',
+    title: 'Requests',
+    group: 'Work',
+    roles: ['admin', 'approver', 'operator', 'vendor', 'auditor'],
+  },
+  {
     path: '/sessions',
     title: 'Sessions',
     group: 'Watch',

@@ -1,0 +1,271 @@
+import { Button, Content, Switch } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { RequestView, Verdict } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { LongField } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Page } from '../parts/page.tsx'
+import { RequestBadge } from '../parts/state.tsx'
+import { Moment, When } from '../parts/when.tsx'
+import { span, visible } from '../parts/wording.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { May } from './grant-parts.tsx'
+import { useRequests } from './lists.ts'
+import { RequestAccess } from './request-access.tsx'
+
+/** Who wants to be let in where, and what was said to it. */
+export function Requests() {
+  const user = useUser()
+  const [all, setAll] = useState(false)
+  const requests = useRequests(all ? 'all' : 'open')
+  const [asking, setAsking] = useState(false)
+  const [deciding, setDeciding] = useState<{ request: RequestView; verdict: Verdict } | null>(null)
+  const [withdrawing, setWithdrawing] = useState<RequestView | null>(null)
+  const add = hasRole(user, 'auditor') ? null : (
+    <Button onClick={() => setAsking(true)}>Request access</Button>
+  )
+  return (
+    <Page
+      title="Requests"
+      about="Who asks to be let in, and who let them in. Nobody approves their own request."
+      actions={
+        <div className="row">
+          {add}
+          <Switch
+            id="all-requests"
+            label="Answered ones too"
+            isChecked={all}
+            onChange={(_event, checked) => setAll(checked)}
+          />
+        </div>
+      }
+    >
+      <Listing
+        name="Requests"
+        query={requests}
+        keyOf={({ id }) => id}
+        text={(row) => [row.user, row.account, row.state, row.reason, row.workOrder ?? ''].join(' ')}
+        columns={[
+          { title: 'State', fit: 'whole', cell: (row) => <State request={row} /> },
+          { title: 'Who', cell: (row) => row.user },
+          {
+            title: 'Where',
+            cell: (row) => (
+              <>
+                <span className="mono">{row.account}</span>
+                <div className="small">
+                  <May of={row} />
+                </div>
+              </>
+            ),
+          },
+          {
+            title: 'Why',
+            fit: 'text',
+            cell: (row) => (
+              <>
+                {visible(row.reason)}
+                {row.workOrder === null ? null : (
+                  <div className="quiet small">work order {visible(row.workOrder)}</div>
+                )}
+              </>
+            ),
+          },
+          {
+            title: 'For',
+            fit: 'whole',
+            cell: (row) => (
+              <>
+                {span(row.forSeconds)}
+                {row.mode === 'exclusive' ? ', alone' : ''}
+                <div className="quiet small">
+                  {row.notBefore === null ? (
+                    'from its approval on'
+                  ) : (
+                    <>
+                      from <Moment at={row.notBefore} />
+                    </>
+                  )}
+                </div>
+              </>
+            ),
+          },
+          { title: 'Said to it', cell: (row) => <Said request={row} /> },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) => (
+              <>
+                {row.mayDecide
+                  ? (['approve', 'deny'] as const).map((verdict) => (
+                      <Button
+                        key={verdict}
+                        size="sm"
+                        variant={verdict === 'approve' ? 'primary' : 'secondary'}
+                        onClick={() => setDeciding({ request: row, verdict })}
+                        aria-label={`${verdict === 'approve' ? 'Approve' : 'Deny'} ${row.account} for ${row.user}`}
+                      >
+                        {verdict === 'approve' ? 'Approve' : 'Deny'}
+                      </Button>
+                    ))
+                  : null}
+                {row.user === user.name && row.state === 'open' ? (
+                  <Button
+                    size="sm"
+                    variant="secondary"
+                    onClick={() => setWithdrawing(row)}
+                    aria-label={`Withdraw the request for ${row.account}`}
+                  >
+                    Withdraw
+                  </Button>
+                ) : null}
+              </>
+            ),
+          },
+        ]}
+        empty={{
+          title: all ? 'Nobody has asked for anything yet' : 'No request is waiting',
+          body: 'Members of a safe ask here for one of its accounts; its approvers answer here.',
+          ...(add === null ? {} : { action: add }),
+        }}
+      />
+      {asking ? <RequestAccess onClose={() => setAsking(false)} /> : null}
+      {deciding === null ? null : <Decide {...deciding} onClose={() => setDeciding(null)} />}
+      {withdrawing === null ? null : <Withdraw request={withdrawing} onClose={() => setWithdrawing(null)} />}
+    </Page>
+  )
+}
+
+function State({ request }: { readonly request: RequestView }) {
+  return (
+    <>
+      <RequestBadge state={request.state} />
+      <div className="quiet small">
+        {request.state === 'open' ? (
+          <>
+            ends <When at={request.expiresAt} />
+          </>
+        ) : (
+          <When at={request.closedAt ?? request.expiresAt} />
+        )}
+      </div>
+    </>
+  )
+}
+
+function Said({ request: { approvals, approvalsNeeded, state } }: { readonly request: RequestView }) {
+  const given = approvals.filter(({ verdict }) => verdict === 'approve').length
+  return (
+    <>
+      {approvals.map(({ user, verdict, note }) => (
+        <div key={user}>
+          {user} {verdict === 'approve' ? 'approved' : 'denied'}
+          {note === '' ? '' : `: ${visible(note)}`}
+        </div>
+      ))}
+      {state === 'open' && approvalsNeeded > 1 ? (
+        <div className="quiet small">
+          {given} of {approvalsNeeded} approvals
+        </div>
+      ) : null}
+    </>
+  )
+}
+
+function Decide(props: {
+  readonly request: RequestView
+  readonly verdict: Verdict
+  readonly onClose: () => void
+}) {
+  const { request, verdict, onClose } = props
+  const change = useChange()
+  const [note, setNote] = useState('')
+  const [code, setCode] = useState('')
+  const approves = verdict === 'approve'
+  const isLast =
+    request.approvals.filter((one) => one.verdict === 'approve').length + 1 >= request.approvalsNeeded
+  return (
+    <Dialog
+      title={approves ? `Let ${request.user} in?` : `Deny ${request.user}’s request?`}
+      action={approves ? 'Approve' : 'Deny'}
+      danger={!approves}
+      ready={!approves || isCode(code)}
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask('POST', at`/api/requests/${request.id}/decide`, {
+            verdict,
+            digest: request.digest,
+            ...(note.trim() === '' ? {} : { note: note.trim() }),
+            ...(approves ? { totpCode: code } : {}),
+          }),
+        )
+        onClose()
+      }}
+    >
+      <dl className="facts">
+        <dt>Account</dt>
+        <dd className="mono">{request.account}</dd>
+        <dt>May</dt>
+        <dd>
+          <May of={request} />
+        </dd>
+        <dt>For</dt>
+        <dd>
+          {span(request.forSeconds)}
+          {request.notBefore === null ? (
+            ' from now on'
+          ) : (
+            <>
+              {' '}
+              from <Moment at={request.notBefore} />
+            </>
+          )}
+          {request.mode === 'exclusive' ? ', alone on the account' : ''}
+        </dd>
+        <dt>Why</dt>
+        <dd>
+          {visible(request.reason)}
+          {request.workOrder === null ? '' : ` (work order ${visible(request.workOrder)})`}
+        </dd>
+      </dl>
+      {approves && !isLast ? (
+        <Content component="p">
+          {request.approvalsNeeded} people must approve: after you somebody else has to.
+        </Content>
+      ) : null}
+      <LongField
+        label={approves ? 'Note' : 'What you say to it'}
+        name="note"
+        rows={2}
+        required={false}
+        value={note}
+        onChange={setNote}
+        hint={`${request.user} reads it, and it is in the audit log`}
+      />
+      {approves ? <FreshCode code={code} onChange={setCode} /> : null}
+    </Dialog>
+  )
+}
+
+function Withdraw({ request, onClose }: { readonly request: RequestView; readonly onClose: () => void }) {
+  const change = useChange()
+  return (
+    <Dialog
+      title="Withdraw this request?"
+      action="Withdraw"
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/requests/${request.id}/withdraw`))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        Nobody can approve your request for <span className="mono">{request.account}</span> any more. You can
+        ask again.
+      </Content>
+    </Dialog>
+  )
+}
