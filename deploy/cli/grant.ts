@@ -92,7 +92,7 @@ export function grantInput(user: string, account: string, options: GrantOptions)
 }
 
 /** What a grant allows, and where forwarding may go. */
-function mayDo({ actions: allowed, forwards }: GrantView): string {
+export function mayDo({ actions: allowed, forwards }: Pick<GrantView, 'actions' | 'forwards'>): string {
   const places = forwards.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
   return [
     ...allowed.filter((action) => action !== 'forward'),

@@ -10,6 +10,7 @@ import { addCustodyCommands } from './custody.ts'
 import { addDemoCommands } from './demo.ts'
 import { addExposureCommands } from './exposure.ts'
 import { addGrantCommands } from './grant.ts'
+import { addRequestCommands } from './request.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { addImportCommand } from './import.ts'
 import { type Io, visible } from './io.ts'
@@ -62,6 +63,7 @@ export function buildProgram(io: Io): Command {
   addAccountCommands(root, tools)
   addUserCommands(root, tools)
   addGrantCommands(root, tools)
+  addRequestCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)

@@ -88,6 +88,25 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     })
 
   addWatchNotice(safe, tools)
+  addApprovals(safe, tools)
+}
+
+function addApprovals(safe: Command, tools: Tools): void {
+  safe
+    .command('approvals <safe> <people>')
+    .description('say how many people must approve a request for one of its accounts: 1 to 5')
+    .addHelpText('after', examples('tagout safe approvals line-3 2'))
+    .action(async (name: string, people: string) => {
+      if (!/^[1-5]$/.test(people)) throw misuse(`${JSON.stringify(people)} is no number from 1 to 5`)
+      const changed = await tools.withVault((vault) =>
+        vault.ask('safe.approvals', { safe: name, approvals: Number(people) }),
+      )
+      tools.show(changed, () => `requests in ${changed.name} are approved by ${inPeople(changed.approvals)}`)
+    })
+}
+
+function inPeople(number: number): string {
+  return number === 1 ? 'one person' : `${number} people`
 }
 
 function addWatchNotice(safe: Command, tools: Tools): void {
@@ -119,6 +138,7 @@ function describe(safe: SafeView): string {
     ['name', safe.name],
     ['typed input', safe.inputPolicy],
     ['who is watched', safe.watchNotice ? 'is told' : 'is not told'],
+    ['requests', `approved by ${inPeople(safe.approvals)}`],
     ['targets', String(safe.targets)],
     ['accounts', String(safe.accounts)],
     ['added', when(safe.createdAt)],

@@ -19,6 +19,7 @@ import { zone } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
 import { useAccess, useHolds, useSessions } from './lists.ts'
+import { RequestAccess } from './request-access.tsx'
 
 const recently = 30 * 24 * 3600_000
 const manyRecent = 6
@@ -34,6 +35,8 @@ export function Access() {
   const frozen = sessions.data?.filter((one) => one.user === user.name && one.state === 'frozen') ?? []
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
+  const [asking, setAsking] = useState(false)
+  const request = <Button onClick={() => setAsking(true)}>Request access</Button>
   const all = access.data ?? []
   const words = wanted.trim().toLowerCase().split(/\s+/)
   const found = all.filter((one) => words.every((word) => textOf(one).includes(word)))
@@ -42,6 +45,7 @@ export function Access() {
     <Page
       title="My access"
       about={`What you may use now, whether it is free, and how to connect. No password is asked of you for the machine. Times in ${zone()}.`}
+      actions={request}
     >
       {user.keys > 0 ? null : (
         <Note variant="info" title="No SSH key of yours is known yet" className="gap-below">
@@ -54,8 +58,8 @@ export function Access() {
       {access.data !== undefined && all.length === 0 ? (
         <EmptyState titleText="You have no access now" headingLevel="h2">
           <EmptyStateBody>
-            Ask an approver or administrator for a grant: they need your name, <strong>{user.name}</strong>,
-            the account, what for and how long.
+            Request access: an approver answers. Where you are not a member of the machine’s safe yet, ask an
+            administrator: they need your name, <strong>{user.name}</strong>.
           </EmptyStateBody>
         </EmptyState>
       ) : null}
@@ -99,6 +103,7 @@ export function Access() {
           ) : null}
         </section>
       ))}
+      {asking ? <RequestAccess onClose={() => setAsking(false)} /> : null}
       {all.length === 0 ? null : (
         <>
           <Content component="p" className="gap-above quiet">

@@ -19,9 +19,9 @@ const inputPolicies: readonly { readonly value: InputPolicy; readonly label: str
 ]
 
 const meanings: Readonly<Record<Permission, string>> = {
-  use: 'Connect, with a grant',
+  use: 'Ask for accounts, and connect with a grant',
   reveal: 'See secrets in clear (each time with a code and a reason)',
-  approve: 'Grant access to others',
+  approve: 'Grant access to others, and answer their requests',
   manage: 'Change targets, accounts and secrets',
   replay: 'Replay recordings (auditors only)',
 }
@@ -36,6 +36,7 @@ export function Safes() {
   const [adding, setAdding] = useState(false)
   const [member, setMember] = useState<SafeView | null>(null)
   const [notice, setNotice] = useState<SafeView | null>(null)
+  const [approvals, setApprovals] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -67,6 +68,7 @@ export function Safes() {
             fit: 'whole',
             cell: (row) => (row.watchNotice ? 'told' : 'not told'),
           },
+          { title: 'Approvals', fit: 'whole', cell: (row) => row.approvals },
           { title: 'Targets', fit: 'whole', cell: (row) => row.targets },
           { title: 'Accounts', fit: 'whole', cell: (row) => row.accounts },
           {
@@ -108,6 +110,14 @@ export function Safes() {
                   >
                     Watching
                   </Button>
+                  <Button
+                    variant="secondary"
+                    size="sm"
+                    onClick={() => setApprovals(row)}
+                    aria-label={`Approvals in ${row.name}`}
+                  >
+                    Approvals
+                  </Button>
                 </>
               ) : null,
           },
@@ -125,6 +135,7 @@ export function Safes() {
       {adding ? <AddSafe onClose={() => setAdding(false)} /> : null}
       {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
       {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
+      {approvals === null ? null : <Approvals safe={approvals} onClose={() => setApprovals(null)} />}
     </Page>
   )
 }
@@ -243,6 +254,39 @@ function WatchNotice({ safe, onClose }: { readonly safe: SafeView; readonly onCl
         ]}
         hint="Who watched is in the audit log and in the recording either way. It holds for watches that begin from now on."
       />
+    </Dialog>
+  )
+}
+
+function Approvals({ safe, onClose }: { readonly safe: SafeView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [needed, setNeeded] = useState(String(safe.approvals))
+  const [code, setCode] = useState('')
+  return (
+    <Dialog
+      title={`Approvals in ${safe.name}`}
+      action="Set"
+      ready={isCode(code)}
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask('PUT', at`/api/safes/${safe.name}/approvals`, { approvals: Number(needed), totpCode: code }),
+        )
+        onClose()
+      }}
+    >
+      <Choice
+        label="A request for one of its accounts is approved by"
+        name="approvals"
+        value={needed}
+        onChange={setNeeded}
+        options={[1, 2, 3, 4, 5].map((number) => ({
+          value: String(number),
+          label: number === 1 ? 'one person' : `${number} different people`,
+        }))}
+        hint="Never by who asks. It holds for requests that wait now, too."
+      />
+      <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )
 }
