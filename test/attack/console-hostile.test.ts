@@ -212,6 +212,24 @@ beforeAll(async () => {
     sessions: 2,
   }
   edge.answers.set('lease.list', () => [lease])
+  edge.answers.set('request.list', () => [
+    {
+      ...grant(hostile),
+      id: newId('req'),
+      notBefore: now,
+      forSeconds: 3600,
+      workOrder: hostile,
+      expiresAt: now,
+      state: 'open',
+      closedAt: null,
+      closedBy: hostile,
+      grant: null,
+      approvalsNeeded: 2,
+      approvals: [{ user: hostile, verdict: 'approve', note: hostile, at: now }],
+      digest: '0'.repeat(64),
+      mayDecide: true,
+    },
+  ])
   edge.answers.set('access.list', (_input: never, user) => [
     {
       account: hostile,
@@ -314,6 +332,7 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
     '/accounts',
     '/users',
     '/grants',
+    '/requests',
     '/vault-keys',
     '/auditors',
     '/account',

@@ -505,6 +505,7 @@ const pages = [
   ['/accounts', 'Accounts'],
   ['/users', 'Users'],
   ['/grants', 'Grants'],
+  ['/requests', 'Requests'],
   ['/vault-keys', 'Vault keys'],
   ['/auditors', 'Auditors'],
   ['/account', /.+/],

@@ -6,6 +6,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { LongField } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { RequestBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
@@ -49,12 +50,14 @@ export function Requests() {
         text={(row) => [row.user, row.account, row.state, row.reason, row.workOrder ?? ''].join(' ')}
         columns={[
           { title: 'State', fit: 'whole', cell: (row) => <State request={row} /> },
-          { title: 'Who', cell: (row) => row.user },
+          { title: 'Who', cell: (row) => <Name of={row.user} /> },
           {
             title: 'Where',
             cell: (row) => (
               <>
-                <span className="mono">{row.account}</span>
+                <span className="mono">
+                  <Name of={row.account} />
+                </span>
                 <div className="small">
                   <May of={row} />
                 </div>
@@ -207,7 +210,9 @@ function Decide(props: {
     >
       <dl className="facts">
         <dt>Account</dt>
-        <dd className="mono">{request.account}</dd>
+        <dd className="mono">
+          <Name of={request.account} />
+        </dd>
         <dt>May</dt>
         <dd>
           <May of={request} />

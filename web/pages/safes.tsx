@@ -62,13 +62,33 @@ export function Safes() {
               </strong>
             ),
           },
-          { title: 'Typed input', fit: 'whole', cell: (row) => row.inputPolicy.replace('_', ' ') },
           {
-            title: 'Who is watched',
+            title: 'Rules',
             fit: 'whole',
-            cell: (row) => (row.watchNotice ? 'told' : 'not told'),
+            cell: (row) => (
+              <>
+                <div>typed input: {row.inputPolicy.replace('_', ' ')}</div>
+                <div>
+                  who is watched: <span>{row.watchNotice ? 'told' : 'not told'}</span>
+                </div>
+                <div>
+                  approvals:{' '}
+                  {admin ? (
+                    <Button
+                      variant="link"
+                      isInline
+                      onClick={() => setApprovals(row)}
+                      aria-label={`Approvals in ${row.name}`}
+                    >
+                      {row.approvals}
+                    </Button>
+                  ) : (
+                    row.approvals
+                  )}
+                </div>
+              </>
+            ),
           },
-          { title: 'Approvals', fit: 'whole', cell: (row) => row.approvals },
           { title: 'Targets', fit: 'whole', cell: (row) => row.targets },
           { title: 'Accounts', fit: 'whole', cell: (row) => row.accounts },
           {
@@ -109,14 +129,6 @@ export function Safes() {
                     aria-label={`Watching in ${row.name}`}
                   >
                     Watching
-                  </Button>
-                  <Button
-                    variant="secondary"
-                    size="sm"
-                    onClick={() => setApprovals(row)}
-                    aria-label={`Approvals in ${row.name}`}
-                  >
-                    Approvals
                   </Button>
                 </>
               ) : null,
