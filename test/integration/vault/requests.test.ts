@@ -229,7 +229,7 @@ test.each([
 test('a disabled person’s request lets nobody in', async () => {
   const request = must(await asks())
   await vault.ask('user.disable', { user: 'bob' })
-  expect(refusalOf(await says(sue, request)).message).toBe('bob is disabled')
+  expect(refusalOf(await says(sue, request)).message).toBe('the user bob is disabled')
   await vault.ask('user.enable', { user: 'bob' })
   bob = await vault.enrol((await vault.ask('user.enrol', { user: 'bob' })).token)
   await withdraw(request)
