@@ -1,7 +1,7 @@
 import { open, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { type ImportKind, importKinds, maxImportedSecret, type VerbInput } from '../../vault/contract.ts'
-import { importColumns, kindsThatFit, sealedColumns } from '../../vault/import/columns.ts'
+import { importColumns, kindsThatFit, nearestKind, sealedColumns } from '../../vault/import/columns.ts'
 import type { Sealing } from '../../vault/intake.ts'
 import { type CsvRow, csvHead, maxCsvBytes, parseCsv } from '../../vault/kernel/csv.ts'
 import { Secret } from '../../vault/kernel/secret.ts'
@@ -54,16 +54,32 @@ export function kindOf(text: string, said: string | undefined): ImportKind {
   }
   const head = csvHead(text)
   if (!head.ok) throw refused(head.refusal)
+  if (head.value.length === 0)
+    throw misuse('the file is empty', 'its first line names the columns: tagout import --help')
   const [kind, ...others] = kindsThatFit(head.value)
-  if (kind === undefined)
+  if (kind === undefined) {
+    const nearest = nearestKind(head.value)
+    if (nearest !== undefined) throw misuse(strangeColumns(head.value, nearest), nearestColumns(nearest))
     throw misuse(
       'the columns are those of nothing that can be imported',
       `say what it is: --as ${kinds}; their columns: tagout import --help`,
     )
+  }
   if (others.length > 0)
     throw misuse(`this could be ${[kind, ...others].join(' or ')}`, `say which: --as ${kinds}`)
   return kind
 }
+
+/** SECURITY: by its number: what stands there may be the password of a file whose first line is missing. */
+function strangeColumns(columns: readonly string[], kind: ImportKind): string {
+  const { known, required } = importColumns[kind]
+  const strange = columns.findIndex((name) => !known.includes(name))
+  if (strange !== -1) return `column ${strange + 1} has no name that is known`
+  return `there is no column ${required.find((name) => !columns.includes(name)) ?? ''}`
+}
+
+const nearestColumns = (kind: ImportKind) =>
+  `the columns of ${kind} are ${importColumns[kind].known.join(',')}; another kind is said with --as`
 
 /** Parses a file of this kind. */
 export function rowsOf(text: string, kind: ImportKind): readonly CsvRow[] {

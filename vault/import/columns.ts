@@ -45,3 +45,14 @@ export function kindsThatFit(columns: readonly string[]): readonly ImportKind[] 
     return columns.every((name) => known.includes(name)) && required.every((name) => columns.includes(name))
   })
 }
+
+/** The kind of which most of these columns are and the fewest are missing; undefined where none is of any. */
+export function nearestKind(columns: readonly string[]): ImportKind | undefined {
+  const scored = (Object.keys(importColumns) as ImportKind[]).map((kind) => {
+    const { known, required } = importColumns[kind]
+    const hits = columns.filter((name) => known.includes(name)).length
+    return { kind, hits, score: 2 * hits - required.filter((name) => !columns.includes(name)).length }
+  })
+  const [best] = scored.filter(({ hits }) => hits > 0).sort((one, other) => other.score - one.score)
+  return best?.kind
+}

@@ -58,21 +58,30 @@ export function readRow(kind: ImportKind, { cells, credential }: ImportRow): Out
       return read.success ? done({ kind, input: { ...read.data, credential } }) : misread(read.error)
     }
     case 'users': {
-      const read = verbs['user.add'].input.safeParse({ name: cell('name'), roles: several('roles') })
-      return read.success ? done({ kind, input: read.data }) : misread(read.error)
+      const input = { name: cell('name'), roles: several('roles') }
+      const read = verbs['user.add'].input.safeParse(input)
+      return read.success ? done({ kind, input: read.data }) : misread(read.error, input)
     }
     case 'grants': {
+      const actions = several('actions')
+      // A grant of forwarding names where to, which no column says.
+      if (actions.includes('forward'))
+        return refuse(
+          'invalid',
+          'actions: no file grants forwarding',
+          'grant it with tagout grant add --forward, or in the console',
+        )
       const input: Partial<Record<keyof VerbInput<'grant.add'>, unknown>> = {
         user: cell('user'),
         account: cell('account'),
-        actions: several('actions'),
+        actions,
         notBefore: cell('not_before'),
         notAfter: cell('not_after'),
         mode: cell('mode'),
         reason: cell('reason'),
       }
       const read = verbs['grant.add'].input.safeParse(input)
-      return read.success ? done({ kind, input: read.data }) : misread(read.error)
+      return read.success ? done({ kind, input: read.data }) : misread(read.error, input)
     }
   }
 }
@@ -86,16 +95,40 @@ export function keyOf(wanted: Wanted): string {
     case 'accounts':
       return `${wanted.input.target.toLowerCase()}/${wanted.input.login}`
     case 'grants':
-      return JSON.stringify([wanted.input.user.toLowerCase(), wanted.input.account, wanted.input.notBefore])
+      return JSON.stringify({ ...wanted.input, user: wanted.input.user.toLowerCase() })
   }
 }
 
 /** The column of a field: `not_after` of `notAfter`. */
 export const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** SECURITY: names the column, never the text of its cell. */
-function misread(error: z.ZodError): Outcome<never> {
+/** SECURITY: names the column, never the text of its cell, but for a word of those that say no secret (`spoken`). */
+function misread(error: z.ZodError, input: Readonly<Record<string, unknown>> = {}): Outcome<never> {
   const [issue] = error.issues
-  const column = columnOf(String(issue?.path[0] ?? 'row'))
+  const field = String(issue?.path[0] ?? 'row')
+  const column = columnOf(field)
+  if (issue?.code === 'invalid_value' && spoken.includes(field)) {
+    const given = input[field]
+    const word: unknown = Array.isArray(given) ? given[Number(issue.path[1])] : given
+    return refuse('invalid', `${column}: ${quoted(String(word))} is none of ${issue.values.join(', ')}`)
+  }
+  if (issue?.code === 'invalid_format' && issue.format === 'datetime')
+    return refuse(
+      'invalid',
+      `${column}: this is not a date and time`,
+      'write it like 2026-12-24T06:00:00Z, with its time and zone',
+    )
   return refuse('invalid', `${column}: ${issue?.message.slice(0, 200) ?? 'malformed'}`)
 }
+
+/** Fields whose words are of a list that everybody may know. */
+const spoken: readonly string[] = ['roles', 'actions', 'mode']
+
+/** SECURITY: what drives a terminal or turns the direction of text is written as its number. */
+function quoted(word: string): string {
+  const short = word.length > 40 ? `${word.slice(0, 39)}…` : word
+  return `"${short.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, escaped)}"`
+}
+
+const escaped = (one: string) =>
+  one === '"' || one === '\\' ? `\\${one}` : `\\u{${one.codePointAt(0)?.toString(16)}}`

@@ -104,7 +104,18 @@ async function doRow(
   const before = seen.get(keyOf(wanted))
   if (before !== undefined)
     return refuse('invalid', `this is the same as line ${before}`, 'remove one of them')
-  seen.set(keyOf(wanted), line)
+  const result = await addRow(tx, call, wanted, takeCode)
+  // A line that is refused hides nothing of the same one below: that is told its own fault.
+  if (result.ok) seen.set(keyOf(wanted), line)
+  return result
+}
+
+async function addRow(
+  tx: Tx,
+  call: Call,
+  wanted: Wanted,
+  takeCode: typeof takeFreshCode,
+): Promise<Outcome<Result>> {
   switch (wanted.kind) {
     case 'targets': {
       const there = await findTarget(tx.db, tx.guard, wanted.input.name)
@@ -131,7 +142,7 @@ async function doRow(
   }
 }
 
-/** Is there a grant that has not ended, of the same actions, mode and (where the row names them) times? */
+/** Is there a grant that has not ended, of the same actions, mode and (where the row names them) times and reason? */
 async function isGrantThere(tx: Tx, input: (Wanted & { kind: 'grants' })['input']): Promise<boolean> {
   const user = await findUser(tx.db, tx.guard, input.user)
   const account = await findAccount(tx.db, tx.guard, input.account)
@@ -148,6 +159,7 @@ async function isGrantThere(tx: Tx, input: (Wanted & { kind: 'grants' })['input'
     .where('mode', '=', input.mode ?? 'shared')
   if (input.notBefore !== undefined) query = query.where('not_before', '=', new Date(input.notBefore))
   if (input.notAfter !== undefined) query = query.where('not_after', '=', new Date(input.notAfter))
+  if (input.reason !== undefined) query = query.where('reason', '=', input.reason)
   const rows = await query.execute()
   return checked(tx.guard, 'access_grant', rows).some((row) => isSameSet(row.actions, input.actions))
 }

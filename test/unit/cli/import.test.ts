@@ -36,8 +36,20 @@ test('the kind is told by the columns, or said', () => {
   expect(kindOf('user,account,actions,reason\n', undefined)).toBe('grants')
   expect(kindOf('login,target,password\n', undefined)).toBe('accounts')
   expect(kindOf('name,colour\n', 'users')).toBe('users')
-  expect(() => kindOf('name,colour\n', undefined)).toThrow('the columns are those of nothing')
+  expect(() => kindOf('secret-1,secret-2\n', undefined)).toThrow('the columns are those of nothing')
   expect(() => kindOf('name\n', 'toString')).toThrow('this kind cannot be imported')
+})
+
+test.each([
+  ['', 'the file is empty', 'its first line names the columns'],
+  ['\n\n', 'the file is empty', 'its first line names the columns'],
+  ['name,roles,colour\n', 'column 3 has no name that is known', 'the columns of users are name,roles'],
+  ['name,safe,owner,address\n', 'column 3 has no name that is known', 'the columns of targets are name,safe'],
+  ['user,account\n', 'there is no column actions', 'the columns of grants are user,account,actions'],
+])('%j: what is wrong with the first line is said, and the nearest columns', (text, message, next) => {
+  expect(() => kindOf(text, undefined)).toThrow(
+    expect.objectContaining({ message, next: expect.stringContaining(next) }),
+  )
 })
 
 const sealer = {
