@@ -31,7 +31,17 @@ import {
 } from './folder.ts'
 import { oldNeeds } from './machines/server.ts'
 import { type MachineSheet, readMachines } from './machines/sheet.ts'
-import { auditorName, grants, machines, oldMachine, people, safes, supervisorName } from './plant.ts'
+import {
+  askers,
+  auditorName,
+  grants,
+  machines,
+  oldMachine,
+  people,
+  requests,
+  safes,
+  supervisorName,
+} from './plant.ts'
 import { shifts } from './shifts.ts'
 import { type AskVault, askThrough } from './vault-door.ts'
 
@@ -73,6 +83,7 @@ export async function fillDemo(dataDir: string, { say, signal }: FillPorts): Pro
     throw new Fault('configuration', 'the gateway did not say its host key: start the installation again')
   await workAll(filling, { host, port, hostKey }, tokens)
   await revokeSpent(filling)
+  await askAll(filling, tokens)
   keep(filling, { state: 'filled' })
   say('the demo plant is filled')
   return filling.demo
@@ -260,6 +271,7 @@ async function addPlaces({ ask }: Filling, sheet: MachineSheet): Promise<void> {
     await ask('safe.member.set', { safe, user: auditorName, permissions: ['replay'] })
     await ask('safe.member.set', { safe, user: supervisorName, permissions: ['approve'] })
   }
+  for (const { safe, user } of askers) await ask('safe.member.set', { safe, user, permissions: ['use'] })
   const targets = new Set((await ask('target.list', {})).map(({ name }) => name))
   const accounts = new Set((await ask('account.list', {})).map(({ name }) => name))
   for (const { name, safe } of machines) {
@@ -370,4 +382,31 @@ async function revokeSpent({ ask }: Filling): Promise<void> {
   for (const { user, reason } of grants.filter(({ isRevoked }) => isRevoked === true))
     for (const one of known.filter((grant) => sameGrant(grant, user, reason) && grant.state === 'active'))
       await ask('grant.revoke', { grant: one.id })
+}
+
+/** Some ask to be let in, and the supervisor answers one of them. */
+async function askAll({ ask }: Filling, tokens: ReadonlyMap<string, string>): Promise<void> {
+  const known = await ask('request.list', { state: 'all' })
+  for (const { user, account, actions, seconds, reason, workOrder, denial } of requests) {
+    const before = known.find((one) => one.reason === reason)
+    const { id, digest, state } =
+      before ??
+      (await ask(
+        'request.add',
+        {
+          account,
+          actions: [...actions],
+          forSeconds: seconds,
+          reason,
+          ...(workOrder === undefined ? {} : { workOrder }),
+        },
+        tokens.get(user) ?? '',
+      ))
+    if (denial !== undefined && state === 'open')
+      await ask(
+        'request.decide',
+        { request: id, digest, verdict: 'deny', note: denial },
+        tokens.get(supervisorName) ?? '',
+      )
+  }
 }

@@ -118,3 +118,40 @@ export const grants: readonly DemoGrant[] = [
   },
   { user: 'olga', account: 'mixer-1/engineer', actions: ['exec'], seconds: 5, reason: 'stood in for otto' },
 ]
+
+/** Who may ask to be let in where: vera at the press, olga at the mixer. */
+export const askers = [
+  { user: 'vera', safe: 'line-3' },
+  { user: 'olga', safe: 'line-1' },
+] as const satisfies readonly { readonly user: PersonName; readonly safe: (typeof safes)[number] }[]
+
+export type DemoRequest = {
+  readonly user: PersonName
+  readonly account: string
+  readonly actions: readonly Action[]
+  readonly seconds: number
+  /** Each is other: by it a second run knows what the first made. */
+  readonly reason: string
+  readonly workOrder?: string
+  /** What the supervisor denied it with. Missing: it waits for an answer. */
+  readonly denial?: string
+}
+
+export const requests: readonly DemoRequest[] = [
+  {
+    user: 'olga',
+    account: 'mixer-1/engineer',
+    actions: ['shell'],
+    seconds: 4 * 3600,
+    reason: 'the batch runs too hot, otto is off today',
+    denial: 'otto is on his way: wait for him',
+  },
+  {
+    user: 'vera',
+    account: 'press-3/engineer',
+    actions: ['shell', 'exec'],
+    seconds: 2 * 3600,
+    reason: 'the alarm of the ram guide stands again',
+    workOrder: '2318',
+  },
+]

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleClient } from '../../deploy/cli/console-client.ts'
 import { loadSodium } from '../../deploy/cli/sodium.ts'
 import { makeSealedLoginPassword } from '../../vault/intake.ts'
-import type { GrantView } from '../../vault/contract.ts'
+import type { GrantView, RequestView } from '../../vault/contract.ts'
 import { freshCode } from '../../deploy/demo/codes.ts'
 import { readDemo, writeDemo } from '../../deploy/demo/folder.ts'
 import type { PersonName } from '../../deploy/demo/plant.ts'
@@ -102,6 +102,11 @@ test('a fresh data folder started with --demo is filled, and the file that opens
   )
   expect(grants.some(({ mode }) => mode === 'exclusive')).toBe(true)
   expect(grants.some(({ forwards }) => forwards.some(({ record }) => record === 'stream'))).toBe(true)
+  const requests = await plant.tagoutJson<RequestView[]>(['request', 'list', '--all'])
+  expect(requests.map(({ user, account, state }) => [user, account, state])).toEqual([
+    ['vera', 'press-3/engineer', 'open'],
+    ['olga', 'mixer-1/engineer', 'denied'],
+  ])
 })
 
 test('each shift is a recording that is complete, and the audit log verifies', async () => {
