@@ -78,7 +78,7 @@ export function Safes() {
                       variant="link"
                       isInline
                       onClick={() => setApprovals(row)}
-                      aria-label={`Approvals in ${row.name}`}
+                      aria-label={`Approvals in ${row.name}: ${row.approvals}`}
                     >
                       {row.approvals}
                     </Button>
