@@ -1,13 +1,15 @@
 import { Button, SearchInput } from '@patternfly/react-core'
-import { useState } from 'react'
+import { type RefObject, useState } from 'react'
 import type { LiveScreen } from './screen.ts'
 
-/** Finds text in what the terminal has shown. */
+/** Finds text in what the terminal has shown. Whoever opens it gives the keyboard to `field` at once. */
 export function SearchBar({
   screen,
+  field,
   onClose,
 }: {
   readonly screen: LiveScreen
+  readonly field: RefObject<HTMLInputElement | null>
   readonly onClose: () => void
 }) {
   const [text, setText] = useState('')
@@ -23,13 +25,16 @@ export function SearchBar({
       className="row terminal-search"
       onKeyDown={(event) => {
         if (event.key === 'Enter' && event.target instanceof HTMLInputElement) find(event.shiftKey ? 1 : -1)
-        if (event.key === 'Escape') onClose()
+        if (event.key === 'Escape') {
+          event.preventDefault()
+          onClose()
+        }
       }}
     >
       <SearchInput
+        ref={field}
         aria-label="Search in the terminal"
         value={text}
-        autoFocus
         onChange={(_event, value) => {
           setText(value)
           find(-1, value)

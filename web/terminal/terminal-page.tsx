@@ -7,7 +7,8 @@ import {
   ModalHeader,
 } from '@patternfly/react-core'
 import { SearchMinusIcon, SearchPlusIcon } from '@patternfly/react-icons'
-import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
+import { type ReactNode, type RefObject, useCallback, useEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { Link } from 'wouter'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -32,7 +33,8 @@ const notCopied = {
 
 /** A terminal on `account` (`press-3/engineer`), in a tab of its own. */
 export default function TerminalPage({ account }: { readonly account: string }) {
-  const terminal = useTerminal(account)
+  const searchField = useRef<HTMLInputElement>(null)
+  const terminal = useTerminal(account, searchField)
   const { state, screen, notices, watchers } = terminal
   const [searching, setSearching] = useState(false)
   const [helping, setHelping] = useState(false)
@@ -45,12 +47,18 @@ export default function TerminalPage({ account }: { readonly account: string }) 
     screen?.clearSearch()
     screen?.focus()
   }, [screen])
+  const search = useCallback(() => {
+    // SECURITY: before this key is over, so that the next is not typed on the target.
+    flushSync(() => setSearching(true))
+    searchField.current?.select()
+    searchField.current?.focus()
+  }, [])
   useEffect(() => {
     terminal.onAct.current = (act) => {
-      if (act === 'search') setSearching(true)
+      if (act === 'search') search()
       if (act === 'leave') leave.current?.focus()
     }
-  }, [terminal.onAct])
+  }, [terminal.onAct, search])
 
   return (
     <div className="terminal-page">
@@ -60,7 +68,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         <TerminalState state={state} />
         <WatcherBadge names={watchers} />
         <span className="controls-gap" />
-        <Button ref={leave} variant="link" size="sm" onClick={() => setSearching(true)}>
+        <Button ref={leave} variant="link" size="sm" onClick={search}>
           Search
         </Button>
         <Button
@@ -102,7 +110,9 @@ export default function TerminalPage({ account }: { readonly account: string }) 
           />
         ))}
         <Outcome state={state} again={terminal.connect} />
-        {searching && screen !== null ? <SearchBar screen={screen} onClose={toTerminal} /> : null}
+        {searching && screen !== null ? (
+          <SearchBar screen={screen} field={searchField} onClose={toTerminal} />
+        ) : null}
         <div className="terminal-frame">
           <div ref={terminal.host} className="terminal-host" data-testid="terminal" />
         </div>
@@ -124,7 +134,8 @@ export default function TerminalPage({ account }: { readonly account: string }) 
   )
 }
 
-function useTerminal(account: string) {
+/** INVARIANT: while `searchField` is there the keyboard is not taken from it. */
+function useTerminal(account: string, searchField: RefObject<HTMLInputElement | null>) {
   const host = useRef<HTMLDivElement>(null)
   const connection = useRef<Connection | null>(null)
   const onAct = useRef<(act: 'search' | 'leave') => void>(() => undefined)
@@ -191,14 +202,14 @@ function useTerminal(account: string) {
           setNotices(afterEnd)
           setWatchers([])
         }
-        if (next.kind === 'live') screen.focus()
+        if (next.kind === 'live' && searchField.current === null) screen.focus()
       },
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
       output: screen.write,
     })
     connection.current = made
-  }, [account, screen])
+  }, [account, screen, searchField])
 
   useEffect(() => {
     connect()
