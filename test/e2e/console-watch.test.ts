@@ -327,7 +327,7 @@ test.skipIf(why !== undefined)(
     await run(['session', 'freeze', session, '--reason', 'look first'])
     await bob.page.getByText(/frozen by .*look first/i).waitFor()
     await type('touch typed-in-a-frozen-browser\n')
-    await bob.page.getByText(/this session is frozen: what you type is dropped/i).waitFor()
+    await bob.page.getByText(/this session is frozen by .*look first\. What you type is dropped/i).waitFor()
     expect(await accessibilityFaults(bob.page)).toEqual([])
     await picture(bob.page, 'terminal-frozen')
     await run(['session', 'unfreeze', session])

@@ -60,7 +60,11 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
     await gateway.vault.setFrozen(one.session, true, 'sue', 'wrong valve')
     await until(() => one.text().includes('*** tagout: frozen by sue: wrong valve.'))
     one.child.stdin.write('touch typed-while-frozen\n')
-    await until(() => one.text().includes('*** tagout: this session is frozen: what you type is dropped ***'))
+    await until(() =>
+      one
+        .text()
+        .includes('*** tagout: this session is frozen by sue: wrong valve. What you type is dropped ***'),
+    )
     await until(() => /still-prints\r?\n/.test(one.text()), 20_000)
     await gateway.vault.setFrozen(one.session, false, 'ann')
     await until(() => one.text().includes('*** tagout: this session goes on, unfrozen by ann'))
@@ -227,7 +231,7 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
     await gateway.vault.setFrozen(one.session, true)
     await gateway.vault.goAway()
     one.child.stdin.write('touch while-away\n')
-    await until(() => one.text().includes('what you type is dropped ***'))
+    await until(() => one.text().includes('What you type is dropped ***'))
     await gateway.vault.listen()
     await until(() => gateway.vault.callers.size > 0, 20_000)
     await wait(300)

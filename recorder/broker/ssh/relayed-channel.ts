@@ -38,6 +38,7 @@ export class RelayedChannel {
   #input: Pump | undefined
   #isFrozen = false
   #dropped = 0
+  #droppedNotice = ''
   #noticedAt = 0
   #heldSize: TerminalSize | undefined
   #elevation: Elevation | undefined
@@ -269,11 +270,13 @@ export class RelayedChannel {
 
   /**
    * Holds what the user sends: keys typed into a terminal are dropped and counted, other input is not read any more.
-   * The output goes on. INVARIANT: until `thaw` nothing of the user's reaches the target, signals and sizes neither.
+   * The output goes on. Who types into a terminal reads `dropped`. INVARIANT: until `thaw` nothing of the user's reaches the
+   * target, signals and sizes neither.
    */
-  freeze(): void {
+  freeze(dropped: string): void {
     if (this.#isOver || this.#isFrozen) return
     this.#isFrozen = true
+    this.#droppedNotice = dropped
     this.#dropped = 0
     this.#noticedAt = Number.NEGATIVE_INFINITY
     this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
@@ -302,7 +305,7 @@ export class RelayedChannel {
     const now = performance.now()
     if (now - this.#noticedAt < noticeEveryMs) return
     this.#noticedAt = now
-    this.notify('this session is frozen: what you type is dropped', 'freeze')
+    this.notify(this.#droppedNotice, 'freeze')
   }
 
   #resize(size: TerminalSize): void {

@@ -280,13 +280,15 @@ export class BrokeredSession {
     if (this.#isEnding || frozen === (this.#freeze !== null)) return
     const by = printable(order.by)
     const reason = printable(order.reason)
+    const whoAndWhy = `frozen by ${whoText(by)}${reason === '' ? '' : `: ${reason}`}`
     if (frozen) {
       this.#freeze = order
-      for (const channel of this.#channels) channel.freeze()
+      for (const channel of this.#channels)
+        channel.freeze(`this session is ${whoAndWhy}. What you type is dropped`)
     }
     this.#mark({ kind: 'freeze', by, frozen, ...(frozen && reason !== '' ? { reason } : {}) })
     const sentence = frozen
-      ? `frozen by ${whoText(by)}${reason === '' ? '' : `: ${reason}`}. What you type is dropped until it goes on`
+      ? `${whoAndWhy}. What you type is dropped until it goes on`
       : `this session goes on, unfrozen by ${whoText(by)}: look at the screen before you type`
     for (const channel of this.#channels) channel.notify(sentence, 'freeze')
     if (!frozen) {

@@ -8,7 +8,7 @@ const said = (...all: readonly (readonly [string, Notice['about']])[]) =>
 test('a freeze, what is typed into it, and its end are one notice: the last', () => {
   const notices = said(
     ['frozen by sue: wrong valve', 'freeze'],
-    ['this session is frozen: what you type is dropped', 'freeze'],
+    ['this session is frozen by sue: wrong valve. What you type is dropped', 'freeze'],
     ['this session ends in 5 minutes', 'time'],
     ['this session goes on, unfrozen by sue', 'freeze'],
   )
