@@ -109,6 +109,7 @@ function requireDemo(tools: Tools): DemoFile {
 }
 
 async function show(tools: Tools, demo: DemoFile): Promise<void> {
+  // Stopped, it says so: who may sign in is to be read either way.
   const ready = await readReady(tools.dataDir()).catch(() => undefined)
   const address = ready?.console ?? 'not running: npm start'
   tools.show(signInFacts(tools.dataDir(), demo), () => signInHelp(tools.dataDir(), demo, address, ready?.ssh))

@@ -33,6 +33,7 @@ export async function writeNewFile(
       await unlink(draft)
     }
   } catch (error) {
+    // What went wrong is told; a draft that cannot be taken away either has the mode of the file.
     await unlink(draft).catch(() => {})
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
       throw new Complaint(`${path} exists already`, 'choose another name, or move it away first')

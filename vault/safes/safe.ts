@@ -28,12 +28,17 @@ export async function findSafe(
   db: Db,
   checker: Checker,
   reference: string,
+  lock: 'read' | 'update' = 'read',
 ): Promise<Row<'safe'> | undefined> {
   const base = db.selectFrom('safe').selectAll()
   const query = isId('saf', reference)
     ? base.where('id', '=', reference as SafeId)
     : base.where((eb) => eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()))
-  return checkedOne(checker, 'safe', await query.executeTakeFirst())
+  return checkedOne(
+    checker,
+    'safe',
+    await (lock === 'update' ? query.forNoKeyUpdate() : query).executeTakeFirst(),
+  )
 }
 
 async function showSafes(
@@ -110,15 +115,9 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
 /** Says whether users are told who watches them. */
 export const safeWatchNotice: Handler<'safe.watchNotice'> = async (call, input) =>
   transact(call.world, async (tx) => {
-    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
     if (safe === undefined) return notFound('safe', input.safe)
-    const row = checkedOne(
-      tx.guard,
-      'safe',
-      await tx.db.selectFrom('safe').selectAll().where('id', '=', safe.id).forUpdate().executeTakeFirst(),
-    )
-    if (row === undefined) return notFound('safe', input.safe)
-    const after = await updateGuarded(tx, 'safe', row, { watch_notice: input.shown })
+    const after = await updateGuarded(tx, 'safe', safe, { watch_notice: input.shown })
     await tx.audit({
       kind: 'safe.watch-notice',
       shown: input.shown,
@@ -134,15 +133,9 @@ export const safeApprovals: Handler<'safe.approvals'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, input.totpCode)
     if (!code.ok) return code
-    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
     if (safe === undefined) return notFound('safe', input.safe)
-    const row = checkedOne(
-      tx.guard,
-      'safe',
-      await tx.db.selectFrom('safe').selectAll().where('id', '=', safe.id).forUpdate().executeTakeFirst(),
-    )
-    if (row === undefined) return notFound('safe', input.safe)
-    const after = await updateGuarded(tx, 'safe', row, { approvals: input.approvals })
+    const after = await updateGuarded(tx, 'safe', safe, { approvals: input.approvals })
     await tx.audit({
       kind: 'safe.approvals-set',
       approvals: input.approvals,

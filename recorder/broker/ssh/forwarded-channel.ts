@@ -180,6 +180,7 @@ export class ForwardedChannel {
   /** Ends the connection now. */
   async cut(): Promise<void> {
     if (this.#isOver) return
+    // A recording that takes nothing any more ends its session itself, and says so.
     await this.#append({ kind: 'close', ...this.#bytes }).catch(() => undefined)
     this.#stop()
     this.#resolveClosed()
