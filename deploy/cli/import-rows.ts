@@ -79,7 +79,7 @@ function strangeColumns(columns: readonly string[], kind: ImportKind): string {
 }
 
 const nearestColumns = (kind: ImportKind) =>
-  `the columns of ${kind} are ${importColumns[kind].known.join(',')}; another kind is said with --as`
+  `the columns of ${kind} are ${importColumns[kind].known.join(',')}; another kind is said with --as ${importKinds.join('|')}`
 
 /** Parses a file of this kind. */
 export function rowsOf(text: string, kind: ImportKind): readonly CsvRow[] {

@@ -119,6 +119,8 @@ test.skipIf(why !== undefined)('targets are imported by the keyboard alone', asy
   await page.keyboard.press('Enter')
   const dialog = page.getByRole('dialog', { name: 'Import targets' })
   await dialog.waitFor()
+  // The browser is told that choosers are the test's before one opens: it takes a moment.
+  page.on('filechooser', () => {})
   await looksRight(page, 'choose')
   await focused(dialog.getByRole('button', { name: 'Choose a file' }))
   const chooser = page.waitForEvent('filechooser')

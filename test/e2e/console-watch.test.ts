@@ -340,9 +340,14 @@ test.skipIf(why !== undefined)(
     expect(existsSync(join(sshd.home, 'typed-in-a-frozen-browser'))).toBe(false)
     expect(await bob.page.locator('body').innerText()).not.toContain('watches')
     // Nor by the list of their own sessions.
-    const own = await bob.page.evaluate(async () => (await fetch('/api/sessions?live=true')).text())
-    expect(own).toContain(session)
-    expect((JSON.parse(own) as readonly SessionView[]).find(({ id }) => id === session)?.watchers).toEqual([])
+    const own = await bob.page.evaluate(async () => {
+      const answer = await fetch('/api/sessions?live=true')
+      return { status: answer.status, text: await answer.text() }
+    })
+    expect(own).toEqual({ status: 200, text: expect.stringContaining(session) })
+    expect(
+      (JSON.parse(own.text) as readonly SessionView[]).find(({ id }) => id === session)?.watchers,
+    ).toEqual([])
     await ann.page.getByRole('button', { name: `Message ${account()} by bob` }).click()
     await run(['session', 'terminate', session])
     await ann.page.getByText('The session has ended.').waitFor()

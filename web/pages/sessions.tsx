@@ -77,7 +77,7 @@ export function Sessions() {
             title: 'User',
             cell: (row) => (
               <>
-                <Name of={row.user} />
+                {visible(row.user)}
                 {row.credentialSetByOther ? (
                   <div>
                     <Label color="orange" isCompact>
@@ -97,10 +97,7 @@ export function Sessions() {
                 </span>
                 {row.forward === null ? null : (
                   <div className="quiet small">
-                    forwarding to{' '}
-                    <span className="mono">
-                      <Name of={row.forward.to} />
-                    </span>
+                    forwarding to <span className="mono">{visible(row.forward.to)}</span>
                   </div>
                 )}
               </>
@@ -108,11 +105,7 @@ export function Sessions() {
           },
           {
             title: 'From',
-            cell: (row) => (
-              <span className="mono">
-                <Name of={row.source} />
-              </span>
-            ),
+            cell: (row) => <span className="mono">{visible(row.source)}</span>,
           },
           { title: 'Started', fit: 'whole', cell: (row) => <When at={row.startedAt} /> },
           { title: 'Lasted', fit: 'whole', cell: (row) => between(row.startedAt, row.endedAt) },

@@ -34,7 +34,10 @@ const connectAs = async (name: 'ann' | 'ben') =>
   connectSession(recorder, { proof: await prove(recorder, keys[name], name) })
 const checkOut = (who: TestPerson) =>
   api.call('lease.checkOut', { account: account.name, exclusive: true, forSeconds: 600 }, who.token)
-const isFree = { code: 'held', message: expect.stringMatching(/^press-3\/engineer was checked in/) }
+const isFree = {
+  code: 'held',
+  message: expect.stringMatching(/^the account press-3\/engineer was checked in/),
+}
 
 test.each([
   ['by somebody else', false],
