@@ -179,6 +179,8 @@ export type VaultStatus = {
   }[]
   /** How many custodians have entered their shares; null while none has. Names are for the administrator's door. */
   readonly shares: SharesView | null
+  /** The same of shares that were entered to rehearse; null at every door but the administrator's. */
+  readonly rehearsal: SharesView | null
   readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
   readonly users: number
   readonly version: string

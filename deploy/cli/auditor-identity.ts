@@ -6,13 +6,16 @@ import {
   answerChallenge,
   forget,
   readIdentity,
+  type RecoveryKey,
   readRecoveryFile,
   type Sodium,
   verifyChain,
 } from '../../vault/auditors/index.ts'
 import { sameBytes } from '../../vault/kernel/digest.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
+import type { Secret } from '../../vault/kernel/secret.ts'
 import { Complaint, misuse, refused } from './complaint.ts'
+import { otherPaper } from './recovery-kind.ts'
 import { readSecret, readSecretFile } from './secret-input.ts'
 import type { Tools, Vault } from './tools.ts'
 import { keepChainPin, readChainPin } from './vault-pin.ts'
@@ -81,22 +84,31 @@ export async function withAuthority<T>(
   if (options.identity !== undefined)
     return withIdentity(tools, sodium, options.identity, options.passphraseStdin === true, use)
   using file = await readSecretFile(tools.io, options.recovery ?? '')
-  const recovery = file.expose((bytes) => {
-    try {
-      return readRecoveryFile(sodium, new TextDecoder().decode(bytes))
-    } catch (error) {
-      throw new Complaint(
-        `${options.recovery}: ${error instanceof Error ? error.message : 'does not open'}`,
-        'give the file that the first tagout auditor add wrote with --recovery-out',
-      )
-    }
-  })
+  const recovery = openRecovery(sodium, options.recovery ?? '', file)
   try {
     return await use(recovery)
   } finally {
     sodium.memzero(recovery.signPrivate)
     sodium.memzero(recovery.boxPrivate)
   }
+}
+
+/** Opens the recordings recovery key of a file; the caller wipes its private halves. Throws a `Complaint` that names a mistyped row. */
+export function openRecovery(sodium: Sodium, path: string, file: Secret): RecoveryKey {
+  return file.expose((bytes) => {
+    const text = new TextDecoder().decode(bytes)
+    try {
+      return readRecoveryFile(sodium, text)
+    } catch (error) {
+      throw (
+        otherPaper(path, text, 'recordings') ??
+        misuse(
+          `${path}: ${error instanceof Error ? error.message : 'does not open'}`,
+          'give the file that the first tagout auditor add wrote with --recovery-out',
+        )
+      )
+    }
+  })
 }
 
 /** The identity under the name that the list has for it: a key file may call its holder otherwise. */

@@ -51,7 +51,7 @@ ${examples(
 
   custody
     .command('show')
-    .description('say who the custodians are, and whose shares have been entered')
+    .description('say who the custodians are, and whose shares have been entered, to unseal or to rehearse')
     .addHelpText('after', examples('tagout custody show'))
     .action(async () => {
       const [status, seals] = await tools.withVault(async (vault) => {
@@ -61,7 +61,7 @@ ${examples(
       const sets = seals.flatMap(({ custodians, createdAt }) =>
         custodians === null ? [] : [{ ...custodians, createdAt }],
       )
-      tools.show({ sealed: status.sealed, sets, entered: status.shares }, () =>
+      tools.show({ sealed: status.sealed, sets, entered: status.shares, rehearsed: status.rehearsal }, () =>
         facts([
           ['vault', status.sealed ? 'sealed' : 'unsealed'],
           ...sets.map(({ set, threshold, names, createdAt }): readonly [string, string] => [
@@ -69,6 +69,9 @@ ${examples(
             `any ${threshold} of ${names.join(', ')}; made ${when(createdAt)}`,
           ]),
           ['entered', status.shares === null ? 'none' : sharesText(status.shares)],
+          ...(status.rehearsal === null
+            ? []
+            : [['rehearsed', `${sharesText(status.rehearsal)}; nothing is opened by them`] as const]),
         ]),
       )
     })

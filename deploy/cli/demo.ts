@@ -79,7 +79,7 @@ export function addDemoCommands(root: Command, tools: Tools): void {
       tools.note(
         `what goes: ${parts.join(', ')}, so all people, machines, secrets, recordings and the audit log`,
       )
-      tools.note(`what stays: ${stays.join(', ')}`)
+      if (stays.length > 0) tools.note(`what stays: ${stays.join(', ')}`)
       if (!(await confirmed(tools.io, yes === true, 'Remove it all, for good?')))
         throw new Complaint('nothing was removed', 'give --yes to remove it without being asked')
       await forgetPin(tools)

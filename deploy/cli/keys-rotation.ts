@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import type { RotationView, VerbInput } from '../../vault/contract.ts'
-import { Complaint } from './complaint.ts'
+import type { RotationView, SafeView, VerbInput } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
+import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
@@ -23,7 +24,7 @@ export function addRotationCommands(keys: Command, tools: Tools): void {
     })
 
   keys
-    .command('rotate-safe <safe>')
+    .command('rotate-safe [safe]')
     .description(
       'exchange the key of a safe; the keys of its secrets are wrapped anew, payloads are not touched',
     )
@@ -33,8 +34,28 @@ export function addRotationCommands(keys: Command, tools: Tools): void {
       'after',
       examples('tagout keys rotate-safe line-3 --dry-run', 'tagout keys rotate-safe line-3'),
     )
-    .action(async (safe: string, options: Options) => {
-      await tools.withVault((vault) => rotate(tools, vault, { what: 'safe', safe }, options))
+    .action(async (given: string | undefined, options: Options) => {
+      await tools.withVault(async (vault) => {
+        const safe = await knownSafe(vault, given)
+        await rotate(tools, vault, { what: 'safe', safe }, options)
+      })
+    })
+
+  // What people type who have not looked: it names what there is.
+  keys
+    .command('rotate [key...]', { hidden: true })
+    .description('say which keys can be exchanged, and by which command')
+    .allowUnknownOption()
+    .addHelpText('after', examples('tagout keys rotate-root', 'tagout keys rotate-safe line-3'))
+    .action(async () => {
+      const safes = await tools.withVault((vault) => vault.ask('safe.list', {}))
+      const root = 'the root key: tagout keys rotate-root'
+      throw misuse(
+        'say which key is exchanged',
+        safes.length === 0
+          ? root
+          : `${root}; the key of a safe: tagout keys rotate-safe with ${namesOf(safes)}`,
+      )
     })
 
   keys
@@ -60,6 +81,27 @@ export function addRotationCommands(keys: Command, tools: Tools): void {
     })
 }
 
+/** The safe that is meant; where there is none of that name, the complaint names those that there are. */
+async function knownSafe(vault: Vault, given: string | undefined): Promise<string> {
+  const safes = await vault.ask('safe.list', {})
+  if (
+    given !== undefined &&
+    safes.some(({ id, name }) => id === given || name.toLowerCase() === given.toLowerCase())
+  )
+    return given
+  const next = safes.length === 0 ? 'make one first: tagout safe add' : `choose from ${namesOf(safes)}`
+  throw given === undefined
+    ? misuse('say the key of which safe is exchanged', next)
+    : new Complaint(`there is no safe ${given}`, next)
+}
+
+const mostNames = 20
+
+function namesOf(safes: readonly Pick<SafeView, 'name'>[]): string {
+  const names = safes.slice(0, mostNames).map(({ name }) => name)
+  return safes.length > mostNames ? `${names.join(', ')}, … (tagout safe list)` : names.join(', ')
+}
+
 /** Milliseconds between two looks at how far it has come. */
 const lookMs = 300
 
@@ -74,7 +116,7 @@ async function rotate(
   if (rotation === null)
     return tools.show(
       { total, rehearsal: true },
-      () => `${total} keys would be wrapped anew; nothing was changed`,
+      () => `${count(total, 'key')} would be wrapped anew; nothing was changed`,
     )
   let latest = rotation
   let said = ''
@@ -82,7 +124,7 @@ async function rotate(
     await new Promise((resolve) => setTimeout(resolve, lookMs))
     const status = await vault.ask('keys.status', {})
     latest = status.rotations.find(({ id }) => id === rotation.id) ?? latest
-    const text = `${latest.done} of ${latest.total} keys wrapped anew`
+    const text = `${latest.done} of ${count(latest.total, 'key')} wrapped anew`
     if (text !== said && latest.state === 'running') tools.note(text)
     said = text
   }
@@ -93,7 +135,7 @@ async function rotate(
     )
   tools.show(latest, () =>
     latest.state === 'finished'
-      ? `${keyText(latest)} is exchanged (version ${latest.version}), and the old one gone: ${latest.total} keys were wrapped anew`
+      ? `${keyText(latest)} is exchanged (version ${latest.version}), and the old one gone: ${count(latest.total, 'key')} ${latest.total === 1 ? 'was' : 'were'} wrapped anew`
       : `${keyText(latest)} is being exchanged; how far it is: tagout keys status`,
   )
 }

@@ -12,11 +12,11 @@ import {
   toText,
   verifyRecording,
 } from '../../recorder/replay/index.ts'
-import { type GroupKeys, openGroupKeys, readRecoveryFile } from '../../vault/auditors/index.ts'
+import { type GroupKeys, openGroupKeys } from '../../vault/auditors/index.ts'
 import { toBase64 } from '../../vault/kernel/encoding.ts'
 import type { Id } from '../../vault/kernel/id.ts'
-import { asListed, logInAsAuditor, verifiedChain, withIdentity } from './auditor-identity.ts'
-import { Complaint, misuse, refused } from './complaint.ts'
+import { asListed, logInAsAuditor, openRecovery, verifiedChain, withIdentity } from './auditor-identity.ts'
+import { Complaint, refused } from './complaint.ts'
 import type { ExportForm } from './export-form.ts'
 import { fileSource, withRecording } from './recording-source.ts'
 import { knownOf, notInLog } from './recording-verify.ts'
@@ -71,16 +71,7 @@ export async function exportByRecovery(
 ): Promise<Exported> {
   const sodium = await loadSodium()
   using text = await readSecretFile(tools.io, recoveryFile)
-  const recovery = text.expose((bytes) => {
-    try {
-      return readRecoveryFile(sodium, new TextDecoder().decode(bytes))
-    } catch (error) {
-      throw misuse(
-        `${recoveryFile}: ${error instanceof Error ? error.message : 'does not open'}`,
-        'give the file that the first tagout auditor add wrote with --recovery-out',
-      )
-    }
-  })
+  const recovery = openRecovery(sodium, recoveryFile, text)
   try {
     const pair = { publicKey: recovery.boxKey, privateKey: recovery.boxPrivate }
     await using source = await fileSource(file)

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { RecordingVerdict } from '../../recorder/replay/index.ts'
 import type { RecordingView } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
+import { accountCell, forwardFacts } from './forward-words.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { type ExportForm, exportForms } from './export-form.ts'
@@ -30,7 +31,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
         [
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
-          ['ACCOUNT', (row) => row.account],
+          ['ACCOUNT', accountCell],
           ['STARTED', (row) => when(row.startedAt)],
           ['ENDED', (row) => when(row.endedAt)],
           ['STATE', (row) => row.state],
@@ -145,6 +146,7 @@ function describe(recording: RecordingView): string {
     ['account', recording.account],
     ['target', recording.target],
     ['from', recording.source],
+    ...forwardFacts(recording),
     ['grant', recording.grant],
     ['started', when(recording.startedAt)],
     ['ended', when(recording.endedAt)],

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { SessionView } from '../../vault/contract.ts'
+import { accountCell, forwardFacts } from './forward-words.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
@@ -40,7 +41,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
         [
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
-          ['ACCOUNT', (row) => (row.forward === null ? row.account : `${row.account} to ${row.forward.to}`)],
+          ['ACCOUNT', accountCell],
           ['FROM', (row) => row.source],
           ['STARTED', (row) => when(row.startedAt)],
           ['ENDED', (row) => when(row.endedAt)],
@@ -75,7 +76,7 @@ function describe(session: SessionView): string {
     ['account', session.account],
     ['target', session.target],
     ['from', session.source],
-    ...forwardFacts(session.forward),
+    ...forwardFacts(session),
     ['grant', session.grant],
     ['recording', session.recording],
     ['started', when(session.startedAt)],
@@ -86,12 +87,4 @@ function describe(session: SessionView): string {
     ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
     ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
   ])
-}
-
-function forwardFacts(forward: SessionView['forward']): readonly (readonly [string, string])[] {
-  if (forward === null) return []
-  const { to, connections, bytesUp, bytesDown } = forward
-  const carried =
-    connections === null ? '' : `: ${connections} connections, ${bytesUp} bytes there, ${bytesDown} back`
-  return [['forwarding to', `${to}${carried}`]]
 }

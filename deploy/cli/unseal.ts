@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { SharesView, VaultStatus, VerbAnswer, VerbInput } from '../../vault/contract.ts'
 import { misuse } from './complaint.ts'
 import { when } from './io.ts'
+import { otherPaper } from './recovery-kind.ts'
 import { readSecret, readSecretFile } from './secret-input.ts'
 import { readShare } from './share-input.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
@@ -167,7 +168,10 @@ async function unsealing(
   if (options.keyFile !== undefined) return { kind: 'key-file', path: resolve(tools.io.cwd, options.keyFile) }
   if (options.recoveryKeyFile !== undefined) {
     using file = await readSecretFile(tools.io, options.recoveryKeyFile)
-    return { kind: 'recovery', recoveryKey: file.expose((bytes) => new TextDecoder().decode(bytes).trim()) }
+    const recoveryKey = file.expose((bytes) => new TextDecoder().decode(bytes).trim())
+    const other = otherPaper(options.recoveryKeyFile, recoveryKey, 'vault')
+    if (other !== undefined) throw other
+    return { kind: 'recovery', recoveryKey }
   }
   if (options.recoveryKeyStdin === true) {
     using key = await readSecret(tools.io, {

@@ -28,6 +28,12 @@ const parts = [
   'supervisor',
 ] as const
 
+/** What stays in the folder where it is there, and why. */
+const staying = [
+  ['tagout.json', 'tagout.json'],
+  ['.gitignore', '.gitignore (it keeps the folder out of every commit)'],
+] as const
+
 /** Where the demo's folder goes in one step; what an interrupted removal left there goes with the next. */
 const grave = (dataDir: string) => join(dataDir, '.demo-removed')
 
@@ -71,7 +77,7 @@ export function planRemoval(
     dataDir,
     parts: [...parts, 'demo'].filter((name) => existsSync(join(dataDir, name))),
     stays: [
-      'tagout.json',
+      ...staying.filter(([name]) => existsSync(join(dataDir, name))).map(([, text]) => text),
       ...(store === undefined ? [] : [`${store} (recordings, which nobody can open any more)`]),
     ],
     runs: lockHolder(join(dataDir, 'supervisor')),

@@ -76,9 +76,9 @@ export function markLine(mark: Mark): string {
     case 'freeze':
       return `${mark.frozen ? 'frozen' : 'unfrozen'} by ${whoText(mark.by)}${mark.reason === undefined ? '' : `: ${mark.reason}`}`
     case 'message':
-      return `message from ${mark.by}: ${mark.text}`
+      return `message from ${whoText(mark.by)}: ${mark.text}`
     case 'watch':
-      return `${mark.by} ${mark.watching ? 'watches' : 'stopped watching'}`
+      return `${whoText(mark.by)} ${mark.watching ? 'watches' : 'stopped watching'}`
     case 'policy':
       if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`
       return `${mark.event}: ${mark.detail}`

@@ -1,4 +1,5 @@
 import type { Sodium } from '../../vault/auditors/sodium.ts'
+import { count } from '../../vault/kernel/count.ts'
 import { sameBytes, sha256 } from '../../vault/kernel/digest.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import type { RecordingHeader } from './header.ts'
@@ -371,8 +372,4 @@ function tampered(at: number, why: string, progress?: Progress, seen: number = a
     duration: progress?.duration ?? 0,
   }
   return progress === undefined ? verdict : { ...verdict, header: progress.read.header }
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }

@@ -75,7 +75,8 @@ test('the root key and the key of a safe are exchanged, and the status says how 
   ])
   const missing = await installation.tagout(['keys', 'rotate-safe', 'line-9'])
   expect(missing.code).not.toBe(0)
-  expect(missing.stderr).toContain('there is no such safe')
+  expect(missing.stderr).toContain('there is no safe line-9')
+  expect(missing.stderr).toContain('choose from line-3, line-4')
   // The key file opened the root key before this one; it opens this one too.
   await must(['seal'])
   expect(await must(['unseal'])).toContain('the vault is unsealed')

@@ -48,6 +48,7 @@ export async function startFakeConsole(
     fingerprint: 'SHA256:Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmE',
     sealProviders: [{ kind: 'key-file' }],
     shares: null,
+    rehearsal: null,
     auditors: null,
     users: 3,
     version: '0.1.0',

@@ -1,3 +1,4 @@
+import { count } from '../kernel/count.ts'
 import { unreachable } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import type { Actor, Entry } from './entry.ts'
@@ -70,13 +71,13 @@ function what(entry: Entry): string {
     case 'custody.share-refused':
       return `was refused a share${entry.rehearsal ? ' in a rehearsal' : ''}: ${entry.why}`
     case 'custody.forgotten':
-      return `forgot ${entry.given} entered share${entry.given === 1 ? '' : 's'}: ${entry.why}`
+      return `forgot ${count(entry.given, 'entered share')}: ${entry.why}`
     case 'keys.rotation-started':
-      return `began to exchange ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys to wrap anew`
+      return `began to exchange ${exchangedKey(entry)}, version ${entry.version}: ${count(entry.total, 'key')} to wrap anew`
     case 'keys.rotation-rehearsed':
-      return `rehearsed exchanging ${exchangedKey(entry)}: ${entry.total} keys would be wrapped anew`
+      return `rehearsed exchanging ${exchangedKey(entry)}: ${count(entry.total, 'key')} would be wrapped anew`
     case 'keys.rotation-finished':
-      return `exchanged ${exchangedKey(entry)}, version ${entry.version}: ${entry.total} keys wrapped anew, the old one is gone`
+      return `exchanged ${exchangedKey(entry)}, version ${entry.version}: ${count(entry.total, 'key')} wrapped anew, the old one is gone`
     case 'vault.fault':
       return `met a fault (${entry.code}): ${entry.finding}`
     case 'user.added':

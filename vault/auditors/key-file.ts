@@ -35,12 +35,12 @@ export function readKeyFile(title: string, text: string, fields: readonly string
         : `this is not a ${kind} file`,
     )
   const found = new Map<string, string>()
-  for (const line of lines.slice(1)) {
-    if (line === '' || line.startsWith('#')) continue
+  for (const [at, line] of lines.entries()) {
+    if (at === 0 || line === '' || line.startsWith('#')) continue
     const split = line.indexOf(': ')
     const name = line.slice(0, Math.max(split, 0))
     if (!fields.includes(name) || found.has(name))
-      throw new KeyFileError('the key file holds a line that does not belong')
+      throw new KeyFileError(`line ${at + 1} of the key file does not belong there`)
     found.set(name, line.slice(split + 2))
   }
   for (const name of fields) if (!found.has(name)) throw new KeyFileError(`the key file has no ${name}`)

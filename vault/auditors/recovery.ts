@@ -49,7 +49,11 @@ export function readRecoveryFile(sodium: Sodium, text: string): RecoveryKey {
   const boxKey = bytesField(fields, 'box-key', 32)
   const boxPrivate = bytesField(fields, 'box-private', 32)
   const pair = sodium.crypto_sign_seed_keypair(bytesField(fields, 'sign-private', 32))
-  if (!sameBytes(pair.publicKey, signKey) || !sameBytes(sodium.crypto_scalarmult_base(boxPrivate), boxKey))
-    throw new KeyFileError('the keys in the recovery file do not belong together')
+  if (!sameBytes(pair.publicKey, signKey)) throw unpaired('sign-key', 'sign-private')
+  if (!sameBytes(sodium.crypto_scalarmult_base(boxPrivate), boxKey)) throw unpaired('box-key', 'box-private')
   return { kind: 'recovery', signKey, boxKey, signPrivate: pair.privateKey, boxPrivate }
+}
+
+function unpaired(one: string, other: string): KeyFileError {
+  return new KeyFileError(`the rows ${one} and ${other} do not belong together`)
 }

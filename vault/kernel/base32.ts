@@ -1,6 +1,6 @@
 /** Crockford's base32 for what people print and type. Runs in browsers too: no Node imports here. */
 
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+export const base32Letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /** Five bits a letter; bits that fill no letter are left out. */
 export function toBase32(bytes: Uint8Array): string {
@@ -12,7 +12,7 @@ export function toBase32(bytes: Uint8Array): string {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += alphabet[(value >>> bits) & 31]
+      text += base32Letters[(value >>> bits) & 31]
     }
   }
   return text
@@ -25,7 +25,7 @@ export function fromBase32(text: string): Uint8Array | undefined {
   let value = 0
   let bits = 0
   for (const char of text) {
-    const digit = alphabet.indexOf(char)
+    const digit = base32Letters.indexOf(char)
     if (digit < 0) return undefined
     value = ((value & 0xff) << 5) | digit
     bits += 5

@@ -10,7 +10,7 @@ import { Fault } from '../kernel/fault.ts'
 import { type Outcome, done, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
 import { makeKeyFile, readKeyFile } from './key-file.ts'
-import { parseRecoveryKey } from './recovery-key.ts'
+import { mistypedGroup, parseRecoveryKey } from './recovery-key.ts'
 import { readPinFile } from './pin-file.ts'
 import { makeWrap, openWrap, type Wrap } from './seal-wrap.ts'
 import {
@@ -241,9 +241,11 @@ async function readKey(
     }
     case 'recovery': {
       using secret = parseRecoveryKey(how.recoveryKey)
-      return secret === undefined
+      if (secret !== undefined) return done(keyOf(secret, 'seal-recovery'))
+      const group = mistypedGroup(how.recoveryKey)
+      return group === undefined
         ? refuse('invalid', 'the recovery key was mistyped', 'type its nine groups of four again')
-        : done(keyOf(secret, 'seal-recovery'))
+        : refuse('invalid', `group ${group} of the recovery key was mistyped`, 'compare it with the paper')
     }
     case 'custodians':
       return candidate.id === how.wrap

@@ -23,6 +23,7 @@ export const status: Handler<'status'> = async ({ world, principal }) => {
     fingerprint: state.fingerprint,
     sealProviders: state.sealProviders,
     shares: sharesOf(world, principal.kind === 'local'),
+    rehearsal: principal.kind === 'local' ? rehearsalOf(world) : null,
     auditors: await auditorsOf(world),
     users,
     version: settings.version,
@@ -37,6 +38,11 @@ function sharesOf({ custody }: World, toLocal: boolean): VaultStatus['shares'] {
   return toLocal
     ? view
     : { ...view, given: view.given.map(({ index }) => ({ index, name: '' })), missing: [] }
+}
+
+function rehearsalOf({ custody }: World): VaultStatus['rehearsal'] {
+  const { waiting } = custody.rehearsed
+  return waiting === undefined ? null : sharesView(waiting)
 }
 
 async function forgetShares(call: Call, why: string): Promise<void> {

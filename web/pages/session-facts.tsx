@@ -1,6 +1,7 @@
 import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
@@ -76,7 +77,7 @@ export function SessionFacts(props: {
                 to <span className="mono">{visible(session.forward.to)}</span>
                 {session.forward.connections === null
                   ? null
-                  : `, ${session.forward.connections} connections, ${bytes(session.forward.bytesUp ?? 0)} there, ${bytes(session.forward.bytesDown ?? 0)} back`}
+                  : `, ${count(session.forward.connections, 'connection')}, ${bytes(session.forward.bytesUp ?? 0)} there, ${bytes(session.forward.bytesDown ?? 0)} back`}
               </dd>
             </>
           )}

@@ -10,6 +10,7 @@ import {
 } from '@patternfly/react-core'
 import type { ReactNode } from 'react'
 import type { RotationView, SealView, SharesView } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
 import { Listing } from '../parts/listing.tsx'
@@ -217,7 +218,7 @@ function Going({ rotation }: { readonly rotation: RotationView }) {
       </CardTitle>
       <CardBody>
         <Meter name={`Exchange of ${keyText(rotation)}`} done={rotation.done} total={rotation.total}>
-          {rotation.done} of {rotation.total} keys wrapped anew
+          {rotation.done} of {count(rotation.total, 'key')} wrapped anew
         </Meter>
         <Content component="p" className="gap-above">
           {stopped

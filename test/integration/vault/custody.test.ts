@@ -84,7 +84,20 @@ test('a rehearsal with shares proves that they open the vault, without sealing i
   expect(await vault.ask('keys.status', {})).toMatchObject({
     rehearsal: { threshold: 2, given: [{ index: 3, name: 'carl' }], missing: ['anna', 'bob'] },
   })
+  const waiting = await must(['custody', 'show'])
+  expect(waiting).toMatch(/entered +none\n/)
+  expect(waiting).toMatch(
+    /rehearsed +1 of 2 shares entered; not yet: anna, bob; .*; nothing is opened by them/,
+  )
+  expect(await json(['custody', 'show'])).toMatchObject({
+    entered: null,
+    rehearsed: { missing: ['anna', 'bob'] },
+  })
+  // Who rehearses is told at no other door.
+  await using api = await vault.connect('api')
+  expect(await api.call('status', {})).toMatchObject({ ok: true, value: { shares: null, rehearsal: null } })
   const second = await must(['unseal', '--share-file', share('anna'), '--dry-run'])
+  expect(await must(['custody', 'show'])).not.toContain('rehearsed')
   expect((await vault.ask('keys.status', {})).rehearsal).toBeNull()
   expect(second).toContain('the shares open this vault; nothing was changed')
   expect((await vault.ask('status', {})).sealed).toBe(false)

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { decodeFrames, FrameBuffer, FrameError } from '../../../../recorder/replay/frame-codec.ts'
 import { inflate } from '../../../../recorder/replay/inflate.ts'
 import type { Frame } from '../../../../recorder/replay/index.ts'
+import { markLine } from '../../../../recorder/replay/text.ts'
 import { Plainer } from '../../../../recorder/replay/plain.ts'
 import { deflateRawSync } from 'node:zlib'
 
@@ -61,6 +62,16 @@ test('no byte that a terminal would obey is in plain text, whatever was printed 
       },
     ),
   ))
+
+test('who wrote and who watched are named as everywhere else', () => {
+  expect(markLine({ kind: 'message', by: 'local:0', text: 'stop' })).toBe(
+    'message from the gateway’s administrator (local:0): stop',
+  )
+  expect(markLine({ kind: 'watch', by: 'local:0', watching: true })).toBe(
+    'the gateway’s administrator (local:0) watches',
+  )
+  expect(markLine({ kind: 'message', by: 'sue', text: 'stop' })).toBe('message from sue: stop')
+})
 
 const channel = fc.integer({ min: -1, max: 2000 })
 const whole = fc.integer({ min: 0, max: 2 ** 40 })

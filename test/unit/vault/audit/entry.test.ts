@@ -148,6 +148,32 @@ test.each([
     },
     'the gateway’s administrator (local:0) pinned the ssh-ed25519 key SHA256:x of target press-3',
   ],
+  [
+    {
+      kind: 'keys.rotation-started',
+      what: 'safe',
+      safeName: 'line-3',
+      version: 2,
+      total: 1,
+      actor: admin,
+    },
+    'the gateway’s administrator (local:0) began to exchange the key of safe line-3, version 2: 1 key to wrap anew',
+  ],
+  [
+    { kind: 'keys.rotation-rehearsed', what: 'safe', safeName: 'line-3', total: 1, actor: admin },
+    'the gateway’s administrator (local:0) rehearsed exchanging the key of safe line-3: 1 key would be wrapped anew',
+  ],
+  [
+    {
+      kind: 'keys.rotation-finished',
+      what: 'root',
+      safeName: '',
+      version: 3,
+      total: 0,
+      actor: { kind: 'plane', plane: 'vault' },
+    },
+    'vault exchanged the root key, version 3: 0 keys wrapped anew, the old one is gone',
+  ],
 ])('a sentence of the audit log names who did it once: %#', (entry, said) => {
   expect(sentence(entry)).toBe(said)
 })

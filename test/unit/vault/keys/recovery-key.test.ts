@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../../../vault/kernel/secret.ts'
-import { newRecoveryKey, parseRecoveryKey, recoveryKeyText } from '../../../../vault/keys/recovery-key.ts'
+import {
+  mistypedGroup,
+  newRecoveryKey,
+  parseRecoveryKey,
+  recoveryKeyText,
+} from '../../../../vault/keys/recovery-key.ts'
 
 function hexOf(text: string): string | undefined {
   using key = parseRecoveryKey(text)
@@ -37,4 +42,27 @@ test('a mistyped recovery key is noticed', () => {
   expect(hexOf(`${text}0`)).toBeUndefined()
   expect(hexOf(text.replace(/.$/, 'U'))).toBeUndefined()
   expect(hexOf('')).toBeUndefined()
+})
+
+test('the group that was mistyped is named wherever one letter of it is wrong, left out, or swapped', () => {
+  using key = new Secret(Uint8Array.from({ length: 20 }, (_, at) => at * 11))
+  const groups = recoveryKeyText(key).split('-')
+  const typed = (at: number, group: string, between = '-') => groups.with(at, group).join(between)
+  const other = (letter: string | undefined) => (letter === '7' ? '8' : '7')
+  for (const [at, group] of groups.entries()) {
+    for (let letter = 0; letter < 4; letter += 1) {
+      const wrong = `${group.slice(0, letter)}${other(group[letter])}${group.slice(letter + 1)}`
+      expect(mistypedGroup(typed(at, wrong))).toBe(at + 1)
+      expect(mistypedGroup(typed(at, wrong, ''))).toBe(at + 1)
+    }
+    expect(mistypedGroup(typed(at, group.slice(1)))).toBe(at + 1)
+    expect(mistypedGroup(typed(at, `${group}0`, ' '))).toBe(at + 1)
+    expect(mistypedGroup(typed(at, group.replace(/.$/, 'U')))).toBe(at + 1)
+    const swapped = `${group.slice(1, 2)}${group.slice(0, 1)}${group.slice(2)}`
+    if (swapped !== group) expect(mistypedGroup(typed(at, swapped))).toBe(at + 1)
+  }
+  const two = groups.map((group, at) => (at < 2 ? `${group.slice(0, 3)}${other(group[3])}` : group))
+  expect(mistypedGroup(two.join('-'))).toBeUndefined()
+  expect(mistypedGroup(groups.slice(1).join('-'))).toBeUndefined()
+  expect(mistypedGroup('')).toBeUndefined()
 })

@@ -1,0 +1,20 @@
+import type { SessionView } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
+
+type Forwarding = Pick<SessionView, 'account' | 'forward'>
+
+/** The account of a session or recording; of a forwarding, where to as well: `jump-1/service to plc-7:102`. */
+export function accountCell({ account, forward }: Forwarding): string {
+  return forward === null ? account : `${account} to ${forward.to}`
+}
+
+/** Where a forwarding went, and what it carried as far as that is known; nothing of any other session. */
+export function forwardFacts({ forward }: Forwarding): readonly (readonly [string, string])[] {
+  if (forward === null) return []
+  const { to, connections, bytesUp, bytesDown } = forward
+  const carried =
+    connections === null
+      ? ''
+      : `: ${count(connections, 'connection')}, ${count(bytesUp ?? 0, 'byte')} there, ${bytesDown ?? 0} back`
+  return [['forwarding to', `${to}${carried}`]]
+}
