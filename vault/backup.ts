@@ -21,6 +21,7 @@ export const backupTables = [
   'audit_checkpoint',
   'app_user',
   'user_key',
+  'user_mail',
   'enrolment',
   'login',
   'ssh_connection',

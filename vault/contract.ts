@@ -20,6 +20,17 @@ export const loginName = z
   .min(1)
   .max(64)
   .regex(/^[^\s@:/%\p{C}]+$/u, 'a login name holds no spaces, control characters or any of @ : / %')
+/**
+ * A mail address in the form that mail servers give people: letters, digits and signs of ASCII, one @, a domain.
+ * SECURITY: nothing in it begins a line, a quotation or an option.
+ */
+export const mailAddress = z
+  .string()
+  .max(254)
+  .regex(
+    /^[a-z0-9!#$%&'*+/=?^_{|}~][a-z0-9.!#$%&'*+/=?^_{|}~-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i,
+    'not a mail address: write it as name@example.com',
+  )
 const base64 = z
   .string()
   .max(3_000_000)
@@ -190,6 +201,11 @@ export type VaultStatus = {
 export const spaceStates = ['enough', 'low', 'refusing', 'reserve freed'] as const
 export type SpaceState = (typeof spaceStates)[number]
 
+/** What a user is written to about: everything that concerns them, or what concerns security alone. */
+export const noticeChoices = ['all', 'security'] as const
+export type NoticeChoice = (typeof noticeChoices)[number]
+export type MailView = { readonly address: string; readonly notices: NoticeChoice }
+
 export type UserView = {
   readonly id: Id<'usr'>
   readonly name: string
@@ -198,6 +214,7 @@ export type UserView = {
   readonly hasPassword: boolean
   readonly hasTotp: boolean
   readonly keys: number
+  readonly mail: MailView | null
   readonly createdAt: string
   readonly lastLoginAt: string | null
 }
@@ -672,6 +689,16 @@ export const verbs = {
   'user.enable': verb(people, z.strictObject({ user: reference })),
   /** A new one-time link; resets password and TOTP when used. */
   'user.enrol': verb(people, z.strictObject({ user: reference, totpCode: freshCode })),
+  /** Where a user is written to; null takes the address away. `notices` stays as it is where it is not given. */
+  'user.mail': verb(
+    people,
+    z.strictObject({
+      user: reference,
+      address: mailAddress.nullable(),
+      notices: z.enum(noticeChoices).optional(),
+      totpCode: freshCode,
+    }),
+  ),
   'user.key.add': verb(
     people,
     z.strictObject({ user: reference, publicKey: z.string().max(16_384), totpCode: freshCode }),
@@ -1165,6 +1192,7 @@ export type VerbAnswers = {
   'user.disable': UserView
   'user.enable': UserView
   'user.enrol': Enrolment
+  'user.mail': UserView
   'user.key.add': UserKeyView
   'user.key.list': readonly UserKeyView[]
   'user.key.remove': null

@@ -25,6 +25,7 @@ import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './i
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
 import { loginEnd, loginList, loginLocal, loginRevoke, loginStart, loginWho } from './identity/login.ts'
 import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
+import { userMail } from './identity/mail.ts'
 import { userKeyAdd, userKeyList, userKeyRemove } from './identity/user-key.ts'
 import {
   userAdd,
@@ -82,6 +83,7 @@ export const handlers: Handlers = {
   'user.disable': userDisable,
   'user.enable': userEnable,
   'user.enrol': userEnrol,
+  'user.mail': userMail,
   'user.key.add': userKeyAdd,
   'user.key.list': userKeyList,
   'user.key.remove': userKeyRemove,

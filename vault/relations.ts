@@ -132,6 +132,7 @@ export const relations: Relations = {
   'user.disable': (call, input) => ofUser(call, input.user),
   'user.enable': (call, input) => ofUser(call, input.user),
   'user.enrol': (call, input) => ofUser(call, input.user),
+  'user.mail': (call, input) => ofUser(call, input.user),
   'user.key.add': (call, input) => ofUser(call, input.user),
   'user.key.list': (call, input) => ofUser(call, input.user),
   'user.key.remove': (call, input) => ofUser(call, input.user),

@@ -41,6 +41,7 @@ export const fieldNames = {
   'user.disable': { user: '<user>' },
   'user.enable': { user: '<user>' },
   'user.enrol': { user: '<user>', totpCode: 'code' },
+  'user.mail': { user: '<user>', address: '<address>', notices: '--only-security', totpCode: 'code' },
   'user.key.add': { user: '<user>', publicKey: '<file>', totpCode: 'code' },
   'user.key.list': { user: '<user>' },
   'user.key.remove': { user: '<user>', key: '<key>' },

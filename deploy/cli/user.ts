@@ -63,6 +63,7 @@ export function addUserCommands(root: Command, tools: Tools): void {
           ['ROLES', (row) => row.roles.join(',')],
           ['STATE', (row) => row.state],
           ['KEYS', (row) => String(row.keys)],
+          ['MAIL', (row) => row.mail?.address ?? '-'],
           ['LAST LOGIN', (row) => when(row.lastLoginAt)],
         ],
         'there are no users; add one with: tagout user add NAME --role ROLE',
@@ -114,7 +115,55 @@ export function addUserCommands(root: Command, tools: Tools): void {
       )
     })
 
+  addMailCommand(user, tools)
   addKeyCommands(user, tools)
+}
+
+function addMailCommand(user: Command, tools: Tools): void {
+  user
+    .command('mail <user> [address]')
+    .description('set the mail address that a user is written to')
+    .option('--none', 'take the address away')
+    .option('--only-security', 'write of what concerns security alone')
+    .option('--all', 'write of everything that concerns them (as it is until somebody says otherwise)')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout user mail bob bob@plant.example',
+        'tagout user mail sue sue@plant.example --only-security',
+        'tagout user mail bob --none',
+      ),
+    )
+    .action(
+      async (
+        name: string,
+        address: string | undefined,
+        options: { none?: true; onlySecurity?: true; all?: true },
+      ) => {
+        if ((address === undefined) === (options.none !== true))
+          throw misuse('say either an address or --none')
+        if (options.onlySecurity === true && options.all === true)
+          throw misuse('say either --only-security or --all')
+        const notices = options.onlySecurity ? 'security' : options.all ? 'all' : undefined
+        const changed = await tools.withVault((vault) =>
+          vault.ask('user.mail', {
+            user: name,
+            address: address ?? null,
+            ...(notices === undefined ? {} : { notices }),
+          }),
+        )
+        tools.show(changed, () =>
+          changed.mail === null
+            ? `${changed.name} is written to no more`
+            : `${changed.name} is written to at ${mailText(changed.mail)}`,
+        )
+      },
+    )
+}
+
+function mailText(mail: UserView['mail']): string {
+  if (mail === null) return '-'
+  return mail.notices === 'security' ? `${mail.address}, of what concerns security` : mail.address
 }
 
 function addKeyCommands(user: Command, tools: Tools): void {
@@ -186,6 +235,7 @@ function describe(user: UserView): string {
     ['password', user.hasPassword ? 'set' : 'not set'],
     ['second factor', user.hasTotp ? 'set' : 'not set'],
     ['keys', String(user.keys)],
+    ['mail', mailText(user.mail)],
     ['added', when(user.createdAt)],
     ['last login', when(user.lastLoginAt)],
   ])

@@ -92,6 +92,8 @@ function what(entry: Entry): string {
       return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
     case 'user.enrolled':
       return `enrolled${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`}: new password and second factor`
+    case 'user.mail-set':
+      return `${entry.address === undefined ? `took away the mail address ${entry.before ?? ''}` : `set the mail address ${entry.address}${entry.notices === 'security' ? ', for what concerns security,' : ''}`}${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`}${entry.address === undefined || entry.before === undefined || entry.before === entry.address ? '' : ` in place of ${entry.before}`}`
     case 'user.key-added':
       return `registered the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}`
     case 'user.key-removed':

@@ -4,6 +4,7 @@ import type {
   EndReason,
   InputPolicy,
   LegacyAlgorithm,
+  NoticeChoice,
   Permission,
   RecordingState,
   Role,
@@ -117,6 +118,13 @@ export type Happening =
   | ({ readonly kind: 'user.enabled' } & UserRef)
   | ({ readonly kind: 'user.enrolment-issued'; readonly expiresAt: string } & UserRef)
   | ({ readonly kind: 'user.enrolled' } & UserRef)
+  /** `address` is missing where it was taken away. */
+  | ({
+      readonly kind: 'user.mail-set'
+      readonly address?: string
+      readonly before?: string
+      readonly notices?: NoticeChoice
+    } & UserRef)
   | ({ readonly kind: 'user.key-added'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
   | ({ readonly kind: 'user.key-removed'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
   | ({ readonly kind: 'login.started'; readonly login: Id<'lgn'>; readonly via: string } & UserRef)

@@ -42,6 +42,14 @@ export type DomainTables = {
     readonly added_by: string
     readonly created_at: Date
   }
+  /** Where a user is written to, and of what: `security` is all that concerns it, and nothing else. */
+  user_mail: Guarded & {
+    readonly user_id: Id<'usr'>
+    readonly address: string
+    readonly notices: 'all' | 'security'
+    readonly set_by: string
+    readonly set_at: Date
+  }
   /** A one-time link. `resets`: it replaces what an active user had. */
   enrolment: Guarded & {
     readonly id: Id<'enr'>

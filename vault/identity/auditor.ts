@@ -131,7 +131,7 @@ export const auditorLogin: Handler<'auditor.login'> = async (call, input) => {
     : await transact(world, async (tx) => {
         const user = await findUser(tx.db, tx.guard, input.auditor)
         if (user === undefined || user.state === 'disabled' || !user.roles.includes('auditor')) return no
-        const view = await showUser(tx.db, user)
+        const view = await showUser(tx.db, tx.guard, user)
         const login = await startLogin(tx, world, {
           user,
           view,

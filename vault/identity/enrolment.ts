@@ -189,6 +189,6 @@ async function finish(
     // SECURITY: whoever held the old password, code or a ticket holds nothing that they opened with it.
     dropAccess(world, user.id, { reason: 'terminated', message: 'your login was set up anew' })
   })
-  const view = await showUser(tx.db, after)
+  const view = await showUser(tx.db, tx.guard, after)
   return done(await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source }))
 }

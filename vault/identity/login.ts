@@ -152,7 +152,7 @@ export async function auditRefusedLogin(
 
 export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
   provePassword(world, input, 'console', async (tx, user) => {
-    const view = await showUser(tx.db, { ...user, last_login_at: tx.now })
+    const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })
     return done(
       await startLogin(tx, world, { user, view, kind: 'console', via: 'password', source: input.source }),
     )
@@ -161,7 +161,9 @@ export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
 export const loginWho: Handler<'login.who'> = async (call) => {
   const { database, guard } = call.world.vault
   const row = await findUser(database, guard, userOf(call).id)
-  return row === undefined ? refuse('unauthenticated', 'sign in again') : done(await showUser(database, row))
+  return row === undefined
+    ? refuse('unauthenticated', 'sign in again')
+    : done(await showUser(database, guard, row))
 }
 
 export const loginEnd: Handler<'login.end'> = async (call) => {

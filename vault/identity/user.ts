@@ -13,6 +13,7 @@ import { dropAccess } from './drop-access.ts'
 import { issueEnrolment, linkLife } from './enrolment.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
 import { endLoginsOf } from './login.ts'
+import { mailOf } from './mail.ts'
 
 type Db = Kysely<Database>
 
@@ -35,7 +36,7 @@ export async function findUser(
 }
 
 /** How a user is shown. */
-export function viewUser(row: Row<'app_user'>, keys: number): UserView {
+export function viewUser(row: Row<'app_user'>, keys: number, mail: Row<'user_mail'> | undefined): UserView {
   return {
     id: row.id,
     name: row.name,
@@ -44,19 +45,20 @@ export function viewUser(row: Row<'app_user'>, keys: number): UserView {
     hasPassword: row.password_hash !== null,
     hasTotp: row.totp !== null,
     keys,
+    mail: mail === undefined ? null : { address: mail.address, notices: mail.notices },
     createdAt: row.created_at.toISOString(),
     lastLoginAt: row.last_login_at?.toISOString() ?? null,
   }
 }
 
-/** How a user is shown, with the number of their keys. */
-export async function showUser(db: Db, row: Row<'app_user'>): Promise<UserView> {
+/** How a user is shown, with the number of their keys and their mail address. */
+export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): Promise<UserView> {
   const { keys } = await db
     .selectFrom('user_key')
     .select((eb) => eb.fn.countAll<number>().as('keys'))
     .where('user_id', '=', row.id)
     .executeTakeFirstOrThrow()
-  return viewUser(row, keys)
+  return viewUser(row, keys, await mailOf(db, checker, row.id))
 }
 
 const noUser = (reference: string) => notFound('user', reference)
@@ -110,7 +112,7 @@ export async function addNewUser(
   if ((await findUser(tx.db, tx.guard, name)) !== undefined)
     return refuse('conflict', `there is a user ${name} already`, 'choose another name')
   const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
-  return done({ user: viewUser(row, 0), enrolment })
+  return done({ user: viewUser(row, 0, undefined), enrolment })
 }
 
 export const userList: Handler<'user.list'> = async ({ world }) => {
@@ -126,12 +128,14 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
     .groupBy('user_id')
     .execute()
   const keys = new Map(counts.map((row) => [row.user_id, row.keys]))
-  return done(rows.map((row) => viewUser(row, keys.get(row.id) ?? 0)))
+  const mails = checked(guard, 'user_mail', await database.selectFrom('user_mail').selectAll().execute())
+  const mail = new Map(mails.map((one) => [one.user_id, one]))
+  return done(rows.map((row) => viewUser(row, keys.get(row.id) ?? 0, mail.get(row.id))))
 }
 
 export const userShow: Handler<'user.show'> = async ({ world }, { user }) => {
   const row = await findUser(world.vault.database, world.vault.guard, user)
-  return row === undefined ? noUser(user) : done(await showUser(world.vault.database, row))
+  return row === undefined ? noUser(user) : done(await showUser(world.vault.database, world.vault.guard, row))
 }
 
 /** Sets a user's roles. A person gives a fresh code where one is added. */
@@ -160,7 +164,7 @@ export const userRoles: Handler<'user.roles'> = async (call, { user, roles, totp
     if (conflict !== undefined) return conflict
     const after = await updateGuarded(tx, 'app_user', row, { roles: [...roles] })
     await tx.audit({ kind: 'user.roles', user: row.id, name: row.name, roles, ...by(call) })
-    return done(await showUser(tx.db, after))
+    return done(await showUser(tx.db, tx.guard, after))
   })
 }
 
@@ -235,7 +239,7 @@ export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
     tx.afterCommit(() =>
       dropAccess(call.world, row.id, { reason: 'user disabled', message: 'your user was disabled' }),
     )
-    return done(await showUser(tx.db, after))
+    return done(await showUser(tx.db, tx.guard, after))
   })
 
 export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
@@ -246,7 +250,7 @@ export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
     const state = row.password_hash === null ? 'enrolling' : 'active'
     const after = await updateGuarded(tx, 'app_user', row, { state })
     await tx.audit({ kind: 'user.enabled', user: row.id, name: row.name, ...by(call) })
-    return done(await showUser(tx.db, after))
+    return done(await showUser(tx.db, tx.guard, after))
   })
 
 export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode }) =>

@@ -32,6 +32,7 @@ export const guardedTables = {
     id: ['id'],
     columns: ['user_id', 'type', 'blob', 'fingerprint', 'comment', 'added_by', 'created_at'],
   },
+  user_mail: { id: ['user_id'], columns: ['address', 'notices', 'set_by', 'set_at'] },
   enrolment: {
     id: ['id'],
     columns: ['user_id', 'token_hash', 'totp', 'resets', 'issued_by', 'created_at', 'expires_at', 'used_at'],

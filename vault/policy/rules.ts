@@ -70,6 +70,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'user.disable': { local: true, user: [admin], notOwn: true },
   'user.enable': { local: true, user: [admin], notOwn: true },
   'user.enrol': { local: true, user: [admin], notOwn: true },
+  'user.mail': { local: true, user: [admin, 'own'] },
   'user.key.add': { local: true, user: [admin, 'own'] },
   'user.key.list': { local: true, user: [admin, auditor, 'own'] },
   'user.key.remove': { local: true, user: [admin, 'own'] },

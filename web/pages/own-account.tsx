@@ -1,6 +1,7 @@
 import { Button, Card, CardBody, CardTitle, Gallery, Label } from '@patternfly/react-core'
 import { useState } from 'react'
 import { ask, at } from '../api.ts'
+import { Name } from '../parts/name.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -8,6 +9,7 @@ import { TwoStep } from '../parts/two-step.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
+import { MailDialog } from './user-mail.tsx'
 import { useLogins } from './lists.ts'
 
 /** One's own sign-ins and SSH keys. */
@@ -16,6 +18,7 @@ export function OwnAccount() {
   const change = useChange()
   const logins = useLogins()
   const [adding, setAdding] = useState(false)
+  const [mailing, setMailing] = useState(false)
   const [error, setError] = useState<unknown>(null)
   return (
     <Page
@@ -44,6 +47,30 @@ export function OwnAccount() {
             </CardBody>
           </Card>
         )}
+        <Card>
+          <CardTitle component="h2" className="split">
+            Mail address
+            <Button variant="secondary" size="sm" onClick={() => setMailing(true)}>
+              {user.mail === null ? 'Set it' : 'Change'}
+            </Button>
+          </CardTitle>
+          <CardBody>
+            {user.mail === null ? (
+              <span className="quiet">You are written to by nobody here.</span>
+            ) : (
+              <>
+                <span className="mono">
+                  <Name of={user.mail.address} />
+                </span>
+                <div className="quiet small">
+                  {user.mail.notices === 'all'
+                    ? 'about everything that concerns you'
+                    : 'about what concerns security alone'}
+                </div>
+              </>
+            )}
+          </CardBody>
+        </Card>
         <Card>
           <CardTitle component="h2">Sign-ins</CardTitle>
           <CardBody>
@@ -79,6 +106,7 @@ export function OwnAccount() {
           </CardBody>
         </Card>
       </Gallery>
+      {mailing ? <MailDialog user={user} onClose={() => setMailing(false)} /> : null}
       {adding ? <AddKey user={user.name} onClose={() => setAdding(false)} /> : null}
     </Page>
   )

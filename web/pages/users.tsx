@@ -13,6 +13,7 @@ import { Page } from '../parts/page.tsx'
 import { UserBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { useChange, useUser } from '../shell/me.ts'
+import { MailDialog } from './user-mail.tsx'
 import { KeysDialog } from './keys.tsx'
 import { useUsers } from './lists.ts'
 
@@ -26,7 +27,7 @@ const meanings: Readonly<Record<Role, string>> = {
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'roles' | 'keys' | 'disable' | 'enable' | 'enrol'; readonly user: UserView }
+  | { readonly kind: 'roles' | 'keys' | 'mail' | 'disable' | 'enable' | 'enrol'; readonly user: UserView }
   | { readonly kind: 'link'; readonly name: string; readonly enrolment: Enrolment }
 
 /** The people who sign in here. */
@@ -48,13 +49,18 @@ export function Users() {
         name="Users"
         query={users}
         keyOf={({ id }) => id}
-        text={(row) => [row.name, ...row.roles, row.state].join(' ')}
+        text={(row) => [row.name, ...row.roles, row.state, row.mail?.address ?? ''].join(' ')}
         columns={[
           {
             title: 'Name',
             cell: (row) => (
               <strong>
                 <Name of={row.name} />
+                {row.mail === null ? null : (
+                  <div className="quiet small">
+                    <Name of={row.mail.address} />
+                  </div>
+                )}
               </strong>
             ),
           },
@@ -95,6 +101,14 @@ export function Users() {
                   aria-label={`SSH keys of ${row.name}`}
                 >
                   Keys
+                </Button>
+                <Button
+                  size="sm"
+                  variant="secondary"
+                  onClick={() => setDoing({ kind: 'mail', user: row })}
+                  aria-label={`Mail address of ${row.name}`}
+                >
+                  Mail
                 </Button>
                 {row.id === me.id ? null : (
                   <>
@@ -146,6 +160,7 @@ export function Users() {
       ) : null}
       {doing?.kind === 'roles' ? <Roles user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'keys' ? <KeysDialog user={doing.user.name} onClose={close} /> : null}
+      {doing?.kind === 'mail' ? <MailDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'disable' || doing?.kind === 'enable' ? (
         <Able user={doing.user} able={doing.kind === 'enable'} onClose={close} />
       ) : null}

@@ -72,6 +72,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'user.disable': 'LA',
   'user.enable': 'LA',
   'user.enrol': 'LA',
+  'user.mail': 'LAao',
   'user.key.add': 'LAao',
   'user.key.list': 'LAaoUX',
   'user.key.remove': 'LAao',

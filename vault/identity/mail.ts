@@ -1,0 +1,60 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import type { UserId } from '../kernel/id.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
+import { type Checker, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import { by, type Handler, nameOf } from '../world.ts'
+import { takeCodeOfPerson } from './fresh-code.ts'
+import { findUser, showUser } from './user.ts'
+
+/** Where a user is written to, if anywhere. */
+export async function mailOf(
+  db: Kysely<Database>,
+  checker: Checker,
+  user: UserId,
+): Promise<Row<'user_mail'> | undefined> {
+  return checkedOne(
+    checker,
+    'user_mail',
+    await db.selectFrom('user_mail').selectAll().where('user_id', '=', user).executeTakeFirst(),
+  )
+}
+
+/**
+ * Says where a user is written to. A person gives a fresh code, for their own address too: whoever carries a login
+ * would otherwise have the warnings sent elsewhere.
+ */
+export const userMail: Handler<'user.mail'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    const user = await findUser(tx.db, tx.guard, input.user, 'update')
+    if (user === undefined) return notFound('user', input.user)
+    const before = await mailOf(tx.db, tx.guard, user.id)
+    const { address } = input
+    if (address === null) {
+      if (before === undefined) return refuse('conflict', `the user ${user.name} has no mail address`)
+      await deleteGuarded(tx, 'user_mail', before)
+    } else {
+      const values = {
+        address,
+        notices: input.notices ?? before?.notices ?? 'all',
+        set_by: nameOf(call),
+        set_at: tx.now,
+      }
+      if (before === undefined) await insertGuarded(tx, 'user_mail', { user_id: user.id, ...values })
+      else await updateGuarded(tx, 'user_mail', before, values)
+    }
+    const after = await mailOf(tx.db, tx.guard, user.id)
+    await tx.audit({
+      kind: 'user.mail-set',
+      user: user.id,
+      name: user.name,
+      ...(after === undefined ? {} : { address: after.address, notices: after.notices }),
+      ...(before === undefined ? {} : { before: before.address }),
+      ...by(call),
+    })
+    return done(await showUser(tx.db, tx.guard, user))
+  })
