@@ -26,6 +26,11 @@ export function writeReadyFile(dataDir: string, announcement: Announcement): voi
   writeFor(undefined, join(dataDir, 'ready.json'), `${text}\n`, 0o644)
 }
 
+/** A host as it is told to people: this machine by the name that its certificate and the console's address have. */
+export function hostForPeople(host: string): string {
+  return host === '0.0.0.0' || host === '::' || host === '127.0.0.1' ? 'localhost' : host
+}
+
 /** The one line of JSON that scripts wait for; `demo` is the file that says how to sign in to a demo plant. */
 export function lineForScripts(
   announcement: Announcement,
@@ -46,10 +51,11 @@ export function lineForScripts(
 
 /** The same for people. */
 export function textForPeople(announcement: Announcement, firstAdmin: string | undefined): string {
+  const { host, port } = announcement.ssh
   const lines = ['', 'Tagout is running.', '', `  console  ${announcement.console}`]
   if (firstAdmin !== undefined) lines.push(`  first admin, for 15 minutes: ${firstAdmin}`)
   lines.push(
-    `  ssh      port ${announcement.ssh.port} on ${announcement.ssh.host}`,
+    `  ssh      port ${port} on ${hostForPeople(host)}`,
     `  data     ${announcement.data}`,
     `  tagout   export TAGOUT_DATA=${announcement.data}; npx tagout --help`,
   )

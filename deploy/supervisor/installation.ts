@@ -4,7 +4,7 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { planes } from '../../vault/plane.ts'
 import { examine } from '../doctor/examine.ts'
 import { doubtOfGiven, provideCertificate, readGiven } from '../tls/certificate.ts'
-import { type Announcement, writeReadyFile } from './announcement.ts'
+import { type Announcement, hostForPeople, writeReadyFile } from './announcement.ts'
 import { findApplication } from './application.ts'
 import type { Ready } from './child.ts'
 import { findOwners, layOut, openDataFolder, removeEmpty } from './data-folder.ts'
@@ -158,7 +158,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const ssh = addressOf(recorder.ready(), settings.ssh)
   const { hostKey, knownHosts } = recorder.ready()
   const addresses = {
-    console: `${scheme}://${forPeople(http.host)}:${http.port}`,
+    console: `${scheme}://${inAddress(hostForPeople(http.host))}:${http.port}`,
     ssh: {
       host: forSsh(ssh.host),
       port: ssh.port,
@@ -219,8 +219,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
 }
 
-function forPeople(host: string): string {
-  if (host === '0.0.0.0' || host === '::' || host === '127.0.0.1') return 'localhost'
+function inAddress(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 

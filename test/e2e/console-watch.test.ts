@@ -236,6 +236,28 @@ test.skipIf(why !== undefined)(
     await until(() => (shell.text().includes('this session goes on') ? true : undefined), 20_000)
     shell.channel.write('echo goes-$((3+3))-on\n')
     await see(page, 'goes-6-on')
+    // In a window that narrows the screen becomes smaller, and loses nothing.
+    const usual = page.viewportSize() ?? { width: 1280, height: 900 }
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 900 })
+      await until(async () => ((await sidesOf(page)).right <= 1 ? true : undefined), 10_000)
+    }
+    // Letters have their end: one that is too wide even so begins at the left, and is scrolled.
+    shell.channel.setWindow(24, 200, 0, 0)
+    const wide = await until(async () => {
+      const sides = await sidesOf(page)
+      return sides.right > 50 ? sides : undefined
+    }, 10_000)
+    expect(wide.left).toBeGreaterThanOrEqual(0)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'watch-narrow')
+    await page.getByTestId('watch-screen').locator('.watch-terminal:not([hidden])').focus()
+    await until(async () => {
+      await page.keyboard.press('ArrowRight')
+      return (await sidesOf(page)).right <= 1 ? true : undefined
+    }, 10_000)
+    shell.channel.setWindow(24, 80, 0, 0)
+    await page.setViewportSize(usual)
     for (const name of ['by-a-watcher', 'while-frozen']) expect(existsSync(join(sshd.home, name))).toBe(false)
     expect(sentFrames.filter((frame) => !/^\{"kind":"(ticket|taken)"/.test(frame))).toEqual([])
   },
@@ -359,6 +381,9 @@ test.skipIf(why !== undefined)(
     await picture(ann.page, 'ended-meanwhile')
     await over.getByRole('button', { name: 'Close', exact: true }).last().click()
     await over.waitFor({ state: 'hidden' })
+    // Of what is over nobody says when its time is up.
+    await ann.page.getByText(/, ended .*: terminated/).waitFor()
+    expect(await ann.page.locator('dl.facts').innerText()).not.toContain('time is up')
     expect(await accessibilityFaults(ann.page)).toEqual([])
     await picture(ann.page, 'watch-over')
   },
@@ -382,6 +407,8 @@ test.skipIf(why !== undefined)(
     await picture(bob.page, 'terminal-watched')
     await sue.page.goto(`${installation.console}/sessions`)
     await bob.page.getByText('This session is no longer watched by sue').waitFor()
+    // It took the place of what was said before.
+    expect(await bob.page.getByText('This session is watched by sue').count()).toBe(0)
     await until(async () => ((await badge.innerText()) === '' ? true : undefined), 20_000)
     await run(['session', 'terminate', session, '--hold', '15m', '--reason', 'wrong valve'])
     await bob.page.getByText('The session was terminated').waitFor()
@@ -402,6 +429,15 @@ test.skipIf(why !== undefined)(
     await bob.page.getByRole('link', { name: `Connect to ${account()} in the browser` }).waitFor()
   },
 )
+
+/** Where the watched screen begins and ends, in pixels from the edges of its place: above 0 on the right, it is cut off there. */
+function sidesOf(page: Page): Promise<{ readonly left: number; readonly right: number }> {
+  return page.getByTestId('watch-screen').evaluate((place) => {
+    const screen = [...place.querySelectorAll('.xterm-screen')].find((one) => one.clientWidth > 0)
+    const [shown, given] = [screen?.getBoundingClientRect(), place.getBoundingClientRect()]
+    return { left: (shown?.left ?? NaN) - given.left, right: (shown?.right ?? NaN) - given.right }
+  })
+}
 
 /** `tagout session watch` as sue, with what it has said so far. */
 function watchByCommand(args: readonly string[], terminal: boolean) {

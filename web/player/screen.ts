@@ -18,7 +18,7 @@ export type MountedScreen = Screen & {
  * A terminal that only shows.
  *
  * SECURITY: what it is fed was written by machines that may be hostile (`quieten`). Nothing listens to it (`onData`), and no
- * key reaches it. Its letters fit its parent, down to `leastFont`.
+ * key reaches it. Its letters fit its parent, down to `leastFont`; a parent that is narrower yet is to scroll.
  */
 export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
   const terminal = new Terminal({
@@ -47,11 +47,15 @@ export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
 
   const ratio = glyphRatio()
   const fit = () => {
-    const { clientWidth, clientHeight } = host.parentElement ?? host
+    const place = host.parentElement ?? host
+    const { clientWidth, clientHeight } = place
     if (clientWidth === 0) return
     const wide = (clientWidth - 24) / (terminal.cols * ratio)
     const high = (clientHeight - 16) / (terminal.rows * 1.2)
     terminal.options.fontSize = Math.max(leastFont, Math.min(28, Math.floor(Math.min(wide, high) * 2) / 2))
+    // What has to be scrolled is reached by the keyboard.
+    if (wide < leastFont) place.tabIndex = 0
+    else place.removeAttribute('tabindex')
   }
   const observer = new ResizeObserver(fit)
   observer.observe(host.parentElement ?? host)

@@ -136,9 +136,19 @@ function Facts({ session }: { readonly session: SessionView }) {
       </dd>
       <dt>From</dt>
       <dd className="mono">{visible(session.source)}</dd>
-      <dt>Lasts</dt>
+      <dt>{session.endedAt === null ? 'Lasts' : 'Lasted'}</dt>
       <dd>
-        {between(session.startedAt, session.endedAt)}, time is up <When at={session.endsAt} />
+        {between(session.startedAt, session.endedAt)},{' '}
+        {session.endedAt === null ? (
+          <>
+            time is up <When at={session.endsAt} />
+          </>
+        ) : (
+          <>
+            ended <When at={session.endedAt} />
+            {session.endReason === null ? '' : `: ${visible(session.endReason)}`}
+          </>
+        )}
       </dd>
       <dt>Session</dt>
       <dd className="mono small">{session.id}</dd>

@@ -15,6 +15,21 @@ test('a freeze, what is typed into it, and its end are one notice: the last', ()
   expect(texts(notices)).toEqual(['this session ends in 5 minutes', 'this session goes on, unfrozen by sue'])
 })
 
+test('who watches is one notice, the last, and stands beside what is said of other things', () => {
+  const notices = said(
+    ['this session is watched by sue', 'watch'],
+    ['frozen by sue', 'freeze'],
+    ['this session is watched by ann', 'watch'],
+    ['message from ann: mind the guard', 'message'],
+    ['this session is no longer watched by sue', 'watch'],
+  )
+  expect(texts(notices)).toEqual([
+    'frozen by sue',
+    'message from ann: mind the guard',
+    'this session is no longer watched by sue',
+  ])
+})
+
 test('what people write each stands, and is all that stands after the end', () => {
   const notices = said(
     ['message from sue: mind the guard', 'message'],
