@@ -68,7 +68,7 @@ async function typeLines(client: Inside, lines: readonly string[], user: string)
     }
   }
   // biome-ignore lint: the control characters are the point
-  const atPrompt = () => /[#$>] $/.test(seen.replace(/\u001b\[[\d;]*m/g, ''))
+  const atPrompt = () => /(?:[#$>]|Password:) $/.test(seen.replace(/\u001b\[[\d;]*m/g, ''))
   for (const line of lines) {
     await until('a prompt', atPrompt)
     await pause(200 + Math.random() * 400)

@@ -34,6 +34,7 @@ import { type MachineSheet, readMachines } from './machines/sheet.ts'
 import {
   askers,
   auditorName,
+  elevations,
   grants,
   machines,
   oldMachine,
@@ -297,6 +298,10 @@ async function addPlaces({ ask }: Filling, sheet: MachineSheet): Promise<void> {
       const sealed = makeSealedAccountSecret(sodium, intakeKey ?? '', account, Buffer.from(password))
       await ask('account.add', { target: name, login, credential: { kind: 'password', sealed } })
     }
+  }
+  for (const { account, kind, secret } of elevations) {
+    const { elevation } = await ask('account.show', { account })
+    if (elevation === null) await ask('account.elevation', { account, elevation: { kind, account: secret } })
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Action, ForwardRule, Role } from '../../vault/contract.ts'
-import { panel } from './machines/server.ts'
+import type { Action, ElevationKind, ForwardRule, Role } from '../../vault/contract.ts'
+import { enabled, panel } from './machines/server.ts'
 
 /** The people of the plant, and what each is there to be tried as. */
 export const people = [
@@ -30,12 +30,25 @@ export const safes = ['line-1', 'line-3', 'network'] as const
 export const machines = [
   { name: 'press-3', safe: 'line-3', logins: ['operator', 'engineer'] },
   { name: 'mixer-1', safe: 'line-1', logins: ['engineer'] },
-  { name: 'switch-7', safe: 'network', logins: ['manager'] },
+  { name: enabled.machine, safe: 'network', logins: [enabled.login, enabled.secret] },
   { name: 'jump-1', safe: 'network', logins: ['service'] },
 ] as const satisfies readonly {
   readonly name: string
   readonly safe: (typeof safes)[number]
   readonly logins: readonly string[]
+}[]
+
+/** Whose secret is typed at which prompt. */
+export const elevations = [
+  {
+    account: `${enabled.machine}/${enabled.login}`,
+    kind: 'enable',
+    secret: `${enabled.machine}/${enabled.secret}`,
+  },
+] as const satisfies readonly {
+  readonly account: string
+  readonly kind: ElevationKind
+  readonly secret: string
 }[]
 
 /** The one that speaks old algorithms, and why nobody has mended that. */
@@ -81,7 +94,7 @@ export const grants: readonly DemoGrant[] = [
   {
     user: 'noor',
     account: 'switch-7/manager',
-    actions: ['shell', 'exec'],
+    actions: ['shell', 'exec', 'elevate'],
     seconds: 60 * day,
     reason: 'network of hall 2',
   },

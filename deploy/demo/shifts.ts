@@ -73,6 +73,8 @@ export const shifts: readonly Shift[] = [
     'noor-3',
     'noor',
     'switch-7/manager',
+    'enable',
+    '~e',
     'interface fe0/4 description spare hall 2',
     'show interfaces',
     'show logging',

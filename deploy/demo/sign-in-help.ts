@@ -1,3 +1,4 @@
+import { hostForPeople } from '../supervisor/announcement.ts'
 import { type DemoFile, demoPath } from './folder.ts'
 import { people } from './plant.ts'
 
@@ -15,7 +16,7 @@ export function signInHelp(
   return `
 The demo plant. None of it is real, and nothing real belongs into it.
 
-  console  ${consoleAddress}${ssh === undefined ? '' : `\n  ssh      ssh -p ${ssh.port} olga@operator@press-3@${ssh.host}`}
+  console  ${consoleAddress}${ssh === undefined ? '' : `\n  ssh      ssh -p ${ssh.port} olga@operator@press-3@${hostForPeople(ssh.host)}`}
   ${'name'.padEnd(8)}${'password'.padEnd(18)}role
 ${rows.join('\n')}
 
@@ -23,6 +24,7 @@ ${rows.join('\n')}
   recordings       sign in as ${demo.auditor.name}, open one, and give the key file
                    ${demo.auditor.keyFile}
                    with the passphrase ${demo.auditor.passphrase}
+  elevation        as noor on switch-7: enable, then ~e and Enter; its secret is typed for her
   all of this      npx tagout demo show (it is in ${demoPath(dataDir)})
   what to try      docs/demo.md: there is an incident to find
   take it away     npx tagout demo remove

@@ -6,11 +6,13 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleClient } from '../../deploy/cli/console-client.ts'
 import { loadSodium } from '../../deploy/cli/sodium.ts'
 import { makeSealedLoginPassword } from '../../vault/intake.ts'
-import type { GrantView, RequestView } from '../../vault/contract.ts'
+import type { AccountView, GrantView, RequestView } from '../../vault/contract.ts'
 import { freshCode } from '../../deploy/demo/codes.ts'
 import { readDemo, writeDemo } from '../../deploy/demo/folder.ts'
+import { readMachines } from '../../deploy/demo/machines/sheet.ts'
 import type { PersonName } from '../../deploy/demo/plant.ts'
 import { incident, shifts } from '../../deploy/demo/shifts.ts'
+import { demoMachines } from '../../deploy/supervisor/demo-machines.ts'
 import {
   accessibilityFaults,
   launchBrowser,
@@ -184,25 +186,41 @@ test.skipIf(why !== undefined)('ingrid finds the incident, and replays it to the
   expect(person.wrong).toEqual([])
 })
 
+/** What the recording of a shift holds, as ingrid exports it. */
+async function textOf(shift: string): Promise<string> {
+  const out = join(plant.dataDir, '..', `${shift}.txt`)
+  const done = await plant.tagout(
+    [
+      ...['recording', 'export', shown.recordings[shift] ?? '', '--as', 'text', '--out', out],
+      ...['--identity', shown.auditor.keyFile, '--passphrase-stdin'],
+    ],
+    { stdin: shown.auditor.passphrase },
+  )
+  expect(done).toMatchObject({ code: 0 })
+  return await readFile(out, 'utf8')
+}
+
 test('the next morning the alarm stands, and the log of the machine itself says nothing of it', async () => {
-  const text = async (shift: string) => {
-    const out = join(plant.dataDir, '..', `${shift}.txt`)
-    const done = await plant.tagout(
-      [
-        ...['recording', 'export', shown.recordings[shift] ?? '', '--as', 'text', '--out', out],
-        ...['--identity', shown.auditor.keyFile, '--passphrase-stdin'],
-      ],
-      { stdin: shown.auditor.passphrase },
-    )
-    expect(done).toMatchObject({ code: 0 })
-    return await readFile(out, 'utf8')
-  }
-  const after = await text('olga-4')
+  const after = await textOf('olga-4')
   expect(after).toContain('ALARM pressure 310 bar')
   expect(after).not.toContain('by engineer')
-  const during = await text(incident.shift)
+  const during = await textOf(incident.shift)
   for (const line of [incident.command, incident.hidden, '-> 310 bar by engineer, LIMIT OVERRIDDEN'])
     expect(during).toContain(line)
+})
+
+test('noor is enabled on the switch with a secret that nobody was shown, and the recording says so', async () => {
+  const worked = await textOf('noor-3')
+  expect(worked).toContain('[elevated by enable: the secret was typed here]')
+  expect(worked).toContain('enabled by manager')
+  expect(worked).toMatch(/fe0\/4 .* spare hall 2/)
+  const { machines } = readMachines(demoMachines(plant.dataDir))
+  const secrets = machines.flatMap(({ logins }) => logins.map(({ password }) => password))
+  expect(secrets.length).toBeGreaterThan(4)
+  for (const secret of secrets) expect(worked).not.toContain(secret)
+  const holder = await plant.tagoutJson<AccountView>(['account', 'show', 'switch-7/manager'])
+  expect(holder.elevation).toEqual({ kind: 'enable', account: 'switch-7/enable' })
+  expect((await plant.tagout(['demo', 'show'])).stdout).toContain('as noor on switch-7: enable, then ~e')
 })
 
 test('filling it again changes nothing', async () => {

@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
-import type { Caller, Machine } from './shell.ts'
+import type { Caller, Machine, Reply } from './shell.ts'
 
 const longestLine = 1_000
 const longestHistory = 100
@@ -20,6 +20,8 @@ export class LineEditor {
   #at = 0
   #line: string[] = []
   #escape = ''
+  /** What is typed is the answer to a question that shows nothing of it. */
+  #asked: ((answer: string) => Reply) | undefined
   #lastCode = 0
   #isOver = false
   #isAfterReturn = false
@@ -53,6 +55,7 @@ export class LineEditor {
       case '\u0003':
         this.#write('^C\n')
         this.#line = []
+        this.#asked = undefined
         this.#lastCode = 130
         return this.#prompt()
       case '\u0004':
@@ -67,11 +70,11 @@ export class LineEditor {
       case '\u000c':
         this.#ports.write('\u001b[2J\u001b[H')
         this.#prompt()
-        return this.#ports.write(this.#line.join(''))
+        return this.#show(this.#line.join(''))
       default:
         if (/\p{C}/u.test(char) || this.#line.length >= longestLine) return
         this.#line.push(char)
-        this.#ports.write(char)
+        this.#show(char)
     }
   }
 
@@ -86,7 +89,7 @@ export class LineEditor {
   }
 
   #recall(at: number): void {
-    if (at < 0 || at > this.#history.length) return
+    if (this.#asked !== undefined || at < 0 || at > this.#history.length) return
     this.#erase(this.#line.length)
     this.#at = at
     this.#line = [...(this.#history[at] ?? '')]
@@ -96,27 +99,43 @@ export class LineEditor {
   #erase(count: number): void {
     const erased = Math.min(count, this.#line.length)
     this.#line.splice(this.#line.length - erased)
-    this.#ports.write('\b \b'.repeat(erased))
+    this.#show('\b \b'.repeat(erased))
+  }
+
+  /** Echoes what is typed, where it may be seen. */
+  #show(text: string): void {
+    if (this.#asked === undefined) this.#ports.write(text)
   }
 
   #enter(): void {
-    const line = this.#line.join('').trim()
+    const typed = this.#line.join('')
+    const line = typed.trim()
+    const asked = this.#asked
     this.#line = []
+    this.#asked = undefined
     this.#write('\n')
-    if (line !== '') {
+    if (asked !== undefined) this.#answer(asked(typed))
+    else if (line !== '') {
       if (this.#history.at(-1) !== line) this.#history.push(line)
       if (this.#history.length > longestHistory) this.#history.shift()
-      const reply = this.#machine.run(line, this.#caller)
-      this.#lastCode = reply.code
-      if (reply.clears === true) this.#ports.write('\u001b[2J\u001b[H')
-      if (reply.ends === true) return this.#end(reply.text)
-      this.#write(reply.text)
+      this.#answer(this.#machine.run(line, this.#caller))
     }
+    if (this.#isOver) return
     this.#at = this.#history.length
     this.#prompt()
   }
 
+  #answer(reply: Reply): void {
+    this.#lastCode = reply.code
+    this.#asked = reply.asks
+    if (reply.clears === true) this.#ports.write('\u001b[2J\u001b[H')
+    if (reply.ends === true) this.#end(reply.text)
+    else this.#write(reply.text)
+  }
+
+  /** Asks for the next command, unless something else is asked. */
   #prompt(): void {
+    if (this.#asked !== undefined) return
     this.#ports.write(this.#machine.prompt(this.#caller))
   }
 

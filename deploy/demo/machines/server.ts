@@ -10,7 +10,7 @@ import { makeGateway } from './gateway.ts'
 import { makeJumpHost } from './jump-host.ts'
 import { LineEditor } from './line-editor.ts'
 import type { MachineSheet } from './sheet.ts'
-import { type Caller, type Machine, withoutColours } from './shell.ts'
+import { type Caller, failed, type Machine, withoutColours } from './shell.ts'
 import { makeSwitch } from './switch.ts'
 
 /** SECURITY: the plant's machines are for this machine alone, whatever the installation is opened to. */
@@ -30,6 +30,9 @@ export const oldNeeds: readonly LegacyAlgorithm[] = ['group1-sha1', 'ssh-rsa', '
 /** Where the jump host forwards to, and nowhere else. */
 export const panel = { host: 'mixer-1', port: 80 } as const
 
+/** Whose sessions are elevated on the switch by `enable`, and the account that holds its secret alone: nobody logs in as it. */
+export const enabled = { machine: 'switch-7', login: 'manager', secret: 'enable' } as const
+
 type Kind = { readonly machine: Machine; readonly algorithms?: Algorithms; readonly forwards?: number }
 
 /** Starts all machines of the sheet. Throws `Fault('configuration')` where one cannot listen. */
@@ -39,14 +42,21 @@ export async function startMachines({ machines }: MachineSheet): Promise<AsyncDi
   stack.defer(() => closeServer(web))
   const panelPort = (web.address() as AddressInfo).port
   for (const { name, port, hostKey, logins } of machines) {
-    const { machine, algorithms, forwards } = kindOf(name, panelPort)
+    const isSecret = (text: string) =>
+      logins.some(({ login, password }) => login === enabled.secret && sameText(password, text))
+    const { machine, algorithms, forwards } = kindOf(name, panelPort, isSecret)
     const open = new Set<Connection>()
     const server = new Server(
       { hostKeys: [hostKey], ...(algorithms === undefined ? {} : { algorithms }) },
       (connection) => {
         open.add(connection)
         connection.once('close', () => open.delete(connection))
-        serve(connection, machine, logins, forwards)
+        serve(
+          connection,
+          machine,
+          logins.filter(({ login }) => login !== enabled.secret),
+          forwards,
+        )
       },
     )
     server.maxConnections = 50
@@ -69,10 +79,10 @@ export async function startMachines({ machines }: MachineSheet): Promise<AsyncDi
   return stack.move()
 }
 
-function kindOf(name: string, panelPort: number): Kind {
+function kindOf(name: string, panelPort: number, isSecret: (text: string) => boolean): Kind {
   switch (name) {
     case 'switch-7':
-      return { machine: makeSwitch(name), algorithms: oldAlgorithms }
+      return { machine: makeSwitch(name, isSecret), algorithms: oldAlgorithms }
     case 'jump-1':
       return { machine: makeJumpHost(name), forwards: panelPort }
     case 'mixer-1':
@@ -120,7 +130,7 @@ function kindOf(name: string, panelPort: number): Kind {
 type Logins = MachineSheet['machines'][number]['logins']
 
 function serve(connection: Connection, machine: Machine, logins: Logins, forwards: number | undefined): void {
-  let caller: Caller | undefined
+  let user: string | undefined
   let attempts = 0
   const grace = setTimeout(() => connection.end(), 30_000)
   connection.on('error', () => undefined)
@@ -130,7 +140,7 @@ function serve(connection: Connection, machine: Machine, logins: Logins, forward
     const known = logins.find(({ login }) => login === context.username)
     if (known !== undefined && sameText(known.password, context.password)) {
       clearTimeout(grace)
-      caller = { login: known.login }
+      user = known.login
       return context.accept()
     }
     attempts += 1
@@ -138,7 +148,7 @@ function serve(connection: Connection, machine: Machine, logins: Logins, forward
     if (attempts >= 3) connection.end()
   })
   connection.on('session', (accept) => {
-    if (caller !== undefined) serveSession(accept(), machine, caller)
+    if (user !== undefined) serveSession(accept(), machine, { login: user, isPrivileged: false })
   })
   connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
     if (forwards === undefined || destIP !== panel.host || destPort !== panel.port) return reject()
@@ -171,7 +181,8 @@ function serveSession(session: Session, machine: Machine, caller: Caller): void 
     const channel = accept()
     channel.on('error', () => undefined)
     channel.resume()
-    const reply = machine.run(command.trim().slice(0, 1_000), caller)
+    const answer = machine.run(command.trim().slice(0, 1_000), caller)
+    const reply = answer.asks === undefined ? answer : failed('% this needs a terminal\n')
     if (hasTerminal) channel.write(reply.text.replaceAll('\n', '\r\n'))
     else (reply.code === 0 ? channel : channel.stderr).write(withoutColours(reply.text))
     finish(channel, reply.code)

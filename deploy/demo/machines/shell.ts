@@ -6,10 +6,16 @@ export type Reply = {
   readonly ends?: true
   /** The screen is cleared before. */
   readonly clears?: true
+  /** The text is a question; what is typed in answer to it is not shown, and comes here. */
+  readonly asks?: (answer: string) => Reply
 }
 
-/** Who types. */
-export type Caller = { readonly login: string }
+/** Who types, in one shell or command of theirs. */
+export type Caller = {
+  readonly login: string
+  /** After `enable`, on the machine that has it. */
+  isPrivileged: boolean
+}
 
 /** One machine of the plant, as its shell shows it. State is shared by all who are on it, as on a real one. */
 export type Machine = {

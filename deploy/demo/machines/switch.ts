@@ -1,14 +1,22 @@
-import { failed, type Machine, ok, paint, type Reply, stamp, words } from './shell.ts'
+import { type Caller, failed, type Machine, ok, paint, type Reply, stamp, words } from './shell.ts'
 
 type Port = { readonly name: string; label: string; isUp: boolean; readonly vlan: number }
 
 const help = `show version | interfaces | mac | logging
-interface PORT shutdown | no shutdown | description TEXT
+enable  disable
+interface PORT shutdown | no shutdown | description TEXT   (after enable)
 help  exit
 `
 
-/** An access switch of 2009: what it knows of SSH is as old (see `server.ts`). */
-export function makeSwitch(host: string, now: () => Date = () => new Date()): Machine {
+/**
+ * An access switch of 2009: what it knows of SSH is as old (see `server.ts`). Its ports are changed after `enable` alone,
+ * which asks for a secret of its own; `isSecret` tells it.
+ */
+export function makeSwitch(
+  host: string,
+  isSecret: (text: string) => boolean,
+  now: () => Date = () => new Date(),
+): Machine {
   const ports: Port[] = [
     { name: 'fe0/1', label: 'press-3 gateway', isUp: true, vlan: 30 },
     { name: 'fe0/2', label: 'mixer-1 gateway', isUp: true, vlan: 10 },
@@ -56,16 +64,31 @@ export function makeSwitch(host: string, now: () => Date = () => new Date()): Ma
     return ok('')
   }
 
+  const enable = (caller: Caller): Reply => ({
+    ...ok('Password: '),
+    asks: (answer) => {
+      const isRight = isSecret(answer)
+      log.push(`${stamp(now())} %SEC-5-ENABLE: ${isRight ? 'enabled by' : 'refused to'} ${caller.login}`)
+      if (isRight) caller.isPrivileged = true
+      return isRight ? ok('') : failed('% Access denied\n')
+    },
+  })
+
   return {
     greeting: () => '\nAccess to this switch is for the maintenance of hall 2.\n\n',
-    prompt: () => `${host}# `,
-    run: (line, { login }) => {
+    prompt: ({ isPrivileged }) => `${host}${isPrivileged ? '#' : '>'} `,
+    run: (line, caller) => {
       const [command, ...args] = words(line)
       switch (command) {
         case 'show':
           return show(args[0])
+        case 'enable':
+          return caller.isPrivileged ? ok('') : enable(caller)
+        case 'disable':
+          caller.isPrivileged = false
+          return ok('')
         case 'interface':
-          return change(args, login)
+          return caller.isPrivileged ? change(args, caller.login) : failed('% enable first\n')
         case 'help':
         case '?':
           return ok(help)
