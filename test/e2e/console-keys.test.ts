@@ -226,6 +226,33 @@ test.skipIf(why !== undefined)('commands are reached and copied by the keyboard'
     .toBe('tagout unseal --share --dry-run')
 })
 
+test.skipIf(why !== undefined)(
+  'no line of a command ends within an option, and a copy that the browser refused is told',
+  async () => {
+    const { page } = alice
+    await open(page)
+    const table = page.getByRole('table', { name: 'Ways to unseal' })
+    await table.getByText('any 2 of anna, bob, carl').waitFor()
+    const usual = page.viewportSize() ?? { width: 1280, height: 900 }
+    for (const width of [1440, 768, 390]) {
+      await page.setViewportSize({ width, height: 900 })
+      const broken = await page
+        .locator('.command-word')
+        .evaluateAll((words) =>
+          words.filter((one) => one.getClientRects().length > 1).map((one) => one.textContent),
+        )
+      expect(broken).toEqual([])
+      expect(await page.locator('.command-word').count()).toBeGreaterThan(10)
+    }
+    await page.setViewportSize(usual)
+    await page.evaluate(() => {
+      Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })
+    })
+    await table.getByRole('button', { name: 'Copy' }).first().click()
+    await page.getByText('Nothing was copied').waitFor()
+  },
+)
+
 test.skipIf(why !== undefined)('a path that somebody forged is no command of theirs', async () => {
   const { page } = alice
   seals = [

@@ -10,17 +10,19 @@ export function Command(props: {
   readonly onCopied?: () => void
 }) {
   const { text, label, onCopied } = props
-  const [said, setSaid] = useState('Copy')
+  const [copied, setCopied] = useState(false)
+  const [failed, setFailed] = useState(false)
   const id = useId()
   const copy = () => {
     // Some browsers keep the clipboard from a page: silence would be taken for a copy.
     const written = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'))
     written.then(
       () => {
-        setSaid('Copied')
+        setCopied(true)
+        setFailed(false)
         onCopied?.()
       },
-      () => setSaid('Nothing was copied: select it and copy it by hand'),
+      () => setFailed(true),
     )
   }
   return (
@@ -48,12 +50,18 @@ export function Command(props: {
             aria-label="Copy"
             aria-describedby={`${id}-what`}
             onClick={copy}
-            onTooltipHidden={() => setSaid('Copy')}
+            exitDelay={1500}
+            onTooltipHidden={() => setCopied(false)}
           >
-            {said}
+            {copied ? 'Copied' : 'Copy'}
           </ClipboardCopyButton>
         </span>
       </span>
+      {failed ? (
+        <span role="alert" className="small command-failed">
+          {' Nothing was copied: select it, and copy it by hand.'}
+        </span>
+      ) : null}
     </div>
   )
 }
