@@ -15,6 +15,7 @@ import * as m0020 from './0020_a_browser_session_belongs_to_a_login.ts'
 import * as m0023 from './0023_a_safe_says_whether_a_watch_is_told.ts'
 import * as m0024 from './0024_a_request_is_approved_by_others.ts'
 import * as m0025 from './0025_a_user_has_a_mail_address.ts'
+import * as m0026 from './0026_a_policy_says_who_may_under_which_conditions.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -34,4 +35,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0023_a_safe_says_whether_a_watch_is_told': m0023,
   '0024_a_request_is_approved_by_others': m0024,
   '0025_a_user_has_a_mail_address': m0025,
+  '0026_a_policy_says_who_may_under_which_conditions': m0026,
 }

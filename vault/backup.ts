@@ -34,6 +34,7 @@ export const backupTables = [
   'binding',
   'elevation',
   'exposure',
+  'policy',
   'access_grant',
   'access_request',
   'approval',

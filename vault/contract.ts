@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Id } from './kernel/id.ts'
 import { isId } from './kernel/id.ts'
+import { type PolicyDocument, policyDocument } from './policy/document.ts'
 
 /**
  * What the vault can be asked: one entry per verb, with the shape of its input (checked by the vault at its edge)
@@ -344,6 +345,12 @@ export type RequestView = {
   readonly grant: Id<'grt'> | null
   /** How many people must approve. */
   readonly approvalsNeeded: number
+  /** Groups of the policy whose members must approve, among them; `missing`: how many have not. */
+  readonly approvalsFrom: readonly {
+    readonly group: string
+    readonly count: number
+    readonly missing: number
+  }[]
   readonly approvals: readonly {
     readonly user: string
     readonly verdict: Verdict
@@ -354,6 +361,59 @@ export type RequestView = {
   readonly digest: string
   /** May the asking user decide it? */
   readonly mayDecide: boolean
+}
+export type PolicyView = {
+  /** 0: none was applied yet, and grants alone let in. */
+  readonly version: number
+  /** SHA-256 of the document, in hex. */
+  readonly digest: string | null
+  readonly appliedBy: string | null
+  readonly appliedAt: string | null
+  readonly document: PolicyDocument
+}
+export type PolicyChange = {
+  readonly what: 'rule' | 'group' | 'calendar'
+  readonly name: string
+  readonly change: 'added' | 'removed' | 'changed'
+}
+/** Pairs of user and account: all are counted, some named. */
+type Pairs = {
+  readonly total: number
+  readonly pairs: readonly { readonly user: string; readonly account: string }[]
+}
+export type PolicyPlan = {
+  /** The digest of the policy that it was planned against; null: none was applied yet. */
+  readonly from: string | null
+  readonly digest: string
+  readonly changes: readonly PolicyChange[]
+  /** Who could use what by rules, at some time, and could not before. */
+  readonly gains: Pairs
+  readonly loses: Pairs
+}
+export type PolicyAnswer = {
+  readonly allowed: boolean
+  /** As the user would read it. */
+  readonly sentence: string
+  readonly next: string | null
+  readonly endsAt: string | null
+  readonly exclusive: boolean
+  /** Everything that was looked at: grants, rules, and what a target needs. */
+  readonly steps: readonly {
+    readonly what: string // grant grt_…, rule line-3, target
+    readonly effect: 'allows' | 'limits' | 'nothing'
+    readonly holds: boolean
+    readonly text: string
+  }[]
+}
+export type ReachView = {
+  readonly user: string
+  readonly account: string
+  readonly actions: readonly Action[]
+  /** What lets in: grants and rules. */
+  readonly by: readonly string[]
+  /** When the longest session that began then would end. */
+  readonly until: string
+  readonly exclusive: boolean
 }
 export type LeaseView = {
   readonly id: Id<'lse'>
@@ -372,6 +432,17 @@ export type AccessView = {
   readonly account: string
   /** The user's own grants for it that have not ended, the one that ends first at the beginning. */
   readonly grants: readonly GrantView[]
+  /** Rules of the policy that let the user use it without a grant. */
+  readonly rules: readonly {
+    readonly name: string
+    readonly actions: readonly Action[]
+    /** Why it does not now; null: it does. */
+    readonly unmet: string | null
+    readonly exclusive: boolean
+    /** When it ends by itself; null: it does not, or it does not hold now. */
+    readonly until: string | null
+    readonly contact: string | null
+  }[]
   readonly favourite: boolean
   /** When the user's last session began. */
   readonly lastUsedAt: string | null
@@ -881,6 +952,43 @@ export const verbs = {
     }),
   ),
 
+  'policy.show': verb(people, nothing),
+  /** What a policy would change, for whom. */
+  'policy.plan': verb(people, z.strictObject({ document: policyDocument })),
+  /** Puts a policy in force in place of the one whose digest is `expected` (null: none was applied before). */
+  'policy.apply': verb(
+    people,
+    z.strictObject({
+      document: policyDocument,
+      expected: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'not a digest: 64 hex digits')
+        .nullable(),
+      totpCode: freshCode,
+    }),
+  ),
+  /** May this user do this with this account, at this moment (default: now), and why? */
+  'policy.explain': verb(
+    people,
+    z.strictObject({
+      user: reference,
+      account: reference,
+      action: z.enum(['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal']).optional(), // default: shell
+      at: moment.optional(),
+      source: z.string().max(100).optional(), // the address they come from; left out: any that the rules want
+    }),
+  ),
+  /** Who could use what at a moment: of a user, or of an account, a target or a safe. */
+  'policy.reach': verb(
+    people,
+    z.strictObject({
+      user: reference.optional(),
+      account: reference.optional(),
+      target: reference.optional(),
+      safe: reference.optional(),
+      at: moment.optional(),
+    }),
+  ),
   'lease.checkOut': verb(
     ['user'],
     z.strictObject({ account: reference, exclusive: z.boolean(), forSeconds: seconds.optional() }),
@@ -1239,6 +1347,11 @@ export type VerbAnswers = {
   'request.show': RequestView
   'request.withdraw': RequestView
   'request.decide': RequestView
+  'policy.show': PolicyView
+  'policy.plan': PolicyPlan
+  'policy.apply': PolicyPlan & { readonly version: number }
+  'policy.explain': PolicyAnswer
+  'policy.reach': readonly ReachView[]
   'lease.checkOut': LeaseView
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]

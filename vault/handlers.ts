@@ -11,6 +11,8 @@ import {
 import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { importRows } from './import/verb.ts'
+import { policyApply, policyPlan, policyShow } from './access/apply.ts'
+import { policyExplain, policyReach } from './access/explain.ts'
 import { requestDecide } from './checkout/approval.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { requestAdd, requestList, requestShow, requestWithdraw } from './checkout/request.ts'
@@ -120,6 +122,11 @@ export const handlers: Handlers = {
   'grant.add': grantAdd,
   'grant.list': grantList,
   'grant.revoke': grantRevoke,
+  'policy.show': policyShow,
+  'policy.plan': policyPlan,
+  'policy.apply': policyApply,
+  'policy.explain': policyExplain,
+  'policy.reach': policyReach,
   'request.add': requestAdd,
   'request.list': requestList,
   'request.show': requestShow,

@@ -1,3 +1,4 @@
+import { standingAccounts } from './access/standing.ts'
 import { findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
@@ -38,7 +39,7 @@ export async function permissionsIn(
     )
 }
 
-/** Does the user who asks hold a grant on one of these accounts that is valid now? */
+/** Does the user who asks hold a grant on one of these accounts that is valid now, or does a rule let them use one? */
 async function isGranted(call: Call, accounts: readonly AccountId[]): Promise<boolean> {
   if (accounts.length === 0) return false
   const { database, guard, clock } = call.world.vault
@@ -48,11 +49,14 @@ async function isGranted(call: Call, accounts: readonly AccountId[]): Promise<bo
     .selectAll()
     .where('user_id', '=', userOf(call).id)
     .where('account_id', 'in', accounts)
+    .where('rule', 'is', null)
     .where('revoked_at', 'is', null)
     .where('not_before', '<=', now)
     .where('not_after', '>', now)
     .execute()
-  return checked(guard, 'access_grant', rows).length > 0
+  if (checked(guard, 'access_grant', rows).length > 0) return true
+  const { id, roles } = userOf(call)
+  return (await standingAccounts(database, guard, { user: id, roles }, accounts)).length > 0
 }
 
 async function ofSafe(call: Call, safe: SafeId, own = false): Promise<Relation> {

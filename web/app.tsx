@@ -7,6 +7,7 @@ import { Audit } from './pages/audit.tsx'
 import { Auditors } from './pages/auditors.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Grants } from './pages/grants.tsx'
+import { Policy } from './pages/policy.tsx'
 import { Requests } from './pages/requests.tsx'
 import { Overview } from './pages/overview.tsx'
 import { OwnAccount } from './pages/own-account.tsx'
@@ -79,6 +80,7 @@ export function App() {
               <Route path="/users" component={Users} />
               <Route path="/grants" component={Grants} />
               <Route path="/requests" component={Requests} />
+              <Route path="/policy" component={Policy} />
               <Route path="/vault-keys" component={VaultKeys} />
               <Route path="/auditors" component={Auditors} />
               <Route path="/account" component={OwnAccount} />

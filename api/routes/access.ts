@@ -1,6 +1,6 @@
 import type { Route } from './route.ts'
 
-/** Grants, requests, leases, tickets, and what one may use oneself. */
+/** Grants, requests, the policy, leases, tickets, and what one may use oneself. */
 export const access: readonly Route[] = [
   {
     method: 'GET',
@@ -22,6 +22,11 @@ export const access: readonly Route[] = [
   { method: 'GET', path: '/api/requests/:request', verb: 'request.show', access: 'user' },
   { method: 'POST', path: '/api/requests/:request/withdraw', verb: 'request.withdraw', access: 'user' },
   { method: 'POST', path: '/api/requests/:request/decide', verb: 'request.decide', access: 'user' },
+  { method: 'GET', path: '/api/policy', verb: 'policy.show', access: 'user' },
+  { method: 'PUT', path: '/api/policy', verb: 'policy.apply', access: 'user' },
+  { method: 'POST', path: '/api/policy/plan', verb: 'policy.plan', access: 'user' },
+  { method: 'POST', path: '/api/policy/explain', verb: 'policy.explain', access: 'user' },
+  { method: 'POST', path: '/api/policy/reach', verb: 'policy.reach', access: 'user' },
   { method: 'GET', path: '/api/leases', verb: 'lease.list', access: 'user' },
   { method: 'POST', path: '/api/leases', verb: 'lease.checkOut', access: 'user' },
   { method: 'DELETE', path: '/api/leases/:lease', verb: 'lease.checkIn', access: 'user' },

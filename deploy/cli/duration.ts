@@ -1,16 +1,15 @@
+import { durationSeconds } from '../../vault/kernel/duration.ts'
 import { misuse } from './complaint.ts'
-
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
 /** Parses `4h`, `30m`, `2d`, `1h30m` to whole seconds. */
 export function parseDuration(text: string): number {
-  if (!/^(\d{1,6}[smhdw])+$/.test(text))
-    throw misuse(`${JSON.stringify(text)} is not a duration`, 'write it like 4h, 30m, 2d or 1h30m')
-  let total = 0
-  for (const [, count, unit] of text.matchAll(/(\d+)([smhdw])/g))
-    total += Number(count) * (unitSeconds[unit ?? ''] ?? 0)
-  if (total < 1) throw misuse('a duration is at least 1s', 'write it like 4h, 30m, 2d or 1h30m')
-  return total
+  const seconds = durationSeconds(text)
+  if (seconds !== undefined) return seconds
+  const isZero = /^(\d{1,6}[smhdw])+$/.test(text)
+  throw misuse(
+    isZero ? 'a duration is at least 1s' : `${JSON.stringify(text)} is not a duration`,
+    'write it like 4h, 30m, 2d or 1h30m',
+  )
 }
 
 /**

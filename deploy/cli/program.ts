@@ -17,6 +17,7 @@ import { type Io, visible } from './io.ts'
 import { addKeysCommands } from './keys.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
+import { addPolicyCommands } from './policy.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
@@ -64,6 +65,7 @@ export function buildProgram(io: Io): Command {
   addUserCommands(root, tools)
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)
+  addPolicyCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)

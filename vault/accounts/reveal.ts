@@ -1,3 +1,4 @@
+import { holdToLimits } from '../access/limits.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -26,6 +27,11 @@ export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
     const may = await permissionsIn(tx, call)
     if (account === undefined || !may(account.safe_id, 'reveal'))
       return refuse('forbidden', 'there is no such account, or you may not see its secret')
+    const use = { user: asking.id, account: account.id, does: 'reveal' } as const
+    // The code was taken just now.
+    const now = tx.now.getTime()
+    const held = await holdToLimits(tx, use, { now, source: call.source ?? '', factorAt: now })
+    if (!held.ok) return held
     const credential = await currentCredential(tx.db, tx.guard, account.id)
     if (credential === undefined)
       return refuse('conflict', 'this account has no credential', 'set one: tagout account secret')

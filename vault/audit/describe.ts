@@ -148,6 +148,8 @@ function what(entry: Entry): string {
       return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
       return `revoked the grant${of(entry)} on ${entry.accountName}`
+    case 'policy.applied':
+      return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)}): ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
     case 'request.made':
       return `asked for ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} for ${entry.forSeconds} s${entry.notBefore === undefined ? ' from the approval on' : ` from ${entry.notBefore}`} (${entry.mode})${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}${because(entry.reason)}`
     case 'request.decided':

@@ -179,6 +179,13 @@ export type Happening =
       readonly reason: string
     } & GrantRef)
   | ({ readonly kind: 'grant.revoked' } & GrantRef)
+  | {
+      readonly kind: 'policy.applied'
+      readonly version: number
+      readonly digest: string
+      /** `rule line-3 changed`, of groups and calendars too. */
+      readonly changes: readonly string[]
+    }
   | ({
       readonly kind: 'request.made'
       readonly actions: readonly Action[]

@@ -1,9 +1,12 @@
+import { readPolicy } from '../access/policy.ts'
+import { standingAccounts, subjectOf } from '../access/standing.ts'
 import type { AccessView } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import type { AccountId } from '../kernel/id.ts'
 import { done } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { type RuleFacts, ruleAt } from '../policy/access-rule.ts'
 import { checked } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { type Call, type Handler, userOf } from '../world.ts'
@@ -22,6 +25,7 @@ export const accessList: Handler<'access.list'> = async (call) => {
     .selectAll('access_grant')
     .select(['account.login', 'target.name as target_name'])
     .where('access_grant.user_id', '=', user.id)
+    .where('access_grant.rule', 'is', null)
     .where('access_grant.revoked_at', 'is', null)
     .where('access_grant.not_after', '>', clock())
     .where('account.removed_at', 'is', null)
@@ -29,7 +33,9 @@ export const accessList: Handler<'access.list'> = async (call) => {
     .limit(10_000)
     .execute()
   checked(guard, 'access_grant', rows)
-  const accounts = [...new Set(rows.map((row) => row.account_id))]
+  const standing = await standingAccounts(database, guard, subjectOf(user))
+  const policy = await readPolicy(database, guard)
+  const accounts = [...new Set([...rows.map((row) => row.account_id), ...standing.map(({ id }) => id)])]
   if (accounts.length === 0) return done([])
   const [held, favourites, used] = await Promise.all([
     holdersOf(call, accounts),
@@ -46,14 +52,20 @@ export const accessList: Handler<'access.list'> = async (call) => {
     database,
     held.filter((lease) => lease.user_id === user.id).map(({ id }) => id),
   )
+  const circumstances = {
+    now: clock().getTime(),
+    ...(call.source === undefined ? {} : { source: call.source }),
+  }
   const views = accounts.map((account): AccessView => {
     const grants = rows.filter((row) => row.account_id === account)
-    const name = `${grants[0]?.target_name ?? ''}/${grants[0]?.login ?? ''}`
+    const byRule = standing.find(({ id }) => id === account)
+    const name = byRule?.name ?? `${grants[0]?.target_name ?? ''}/${grants[0]?.login ?? ''}`
     const leases = held.filter((lease) => lease.account_id === account)
     const own = leases.find((lease) => lease.user_id === user.id)
     return {
       account: name,
       grants: grants.map((grant) => viewGrant(grant, user.name, name, clock())),
+      rules: (byRule?.rules ?? []).map((rule) => viewRule(ruleAt(policy, rule, circumstances))),
       favourite: favourites.some((favourite) => favourite.account_id === account),
       lastUsedAt: used.find((row) => row.account_id === account)?.at.toISOString() ?? null,
       lease: own === undefined ? null : viewLease(own, name, user.name, sessions.get(own.id) ?? 0),
@@ -67,6 +79,17 @@ export const accessList: Handler<'access.list'> = async (call) => {
     }
   })
   return done(views.sort((a, b) => (a.account < b.account ? -1 : 1)))
+}
+
+function viewRule(rule: RuleFacts): AccessView['rules'][number] {
+  return {
+    name: rule.name,
+    actions: rule.actions.filter((action) => action !== 'reveal'),
+    unmet: rule.unmet,
+    exclusive: rule.exclusive,
+    until: rule.until === null ? null : new Date(rule.until).toISOString(),
+    contact: rule.contact,
+  }
 }
 
 function holdersOf(call: Call, accounts: readonly AccountId[]) {

@@ -1,9 +1,13 @@
+import { readPolicy } from '../access/policy.ts'
+import { resourceOf, subjectOf } from '../access/standing.ts'
+import { readAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { decideRequest } from '../policy/approvals.ts'
+import { groupsOf, type Policy, wantedOf } from '../policy/access-rule.ts'
+import { decideRequest, neededOf, type Quorum } from '../policy/approvals.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -52,15 +56,18 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
       created_at: tx.now,
     })
     const safe = await safeOf(tx, request)
+    // Shared: whoever changes the policy waits, so that what it wants now is what this answers to.
+    const policy = await readPolicy(tx.db, tx.guard, 'share')
     const names: string[] = []
     const spoken: Parameters<typeof decideRequest>[0][number][] = []
     for (const one of [...said, own]) {
       const approver = await approverOf(tx, one.user_id, safe.id)
       const counts = approver !== undefined && one.user_id !== request.user_id && one.digest === digest
-      spoken.push({ verdict: one.verdict, counts })
+      spoken.push({ verdict: one.verdict, counts, groups: groupsOf(policy, one.user_id) })
       if (counts && one.verdict === 'approve') names.push(approver.name)
     }
-    const state = decideRequest(spoken, safe.approvals ?? 1)
+    const quorums = await quorumsOf(tx, policy, request)
+    const state = decideRequest(spoken, neededOf(safe, quorums), quorums)
     const grant = state === 'approved' ? await grantOf(tx, call, request, names) : done(null)
     if (!grant.ok) return grant
     const after =
@@ -83,6 +90,15 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
     })
     return done(await viewRequest(tx, call, after))
   })
+
+/** How many members of which groups must approve, as the policy says now. */
+async function quorumsOf(tx: Tx, policy: Policy, request: Row<'access_request'>): Promise<readonly Quorum[]> {
+  const user = await findUser(tx.db, tx.guard, request.user_id)
+  const account = await readAccount(tx.db, tx.guard, request.account_id)
+  if (user === undefined || account === undefined)
+    throw new TypeError('a request is of a user, for an account')
+  return wantedOf(policy, subjectOf(user), resourceOf(account), request.actions).approvals
+}
 
 async function safeOf(tx: Tx, request: Row<'access_request'>): Promise<Row<'safe'>> {
   const safe = checkedOne(

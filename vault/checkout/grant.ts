@@ -2,10 +2,13 @@ import type { Action, ForwardRule, GrantView, VerbInput } from '../contract.ts'
 import type { GrantId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { readPolicy } from '../access/policy.ts'
+import { resourceOf, subjectOf } from '../access/standing.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { notFound } from '../not-found.ts'
+import { wantedOf } from '../policy/access-rule.ts'
 import { canonicalForwards, encodeForward, forwardsOf } from './forward.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -61,13 +64,16 @@ export function allowedBy(
   return forwards.ok ? done({ actions, forwards: forwards.value }) : forwards
 }
 
-/** Adds a grant within a transaction: alone, or as a row of an import, which has taken its code (`takeCode`) already. */
+/**
+ * Adds a grant within a transaction: alone, as a row of an import, which has taken its code (`takeCode`) already, or as
+ * what a request led to (`approvedBy`: the names of who approved it).
+ */
 export async function addGrant(
   tx: Tx,
   call: Call,
   input: VerbInput<'grant.add'>,
   takeCode: typeof takeFreshCode,
-  grantedBy: string = nameOf(call),
+  approvedBy?: string,
 ): Promise<Outcome<GrantView>> {
   const { world } = call
   if (input.notAfter !== undefined && input.forSeconds !== undefined)
@@ -104,6 +110,18 @@ export async function addGrant(
   const account = await findAccount(tx.db, tx.guard, input.account)
   if (account === undefined) return notFound('account', input.account)
 
+  // SECURITY: where the policy wants approvals of several, one person alone lets nobody in.
+  if (approvedBy === undefined) {
+    const policy = await readPolicy(tx.db, tx.guard)
+    const { approvals } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
+    if (approvals.length > 0)
+      return refuse(
+        'conflict',
+        `the policy wants approvals for ${account.name}: ${approvals.map(({ group, count }) => `${count} of ${group}`).join(', ')}`,
+        `have ${user.name} request access`,
+      )
+  }
+
   const row = await insertGuarded(tx, 'access_grant', {
     id: newId('grt', now),
     user_id: user.id,
@@ -114,10 +132,11 @@ export async function addGrant(
     max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
     mode: input.mode ?? 'shared',
     reason: input.reason ?? '',
-    granted_by: grantedBy,
+    granted_by: approvedBy ?? nameOf(call),
     created_at: tx.now,
     revoked_at: null,
     forwards: forwards.length === 0 ? null : forwards.map(encodeForward),
+    rule: null,
   })
   await tx.audit({
     kind: 'grant.added',
@@ -184,6 +203,12 @@ export const grantRevoke: Handler<'grant.revoke'> = async (call, { grant: id }) 
     )
     if (grant === undefined) return notFound('grant', id)
     if (grant.revoked_at !== null) return refuse('conflict', 'this grant was revoked before')
+    if (grant.rule !== null)
+      return refuse(
+        'conflict',
+        `this grant is of the rule “${grant.rule}” of the policy, which would make it again`,
+        'change the policy (tagout policy apply), or disable the user',
+      )
     const user = await findUser(tx.db, tx.guard, grant.user_id)
     const account = await readAccount(tx.db, tx.guard, grant.account_id)
     if (user === undefined || account === undefined) return notFound('grant', id)

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { mayHold } from '../access/check-out.ts'
 import type { LeaseView } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
@@ -248,18 +249,21 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
                 .selectAll()
                 .where('user_id', '=', asking.id)
                 .where('account_id', '=', account.id)
+                .where('rule', 'is', null)
                 .where('revoked_at', 'is', null)
                 .where('not_before', '<=', tx.now)
                 .where('not_after', '>', tx.now)
                 .forShare()
                 .execute(),
             )
-      if (account === undefined || user === undefined || grants.length === 0)
+      if (account === undefined || user === undefined)
         return refuse('forbidden', 'there is no such account, or no grant lets you use it', 'ask for a grant')
-      const grantEnd = Math.max(...grants.map((grant) => grant.not_after.getTime()))
-      const wantedEnd = input.forSeconds === undefined ? grantEnd : tx.now.getTime() + input.forSeconds * 1000
-      const until = new Date(Math.min(grantEnd, wantedEnd))
-      const exclusive = input.exclusive || grants.every((grant) => grant.mode === 'exclusive')
+      const may = await mayHold(tx, call, user, account, grants)
+      if (!may.ok) return may
+      const longest = may.value.until.getTime()
+      const wanted = input.forSeconds === undefined ? longest : tx.now.getTime() + input.forSeconds * 1000
+      const until = new Date(Math.min(longest, wanted))
+      const exclusive = input.exclusive || may.value.exclusive
       const lease = await takeLease(tx, { account, user, exclusive, until }, by(call))
       if (!lease.ok) return lease
       const sessions = await sessionsUnder(tx.db, [lease.value.id])

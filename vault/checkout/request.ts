@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely'
+import { readPolicy } from '../access/policy.ts'
+import { resourceOf, subjectOf } from '../access/standing.ts'
 import { findAccount } from '../accounts/account.ts'
 import type { RequestView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -8,6 +10,9 @@ import { encodeParts, toHex } from '../kernel/encoding.ts'
 import { newId, type RequestId, type SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { groupsOf, wantedOf } from '../policy/access-rule.ts'
+import { missingOf, neededOf } from '../policy/approvals.ts'
+import { fitsPattern } from '../policy/document.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { type Sight, sightOf } from '../safes/sight.ts'
@@ -80,13 +85,17 @@ export async function viewRequests(
     .select([
       'access_request.id as request_id',
       'app_user.name as user_name',
+      'app_user.roles',
       'account.login',
+      'target.id as target_id',
+      'target.protocol',
       'target.name as target_name',
     ])
     .where('access_request.id', 'in', ids)
     .execute()
   checked(checker, 'safe', named)
   const names = new Map(named.map((row) => [row.request_id, row]))
+  const policy = await readPolicy(db, checker)
   const { principal } = call
   return Promise.all(
     rows.map(async (row) => {
@@ -94,6 +103,17 @@ export async function viewRequests(
       if (name === undefined) throw new TypeError('a request that was read is of a user, for an account')
       const state = stateOf(row, now)
       const spoke = said.filter((one) => one.request_id === row.id)
+      const quorums = wantedOf(
+        policy,
+        { user: row.user_id, roles: name.roles },
+        { safe: name.id, target: name.target_id, account: row.account_id, protocol: name.protocol },
+        row.actions,
+      ).approvals
+      const approved = spoke.filter(({ verdict }) => verdict === 'approve')
+      const missing = missingOf(
+        approved.map((one) => ({ groups: groupsOf(policy, one.user_id) })),
+        quorums,
+      )
       return {
         id: row.id,
         user: name.user_name,
@@ -111,7 +131,11 @@ export async function viewRequests(
         closedAt: row.closed_at?.toISOString() ?? null,
         closedBy: row.closed_by,
         grant: row.grant_id,
-        approvalsNeeded: name.approvals ?? 1,
+        approvalsNeeded: neededOf(name, quorums),
+        approvalsFrom: quorums.map((quorum) => ({
+          ...quorum,
+          missing: missing.filter((group) => group === quorum.group).length,
+        })),
         approvals: spoke.map((one) => ({
           user: one.user_name,
           verdict: one.verdict,
@@ -193,6 +217,15 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
       )
     if (waiting.length >= mostOpen)
       return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
+    const policy = await readPolicy(tx.db, tx.guard)
+    const { workOrders } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
+    const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, input.workOrder ?? ''))
+    if (unfit !== undefined)
+      return refuse(
+        'invalid',
+        `workOrder: the rule “${unfit.rule}” wants one of the form ${unfit.pattern}`,
+        'name the work order (# stands for a digit)',
+      )
     const row = await insertGuarded(tx, 'access_request', {
       id: newId('req', now),
       user_id: user.id,

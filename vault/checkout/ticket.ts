@@ -16,7 +16,13 @@ import { by, type Call, type Handler, type Input, tokenHash, userOf, type World 
 /** Something that a user may do once, shortly. A kind is good for its own purpose and no other. */
 export type Ticket =
   /** One SSH login without password and code, for one account. */
-  | { readonly kind: 'ssh'; readonly user: UserId; readonly account: AccountId }
+  | {
+      readonly kind: 'ssh'
+      readonly user: UserId
+      readonly account: AccountId
+      /** When the login that took it showed its second factor (ms). */
+      readonly factorAt: number
+    }
   /** One terminal in the browser: over a live socket of the login that took it. */
   | {
       readonly kind: 'connect'
@@ -59,7 +65,7 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
         account: account.id,
         target: account.target_id,
       }
-    : { kind: 'ssh', user: user.id, account: account.id }
+    : { kind: 'ssh', user: user.id, account: account.id, factorAt: await signedInAt(world, user.login.id) }
   const token = `tkt_${randomBytes(24).toString('base64url')}`
   const life = isConnect ? connectTicketLife : ticketLife
   const expiresAt = new Date(world.vault.clock().getTime() + life).toISOString()
@@ -75,6 +81,12 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
   )
   world.tickets.put(keyOf(world, token), ticket, life)
   return done({ ticket: token, expiresAt })
+}
+
+async function signedInAt(world: World, id: LoginId): Promise<number> {
+  const { database, guard } = world.vault
+  const row = await database.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirst()
+  return checkedOne(guard, 'login', row)?.created_at.getTime() ?? 0
 }
 
 /** Says whose live socket it is that the api lets through, so that a ticket is good on that login's sockets only. */
@@ -157,6 +169,7 @@ async function redeemConnect(
       account: account.id,
       target: target.id,
       login: ticket.login,
+      factorAt: login.created_at.getTime(),
     },
     liveProofLife,
   )

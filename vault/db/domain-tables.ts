@@ -173,6 +173,19 @@ export type DomainTables = {
     readonly revoked_at: Date | null
     /** See checkout/forward.ts; null where forwarding is not granted. */
     readonly forwards: readonly string[] | null
+    /** The rule of the policy that made it; null: a person gave it. */
+    readonly rule: string | null
+  }
+  /** See access/policy.ts. */
+  policy: Guarded & {
+    readonly id: string
+    readonly version: number
+    /** Canonical JSON of the document and of the ids that its names stood for. */
+    readonly body: string
+    /** SHA-256 of the document, in hex. */
+    readonly digest: string
+    readonly applied_by: string
+    readonly applied_at: Date
   }
   access_request: Guarded & {
     readonly id: Id<'req'>

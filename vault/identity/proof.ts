@@ -22,6 +22,8 @@ export type Proof = {
   readonly target: TargetId | null
   /** The console's login whose ticket it was: it ends with that login. */
   readonly login: LoginId | null
+  /** When the second factor was shown (ms); null: not at all, as with a key. */
+  readonly factorAt: number | null
 }
 
 export const proofLife = 12 * 3600_000

@@ -47,7 +47,7 @@ export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
     await auditRefusedLogin(world, input, 'ssh publickey', 'the signature does not hold')
     return no
   }
-  return prove(call, input, user, { via: 'publickey', key: registered.id, account: null })
+  return prove(call, input, user, { via: 'publickey', key: registered.id, account: null, factorAt: null })
 }
 
 /**
@@ -68,7 +68,7 @@ function isSignedFor(input: Input<'ssh.publickey'>, signed: Uint8Array, key: Buf
   )
 }
 
-type How = Pick<Proof, 'key' | 'account'> & { readonly via: Exclude<Proof['via'], 'console'> }
+type How = Pick<Proof, 'key' | 'account' | 'factorAt'> & { readonly via: Exclude<Proof['via'], 'console'> }
 
 /** Is the key registered still? Whoever removes it waits for this transaction, and then forgets its proof. */
 async function isRegistered(tx: Tx, key: KeyId): Promise<boolean> {
@@ -145,7 +145,12 @@ async function keepProof(
 
 export const sshPassword: Handler<'ssh.password'> = async (call, input) =>
   provePassword(call.world, input, 'ssh password', (tx, user) =>
-    keepProof(tx, call, input, user, { via: 'password', key: null, account: null }),
+    keepProof(tx, call, input, user, {
+      via: 'password',
+      key: null,
+      account: null,
+      factorAt: tx.now.getTime(),
+    }),
   )
 
 /** Takes a one-time ticket. Of two that come at once, one is served. */
@@ -166,5 +171,10 @@ export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
       'get a new one in the console',
     )
   }
-  return prove(call, input, user, { via: 'ticket', key: null, account: ticket.account })
+  return prove(call, input, user, {
+    via: 'ticket',
+    key: null,
+    account: ticket.account,
+    factorAt: ticket.factorAt,
+  })
 }

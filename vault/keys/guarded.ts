@@ -89,8 +89,10 @@ export const guardedTables = {
       'created_at',
       'revoked_at',
       'forwards',
+      'rule',
     ],
   },
+  policy: { id: ['id'], columns: ['version', 'body', 'digest', 'applied_by', 'applied_at'] },
   access_request: {
     id: ['id'],
     columns: [

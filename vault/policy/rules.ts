@@ -122,6 +122,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // SECURITY: nobody approves their own request, and the machine's administrator approves none.
   'request.decide': { user: [admin, approve], notOwn: true },
 
+  'policy.show': { local: true, user: [admin, auditor] },
+  'policy.plan': { local: true, user: [admin] },
+  'policy.apply': { local: true, user: [admin] },
+  'policy.explain': { local: true, user: [admin, auditor] },
+  'policy.reach': { local: true, user: [admin, auditor] },
+
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },
   'lease.list': { local: true, user: ['filtered'] },

@@ -1,5 +1,7 @@
 import type { Action, ForwardRule } from '../contract.ts'
 import { findForward, forwardName } from '../checkout/forward.ts'
+import type { RuleFacts } from './access-rule.ts'
+import type { RuleAction } from './document.ts'
 
 /** What is known of one grant when somebody wants to connect, moments in milliseconds. */
 export type GrantFacts = {
@@ -10,15 +12,26 @@ export type GrantFacts = {
   readonly maxSessionSeconds: number
   readonly mode: 'shared' | 'exclusive'
   readonly forwards: readonly ForwardRule[]
+  /** It was asked for and approved, not given by one person. */
+  readonly requested: boolean
 }
 
-export type SessionFacts = {
+/** What decides whether somebody may use something at all. */
+export type AccessFacts = {
   readonly now: number
   readonly user: { readonly state: 'enrolling' | 'active' | 'disabled'; readonly isAuditor: boolean }
   readonly wants: Action
   /** Where a forwarding goes, as its user spelled it. */
   readonly forward?: { readonly host: string; readonly port: number }
   readonly grants: readonly GrantFacts[]
+  /** Rules that let this user use this account without a grant. */
+  readonly allowing: readonly RuleFacts[]
+  /** Rules that hold for whoever uses it, by whatever they were let in. */
+  readonly limits: readonly RuleFacts[]
+}
+
+/** With what the target needs. */
+export type SessionFacts = AccessFacts & {
   readonly pins: number
   readonly isBound: boolean
   readonly hasCredential: boolean
@@ -27,28 +40,121 @@ export type SessionFacts = {
   readonly legacyUntil: number | null
 }
 
+/** By what somebody is let in: the place in `grants`, or in `allowing`. */
+export type LetInBy = { readonly kind: 'grant' | 'rule'; readonly index: number }
+
 export type SessionDecision =
-  | { readonly kind: 'allow'; readonly grant: number; readonly endsAt: number }
-  | {
-      readonly kind: 'deny'
-      readonly code: 'forbidden' | 'expired' | 'not_pinned' | 'no_auditors' | 'conflict'
-      readonly why: string
-      readonly next: string
-    }
+  | { readonly kind: 'allow'; readonly by: LetInBy; readonly endsAt: number; readonly exclusive: boolean }
+  | Denial
+
+type Denial = {
+  readonly kind: 'deny'
+  readonly code: 'forbidden' | 'expired' | 'not_pinned' | 'no_auditors' | 'conflict'
+  readonly why: string
+  readonly next: string
+}
 
 const unknown = {
   kind: 'deny',
   code: 'forbidden',
   why: 'there is no such target, or no grant lets you connect to it',
   next: 'check the name, or ask for a grant',
-} as const satisfies SessionDecision
+} as const satisfies Denial
+
+/** What lets in, until when, and whether nobody else may be in. */
+type Way = {
+  readonly by: LetInBy
+  readonly endsAt: number
+  readonly exclusive: boolean
+  readonly requested: boolean
+}
 
 /**
- * Decides whether a user may connect now, and by which grant (the one that lets the session run longest).
+ * Decides whether a user may connect now, and by which grant or rule (the one that lets the session run longest).
  * Pure. A target that is unknown and one that is not granted are told apart by nobody: see `unknown`.
  */
 export function decideSession(facts: SessionFacts): SessionDecision {
+  const access = decideAccess(facts)
+  if (access.kind === 'deny') return access
+  const obstacle = decideObstacle(facts)
+  if (obstacle !== undefined) return obstacle
+  return { ...access, endsAt: Math.min(access.endsAt, facts.legacyUntil ?? Number.POSITIVE_INFINITY) }
+}
+
+/** The same, whatever the target lacks: who may use what. */
+export function decideAccess(facts: AccessFacts): SessionDecision {
   if (facts.user.state !== 'active' || facts.user.isAuditor) return unknown
+  const granted = grantedWays(facts)
+  const ways = [...('kind' in granted ? [] : granted), ...standingWays(facts)]
+  if (ways.length === 0) return 'kind' in granted ? closedRule(facts, granted) : unknown
+  const limits = facts.limits.filter((limit) => limit.actions.includes(facts.wants))
+  const limited = decideLimits(limits)
+  if (limited !== undefined) return limited
+  const approved = limits.some((limit) => limit.needsApproval) ? ways.filter((way) => way.requested) : ways
+  if (approved.length === 0) return askFirst(limits)
+  const best = approved.reduce((a, b) => (b.endsAt > a.endsAt ? b : a))
+  return {
+    kind: 'allow',
+    by: best.by,
+    endsAt: Math.min(best.endsAt, ...limits.map((limit) => endOf(limit, facts.now))),
+    exclusive: best.exclusive || limits.some((limit) => limit.exclusive),
+  }
+}
+
+/** What limits of the policy make of an act that is allowed otherwise; undefined: nothing stands against it. */
+export function decideLimits(limits: readonly RuleFacts[]): Denial | undefined {
+  const broken = limits.find((limit) => limit.unmet !== null)
+  return broken === undefined ? undefined : unmetRule(broken)
+}
+
+/** When a rule that holds ends a session that begins now. */
+export function endOf(rule: RuleFacts, now: number): number {
+  const longest = rule.longestSeconds === null ? Number.POSITIVE_INFINITY : now + rule.longestSeconds * 1000
+  return Math.min(rule.until ?? Number.POSITIVE_INFINITY, longest)
+}
+
+/** The rules that let somebody do an act now. */
+export function standingRules(allowing: readonly RuleFacts[], wants: RuleAction): readonly RuleFacts[] {
+  return allowing.filter((rule) => rule.unmet === null && rule.actions.includes(wants))
+}
+
+function standingWays({ allowing, wants, now }: AccessFacts): readonly Way[] {
+  return standingRules(allowing, wants).map((rule) => ({
+    by: { kind: 'rule', index: allowing.indexOf(rule) },
+    endsAt: endOf(rule, now),
+    exclusive: rule.exclusive,
+    requested: false,
+  }))
+}
+
+/** Whom a rule would let in at another time, or from elsewhere, is told so. */
+function closedRule({ allowing, wants }: AccessFacts, otherwise: Denial): Denial {
+  const closed = allowing.find((rule) => rule.actions.includes(wants))
+  const isPast = otherwise.code === 'expired' || otherwise.why === unknown.why
+  return closed === undefined || !isPast ? otherwise : unmetRule(closed)
+}
+
+function unmetRule({ unmet, contact }: RuleFacts): Denial {
+  return {
+    kind: 'deny',
+    code: 'forbidden',
+    why: unmet ?? '',
+    next: contact === null ? 'come back when it does, or ask an administrator' : `ask ${contact}`,
+  }
+}
+
+function askFirst(limits: readonly RuleFacts[]): Denial {
+  const { name = '', contact = null } = limits.find((one) => one.needsApproval) ?? {}
+  return {
+    kind: 'deny',
+    code: 'forbidden',
+    why: `the rule “${name}” lets in only who asked and was approved`,
+    next:
+      contact === null ? 'request access in the console' : `request access in the console, or ask ${contact}`,
+  }
+}
+
+function grantedWays(facts: AccessFacts): readonly Way[] | Denial {
   const live = facts.grants
     .map((grant, index) => ({ grant, index }))
     .filter(({ grant }) => !grant.revoked && grant.notAfter > facts.now)
@@ -89,22 +195,20 @@ export function decideSession(facts: SessionFacts): SessionDecision {
       why: `your grant does not allow forwarding to ${facts.forward === undefined ? 'nowhere' : forwardName(facts.forward)}`,
       next: 'ask for a grant that names this destination',
     }
-  const obstacle = decideObstacle(facts)
-  if (obstacle !== undefined) return obstacle
-
-  const last = facts.legacyUntil ?? Number.POSITIVE_INFINITY
-  const ends = (grant: GrantFacts) =>
-    Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000, last)
-  const best = reaching.reduce((a, b) => (ends(b.grant) > ends(a.grant) ? b : a))
-  return { kind: 'allow', grant: best.index, endsAt: ends(best.grant) }
+  return reaching.map(({ grant, index }) => ({
+    by: { kind: 'grant', index },
+    endsAt: Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000),
+    exclusive: grant.mode === 'exclusive',
+    requested: grant.requested,
+  }))
 }
 
-function reaches(grant: GrantFacts, { wants, forward }: SessionFacts): boolean {
+function reaches(grant: GrantFacts, { wants, forward }: AccessFacts): boolean {
   if (wants !== 'forward') return forward === undefined
   return forward !== undefined && findForward(grant.forwards, forward.host, forward.port) !== undefined
 }
 
-function decideObstacle(facts: SessionFacts): SessionDecision | undefined {
+function decideObstacle(facts: SessionFacts): Denial | undefined {
   if (facts.pins === 0)
     return {
       kind: 'deny',

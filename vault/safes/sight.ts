@@ -1,3 +1,4 @@
+import { standingAccounts } from '../access/standing.ts'
 import type { Permission } from '../contract.ts'
 import type { AccountId, SafeId, UserId } from '../kernel/id.ts'
 import { checked } from '../rows.ts'
@@ -11,7 +12,7 @@ export type Sight =
       readonly user: UserId
       /** The safes in which the user holds one of these permissions. */
       readonly safesWith: (...permissions: readonly Permission[]) => SafeId[]
-      /** Accounts on which the user holds a grant that has not ended. */
+      /** Accounts on which the user holds a grant that has not ended, or that a rule lets them use. */
       readonly granted: readonly AccountId[]
     }
 
@@ -34,10 +35,12 @@ export async function sightOf(call: Call): Promise<Sight> {
       .selectFrom('access_grant')
       .selectAll()
       .where('user_id', '=', principal.id)
+      .where('rule', 'is', null)
       .where('revoked_at', 'is', null)
       .where('not_after', '>', clock())
       .execute(),
   )
+  const standing = await standingAccounts(database, guard, { user: principal.id, roles: principal.roles })
   return {
     all: false,
     user: principal.id,
@@ -45,6 +48,6 @@ export async function sightOf(call: Call): Promise<Sight> {
       memberships
         .filter((member) => member.permissions.some((held) => permissions.includes(held)))
         .map((member) => member.safe_id),
-    granted: [...new Set(grants.map((grant) => grant.account_id))],
+    granted: [...new Set([...grants.map((grant) => grant.account_id), ...standing.map(({ id }) => id)])],
   }
 }

@@ -1,3 +1,4 @@
+import { holdToLimits } from '../access/limits.ts'
 import { currentCredential, readAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { takeField } from '../accounts/credential.ts'
@@ -84,6 +85,14 @@ async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>>
   )
   if (grant?.actions.includes('elevate') !== true)
     return refuse('forbidden', 'your grant does not allow elevation', 'ask for a grant that allows elevate')
+  const use = {
+    user: session.user,
+    account: session.account,
+    target: session.target,
+    does: 'elevate',
+  } as const
+  const held = await holdToLimits(tx, use, { now: tx.now.getTime() })
+  if (!held.ok) return held
   const elevation = await elevationOf(tx.db, tx.guard, session.account)
   if (elevation === undefined)
     return refuse('conflict', 'this account is not elevated any more', 'ask an administrator')

@@ -4,13 +4,17 @@ import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
-import type { Permit } from '../contract.ts'
+import { readPolicy } from '../access/policy.ts'
+import { accessFacts, grantFacts, requestedGrants } from '../access/facts.ts'
+import { grantOfRule, standingAccounts, subjectOf } from '../access/standing.ts'
+import type { Action, Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
 import { type AccountId, newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
+import type { RuleFacts } from '../policy/access-rule.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
@@ -79,23 +83,23 @@ async function open(
   )
   const credential = await currentCredential(tx.db, tx.guard, account.id)
   const links = await readLinks(tx.db, tx.guard)
+  // Shared: whoever applies another policy waits for this transaction, and then looks at its session.
+  const policy = await readPolicy(tx.db, tx.guard, 'share')
+  const now = tx.now.getTime()
+  const circumstances = { now, source: input.source, factorAt: proof.factorAt }
+  const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
   const facts = {
-    now: tx.now.getTime(),
-    user: {
-      state: user.state === 'enrolling' ? 'active' : user.state,
-      isAuditor: user.roles.includes('auditor'),
-    },
+    ...accessFacts(
+      policy,
+      user,
+      account,
+      target,
+      grants.map((one) => grantFacts(one, requested)),
+      circumstances,
+      call.world.settings.longestSessionSeconds,
+    ),
     wants: input.wants,
     ...(input.forward === undefined ? {} : { forward: input.forward }),
-    grants: grants.map((grant) => ({
-      actions: grant.actions,
-      notBefore: grant.not_before.getTime(),
-      notAfter: grant.not_after.getTime(),
-      revoked: grant.revoked_at !== null,
-      maxSessionSeconds: grant.max_session_seconds,
-      mode: grant.mode,
-      forwards: forwardsOf(grant),
-    })),
     pins: pinsOf(target).length,
     // INVARIANT: no release without a binding of the account to the target as it is now.
     isBound: await isBoundTo(tx, account, target),
@@ -104,23 +108,24 @@ async function open(
     legacyUntil: legacyOf(target)?.until.getTime() ?? null,
   } as const
   const decision = decideSession(facts)
-  const grant = decision.kind === 'allow' ? grants[decision.grant] : undefined
-  if (decision.kind === 'deny' || grant === undefined || credential === undefined || safe === undefined)
-    return decision.kind === 'deny' ? refuseDecision(decision) : unknownTarget
+  if (decision.kind === 'deny') return refuseDecision(decision)
+  const rule = facts.allowing[decision.by.kind === 'rule' ? decision.by.index : -1]
+  const grant = rule === undefined ? grants[decision.by.index] : await grantOfRule(tx, rule, user, account)
+  if (grant === undefined || credential === undefined || safe === undefined) return unknownTarget
 
   const free = await handsOff(tx, call.world, { user: user.id, account: account.id, target })
   if (!free.ok) return free
 
-  const rule =
+  const destination =
     input.forward === undefined
       ? undefined
       : findForward(forwardsOf(grant), input.forward.host, input.forward.port)
-  const forward = rule === undefined ? undefined : await forwardRoom(tx, grant.id, rule)
+  const forward = destination === undefined ? undefined : await forwardRoom(tx, grant.id, destination)
   if (forward?.ok === false) return forward
 
   const lease = await takeLease(
     tx,
-    { account, user, exclusive: grant.mode === 'exclusive', until: null },
+    { account, user, exclusive: decision.exclusive, until: null },
     { actor: { kind: 'user', id: user.id, name: user.name }, source: input.source },
   )
   if (!lease.ok) return lease
@@ -140,9 +145,14 @@ async function open(
     links,
     forward: forward?.value,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
+    actions: grant.actions.filter((action) => facts.limits.every((limit) => !standsAgainst(limit, action))),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
+}
+
+function standsAgainst(limit: RuleFacts, action: Action): boolean {
+  return limit.unmet !== null && limit.actions.includes(action)
 }
 
 function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {
@@ -150,8 +160,8 @@ function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): 
 }
 
 /**
- * The account meant, its row locked, with the user's grants on it. Left out, it is the one account of the target on
- * which the user holds a grant that has not ended.
+ * The account meant, its row locked, with the user's own grants on it (a rule's are the rule's). Left out, it is the one account of the target on
+ * which the user holds a grant that has not ended, or that a rule lets them use.
  */
 async function chooseAccount(
   tx: Tx,
@@ -175,6 +185,7 @@ async function chooseAccount(
       .selectFrom('access_grant')
       .selectAll()
       .where('user_id', '=', user.id)
+      .where('rule', 'is', null)
       .where(
         'account_id',
         'in',
@@ -184,7 +195,10 @@ async function chooseAccount(
       .execute(),
   )
   const present = grants.filter((grant) => grant.revoked_at === null && grant.not_after > tx.now)
-  const meant = new Set((present.length > 0 ? present : grants).map((grant) => grant.account_id))
+  const ids = candidates.map((account) => account.id)
+  const standing = await standingAccounts(tx.db, tx.guard, subjectOf(user), ids, target)
+  const now = [...present.map((grant) => grant.account_id), ...standing.map((account) => account.id)]
+  const meant = new Set(now.length > 0 ? now : grants.map((grant) => grant.account_id))
   const named = candidates.filter((account) => meant.has(account.id))
   const own = named.filter((account) => account.target_id === target.id)
   // Two accounts of one login can be bound to a target; its own comes first.
@@ -209,6 +223,8 @@ type Opened = {
   readonly account: Account
   readonly safe: Row<'safe'>
   readonly grant: Row<'access_grant'>
+  /** Those of the grant's that no limit stands against. */
+  readonly actions: readonly Action[]
   readonly credential: Row<'credential'>
   readonly lease: Row<'lease'>
   readonly links: Permit['auditorLists']
@@ -363,11 +379,11 @@ function permitOf(
     },
     ...(opened.elevation === undefined
       ? {}
-      : { elevation: { kind: opened.elevation.kind, isGranted: grant.actions.includes('elevate') } }),
+      : { elevation: { kind: opened.elevation.kind, isGranted: opened.actions.includes('elevate') } }),
     safe: { id: safe.id, name: safe.name },
     grant: grant.id,
     lease: lease.id,
-    actions: grant.actions,
+    actions: opened.actions,
     ...(opened.forward === undefined ? {} : { forward: opened.forward }),
     inputPolicy: safe.input_policy,
     startedAt: now.toISOString(),

@@ -1,3 +1,4 @@
+import { revisitSessions } from '../access/revisit.ts'
 import { endDueLeases } from '../checkout/lease.ts'
 import { expireRequests } from '../checkout/request.ts'
 import { isDatabaseAway } from '../transact.ts'
@@ -26,6 +27,7 @@ export function startTicking(world: World): AsyncDisposable {
         isTaken = true
       }
       for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
+      await revisitSessions(world)
       await endWatches(world)
       await endLost(world, lostSessions(world))
       await expireRequests(world)

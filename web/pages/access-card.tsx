@@ -9,7 +9,14 @@ import {
 } from '@patternfly/react-core'
 import { OutlinedStarIcon, StarIcon } from '@patternfly/react-icons'
 import { useState } from 'react'
-import type { AccessView, GrantView, HoldView, SessionView, VerbAnswer } from '../../vault/contract.ts'
+import type {
+  AccessView,
+  Action,
+  GrantView,
+  HoldView,
+  SessionView,
+  VerbAnswer,
+} from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
@@ -20,7 +27,7 @@ import { GrantBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { sentence, span, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
-import { CheckIn, CheckOut, isKeptOut, Standing } from './access-lease.tsx'
+import { CheckIn, CheckOut, isKeptOut, Standing, waysIn } from './access-lease.tsx'
 import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One account that the user may use. */
@@ -39,6 +46,11 @@ export function AccessCard(props: {
   const [doing, setDoing] = useState<'out' | 'in' | null>(null)
   const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
   const active = grants.filter(({ state }) => state === 'active')
+  const isOpen = waysIn(access).length > 0
+  const may = new Set([
+    ...active.flatMap(({ actions }) => actions),
+    ...access.rules.filter(({ unmet }) => unmet === null).flatMap(({ actions }) => actions),
+  ])
   const attempt = async (act: () => Promise<unknown>) => {
     setError(null)
     await act().catch(setError)
@@ -54,7 +66,7 @@ export function AccessCard(props: {
           <Name of={account} />
         </h3>
         <span className="row close">
-          <GrantBadge state={active.length > 0 ? 'active' : 'future'} />
+          <GrantBadge state={isOpen ? 'active' : grants.length > 0 ? 'future' : 'closed'} />
           <Button
             variant="plain"
             size="sm"
@@ -69,13 +81,16 @@ export function AccessCard(props: {
         {grants.map((grant) => (
           <Allowed key={grant.id} grant={grant} />
         ))}
-        {active.length === 0 ? null : (
+        {access.rules.map((rule) => (
+          <ByRule key={rule.name} rule={rule} />
+        ))}
+        {!isOpen ? null : (
           <>
             {hold === undefined ? <Standing access={access} /> : <HeldOff hold={hold} />}
             {frozen === undefined ? null : <Frozen session={frozen} />}
-            <Commands access={access} active={active} user={user} />
+            <Commands access={access} active={active} may={[...may]} user={user} />
             <div className="row gap-above">
-              {active.some(({ actions }) => actions.includes('shell')) ? (
+              {may.has('shell') ? (
                 <Button
                   variant="primary"
                   size="sm"
@@ -183,17 +198,42 @@ function Allowed({ grant }: { readonly grant: GrantView }) {
   )
 }
 
-/** The exact command of each native client that the grants allow. */
+/** What a rule of the policy lets the user do, or why it does not now and whom to ask. */
+function ByRule({ rule }: { readonly rule: AccessView['rules'][number] }) {
+  if (rule.unmet !== null)
+    return (
+      <Content component="p">
+        {sentence(visible(rule.unmet))}
+        {rule.contact === null ? null : ` Ask ${visible(rule.contact)}.`}
+      </Content>
+    )
+  return (
+    <Content component="p">
+      {rule.actions.join(', ')}
+      {rule.exclusive ? ', exclusively' : ''}, by the rule “{rule.name}”
+      {rule.until === null ? (
+        '.'
+      ) : (
+        <>
+          . Until <Moment at={rule.until} />.
+        </>
+      )}
+    </Content>
+  )
+}
+
+/** The exact command of each native client that the grants and rules allow. */
 function Commands(props: {
   readonly access: AccessView
   readonly active: readonly GrantView[]
+  readonly may: readonly Action[]
   readonly user: string
 }) {
   const port = useSshPort()
   const commands = nativeCommands(
     props.user,
     props.access.account,
-    props.active.flatMap(({ actions }) => actions),
+    props.may,
     props.active.flatMap(({ forwards }) => forwards),
     port,
   )

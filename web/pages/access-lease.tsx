@@ -11,22 +11,37 @@ import { HeldUntil, sessionsIn } from './lease-words.tsx'
 
 const times = [1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600]
 
-/** When the last of the grants that hold now ends. */
-export function grantEnd(access: AccessView): string {
-  const ends = access.grants.filter(({ state }) => state === 'active').map(({ notAfter }) => notAfter)
-  return ends.at(-1) ?? ''
+/** Grants and rules that let the user in now. */
+export function waysIn(access: AccessView): readonly {
+  readonly end: string | null
+  readonly exclusive: boolean
+}[] {
+  return [
+    ...access.grants
+      .filter(({ state }) => state === 'active')
+      .map(({ notAfter, mode }) => ({ end: notAfter, exclusive: mode === 'exclusive' })),
+    ...access.rules
+      .filter(({ unmet }) => unmet === null)
+      .map(({ until, exclusive }) => ({ end: until, exclusive })),
+  ]
 }
 
-/** Is every grant that holds now an exclusive one? */
+/** When the last of what lets the user in now ends; null: not by itself. */
+function lastEnd(access: AccessView): string | null {
+  const ends = waysIn(access).map(({ end }) => end)
+  return ends.includes(null) ? null : ends.reduce((a, b) => ((a ?? '') > (b ?? '') ? a : b), null)
+}
+
+/** Is the account the user's alone, whatever lets them in now? */
 export function isAlone(access: AccessView): boolean {
-  return access.grants.filter(({ state }) => state === 'active').every(({ mode }) => mode === 'exclusive')
+  return waysIn(access).every(({ exclusive }) => exclusive)
 }
 
 /** Takes an account for a time: it stays the user's also while they are not connected. */
 export function CheckOut({ access, onClose }: { readonly access: AccessView; readonly onClose: () => void }) {
   const change = useChange()
-  const end = grantEnd(access)
-  const left = (Date.parse(end) - Date.now()) / 1000
+  const end = lastEnd(access)
+  const left = end === null ? Number.POSITIVE_INFINITY : (Date.parse(end) - Date.now()) / 1000
   const [seconds, setSeconds] = useState(left > 3600 ? '3600' : '')
   const must = isAlone(access) || access.lease?.exclusive === true
   const [alone, setAlone] = useState(must)
@@ -57,7 +72,10 @@ export function CheckOut({ access, onClose }: { readonly access: AccessView; rea
         onChange={setSeconds}
         options={[
           ...times.filter((time) => time < left).map((time) => ({ value: String(time), label: span(time) })),
-          { value: '', label: `as long as your grant (${span(Math.max(60, left))})` },
+          {
+            value: '',
+            label: end === null ? 'as long as you may' : `as long as you may (${span(Math.max(60, left))})`,
+          },
         ]}
       />
       <Checkbox

@@ -117,8 +117,13 @@ export function Access() {
   )
 }
 
-function textOf({ account, grants, others }: AccessView): string {
-  return [account, ...grants.map(({ reason }) => reason), ...others.map((other) => other.user)]
+function textOf({ account, grants, rules, others }: AccessView): string {
+  return [
+    account,
+    ...grants.map(({ reason }) => reason),
+    ...rules.map(({ name }) => name),
+    ...others.map((other) => other.user),
+  ]
     .join(' ')
     .toLowerCase()
 }

@@ -30,6 +30,13 @@ export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
 export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>
   useList<'request.list'>(`requests ${state}`, `/api/requests?state=${state}`, { every: 5_000, when })
+export const usePolicy = () => useList<'policy.show'>('policy', '/api/policy')
+export const usePolicyRules = () =>
+  useQuery({
+    queryKey: ['policy'],
+    queryFn: () => get<VerbAnswer<'policy.show'>>('/api/policy'),
+    select: ({ document }) => document.rules.map((rule) => ({ ...rule, id: rule.name })),
+  })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
 export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
 export const useSeals = (when = true) =>

@@ -158,7 +158,11 @@ function State({ request }: { readonly request: RequestView }) {
   )
 }
 
-function Said({ request: { approvals, approvalsNeeded, state } }: { readonly request: RequestView }) {
+function Said({
+  request: { approvals, approvalsNeeded, approvalsFrom, state },
+}: {
+  readonly request: RequestView
+}) {
   const given = approvals.filter(({ verdict }) => verdict === 'approve').length
   return (
     <>
@@ -170,11 +174,18 @@ function Said({ request: { approvals, approvalsNeeded, state } }: { readonly req
       ))}
       {state === 'open' && approvalsNeeded > 1 ? (
         <div className="quiet small">
-          {given} of {approvalsNeeded} approvals
+          {given} of {approvalsNeeded} approvals{missingText(approvalsFrom)}
         </div>
       ) : null}
     </>
   )
+}
+
+/** `; one of ot and two of it are missing`, or nothing. */
+function missingText(from: RequestView['approvalsFrom']): string {
+  const missing = from.filter((quorum) => quorum.missing > 0)
+  const named = missing.map((quorum) => `${quorum.missing} of ${quorum.group}`).join(', ')
+  return missing.length === 0 ? '' : `; missing: ${named}`
 }
 
 function Decide(props: {
@@ -238,7 +249,8 @@ function Decide(props: {
       </dl>
       {approves && !isLast ? (
         <Content component="p">
-          {request.approvalsNeeded} people must approve: after you somebody else has to.
+          {request.approvalsNeeded} people must approve{missingText(request.approvalsFrom)}. After you
+          somebody else has to.
         </Content>
       ) : null}
       <LongField

@@ -60,7 +60,8 @@ export function RequestBadge({ state }: { readonly state: RequestView['state'] }
   )
 }
 
-export function GrantBadge({ state }: { readonly state: GrantView['state'] }) {
+/** The state of a grant, or that the rules that would let somebody in do not now. */
+export function GrantBadge({ state }: { readonly state: GrantView['state'] | 'closed' }) {
   const colour = state === 'active' ? 'green' : state === 'future' ? 'blue' : 'grey'
   return (
     <Label color={colour} isCompact>

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import type { RuleFacts } from '../../../../vault/policy/access-rule.ts'
+import { ruleActions } from '../../../../vault/policy/document.ts'
 import { decideSession, type SessionFacts } from '../../../../vault/policy/session.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
@@ -11,12 +13,15 @@ const grant = {
   maxSessionSeconds: 2 * 3600,
   mode: 'shared',
   forwards: [],
+  requested: false,
 } as const
 const facts: SessionFacts = {
   now,
   user: { state: 'active', isAuditor: false },
   wants: 'shell',
   grants: [grant],
+  allowing: [],
+  limits: [],
   pins: 1,
   isBound: true,
   hasCredential: true,
@@ -29,7 +34,12 @@ const code = (changed: Partial<SessionFacts>) => {
 }
 
 test('a valid grant lets its user in until the least of its end and the longest session', () => {
-  expect(decideSession(facts)).toEqual({ kind: 'allow', grant: 0, endsAt: now + 2 * hour })
+  expect(decideSession(facts)).toEqual({
+    kind: 'allow',
+    by: { kind: 'grant', index: 0 },
+    endsAt: now + 2 * hour,
+    exclusive: false,
+  })
   const short = { ...grant, notAfter: now + hour / 2 }
   expect(decideSession({ ...facts, grants: [short] })).toMatchObject({ endsAt: now + hour / 2 })
 })
@@ -47,7 +57,7 @@ test('a session does not outlive what its target was allowed, and none begins af
 
 test('of two grants the one that lets the session run longest counts', () => {
   const short = { ...grant, maxSessionSeconds: 60 }
-  expect(decideSession({ ...facts, grants: [short, grant] })).toMatchObject({ grant: 1 })
+  expect(decideSession({ ...facts, grants: [short, grant] })).toMatchObject({ by: { index: 1 } })
 })
 
 test.each<[string, Partial<SessionFacts>]>([
@@ -81,4 +91,87 @@ test('a person without a grant learns nothing about the target', () => {
   const none = decideSession({ ...facts, grants: [] })
   for (const changed of [{ pins: 0 }, { isBound: false }, { hasCredential: false }, { auditors: 0 }])
     expect(decideSession({ ...facts, grants: [], ...changed })).toEqual(none)
+})
+
+const rule: RuleFacts = {
+  name: 'shifts',
+  actions: ['shell', 'exec'],
+  unmet: null,
+  until: null,
+  longestSeconds: 8 * 3600,
+  exclusive: false,
+  needsApproval: false,
+  contact: null,
+}
+const limit: RuleFacts = { ...rule, name: 'press', actions: ruleActions, longestSeconds: null }
+
+test('a rule lets in without a grant, for what it names, as long as it holds', () => {
+  const standing = { ...facts, grants: [], allowing: [rule] }
+  expect(decideSession(standing)).toEqual({
+    kind: 'allow',
+    by: { kind: 'rule', index: 0 },
+    endsAt: now + 8 * hour,
+    exclusive: false,
+  })
+  expect(decideSession({ ...standing, allowing: [{ ...rule, until: now + hour }] })).toMatchObject({
+    endsAt: now + hour,
+  })
+  expect(decideSession({ ...standing, wants: 'sftp-read' })).toMatchObject({ code: 'forbidden' })
+  expect(decideSession({ ...standing, wants: 'forward', forward: { host: 'plc', port: 102 } })).toMatchObject(
+    {
+      kind: 'deny',
+    },
+  )
+})
+
+test('a rule that does not hold now says why, and whom to call', () => {
+  const closed = { ...rule, unmet: 'closed until Monday', contact: 'the shift leader' }
+  expect(decideSession({ ...facts, grants: [], allowing: [closed] })).toEqual({
+    kind: 'deny',
+    code: 'forbidden',
+    why: 'closed until Monday',
+    next: 'ask the shift leader',
+  })
+  // A grant that ended is past, and one that is to come is theirs.
+  const ended = { ...grant, notAfter: now }
+  expect(decideSession({ ...facts, grants: [ended], allowing: [closed] })).toMatchObject({
+    why: closed.unmet,
+  })
+  const future = { ...grant, notBefore: now + hour }
+  expect(decideSession({ ...facts, grants: [future], allowing: [closed] })).toMatchObject({
+    why: 'your grant begins at 2026-11-24 13:00 UTC',
+  })
+})
+
+test('a limit holds for every way in, ends what it lets in, and keeps others out where it says so', () => {
+  for (const ways of [{}, { grants: [], allowing: [rule] }]) {
+    const limited = (more: Partial<RuleFacts>) =>
+      decideSession({ ...facts, ...ways, limits: [{ ...limit, ...more }] })
+    expect(limited({ unmet: 'closed' })).toMatchObject({ kind: 'deny', why: 'closed' })
+    expect(limited({ until: now + 60_000 })).toMatchObject({ endsAt: now + 60_000 })
+    expect(limited({ longestSeconds: 600 })).toMatchObject({ endsAt: now + 600_000 })
+    expect(limited({ exclusive: true })).toMatchObject({ exclusive: true })
+    expect(limited({ actions: ['sftp-write'], unmet: 'closed' })).toMatchObject({ kind: 'allow' })
+  }
+})
+
+test('where approval is wanted, neither a rule nor a grant of one person lets in', () => {
+  const limits = [{ ...limit, needsApproval: true, contact: 'OT' }]
+  const denied = {
+    kind: 'deny',
+    why: 'the rule “press” lets in only who asked and was approved',
+    next: 'request access in the console, or ask OT',
+  }
+  expect(decideSession({ ...facts, limits })).toMatchObject(denied)
+  expect(decideSession({ ...facts, allowing: [rule], limits })).toMatchObject(denied)
+  const approved = { ...grant, requested: true, maxSessionSeconds: 60 }
+  expect(decideSession({ ...facts, grants: [grant, approved], allowing: [rule], limits })).toMatchObject({
+    by: { kind: 'grant', index: 1 },
+    endsAt: now + 60_000,
+  })
+})
+
+test('who may not come in at all learns of no rule but their own', () => {
+  const limits = [{ ...limit, unmet: 'closed until Monday' }]
+  expect(decideSession({ ...facts, grants: [], limits })).toEqual(decideSession({ ...facts, grants: [] }))
 })

@@ -1,0 +1,224 @@
+import { resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import { diffLines } from 'diff'
+import type { PolicyChange, PolicyPlan, ReachView } from '../../vault/contract.ts'
+import type { PolicyDocument } from '../../vault/policy/document.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { parseMoment } from './duration.ts'
+import { visible, when } from './io.ts'
+import { writeNewFile } from './new-file.ts'
+import { partText, policyText, readPolicyFile } from './policy-file.ts'
+import { confirmed } from './secret-input.ts'
+import { examples, facts, type Tools } from './tools.ts'
+
+const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal'] as const
+
+const form = `
+A policy is a YAML file. Rules with effect allow let people in without a grant; rules with effect limit hold for
+whoever comes in, by whatever they were let in. Without any rule, grants alone let in.
+
+  version: 1
+  groups:
+    ot: [jonas, maya]
+    it: [ivan]
+  calendars:
+    shifts:                       # open when one of these says so
+      zone: Europe/Berlin
+      weekly:
+        - { days: [mon, tue, wed, thu, fri], from: "06:00", to: "22:00" }
+      dates:
+        - { from: 2026-12-24T06:00, to: 2026-12-24T14:00 }
+      except:                     # closed then, whatever else it says
+        - { from: 2026-12-28, to: 2027-01-02 }
+  rules:
+    - name: ot-on-line-3
+      effect: allow
+      actions: [shell, exec, sftp-read]
+      who: { groups: [ot] }       # everyone: true, users, groups, roles
+      what: { safes: [line-3] }   # everything: true, safes, targets, accounts, protocols
+      during: [shifts]
+      networks: [10.20.0.0/16]
+      factorWithin: 8h            # the second factor, not longer ago than this
+      longest: 2h
+      exclusive: true
+      contact: the shift leader of line 3, extension 4711
+    - name: two-for-the-press
+      effect: limit
+      who: { everyone: true }
+      what: { targets: [press-3] }
+      approvals: [{ group: ot, count: 1 }, { group: it, count: 1 }]
+      workOrder: "WO-####"        # # is a digit, ? any character, * any characters
+`
+
+/** `tagout policy`: the rules of who may use what, as a file. */
+export function addPolicyCommands(root: Command, tools: Tools): void {
+  const policy = root
+    .command('policy')
+    .description('policy: who may use what, and under which conditions anybody may; kept in a file')
+    .addHelpText('after', form)
+
+  policy
+    .command('export [file]')
+    .description('write the policy in force to a new file, or to standard output')
+    .addHelpText('after', examples('tagout policy export policy.yaml'))
+    .action(async (file: string | undefined) => {
+      const view = await tools.withVault((vault) => vault.ask('policy.show', {}))
+      if (file === undefined || tools.json()) return tools.show(view, () => policyText(view.document))
+      await writeNewFile(resolve(tools.io.cwd, file), policyText(view.document), { mode: 0o644 })
+      tools.say(`${file} holds the policy in force, version ${view.version}`)
+    })
+
+  policy
+    .command('plan <file>')
+    .description('show what the policy of a file would change, and for whom')
+    .addHelpText('after', examples('tagout policy plan policy.yaml'))
+    .action(async (file: string) => {
+      const document = await readPolicyFile(tools, file)
+      const { present, plan } = await tools.withVault(async (vault) => ({
+        present: (await vault.ask('policy.show', {})).document,
+        plan: await vault.ask('policy.plan', { document }),
+      }))
+      tools.show(plan, () => planText(present, document, plan))
+    })
+
+  policy
+    .command('apply <file>')
+    .description('put the policy of a file in force, whole; shows what that changes first')
+    .option('--yes', 'do it without being asked')
+    .addHelpText(
+      'after',
+      examples('tagout policy apply policy.yaml', 'tagout policy apply policy.yaml --yes'),
+    )
+    .action(async (file: string, options: { yes?: boolean }) => {
+      const document = await readPolicyFile(tools, file)
+      await tools.withVault(async (vault) => {
+        const present = await vault.ask('policy.show', {})
+        const plan = await vault.ask('policy.plan', { document })
+        if (plan.changes.length === 0)
+          return tools.show(plan, () => 'the policy of this file is in force already')
+        if (!tools.json()) tools.io.err(planText(present.document, document, plan))
+        if (!(await confirmed(tools.io, options.yes === true, 'Put it in force?')))
+          throw new Complaint('nothing was changed', 'put it in force with --yes')
+        const applied = await vault.ask('policy.apply', { document, expected: plan.from })
+        tools.show(applied, () => `version ${applied.version} of the policy is in force`)
+      })
+    })
+
+  policy
+    .command('explain <user> <account>')
+    .description('say whether somebody may use an account, and everything that decides it')
+    .addOption(new Option('--action <action>', 'what they want to do').choices(actions).default('shell'))
+    .option('--at <moment>', 'at this moment instead of now', (text) => parseMoment(text))
+    .option('--from <address>', 'coming from this address; left out, from where the rules want')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout policy explain bob press-3/engineer',
+        'tagout policy explain bob press-3/engineer --at 2026-12-06T03:00 --from 10.20.1.7',
+      ),
+    )
+    .action(
+      async (
+        user: string,
+        account: string,
+        options: { action: (typeof actions)[number]; at?: string; from?: string },
+      ) => {
+        const answer = await tools.withVault((vault) =>
+          vault.ask('policy.explain', {
+            user,
+            account,
+            action: options.action,
+            ...(options.at === undefined ? {} : { at: options.at }),
+            ...(options.from === undefined ? {} : { source: options.from }),
+          }),
+        )
+        tools.show(answer, () =>
+          facts([
+            ['allowed', answer.allowed ? 'yes' : 'no'],
+            ['because', answer.sentence],
+            ...(answer.next === null ? [] : [['next', answer.next] as const]),
+            ...(answer.endsAt === null ? [] : [['ends', `${when(answer.endsAt)} at the latest`] as const]),
+            ...(answer.exclusive ? [['holds', 'the account alone'] as const] : []),
+            ...answer.steps.map(
+              ({ what, effect, holds, text }) =>
+                [
+                  what,
+                  `${effect === 'nothing' ? '' : `${effect}, ${holds ? 'holds' : 'does not hold'}: `}${text}`,
+                ] as const,
+            ),
+          ]),
+        )
+      },
+    )
+
+  policy
+    .command('reach')
+    .description('list who could use what at a moment, by grants and rules')
+    .option('--user <user>', 'what this user could use')
+    .option('--account <account>', 'who could use this account')
+    .option('--target <target>', 'who could reach this target')
+    .option('--safe <safe>', 'who could use accounts of this safe')
+    .option('--at <moment>', 'at this moment instead of now', (text) => parseMoment(text))
+    .addHelpText(
+      'after',
+      examples(
+        'tagout policy reach --target press-3 --at 2026-12-06T23:00',
+        'tagout policy reach --user priya',
+      ),
+    )
+    .action(
+      async (options: { user?: string; account?: string; target?: string; safe?: string; at?: string }) => {
+        const { at, ...chosen } = options
+        if (Object.keys(chosen).length === 0)
+          throw misuse('say of whom or of what', 'give --user, --account, --target or --safe')
+        const rows = await tools.withVault((vault) =>
+          vault.ask('policy.reach', { ...chosen, ...(at === undefined ? {} : { at }) }),
+        )
+        tools.list<ReachView>(
+          rows,
+          [
+            ['USER', (row) => row.user],
+            ['ACCOUNT', (row) => row.account],
+            ['MAY', (row) => row.actions.join(', ')],
+            ['BY', (row) => row.by.join(', ')],
+            ['UNTIL', (row) => when(row.until)],
+          ],
+          'nobody could',
+        )
+      },
+    )
+}
+
+const signs = { added: '+', removed: '-', changed: '~' } as const
+
+function planText(present: PolicyDocument, wanted: PolicyDocument, plan: PolicyPlan): string {
+  if (plan.changes.length === 0) return 'the policy of this file is in force already\n'
+  const changes = plan.changes.map(
+    (change) =>
+      `${signs[change.change]} ${change.what} ${visible(change.name)}\n${partDiff(partOf(present, change), partOf(wanted, change))}`,
+  )
+  return `${changes.join('')}\n${pairsText('gain', plan.gains)}${pairsText('lose', plan.loses)}`
+}
+
+function partOf(document: PolicyDocument, { what, name }: PolicyChange): unknown {
+  if (what === 'group') return document.groups?.[name]
+  return what === 'calendar' ? document.calendars?.[name] : document.rules.find((rule) => rule.name === name)
+}
+
+function partDiff(before: unknown, after: unknown): string {
+  return diffLines(partText(before), partText(after))
+    .flatMap(({ added, removed, value }) =>
+      value
+        .replace(/\n$/, '')
+        .split('\n')
+        .map((line) => `    ${added ? '+' : removed ? '-' : ' '} ${visible(line)}\n`),
+    )
+    .join('')
+}
+
+function pairsText(what: 'gain' | 'lose', { total, pairs }: PolicyPlan['gains']): string {
+  if (total === 0) return `nobody ${what}s access by a rule\n`
+  const shown = pairs.slice(0, 20).map(({ user, account }) => `    ${visible(user)}  ${visible(account)}\n`)
+  const more = total > shown.length ? `    and ${total - shown.length} more\n` : ''
+  return `access by a rule that people ${what}: ${total}\n${shown.join('')}${more}`
+}

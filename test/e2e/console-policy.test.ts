@@ -1,0 +1,198 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  layoutFaults,
+  newPerson,
+  type Person,
+  picture,
+  whyNoBrowser,
+  windows,
+} from '../support/console-browser.ts'
+import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
+
+const why = whyNoBrowser()
+if (why !== undefined) console.warn(`the policy is not tested in a browser: ${why}`)
+
+// Nobody connects to it: what is tested is who may.
+const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
+let room: string
+let installation: TestInstallation
+let browser: Browser
+let ann: Person
+let bob: Person
+
+const tagout = (args: readonly string[], stdin?: string) =>
+  installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
+const run = async (args: readonly string[], stdin?: string) => {
+  const ran = await tagout(args, stdin)
+  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
+  return ran.stdout
+}
+const enrolled = async (person: Person, name: string, role: string) => {
+  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
+    ...['user', 'add', name, '--role', role],
+  ])
+  return enrol(person.page, enrolment.link, 'canary-ash-meadow-5127')
+}
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  room = await mkdtemp(join(tmpdir(), 'tagout-policy-'))
+  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
+  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
+  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await run(['safe', 'add', 'line-3'])
+  await run(['target', 'add', 'press-3', 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
+  for (const login of ['engineer', 'viewer'])
+    await run(['account', 'add', `press-3/${login}`, '--password-stdin'], 'a password of a machine')
+  ann = await newPerson(browser, installation.console)
+  bob = await newPerson(browser, installation.console)
+  await enrolled(ann, 'ann', 'admin')
+  await enrolled(bob, 'bob', 'operator')
+})
+afterAll(async () => {
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+  if (room !== undefined) await rm(room, { recursive: true, force: true })
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail' || bob === undefined) return
+  for (const [name, { page, wrong }] of Object.entries({ ann, bob })) {
+    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
+    await picture(page, `failed-${name}`)
+  }
+})
+
+const open = async (page: Page, path: string, heading: string) => {
+  await page.goto(`${installation.console}${path}`)
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+}
+const looksRight = async (page: Page) => {
+  expect(await accessibilityFaults(page)).toEqual([])
+  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+}
+
+const policy = `version: 1
+groups:
+  ot: [bob]
+calendars:
+  always: { zone: UTC, weekly: [{ from: "00:00", to: "24:00" }] }
+  never: { zone: Europe/Berlin, dates: [{ from: 2020-01-01, to: 2020-01-02 }] }
+rules:
+  - name: ot-on-the-press
+    effect: allow
+    actions: [shell, exec]
+    who: { groups: [ot] }
+    what: { accounts: [press-3/engineer] }
+    during: [always]
+    longest: 2h
+  - name: viewing-is-over
+    effect: allow
+    actions: [shell]
+    who: { users: [bob] }
+    what: { accounts: [press-3/viewer] }
+    during: [never]
+    contact: the shift leader, extension 4711
+`
+
+test.skipIf(why !== undefined)('without a policy the page says what holds, and how to begin', async () => {
+  await open(ann.page, '/policy', 'Policy')
+  await ann.page.getByText('No rule yet').waitFor()
+  await looksRight(ann.page)
+})
+
+test.skipIf(why !== undefined)(
+  'a policy is exported, planned, applied after a question, and applied again changes nothing',
+  async () => {
+    expect(await run(['policy', 'export'])).toContain('version: 1\nrules: []\n')
+    await writeFile(join(room, 'policy.yaml'), policy)
+    const plan = await run(['policy', 'plan', 'policy.yaml'])
+    expect(plan).toContain('+ rule ot-on-the-press\n    + name: ot-on-the-press\n')
+    expect(plan).toContain(
+      'access by a rule that people gain: 2\n    bob  press-3/engineer\n    bob  press-3/viewer\n',
+    )
+    // Nobody answers on this input: nothing is done, and it says how.
+    const asked = await tagout(['policy', 'apply', 'policy.yaml'])
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('put it in force with --yes') })
+    expect(await run(['policy', 'apply', 'policy.yaml', '--yes'])).toContain(
+      'version 1 of the policy is in force',
+    )
+    expect(await run(['policy', 'apply', 'policy.yaml', '--yes'])).toContain('is in force already')
+    await run(['policy', 'export', 'again.yaml'])
+    expect(await run(['policy', 'plan', 'again.yaml'])).toContain('is in force already')
+    expect((await tagout(['policy', 'export', 'again.yaml'])).code).not.toBe(0)
+    const explained = await run(['policy', 'explain', 'bob', 'press-3/viewer'])
+    expect(explained).toContain('the rule “viewing-is-over” is closed now (never), and does not open again')
+    expect(explained).toContain('ask the shift leader, extension 4711')
+    const reach = await installation.tagoutJson<readonly object[]>(['policy', 'reach', '--target', 'press-3'])
+    expect(reach).toMatchObject([{ user: 'bob', account: 'press-3/engineer', by: ['rule ot-on-the-press'] }])
+    expect((await tagout(['policy', 'reach'])).stderr).toContain('give --user, --account, --target or --safe')
+    await writeFile(join(room, 'wrong.yaml'), policy.replace('[bob]', '[bob, nobody]'))
+    expect((await tagout(['policy', 'plan', 'wrong.yaml'])).stderr).toContain(
+      '<file>: group ot: there is no user "nobody"',
+    )
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'who a rule lets in finds it under My access, open or closed, with whom to ask',
+  async () => {
+    const { page } = bob
+    await open(page, '/access', 'My access')
+    await page.getByText('shell, exec, by the rule “ot-on-the-press”').waitFor()
+    await page.getByText('Ask the shift leader, extension 4711.').waitFor()
+    await page.getByRole('link', { name: 'Connect to press-3/engineer in the browser' }).waitFor()
+    expect(await page.getByRole('link', { name: 'Connect to press-3/viewer in the browser' }).count()).toBe(0)
+    await page.getByText('closed', { exact: true }).waitFor()
+    await picture(page, 'access-by-rule')
+    await looksRight(page)
+    await page.getByRole('button', { name: 'Check out press-3/engineer' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Check out press-3/engineer' })
+    await dialog.getByLabel('For').selectOption({ label: 'as long as you may' })
+    await dialog.getByRole('button', { name: 'Check out' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('You hold it').waitFor()
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an administrator reads the policy, and asks who may and why, by keyboard',
+  async () => {
+    const { page } = ann
+    await open(page, '/policy', 'Policy')
+    await page.getByText('Version 1, by the gateway').waitFor()
+    await page
+      .getByRole('row')
+      .filter({ hasText: 'viewing-is-over' })
+      .getByText('ask the shift leader, extension 4711')
+      .waitFor()
+    await picture(page, 'policy')
+    await looksRight(page)
+    await page.setViewportSize({ width: 390, height: 844 })
+    await picture(page, 'policy-phone')
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.getByRole('button', { name: 'May they?' }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'May they?' })
+    await dialog.getByLabel('User').selectOption('bob')
+    await dialog.getByLabel('Account').selectOption('press-3/engineer')
+    await dialog.getByLabel('From the address').press('Enter')
+    await dialog.getByText('Bob may: by the rule “ot-on-the-press”').waitFor()
+    await dialog.getByText('120 min at the longest').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'policy-may-they')
+    await dialog.getByLabel('Account').selectOption('press-3/viewer')
+    await dialog.getByRole('button', { name: 'Say' }).click()
+    await dialog.getByText('Ask the shift leader, extension 4711').waitFor()
+    await dialog.getByRole('button', { name: 'Close' }).first().click()
+    await dialog.waitFor({ state: 'detached' })
+  },
+)

@@ -1,0 +1,260 @@
+import { type Account, currentCredential, findAccount, readAccount } from '../accounts/account.ts'
+import { isBoundTo } from '../accounts/binding.ts'
+import type { Action, PolicyAnswer, ReachView } from '../contract.ts'
+import { readLinks } from '../identity/auditor.ts'
+import { findUser } from '../identity/user.ts'
+import { done, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
+import { notFound } from '../not-found.ts'
+import type { RuleFacts } from '../policy/access-rule.ts'
+import type { RuleAction } from '../policy/document.ts'
+import { decideAccess, decideLimits, decideSession } from '../policy/session.ts'
+import { checked, type Row } from '../rows.ts'
+import { findSafe } from '../safes/safe.ts'
+import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import type { Handler, Input } from '../world.ts'
+import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
+import { readPolicy } from './policy.ts'
+
+/** Says whether somebody may do something with an account at a moment, and everything that decides it. */
+export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const user = await findUser(tx.db, tx.guard, input.user)
+    if (user === undefined) return notFound('user', input.user)
+    const account = await findAccount(tx.db, tx.guard, input.account)
+    if (account === undefined) return notFound('account', input.account)
+    const policy = await readPolicy(tx.db, tx.guard)
+    const grants = await grantsOf(tx, [user.id], [account.id])
+    const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
+    const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
+    const circumstances = { now, ...(input.source === undefined ? {} : { source: input.source }) }
+    const facts = accessFacts(
+      policy,
+      user,
+      account,
+      account.target,
+      grants.map((grant) => grantFacts(grant, requested)),
+      circumstances,
+      call.world.settings.longestSessionSeconds,
+    )
+    const wants = input.action ?? 'shell'
+    const steps = [
+      ...grants.map((grant) => grantStep(grant, wants, now)),
+      ...facts.allowing.map((rule) => ruleStep(rule, 'allows', wants)),
+      ...facts.limits.map((rule) => ruleStep(rule, 'limits', wants)),
+    ]
+    if (wants === 'reveal') return done(await explainReveal(tx, user, account, facts.limits, steps))
+    const decision = decideSession({
+      ...facts,
+      wants,
+      pins: pinsOf(account.target).length,
+      isBound: await isBoundTo(tx, account, account.target),
+      hasCredential: (await currentCredential(tx.db, tx.guard, account.id)) !== undefined,
+      auditors: (await readLinks(tx.db, tx.guard)).length,
+      legacyUntil: legacyOf(account.target)?.until.getTime() ?? null,
+    })
+    return done(
+      decision.kind === 'deny'
+        ? {
+            allowed: false,
+            sentence: decision.why,
+            next: decision.next,
+            endsAt: null,
+            exclusive: false,
+            steps,
+          }
+        : {
+            allowed: true,
+            sentence: `${user.name} may: by ${decision.by.kind === 'rule' ? `the rule “${facts.allowing[decision.by.index]?.name ?? ''}”` : `grant ${grants[decision.by.index]?.id ?? ''}`}`,
+            next: null,
+            endsAt: new Date(decision.endsAt).toISOString(),
+            exclusive: decision.exclusive,
+            steps,
+          },
+    )
+  })
+
+type Steps = PolicyAnswer['steps']
+
+async function explainReveal(
+  tx: Tx,
+  user: Row<'app_user'>,
+  account: Account,
+  limits: readonly RuleFacts[],
+  steps: Steps,
+): Promise<PolicyAnswer> {
+  const members = checked(
+    tx.guard,
+    'safe_member',
+    await tx.db
+      .selectFrom('safe_member')
+      .selectAll()
+      .where('safe_id', '=', account.safe_id)
+      .where('user_id', '=', user.id)
+      .execute(),
+  )
+  const denial = decideLimits(limits.filter((limit) => limit.actions.includes('reveal')))
+  const may = user.state === 'active' && members.some(({ permissions }) => permissions.includes('reveal'))
+  const next = { next: may ? (denial?.next ?? null) : 'give reveal on the safe: tagout safe member set' }
+  return {
+    allowed: may && denial === undefined,
+    sentence: may
+      ? (denial?.why ?? `${user.name} may, with a fresh code: by reveal on the safe`)
+      : `${user.name} has no permission reveal on the safe`,
+    ...next,
+    endsAt: null,
+    exclusive: false,
+    steps,
+  }
+}
+
+function grantStep(grant: Row<'access_grant'>, wants: RuleAction, now: number): Steps[number] {
+  const text =
+    grant.revoked_at !== null
+      ? `was revoked ${grant.revoked_at.toISOString()}`
+      : grant.not_after.getTime() <= now
+        ? `ended ${grant.not_after.toISOString()}`
+        : grant.not_before.getTime() > now
+          ? `begins ${grant.not_before.toISOString()}`
+          : grant.actions.some((action) => action === wants)
+            ? `by ${whoText(grant.granted_by)}, until ${grant.not_after.toISOString()}`
+            : `allows ${grant.actions.join(', ')}, not ${wants}`
+  const holds = text.startsWith('by ')
+  return { what: `grant ${grant.id}`, effect: 'allows', holds, text }
+}
+
+function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleAction): Steps[number] {
+  const what = `rule ${rule.name}`
+  if (!rule.actions.includes(wants))
+    return { what, effect: 'nothing', holds: true, text: `says nothing of ${wants}` }
+  const parts = [
+    ...(rule.needsApproval ? ['lets in only what was asked for and approved'] : []),
+    ...(rule.until === null ? [] : [`until ${new Date(rule.until).toISOString()}`]),
+    ...(rule.longestSeconds === null ? [] : [`${Math.round(rule.longestSeconds / 60)} min at the longest`]),
+    ...(rule.exclusive ? ['exclusively'] : []),
+  ]
+  const text = rule.unmet ?? (parts.length === 0 ? 'holds' : parts.join(', '))
+  return { what, effect, holds: rule.unmet === null, text }
+}
+
+async function grantsOf(
+  tx: Tx,
+  users: readonly Row<'app_user'>['id'][],
+  accounts: readonly Row<'account'>['id'][],
+): Promise<readonly Row<'access_grant'>[]> {
+  if (users.length === 0 || accounts.length === 0) return []
+  return checked(
+    tx.guard,
+    'access_grant',
+    await tx.db
+      .selectFrom('access_grant')
+      .selectAll()
+      .where('user_id', 'in', users)
+      .where('account_id', 'in', accounts)
+      .where('rule', 'is', null)
+      .orderBy('id', 'desc')
+      .limit(10_000)
+      .execute(),
+  )
+}
+
+/** How many pairs of user and account a look at who reaches what goes through. */
+const mostPairs = 50_000
+const sessionActions = [
+  'shell',
+  'exec',
+  'sftp-read',
+  'sftp-write',
+  'elevate',
+] as const satisfies readonly Action[]
+
+/** Who could use what at a moment, by grants and rules: whatever else a target may lack. */
+export const policyReach: Handler<'policy.reach'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const chosen = await chosenPairs(tx, input)
+    if (!chosen.ok) return chosen
+    const { users, accounts } = chosen.value
+    if (users.length * accounts.length > mostPairs)
+      return refuse(
+        'invalid',
+        `these are ${users.length} users and ${accounts.length} accounts, too many to go through`,
+        'name a user, or an account, target or safe',
+      )
+    const policy = await readPolicy(tx.db, tx.guard)
+    const grants = await grantsOf(
+      tx,
+      users.map(({ id }) => id),
+      accounts.map(({ id }) => id),
+    )
+    const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
+    const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
+    const longest = call.world.settings.longestSessionSeconds
+    const rows: ReachView[] = []
+    for (const user of users)
+      for (const account of accounts) {
+        const own = grants.filter((grant) => grant.user_id === user.id && grant.account_id === account.id)
+        const given = own.map((grant) => grantFacts(grant, requested))
+        const facts = accessFacts(policy, user, account, account.target, given, { now }, longest)
+        const found = sessionActions.flatMap((wants) => {
+          const decision = decideAccess({ ...facts, wants })
+          if (decision.kind === 'deny') return []
+          const by =
+            decision.by.kind === 'rule'
+              ? `rule ${facts.allowing[decision.by.index]?.name ?? ''}`
+              : `grant ${own[decision.by.index]?.id ?? ''}`
+          return [{ wants, by, endsAt: decision.endsAt, exclusive: decision.exclusive }]
+        })
+        if (found.length === 0) continue
+        rows.push({
+          user: user.name,
+          account: account.name,
+          actions: found.map(({ wants }) => wants),
+          by: [...new Set(found.map(({ by }) => by))],
+          until: new Date(Math.max(...found.map(({ endsAt }) => endsAt))).toISOString(),
+          exclusive: found.every(({ exclusive }) => exclusive),
+        })
+      }
+    return done(rows)
+  })
+
+async function chosenPairs(tx: Tx, input: Input<'policy.reach'>) {
+  const user = input.user === undefined ? undefined : await findUser(tx.db, tx.guard, input.user)
+  if (input.user !== undefined && user === undefined) return notFound('user', input.user)
+  const users =
+    user === undefined
+      ? checked(
+          tx.guard,
+          'app_user',
+          await tx.db
+            .selectFrom('app_user')
+            .selectAll()
+            .where('state', '<>', 'disabled')
+            .orderBy('name')
+            .execute(),
+        )
+      : [user]
+  let query = tx.db.selectFrom('account').select('id').where('removed_at', 'is', null).orderBy('id')
+  if (input.account !== undefined) {
+    const account = await findAccount(tx.db, tx.guard, input.account)
+    if (account === undefined) return notFound('account', input.account)
+    query = query.where('id', '=', account.id)
+  }
+  if (input.target !== undefined) {
+    const target = await findTarget(tx.db, tx.guard, input.target)
+    if (target === undefined) return notFound('target', input.target)
+    query = query.where('target_id', '=', target.id)
+  }
+  if (input.safe !== undefined) {
+    const safe = await findSafe(tx.db, tx.guard, input.safe)
+    if (safe === undefined) return notFound('safe', input.safe)
+    query = query.where('safe_id', '=', safe.id)
+  }
+  const accounts: Account[] = []
+  for (const { id } of await query.limit(mostPairs + 1).execute()) {
+    const account = await readAccount(tx.db, tx.guard, id)
+    if (account !== undefined) accounts.push(account)
+  }
+  return done({ users, accounts })
+}

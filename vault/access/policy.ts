@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { sha256 } from '../kernel/digest.ts'
+import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
+import { compilePolicy, type Policy, type PolicyIds } from '../policy/access-rule.ts'
+import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
+import { type Checker, checkedOne, type Row } from '../rows.ts'
+
+type Db = Kysely<Database>
+
+const noIds: PolicyIds = { users: {}, safes: {}, targets: {}, accounts: {} }
+const nothing = compilePolicy(emptyPolicy, noIds)
+
+/** What is kept of a policy. */
+export type StoredPolicy = { readonly document: PolicyDocument; readonly ids: PolicyIds }
+
+export function encodePolicy(stored: StoredPolicy): string {
+  return canonicalJson(stored)
+}
+
+/** SHA-256 of a document, in hex. */
+export async function policyDigest(document: PolicyDocument): Promise<string> {
+  return toHex(await sha256(canonicalBytes(document)))
+}
+
+/** The row of the policy in force; undefined before one was applied. */
+export async function readPolicyRow(
+  db: Db,
+  checker: Checker,
+  lock: 'read' | 'share' | 'update' = 'read',
+): Promise<Row<'policy'> | undefined> {
+  const query = db.selectFrom('policy').selectAll().where('id', '=', 'policy')
+  const locked = lock === 'read' ? query : lock === 'share' ? query.forShare() : query.forUpdate()
+  const row = checkedOne(checker, 'policy', await locked.executeTakeFirst())
+  // SECURITY: who takes the row away would take away every limit.
+  if (row === undefined) checker.checkAbsent('policy', { id: 'policy' })
+  return row
+}
+
+// Compiling a policy of hundreds of rules takes milliseconds; its row is read and checked each time all the same.
+let latest: { readonly body: string; readonly policy: Policy } | undefined
+
+/** The policy that a row holds. */
+export function policyOf(row: Row<'policy'> | undefined): Policy {
+  if (row === undefined) return nothing
+  if (latest?.body !== row.body) {
+    const { document, ids } = JSON.parse(row.body) as StoredPolicy
+    latest = { body: row.body, policy: compilePolicy(document, ids) }
+  }
+  return latest.policy
+}
+
+/** The policy in force. `share`: it does not change until the transaction has ended. */
+export async function readPolicy(db: Db, checker: Checker, lock: 'read' | 'share' = 'read'): Promise<Policy> {
+  return policyOf(await readPolicyRow(db, checker, lock))
+}

@@ -1,0 +1,158 @@
+import type { Kysely } from 'kysely'
+import type { Account } from '../accounts/account.ts'
+import type { Action } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import type { AccountId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
+import {
+  type AccessRule,
+  type Circumstances,
+  concernsUser,
+  type Policy,
+  type Resource,
+  type RuleFacts,
+  ruleAt,
+  rulesFor,
+  type Subject,
+} from '../policy/access-rule.ts'
+import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import type { Tx } from '../transaction.ts'
+import { readPolicy } from './policy.ts'
+
+type Db = Kysely<Database>
+
+/** Milliseconds for which a rule's grant is good; where it is used later, another one is made. */
+const ruleGrantLife = 366 * 24 * 3600_000
+
+export function subjectOf(user: Pick<Row<'app_user'>, 'id' | 'roles'>): Subject {
+  return { user: user.id, roles: user.roles }
+}
+
+/** An account as a way to a target: its own, or another that it is bound to. */
+export function resourceOf(
+  account: Pick<Account, 'id' | 'safe_id' | 'target'>,
+  target = account.target,
+): Resource {
+  return { safe: account.safe_id, target: target.id, account: account.id, protocol: target.protocol }
+}
+
+/** What the policy says of somebody's use of something, under their circumstances. */
+export function factsOf(
+  policy: Policy,
+  subject: Subject,
+  resource: Resource,
+  circumstances: Circumstances,
+): { readonly allowing: readonly RuleFacts[]; readonly limits: readonly RuleFacts[] } {
+  const at = (rule: AccessRule) => ruleAt(policy, rule, circumstances)
+  return {
+    allowing: rulesFor(policy, 'allow', subject, resource).map(at),
+    limits: rulesFor(policy, 'limit', subject, resource).map(at),
+  }
+}
+
+/**
+ * Accounts that a rule lets somebody use, now or at another time: of all, or of those named, at their own target or
+ * at `at`, which they are bound to.
+ */
+export async function standingAccounts(
+  db: Db,
+  checker: Checker,
+  subject: Subject,
+  among?: readonly AccountId[],
+  at?: Row<'target'>,
+): Promise<
+  readonly { readonly id: AccountId; readonly name: string; readonly rules: readonly AccessRule[] }[]
+> {
+  const policy = await readPolicy(db, checker)
+  const isConcerned = policy.rules.some(
+    (rule) => rule.document.effect === 'allow' && concernsUser(policy, rule, subject),
+  )
+  if (!isConcerned || among?.length === 0) return []
+  let query = db
+    .selectFrom('account')
+    .selectAll()
+    .where('removed_at', 'is', null)
+    .orderBy('id')
+    .limit(100_000)
+  if (among !== undefined) query = query.where('id', 'in', among)
+  const accounts = checked(checker, 'account', await query.execute())
+  const targets = new Map(
+    checked(checker, 'target', await db.selectFrom('target').selectAll().execute()).map((row) => [
+      row.id,
+      row,
+    ]),
+  )
+  return accounts.flatMap((account) => {
+    const target = targets.get(account.target_id)
+    if (target === undefined) return []
+    const rules = rulesFor(policy, 'allow', subject, resourceOf({ ...account, target }, at))
+    return rules.length === 0 ? [] : [{ id: account.id, name: `${target.name}/${account.login}`, rules }]
+  })
+}
+
+/**
+ * The grant by which a rule lets somebody in: what leases and sessions are under. It is one of the rule's, so it holds
+ * nothing by itself: the rule is asked each time.
+ */
+export async function grantOfRule(
+  tx: Tx,
+  rule: RuleFacts,
+  user: Row<'app_user'>,
+  account: Account,
+): Promise<Row<'access_grant'>> {
+  const actions = rule.actions.filter((action): action is Action => action !== 'reveal')
+  const mode = rule.exclusive ? 'exclusive' : 'shared'
+  const made = checked(
+    tx.guard,
+    'access_grant',
+    await tx.db
+      .selectFrom('access_grant')
+      .selectAll()
+      .where('user_id', '=', user.id)
+      .where('account_id', '=', account.id)
+      .where('rule', '=', rule.name)
+      .where('revoked_at', 'is', null)
+      .where('not_after', '>', tx.now)
+      .forUpdate()
+      .execute(),
+  )
+  const [found] = made
+  const allowed = { actions, mode, max_session_seconds: rule.longestSeconds ?? ruleGrantLife / 1000 } as const
+  if (found !== undefined) {
+    const isSame =
+      found.actions.join() === actions.join() &&
+      found.mode === mode &&
+      found.max_session_seconds === allowed.max_session_seconds
+    return isSame ? found : updateGuarded(tx, 'access_grant', found, allowed)
+  }
+  const row = await insertGuarded(tx, 'access_grant', {
+    id: newId('grt', tx.now.getTime()),
+    user_id: user.id,
+    account_id: account.id,
+    not_before: tx.now,
+    not_after: new Date(tx.now.getTime() + ruleGrantLife),
+    ...allowed,
+    reason: `rule ${rule.name}`,
+    granted_by: `policy, rule ${rule.name}`,
+    created_at: tx.now,
+    revoked_at: null,
+    forwards: null,
+    rule: rule.name,
+  })
+  await tx.audit({
+    kind: 'grant.added',
+    grant: row.id,
+    user: user.id,
+    userName: user.name,
+    account: account.id,
+    accountName: account.name,
+    actions: row.actions,
+    notBefore: row.not_before.toISOString(),
+    notAfter: row.not_after.toISOString(),
+    maxSessionSeconds: row.max_session_seconds,
+    mode: row.mode,
+    reason: row.reason,
+    actor: { kind: 'vault' },
+  })
+  return row
+}

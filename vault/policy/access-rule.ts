@@ -1,0 +1,237 @@
+import { BlockList } from 'node:net'
+import type { Role } from '../contract.ts'
+import { durationSeconds } from '../kernel/duration.ts'
+import type { AccountId, SafeId, TargetId, UserId } from '../kernel/id.ts'
+import { calendarAt, momentIn } from './calendar.ts'
+import {
+  parseNetwork,
+  type PolicyDocument,
+  type RuleAction,
+  ruleActions,
+  type RuleDocument,
+} from './document.ts'
+
+/** The ids that the names of a policy stood for when it was applied: another thing of the same name is not meant. */
+export type PolicyIds = {
+  readonly users: Readonly<Record<string, UserId>>
+  readonly safes: Readonly<Record<string, SafeId>>
+  readonly targets: Readonly<Record<string, TargetId>>
+  readonly accounts: Readonly<Record<string, AccountId>>
+}
+
+/** A policy in force. */
+export type Policy = {
+  readonly document: PolicyDocument
+  readonly rules: readonly AccessRule[]
+  readonly groups: ReadonlyMap<string, ReadonlySet<UserId>>
+}
+
+export type AccessRule = {
+  readonly document: RuleDocument
+  readonly users: ReadonlySet<UserId>
+  readonly safes: ReadonlySet<SafeId>
+  readonly targets: ReadonlySet<TargetId>
+  readonly accounts: ReadonlySet<AccountId>
+  readonly networks: BlockList | null
+}
+
+export type Subject = { readonly user: UserId; readonly roles: readonly Role[] }
+export type Resource = {
+  readonly safe: SafeId
+  readonly target: TargetId
+  readonly account: AccountId
+  readonly protocol: string
+}
+
+/** Under what one acts. What is undefined is not known, and taken to be as the rule wants it: a forecast asks so. */
+export type Circumstances = {
+  readonly now: number
+  /** The address that one connects from. */
+  readonly source?: string
+  /** When the person last showed their second factor (ms); null: not at all, as with a key. */
+  readonly factorAt?: number | null
+}
+
+/** What a rule that concerns somebody comes to under their circumstances. */
+export type RuleFacts = {
+  readonly name: string
+  readonly actions: readonly RuleAction[]
+  /** Why it does not hold, as a sentence; null: it holds. */
+  readonly unmet: string | null
+  /** When it stops holding (ms); null: not by itself. */
+  readonly until: number | null
+  readonly longestSeconds: number | null
+  readonly exclusive: boolean
+  /** Only what was asked for and approved lets in. */
+  readonly needsApproval: boolean
+  readonly contact: string | null
+}
+
+/** Compiles a document. Names that no id is known of concern nobody. */
+export function compilePolicy(document: PolicyDocument, ids: PolicyIds): Policy {
+  const find = <T>(known: Readonly<Record<string, T>>, names: readonly string[] = []): ReadonlySet<T> =>
+    new Set(
+      names.flatMap((name) => {
+        const key = name.toLowerCase()
+        const id = Object.hasOwn(known, key) ? known[key] : undefined
+        return id === undefined ? [] : [id]
+      }),
+    )
+  return {
+    document,
+    groups: new Map(
+      Object.entries(document.groups ?? {}).map(([name, members]) => [
+        name.toLowerCase(),
+        find(ids.users, members),
+      ]),
+    ),
+    rules: document.rules.map((rule) => ({
+      document: rule,
+      users: find(ids.users, rule.who.users),
+      safes: find(ids.safes, rule.what.safes),
+      targets: find(ids.targets, rule.what.targets),
+      accounts: find(ids.accounts, rule.what.accounts),
+      networks: rule.networks === undefined ? null : networksOf(rule.networks),
+    })),
+  }
+}
+
+function networksOf(texts: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const text of texts) {
+    const network = parseNetwork(text)
+    if (network !== undefined) list.addSubnet(network.address, network.prefix, network.family)
+  }
+  return list
+}
+
+/** Is this person among those of the rule? */
+export function concernsUser(policy: Policy, rule: AccessRule, subject: Subject): boolean {
+  const { who } = rule.document
+  if (who.everyone === true || rule.users.has(subject.user)) return true
+  if (who.roles?.some((role) => subject.roles.includes(role)) === true) return true
+  return (who.groups ?? []).some(
+    (group) => policy.groups.get(group.toLowerCase())?.has(subject.user) === true,
+  )
+}
+
+/** Is this account, at this target, among those of the rule? */
+export function concernsResource(rule: AccessRule, resource: Resource): boolean {
+  const { what } = rule.document
+  if (what.protocols?.some((protocol) => protocol === resource.protocol) === false) return false
+  return (
+    what.everything === true ||
+    rule.safes.has(resource.safe) ||
+    rule.targets.has(resource.target) ||
+    rule.accounts.has(resource.account)
+  )
+}
+
+/** The rules of an effect that concern somebody's use of something. */
+export function rulesFor(
+  policy: Policy,
+  effect: RuleDocument['effect'],
+  subject: Subject,
+  resource: Resource,
+): readonly AccessRule[] {
+  return policy.rules.filter(
+    (rule) =>
+      rule.document.effect === effect &&
+      concernsUser(policy, rule, subject) &&
+      concernsResource(rule, resource),
+  )
+}
+
+/** What a rule comes to now. Pure. */
+export function ruleAt(policy: Policy, rule: AccessRule, circumstances: Circumstances): RuleFacts {
+  const { document } = rule
+  const hours = hoursAt(policy, document, circumstances.now)
+  const unmet = hours.unmet ?? networkFault(rule, circumstances) ?? factorFault(document, circumstances)
+  return {
+    name: document.name,
+    actions: document.actions ?? ruleActions,
+    unmet: unmet ?? null,
+    until: hours.until,
+    longestSeconds: document.longest === undefined ? null : (durationSeconds(document.longest) ?? null),
+    exclusive: document.exclusive === true,
+    needsApproval: document.effect === 'limit' && document.approvals !== undefined,
+    contact: document.contact ?? null,
+  }
+}
+
+function hoursAt(
+  policy: Policy,
+  { name, during }: RuleDocument,
+  now: number,
+): { readonly unmet?: string; readonly until: number | null } {
+  if (during === undefined) return { until: null }
+  const states = during.flatMap((calendar) => {
+    const found = policy.document.calendars?.[calendar]
+    return found === undefined ? [] : [{ zone: found.zone, ...calendarAt(found, now) }]
+  })
+  const open = states.filter((state) => state.open)
+  if (open.length > 0) {
+    const ends = open.map((state) => state.until)
+    return { until: ends.includes(null) ? null : Math.max(...ends.map(Number)) }
+  }
+  const next = states
+    .filter((state) => state.until !== null)
+    .sort((a, b) => Number(a.until) - Number(b.until))
+    .at(0)
+  const opens =
+    next === undefined ? 'and does not open again' : `until ${momentIn(next.zone, Number(next.until))}`
+  return { unmet: `the rule “${name}” is closed now (${during.join(', ')}), ${opens}`, until: null }
+}
+
+function networkFault({ networks, document }: AccessRule, { source }: Circumstances): string | undefined {
+  if (networks === null || source === undefined) return undefined
+  const network = parseNetwork(source.replace(/^::ffff:/i, '').replace(/%.*$/, ''))
+  if (network !== undefined && networks.check(network.address, network.family)) return undefined
+  return `the rule “${document.name}” lets nobody in from ${source}`
+}
+
+function factorFault(
+  { name, factorWithin }: RuleDocument,
+  { now, factorAt }: Circumstances,
+): string | undefined {
+  if (factorWithin === undefined || factorAt === undefined) return undefined
+  const within = (durationSeconds(factorWithin) ?? 0) * 1000
+  if (factorAt !== null && now - factorAt <= within) return undefined
+  return factorAt === null
+    ? `the rule “${name}” wants your second factor, and a key alone does not show it`
+    : `the rule “${name}” wants your second factor within ${factorWithin}`
+}
+
+/** What the rules want of a request, all of those that concern it taken together. */
+export type Wanted = {
+  readonly approvals: readonly { readonly group: string; readonly count: number }[]
+  readonly workOrders: readonly { readonly rule: string; readonly pattern: string }[]
+}
+
+export function wantedOf(
+  policy: Policy,
+  subject: Subject,
+  resource: Resource,
+  actions: readonly RuleAction[],
+): Wanted {
+  const limits = rulesFor(policy, 'limit', subject, resource)
+    .map(({ document }) => document)
+    .filter((document) => document.effect === 'limit')
+    .filter((document) => (document.actions ?? ruleActions).some((action) => actions.includes(action)))
+  const counts = new Map<string, number>()
+  for (const { group, count } of limits.flatMap((limit) => limit.approvals ?? [])) {
+    const key = group.toLowerCase()
+    counts.set(key, Math.max(count, counts.get(key) ?? 0))
+  }
+  return {
+    approvals: [...counts].map(([group, count]) => ({ group, count })),
+    workOrders: limits.flatMap(({ name, workOrder }) =>
+      workOrder === undefined ? [] : [{ rule: name, pattern: workOrder }],
+    ),
+  }
+}
+
+/** The groups that somebody is in. */
+export function groupsOf(policy: Policy, user: UserId): readonly string[] {
+  return [...policy.groups].flatMap(([name, members]) => (members.has(user) ? [name] : []))
+}

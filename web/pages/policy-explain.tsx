@@ -1,0 +1,133 @@
+import { Content } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { PolicyAnswer } from '../../vault/contract.ts'
+import { ask } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, Field } from '../parts/field.tsx'
+import { Note } from '../parts/note.tsx'
+import { Moment } from '../parts/when.tsx'
+import { sentence, visible } from '../parts/wording.ts'
+import { useAccounts, useUsers } from './lists.ts'
+
+const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal'] as const
+
+/** Asks whether somebody may use an account, now or at another time, and shows everything that decides it. */
+export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
+  const users = useUsers()
+  const accounts = useAccounts()
+  const [user, setUser] = useState('')
+  const [account, setAccount] = useState('')
+  const [action, setAction] = useState('shell')
+  const [moment, setMoment] = useState('')
+  const [source, setSource] = useState('')
+  const [answer, setAnswer] = useState<PolicyAnswer | null>(null)
+  const at = moment === '' ? null : new Date(moment)
+  const isMoment = at === null || !Number.isNaN(at.getTime())
+  const change = (set: (value: string) => void) => (value: string) => {
+    setAnswer(null)
+    set(value)
+  }
+  const choices = (first: string, names: readonly string[]) => [
+    { value: '', label: first },
+    ...names.map((name) => ({ value: name, label: name })),
+  ]
+  return (
+    <Dialog
+      wide
+      title="May they?"
+      description="Says what the vault would answer, and everything that decides it. Nothing is opened."
+      action="Say"
+      {...(answer === null ? {} : { closing: 'Close' })}
+      ready={user !== '' && account !== '' && isMoment}
+      onClose={onClose}
+      act={async () =>
+        setAnswer(
+          await ask<PolicyAnswer>('POST', '/api/policy/explain', {
+            user,
+            account,
+            action,
+            ...(at === null ? {} : { at: at.toISOString() }),
+            ...(source.trim() === '' ? {} : { source: source.trim() }),
+          }),
+        )
+      }
+    >
+      {answer === null ? null : <Answer answer={answer} />}
+      <Choice
+        label="User"
+        name="user"
+        value={user}
+        onChange={change(setUser)}
+        options={choices(
+          'Choose a user',
+          (users.data ?? []).map(({ name }) => name),
+        )}
+      />
+      <Choice
+        label="Account"
+        name="account"
+        value={account}
+        onChange={change(setAccount)}
+        options={choices(
+          'Choose an account',
+          (accounts.data ?? []).map(({ name }) => name),
+        )}
+      />
+      <Choice
+        label="To do"
+        name="action"
+        value={action}
+        onChange={change(setAction)}
+        options={actions.map((name) => ({ value: name, label: name }))}
+      />
+      <Field
+        label="At"
+        name="at"
+        type="datetime-local"
+        required={false}
+        value={moment}
+        onChange={change(setMoment)}
+        hint="Left out: now"
+      />
+      <Field
+        label="From the address"
+        name="source"
+        required={false}
+        value={source}
+        onChange={change(setSource)}
+        hint="Left out: from where the rules want"
+      />
+    </Dialog>
+  )
+}
+
+function Answer({ answer }: { readonly answer: PolicyAnswer }) {
+  return (
+    <div role="status">
+      <Note variant={answer.allowed ? 'success' : 'warning'} title={sentence(visible(answer.sentence))}>
+        {answer.next === null ? null : <p>{sentence(visible(answer.next))}</p>}
+        {answer.endsAt === null ? null : (
+          <p>
+            A session would end <Moment at={answer.endsAt} /> at the latest
+            {answer.exclusive ? ', and the account is theirs alone' : ''}.
+          </p>
+        )}
+      </Note>
+      {answer.steps.length === 0 ? (
+        <Content component="p">No grant and no rule is about them and this account.</Content>
+      ) : (
+        <dl className="facts gap-above">
+          {answer.steps.map(({ what, effect, holds, text }) => (
+            <div key={what} className="facts-row">
+              <dt>{visible(what)}</dt>
+              <dd>
+                {effect === 'nothing' ? '' : `${effect}, ${holds ? 'holds' : 'does not hold'}: `}
+                {visible(text)}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,163 @@
+import { Button, Content, Label } from '@patternfly/react-core'
+import { useState } from 'react'
+import type { PolicyView } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
+import { Command } from '../parts/command.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
+import { Page } from '../parts/page.tsx'
+import { Moment } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
+import { usePolicy, usePolicyRules } from './lists.ts'
+import { PolicyExplain } from './policy-explain.tsx'
+
+type RuleDocument = PolicyView['document']['rules'][number]
+type CalendarDocument = NonNullable<PolicyView['document']['calendars']>[string]
+
+/** The rules of who may use what. They are changed as a file. */
+export function Policy() {
+  const policy = usePolicy()
+  const [asking, setAsking] = useState(false)
+  const rules = usePolicyRules()
+  return (
+    <Page
+      title="Policy"
+      about="Rules that let people in without a grant, and limits that hold for everybody they name, by whatever they were let in."
+      actions={<Button onClick={() => setAsking(true)}>May they?</Button>}
+    >
+      {policy.data === undefined ? null : <InForce policy={policy.data} />}
+      <Listing
+        name="Rules"
+        query={rules}
+        keyOf={({ name }) => name}
+        text={(rule) => JSON.stringify(rule)}
+        columns={[
+          {
+            title: 'Rule',
+            cell: (rule) => (
+              <>
+                <Name of={rule.name} />
+                <div>
+                  <Label isCompact color={rule.effect === 'allow' ? 'green' : 'orange'}>
+                    {rule.effect === 'allow' ? 'lets in' : 'limits'}
+                  </Label>
+                </div>
+              </>
+            ),
+          },
+          { title: 'Who', cell: (rule) => <Lines of={whoLines(rule)} /> },
+          { title: 'What', cell: (rule) => <Lines of={whatLines(rule)} /> },
+          {
+            title: 'When and how',
+            fit: 'text',
+            cell: (rule) => <Lines of={conditionLines(rule)} />,
+          },
+        ]}
+        empty={{
+          title: 'No rule yet',
+          body: 'Grants alone let people in. Rules are written in a file and put in force by the machine administrator, or by an administrator with a fresh code.',
+        }}
+      />
+      {policy.data === undefined ? null : <Named policy={policy.data} />}
+      <Content component="p" className="gap-above quiet">
+        To change it: write it to a file, edit that, look at what it would change, and put it in force.
+      </Content>
+      <div>
+        <Command text="tagout policy export policy.yaml" label="Command that writes the policy to a file" />
+      </div>
+      <div className="gap-above">
+        <Command text="tagout policy apply policy.yaml" label="Command that puts a policy in force" />
+      </div>
+      {asking ? <PolicyExplain onClose={() => setAsking(false)} /> : null}
+    </Page>
+  )
+}
+
+function InForce({ policy }: { readonly policy: PolicyView }) {
+  if (policy.appliedAt === null || policy.appliedBy === null) return null
+  return (
+    <Content component="p">
+      Version {policy.version}, by {whoText(visible(policy.appliedBy))} <Moment at={policy.appliedAt} />.
+    </Content>
+  )
+}
+
+function Lines({ of }: { readonly of: readonly string[] }) {
+  return of.map((line) => <div key={line}>{visible(line)}</div>)
+}
+
+const listed = (noun: string, names: readonly string[] | undefined) =>
+  names === undefined ? [] : [`${noun} ${names.join(', ')}`]
+
+function whoLines({ who }: RuleDocument): readonly string[] {
+  return [
+    ...(who.everyone === true ? ['everyone'] : []),
+    ...listed('users', who.users),
+    ...listed('groups', who.groups),
+    ...listed('roles', who.roles),
+  ]
+}
+
+function whatLines({ what }: RuleDocument): readonly string[] {
+  return [
+    ...(what.everything === true ? ['everything'] : []),
+    ...listed('safes', what.safes),
+    ...listed('targets', what.targets),
+    ...listed('accounts', what.accounts),
+    ...listed('by', what.protocols),
+  ]
+}
+
+function conditionLines(rule: RuleDocument): readonly string[] {
+  const limits =
+    rule.effect === 'limit'
+      ? [
+          ...(rule.approvals ?? []).map(({ group, count }) => `approved by ${count} of ${group}`),
+          ...(rule.workOrder === undefined ? [] : [`work order ${rule.workOrder}`]),
+        ]
+      : []
+  return [
+    ...listed(rule.effect === 'allow' ? 'may' : 'for', rule.actions),
+    ...listed('during', rule.during),
+    ...listed('from', rule.networks),
+    ...(rule.factorWithin === undefined ? [] : [`second factor within ${rule.factorWithin}`]),
+    ...(rule.longest === undefined ? [] : [`${rule.longest} at the longest`]),
+    ...(rule.exclusive === true ? ['alone on the account'] : []),
+    ...limits,
+    ...listed('ask', rule.contact === undefined ? undefined : [rule.contact]),
+  ]
+}
+
+/** The groups and calendars that the rules name. */
+function Named({ policy: { document } }: { readonly policy: PolicyView }) {
+  const groups = Object.entries(document.groups ?? {})
+  const calendars = Object.entries(document.calendars ?? {})
+  if (groups.length + calendars.length === 0) return null
+  return (
+    <dl className="facts gap-above">
+      {groups.map(([name, members]) => (
+        <div key={`group ${name}`} className="facts-row">
+          <dt>Group {name}</dt>
+          <dd>{members.length === 0 ? 'nobody' : visible(members.join(', '))}</dd>
+        </div>
+      ))}
+      {calendars.map(([name, calendar]) => (
+        <div key={`calendar ${name}`} className="facts-row">
+          <dt>Calendar {name}</dt>
+          <dd>
+            <Lines of={calendarLines(calendar)} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function calendarLines({ zone, weekly = [], dates = [], except = [] }: CalendarDocument): readonly string[] {
+  return [
+    ...weekly.map(({ days, from, to }) => `${days?.join(', ') ?? 'every day'} ${from}–${to}`),
+    ...dates.map(({ from, to }) => `${from} to ${to}`),
+    ...except.map(({ from, to }) => `closed ${from} to ${to}`),
+    `in ${zone}`,
+  ]
+}
