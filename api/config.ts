@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../vault/index.ts'
+import { isLoopback } from './loopback.ts'
+import { type NotifyConfig, notifyFile, readNotifyConfig } from './notify/config.ts'
 
 /** How the console is served. */
 export type Transport =
@@ -21,9 +22,11 @@ export type ApiConfig = {
   readonly sshPort: number
   /** Where the built console lies. */
   readonly consoleDir: string
+  readonly notify: NotifyConfig
 }
 
 const fileSchema = z.object({
+  notify: notifyFile.optional(),
   ssh: z.object({ port: z.int().min(0).max(65535).optional() }).optional(),
   http: z
     .strictObject({
@@ -44,7 +47,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
   const dataDir = env.TAGOUT_DATA
   if (dataDir === undefined || dataDir === '')
     throw new Fault('configuration', 'TAGOUT_DATA is not set: give the data folder, as npm start does')
-  const { http: file = {}, ssh } = readSettings(join(dataDir, 'tagout.json'))
+  const { http: file = {}, ssh, notify = {} } = readSettings(join(dataDir, 'tagout.json'))
   const host = env.TAGOUT_HTTP_HOST || (file.host ?? '127.0.0.1')
   const certFile = env.TAGOUT_HTTP_TLS_CERT || file.tls?.certFile
   const keyFile = env.TAGOUT_HTTP_TLS_KEY || file.tls?.keyFile
@@ -73,6 +76,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
     names: file.names ?? [],
     sshPort: readPort('TAGOUT_SSH_PORT', env.TAGOUT_SSH_PORT) ?? ssh?.port ?? 2222,
     consoleDir: join(import.meta.dirname, '..', 'web', 'dist'),
+    notify: readNotifyConfig(notify, env, dataDir),
   }
 }
 
@@ -110,9 +114,4 @@ function isYes(text: string): boolean {
   if (['1', 'true', 'yes'].includes(text)) return true
   if (['0', 'false', 'no', ''].includes(text)) return false
   throw new Fault('configuration', 'TAGOUT_HTTP_PLAIN is neither yes nor no: give 1 or 0')
-}
-
-/** True for an address (or `localhost`) that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

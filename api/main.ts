@@ -7,6 +7,7 @@ import { type ApiConfig, readApiConfig } from './config.ts'
 import { type AppPorts, makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/server.ts'
 import { spliceLive } from './live.ts'
+import { startSender } from './notify/sender.ts'
 import { ReplayLink } from './replay-link.ts'
 import { VaultLink } from './vault-link.ts'
 
@@ -39,15 +40,28 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
     { ask: vault.ask, connect: (worker) => connectLive(config.dataDir, worker), onFault },
     { tls: config.transport.kind === 'tls', names: config.names },
   )
+  const sender = startSender(config.notify, addressForPeople(config, listening.address), {
+    ask: vault.ask,
+    onFault: (error) => onFault({ id: 'none', route: 'notifications', error }),
+  })
   return {
     ...listening,
     stop: async () => {
+      await sender[Symbol.asyncDispose]()
       live[Symbol.dispose]()
       await listening[Symbol.asyncDispose]()
       await replay[Symbol.asyncDispose]()
       await vault[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Where people reach the console, as far as its settings say. */
+function addressForPeople({ names }: ApiConfig, address: string): string {
+  const url = new URL(address)
+  const isOwn = ['127.0.0.1', '0.0.0.0', '[::]', '[::1]'].includes(url.hostname)
+  url.hostname = names[0] ?? (isOwn ? 'localhost' : url.hostname)
+  return url.origin
 }
 
 /** A fault's message is safe to log. Of any other error only the kind and the place are: its message may quote the input. */

@@ -38,6 +38,8 @@ export const backupTables = [
   'access_grant',
   'access_request',
   'approval',
+  'notification',
+  'webhook',
   'lease',
   'session',
   'recording',

@@ -82,6 +82,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     totpSteps: makeShortLived(now, 10 * 60_000),
     seen: makeShortLived(now, 20_000),
     custody,
+    sender: { seenAt: null, mail: null },
     onFault,
   }
   const answer = makeAnswer(world, handlers, relations)

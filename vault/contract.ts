@@ -239,6 +239,15 @@ export type LoginListing = {
   readonly createdAt: string
   readonly expiresAt: string
 }
+/** Who is written to about a safe. */
+export type SafeNotifications = {
+  /** Minutes after which people are reminded of a request that nobody answered; null: never. */
+  readonly unansweredMinutes: number | null
+  /** Who is told then, beside the approvers; null: the administrators. */
+  readonly escalateTo: string | null
+  /** Are the approvers written to when a session begins and ends? */
+  readonly sessions: boolean
+}
 export type SafeView = {
   readonly id: Id<'saf'>
   readonly name: string
@@ -247,6 +256,7 @@ export type SafeView = {
   readonly watchNotice: boolean
   /** How many people must approve a request for one of its accounts. */
   readonly approvals: number
+  readonly notifications: SafeNotifications
   readonly targets: number
   readonly accounts: number
   readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
@@ -415,6 +425,48 @@ export type ReachView = {
   readonly until: string
   readonly exclusive: boolean
 }
+export const notificationStates = ['waiting', 'sent', 'failed', 'dropped'] as const
+/** What somebody was written, or the webhook told, and what became of it. */
+export type NotificationView = {
+  readonly id: Id<'ntf'>
+  /** One of `AboutKind` (vault/notifications/about.ts). */
+  readonly kind: string
+  readonly channel: 'mail' | 'webhook'
+  /** To whom; null: the webhook. */
+  readonly user: string | null
+  readonly text: string
+  readonly createdAt: string
+  /** `dropped`: there was no reason any more to send it. */
+  readonly state: (typeof notificationStates)[number]
+  readonly attempts: number
+  /** When it is tried next, where it waits. */
+  readonly nextAt: string | null
+  readonly endedAt: string | null
+  /** What went wrong last. */
+  readonly error: string | null
+}
+/** What is to be sent, as whoever sends it gets it. */
+export type Envelope =
+  | {
+      readonly id: Id<'ntf'>
+      readonly channel: 'mail'
+      readonly to: string
+      readonly subject: string
+      readonly lines: readonly string[]
+      /** Where its link leads in the console; null: it has none. */
+      readonly path: string | null
+      readonly linkUntil: string
+      readonly at: string
+    }
+  | {
+      readonly id: Id<'ntf'>
+      readonly channel: 'webhook'
+      readonly url: string
+      readonly body: string
+      /** Seconds since 1970, as text. */
+      readonly timestamp: string
+      readonly signature: string
+    }
 export type LeaseView = {
   readonly id: Id<'lse'>
   readonly account: string
@@ -812,6 +864,21 @@ export const verbs = {
     people,
     z.strictObject({ safe: reference, approvals: z.int().min(1).max(5), totpCode: freshCode }),
   ),
+  /** Who is written to about the safe. What is not given stays as it is. */
+  'safe.notifications': verb(
+    people,
+    z.strictObject({
+      safe: reference,
+      unansweredMinutes: z
+        .int()
+        .min(1, 'a minute at least')
+        .max(24 * 60, 'a day at most')
+        .nullable()
+        .optional(),
+      escalateTo: reference.nullable().optional(),
+      sessions: z.boolean().optional(),
+    }),
+  ),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
     people,
@@ -989,6 +1056,32 @@ export const verbs = {
       at: moment.optional(),
     }),
   ),
+
+  'notification.status': verb(people, nothing),
+  'notification.test': verb(people, z.strictObject({ user: reference })),
+  'notification.testWebhook': verb(people, nothing),
+  /** Opens what the link in a mail leads to: once, by who it was sent to. */
+  'notification.open': verb(['user'], z.strictObject({ token: z.string().max(200) })),
+  /** The one address that is told of everything; null takes it away. */
+  'webhook.set': verb(people, z.strictObject({ url: z.string().max(500).nullable(), totpCode: freshCode })),
+  /** What is due, for whoever sends it; `mail` is null where no mail is set up. */
+  'notification.take': verb(
+    ['api'],
+    z.strictObject({
+      mail: z.strictObject({ server: z.string().max(300), from: z.string().max(300) }).nullable(),
+      limit: z.int().min(1).max(50),
+    }),
+  ),
+  /** What became of it. Without `error` it was sent; `forGood`: another attempt would end the same way. */
+  'notification.done': verb(
+    ['api'],
+    z.strictObject({
+      notification: id('ntf'),
+      error: z.string().max(300).optional(),
+      forGood: z.boolean().optional(),
+    }),
+  ),
+
   'lease.checkOut': verb(
     ['user'],
     z.strictObject({ account: reference, exclusive: z.boolean(), forSeconds: seconds.optional() }),
@@ -1320,6 +1413,7 @@ export type VerbAnswers = {
   'safe.add': SafeView
   'safe.watchNotice': SafeView
   'safe.approvals': SafeView
+  'safe.notifications': SafeView
   'safe.list': readonly SafeView[]
   'safe.member.set': SafeView
   'target.add': TargetView
@@ -1352,6 +1446,25 @@ export type VerbAnswers = {
   'policy.apply': PolicyPlan & { readonly version: number }
   'policy.explain': PolicyAnswer
   'policy.reach': readonly ReachView[]
+  'notification.status': {
+    /** When the sender last asked for something to send; null: not since the vault started. */
+    readonly senderSeenAt: string | null
+    /** Null: no mail is set up. */
+    readonly mail: { readonly server: string; readonly from: string } | null
+    readonly webhook: { readonly url: string; readonly setBy: string; readonly setAt: string } | null
+    /** The Ed25519 key that signs what the webhook is told: `whpk_` and base64. */
+    readonly webhookKey: string
+    readonly waiting: Readonly<
+      Record<'mail' | 'webhook', { readonly count: number; readonly since: string | null }>
+    >
+    readonly latest: readonly NotificationView[]
+  }
+  'notification.test': { readonly notification: Id<'ntf'> }
+  'notification.testWebhook': { readonly notification: Id<'ntf'> }
+  'notification.open': { readonly request: Id<'req'> }
+  'webhook.set': { readonly key: string }
+  'notification.take': readonly Envelope[]
+  'notification.done': null
   'lease.checkOut': LeaseView
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]

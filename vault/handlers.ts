@@ -39,8 +39,22 @@ import {
   userShow,
 } from './identity/user.ts'
 import { status, vaultInitialise, vaultSeal, vaultUnseal } from './lifecycle/verbs.ts'
+import { notificationDone, notificationOpen, notificationTake } from './notifications/outbox.ts'
+import {
+  notificationStatus,
+  notificationTest,
+  notificationTestWebhook,
+  webhookSet,
+} from './notifications/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
-import { safeAdd, safeApprovals, safeList, safeMemberSet, safeWatchNotice } from './safes/safe.ts'
+import {
+  safeAdd,
+  safeApprovals,
+  safeList,
+  safeMemberSet,
+  safeNotifications,
+  safeWatchNotice,
+} from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionElevate } from './sessions/elevate.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
@@ -100,6 +114,7 @@ export const handlers: Handlers = {
   'safe.add': safeAdd,
   'safe.watchNotice': safeWatchNotice,
   'safe.approvals': safeApprovals,
+  'safe.notifications': safeNotifications,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,
@@ -132,6 +147,13 @@ export const handlers: Handlers = {
   'request.show': requestShow,
   'request.withdraw': requestWithdraw,
   'request.decide': requestDecide,
+  'notification.status': notificationStatus,
+  'notification.test': notificationTest,
+  'notification.testWebhook': notificationTestWebhook,
+  'notification.open': notificationOpen,
+  'webhook.set': webhookSet,
+  'notification.take': notificationTake,
+  'notification.done': notificationDone,
   'lease.checkOut': leaseCheckOut,
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,

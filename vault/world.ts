@@ -15,6 +15,7 @@ import type { EnteredShares } from './custody/entered-shares.ts'
 import type { Prepared } from './custody/ceremony.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
+import type { Sender } from './notifications/outbox.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { Holds } from './sessions/hold.ts'
 import type { LiveSessions } from './sessions/live.ts'
@@ -53,6 +54,8 @@ export type World = {
     readonly rehearsed: EnteredShares
     readonly prepared: ShortLived<Prepared>
   }
+  /** Who sends notifications, as far as they have said. */
+  readonly sender: Sender
   readonly onFault: (what: string, error: unknown) => void
 }
 

@@ -8,6 +8,8 @@ import { Auditors } from './pages/auditors.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
+import { Notifications } from './pages/notifications.tsx'
+import { OpenedRequest, RequestPage } from './pages/request.tsx'
 import { Requests } from './pages/requests.tsx'
 import { Overview } from './pages/overview.tsx'
 import { OwnAccount } from './pages/own-account.tsx'
@@ -81,6 +83,9 @@ export function App() {
               <Route path="/grants" component={Grants} />
               <Route path="/requests" component={Requests} />
               <Route path="/policy" component={Policy} />
+              <Route path="/requests/open" component={OpenedRequest} />
+              <Route path="/requests/:request">{({ request }) => <RequestPage request={request} />}</Route>
+              <Route path="/notifications" component={Notifications} />
               <Route path="/vault-keys" component={VaultKeys} />
               <Route path="/auditors" component={Auditors} />
               <Route path="/account" component={OwnAccount} />

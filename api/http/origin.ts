@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
-import { isLoopback } from '../config.ts'
+import { isLoopback } from '../loopback.ts'
 import { HttpRefusal } from './problem.ts'
 
 export type OriginOptions = { readonly tls: boolean; readonly names: readonly string[] }

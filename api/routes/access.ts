@@ -27,6 +27,7 @@ export const access: readonly Route[] = [
   { method: 'POST', path: '/api/policy/plan', verb: 'policy.plan', access: 'user' },
   { method: 'POST', path: '/api/policy/explain', verb: 'policy.explain', access: 'user' },
   { method: 'POST', path: '/api/policy/reach', verb: 'policy.reach', access: 'user' },
+  { method: 'POST', path: '/api/notifications/open', verb: 'notification.open', access: 'user' },
   { method: 'GET', path: '/api/leases', verb: 'lease.list', access: 'user' },
   { method: 'POST', path: '/api/leases', verb: 'lease.checkOut', access: 'user' },
   { method: 'DELETE', path: '/api/leases/:lease', verb: 'lease.checkIn', access: 'user' },

@@ -12,6 +12,7 @@ export const places: readonly Route[] = [
   { method: 'POST', path: '/api/safes', verb: 'safe.add', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/watch-notice', verb: 'safe.watchNotice', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/approvals', verb: 'safe.approvals', access: 'user' },
+  { method: 'PUT', path: '/api/safes/:safe/notifications', verb: 'safe.notifications', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/members/:user', verb: 'safe.member.set', access: 'user' },
 
   { method: 'GET', path: '/api/targets', verb: 'target.list', access: 'user' },

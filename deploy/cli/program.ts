@@ -18,6 +18,7 @@ import { addKeysCommands } from './keys.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addNotifyCommands } from './notify.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
@@ -66,6 +67,7 @@ export function buildProgram(io: Io): Command {
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)
   addPolicyCommands(root, tools)
+  addNotifyCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)

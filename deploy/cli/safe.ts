@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { inputPolicies, type Permission, permissions, type SafeView } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
+import { parseDuration } from './duration.ts'
 import { table, when } from './io.ts'
 import { collect, examples, facts, type Tools } from './tools.ts'
 
@@ -89,6 +90,7 @@ export function addSafeCommands(root: Command, tools: Tools): void {
 
   addWatchNotice(safe, tools)
   addApprovals(safe, tools)
+  addNotifications(safe, tools)
 }
 
 function addApprovals(safe: Command, tools: Tools): void {
@@ -103,6 +105,56 @@ function addApprovals(safe: Command, tools: Tools): void {
       )
       tools.show(changed, () => `requests in ${changed.name} are approved by ${inPeople(changed.approvals)}`)
     })
+}
+
+function addNotifications(safe: Command, tools: Tools): void {
+  safe
+    .command('notify <safe>')
+    .description('say who is written to about the safe, beside its approvers and who asks')
+    .option('--unanswered <duration>', 'remind people of a request that nobody answered: 30m; or never')
+    .option('--escalate-to <user>', 'who is told then, beside the approvers; or admins')
+    .option('--sessions <told>', 'write to the approvers when sessions begin and end: on, or off')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout safe notify line-3 --unanswered 30m --escalate-to alice',
+        'tagout safe notify line-3 --unanswered never --sessions on',
+      ),
+    )
+    .action(
+      async (name: string, options: { unanswered?: string; escalateTo?: string; sessions?: string }) => {
+        const { unanswered, escalateTo, sessions } = options
+        if (unanswered === undefined && escalateTo === undefined && sessions === undefined)
+          throw misuse('say what: --unanswered, --escalate-to or --sessions')
+        if (sessions !== undefined && sessions !== 'on' && sessions !== 'off')
+          throw misuse(`${JSON.stringify(sessions)} is neither on nor off`)
+        const changed = await tools.withVault((vault) =>
+          vault.ask('safe.notifications', {
+            safe: name,
+            ...(unanswered === undefined ? {} : { unansweredMinutes: minutesOf(unanswered) }),
+            ...(escalateTo === undefined ? {} : { escalateTo: escalateTo === 'admins' ? null : escalateTo }),
+            ...(sessions === undefined ? {} : { sessions: sessions === 'on' }),
+          }),
+        )
+        tools.show(changed, () => notificationsText(changed))
+      },
+    )
+}
+
+function minutesOf(text: string): number | null {
+  if (text === 'never') return null
+  const minutes = parseDuration(text) / 60
+  if (!Number.isInteger(minutes)) throw misuse(`${JSON.stringify(text)} is no whole number of minutes`)
+  return minutes
+}
+
+function notificationsText({ notifications }: SafeView): string {
+  const { unansweredMinutes, escalateTo, sessions } = notifications
+  return `${
+    unansweredMinutes === null
+      ? 'nobody is reminded of unanswered requests'
+      : `approvers and ${escalateTo ?? 'administrators'} are reminded of requests unanswered for ${unansweredMinutes} min`
+  }; approvers are ${sessions ? '' : 'not '}written to about sessions`
 }
 
 function inPeople(number: number): string {
@@ -139,6 +191,7 @@ function describe(safe: SafeView): string {
     ['typed input', safe.inputPolicy],
     ['who is watched', safe.watchNotice ? 'is told' : 'is not told'],
     ['requests', `approved by ${inPeople(safe.approvals)}`],
+    ['mail', notificationsText(safe)],
     ['targets', String(safe.targets)],
     ['accounts', String(safe.accounts)],
     ['added', when(safe.createdAt)],

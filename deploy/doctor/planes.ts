@@ -63,6 +63,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
         next: 'tagout auditor keygen --out auditor.key, then tagout auditor add NAME auditor.key.pub',
       })
     findings.push(...(await examineSeals(vault)))
+    findings.push(...(await examineNotifications(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
   } catch (error) {
@@ -83,6 +84,41 @@ async function examineSeals(vault: VaultClient): Promise<readonly Finding[]> {
       next: 'add a second, kept elsewhere: tagout keys add, or tagout custody init',
     },
   ]
+}
+
+/** Whether people, and the webhook, are told what they should be. Where nothing is set up there is nothing to say. */
+async function examineNotifications(vault: VaultClient): Promise<readonly Finding[]> {
+  const status = await vault.call('notification.status', {}, undefined, 10_000)
+  if (!status.ok) return []
+  const { mail, webhook, waiting, latest } = status.value
+  const findings: Finding[] = []
+  for (const channel of ['mail', 'webhook'] as const) {
+    const { count, since } = waiting[channel]
+    if (since === null || Date.now() - Date.parse(since) < 10 * 60_000) continue
+    const last = latest.find((one) => one.channel === channel && one.error !== null)
+    const why =
+      channel === 'mail' && mail === null ? 'no mail is set up' : (last?.error ?? 'nobody has sent them yet')
+    findings.push({
+      name: 'notifications',
+      level: 'wrong',
+      text: `${count} ${count === 1 ? 'notification has' : 'notifications have'} waited for the ${channel} since ${since.slice(0, 16)}Z: ${why}`,
+      next: channel === 'mail' && mail === null ? 'set notify.smtp in tagout.json' : 'tagout notify status',
+    })
+  }
+  const refused = latest.filter(
+    ({ state, endedAt }) =>
+      state === 'failed' && endedAt !== null && Date.now() - Date.parse(endedAt) < 24 * 3600_000,
+  )
+  if (refused.length > 0)
+    findings.push({
+      name: 'notifications',
+      level: 'note',
+      text: `${refused.length} of the last day were refused: ${refused[0]?.error ?? ''}`,
+      next: 'look at the address: tagout notify status, tagout user mail',
+    })
+  if (findings.length === 0 && (mail !== null || webhook !== null))
+    findings.push({ name: 'notifications', level: 'fine', text: 'what is to be told is told' })
+  return findings
 }
 
 /** Each machine that is spoken with in algorithms which nobody should speak any more, and each whose time is over. */

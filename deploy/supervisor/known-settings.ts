@@ -5,12 +5,15 @@ import { Fault } from '../../vault/kernel/fault.ts'
 
 /** All that `tagout.json` may say, by the path of what holds it: the start's own settings and those of the planes. */
 const members: { readonly [path: string]: readonly string[] } = {
-  '': ['http', 'ssh', 'recorder', 'session', 'seal'],
+  '': ['http', 'ssh', 'recorder', 'session', 'seal', 'notify'],
   http: ['host', 'port', 'plain', 'names', 'tls'],
   'http.tls': ['certFile', 'keyFile'],
   ssh: ['host', 'port'],
   recorder: ['workers', 'quotaBytes', 'floorBytes', 'storePath', 'vaultAwaySeconds'],
   session: ['quotaBytes', 'longestSeconds'],
+  notify: ['consoleUrl', 'smtp', 'webhook'],
+  'notify.smtp': ['url', 'from', 'user', 'passwordFile', 'caFile', 'plain'],
+  'notify.webhook': ['caFile', 'loopback'],
   seal: ['modules', 'plugIns', 'secondsToAnswer'],
 }
 
@@ -31,6 +34,15 @@ const variables = [
   'TAGOUT_RECORDER_VAULT_AWAY_SECONDS',
   'TAGOUT_SESSION_QUOTA_BYTES',
   'TAGOUT_SESSION_LONGEST_SECONDS',
+  'TAGOUT_CONSOLE_URL',
+  'TAGOUT_SMTP_URL',
+  'TAGOUT_SMTP_FROM',
+  'TAGOUT_SMTP_USER',
+  'TAGOUT_SMTP_PASSWORD_FILE',
+  'TAGOUT_SMTP_CA',
+  'TAGOUT_SMTP_PLAIN',
+  'TAGOUT_WEBHOOK_CA',
+  'TAGOUT_WEBHOOK_LOOPBACK',
 ]
 
 /** Throws `Fault('configuration')` where the file's text names something that nothing reads. */

@@ -35,6 +35,11 @@ function subject(actor: Actor): string {
 
 const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']
 
+/** Who was written to; nobody by name is the webhook. */
+function whom(user: string | undefined): string {
+  return user ?? 'the webhook'
+}
+
 const spaceText = {
   enough: 'enough again',
   low: 'below twice its floor, make room soon',
@@ -158,6 +163,20 @@ function what(entry: Entry): string {
       return `withdrew the request${of(entry)} for ${entry.accountName}`
     case 'request.expired':
       return `let the request${of(entry)} for ${entry.accountName} expire`
+    case 'request.unanswered':
+      return `reminded people of the request${of(entry)} for ${entry.accountName}, unanswered for ${entry.minutes} min`
+    case 'notification.sent':
+      return `told ${whom(entry.userName)} (${entry.about})`
+    case 'notification.not-sent':
+      return `did not tell ${whom(entry.userName)} (${entry.about}): ${quoted(entry.why)}`
+    case 'notification.opened':
+      return `opened the link of a mail (${entry.about})`
+    case 'notification.test':
+      return `tried whether ${whom(entry.userName)} can be told something`
+    case 'webhook.set':
+      return entry.url === undefined ? 'took the webhook away' : `set the webhook ${quoted(entry.url)}`
+    case 'safe.notifications-set':
+      return `had people of safe ${entry.safeName} written to${entry.unansweredMinutes === undefined ? '' : ` about requests unanswered for ${entry.unansweredMinutes} min (${entry.escalateTo ?? 'administrators'} too)`}, ${entry.sessions ? '' : 'not '}when sessions begin and end`
     case 'lease.taken':
       return `checked out ${entry.accountName}${isSelf(entry, entry.userName) ? '' : ` for ${entry.userName}`}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
     case 'lease.ended':

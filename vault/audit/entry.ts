@@ -15,6 +15,7 @@ import { type Canonical, canonicalBytes } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
 import type { Id } from '../kernel/id.ts'
 import type { RefusalCode } from '../kernel/outcome.ts'
+import type { AboutKind } from '../notifications/about.ts'
 
 /** Who did it. `nobody`: somebody who had not proven who they are. */
 export type Actor =
@@ -38,6 +39,13 @@ type RequestRef = AccountRef & {
   readonly request: Id<'req'>
   readonly user: Id<'usr'>
   readonly userName: string
+}
+/** To whom is missing where it is the webhook. */
+type NotificationRef = {
+  readonly notification: Id<'ntf'>
+  readonly about: AboutKind
+  readonly user?: Id<'usr'>
+  readonly userName?: string
 }
 type SessionRef = {
   readonly session: Id<'ses'>
@@ -208,6 +216,21 @@ export type Happening =
     } & RequestRef)
   | ({ readonly kind: 'request.withdrawn' } & RequestRef)
   | ({ readonly kind: 'request.expired' } & RequestRef)
+  /** Nobody answered in the time of the safe: people were reminded. */
+  | ({ readonly kind: 'request.unanswered'; readonly minutes: number } & RequestRef)
+  | ({ readonly kind: 'notification.sent' } & NotificationRef)
+  | ({ readonly kind: 'notification.not-sent'; readonly why: string } & NotificationRef)
+  | ({ readonly kind: 'notification.opened' } & NotificationRef)
+  | ({ readonly kind: 'notification.test' } & NotificationRef)
+  /** `url` is missing where it was taken away. */
+  | { readonly kind: 'webhook.set'; readonly url?: string }
+  | ({
+      readonly kind: 'safe.notifications-set'
+      /** Missing: nobody is reminded. */
+      readonly unansweredMinutes?: number
+      readonly escalateTo?: string
+      readonly sessions: boolean
+    } & SafeRef)
   | ({
       readonly kind: 'lease.taken'
       readonly lease: Id<'lse'>

@@ -6,6 +6,7 @@ import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notify } from '../notifications/notify.ts'
 import { groupsOf, type Policy, wantedOf } from '../policy/access-rule.ts'
 import { decideRequest, neededOf, type Quorum } from '../policy/approvals.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
@@ -79,15 +80,29 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
             closed_by: state === 'approved' ? names.join(', ') : asking.name,
             grant_id: grant.value,
           })
+    const ref = await refOf(tx, request)
     await tx.audit({
       kind: 'request.decided',
       verdict: own.verdict,
       note: own.note,
       digest,
       ...(grant.value === null ? {} : { grant: grant.value }),
-      ...(await refOf(tx, request)),
+      ...ref,
       ...by(call),
     })
+    if (state !== 'open')
+      await notify(
+        tx,
+        {
+          kind: 'request.decided',
+          request: request.id,
+          user: ref.userName,
+          account: ref.accountName,
+          verdict: state,
+          by: after.closed_by ?? '',
+        },
+        [request.user_id],
+      )
     return done(await viewRequest(tx, call, after))
   })
 

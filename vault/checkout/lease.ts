@@ -7,6 +7,7 @@ import type { Actor } from '../audit/entry.ts'
 import { type AccountId, type LeaseId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
+import { notify } from '../notifications/notify.ts'
 import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
@@ -192,7 +193,7 @@ async function auditEnd(
   lease: Row<'lease'>,
   why: string,
   who: Who & { readonly reason?: string },
-): Promise<void> {
+): Promise<{ readonly user: string; readonly account: string }> {
   const names = await tx.db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
@@ -201,15 +202,18 @@ async function auditEnd(
     .select(['app_user.name as user', 'account.login', 'target.name as target'])
     .where('lease.id', '=', lease.id)
     .executeTakeFirst()
+  const user = names?.user ?? ''
+  const account = `${names?.target ?? ''}/${names?.login ?? ''}`
   await tx.audit({
     kind: 'lease.ended',
     lease: lease.id,
     why,
     account: lease.account_id,
-    accountName: `${names?.target ?? ''}/${names?.login ?? ''}`,
-    userName: names?.user ?? '',
+    accountName: account,
+    userName: user,
     ...who,
   })
+  return { user, account }
 }
 
 /** The last session under a lease has ended: an implicit one ends a minute later, a checked-in one with it. */
@@ -350,7 +354,9 @@ export const leaseCheckIn: Handler<'lease.checkIn'> = async (call, { lease: id, 
         })
     } else await tx.db.updateTable('lease').set({ ended_at: tx.now }).where('id', '=', id).execute()
     const why = isOwn ? 'checked in' : 'checked in by somebody else'
-    await auditEnd(tx, lease, why, { ...by(call), ...(reason === '' ? {} : { reason }) })
+    const names = await auditEnd(tx, lease, why, { ...by(call), ...(reason === '' ? {} : { reason }) })
+    if (!isOwn)
+      await notify(tx, { kind: 'lease.taken-back', lease: id, ...names, by: nameOf(call) }, [lease.user_id])
     return done(null)
   })
 

@@ -10,6 +10,7 @@ import { encodeParts, toHex } from '../kernel/encoding.ts'
 import { newId, type RequestId, type SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { approversOf, notify, safeIn } from '../notifications/notify.ts'
 import { groupsOf, wantedOf } from '../policy/access-rule.ts'
 import { missingOf, neededOf } from '../policy/approvals.ts'
 import { fitsPattern } from '../policy/document.ts'
@@ -30,6 +31,8 @@ const waitsFor = 24 * 3600_000
 const farthest = 92 * 24 * 3600_000
 /** How many open requests one person may have. */
 const mostOpen = 20
+/** How often one person may ask in an hour. */
+const mostAnHour = 60
 
 /** SHA-256 of all that is asked, in hex. Whoever approves names it: what they approve is what they saw. */
 export async function digestOf(row: Row<'access_request'>): Promise<string> {
@@ -218,13 +221,26 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
     if (waiting.length >= mostOpen)
       return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
     const policy = await readPolicy(tx.db, tx.guard)
-    const { workOrders } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
+    const { workOrders, approvals: quorums } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
     const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, input.workOrder ?? ''))
     if (unfit !== undefined)
       return refuse(
         'invalid',
         `workOrder: the rule “${unfit.rule}” wants one of the form ${unfit.pattern}`,
         'name the work order (# stands for a digit)',
+      )
+    const { lately } = await tx.db
+      .selectFrom('access_request')
+      .select((eb) => eb.fn.countAll<number>().as('lately'))
+      .where('user_id', '=', user.id)
+      .where('created_at', '>', new Date(now - 3600_000))
+      .executeTakeFirstOrThrow()
+    // People are written to about each: nobody fills their mailboxes.
+    if (lately >= mostAnHour)
+      return refuse(
+        'rate_limited',
+        `you have asked ${lately} times in an hour`,
+        'wait, or talk to an approver',
       )
     const row = await insertGuarded(tx, 'access_request', {
       id: newId('req', now),
@@ -243,6 +259,7 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
       closed_at: null,
       closed_by: null,
       grant_id: null,
+      reminded_at: null,
     })
     await tx.audit({
       kind: 'request.made',
@@ -261,6 +278,20 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
       digest: await digestOf(row),
       ...by(call),
     })
+    const safe = await safeIn(tx, account.safe_id)
+    await notify(
+      tx,
+      {
+        kind: 'request.asked',
+        request: row.id,
+        user: user.name,
+        account: account.name,
+        safe: safe.name,
+        forSeconds: row.for_seconds,
+        expiresAt: row.expires_at.toISOString(),
+      },
+      () => approversOf(tx, safe, { but: user.id, needed: neededOf(safe, quorums) }),
+    )
     return done(await viewRequest(tx, call, row))
   })
 }
@@ -318,7 +349,9 @@ export const requestWithdraw: Handler<'request.withdraw'> = async (call, input) 
       closed_at: tx.now,
       closed_by: userOf(call).name,
     })
-    await tx.audit({ kind: 'request.withdrawn', ...(await refOf(tx, row)), ...by(call) })
+    const ref = await refOf(tx, row)
+    await tx.audit({ kind: 'request.withdrawn', ...ref, ...by(call) })
+    await tellAsker(tx, 'request.withdrawn', ref)
     return done(await viewRequest(tx, call, after))
   })
 
@@ -342,7 +375,17 @@ export async function refOf(tx: Tx, row: Row<'access_request'>) {
 
 async function expire(tx: Tx, row: Row<'access_request'>): Promise<void> {
   await updateGuarded(tx, 'access_request', row, { state: 'expired', closed_at: row.expires_at })
-  await tx.audit({ kind: 'request.expired', ...(await refOf(tx, row)), actor: { kind: 'vault' } })
+  const ref = await refOf(tx, row)
+  await tx.audit({ kind: 'request.expired', ...ref, actor: { kind: 'vault' } })
+  await tellAsker(tx, 'request.expired', ref)
+}
+
+async function tellAsker(
+  tx: Tx,
+  kind: 'request.expired' | 'request.withdrawn',
+  { request, user, userName, accountName }: Awaited<ReturnType<typeof refOf>>,
+): Promise<void> {
+  await notify(tx, { kind, request, user: userName, account: accountName }, [user])
 }
 
 /** Writes down which requests nobody answered in time. */

@@ -36,6 +36,10 @@ export const purposes = {
   totp: 'tagout/v1/totp',
   /** Hashes of tokens, tickets and enrolment links. */
   token: 'tagout/v1/token',
+  /** Links in mail, which open a page of the console. */
+  'notification-link': 'tagout/v1/notification-link',
+  /** Seed of the key that signs what the webhook is told. */
+  'webhook-sign': 'tagout/v1/webhook-sign',
   'search-day': 'tagout/v1/search-day',
 } as const
 

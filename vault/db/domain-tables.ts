@@ -9,6 +9,7 @@ import type {
   Role,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
+import type { AboutKind } from '../notifications/about.ts'
 
 /** What the vault adds to each row of a guarded table. */
 type Guarded = { readonly epoch: number; readonly mac: Uint8Array }
@@ -85,6 +86,12 @@ export type DomainTables = {
     readonly watch_notice: boolean | null
     /** How many people must approve a request; null: one. */
     readonly approvals: number | null
+    /** Minutes after which people are reminded of a request that nobody answered; null: never. */
+    readonly unanswered_minutes: number | null
+    /** Who is told then, beside the approvers; null: the administrators. */
+    readonly escalate_to: Id<'usr'> | null
+    /** Are the approvers written to when a session begins and ends? Null: no. */
+    readonly session_notices: boolean | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -205,6 +212,8 @@ export type DomainTables = {
     readonly closed_at: Date | null
     readonly closed_by: string | null
     readonly grant_id: Id<'grt'> | null
+    // Not guarded: it keeps people from being reminded twice.
+    readonly reminded_at: Date | null
   }
   approval: Guarded & {
     readonly id: Id<'apr'>
@@ -215,6 +224,31 @@ export type DomainTables = {
     /** SHA-256 of what was asked, in hex. */
     readonly digest: string
     readonly created_at: Date
+  }
+  /** What somebody is written to, or the webhook is told. */
+  notification: Guarded & {
+    readonly id: Id<'ntf'>
+    readonly kind: AboutKind
+    readonly channel: 'mail' | 'webhook'
+    readonly user_id: Id<'usr'> | null
+    /** Null: the address that the user has when it is sent. */
+    readonly address: string | null
+    /** JSON of an `About`. */
+    readonly about: string
+    readonly created_at: Date
+    // Not guarded: how far it has come.
+    readonly state: 'waiting' | 'sent' | 'failed' | 'dropped'
+    readonly attempts: number
+    readonly next_at: Date
+    readonly ended_at: Date | null
+    readonly error: string | null
+    readonly opened_at: Date | null
+  }
+  webhook: Guarded & {
+    readonly id: string
+    readonly url: string
+    readonly set_by: string
+    readonly set_at: Date
   }
   lease: {
     readonly id: Id<'lse'>

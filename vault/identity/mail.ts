@@ -4,6 +4,7 @@ import type { UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { type Checker, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { notify } from '../notifications/notify.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
@@ -47,6 +48,9 @@ export const userMail: Handler<'user.mail'> = async (call, input) =>
       if (before === undefined) await insertGuarded(tx, 'user_mail', { user_id: user.id, ...values })
       else await updateGuarded(tx, 'user_mail', before, values)
     }
+    // SECURITY: whoever moves an address does not keep it from its owner.
+    if (before !== undefined && before.address !== address)
+      await notify(tx, { kind: 'user.mail-changed', user: user.name, by: nameOf(call) }, [user.id], before)
     const after = await mailOf(tx.db, tx.guard, user.id)
     await tx.audit({
       kind: 'user.mail-set',

@@ -3,6 +3,7 @@ import { newId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { notify } from '../notifications/notify.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
@@ -63,6 +64,7 @@ export const userKeyAdd: Handler<'user.key.add'> = async (call, { user: referenc
       fingerprint,
       ...by(call),
     })
+    await notify(tx, { kind: 'user.key-added', user: user.name, by: nameOf(call) }, [user.id])
     return done(viewKey(row))
   })
 }

@@ -4,11 +4,12 @@ import type { Database } from '../db/tables.ts'
 import { isId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { notify } from '../notifications/notify.ts'
 import { permissionsFault, rolesFault } from '../policy/roles.ts'
 import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, type World } from '../world.ts'
+import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
 import { dropAccess } from './drop-access.ts'
 import { issueEnrolment, linkLife } from './enrolment.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
@@ -265,5 +266,6 @@ export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode })
         `the user ${row.name} is disabled`,
         'enable the user first: tagout user enable',
       )
+    await notify(tx, { kind: 'user.link-made', user: row.name, by: nameOf(call) }, [row.id])
     return done(await issueEnrolment(tx, call.world, call, row, linkLife))
   })

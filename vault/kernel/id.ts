@@ -21,6 +21,7 @@ export type HoldId = Id<'hld'>
 export type WatchId = Id<'wch'>
 export type LoginId = Id<'lgn'>
 export type KeyId = Id<'key'>
+export type NotificationId = Id<'ntf'>
 export type AuditorId = Id<'aud'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'

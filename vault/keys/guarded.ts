@@ -41,7 +41,19 @@ export const guardedTables = {
     id: ['id'],
     columns: ['user_id', 'uid', 'kind', 'token_hash', 'source', 'created_at', 'expires_at', 'ended_at'],
   },
-  safe: { id: ['id'], columns: ['name', 'input_policy', 'created_at', 'watch_notice', 'approvals'] },
+  safe: {
+    id: ['id'],
+    columns: [
+      'name',
+      'input_policy',
+      'created_at',
+      'watch_notice',
+      'approvals',
+      'unanswered_minutes',
+      'escalate_to',
+      'session_notices',
+    ],
+  },
   safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
   target: {
     id: ['id'],
@@ -117,6 +129,11 @@ export const guardedTables = {
     id: ['id'],
     columns: ['request_id', 'user_id', 'verdict', 'note', 'digest', 'created_at'],
   },
+  notification: {
+    id: ['id'],
+    columns: ['kind', 'channel', 'user_id', 'address', 'about', 'created_at'],
+  },
+  webhook: { id: ['id'], columns: ['url', 'set_by', 'set_at'] },
   session_freeze: { id: ['session_id'], columns: ['frozen', 'by_name', 'reason', 'at'] },
   hold: {
     id: ['id'],

@@ -87,6 +87,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'safe.add': { local: true, user: [admin] },
   'safe.watchNotice': { local: true, user: [admin] },
   'safe.approvals': { local: true, user: [admin] },
+  'safe.notifications': { local: true, user: [admin] },
   'safe.list': { local: true, user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -127,6 +128,15 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'policy.apply': { local: true, user: [admin] },
   'policy.explain': { local: true, user: [admin, auditor] },
   'policy.reach': { local: true, user: [admin, auditor] },
+  'notification.status': { local: true, user: [admin] },
+  'notification.test': { local: true, user: [admin] },
+  'notification.testWebhook': { local: true, user: [admin] },
+  // Whether it was sent to this person is looked at by the verb.
+  'notification.open': { user: ['signed in'] },
+  'webhook.set': { local: true, user: [admin] },
+  // Through the api's own door alone: it sends.
+  'notification.take': { anyone: true },
+  'notification.done': { anyone: true },
 
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },

@@ -57,6 +57,14 @@ async function showSafes(
     .orderBy('app_user.name')
     .execute()
   checked(checker, 'safe_member', members)
+  const escalations = safes.flatMap(({ escalate_to }) => escalate_to ?? [])
+  const named = new Map<string, string>(
+    escalations.length === 0
+      ? []
+      : (await db.selectFrom('app_user').select(['id', 'name']).where('id', 'in', escalations).execute()).map(
+          ({ id, name }) => [id, name],
+        ),
+  )
   const counted = async (table: 'target' | 'account') => {
     const rows = await db
       .selectFrom(table)
@@ -74,6 +82,11 @@ async function showSafes(
     inputPolicy: safe.input_policy,
     watchNotice: safe.watch_notice ?? true,
     approvals: safe.approvals ?? 1,
+    notifications: {
+      unansweredMinutes: safe.unanswered_minutes,
+      escalateTo: named.get(safe.escalate_to ?? '') ?? null,
+      sessions: safe.session_notices ?? false,
+    },
     targets: targets.get(safe.id) ?? 0,
     accounts: accounts.get(safe.id) ?? 0,
     members: members
@@ -100,6 +113,9 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       created_at: tx.now,
       watch_notice: null,
       approvals: null,
+      unanswered_minutes: null,
+      escalate_to: null,
+      session_notices: null,
     })
     await call.world.vault.secrets.addSafe(tx, row.id)
     await tx.audit({
@@ -144,6 +160,39 @@ export const safeApprovals: Handler<'safe.approvals'> = async (call, input) =>
       ...by(call),
     })
     return done(await showSafe(tx.db, tx.guard, after))
+  })
+
+/** Says who is written to about the safe. */
+export const safeNotifications: Handler<'safe.notifications'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
+    if (safe === undefined) return notFound('safe', input.safe)
+    const named = input.escalateTo ?? null
+    const user = named === null ? undefined : await findUser(tx.db, tx.guard, named)
+    if (named !== null && user === undefined) return notFound('user', named)
+    if (user !== undefined && (user.state === 'disabled' || user.roles.includes('auditor')))
+      return refuse(
+        'conflict',
+        `escalateTo: the user ${user.name} ${user.state === 'disabled' ? 'is disabled' : 'is an auditor'}`,
+        'name somebody who can do something about it',
+      )
+    const after = await updateGuarded(tx, 'safe', safe, {
+      ...(input.unansweredMinutes === undefined ? {} : { unanswered_minutes: input.unansweredMinutes }),
+      ...(input.escalateTo === undefined ? {} : { escalate_to: user?.id ?? null }),
+      ...(input.sessions === undefined ? {} : { session_notices: input.sessions }),
+    })
+    const view = await showSafe(tx.db, tx.guard, after)
+    const { unansweredMinutes, escalateTo, sessions } = view.notifications
+    await tx.audit({
+      kind: 'safe.notifications-set',
+      ...(unansweredMinutes === null ? {} : { unansweredMinutes }),
+      ...(escalateTo === null ? {} : { escalateTo }),
+      sessions,
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(view)
   })
 
 export const safeList: Handler<'safe.list'> = async (call) => {

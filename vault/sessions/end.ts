@@ -6,6 +6,8 @@ import type { Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
+import { notify } from '../notifications/notify.ts'
+import { tellOfSession } from '../notifications/sessions.ts'
 import { findLive } from './freeze.ts'
 import { holdFrozen, holdOff } from './hold.ts'
 import type { LiveSession } from './live.ts'
@@ -61,6 +63,7 @@ async function close(
   await closeRecording(tx, row, ending)
   const hold = live === undefined ? undefined : await holdFrozen(tx, world, live)
   await auditEnd(tx, row, ending, hold)
+  await tellEnd(tx, world, row, ending, hold)
   await releaseLease(tx, row.lease_id)
   return done(null)
 }
@@ -109,6 +112,23 @@ async function auditEnd(
     accountName: row.account_name,
     actor: { kind: 'plane', plane: 'recorder' },
   })
+}
+
+/** Tells who is kept off the target by the end of a session, and the approvers where the safe wants that. */
+async function tellEnd(
+  tx: Tx,
+  world: World,
+  row: Row<'session'>,
+  { reason }: Ending,
+  hold?: Row<'hold'>,
+): Promise<void> {
+  const ref = { session: row.id, user: row.user_name, account: row.account_name }
+  if (hold !== undefined)
+    await notify(tx, { kind: 'hold.placed', ...ref, by: hold.held_by, holdUntil: hold.until.toISOString() }, [
+      row.user_id,
+    ])
+  if (row.state === 'live')
+    await tellOfSession(tx, world, row.safe_id, { kind: 'session.ended', ...ref, how: reason })
 }
 
 /** Gives up sessions whose worker is gone: they have ended, and their recordings are incomplete. */
@@ -163,6 +183,19 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
       ...refOf(session),
       ...by(call),
     })
+    if (!isOwn)
+      await notify(
+        tx,
+        {
+          kind: 'session.terminated',
+          session: session.id,
+          user: session.userName,
+          account: session.accountName,
+          by: nameOf(call),
+          holdUntil: hold?.until.toISOString() ?? null,
+        },
+        [session.user],
+      )
   })
   const message = reason === '' ? 'your session was terminated' : `your session was terminated: ${reason}`
   // Nobody lifts a freeze by ending their own session.

@@ -1,5 +1,6 @@
 import { done, refuse } from '../kernel/outcome.ts'
 import { type TargetId } from '../kernel/id.ts'
+import { tellOfSession } from '../notifications/sessions.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler } from '../world.ts'
@@ -17,16 +18,18 @@ export const sessionConnected: Handler<'session.connected'> = async ({ world, pe
   const session = found.value
   if (session.cut !== null) return refuse('expired', session.cut.message, 'open another session')
   const outcome = await transact(world, async (tx) => {
-    const { numUpdatedRows } = await tx.db
+    const row = await tx.db
       .updateTable('session')
       .set({ state: 'live' })
       .where('id', '=', session.id)
       .where('state', '=', 'opening')
       .where('released_at', 'is not', null)
+      .returning('safe_id')
       .executeTakeFirst()
-    if (numUpdatedRows !== 1n)
-      return refuse('conflict', 'this session was not started', 'open another session')
+    if (row === undefined) return refuse('conflict', 'this session was not started', 'open another session')
     await tx.audit({ kind: 'session.connected', ...refOf(session), actor: recorder })
+    const { id, userName: user, accountName: account } = session
+    await tellOfSession(tx, world, row.safe_id, { kind: 'session.started', session: id, user, account })
     return done(null)
   })
   if (!outcome.ok) return outcome

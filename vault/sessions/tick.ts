@@ -1,6 +1,8 @@
 import { revisitSessions } from '../access/revisit.ts'
 import { endDueLeases } from '../checkout/lease.ts'
 import { expireRequests } from '../checkout/request.ts'
+import { forgetNotifications } from '../notifications/outbox.ts'
+import { remindOfRequests } from '../notifications/unanswered.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { endLost } from './end.ts'
@@ -32,6 +34,9 @@ export function startTicking(world: World): AsyncDisposable {
       await endLost(world, lostSessions(world))
       await expireRequests(world)
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
+      // What only tells people comes last: nothing waits for it.
+      await remindOfRequests(world)
+      await forgetNotifications(world)
     } catch (error) {
       if (!isDatabaseAway(error)) world.onFault('tick', error)
     }

@@ -37,6 +37,16 @@ export const usePolicyRules = () =>
     queryFn: () => get<VerbAnswer<'policy.show'>>('/api/policy'),
     select: ({ document }) => document.rules.map((rule) => ({ ...rule, id: rule.name })),
   })
+export const useNotifications = (when = true) =>
+  useList<'notification.status'>('notifications', '/api/notifications', { every: 3_000, when })
+/** The latest of them alone, from the same answer. */
+export const useLatestNotifications = () =>
+  useQuery({
+    queryKey: ['notifications'],
+    queryFn: () => get<VerbAnswer<'notification.status'>>('/api/notifications'),
+    refetchInterval: 3_000,
+    select: ({ latest }) => latest,
+  })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
 export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
 export const useSeals = (when = true) =>

@@ -1,5 +1,6 @@
 import { Button, Content, Switch } from '@patternfly/react-core'
 import { useState } from 'react'
+import { Link } from 'wouter'
 import type { RequestView, Verdict } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
@@ -49,14 +50,16 @@ export function Requests() {
         keyOf={({ id }) => id}
         text={(row) => [row.user, row.account, row.state, row.reason, row.workOrder ?? ''].join(' ')}
         columns={[
-          { title: 'State', fit: 'whole', cell: (row) => <State request={row} /> },
+          { title: 'State', fit: 'whole', cell: (row) => <RequestState request={row} /> },
           { title: 'Who', cell: (row) => <Name of={row.user} /> },
           {
             title: 'Where',
             cell: (row) => (
               <>
                 <span className="mono">
-                  <Name of={row.account} />
+                  <Link href={`/requests/${row.id}`}>
+                    <Name of={row.account} />
+                  </Link>
                 </span>
                 <div className="small">
                   <May of={row} />
@@ -141,7 +144,7 @@ export function Requests() {
   )
 }
 
-function State({ request }: { readonly request: RequestView }) {
+export function RequestState({ request }: { readonly request: RequestView }) {
   return (
     <>
       <RequestBadge state={request.state} />
@@ -158,7 +161,7 @@ function State({ request }: { readonly request: RequestView }) {
   )
 }
 
-function Said({
+export function Said({
   request: { approvals, approvalsNeeded, approvalsFrom, state },
 }: {
   readonly request: RequestView
@@ -188,7 +191,7 @@ function missingText(from: RequestView['approvalsFrom']): string {
   return missing.length === 0 ? '' : `; missing: ${named}`
 }
 
-function Decide(props: {
+export function Decide(props: {
   readonly request: RequestView
   readonly verdict: Verdict
   readonly onClose: () => void
@@ -219,34 +222,7 @@ function Decide(props: {
         onClose()
       }}
     >
-      <dl className="facts">
-        <dt>Account</dt>
-        <dd className="mono">
-          <Name of={request.account} />
-        </dd>
-        <dt>May</dt>
-        <dd>
-          <May of={request} />
-        </dd>
-        <dt>For</dt>
-        <dd>
-          {span(request.forSeconds)}
-          {request.notBefore === null ? (
-            ' from now on'
-          ) : (
-            <>
-              {' '}
-              from <Moment at={request.notBefore} />
-            </>
-          )}
-          {request.mode === 'exclusive' ? ', alone on the account' : ''}
-        </dd>
-        <dt>Why</dt>
-        <dd>
-          {visible(request.reason)}
-          {request.workOrder === null ? '' : ` (work order ${visible(request.workOrder)})`}
-        </dd>
-      </dl>
+      <RequestFacts request={request} />
       {approves && !isLast ? (
         <Content component="p">
           {request.approvalsNeeded} people must approve{missingText(request.approvalsFrom)}. After you
@@ -267,7 +243,47 @@ function Decide(props: {
   )
 }
 
-function Withdraw({ request, onClose }: { readonly request: RequestView; readonly onClose: () => void }) {
+/** What is asked for. */
+export function RequestFacts({ request }: { readonly request: RequestView }) {
+  return (
+    <dl className="facts">
+      <dt>Account</dt>
+      <dd className="mono">
+        <Name of={request.account} />
+      </dd>
+      <dt>May</dt>
+      <dd>
+        <May of={request} />
+      </dd>
+      <dt>For</dt>
+      <dd>
+        {span(request.forSeconds)}
+        {request.notBefore === null ? (
+          ' from now on'
+        ) : (
+          <>
+            {' '}
+            from <Moment at={request.notBefore} />
+          </>
+        )}
+        {request.mode === 'exclusive' ? ', alone on the account' : ''}
+      </dd>
+      <dt>Why</dt>
+      <dd>
+        {visible(request.reason)}
+        {request.workOrder === null ? '' : ` (work order ${visible(request.workOrder)})`}
+      </dd>
+    </dl>
+  )
+}
+
+export function Withdraw({
+  request,
+  onClose,
+}: {
+  readonly request: RequestView
+  readonly onClose: () => void
+}) {
   const change = useChange()
   return (
     <Dialog

@@ -11,6 +11,7 @@ import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useSafes, useUsers } from './lists.ts'
+import { SafeMail } from './safe-mail.tsx'
 
 const inputPolicies: readonly { readonly value: InputPolicy; readonly label: string }[] = [
   { value: 'echoed', label: 'Echoed: what the machine shows; hidden typing by length alone' },
@@ -37,6 +38,7 @@ export function Safes() {
   const [member, setMember] = useState<SafeView | null>(null)
   const [notice, setNotice] = useState<SafeView | null>(null)
   const [approvals, setApprovals] = useState<SafeView | null>(null)
+  const [telling, setTelling] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -130,6 +132,14 @@ export function Safes() {
                   >
                     Watching
                   </Button>
+                  <Button
+                    variant="secondary"
+                    size="sm"
+                    onClick={() => setTelling(row)}
+                    aria-label={`Mail about ${row.name}`}
+                  >
+                    Mail
+                  </Button>
                 </>
               ) : null,
           },
@@ -147,6 +157,7 @@ export function Safes() {
       {adding ? <AddSafe onClose={() => setAdding(false)} /> : null}
       {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
       {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
+      {telling === null ? null : <SafeMail safe={telling} onClose={() => setTelling(null)} />}
       {approvals === null ? null : <Approvals safe={approvals} onClose={() => setApprovals(null)} />}
     </Page>
   )

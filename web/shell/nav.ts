@@ -35,6 +35,7 @@ export const places: readonly Place[] = [
   { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
+  { path: '/notifications', title: 'Notifications', group: 'Keep', roles: ['admin'] },
   { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', 'auditor'] },

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import express from 'express'
 import { afterAll, expect, test } from 'vitest'
-import { isLoopback, readApiConfig } from '../../../api/config.ts'
+import { readApiConfig } from '../../../api/config.ts'
+import { isLoopback } from '../../../api/loopback.ts'
 import { listen } from '../../../api/http/server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tagout-api-config-'))

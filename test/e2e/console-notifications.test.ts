@@ -1,0 +1,247 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { RequestView, VerbAnswer } from '../../vault/contract.ts'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  layoutFaults,
+  newPerson,
+  type Person,
+  picture,
+  signIn,
+  whyNoBrowser,
+  windows,
+} from '../support/console-browser.ts'
+import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { parseMail, startMailServer, type TestMailServer } from '../support/mail-server.ts'
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 400_000 })
+
+const why = whyNoBrowser()
+if (why !== undefined) console.warn(`notifications are not tested in a browser: ${why}`)
+
+const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
+const password = 'canary-ash-meadow-5127'
+let room: string
+let installation: TestInstallation
+let server: TestMailServer
+let browser: Browser
+let ann: Person
+let bob: Person
+let sue: Person
+let annsCode: () => Promise<string>
+let suesCode: () => Promise<string>
+
+const run = async (args: readonly string[], stdin?: string) => {
+  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
+  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
+  return ran.stdout
+}
+const enrolled = async (person: Person, name: string, role: string) => {
+  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
+    ...['user', 'add', name, '--role', role],
+  ])
+  return enrol(person.page, enrolment.link, password)
+}
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  room = await mkdtemp(join(tmpdir(), 'tagout-notifications-'))
+  await chmod(room, 0o755)
+  server = await startMailServer()
+  await writeFile(join(room, 'ca.pem'), server.ca, { mode: 0o644 })
+  ;[installation, browser] = await Promise.all([
+    startTestInstallation({
+      env: {
+        TAGOUT_SMTP_URL: `smtp://localhost:${server.port}`,
+        TAGOUT_SMTP_FROM: 'tagout@plant.example',
+        TAGOUT_SMTP_CA: join(room, 'ca.pem'),
+      },
+    }),
+    launchBrowser(),
+  ])
+  await run(['safe', 'add', 'line-3'])
+  await run(['target', 'add', 'press-3', 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
+  await run(['account', 'add', 'press-3/engineer', '--password-stdin'], 'a password of a machine')
+  ;[ann, bob, sue] = [
+    await newPerson(browser, installation.console),
+    await newPerson(browser, installation.console),
+    await newPerson(browser, installation.console),
+  ]
+  annsCode = await enrolled(ann, 'ann', 'admin')
+  await enrolled(bob, 'bob', 'operator')
+  suesCode = await enrolled(sue, 'sue', 'approver')
+  await run(['safe', 'member', 'line-3', 'bob', '--allow', 'use'])
+  await run(['safe', 'member', 'line-3', 'sue', '--allow', 'approve'])
+})
+afterAll(async () => {
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+  await server?.[Symbol.asyncDispose]()
+  if (room !== undefined) await rm(room, { recursive: true, force: true })
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail' || sue === undefined) return
+  for (const [name, { page, wrong }] of Object.entries({ ann, bob, sue })) {
+    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
+    await picture(page, `failed-${name}`)
+  }
+})
+
+const open = async (page: Page, path: string, heading: string) => {
+  await page.goto(`${installation.console}${path}`)
+  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
+}
+const looksRight = async (page: Page) => {
+  expect(await accessibilityFaults(page)).toEqual([])
+  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+}
+const mailTo = async (address: string, subject: RegExp) => {
+  const found = () =>
+    server.mails.find(
+      ({ to, raw }) => to.includes(address) && subject.test(parseMail(raw).headers.get('subject')?.[0] ?? ''),
+    )
+  await expect.poll(found, { timeout: 30_000 }).toBeDefined()
+  return parseMail(found()?.raw ?? '')
+}
+
+test.skipIf(why !== undefined)(
+  'an administrator gives somebody an address and tries it; people set their own',
+  async () => {
+    await open(ann.page, '/users', 'Users')
+    await ann.page.getByRole('button', { name: 'Mail address of sue' }).click()
+    const dialog = ann.page.getByRole('dialog', { name: 'Mail address of sue' })
+    await dialog.getByLabel('Address').fill('sue@plant..example')
+    await dialog.getByLabel('Code', { exact: true }).fill(await annsCode())
+    await dialog.getByRole('button', { name: 'Set' }).click()
+    await dialog.getByText('not a mail address').waitFor()
+    await dialog.getByLabel('Address').fill('sue@plant.example')
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await picture(ann.page, 'user-mail')
+    await dialog.getByRole('button', { name: 'Set' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await ann.page.getByText('sue@plant.example').waitFor()
+    await looksRight(ann.page)
+
+    await open(ann.page, '/notifications', 'Notifications')
+    await ann.page.getByText(`localhost:${server.port}`).waitFor()
+    await ann.page.getByRole('button', { name: 'Test mail' }).click()
+    const testing = ann.page.getByRole('dialog', { name: 'Test mail' })
+    await testing.getByLabel('To').selectOption('sue')
+    await testing.getByRole('button', { name: 'Send' }).click()
+    await testing.waitFor({ state: 'detached' })
+    const row = ann.page.getByRole('row').filter({ hasText: 'A test, asked for by ann' })
+    await row.getByText('sent', { exact: true }).waitFor()
+    await looksRight(ann.page)
+    await picture(ann.page, 'notifications')
+    expect((await mailTo('sue@plant.example', /a test/)).text).toContain('It arrived')
+
+    await open(bob.page, '/account', 'bob')
+    await bob.page.getByText('You are written to by nobody here').waitFor()
+    await run(['user', 'mail', 'bob', 'bob@plant.example', '--only-security'])
+    await open(bob.page, '/account', 'bob')
+    await bob.page.getByText('about what concerns security alone').waitFor()
+    await looksRight(bob.page)
+    await run(['user', 'mail', 'bob', 'bob@plant.example', '--all'])
+    expect(await run(['notify', 'test', 'bob'])).toBe('the mail server took a mail to bob\n')
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'the link of a mail leads an approver, once she has signed in, to the request, and there she lets him in',
+  async () => {
+    await open(bob.page, '/access', 'My access')
+    await bob.page.getByRole('button', { name: 'Request access' }).first().click()
+    const asking = bob.page.getByRole('dialog', { name: 'Request access' })
+    await asking.getByLabel('Account').selectOption('press-3/engineer')
+    await asking.getByLabel('Reason').fill('the press stops by itself')
+    await asking.getByRole('button', { name: 'Send request' }).click()
+    await asking.waitFor({ state: 'detached' })
+    const { text } = await mailTo('sue@plant.example', /bob asks for press-3\/engineer/)
+    expect(text).not.toContain('the press stops')
+    const link = /https:\/\/\S+#\S+/.exec(text)?.[0] ?? ''
+    expect(link.startsWith(`${installation.console}/requests/open#ntf_`)).toBe(true)
+
+    // Somebody else's browser, and nobody signed in there.
+    await using fresh = await newPerson(browser, installation.console)
+    const { page } = fresh
+    await page.goto(link)
+    await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
+    expect(page.url()).toBe(`${installation.console}/requests/open`)
+    await signIn(page, 'sue', password, await suesCode())
+    await page.getByRole('heading', { level: 1, name: 'Request of bob' }).waitFor()
+    expect(page.url()).toMatch(/\/requests\/req_[0-9a-z]{26}$/)
+    await page.getByText('the press stops by itself').waitFor()
+    await looksRight(page)
+    await picture(page, 'request')
+    await page.getByRole('button', { name: 'Approve' }).focus()
+    await page.keyboard.press('Enter')
+    const deciding = page.getByRole('dialog', { name: 'Let bob in?' })
+    await deciding.getByLabel('Code', { exact: true }).fill(await suesCode())
+    await deciding.getByRole('button', { name: 'Approve' }).click()
+    await deciding.waitFor({ state: 'detached' })
+    await page.getByText('sue approved').waitFor()
+    const [request] = await installation.tagoutJson<readonly RequestView[]>(['request', 'list', '--all'])
+    expect(request).toMatchObject({ state: 'approved', closedBy: 'sue' })
+    await mailTo('bob@plant.example', /was approved by sue/)
+
+    // A second time it says so, and where to look; the link is nowhere in what the browser sent but in that one body.
+    await page.goto(link)
+    await page.getByText('This link was used').waitFor()
+    await page.getByRole('link', { name: 'Look under Requests' }).waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    const token = link.slice(link.indexOf('#') + 1)
+    expect(fresh.sent.filter((sent) => sent.split('\n')[0]?.includes(token))).toEqual([])
+    // Nor does it open anything for somebody else.
+    await bob.page.goto(link)
+    await bob.page.getByText('This link was sent to somebody else').waitFor()
+    expect(fresh.wrong.filter((line) => !/40[0139]/.test(line))).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a safe says who is reminded; a mail server that is away is seen, in the console and by doctor',
+  async () => {
+    await open(ann.page, '/safes', 'Safes')
+    await ann.page.getByRole('button', { name: 'Mail about line-3' }).click()
+    const dialog = ann.page.getByRole('dialog', { name: 'Mail about line-3' })
+    await dialog.getByLabel('A request that nobody answers').selectOption('30')
+    await dialog.getByLabel('Told then, beside the approvers').selectOption('ann')
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await picture(ann.page, 'safe-mail')
+    await dialog.getByRole('button', { name: 'Set' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await looksRight(ann.page)
+    expect(await run(['safe', 'show', 'line-3'])).toContain(
+      'approvers and ann are reminded of requests unanswered for 30 min',
+    )
+    expect(await run(['doctor'])).toContain('what is to be told is told')
+
+    await server[Symbol.asyncDispose]()
+    const refused = await installation.tagout(['notify', 'test', 'sue'])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(
+      /^the mail server localhost:\d+ could not be reached \(E[A-Z]+\)\n {2}next: correct that; it is tried again by itself\n$/,
+    )
+    await open(ann.page, '/notifications', 'Notifications')
+    await ann.page.getByText('One could not be sent yet, and is tried again').waitFor()
+    await looksRight(ann.page)
+    await picture(ann.page, 'notifications-away')
+    const status = await run(['notify', 'status'])
+    expect(status).toMatch(/mail +from tagout@plant\.example, by localhost:\d+; 1 waits, since/)
+    expect(status).toMatch(/sue +waiting +\d/)
+    const shown = await installation.tagoutJson<VerbAnswer<'notification.status'>>(['notify', 'status'])
+    expect(shown.waiting.mail.count).toBe(1)
+    expect([...ann.wrong, ...bob.wrong, ...sue.wrong].filter((line) => !/40[0139]/.test(line))).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)('whoever is no administrator sees nothing of it', async () => {
+  await bob.page.goto(`${installation.console}/notifications`)
+  await bob.page.getByText('there is no such thing, or you may not do this', { exact: false }).waitFor()
+  expect(await bob.page.getByRole('link', { name: 'Notifications' }).count()).toBe(0)
+})

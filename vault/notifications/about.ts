@@ -1,0 +1,96 @@
+import type { Id } from '../kernel/id.ts'
+
+/**
+ * What a notification says: ids, names, numbers and moments, and nothing that a person wrote at length. Reasons stay in
+ * the console: mail lies about in clear, and what somebody types may be more than they meant to show.
+ */
+export type About =
+  | {
+      readonly kind: 'request.asked'
+      readonly request: Id<'req'>
+      readonly user: string
+      readonly account: string
+      readonly safe: string
+      readonly forSeconds: number
+      readonly expiresAt: string
+    }
+  | {
+      readonly kind: 'request.unanswered'
+      readonly request: Id<'req'>
+      readonly user: string
+      readonly account: string
+      readonly safe: string
+      readonly minutes: number
+      readonly expiresAt: string
+    }
+  | {
+      readonly kind: 'request.decided'
+      readonly request: Id<'req'>
+      readonly user: string
+      readonly account: string
+      readonly verdict: 'approved' | 'denied'
+      readonly by: string
+    }
+  | {
+      readonly kind: 'request.expired' | 'request.withdrawn'
+      readonly request: Id<'req'>
+      readonly user: string
+      readonly account: string
+    }
+  | {
+      readonly kind: 'session.started'
+      readonly session: Id<'ses'>
+      readonly user: string
+      readonly account: string
+    }
+  | {
+      readonly kind: 'session.ended'
+      readonly session: Id<'ses'>
+      readonly user: string
+      readonly account: string
+      readonly how: string
+    }
+  | {
+      readonly kind: 'session.terminated'
+      readonly session: Id<'ses'>
+      readonly user: string
+      readonly account: string
+      readonly by: string
+      /** Until when the user is held off the target; null: they are not. */
+      readonly holdUntil: string | null
+    }
+  | {
+      readonly kind: 'hold.placed'
+      readonly session: Id<'ses'>
+      readonly user: string
+      readonly account: string
+      readonly by: string
+      readonly holdUntil: string
+    }
+  | {
+      readonly kind: 'lease.taken-back'
+      readonly lease: Id<'lse'>
+      readonly user: string
+      readonly account: string
+      readonly by: string
+    }
+  | { readonly kind: 'user.mail-changed'; readonly user: string; readonly by: string }
+  | { readonly kind: 'user.link-made' | 'user.key-added'; readonly user: string; readonly by: string }
+  | { readonly kind: 'test'; readonly by: string }
+
+export type AboutKind = About['kind']
+
+/** What concerns security: nobody switches it off. */
+const security: ReadonlySet<AboutKind> = new Set([
+  'session.terminated',
+  'hold.placed',
+  'lease.taken-back',
+  'user.mail-changed',
+  'user.link-made',
+  'user.key-added',
+  'test',
+])
+
+export function concernsSecurity(kind: AboutKind): boolean {
+  return security.has(kind)
+}

@@ -1,0 +1,99 @@
+import { unreachable } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
+import type { About } from './about.ts'
+
+/**
+ * One sentence that says all: the subject of a mail, and `text` of a webhook.
+ *
+ * SECURITY: one line, whatever a name holds, and nothing in it turns the direction of the text.
+ */
+export function sentenceOf(about: About): string {
+  return oneLine(sentence(about))
+}
+
+function sentence(about: About): string {
+  switch (about.kind) {
+    case 'request.asked':
+      return `${about.user} asks for ${about.account} for ${span(about.forSeconds)}`
+    case 'request.unanswered':
+      return `${about.user} has waited ${about.minutes} min for an answer about ${about.account}`
+    case 'request.decided':
+      return `the request of ${about.user} for ${about.account} was ${about.verdict} by ${about.by}`
+    case 'request.expired':
+      return `nobody answered the request of ${about.user} for ${about.account} in time`
+    case 'request.withdrawn':
+      return `${about.user} withdrew the request for ${about.account}`
+    case 'session.started':
+      return `a session of ${about.user} on ${about.account} has begun`
+    case 'session.ended':
+      return `a session of ${about.user} on ${about.account} has ended: ${about.how}`
+    case 'session.terminated':
+      return `the session of ${about.user} on ${about.account} was terminated by ${whoText(about.by)}`
+    case 'hold.placed':
+      return `${about.user} is held off ${about.account}: a frozen session ended`
+    case 'lease.taken-back':
+      return `${about.account} was taken back from ${about.user} by ${whoText(about.by)}`
+    case 'user.mail-changed':
+      return `the mail address of ${about.user} was changed by ${whoText(about.by)}`
+    case 'user.link-made':
+      return `${whoText(about.by)} made a link that replaces the password and second factor of ${about.user}`
+    case 'user.key-added':
+      return `${whoText(about.by)} registered an SSH key for ${about.user}`
+    case 'test':
+      return `a test, asked for by ${whoText(about.by)}`
+    default:
+      return unreachable(about)
+  }
+}
+
+/** What to do about it: a line or two below the sentence. Empty where there is nothing. */
+export function adviceOf(about: About): readonly string[] {
+  switch (about.kind) {
+    case 'request.asked':
+    case 'request.unanswered':
+      return [`It can be answered until ${minute(about.expiresAt)}, under Requests in the console.`]
+    case 'request.decided':
+      return about.verdict === 'approved'
+        ? ['Connect from My access in the console, or as its command there says.']
+        : ['What was said to it is under Requests in the console.']
+    case 'request.expired':
+      return ['Ask again, or talk to an approver.']
+    case 'session.terminated':
+    case 'hold.placed':
+      return about.holdUntil === null
+        ? ['The reason was shown in the session, and is in the audit log.']
+        : [
+            `The target stays closed to ${about.user} until ${minute(about.holdUntil)}, or until somebody lifts it.`,
+          ]
+    case 'lease.taken-back':
+      return ['The reason was shown in the sessions that ended with it, and is in the audit log.']
+    case 'user.mail-changed':
+    case 'user.link-made':
+    case 'user.key-added':
+      return ['If you do not know of this, tell an administrator at once: somebody may be taking your place.']
+    case 'test':
+      return ['It arrived: nothing is to be done.']
+    default:
+      return []
+  }
+}
+
+/** A duration in the two largest of its units. */
+function span(seconds: number): string {
+  const minutes = Math.max(1, Math.round(seconds / 60))
+  const parts = [
+    [Math.floor(minutes / 1440), 'd'],
+    [Math.floor(minutes / 60) % 24, 'h'],
+    [minutes % 60, 'min'],
+  ] as const
+  const shown = parts.filter(([count]) => count > 0).slice(0, 2)
+  return shown.map(([count, unit]) => `${count} ${unit}`).join(' ')
+}
+
+function minute(moment: string): string {
+  return `${moment.slice(0, 16).replace('T', ' ')} UTC`
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]+/gu, ' ')
+}
