@@ -62,7 +62,7 @@ export function makeMailer(config: MailConfig, consoleUrl: string): SendMail {
 export function textOf(mail: Mail, consoleUrl: string): string {
   const until = `${mail.linkUntil.slice(0, 16).replace('T', ' ')} UTC`
   return [
-    `${mail.subject.slice(0, 1).toUpperCase()}${mail.subject.slice(1)}.`,
+    `${mail.subject}.`,
     ...mail.lines,
     ...(mail.path === null
       ? []

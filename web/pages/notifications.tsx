@@ -145,7 +145,7 @@ export function Notifications() {
               fit: 'text',
               cell: (row) => (
                 <>
-                  {sentence(visible(row.text))}
+                  {visible(row.text)}
                   {row.error === null ? null : (
                     <div className="quiet small">{sentence(visible(row.error))}</div>
                   )}
