@@ -17,6 +17,7 @@ import * as m0024 from './0024_a_request_is_approved_by_others.ts'
 import * as m0025 from './0025_a_user_has_a_mail_address.ts'
 import * as m0026 from './0026_a_policy_says_who_may_under_which_conditions.ts'
 import * as m0027 from './0027_a_notification_waits_to_be_sent.ts'
+import * as m0028 from './0028_a_representative_speaks_for_a_company.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -38,4 +39,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0025_a_user_has_a_mail_address': m0025,
   '0026_a_policy_says_who_may_under_which_conditions': m0026,
   '0027_a_notification_waits_to_be_sent': m0027,
+  '0028_a_representative_speaks_for_a_company': m0028,
 }

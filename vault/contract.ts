@@ -48,6 +48,8 @@ const id = <Kind extends string>(kind: Kind) =>
   )
 /** A thing named by its id or its name (`press-3/engineer` for an account). */
 const reference = z.string().min(1).max(160)
+const mailDomain = z.string().min(1).max(253)
+const termsText = z.string().trim().min(1, 'leave it out where there are none').max(40_000)
 const reason = z.string().max(500).optional()
 /** A code of the asking person's authenticator that was not used before. The machine's administrator gives none. */
 const freshCode = z.string().max(16).optional()
@@ -194,7 +196,8 @@ export type VaultStatus = {
   /** The same of shares that were entered to rehearse; null at every door but the administrator's. */
   readonly rehearsal: SharesView | null
   readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
-  readonly users: number
+  /** Null for vendors, and for nobody. */
+  readonly users: number | null
   readonly version: string
 }
 
@@ -218,6 +221,83 @@ export type UserView = {
   readonly mail: MailView | null
   readonly createdAt: string
   readonly lastLoginAt: string | null
+  /** The company that they represent; missing for everybody else. */
+  readonly company?: string
+  /** Its terms were not accepted: nothing else is answered before they are. */
+  readonly owesTerms?: true
+}
+/** What a representative agrees to. */
+export type TermsView = {
+  readonly company: string
+  readonly text: string
+  /** SHA-256 of the text, in hex: what is accepted is what was shown. */
+  readonly digest: string
+}
+export const companyStates = ['active', 'ended', 'off'] as const
+export type CompanyView = {
+  readonly id: Id<'cmp'>
+  readonly name: string
+  /** `ended`: its contract is over. `off`: it was taken off before. */
+  readonly state: (typeof companyStates)[number]
+  readonly contractEndsAt: string
+  /** Who answers for it in the plant. */
+  readonly sponsor: string
+  /** Can the sponsor sign in? */
+  readonly isSponsorActive: boolean
+  readonly mailDomains: readonly string[]
+  readonly hasTerms: boolean
+  readonly representatives: number
+  readonly offAt: string | null
+  readonly createdAt: string
+}
+export type RepresentativeView = {
+  readonly user: string
+  readonly mail: string
+  readonly state: UserView['state']
+  readonly invitedBy: string
+  readonly createdAt: string
+  readonly lastLoginAt: string | null
+  /** When they accepted the present terms; null: not yet, or there are none. */
+  readonly termsAcceptedAt: string | null
+}
+export type CompanyDetail = CompanyView & {
+  readonly terms: Omit<TermsView, 'company'> | null
+  readonly people: readonly RepresentativeView[]
+  /** Those that have not ended. */
+  readonly grants: readonly GrantView[]
+  readonly offboardings: readonly { readonly id: Id<'off'>; readonly at: string }[]
+}
+/** What taking a user or a company off has ended, and how long it took. */
+export type OffboardingView = {
+  readonly id: Id<'off'>
+  /** One of the two. */
+  readonly company: string | null
+  readonly user: string | null
+  readonly reason: string
+  readonly by: string
+  readonly at: string
+  readonly people: readonly string[]
+  readonly logins: number
+  readonly sessions: readonly {
+    readonly session: Id<'ses'>
+    readonly user: string
+    readonly account: string
+    /** Null until the recorder says that it has ended. */
+    readonly endedAt: string | null
+    readonly endedAfterMs: number | null
+  }[]
+  readonly grants: readonly { readonly id: Id<'grt'>; readonly user: string; readonly account: string }[]
+  readonly requests: readonly { readonly id: Id<'req'>; readonly user: string; readonly account: string }[]
+  readonly leases: readonly { readonly id: Id<'lse'>; readonly user: string; readonly account: string }[]
+  /** Secrets that they have seen and that have not been changed since then, when they were taken off. */
+  readonly secrets: readonly {
+    readonly account: string
+    readonly version: number
+    readonly user: string
+    readonly dueAt: string
+    /** When another version took its place; null: it is still to be rotated. */
+    readonly rotatedAt: string | null
+  }[]
 }
 export type Enrolment = { readonly token: string; readonly path: string; readonly expiresAt: string }
 export type UserKeyView = {
@@ -316,6 +396,8 @@ export type ExposureView = {
   readonly version: number
   readonly at: string
   readonly reason: string
+  /** By when it has to be rotated: its user was taken off, and it is in use still. */
+  readonly rotationDueAt: string | null
 }
 export type GrantView = {
   readonly id: Id<'grt'>
@@ -829,6 +911,54 @@ export const verbs = {
   'user.key.list': verb(people, z.strictObject({ user: reference })),
   'user.key.remove': verb(people, z.strictObject({ user: reference, key: id('key') })),
 
+  /**
+   * Takes a user off for good: sessions, logins, grants, requests, leases, memberships and keys end, and what they have
+   * seen is due to be rotated.
+   */
+  'user.off': verb(people, z.strictObject({ user: reference, reason: z.string().trim().min(1).max(500) })),
+
+  'company.add': verb(
+    people,
+    z.strictObject({
+      name: nameText,
+      contractEndsAt: moment,
+      sponsor: reference,
+      mailDomains: z.array(mailDomain).min(1).max(20),
+      terms: termsText.optional(),
+      totpCode: freshCode,
+    }),
+  ),
+  'company.list': verb(people, nothing),
+  'company.show': verb(people, z.strictObject({ company: reference })),
+  'company.change': verb(
+    people,
+    z.strictObject({
+      company: reference,
+      contractEndsAt: moment.optional(),
+      sponsor: reference.optional(),
+      mailDomains: z.array(mailDomain).min(1).max(20).optional(),
+      terms: termsText.nullable().optional(), // null takes them away
+      totpCode: freshCode,
+    }),
+  ),
+  /** Adds a representative, who is a user with the role vendor, and their link. */
+  'company.invite': verb(
+    people,
+    z.strictObject({ company: reference, name: nameText, mail: z.string().max(254), totpCode: freshCode }),
+  ),
+  /** Takes a company off with all its representatives. */
+  'company.off': verb(
+    people,
+    z.strictObject({ company: reference, reason: z.string().trim().min(1).max(500) }),
+  ),
+  /** Lets a company be worked with again. Its people stay off until each is enabled. */
+  'company.on': verb(people, z.strictObject({ company: reference, totpCode: freshCode })),
+  'offboarding.list': verb(people, nothing),
+  'offboarding.show': verb(people, z.strictObject({ offboarding: id('off') })),
+  /** The terms of the asking user's own company, if they have to accept any. */
+  'terms.show': verb(['user'], nothing),
+  'terms.accept': verb(['user'], z.strictObject({ digest: z.string().regex(/^[0-9a-f]{64}$/) })),
+
   /** `boxKey`: the asking client's one-time X25519 key, to which the second factor comes sealed. */
   'enrolment.begin': verb(['anyone'], z.strictObject({ token: z.string().max(200), boxKey: base64 })),
   'enrolment.finish': verb(
@@ -837,6 +967,10 @@ export const verbs = {
       token: z.string().max(200),
       sealedPassword: sealed,
       totpCode: z.string().max(16),
+      termsDigest: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(), // of the terms that were shown
       source: z.string().max(100),
     }),
   ),
@@ -1397,8 +1531,22 @@ export type VerbAnswers = {
   'user.key.add': UserKeyView
   'user.key.list': readonly UserKeyView[]
   'user.key.remove': null
+  'user.off': OffboardingView
+  'company.add': CompanyView
+  'company.list': readonly CompanyView[]
+  'company.show': CompanyDetail
+  'company.change': CompanyView
+  'company.invite': { readonly representative: RepresentativeView; readonly enrolment: Enrolment }
+  'company.off': OffboardingView
+  'company.on': CompanyView
+  'offboarding.list': readonly OffboardingView[]
+  'offboarding.show': OffboardingView
+  'terms.show': TermsView | null
+  'terms.accept': UserView
   'enrolment.begin': {
     readonly name: string
+    /** What a representative has to accept with it. */
+    readonly terms: TermsView | null
     /** `crypto_box_seal` of the JSON `{ secret, uri }` (base32, `otpauth:`), as base64. */
     readonly sealedTotp: string
     readonly expiresAt: string

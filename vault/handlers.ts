@@ -72,6 +72,10 @@ import { targetLegacy } from './targets/legacy.ts'
 import { targetScan } from './targets/scan.ts'
 import { targetAdd, targetAddress, targetList, targetPin, targetRemove, targetShow } from './targets/verbs.ts'
 import { sessionWatch, watchEnd } from './sessions/watch.ts'
+import { companyAdd, companyChange, companyList, companyOn } from './vendors/company.ts'
+import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
+import { companyInvite, companyShow } from './vendors/representative.ts'
+import { termsAccept, termsShow } from './vendors/terms.ts'
 import type { Handlers } from './world.ts'
 
 /** Which function does which verb. The compiler refuses a verb without one. */
@@ -103,6 +107,18 @@ export const handlers: Handlers = {
   'user.key.add': userKeyAdd,
   'user.key.list': userKeyList,
   'user.key.remove': userKeyRemove,
+  'user.off': userOff,
+  'company.add': companyAdd,
+  'company.list': companyList,
+  'company.show': companyShow,
+  'company.change': companyChange,
+  'company.invite': companyInvite,
+  'company.off': companyOff,
+  'company.on': companyOn,
+  'offboarding.list': offboardingList,
+  'offboarding.show': offboardingShow,
+  'terms.show': termsShow,
+  'terms.accept': termsAccept,
   'enrolment.begin': enrolmentBegin,
   'enrolment.finish': enrolmentFinish,
   'login.start': loginStart,

@@ -10,6 +10,8 @@ const listedBy = {
   session: 'tagout session list',
   recording: 'tagout recording list',
   hold: 'tagout hold list',
+  company: 'tagout vendor list',
+  offboarding: 'tagout vendor report',
 } as const
 
 /**

@@ -6,6 +6,7 @@ import type { AccountId, RequestId, SafeId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { checked, checkedOne } from './rows.ts'
 import { findSafe } from './safes/safe.ts'
+import { findCompany } from './vendors/company.ts'
 import { findTarget } from './targets/target.ts'
 import type { Tx } from './transaction.ts'
 import { type Call, type Relations, userOf } from './world.ts'
@@ -120,6 +121,13 @@ async function ofRequest(call: Call, request: RequestId): Promise<Relation> {
   return ofHeld(call, checkedOne(guard, 'access_request', row))
 }
 
+/** A company is its sponsor's own. */
+async function ofCompany(call: Call, reference: string): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const company = await findCompany(database, guard, reference)
+  return { ...noRelation, own: company?.sponsor_id === userOf(call).id }
+}
+
 async function ofSession(call: Call, column: 'id' | 'recording_id', value: string): Promise<Relation> {
   const row = await call.world.vault.database
     .selectFrom('session')
@@ -140,6 +148,19 @@ export const relations: Relations = {
   'user.key.add': (call, input) => ofUser(call, input.user),
   'user.key.list': (call, input) => ofUser(call, input.user),
   'user.key.remove': (call, input) => ofUser(call, input.user),
+  'user.off': (call, input) => ofUser(call, input.user),
+  'company.show': (call, input) => ofCompany(call, input.company),
+  'company.off': (call, input) => ofCompany(call, input.company),
+  'offboarding.show': async (call, { offboarding }) => {
+    const { database, guard } = call.world.vault
+    const row = checkedOne(
+      guard,
+      'offboarding',
+      await database.selectFrom('offboarding').selectAll().where('id', '=', offboarding).executeTakeFirst(),
+    )
+    const company = row?.company_id ?? null
+    return company === null ? noRelation : ofCompany(call, company)
+  },
   'login.revoke': async (call, { login }) => {
     const { database } = call.world.vault
     const row = await database

@@ -1,10 +1,12 @@
 import { Bullseye, Button, EmptyState, EmptyStateBody, Spinner } from '@patternfly/react-core'
 import { Component, lazy, type ReactNode, Suspense } from 'react'
 import { Link, Route, Switch, useLocation } from 'wouter'
+import { AcceptTerms } from './pages/accept-terms.tsx'
 import { Access } from './pages/access.tsx'
 import { Accounts } from './pages/accounts.tsx'
 import { Audit } from './pages/audit.tsx'
 import { Auditors } from './pages/auditors.tsx'
+import { Company } from './pages/company.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
@@ -18,7 +20,9 @@ import { Safes } from './pages/safes.tsx'
 import { Sessions } from './pages/sessions.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Targets } from './pages/targets.tsx'
+import { Offboarding } from './pages/offboarding.tsx'
 import { Users } from './pages/users.tsx'
+import { Vendors } from './pages/vendors.tsx'
 import { VaultKeys } from './pages/vault-keys.tsx'
 import { accountInAddress } from './pages/ssh-command.ts'
 import { Page } from './parts/page.tsx'
@@ -50,6 +54,7 @@ export function App() {
       </Bullseye>
     )
   if (me.data === null) return <SignIn />
+  if (me.data.owesTerms === true) return <AcceptTerms />
   if (location === '/terminal')
     return (
       <SignedIn value={me.data}>
@@ -80,6 +85,10 @@ export function App() {
               <Route path="/targets" component={Targets} />
               <Route path="/accounts" component={Accounts} />
               <Route path="/users" component={Users} />
+              <Route path="/vendors" component={Vendors} />
+              <Route path="/vendors/:id">
+                {({ id }) => (id.startsWith('off_') ? <Offboarding id={id} /> : <Company id={id} />)}
+              </Route>
               <Route path="/grants" component={Grants} />
               <Route path="/requests" component={Requests} />
               <Route path="/policy" component={Policy} />

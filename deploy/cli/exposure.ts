@@ -26,6 +26,7 @@ export function addExposureCommands(root: Command, tools: Tools): void {
           ['ACCOUNT', (row) => row.account],
           ['VERSION', (row) => String(row.version)],
           ['REASON', (row) => row.reason],
+          ['ROTATE BY', (row) => when(row.rotationDueAt)],
         ],
         'nobody has seen a secret',
       )

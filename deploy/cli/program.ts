@@ -28,6 +28,7 @@ import { addSshConfigCommand } from './ssh-config.ts'
 import { addTargetCommands } from './target.ts'
 import { examples, makeTools } from './tools.ts'
 import { addUserCommands } from './user.ts'
+import { addVendorCommands } from './vendor.ts'
 
 const guide = `
 The installation spoken of is that of --data, else TAGOUT_DATA, else ./data. Commands use the machine
@@ -64,6 +65,7 @@ export function buildProgram(io: Io): Command {
   addTargetCommands(root, tools)
   addAccountCommands(root, tools)
   addUserCommands(root, tools)
+  addVendorCommands(root, tools)
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)
   addPolicyCommands(root, tools)

@@ -5,6 +5,7 @@ import { isId } from '../../vault/kernel/id.ts'
 import { misuse } from './complaint.ts'
 import { readReady } from './installation.ts'
 import { when } from './io.ts'
+import { reportText, untilEnded } from './offboarding.ts'
 import { collect, examples, facts, type Tools } from './tools.ts'
 
 /** The whole link of an enrolment, where the console's address is known. */
@@ -101,6 +102,27 @@ export function addUserCommands(root: Command, tools: Tools): void {
         const changed = await tools.withVault((vault) => vault.ask(verb, { user: name }))
         tools.show(changed, () => `${changed.name} is ${changed.state}`)
       })
+
+  user
+    .command('off <user>')
+    .description(
+      'take a user off for good: all that they hold ends, and what they have seen is to be rotated',
+    )
+    .requiredOption('--reason <text>', 'why; it is in the audit log and in the report')
+    .addHelpText(
+      'after',
+      `
+Sessions, logins, grants, requests, leases, memberships of safes and SSH keys end at once. Enabled again
+one day, they set up password and second factor anew, and hold nothing. To shut somebody out for a while,
+use: tagout user disable
+${examples('tagout user off bob --reason "left the plant"')}`,
+    )
+    .action(async (name: string, options: { reason: string }) => {
+      const ended = await tools.withVault(async (vault) =>
+        untilEnded(vault, await vault.ask('user.off', { user: name, reason: options.reason })),
+      )
+      tools.show(ended, () => reportText(ended))
+    })
 
   user
     .command('enrol <user>')
@@ -229,6 +251,7 @@ function describe(user: UserView): string {
     ['name', user.name],
     ['roles', user.roles.join(', ')],
     ['state', user.state],
+    ...(user.company === undefined ? [] : [['represents', user.company] as const]),
     ...(user.state === 'enrolling'
       ? [['way in', `the link that was made; a new one: tagout user enrol ${user.name}`] as const]
       : []),

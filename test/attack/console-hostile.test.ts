@@ -201,6 +201,54 @@ beforeAll(async () => {
     createdAt: now,
   })
   edge.answers.set('grant.list', (_input: never, user) => [grant(user.name)])
+  const company = {
+    id: newId('cmp'),
+    name: hostile,
+    state: 'active',
+    contractEndsAt: now,
+    sponsor: hostile,
+    isSponsorActive: false,
+    mailDomains: [hostile],
+    hasTerms: true,
+    representatives: 1,
+    offAt: now,
+    createdAt: now,
+  }
+  edge.answers.set('company.list', () => [company])
+  edge.answers.set('company.show', () => ({
+    ...company,
+    terms: { text: hostile, digest: hostile },
+    people: [
+      {
+        user: hostile,
+        mail: hostile,
+        state: 'active',
+        invitedBy: hostile,
+        createdAt: now,
+        lastLoginAt: null,
+        termsAcceptedAt: null,
+      },
+    ],
+    grants: [grant(hostile)],
+    offboardings: [{ id: newId('off'), at: now }],
+  }))
+  const offboarding = {
+    id: newId('off'),
+    company: hostile,
+    user: null,
+    reason: hostile,
+    by: hostile,
+    at: now,
+    people: [hostile],
+    logins: 1,
+    sessions: [{ session: newId('ses'), user: hostile, account: hostile, endedAt: null, endedAfterMs: null }],
+    grants: [],
+    requests: [],
+    leases: [],
+    secrets: [{ account: hostile, version: 1, user: hostile, dueAt: now, rotatedAt: null }],
+  }
+  edge.answers.set('offboarding.list', () => [offboarding])
+  edge.answers.set('offboarding.show', () => offboarding)
   const lease = {
     id: newId('lse'),
     account: hostile,
@@ -333,6 +381,9 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
     '/users',
     '/grants',
     '/requests',
+    '/vendors',
+    `/vendors/${newId('cmp')}`,
+    `/vendors/${newId('off')}`,
     '/vault-keys',
     '/auditors',
     '/account',

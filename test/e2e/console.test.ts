@@ -508,6 +508,7 @@ const pages = [
   ['/users', 'Users'],
   ['/grants', 'Grants'],
   ['/requests', 'Requests'],
+  ['/vendors', 'Vendors'],
   ['/vault-keys', 'Vault keys'],
   ['/auditors', 'Auditors'],
   ['/account', /.+/],

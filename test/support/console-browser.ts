@@ -213,6 +213,8 @@ export async function enrol(page: Page, link: string, password: string): Promise
   const secret = (await page.locator('.second-factor code').innerText()).trim()
   const nextCode = authenticator(secret)
   await page.getByLabel('Code', { exact: true }).fill(await nextCode())
+  const terms = page.getByLabel('I have read these terms and accept them')
+  if ((await terms.count()) > 0) await terms.check()
   await page.getByRole('button', { name: 'Finish and sign in' }).click()
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
   return nextCode

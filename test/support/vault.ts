@@ -74,7 +74,7 @@ export type TestVault = AsyncDisposable & {
   /** Adds a user and enrols them through the api's door: with password, second factor and an open login. */
   readonly person: (name: string, roles: readonly Role[]) => Promise<TestPerson>
   /** Uses an enrolment link. */
-  readonly enrol: (token: string, password?: string) => Promise<TestPerson>
+  readonly enrol: (token: string, password?: string, termsDigest?: string) => Promise<TestPerson>
   /** A target with a pinned key and an account with a password. */
   readonly account: (options?: {
     readonly target?: string
@@ -186,7 +186,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const sealLogin = async (name: string, password: string) =>
     makeSealedLoginPassword(sodium, await intakeKey(), name, password, now())
 
-  const enrol = async (token: string, password = testPassword): Promise<TestPerson> => {
+  const enrol = async (token: string, password = testPassword, termsDigest?: string): Promise<TestPerson> => {
     const api = await connect('api')
     const box = await enrolmentBox()
     const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
@@ -204,6 +204,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
         token,
         sealedPassword: await sealLogin(begun.name, password),
         totpCode: first,
+        ...(termsDigest === undefined ? {} : { termsDigest }),
         source: '192.0.2.10',
       }),
     )

@@ -8,13 +8,20 @@ import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { RuleFacts } from '../policy/access-rule.ts'
 import type { RuleAction } from '../policy/document.ts'
-import { decideAccess, decideLimits, decideSession } from '../policy/session.ts'
+import {
+  type CompanyFacts,
+  decideAccess,
+  decideCompany,
+  decideLimits,
+  decideSession,
+} from '../policy/session.ts'
 import { checked, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input } from '../world.ts'
+import { companyFacts, type Representation, representationOf } from '../vendors/standing.ts'
 import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
 import { readPolicy } from './policy.ts'
 
@@ -38,23 +45,29 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
       grants.map((grant) => grantFacts(grant, requested)),
       circumstances,
       call.world.settings.longestSessionSeconds,
+      companyOf(await representationOf(tx.db, tx.guard, user)),
     )
     const wants = input.action ?? 'shell'
     const steps = [
       ...grants.map((grant) => grantStep(grant, wants, now)),
       ...facts.allowing.map((rule) => ruleStep(rule, 'allows', wants)),
       ...facts.limits.map((rule) => ruleStep(rule, 'limits', wants)),
+      ...(facts.company === null ? [] : [contractStep(facts.company, now)]),
     ]
-    if (wants === 'reveal') return done(await explainReveal(tx, user, account, facts.limits, steps))
-    const decision = decideSession({
-      ...facts,
-      wants,
-      pins: pinsOf(account.target).length,
-      isBound: await isBoundTo(tx, account, account.target),
-      hasCredential: (await currentCredential(tx.db, tx.guard, account.id)) !== undefined,
-      auditors: (await readLinks(tx.db, tx.guard)).length,
-      legacyUntil: legacyOf(account.target)?.until.getTime() ?? null,
-    })
+    const barred = facts.company === null ? undefined : decideCompany(facts.company, now)
+    if (wants === 'reveal' && barred === undefined)
+      return done(await explainReveal(tx, user, account, facts.limits, steps))
+    const decision =
+      barred ??
+      decideSession({
+        ...facts,
+        wants: wants === 'reveal' ? 'shell' : wants,
+        pins: pinsOf(account.target).length,
+        isBound: await isBoundTo(tx, account, account.target),
+        hasCredential: (await currentCredential(tx.db, tx.guard, account.id)) !== undefined,
+        auditors: (await readLinks(tx.db, tx.guard)).length,
+        legacyUntil: legacyOf(account.target)?.until.getTime() ?? null,
+      })
     return done(
       decision.kind === 'deny'
         ? {
@@ -125,6 +138,20 @@ function grantStep(grant: Row<'access_grant'>, wants: RuleAction, now: number): 
   return { what: `grant ${grant.id}`, effect: 'allows', holds, text }
 }
 
+function companyOf(one: Representation | undefined): CompanyFacts | null {
+  return one === undefined ? null : companyFacts(one)
+}
+
+function contractStep(company: CompanyFacts, now: number): Steps[number] {
+  const text = decideCompany(company, now)?.why ?? `until ${new Date(company.contractEndsAt).toISOString()}`
+  return {
+    what: `contract of ${company.name}`,
+    effect: 'limits',
+    holds: decideCompany(company, now) === undefined,
+    text,
+  }
+}
+
 function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleAction): Steps[number] {
   const what = `rule ${rule.name}`
   if (!rule.actions.includes(wants))
@@ -192,11 +219,12 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
     const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
     const longest = call.world.settings.longestSessionSeconds
     const rows: ReachView[] = []
-    for (const user of users)
+    for (const user of users) {
+      const company = companyOf(await representationOf(tx.db, tx.guard, user))
       for (const account of accounts) {
         const own = grants.filter((grant) => grant.user_id === user.id && grant.account_id === account.id)
         const given = own.map((grant) => grantFacts(grant, requested))
-        const facts = accessFacts(policy, user, account, account.target, given, { now }, longest)
+        const facts = accessFacts(policy, user, account, account.target, given, { now }, longest, company)
         const found = sessionActions.flatMap((wants) => {
           const decision = decideAccess({ ...facts, wants })
           if (decision.kind === 'deny') return []
@@ -216,6 +244,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
           exclusive: found.every(({ exclusive }) => exclusive),
         })
       }
+    }
     return done(rows)
   })
 

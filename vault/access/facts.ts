@@ -3,7 +3,7 @@ import type { Account } from '../accounts/account.ts'
 import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
 import type { Circumstances, Policy } from '../policy/access-rule.ts'
-import type { AccessFacts, GrantFacts } from '../policy/session.ts'
+import type { AccessFacts, CompanyFacts, GrantFacts } from '../policy/session.ts'
 import { type Checker, checked, type Row } from '../rows.ts'
 import { factsOf, resourceOf, subjectOf } from './standing.ts'
 
@@ -49,6 +49,7 @@ export function accessFacts(
   grants: readonly GrantFacts[],
   circumstances: Circumstances,
   longestSeconds: number,
+  company: CompanyFacts | null,
 ): Omit<AccessFacts, 'wants' | 'forward'> {
   const said = factsOf(policy, subjectOf(user), resourceOf(account, target), circumstances)
   return {
@@ -57,6 +58,7 @@ export function accessFacts(
       state: user.state === 'enrolling' ? 'active' : user.state,
       isAuditor: user.roles.includes('auditor'),
     },
+    company,
     grants,
     allowing: said.allowing.map((rule) => ({
       ...rule,

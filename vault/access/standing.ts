@@ -17,6 +17,7 @@ import {
 } from '../policy/access-rule.ts'
 import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
+import { representationOf } from '../vendors/standing.ts'
 import { readPolicy } from './policy.ts'
 
 type Db = Kysely<Database>
@@ -125,12 +126,13 @@ export async function grantOfRule(
       found.max_session_seconds === allowed.max_session_seconds
     return isSame ? found : updateGuarded(tx, 'access_grant', found, allowed)
   }
+  const contract = (await representationOf(tx.db, tx.guard, user))?.company.contract_ends_at.getTime()
   const row = await insertGuarded(tx, 'access_grant', {
     id: newId('grt', tx.now.getTime()),
     user_id: user.id,
     account_id: account.id,
     not_before: tx.now,
-    not_after: new Date(tx.now.getTime() + ruleGrantLife),
+    not_after: new Date(Math.min(tx.now.getTime() + ruleGrantLife, contract ?? Number.POSITIVE_INFINITY)),
     ...allowed,
     reason: `rule ${rule.name}`,
     granted_by: `policy, rule ${rule.name}`,

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { AccountView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
-import { type AccountId, isId } from '../kernel/id.ts'
+import { type AccountId, isId, type UserId } from '../kernel/id.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
 import { bindingDigest } from '../targets/target.ts'
 
@@ -84,11 +84,12 @@ export async function currentCredential(
   )
 }
 
-/** How accounts are shown: all of a list, or those of `ids`, which must not be empty. */
+/** How accounts are shown; with no other holder than `onlyHolder`, where one is given. */
 export async function showAccounts(
   db: Db,
   checker: Checker,
   accounts: readonly Row<'account'>[],
+  onlyHolder?: UserId,
 ): Promise<readonly AccountView[]> {
   if (accounts.length === 0) return []
   const ids = accounts.map((account) => account.id)
@@ -122,7 +123,7 @@ export async function showAccounts(
     await db.selectFrom('binding').selectAll().where('account_id', 'in', ids).execute(),
   )
   const elevations = await elevationsOf(db, checker, ids)
-  const leases = await db
+  const held = db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
     .select(['lease.account_id', 'lease.exclusive', 'lease.until', 'app_user.name as holder'])
@@ -130,7 +131,10 @@ export async function showAccounts(
     .where('lease.account_id', 'in', ids)
     .orderBy('lease.exclusive', 'desc')
     .orderBy('lease.since')
-    .execute()
+  const leases = await (onlyHolder === undefined
+    ? held
+    : held.where('lease.user_id', '=', onlyHolder)
+  ).execute()
 
   return accounts.map((account): AccountView => {
     const target = targets.get(account.target_id)
@@ -191,8 +195,13 @@ async function elevationsOf(
   )
 }
 
-export async function showAccount(db: Db, checker: Checker, account: Row<'account'>): Promise<AccountView> {
-  const [view] = await showAccounts(db, checker, [account])
+export async function showAccount(
+  db: Db,
+  checker: Checker,
+  account: Row<'account'>,
+  onlyHolder?: UserId,
+): Promise<AccountView> {
+  const [view] = await showAccounts(db, checker, [account], onlyHolder)
   if (view === undefined) throw new TypeError('an account that was read is shown')
   return view
 }

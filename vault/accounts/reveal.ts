@@ -1,9 +1,14 @@
+import type { Kysely } from 'kysely'
 import { holdToLimits } from '../access/limits.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
+import type { Database } from '../db/tables.ts'
+import type { AccountId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
+import { type Checker, checked } from '../rows.ts'
+import { rotatedSince } from '../vendors/offboarding-view.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, userOf } from '../world.ts'
 import { currentCredential, findAccount } from './account.ts'
@@ -65,6 +70,8 @@ export const exposureList: Handler<'exposure.list'> = async (call, input) => {
     .innerJoin('account', 'account.id', 'exposure.account_id')
     .innerJoin('target', 'target.id', 'account.target_id')
     .select([
+      'exposure.user_id',
+      'exposure.account_id',
       'app_user.name as user_name',
       'target.name as target_name',
       'account.login',
@@ -80,6 +87,11 @@ export const exposureList: Handler<'exposure.list'> = async (call, input) => {
     query = query.where('exposure.account_id', '=', account.id)
   }
   const rows = await query.execute()
+  const due = await dueOf(
+    database,
+    guard,
+    rows.map((row) => row.account_id),
+  )
   return done(
     rows.map((row) => ({
       user: row.user_name,
@@ -87,6 +99,30 @@ export const exposureList: Handler<'exposure.list'> = async (call, input) => {
       version: row.version,
       at: row.at.toISOString(),
       reason: row.reason,
+      rotationDueAt:
+        due
+          .find(
+            (one) =>
+              one.user_id === row.user_id && one.account_id === row.account_id && one.version === row.version,
+          )
+          ?.due_at.toISOString() ?? null,
     })),
   )
+}
+
+/** What has to be rotated still of these accounts, the earliest first. */
+async function dueOf(db: Kysely<Database>, checker: Checker, accounts: readonly AccountId[]) {
+  if (accounts.length === 0) return []
+  const due = checked(
+    checker,
+    'rotation_due',
+    await db
+      .selectFrom('rotation_due')
+      .selectAll()
+      .where('account_id', 'in', [...new Set(accounts)])
+      .orderBy('due_at')
+      .execute(),
+  )
+  const rotated = await rotatedSince(db, checker, due)
+  return due.filter(({ id }) => !rotated.has(id))
 }

@@ -1,4 +1,4 @@
-import { newId } from '../kernel/id.ts'
+import { newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
@@ -86,14 +86,21 @@ export const accountList: Handler<'account.list'> = async (call) => {
     )
   }
   const rows = checked(guard, 'account', await query.execute())
-  const views = await showAccounts(database, guard, rows)
+  const views = await showAccounts(database, guard, rows, onlyHolderFor(call))
   return done([...views].sort((a, b) => (a.name < b.name ? -1 : 1)))
 }
 
-export const accountShow: Handler<'account.show'> = async ({ world }, { account }) => {
-  const { database, guard } = world.vault
+export const accountShow: Handler<'account.show'> = async (call, { account }) => {
+  const { database, guard } = call.world.vault
   const row = await findAccount(database, guard, account)
-  return row === undefined ? notFound('account', account) : done(await showAccount(database, guard, row))
+  return row === undefined
+    ? notFound('account', account)
+    : done(await showAccount(database, guard, row, onlyHolderFor(call)))
+}
+
+/** SECURITY: who comes from outside is shown no other holder than themself. */
+function onlyHolderFor({ principal }: Call): UserId | undefined {
+  return principal.kind === 'user' && principal.roles.includes('vendor') ? principal.id : undefined
 }
 
 /** Sets a new secret, bound to the target as it is now: whoever enters a secret knows it. */

@@ -93,6 +93,20 @@ function what(entry: Entry): string {
       return `disabled user ${entry.name}`
     case 'user.enabled':
       return `enabled user ${entry.name}`
+    case 'user.off':
+      return `took user ${entry.name} off: ${counted(entry.sessions, 'session')} and ${counted(entry.grants, 'grant')} ended, ${counted(entry.secrets, 'secret')} to rotate${because(entry.reason)}`
+    case 'company.added':
+      return `added company ${companyNow(entry)}`
+    case 'company.changed':
+      return `changed company ${companyNow(entry)}`
+    case 'company.invited':
+      return `invited ${entry.name} (${quoted(entry.mail)}) of company ${entry.companyName}`
+    case 'company.off':
+      return `took company ${entry.companyName} off${because(entry.reason)}`
+    case 'company.on':
+      return `switched company ${entry.companyName} on again`
+    case 'terms.accepted':
+      return `accepted the terms of company ${entry.companyName} (SHA-256 ${entry.digest})`
     case 'user.enrolment-issued':
       return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
     case 'user.enrolled':
@@ -155,6 +169,8 @@ function what(entry: Entry): string {
       return `revoked the grant${of(entry)} on ${entry.accountName}`
     case 'policy.applied':
       return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)}): ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
+    case 'grant.shortened':
+      return `had the grant${of(entry)} on ${entry.accountName} end with the contract, at ${entry.notAfter}`
     case 'request.made':
       return `asked for ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} for ${entry.forSeconds} s${entry.notBefore === undefined ? ' from the approval on' : ` from ${entry.notBefore}`} (${entry.mode})${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}${because(entry.reason)}`
     case 'request.decided':
@@ -248,6 +264,15 @@ function what(entry: Entry): string {
     default:
       return unknown(entry)
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function companyNow(entry: Extract<Entry, { kind: 'company.added' | 'company.changed' }>): string {
+  const terms = entry.termsDigest === undefined ? 'no terms' : `terms SHA-256 ${entry.termsDigest}`
+  return `${entry.companyName}: contract until ${entry.contractEndsAt}, sponsor ${entry.sponsorName}, mail at ${entry.mailDomains.join(', ')}, ${terms}`
 }
 
 function exchangedKey(entry: { readonly what: 'root' | 'safe'; readonly safeName: string }): string {

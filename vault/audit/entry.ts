@@ -47,6 +47,13 @@ type NotificationRef = {
   readonly user?: Id<'usr'>
   readonly userName?: string
 }
+type CompanyRef = { readonly company: Id<'cmp'>; readonly companyName: string }
+type CompanyNow = CompanyRef & {
+  readonly contractEndsAt: string
+  readonly sponsorName: string
+  readonly mailDomains: readonly string[]
+  readonly termsDigest?: string
+}
 type SessionRef = {
   readonly session: Id<'ses'>
   readonly recording: Id<'rec'>
@@ -124,6 +131,21 @@ export type Happening =
   | ({ readonly kind: 'user.roles'; readonly roles: readonly Role[] } & UserRef)
   | ({ readonly kind: 'user.disabled' } & UserRef)
   | ({ readonly kind: 'user.enabled' } & UserRef)
+  | ({
+      readonly kind: 'user.off'
+      readonly offboarding: Id<'off'>
+      readonly reason: string
+      /** How many of each were ended, and how many secrets are due to be rotated. */
+      readonly sessions: number
+      readonly grants: number
+      readonly secrets: number
+    } & UserRef)
+  | ({ readonly kind: 'company.added' } & CompanyNow)
+  | ({ readonly kind: 'company.changed' } & CompanyNow)
+  | ({ readonly kind: 'company.invited'; readonly mail: string } & CompanyRef & UserRef)
+  | ({ readonly kind: 'company.off'; readonly reason: string } & CompanyRef)
+  | ({ readonly kind: 'company.on' } & CompanyRef)
+  | ({ readonly kind: 'terms.accepted'; readonly digest: string } & CompanyRef & UserRef)
   | ({ readonly kind: 'user.enrolment-issued'; readonly expiresAt: string } & UserRef)
   | ({ readonly kind: 'user.enrolled' } & UserRef)
   /** `address` is missing where it was taken away. */
@@ -194,6 +216,7 @@ export type Happening =
       /** `rule line-3 changed`, of groups and calendars too. */
       readonly changes: readonly string[]
     }
+  | ({ readonly kind: 'grant.shortened'; readonly notAfter: string } & GrantRef)
   | ({
       readonly kind: 'request.made'
       readonly actions: readonly Action[]

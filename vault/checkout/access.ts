@@ -69,7 +69,8 @@ export const accessList: Handler<'access.list'> = async (call) => {
       favourite: favourites.some((favourite) => favourite.account_id === account),
       lastUsedAt: used.find((row) => row.account_id === account)?.at.toISOString() ?? null,
       lease: own === undefined ? null : viewLease(own, name, user.name, sessions.get(own.id) ?? 0),
-      others: leases
+      // SECURITY: who comes from outside does not see who else is there.
+      others: (user.roles.includes('vendor') ? [] : leases)
         .filter((lease) => lease.user_id !== user.id)
         .map(({ holder, exclusive, until }) => ({
           user: holder,

@@ -14,7 +14,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, userOf } from '../world.ts'
 import { decodeForward } from './forward.ts'
-import { addGrant } from './grant.ts'
+import { addGrant, contractEndOf } from './grant.ts'
 import { digestOf, lockRequest, refOf, viewRequest } from './request.ts'
 
 /**
@@ -154,7 +154,8 @@ async function grantOf(
   request: Row<'access_request'>,
   approvers: readonly string[],
 ): Promise<Outcome<Row<'access_request'>['grant_id']>> {
-  const end = (request.not_before ?? tx.now).getTime() + request.for_seconds * 1000
+  const asked = (request.not_before ?? tx.now).getTime() + request.for_seconds * 1000
+  const end = Math.min(asked, (await contractEndOf(tx, request.user_id))?.getTime() ?? asked)
   const begins = request.not_before !== null && request.not_before > tx.now ? request.not_before : undefined
   const reason = request.work_order === null ? request.reason : `${request.work_order}: ${request.reason}`
   const input = {

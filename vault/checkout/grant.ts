@@ -1,5 +1,5 @@
 import type { Action, ForwardRule, GrantView, VerbInput } from '../contract.ts'
-import type { GrantId } from '../kernel/id.ts'
+import type { GrantId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { readPolicy } from '../access/policy.ts'
@@ -14,6 +14,8 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
+import { lockPerson } from '../vendors/people.ts'
+import { refuseLettingIn, representationOf } from '../vendors/standing.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
 
 const longestGrant = 366 * 24 * 3600_000
@@ -93,7 +95,7 @@ export async function addGrant(
   if (notAfter - now > longestGrant)
     return refuse('invalid', `${end}: a grant ends a year from now at the latest`)
 
-  const user = await findUser(tx.db, tx.guard, input.user, 'update')
+  const user = await lockPerson(tx, input.user)
   if (user === undefined) return notFound('user', input.user)
   if (user.state === 'disabled')
     return refuse('conflict', `the user ${user.name} is disabled`, 'enable the user first')
@@ -109,6 +111,8 @@ export async function addGrant(
   }
   const account = await findAccount(tx.db, tx.guard, input.account)
   if (account === undefined) return notFound('account', input.account)
+  const ends = await boundByContract(tx, user, { notBefore, notAfter, field: end, input })
+  if (!ends.ok) return ends
 
   // SECURITY: where the policy wants approvals of several, one person alone lets nobody in.
   if (approvedBy === undefined) {
@@ -128,7 +132,7 @@ export async function addGrant(
     account_id: account.id,
     actions,
     not_before: new Date(notBefore),
-    not_after: new Date(notAfter),
+    not_after: new Date(ends.value),
     max_session_seconds: input.maxSessionSeconds ?? world.settings.longestSessionSeconds,
     mode: input.mode ?? 'shared',
     reason: input.reason ?? '',
@@ -155,6 +159,46 @@ export async function addGrant(
     ...by(call),
   })
   return done(viewGrant(row, user.name, account.name, tx.now))
+}
+
+/** When the contract of the company ends that a user represents, or undefined. */
+export async function contractEndOf(tx: Tx, id: UserId): Promise<Date | undefined> {
+  const user = await findUser(tx.db, tx.guard, id)
+  const one = user === undefined ? undefined : await representationOf(tx.db, tx.guard, user, 'share')
+  return one?.company.contract_ends_at
+}
+
+/**
+ * When a grant ends, in milliseconds.
+ *
+ * INVARIANT: a grant to a representative never outlasts their company's contract. An end that somebody named is theirs
+ * to change; where none was named, it is that of the contract.
+ */
+async function boundByContract(
+  tx: Tx,
+  user: Row<'app_user'>,
+  asked: {
+    readonly notBefore: number
+    readonly notAfter: number
+    readonly field: string
+    readonly input: VerbInput<'grant.add'>
+  },
+): Promise<Outcome<number>> {
+  const one = await representationOf(tx.db, tx.guard, user, 'share')
+  const barred = refuseLettingIn(one, tx.now)
+  if (barred !== undefined) return barred
+  const contract = one?.company.contract_ends_at
+  if (one === undefined || contract === undefined || asked.notAfter <= contract.getTime())
+    return done(asked.notAfter)
+  const { input } = asked
+  const isNamed = input.notAfter !== undefined || input.forSeconds !== undefined
+  if (isNamed || asked.notBefore >= contract.getTime())
+    return refuse(
+      'invalid',
+      `${asked.field}: the contract of ${one.company.name} ends at ${contract.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+      `give an end before that, or renew it first: tagout vendor change ${one.company.name} --until DATE`,
+    )
+  return done(contract.getTime())
 }
 
 export const grantList: Handler<'grant.list'> = async (call, input) => {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { mayHold } from '../access/check-out.ts'
-import type { LeaseView } from '../contract.ts'
+import type { LeaseView, Role } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import type { Actor } from '../audit/entry.ts'
@@ -12,6 +12,7 @@ import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
+import { representationOf } from '../vendors/standing.ts'
 import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
 
 /** Milliseconds for which an implicit lease is kept after the last session under it. */
@@ -19,7 +20,7 @@ export const implicitLinger = 60_000
 
 type Wanted = {
   readonly account: { readonly id: AccountId; readonly name: string }
-  readonly user: { readonly id: UserId; readonly name: string }
+  readonly user: { readonly id: UserId; readonly name: string; readonly roles: readonly Role[] }
   readonly exclusive: boolean
   /** When an explicit lease ends; null for an implicit one. */
   readonly until: Date | null
@@ -42,7 +43,7 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
   const own = held.find((lease) => lease.user_id === wanted.user.id)
   const wantsAll = wanted.exclusive || own?.exclusive === true
   const obstacle = others.find((lease) => lease.exclusive || wantsAll)
-  if (obstacle !== undefined) return refuseHeld(wanted.account.name, obstacle, tx.now)
+  if (obstacle !== undefined) return refuseHeld(wanted, obstacle, tx.now)
   // SECURITY: who joined it while its sessions are being ended would hold on to what was taken from them, and the log
   // would say that nobody does.
   if (own?.explicit === false && own.until !== null && own.until <= tx.now)
@@ -68,10 +69,13 @@ function heldOf(tx: Tx, account: AccountId) {
 }
 
 function refuseHeld(
-  account: string,
+  { account: { name: account }, user }: Wanted,
   lease: { readonly holder: string; readonly until: Date | null; readonly exclusive: boolean },
   now: Date,
 ): Outcome<never> {
+  // SECURITY: who comes from outside learns that somebody is there, and nothing of who.
+  if (user.roles.includes('vendor'))
+    return refuse('held', `the account ${account} is in use`, 'wait, or ask whoever let you in')
   const until =
     lease.until === null || lease.until <= now
       ? 'until their last session ends'
@@ -235,6 +239,33 @@ export async function releaseLease(tx: Tx, lease: LeaseId): Promise<void> {
     .execute()
 }
 
+/**
+ * Ends what a user holds: at once, or with the last of their sessions, which are cut meanwhile. Answers the leases.
+ */
+export async function endLeasesOf(tx: Tx, user: UserId, why: string, who: Who): Promise<readonly LeaseId[]> {
+  const held = await tx.db
+    .selectFrom('lease')
+    .selectAll()
+    .where('user_id', '=', user)
+    .where('ended_at', 'is', null)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  const connected = await sessionsUnder(
+    tx.db,
+    held.map(({ id }) => id),
+  )
+  for (const lease of held) {
+    await tx.db
+      .updateTable('lease')
+      .set(connected.has(lease.id) ? { explicit: false, until: tx.now } : { ended_at: tx.now })
+      .where('id', '=', lease.id)
+      .execute()
+    await auditEnd(tx, lease, why, who)
+  }
+  return held.map(({ id }) => id)
+}
+
 /** Checks an account out for a time, so that it is the user's also while they are not connected. */
 export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
   const asking = userOf(call)
@@ -264,7 +295,11 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
         return refuse('forbidden', 'there is no such account, or no grant lets you use it', 'ask for a grant')
       const may = await mayHold(tx, call, user, account, grants)
       if (!may.ok) return may
-      const longest = may.value.until.getTime()
+      const one = await representationOf(tx.db, tx.guard, user)
+      const longest = Math.min(
+        may.value.until.getTime(),
+        one?.company.contract_ends_at.getTime() ?? Number.POSITIVE_INFINITY,
+      )
       const wanted = input.forSeconds === undefined ? longest : tx.now.getTime() + input.forSeconds * 1000
       const until = new Date(Math.min(longest, wanted))
       const exclusive = input.exclusive || may.value.exclusive

@@ -7,7 +7,7 @@ import type { Database } from '../db/tables.ts'
 import { findUser } from '../identity/user.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { encodeParts, toHex } from '../kernel/encoding.ts'
-import { newId, type RequestId, type SafeId } from '../kernel/id.ts'
+import { newId, type RequestId, type SafeId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { approversOf, notify, safeIn } from '../notifications/notify.ts'
@@ -19,7 +19,8 @@ import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuard
 import { type Sight, sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, userOf, type World } from '../world.ts'
+import { representationOf } from '../vendors/standing.ts'
+import { by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
 import { encodeForward, forwardsOf } from './forward.ts'
 import { allowedBy } from './grant.ts'
 
@@ -199,6 +200,17 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
     if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
     const account = await findAccount(tx.db, tx.guard, input.account)
     if (account === undefined) return notFound('account', input.account)
+    const one = await representationOf(tx.db, tx.guard, user)
+    const contract = one?.company.contract_ends_at
+    if (
+      contract !== undefined &&
+      (notBefore ?? tx.now).getTime() + input.forSeconds * 1000 > contract.getTime()
+    )
+      return refuse(
+        'invalid',
+        `forSeconds: the contract of your company ends at ${contract.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+        'ask for a time before that',
+      )
     const open = checked(
       tx.guard,
       'access_request',
@@ -354,6 +366,31 @@ export const requestWithdraw: Handler<'request.withdraw'> = async (call, input) 
     await tellAsker(tx, 'request.withdrawn', ref)
     return done(await viewRequest(tx, call, after))
   })
+
+/** Withdraws what a user asked for and nobody has answered; answers the requests. */
+export async function withdrawRequestsOf(tx: Tx, call: Call, user: UserId): Promise<readonly RequestId[]> {
+  const open = checked(
+    tx.guard,
+    'access_request',
+    await tx.db
+      .selectFrom('access_request')
+      .selectAll()
+      .where('user_id', '=', user)
+      .where('state', '=', 'open')
+      .orderBy('id')
+      .forUpdate()
+      .execute(),
+  )
+  for (const row of open) {
+    await updateGuarded(tx, 'access_request', row, {
+      state: 'withdrawn',
+      closed_at: tx.now,
+      closed_by: nameOf(call),
+    })
+    await tx.audit({ kind: 'request.withdrawn', ...(await refOf(tx, row)), ...by(call) })
+  }
+  return open.map(({ id }) => id)
+}
 
 /** How the audit log names a request. */
 export async function refOf(tx: Tx, row: Row<'access_request'>) {

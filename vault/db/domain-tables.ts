@@ -157,6 +157,62 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  /** A firm whose people work on the plant's machines, for as long as its contract runs. */
+  company: Guarded & {
+    readonly id: Id<'cmp'>
+    readonly name: string
+    readonly contract_ends_at: Date
+    /** Who answers for it in the plant. */
+    readonly sponsor_id: Id<'usr'>
+    /** In small letters. */
+    readonly mail_domains: readonly string[]
+    readonly terms: string | null
+    readonly created_at: Date
+    readonly off_at: Date | null
+  }
+  representative: Guarded & {
+    readonly user_id: Id<'usr'>
+    readonly company_id: Id<'cmp'>
+    readonly mail: string
+    readonly invited_by: string
+    readonly created_at: Date
+  }
+  terms_acceptance: Guarded & {
+    readonly id: Id<'trm'>
+    readonly user_id: Id<'usr'>
+    readonly company_id: Id<'cmp'>
+    /** SHA-256 of the terms that were shown, in hex. */
+    readonly digest: string
+    readonly source: string
+    readonly created_at: Date
+  }
+  /** What taking a company or a user off has ended, by their ids. */
+  offboarding: Guarded & {
+    readonly id: Id<'off'>
+    readonly company_id: Id<'cmp'> | null
+    readonly user_id: Id<'usr'> | null
+    readonly reason: string
+    readonly by_name: string
+    readonly created_at: Date
+    readonly users: readonly Id<'usr'>[]
+    readonly sessions: readonly Id<'ses'>[]
+    readonly grants: readonly Id<'grt'>[]
+    readonly requests: readonly Id<'req'>[]
+    readonly leases: readonly Id<'lse'>[]
+    /** What is due to be rotated. */
+    readonly secrets: readonly Id<'due'>[]
+    readonly logins: number
+  }
+  /** A version of a secret that somebody who was taken off has seen. */
+  rotation_due: Guarded & {
+    readonly id: Id<'due'>
+    readonly account_id: Id<'acc'>
+    readonly version: number
+    readonly user_id: Id<'usr'>
+    readonly offboarding_id: Id<'off'>
+    readonly due_at: Date
+    readonly created_at: Date
+  }
   exposure: {
     readonly id: Id<'exp'>
     readonly user_id: Id<'usr'>

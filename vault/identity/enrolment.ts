@@ -8,6 +8,8 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, type Handler, tokenHash, type World } from '../world.ts'
+import { companyFacts, refuseCompany, representationOf } from '../vendors/standing.ts'
+import { acceptTerms } from '../vendors/terms.ts'
 import { dropAccess } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { endLoginsOf, startLogin } from './login.ts'
@@ -120,6 +122,9 @@ export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { to
   const found = await findEnrolment(world, world.vault.database, world.vault.guard, token, false)
   if (!found.ok) return found
   const { enrolment, user } = found.value
+  const one = await representationOf(world.vault.database, world.vault.guard, user)
+  const barred = refuseCompany(one, world.vault.clock())
+  if (barred !== undefined) return barred
   const sealed = withTotp(world, user.id, enrolment.totp, (secret) => {
     const shown = { secret: toBase32(secret), uri: totpUri(secret, user.name) }
     using text = Secret.fromText(JSON.stringify(shown))
@@ -127,6 +132,7 @@ export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { to
   })
   return done({
     name: user.name,
+    terms: one === undefined || !companyFacts(one).owesTerms ? null : one.terms,
     sealedTotp: Buffer.from(sealed).toString('base64'),
     expiresAt: enrolment.expires_at.toISOString(),
   })
@@ -157,6 +163,13 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
         'totpCode: the code is not the one of now',
         'check the time of your authenticator and of this server',
       )
+    const one = await representationOf(tx.db, tx.guard, user, 'share')
+    const barred = refuseCompany(one, tx.now)
+    if (barred !== undefined) return barred
+    if (one !== undefined) {
+      const accepted = await acceptTerms(tx, user, one, input.termsDigest, input.source)
+      if (!accepted.ok) return accepted
+    }
     return finish(tx, call, again.value, hashed, step, input.source)
   })
 }

@@ -7,6 +7,7 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, tokenHash, userOf, type World } from '../world.ts'
+import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { isPassword, isPasswordWorkPiledUp } from './password.ts'
@@ -57,8 +58,8 @@ export async function startLogin(
   return { token, user: what.view, expiresAt: expiresAt.toISOString() }
 }
 
-/** Ends all logins of a user. */
-export async function endLoginsOf(tx: Tx, user: UserId): Promise<void> {
+/** Ends all logins of a user; answers how many they were. */
+export async function endLoginsOf(tx: Tx, user: UserId): Promise<number> {
   const open = checked(
     tx.guard,
     'login',
@@ -71,6 +72,7 @@ export async function endLoginsOf(tx: Tx, user: UserId): Promise<void> {
       .execute(),
   )
   for (const login of open) await updateGuarded(tx, 'login', login, { ended_at: tx.now })
+  return open.filter((login) => login.expires_at > tx.now).length
 }
 
 const wrong = refuse('unauthenticated', 'name, password or code is wrong', 'try again with the next code')
@@ -119,7 +121,7 @@ export async function provePassword<T>(
   else if (outcome.refusal.code === 'unauthenticated') {
     backOff.failed(input.source, input.name)
     await auditRefusedLogin(world, input, via, 'wrong name, password or code')
-  }
+  } else await auditRefusedLogin(world, input, via, outcome.refusal.message)
   return outcome
 }
 
@@ -152,6 +154,8 @@ export async function auditRefusedLogin(
 
 export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
   provePassword(world, input, 'console', async (tx, user) => {
+    const barred = refuseCompany(await representationOf(tx.db, tx.guard, user), tx.now)
+    if (barred !== undefined) return barred
     const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })
     return done(
       await startLogin(tx, world, { user, view, kind: 'console', via: 'password', source: input.source }),

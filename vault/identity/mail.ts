@@ -7,6 +7,8 @@ import { type Checker, checkedOne, deleteGuarded, insertGuarded, type Row, updat
 import { notify } from '../notifications/notify.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
+import { canonicalMail } from '../vendors/mail.ts'
+import { representationOf } from '../vendors/standing.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
 import { findUser, showUser } from './user.ts'
 
@@ -35,6 +37,12 @@ export const userMail: Handler<'user.mail'> = async (call, input) =>
     if (user === undefined) return notFound('user', input.user)
     const before = await mailOf(tx.db, tx.guard, user.id)
     const { address } = input
+    // SECURITY: what a representative is told goes to nobody but a person of their company.
+    const one = await representationOf(tx.db, tx.guard, user)
+    if (one !== undefined && address !== null) {
+      const known = canonicalMail(address, one.company.mail_domains, 'address')
+      if (!known.ok) return known
+    }
     if (address === null) {
       if (before === undefined) return refuse('conflict', `the user ${user.name} has no mail address`)
       await deleteGuarded(tx, 'user_mail', before)

@@ -2,6 +2,7 @@ import type { LoginId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Principal } from '../policy/facts.ts'
 import { checkedOne, type Row } from '../rows.ts'
+import { companyFacts, refuseCompany, representationOf } from '../vendors/standing.ts'
 import { tokenHash, type World } from '../world.ts'
 
 /** Milliseconds without a call after which a login ends, and at most. */
@@ -26,6 +27,10 @@ export async function resolveToken(world: World, token: string): Promise<Outcome
   // An auditor who proved their key need not have set a password yet.
   const isUsable = user?.state === 'active' || (user?.state === 'enrolling' && login.kind === 'replay')
   if (user === undefined || !isUsable) return signInAgain
+  const one = await representationOf(database, guard, user)
+  const barred = refuseCompany(one, world.vault.clock())
+  if (barred !== undefined)
+    return barred.ok ? barred : refuse('unauthenticated', barred.refusal.message, barred.refusal.next)
   await keepSeen(world, login)
   return done({
     principal: {
@@ -33,6 +38,7 @@ export async function resolveToken(world: World, token: string): Promise<Outcome
       id: user.id,
       name: user.name,
       roles: user.roles,
+      ...(one !== undefined && companyFacts(one).owesTerms ? { owesTerms: true as const } : {}),
       login: { id: login.id, kind: login.kind },
     },
     source: login.source,

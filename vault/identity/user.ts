@@ -10,6 +10,8 @@ import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuard
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
+import { lockPerson } from '../vendors/people.ts'
+import { companyFacts, refuseLettingIn, representationOf } from '../vendors/standing.ts'
 import { dropAccess } from './drop-access.ts'
 import { issueEnrolment, linkLife } from './enrolment.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
@@ -23,7 +25,7 @@ export async function findUser(
   db: Db,
   checker: Checker,
   reference: string,
-  lock: 'read' | 'update' = 'read',
+  lock: 'read' | 'share' | 'update' = 'read',
 ): Promise<Row<'app_user'> | undefined> {
   const base = db.selectFrom('app_user').selectAll()
   const query = isId('usr', reference)
@@ -32,12 +34,22 @@ export async function findUser(
   return checkedOne(
     checker,
     'app_user',
-    await (lock === 'update' ? query.forNoKeyUpdate() : query).executeTakeFirst(),
+    await (lock === 'update'
+      ? query.forNoKeyUpdate()
+      : lock === 'share'
+        ? query.forShare()
+        : query
+    ).executeTakeFirst(),
   )
 }
 
 /** How a user is shown. */
-export function viewUser(row: Row<'app_user'>, keys: number, mail: Row<'user_mail'> | undefined): UserView {
+export function viewUser(
+  row: Row<'app_user'>,
+  keys: number,
+  mail: Row<'user_mail'> | undefined,
+  company?: string,
+): UserView {
   return {
     id: row.id,
     name: row.name,
@@ -49,17 +61,20 @@ export function viewUser(row: Row<'app_user'>, keys: number, mail: Row<'user_mai
     mail: mail === undefined ? null : { address: mail.address, notices: mail.notices },
     createdAt: row.created_at.toISOString(),
     lastLoginAt: row.last_login_at?.toISOString() ?? null,
+    ...(company === undefined ? {} : { company }),
   }
 }
 
-/** How a user is shown, with the number of their keys and their mail address. */
+/** How a user is shown, with the number of their keys, their mail address and the company that they represent. */
 export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): Promise<UserView> {
   const { keys } = await db
     .selectFrom('user_key')
     .select((eb) => eb.fn.countAll<number>().as('keys'))
     .where('user_id', '=', row.id)
     .executeTakeFirstOrThrow()
-  return viewUser(row, keys, await mailOf(db, checker, row.id))
+  const one = await representationOf(db, checker, row)
+  const view = viewUser(row, keys, await mailOf(db, checker, row.id), one?.company.name)
+  return one !== undefined && companyFacts(one).owesTerms ? { ...view, owesTerms: true } : view
 }
 
 const noUser = (reference: string) => notFound('user', reference)
@@ -131,7 +146,18 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
   const keys = new Map(counts.map((row) => [row.user_id, row.keys]))
   const mails = checked(guard, 'user_mail', await database.selectFrom('user_mail').selectAll().execute())
   const mail = new Map(mails.map((one) => [one.user_id, one]))
-  return done(rows.map((row) => viewUser(row, keys.get(row.id) ?? 0, mail.get(row.id))))
+  const companies = new Map(
+    (
+      await database
+        .selectFrom('representative')
+        .innerJoin('company', 'company.id', 'representative.company_id')
+        .select(['representative.user_id', 'company.name'])
+        .execute()
+    ).map((row) => [row.user_id, row.name]),
+  )
+  return done(
+    rows.map((row) => viewUser(row, keys.get(row.id) ?? 0, mail.get(row.id), companies.get(row.id))),
+  )
 }
 
 export const userShow: Handler<'user.show'> = async ({ world }, { user }) => {
@@ -161,6 +187,13 @@ export const userRoles: Handler<'user.roles'> = async (call, { user, roles, totp
       const last = await refuseLastAdmin(tx, row)
       if (last !== undefined) return last
     }
+    const one = await representationOf(tx.db, tx.guard, row)
+    if (one !== undefined && (roles.length !== 1 || roles[0] !== 'vendor'))
+      return refuse(
+        'conflict',
+        `the user ${row.name} represents ${one.company.name}, and is a vendor and nothing else`,
+        'add another user for what they do besides',
+      )
     const conflict = await findConflict(tx, row, roles)
     if (conflict !== undefined) return conflict
     const after = await updateGuarded(tx, 'app_user', row, { roles: [...roles] })
@@ -203,7 +236,7 @@ async function findConflict(
 }
 
 /** INVARIANT: an installation that has an active administrator keeps one. */
-async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise<Outcome<never> | undefined> {
+export async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise<Outcome<never> | undefined> {
   if (leaving.state !== 'active') return undefined
   const admins = checked(
     tx.guard,
@@ -245,9 +278,11 @@ export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
 
 export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
   transact(call.world, async (tx) => {
-    const row = await findUser(tx.db, tx.guard, user, 'update')
+    const row = await lockPerson(tx, user)
     if (row === undefined) return noUser(user)
     if (row.state !== 'disabled') return refuse('conflict', `the user ${row.name} is not disabled`)
+    const barred = refuseLettingIn(await representationOf(tx.db, tx.guard, row, 'share'), tx.now)
+    if (barred !== undefined) return barred
     const state = row.password_hash === null ? 'enrolling' : 'active'
     const after = await updateGuarded(tx, 'app_user', row, { state })
     await tx.audit({ kind: 'user.enabled', user: row.id, name: row.name, ...by(call) })
@@ -258,7 +293,7 @@ export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode })
   transact(call.world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, totpCode)
     if (!code.ok) return code
-    const row = await findUser(tx.db, tx.guard, user, 'update')
+    const row = await lockPerson(tx, user)
     if (row === undefined) return noUser(user)
     if (row.state === 'disabled')
       return refuse(
@@ -266,6 +301,8 @@ export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode })
         `the user ${row.name} is disabled`,
         'enable the user first: tagout user enable',
       )
+    const barred = refuseLettingIn(await representationOf(tx.db, tx.guard, row, 'share'), tx.now)
+    if (barred !== undefined) return barred
     await notify(tx, { kind: 'user.link-made', user: row.name, by: nameOf(call) }, [row.id])
     return done(await issueEnrolment(tx, call.world, call, row, linkLife))
   })

@@ -134,6 +134,36 @@ export const guardedTables = {
     columns: ['kind', 'channel', 'user_id', 'address', 'about', 'created_at'],
   },
   webhook: { id: ['id'], columns: ['url', 'set_by', 'set_at'] },
+  company: {
+    id: ['id'],
+    columns: ['name', 'contract_ends_at', 'sponsor_id', 'mail_domains', 'terms', 'created_at', 'off_at'],
+  },
+  representative: { id: ['user_id'], columns: ['company_id', 'mail', 'invited_by', 'created_at'] },
+  terms_acceptance: {
+    id: ['id'],
+    columns: ['user_id', 'company_id', 'digest', 'source', 'created_at'],
+  },
+  offboarding: {
+    id: ['id'],
+    columns: [
+      'company_id',
+      'user_id',
+      'reason',
+      'by_name',
+      'created_at',
+      'users',
+      'sessions',
+      'grants',
+      'requests',
+      'leases',
+      'secrets',
+      'logins',
+    ],
+  },
+  rotation_due: {
+    id: ['id'],
+    columns: ['account_id', 'version', 'user_id', 'offboarding_id', 'due_at', 'created_at'],
+  },
   session_freeze: { id: ['session_id'], columns: ['frozen', 'by_name', 'reason', 'at'] },
   hold: {
     id: ['id'],

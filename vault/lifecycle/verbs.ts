@@ -25,9 +25,14 @@ export const status: Handler<'status'> = async ({ world, principal }) => {
     shares: sharesOf(world, principal.kind === 'local'),
     rehearsal: principal.kind === 'local' ? rehearsalOf(world) : null,
     auditors: await auditorsOf(world),
-    users,
+    // SECURITY: how many there are is nothing for who comes from outside, or is nobody yet.
+    users: isOfThePlant(principal) ? users : null,
     version: settings.version,
   })
+}
+
+function isOfThePlant(principal: Call['principal']): boolean {
+  return principal.kind === 'local' || (principal.kind === 'user' && !principal.roles.includes('vendor'))
 }
 
 /** How far the custodians have come. Who they are is told to the machine's administrator alone. */

@@ -1,4 +1,5 @@
 import type { Decision, Facts, Principal } from './facts.ts'
+import { vendorPermissions } from './roles.ts'
 import { type Reason, type Rule, rules } from './rules.ts'
 
 const forbidden: Decision = {
@@ -6,6 +7,13 @@ const forbidden: Decision = {
   code: 'forbidden',
   why: 'there is no such thing, or you may not do this',
   next: 'ask an administrator of this installation',
+}
+
+const termsFirst: Decision = {
+  kind: 'deny',
+  code: 'forbidden',
+  why: 'you have not accepted the terms of your company yet',
+  next: 'sign in to the console, read them and accept them',
 }
 
 /**
@@ -18,7 +26,11 @@ export function decide(facts: Facts): Decision {
   if (rule === undefined) return forbidden
   const state = decideState(facts, rule)
   if (state !== undefined) return state
-  return isAllowed(facts, rule) ? { kind: 'allow' } : forbidden
+  if (!isAllowed(facts, rule)) return forbidden
+  const { principal } = facts
+  return principal.kind === 'user' && principal.owesTerms === true && rule.beforeTerms === undefined
+    ? termsFirst
+    : { kind: 'allow' }
 }
 
 function decideState(facts: Facts, rule: Rule): Decision | undefined {
@@ -72,5 +84,7 @@ function holds(reason: Reason, facts: Facts, user: Principal & { readonly kind: 
   if ('role' in reason) return user.roles.includes(reason.role)
   // SECURITY: who answers for the evidence holds no permission that makes any, whatever a row says.
   if (user.roles.includes('auditor') && reason.permission !== 'replay') return false
+  // SECURITY: nor does whoever comes from outside let others in, or see what they do.
+  if (user.roles.includes('vendor') && !vendorPermissions.includes(reason.permission)) return false
   return relation.permissions.includes(reason.permission)
 }

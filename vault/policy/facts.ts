@@ -10,6 +10,8 @@ export type Principal =
       readonly id: UserId
       readonly name: string
       readonly roles: readonly Role[]
+      /** They have not accepted the terms of their company. */
+      readonly owesTerms?: true
       readonly login: { readonly id: LoginId; readonly kind: 'console' | 'replay' }
     }
   /** Nobody yet: a plane or a local program that carries somebody who is about to prove who they are. */

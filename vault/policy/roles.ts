@@ -9,6 +9,9 @@ export function rolesFault(roles: readonly Role[]): string | undefined {
   return undefined
 }
 
+/** What somebody from outside may be let do in a safe. */
+export const vendorPermissions: readonly Permission[] = ['use', 'reveal']
+
 /** Why somebody with these roles cannot hold these permissions on a safe, or undefined. */
 export function permissionsFault(
   roles: readonly Role[],
@@ -19,5 +22,7 @@ export function permissionsFault(
   if (permissions.includes('replay') && !isAuditor) return 'only an auditor can be let replay'
   if (isAuditor && permissions.some((permission) => permission !== 'replay'))
     return 'an auditor can be let replay, nothing else'
+  if (roles.includes('vendor') && permissions.some((permission) => !vendorPermissions.includes(permission)))
+    return 'a vendor can be let use and reveal, nothing else'
   return undefined
 }

@@ -21,6 +21,8 @@ export type Rule = {
   readonly user?: readonly Reason[]
   /** Never on one's own object, whatever the reason: nobody changes their own roles. */
   readonly notOwn?: true
+  /** Answered to a representative who has not accepted their company's terms. */
+  readonly beforeTerms?: true
   /** May a login that only replays ask it? */
   readonly replay?: true
   /** In which states of the vault besides `open` it is answered. */
@@ -41,6 +43,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
     recorder: true,
     user: ['signed in'],
     replay: true,
+    beforeTerms: true,
     whenSealed: true,
     whenUninitialised: true,
   },
@@ -75,11 +78,26 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'user.key.list': { local: true, user: [admin, auditor, 'own'] },
   'user.key.remove': { local: true, user: [admin, 'own'] },
 
+  'user.off': { local: true, user: [admin], notOwn: true },
+
+  'company.add': { local: true, user: [admin] },
+  'company.list': { local: true, user: ['filtered'] },
+  // `own`: the sponsor's.
+  'company.show': { local: true, user: [admin, auditor, 'own'] },
+  'company.change': { local: true, user: [admin] },
+  'company.invite': { local: true, user: [admin] },
+  'company.off': { local: true, user: [admin, 'own'] },
+  'company.on': { local: true, user: [admin] },
+  'offboarding.list': { local: true, user: [admin, auditor] },
+  'offboarding.show': { local: true, user: [admin, auditor, 'own'] },
+  'terms.show': { user: ['signed in'], beforeTerms: true },
+  'terms.accept': { user: ['signed in'], beforeTerms: true },
+
   'enrolment.begin': { anyone: true },
   'enrolment.finish': { anyone: true },
   'login.start': { anyone: true },
-  'login.who': { user: ['signed in'], replay: true },
-  'login.end': { user: ['signed in'], replay: true },
+  'login.who': { user: ['signed in'], replay: true, beforeTerms: true },
+  'login.end': { user: ['signed in'], replay: true, beforeTerms: true },
   'login.list': { local: true, user: ['filtered'] },
   'login.revoke': { local: true, user: [admin, 'own'] },
   'login.local': { local: true },

@@ -16,10 +16,20 @@ export type GrantFacts = {
   readonly requested: boolean
 }
 
+/** What is known of a representative's company. */
+export type CompanyFacts = {
+  readonly name: string
+  readonly contractEndsAt: number
+  readonly isOff: boolean
+  readonly owesTerms: boolean
+}
+
 /** What decides whether somebody may use something at all. */
 export type AccessFacts = {
   readonly now: number
   readonly user: { readonly state: 'enrolling' | 'active' | 'disabled'; readonly isAuditor: boolean }
+  /** The company that the user represents; null for everybody else. */
+  readonly company: CompanyFacts | null
   readonly wants: Action
   /** Where a forwarding goes, as its user spelled it. */
   readonly forward?: { readonly host: string; readonly port: number }
@@ -84,6 +94,8 @@ export function decideSession(facts: SessionFacts): SessionDecision {
 /** The same, whatever the target lacks: who may use what. */
 export function decideAccess(facts: AccessFacts): SessionDecision {
   if (facts.user.state !== 'active' || facts.user.isAuditor) return unknown
+  const stop = facts.company === null ? undefined : decideCompany(facts.company, facts.now)
+  if (stop !== undefined) return stop
   const granted = grantedWays(facts)
   const ways = [...('kind' in granted ? [] : granted), ...standingWays(facts)]
   if (ways.length === 0) return 'kind' in granted ? closedRule(facts, granted) : unknown
@@ -96,7 +108,11 @@ export function decideAccess(facts: AccessFacts): SessionDecision {
   return {
     kind: 'allow',
     by: best.by,
-    endsAt: Math.min(best.endsAt, ...limits.map((limit) => endOf(limit, facts.now))),
+    endsAt: Math.min(
+      best.endsAt,
+      ...limits.map((limit) => endOf(limit, facts.now)),
+      facts.company?.contractEndsAt ?? Number.POSITIVE_INFINITY,
+    ),
     exclusive: best.exclusive || limits.some((limit) => limit.exclusive),
   }
 }
@@ -201,6 +217,36 @@ function grantedWays(facts: AccessFacts): readonly Way[] | Denial {
     exclusive: grant.mode === 'exclusive',
     requested: grant.requested,
   }))
+}
+
+/**
+ * Why a representative can do nothing now, or undefined. Pure.
+ *
+ * INVARIANT: after the end of the contract nothing opens, whatever grants and rules say.
+ */
+export function decideCompany(company: CompanyFacts, now: number): Denial | undefined {
+  if (company.isOff)
+    return {
+      kind: 'deny',
+      code: 'forbidden',
+      why: `${company.name} no longer works here`,
+      next: 'ask whoever you worked with in the plant',
+    }
+  if (company.contractEndsAt <= now)
+    return {
+      kind: 'deny',
+      code: 'expired',
+      why: `the contract of ${company.name} ended at ${at(company.contractEndsAt)}`,
+      next: 'ask whoever you work with in the plant to have it renewed',
+    }
+  if (company.owesTerms)
+    return {
+      kind: 'deny',
+      code: 'forbidden',
+      why: 'you have not accepted the terms of your company yet',
+      next: 'sign in to the console, read them and accept them',
+    }
+  return undefined
 }
 
 function reaches(grant: GrantFacts, { wants, forward }: AccessFacts): boolean {

@@ -18,7 +18,7 @@ import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Handler } from '../world.ts'
+import { by, type Handler, userOf } from '../world.ts'
 import { sightOf } from './sight.ts'
 
 type Db = Kysely<Database>
@@ -205,7 +205,10 @@ export const safeList: Handler<'safe.list'> = async (call) => {
     query = query.where('id', 'in', ids)
   }
   const safes = checked(guard, 'safe', await query.execute())
-  return done(await showSafes(database, guard, safes))
+  const views = await showSafes(database, guard, safes)
+  if (sight.all || !sight.isVendor) return done(views)
+  const { name } = userOf(call)
+  return done(views.map((view) => ({ ...view, members: view.members.filter(({ user }) => user === name) })))
 }
 
 /** What makes others powerful: the secrets themselves, who is let in, and where secrets go. */

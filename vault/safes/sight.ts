@@ -1,6 +1,7 @@
 import { standingAccounts } from '../access/standing.ts'
 import type { Permission } from '../contract.ts'
 import type { AccountId, SafeId, UserId } from '../kernel/id.ts'
+import { vendorPermissions } from '../policy/roles.ts'
 import { checked } from '../rows.ts'
 import type { Call } from '../world.ts'
 
@@ -10,6 +11,8 @@ export type Sight =
   | {
       readonly all: false
       readonly user: UserId
+      /** Comes from outside: is shown nobody else, not by name and not by number. */
+      readonly isVendor: boolean
       /** The safes in which the user holds one of these permissions. */
       readonly safesWith: (...permissions: readonly Permission[]) => SafeId[]
       /** Accounts on which the user holds a grant that has not ended, or that a rule lets them use. */
@@ -41,12 +44,19 @@ export async function sightOf(call: Call): Promise<Sight> {
       .execute(),
   )
   const standing = await standingAccounts(database, guard, { user: principal.id, roles: principal.roles })
+  // SECURITY: who comes from outside sees what is theirs, whatever a row lets them do with it.
+  const isVendor = principal.roles.includes('vendor')
   return {
     all: false,
     user: principal.id,
+    isVendor,
     safesWith: (...permissions) =>
       memberships
-        .filter((member) => member.permissions.some((held) => permissions.includes(held)))
+        .filter((member) =>
+          member.permissions.some(
+            (held) => permissions.includes(held) && (!isVendor || vendorPermissions.includes(held)),
+          ),
+        )
         .map((member) => member.safe_id),
     granted: [...new Set([...grants.map((grant) => grant.account_id), ...standing.map(({ id }) => id)])],
   }

@@ -21,6 +21,8 @@ import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
+import { lockPerson } from '../vendors/people.ts'
+import { companyFacts, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
 import { forwardRoom } from './forward-room.ts'
 import type { LiveSession } from './live.ts'
@@ -60,7 +62,8 @@ async function open(
   proof: Proof,
   worker: Worker,
 ): Promise<Outcome<Permit>> {
-  const user = await findUser(tx.db, tx.guard, proof.user)
+  // Shared: whoever takes the user or their company off waits for this transaction, and then finds its session.
+  const user = await lockPerson(tx, proof.user, 'share')
   const target = await findTarget(tx.db, tx.guard, input.target)
   if (user === undefined || target === undefined) return unknownTarget
   const chosen = await chooseAccount(tx, user, target, input.account)
@@ -83,6 +86,7 @@ async function open(
   )
   const credential = await currentCredential(tx.db, tx.guard, account.id)
   const links = await readLinks(tx.db, tx.guard)
+  const company = await representationOf(tx.db, tx.guard, user)
   // Shared: whoever applies another policy waits for this transaction, and then looks at its session.
   const policy = await readPolicy(tx.db, tx.guard, 'share')
   const now = tx.now.getTime()
@@ -97,6 +101,7 @@ async function open(
       grants.map((one) => grantFacts(one, requested)),
       circumstances,
       call.world.settings.longestSessionSeconds,
+      company === undefined ? null : companyFacts(company),
     ),
     wants: input.wants,
     ...(input.forward === undefined ? {} : { forward: input.forward }),

@@ -11,6 +11,7 @@ import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
+import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
 import type { LiveSession } from './live.ts'
 
@@ -139,6 +140,8 @@ export async function readStarted(
   if (grant.user_id !== session.user || grant.account_id !== session.account) return gone
   const user = await findUser(tx.db, tx.guard, session.user)
   if (user === undefined || user.state === 'disabled') return gone
+  const barred = refuseCompany(await representationOf(tx.db, tx.guard, user), tx.now)
+  if (barred !== undefined) return barred
   const to = await findTarget(tx.db, tx.guard, target)
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', to)
   const credential = await currentCredential(tx.db, tx.guard, session.account)

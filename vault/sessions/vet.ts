@@ -4,6 +4,7 @@ import { Fault } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
 import { checkedOne } from '../rows.ts'
 import type { World } from '../world.ts'
+import { representationOf } from '../vendors/standing.ts'
 import { readFreezeRow } from './freeze.ts'
 import type { Freeze, LiveSession } from './live.ts'
 
@@ -78,8 +79,11 @@ async function look(world: World, session: LiveSession): Promise<Finding> {
     if (grant === undefined || !isTheirs || grant.revoked_at !== null) return { reason: 'grant revoked' }
     const user = await findUser(database, guard, session.user)
     if (user === undefined || user.state === 'disabled') return { reason: 'user disabled' }
+    const one = await representationOf(database, guard, user)
+    if (one !== undefined && one.company.off_at !== null) return { reason: 'user disabled' }
+    const contract = one?.company.contract_ends_at.getTime() ?? Number.POSITIVE_INFINITY
     const longest = idTime(session.id) + grant.max_session_seconds * 1000
-    return { endsAt: Math.min(grant.not_after.getTime(), longest) }
+    return { endsAt: Math.min(grant.not_after.getTime(), longest, contract) }
   } catch (error) {
     // SECURITY: a session that rests on a forged row ends; the others of its worker go on.
     await noteForgery(world, error)

@@ -9,6 +9,7 @@ import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
+import { Terms } from '../parts/terms.tsx'
 import { zonedMoment } from '../parts/wording.ts'
 import { type Begun, beginEnrolment } from '../sealed/enrolment.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
@@ -28,6 +29,7 @@ export function Enrol() {
   const [password, setPassword] = useState('')
   const [again, setAgain] = useState('')
   const [code, setCode] = useState('')
+  const [accepted, setAccepted] = useState(false)
   const [error, setError] = useState<unknown>(null)
   const [running, setRunning] = useState(false)
 
@@ -47,7 +49,11 @@ export function Enrol() {
   const advice = passwordAdvice(password, begun?.name ?? '')
   const differs = again !== '' && again !== password
   const ready =
-    begun !== null && advice.good && again === password && /^\d{6}$/.test(code.replaceAll(/\s/g, ''))
+    begun !== null &&
+    advice.good &&
+    again === password &&
+    /^\d{6}$/.test(code.replaceAll(/\s/g, '')) &&
+    (begun.terms === null || accepted)
 
   const submit = async (event: FormEvent) => {
     event.preventDefault()
@@ -59,12 +65,19 @@ export function Enrol() {
         token: linkToken,
         sealedPassword: await sealLoginPassword(begun.name, password),
         totpCode: code.replaceAll(/\s/g, ''),
+        ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
       })
       becomeUser(client, user)
       go('/')
     } catch (refused) {
       setError(refused)
       setCode('')
+      // The terms may be others by now: what is accepted is what is shown.
+      const again = await beginEnrolment(linkToken).catch(() => begun)
+      if (again.terms?.digest !== begun.terms?.digest) {
+        setBegun(again)
+        setAccepted(false)
+      }
     } finally {
       setRunning(false)
     }
@@ -129,6 +142,9 @@ export function Enrol() {
                 mono
                 hint="The six digits that the app shows now: this proves that it works"
               />
+              {begun.terms === null ? null : (
+                <Terms terms={begun.terms} accepted={accepted} onChange={setAccepted} />
+              )}
               <Problem error={error} />
               <Button type="submit" isLoading={running} isDisabled={!ready || running}>
                 Finish and sign in

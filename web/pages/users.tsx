@@ -16,6 +16,7 @@ import { useChange, useUser } from '../shell/me.ts'
 import { MailDialog } from './user-mail.tsx'
 import { KeysDialog } from './keys.tsx'
 import { useUsers } from './lists.ts'
+import { TakeOff } from './offboarding.tsx'
 
 const meanings: Readonly<Record<Role, string>> = {
   admin: 'Looks after users, safes, targets and accounts',
@@ -27,7 +28,10 @@ const meanings: Readonly<Record<Role, string>> = {
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'roles' | 'keys' | 'mail' | 'disable' | 'enable' | 'enrol'; readonly user: UserView }
+  | {
+      readonly kind: 'roles' | 'keys' | 'mail' | 'disable' | 'enable' | 'enrol' | 'off'
+      readonly user: UserView
+    }
   | { readonly kind: 'link'; readonly name: string; readonly enrolment: Enrolment }
 
 /** The people who sign in here. */
@@ -54,14 +58,21 @@ export function Users() {
           {
             title: 'Name',
             cell: (row) => (
-              <strong>
-                <Name of={row.name} />
+              <>
+                <strong>
+                  <Name of={row.name} />
+                </strong>
+                {row.company === undefined ? null : (
+                  <div className="quiet small">
+                    of <Name of={row.company} />
+                  </div>
+                )}
                 {row.mail === null ? null : (
                   <div className="quiet small">
                     <Name of={row.mail.address} />
                   </div>
                 )}
-              </strong>
+              </>
             ),
           },
           {
@@ -162,7 +173,21 @@ export function Users() {
       {doing?.kind === 'keys' ? <KeysDialog user={doing.user.name} onClose={close} /> : null}
       {doing?.kind === 'mail' ? <MailDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'disable' || doing?.kind === 'enable' ? (
-        <Able user={doing.user} able={doing.kind === 'enable'} onClose={close} />
+        <Able
+          user={doing.user}
+          able={doing.kind === 'enable'}
+          onOff={() => setDoing({ kind: 'off', user: doing.user })}
+          onClose={close}
+        />
+      ) : null}
+      {doing?.kind === 'off' ? (
+        <TakeOff
+          title={`Take ${doing.user.name} off?`}
+          path={at`/api/users/${doing.user.id}/off`}
+          onClose={close}
+        >
+          {`${doing.user.name} is signed out everywhere, and live sessions end within three seconds. Grants, requests, memberships of safes and SSH keys end, and each secret that they have seen is due to be rotated.`}
+        </TakeOff>
       ) : null}
       {doing?.kind === 'enrol' ? (
         <NewLink
@@ -266,7 +291,12 @@ function Roles({ user, onClose }: { readonly user: UserView; readonly onClose: (
   )
 }
 
-function Able(props: { readonly user: UserView; readonly able: boolean; readonly onClose: () => void }) {
+function Able(props: {
+  readonly user: UserView
+  readonly able: boolean
+  readonly onOff: () => void
+  readonly onClose: () => void
+}) {
   const change = useChange()
   const { user, able, onClose } = props
   return (
@@ -274,6 +304,13 @@ function Able(props: { readonly user: UserView; readonly able: boolean; readonly
       title={`${able ? 'Enable' : 'Disable'} ${user.name}?`}
       action={able ? 'Enable' : 'Disable'}
       danger={!able}
+      aside={
+        able ? null : (
+          <Button variant="secondary" onClick={props.onOff}>
+            Take off for good…
+          </Button>
+        )
+      }
       onClose={onClose}
       act={async () => {
         await change(() => ask('POST', at`/api/users/${user.id}/${able ? 'enable' : 'disable'}`))

@@ -81,33 +81,7 @@ export function Listing<Row extends { readonly id?: string }>(props: {
         </span>
         {props.columns.some(({ times }) => times) ? <span className="quiet">Times in {zone()}</span> : null}
       </div>
-      <table aria-label={props.name} className="listing">
-        <thead>
-          <tr>
-            {props.columns.map(({ title, actions }) => (
-              <th key={title} scope="col">
-                {actions === true ? <span className="pf-v6-screen-reader">{title}</span> : title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.slice(0, shown).map((row) => (
-            <tr key={props.keyOf(row)}>
-              {props.columns.map(({ title, cell, fit, actions }) => (
-                <td
-                  key={title}
-                  data-label={title}
-                  className={actions === true ? 'fit-actions' : `fit-${fit ?? 'name'}`}
-                >
-                  {/* One box beside the label, whatever the cell is made of. */}
-                  <div className={actions === true ? 'acts' : ''}>{cell(row)}</div>
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table name={props.name} rows={rows.slice(0, shown)} columns={props.columns} keyOf={props.keyOf} />
       {rows.length === 0 ? <p className="nothing">Nothing matches the filter.</p> : null}
       {rows.length > shown ? (
         <button type="button" className="more" onClick={() => setShown(shown * 5)}>
@@ -115,5 +89,43 @@ export function Listing<Row extends { readonly id?: string }>(props: {
         </button>
       ) : null}
     </>
+  )
+}
+
+/** The rows of a list, or a short list within a page that needs no filter. */
+export function Table<Row>(props: {
+  readonly name: string
+  readonly rows: readonly Row[]
+  readonly columns: readonly Column<Row>[]
+  readonly keyOf: (row: Row) => string
+}) {
+  return (
+    <table aria-label={props.name} className="listing">
+      <thead>
+        <tr>
+          {props.columns.map(({ title, actions }) => (
+            <th key={title} scope="col">
+              {actions === true ? <span className="pf-v6-screen-reader">{title}</span> : title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {props.rows.map((row) => (
+          <tr key={props.keyOf(row)}>
+            {props.columns.map(({ title, cell, fit, actions }) => (
+              <td
+                key={title}
+                data-label={title}
+                className={actions === true ? 'fit-actions' : `fit-${fit ?? 'name'}`}
+              >
+                {/* One box beside the label, whatever the cell is made of. */}
+                <div className={actions === true ? 'acts' : ''}>{cell(row)}</div>
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }

@@ -1,5 +1,12 @@
 import { Label } from '@patternfly/react-core'
-import type { GrantView, RecordingState, RequestView, SessionView, UserView } from '../../vault/contract.ts'
+import type {
+  CompanyView,
+  GrantView,
+  RecordingState,
+  RequestView,
+  SessionView,
+  UserView,
+} from '../../vault/contract.ts'
 
 /** What state things are in, by colour and by word. */
 export function RecordingBadge({ state }: { readonly state: RecordingState }) {
@@ -66,6 +73,14 @@ export function GrantBadge({ state }: { readonly state: GrantView['state'] | 'cl
   return (
     <Label color={colour} isCompact>
       {state}
+    </Label>
+  )
+}
+
+export function CompanyBadge({ state }: { readonly state: CompanyView['state'] }) {
+  return (
+    <Label color={state === 'active' ? 'green' : state === 'ended' ? 'orange' : 'grey'} isCompact>
+      {state === 'ended' ? 'contract ended' : state}
     </Label>
   )
 }

@@ -1,4 +1,4 @@
-import type { VerbAnswer } from '../../vault/contract.ts'
+import type { TermsView, VerbAnswer } from '../../vault/contract.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { ask } from '../api.ts'
 import { loadSodium } from './sodium.ts'
@@ -10,6 +10,8 @@ export type Begun = {
   /** For an authenticator: the secret in base32, and the address that it scans. */
   readonly secret: string
   readonly uri: string
+  /** What they have to accept with it, if anything. */
+  readonly terms: TermsView | null
 }
 
 /**
@@ -27,7 +29,7 @@ export async function beginEnrolment(token: string): Promise<Begun> {
     const opened = sodium.crypto_box_seal_open(fromBase64(answer.sealedTotp), own.publicKey, own.privateKey)
     const { secret, uri } = JSON.parse(new TextDecoder().decode(opened)) as Pick<Begun, 'secret' | 'uri'>
     sodium.memzero(opened)
-    return { name: answer.name, expiresAt: answer.expiresAt, secret, uri }
+    return { name: answer.name, expiresAt: answer.expiresAt, terms: answer.terms, secret, uri }
   } finally {
     sodium.memzero(own.privateKey)
   }

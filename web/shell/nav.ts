@@ -37,6 +37,12 @@ export const places: readonly Place[] = [
   { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
   { path: '/notifications', title: 'Notifications', group: 'Keep', roles: ['admin'] },
   { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
+  {
+    path: '/vendors',
+    title: 'Vendors',
+    group: 'People',
+    roles: ['admin', 'approver', 'operator', 'auditor'],
+  },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', 'auditor'] },
   { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },

@@ -36,6 +36,7 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
   v: [user(['operator']), related({ permissions: ['reveal'] })],
   u: [user(['operator']), related({ permissions: ['use'] })],
   V: [user(['vendor']), noRelation],
+  W: [user(['vendor']), related({ permissions: ['use', 'reveal', 'approve', 'manage', 'replay'] })], // rows that should not exist
   U: [user(['auditor']), noRelation],
   X: [
     user(['auditor']),
@@ -45,7 +46,7 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
   Z: [user(['admin'], 'replay'), related({ own: true, permissions: ['reveal'], granted: true })],
 }
 
-const everybody = 'AaPpOogmvuVUX'
+const everybody = 'AaPpOogmvuVWUX'
 
 /** Who may ask what, reviewed by people. `*` stands for everybody signed in at the console. */
 const table: Readonly<Record<VerbName, string>> = {
@@ -76,6 +77,18 @@ const table: Readonly<Record<VerbName, string>> = {
   'user.key.add': 'LAao',
   'user.key.list': 'LAaoUX',
   'user.key.remove': 'LAao',
+  'user.off': 'LA',
+  'company.add': 'LAa',
+  'company.list': 'L*',
+  'company.show': 'LAaoUX',
+  'company.change': 'LAa',
+  'company.invite': 'LAa',
+  'company.off': 'LAao',
+  'company.on': 'LAa',
+  'offboarding.list': 'LAaUX',
+  'offboarding.show': 'LAaoUX',
+  'terms.show': '*',
+  'terms.accept': '*',
   'enrolment.begin': 'N',
   'enrolment.finish': 'N',
   'login.start': 'N',
@@ -105,7 +118,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'account.elevation': 'LAam',
   'account.bind': 'LAam',
   'account.remove': 'LAam',
-  'account.reveal': 'v',
+  'account.reveal': 'vW',
   'exposure.list': 'LAamUX',
   'grant.add': 'LAap',
   'grant.list': 'L*',
@@ -115,7 +128,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'policy.apply': 'LAa',
   'policy.explain': 'LAaUX',
   'policy.reach': 'LAaUX',
-  'request.add': 'gu',
+  'request.add': 'guW',
   'request.list': 'L*',
   'request.show': 'LAapoUX',
   'request.withdraw': 'ao',
@@ -254,4 +267,16 @@ test('a verb that nobody has heard of is denied', () => {
     expect(
       decide({ verb: verb as VerbName, principal: local, vault: 'open', relation: noRelation }).kind,
     ).toBe('deny')
+})
+
+test('who has not accepted the terms of their company is answered what they need for that, and nothing else', () => {
+  const owing = { ...user(['vendor']), owesTerms: true } as Principal
+  const relation = related({ own: true, granted: true, permissions: ['use', 'reveal'] })
+  const answered = names.filter(
+    (verb) => decide({ verb, principal: owing, vault: 'open', relation }).kind === 'allow',
+  )
+  expect(answered.sort()).toEqual(['login.end', 'login.who', 'status', 'terms.accept', 'terms.show'])
+  expect(decide({ verb: 'access.list', principal: owing, vault: 'open', relation })).toMatchObject({
+    why: 'you have not accepted the terms of your company yet',
+  })
 })

@@ -18,6 +18,7 @@ const grant = {
 const facts: SessionFacts = {
   now,
   user: { state: 'active', isAuditor: false },
+  company: null,
   wants: 'shell',
   grants: [grant],
   allowing: [],
@@ -174,4 +175,25 @@ test('where approval is wanted, neither a rule nor a grant of one person lets in
 test('who may not come in at all learns of no rule but their own', () => {
   const limits = [{ ...limit, unmet: 'closed until Monday' }]
   expect(decideSession({ ...facts, grants: [], limits })).toEqual(decideSession({ ...facts, grants: [] }))
+})
+
+const company = { name: 'acme', contractEndsAt: now + 9 * hour, isOff: false, owesTerms: false }
+
+test('a session does not outlive the contract of its user’s company', () => {
+  expect(decideSession({ ...facts, company })).toMatchObject({ endsAt: now + 2 * hour })
+  expect(decideSession({ ...facts, company: { ...company, contractEndsAt: now + hour } })).toMatchObject({
+    kind: 'allow',
+    endsAt: now + hour,
+  })
+})
+
+test.each([
+  [{ contractEndsAt: now }, 'expired', 'the contract of acme ended at 2026-11-24 12:00 UTC'],
+  [{ isOff: true }, 'forbidden', 'acme no longer works here'],
+  [{ owesTerms: true }, 'forbidden', 'you have not accepted the terms of your company yet'],
+])('a representative is let in to nothing: %j', (changed, expected, why) => {
+  const refused = { kind: 'deny', code: expected, why }
+  expect(decideSession({ ...facts, company: { ...company, ...changed } })).toMatchObject(refused)
+  // They learn the same wherever they knock.
+  expect(decideSession({ ...facts, grants: [], company: { ...company, ...changed } })).toMatchObject(refused)
 })
