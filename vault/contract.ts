@@ -617,6 +617,8 @@ export type SessionView = {
     readonly by: string
     readonly reason: string
     readonly at: string
+    /** For want of a supervisor, whom the policy wants; it goes on when one watches. */
+    readonly waits: boolean
     readonly isHeld: boolean
   } | null
   /** One of `endReasons`, null while live. */
@@ -1665,7 +1667,9 @@ export type VerbAnswers = {
   'session.sign': { readonly signature: string }
   'session.elevate': { readonly kind: ElevationKind; readonly sealed: string }
   /** With a freeze that was ordered before the target let the session in. */
-  'session.connected': { readonly freeze: { readonly by: string; readonly reason: string } | null }
+  'session.connected': {
+    readonly freeze: { readonly by: string; readonly reason: string; readonly waits: boolean } | null
+  }
   'session.checkpoint': null
   'session.file': null
   'session.event': null
@@ -1692,6 +1696,8 @@ export const recorderCalls = {
     frozen: z.boolean(),
     by: z.string().max(100),
     reason: z.string().max(500),
+    /** Held for want of a supervisor: what the user asks for waits, and is not refused. */
+    waits: z.boolean(),
   }),
   /** Ends a watch: its right is no more. */
   'watch.cut': z.strictObject({ watch: id('wch'), message: z.string().max(500) }),

@@ -48,6 +48,7 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
       what: { targets: [press-3] }
       approvals: [{ group: ot, count: 1 }, { group: it, count: 1 }]
       workOrder: "WO-####"        # # is a digit, ? any character, * any characters
+      supervisors: ot             # somebody of this group must watch: input is held until then
 `
 
 /** `tagout policy`: the rules of who may use what, as a file. */

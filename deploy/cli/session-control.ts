@@ -9,6 +9,7 @@ import { examples, type Tools } from './tools.ts'
 /** A session's state in a word or two: who froze it, and whether its recorder holds the input yet. */
 export function stateOf({ state, freeze }: Pick<SessionView, 'state' | 'freeze'>): string {
   if (freeze === null) return state
+  if (freeze.waits) return freeze.reason
   return freeze.isHeld ? `frozen by ${whoText(freeze.by)}` : `freezing, by ${whoText(freeze.by)}`
 }
 

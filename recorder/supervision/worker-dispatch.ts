@@ -11,7 +11,7 @@ export type Carried = {
   readonly freeze: (
     session: SessionId,
     frozen: boolean,
-    order: { readonly by: string; readonly reason: string },
+    order: { readonly by: string; readonly reason: string; readonly waits: boolean },
   ) => boolean
   readonly message: (session: SessionId, by: string, text: string) => number | undefined
 }
@@ -40,8 +40,8 @@ export function workerDispatch(
       return async (params) => {
         const call = recorderCalls['session.freeze'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a session.freeze')
-        const { session, frozen, by, reason } = call.data
-        return carried()?.freeze(session, frozen, { by, reason }) === true ? done(null) : notCarried
+        const { session, frozen, ...order } = call.data
+        return carried()?.freeze(session, frozen, order) === true ? done(null) : notCarried
       }
     if (method === 'watch.cut')
       return async (params) => {

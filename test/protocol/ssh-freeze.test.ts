@@ -208,7 +208,7 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
   }, 60_000)
 
   test('a session that is frozen before it begins passes nothing on', async () => {
-    gateway.vault.freeze = { by: 'sue', reason: '' }
+    gateway.vault.freeze = { by: 'sue', reason: '', waits: false }
     const refused = await run(
       'ssh',
       [
@@ -224,6 +224,74 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
       'tagout: this session is frozen by sue: wait until it goes on\n',
     ])
     expect(existsSync(atTarget('born-frozen'))).toBe(false)
+  }, 60_000)
+
+  const waiting = { by: 'policy', reason: 'waits for a supervisor of ot to watch it', waits: true }
+
+  test('a session that waits for a supervisor says so, passes nothing on, and begins when one is there', async () => {
+    gateway.vault.freeze = waiting
+    const terminal = await start([], ['-tt'])
+    const command = await start(['touch after-the-supervisor; echo done'])
+    const copy = await start(['sh'])
+    gateway.vault.freeze = null
+    const sentence = 'this session waits for a supervisor of ot to watch it. It begins then; Ctrl+C gives up'
+    await until(
+      () => terminal.text().includes(sentence) && command.text().includes(`tagout: ${sentence}`),
+      20_000,
+    )
+    terminal.child.stdin.write('touch typed-while-waiting\n')
+    copy.child.stdin.write('touch piped-while-waiting\n')
+    await wait(500)
+    for (const name of ['after-the-supervisor', 'typed-while-waiting', 'piped-while-waiting'])
+      expect(existsSync(atTarget(name))).toBe(false)
+    await gateway.vault.setFrozen(command.session, false, 'sue')
+    expect(await command.exited).toBe(0)
+    expect(existsSync(atTarget('after-the-supervisor'))).toBe(true)
+    await gateway.vault.setFrozen(terminal.session, false, 'sue')
+    await until(() => /[$#] $/.test(terminal.text()), 20_000)
+    terminal.child.stdin.write('touch supervised\n')
+    await until(() => existsSync(atTarget('supervised')), 20_000)
+    // The supervisor leaves: what is typed is dropped, as in a freeze, until one is there again.
+    await gateway.vault.setFrozen(terminal.session, true, waiting.by, waiting.reason, true)
+    await until(
+      () => terminal.text().includes('to watch it. What you type is dropped until it goes on'),
+      20_000,
+    )
+    terminal.child.stdin.write('touch unsupervised\n')
+    await until(() => terminal.text().includes('to watch it. What you type is dropped ***'), 20_000)
+    await gateway.vault.setFrozen(terminal.session, false, 'tom')
+    await until(() => terminal.text().includes('this session goes on, tom supervises it'), 20_000)
+    expect([existsSync(atTarget('unsupervised')), existsSync(atTarget('typed-while-waiting'))]).toEqual([
+      false,
+      false,
+    ])
+    await gateway.vault.setFrozen(copy.session, false, 'sue')
+    await until(() => existsSync(atTarget('piped-while-waiting')), 20_000)
+    terminal.child.stdin.write('exit\n')
+    await terminal.exited
+    copy.child.kill()
+    await copy.exited
+  }, 90_000)
+
+  test('who gives up waiting leaves nothing behind, and a session that is cut while it waits ends', async () => {
+    gateway.vault.freeze = waiting
+    const gone = await start(['touch never'])
+    const cut = await start(['touch never'])
+    const typed = await start(['touch never'], ['-tt'])
+    gateway.vault.freeze = null
+    await until(() => typed.text().includes('Ctrl+C gives up'), 20_000)
+    typed.child.stdin.write('\u0003')
+    await typed.exited
+    await until(() => gone.text().includes('waits for') && cut.text().includes('waits for'), 20_000)
+    gone.child.kill()
+    await gone.exited
+    await gateway.vault.cut(cut.session, 'terminated', 'enough')
+    expect(await cut.exited).toBe(255)
+    await until(() => {
+      const ended = gateway.vault.inputsOf('session.end').map(({ session }): string => session)
+      return ended.includes(gone.session) && ended.includes(cut.session)
+    }, 20_000)
+    expect(existsSync(atTarget('never'))).toBe(false)
   }, 60_000)
 
   test('a frozen session stays frozen while the vault is away', async () => {

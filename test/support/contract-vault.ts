@@ -76,7 +76,7 @@ export class ContractVault implements AsyncDisposable {
   readonly callers = new Set<Caller>()
   readonly permits = new Map<string, { readonly permit: Permit; readonly account: FakeAccount }>()
   /** What the next session is told when its target has let it in. */
-  freeze: { readonly by: string; readonly reason: string } | null = null
+  freeze: { readonly by: string; readonly reason: string; readonly waits: boolean } | null = null
   refuseOpen: Outcome<never> | undefined
   refuseElevation: Outcome<never> | undefined
   /** How the vault stands: what is asked of one that is not open is answered as the real one does. */
@@ -145,8 +145,9 @@ export class ContractVault implements AsyncDisposable {
   }
 
   /** Tells every connected worker whether a session's input is held. */
-  async setFrozen(session: string, frozen: boolean, by = 'sue', reason = ''): Promise<void> {
-    for (const { peer } of this.callers) await peer.call('session.freeze', { session, frozen, by, reason })
+  async setFrozen(session: string, frozen: boolean, by = 'sue', reason = '', waits = false): Promise<void> {
+    for (const { peer } of this.callers)
+      await peer.call('session.freeze', { session, frozen, by, reason, waits })
   }
 
   /** Ends a watch at every connected worker. */

@@ -161,6 +161,7 @@ function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleActio
     ...(rule.until === null ? [] : [`until ${new Date(rule.until).toISOString()}`]),
     ...(rule.longestSeconds === null ? [] : [`${Math.round(rule.longestSeconds / 60)} min at the longest`]),
     ...(rule.exclusive ? ['exclusively'] : []),
+    ...(rule.supervisors === null ? [] : [`watched by a supervisor of ${rule.supervisors}`]),
   ]
   const text = rule.unmet ?? (parts.length === 0 ? 'holds' : parts.join(', '))
   return { what, effect, holds: rule.unmet === null, text }

@@ -95,7 +95,9 @@ function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument)
   const known = new Set(Object.keys(groups).map((name) => name.toLowerCase()))
   for (const rule of rules) {
     const { name, who, what, during = [] } = rule
+    const supervisors = rule.effect === 'limit' && rule.supervisors !== undefined ? [rule.supervisors] : []
     const named = [
+      ...supervisors,
       ...(who.groups ?? []),
       ...(rule.effect === 'limit' ? (rule.approvals ?? []) : []).map((one) => one.group),
     ]

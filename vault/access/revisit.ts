@@ -3,6 +3,7 @@ import { type Policy, ruleAt, rulesFor } from '../policy/access-rule.ts'
 import { ruleActions } from '../policy/document.ts'
 import { endOf } from '../policy/session.ts'
 import type { World } from '../world.ts'
+import { lookWhoIsThere, supervisorsIn } from '../sessions/presence.ts'
 import { readPolicyRow, policyOf } from './policy.ts'
 import { subjectOf } from './standing.ts'
 
@@ -72,8 +73,12 @@ export async function revisitSessions(world: World): Promise<void> {
     if (account === undefined || user === undefined) continue
     const resource = { safe: account.safe_id, target: session.target, account: account.id, protocol: 'ssh' }
     const verdict = lookAt(policy, subjectOf(user), resource, rules.get(session.grant) ?? null, now)
-    if (typeof verdict === 'number') session.endsAt = Math.min(session.endsAt, verdict)
-    else live.cut(session, { reason: 'grant revoked', message: verdict.why })
+    if (typeof verdict === 'number') {
+      session.endsAt = Math.min(session.endsAt, verdict)
+      const limits = rulesFor(policy, 'limit', subjectOf(user), resource)
+      session.supervisors = supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
+      await lookWhoIsThere(world, session, 'policy')
+    } else live.cut(session, { reason: 'grant revoked', message: verdict.why })
   }
 }
 

@@ -225,6 +225,10 @@ function what(entry: Entry): string {
       return `terminated session ${entry.session}${of(entry)} on ${entry.accountName}${entry.holdUntil === undefined ? '' : `, held off until ${entry.holdUntil}`}${because(entry.reason)}`
     case 'session.frozen':
       return `froze session ${entry.session}${of(entry)} on ${entry.accountName}${because(entry.reason)}`
+    case 'session.presence':
+      return entry.missing.length === 0
+        ? `let session ${entry.session}${of(entry)} on ${entry.accountName} go on: ${entry.by} supervises it`
+        : `held session ${entry.session}${of(entry)} on ${entry.accountName}: it waits for a supervisor of ${entry.missing.map(quoted).join(', ')}`
     case 'session.unfrozen':
       return `unfroze session ${entry.session}${of(entry)} on ${entry.accountName}`
     case 'session.messaged':

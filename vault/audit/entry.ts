@@ -343,6 +343,13 @@ export type Happening =
       readonly holdUntil?: string
     } & SessionRef)
   | ({ readonly kind: 'session.frozen'; readonly reason: string } & SessionRef)
+  | ({
+      readonly kind: 'session.presence'
+      /** Groups of the policy of whom nobody watches: while there is one, the user's input is held. */
+      readonly missing: readonly string[]
+      /** Who came or left. */
+      readonly by: string
+    } & SessionRef)
   | ({ readonly kind: 'session.unfrozen' } & SessionRef)
   | ({ readonly kind: 'session.messaged'; readonly text: string } & SessionRef)
   | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)

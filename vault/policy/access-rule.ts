@@ -64,6 +64,8 @@ export type RuleFacts = {
   readonly exclusive: boolean
   /** Only what was asked for and approved lets in. */
   readonly needsApproval: boolean
+  /** The group of whom somebody must watch; null: nobody must. */
+  readonly supervisors: string | null
   readonly contact: string | null
 }
 
@@ -155,6 +157,7 @@ export function ruleAt(policy: Policy, rule: AccessRule, circumstances: Circumst
     longestSeconds: document.longest === undefined ? null : (durationSeconds(document.longest) ?? null),
     exclusive: document.exclusive === true,
     needsApproval: document.effect === 'limit' && document.approvals !== undefined,
+    supervisors: document.effect === 'limit' ? (document.supervisors?.toLowerCase() ?? null) : null,
     contact: document.contact ?? null,
   }
 }

@@ -143,6 +143,8 @@ const limitRule = z.strictObject({
     .optional(),
   /** What a request must name. */
   workOrder: pattern.optional(),
+  /** Somebody of this group must watch: until then, and when they leave, nothing of the user's reaches the target. */
+  supervisors: name.optional(),
 })
 
 export const policyDocument = z.strictObject({

@@ -12,7 +12,7 @@ import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler } from '../world.ts'
-import type { LiveSession } from './live.ts'
+import { heldBy, type LiveSession } from './live.ts'
 import { readStarted, refOf, sessionOf } from './start.ts'
 
 /** Milliseconds between two elevations of a session, and how many it gets in an hour. */
@@ -56,10 +56,12 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   return done({ kind, sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64') })
 }
 
-function whyFrozen({ freeze }: LiveSession): Outcome<never> | undefined {
-  return freeze === null
-    ? undefined
-    : refuse('held', `this session is frozen by ${whoText(freeze.by)}`, 'wait until it goes on, or ask them')
+function whyFrozen(session: LiveSession): Outcome<never> | undefined {
+  const held = heldBy(session)
+  if (held === null) return undefined
+  return held.waits
+    ? refuse('held', `this session ${held.reason}`, 'wait until one does')
+    : refuse('held', `this session is frozen by ${whoText(held.by)}`, 'wait until it goes on, or ask them')
 }
 
 type Released = {

@@ -35,7 +35,14 @@ export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) 
   if (!found.ok) return found
   const session = found.value
   if (session.cut !== null) return ending
-  if (session.freeze === null) return refuse('conflict', 'this session is not frozen')
+  if (session.freeze === null)
+    return session.missing.length > 0
+      ? refuse(
+          'conflict',
+          `this session waits for a supervisor of ${session.missing.join(', ')}`,
+          'it goes on when one watches it',
+        )
+      : refuse('conflict', 'this session is not frozen')
   return set(call, session, '', false)
 }
 

@@ -87,6 +87,9 @@ function liveOf(row: Row<'session'>): LiveSession {
     cut: null,
     cutOrderedAt: 0,
     freeze: null,
+    supervisors: [],
+    missing: [],
+    missingSince: 0,
     freezeBy: '',
     freezeTold: false,
   }

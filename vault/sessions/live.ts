@@ -66,10 +66,26 @@ export type LiveSession = {
   cut: Cut | null
   cutOrderedAt: number
   freeze: Freeze | null
+  /** The groups of the policy of whom somebody must watch, and those of whom nobody does: its input is held then. */
+  supervisors: readonly string[]
+  missing: readonly string[]
+  /** Since when somebody is missing, in milliseconds. */
+  missingSince: number
   /** Who spoke last: an unfreeze has somebody's name too. */
   freezeBy: string
   /** Has its worker said that it does what `freeze` says? */
   freezeTold: boolean
+}
+
+/** What holds the input of a session's user now: somebody's freeze, or that a supervisor is missing; null: nothing. */
+export function heldBy({ freeze, missing }: Pick<LiveSession, 'freeze' | 'missing'>): {
+  readonly by: string
+  readonly reason: string
+  readonly waits: boolean
+} | null {
+  if (freeze !== null) return { by: freeze.by, reason: freeze.reason, waits: false }
+  if (missing.length === 0) return null
+  return { by: 'policy', reason: `waits for a supervisor of ${missing.join(', ')} to watch it`, waits: true }
 }
 
 /** Milliseconds between orders to a worker that has not ended a session it was told to cut. */
@@ -129,17 +145,25 @@ export class LiveSessions {
     return this.tell(session)
   }
 
+  /** Holds a session's input while supervisors of these groups are missing; none: it goes on, unless it is frozen. */
+  await(session: LiveSession, missing: readonly string[], by: string): Promise<void> {
+    if (session.missing.length === 0) session.missingSince = this.#now()
+    session.missing = missing
+    session.freezeBy = by
+    session.freezeTold = false
+    return this.tell(session)
+  }
+
   /** Tells a worker how the freeze of a session stands. What rows say is told only after they were checked. */
   async tell(session: LiveSession): Promise<void> {
-    const { peer, freeze, freezeBy } = session
+    const { peer, freeze, missing } = session
     if (peer === undefined || !session.connected || !session.isVetted) return
-    const isTold = await orderFreeze(peer, session.id, {
-      frozen: freeze !== null,
-      by: freezeBy,
-      reason: freeze?.reason ?? '',
-    })
+    const held = heldBy(session)
+    const order = held === null ? { by: session.freezeBy, reason: '', waits: false } : held
+    const isTold = await orderFreeze(peer, session.id, { frozen: held !== null, ...order })
     // It may have been told something else meanwhile, or another worker may carry it now.
-    if (isTold && session.freeze === freeze && session.peer === peer) session.freezeTold = true
+    const isSame = session.freeze === freeze && session.missing === missing && session.peer === peer
+    if (isTold && isSame) session.freezeTold = true
   }
 
   /** Cuts what is due: sessions whose time is up, and again those that were told and go on. */

@@ -24,6 +24,7 @@ import { lockPerson } from '../vendors/people.ts'
 import { companyFacts, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
 import { forwardRoom } from './forward-room.ts'
+import { supervisorsIn } from './presence.ts'
 import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
 
@@ -150,6 +151,7 @@ async function open(
     forward: forward?.value,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
     actions: grant.actions.filter((action) => facts.limits.every((limit) => !standsAgainst(limit, action))),
+    supervisors: supervisorsIn(facts.limits),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
@@ -234,6 +236,8 @@ type Opened = {
   readonly links: Permit['auditorLists']
   readonly elevation: Row<'elevation'> | undefined
   readonly forward: Permit['forward'] | undefined
+  /** Groups of whom somebody must watch before anything of the user's reaches the target. */
+  readonly supervisors: readonly string[]
   readonly endsAt: Date
   readonly policyDigest: string
 }
@@ -246,7 +250,8 @@ async function keepSession(
   opened: Opened,
 ): Promise<Outcome<Permit>> {
   const { world } = call
-  const { proof, user, target, account, safe, grant, lease, endsAt, policyDigest, forward } = opened
+  const { proof, user, target, account, safe, grant, lease, endsAt, policyDigest, forward, supervisors } =
+    opened
   const isProven = watchProof(world, input.proof)
   const session = newId('ses', tx.now.getTime())
   const recording = newId('rec', tx.now.getTime())
@@ -346,6 +351,9 @@ async function keepSession(
       cut: null,
       cutOrderedAt: 0,
       freeze: null,
+      supervisors,
+      missing: supervisors,
+      missingSince: tx.now.getTime(),
       freezeBy: '',
       freezeTold: true,
     }

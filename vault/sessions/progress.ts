@@ -4,7 +4,7 @@ import { tellOfSession } from '../notifications/sessions.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler } from '../world.ts'
-import type { LiveSession } from './live.ts'
+import { heldBy, type LiveSession } from './live.ts'
 import { refOf, sessionOf } from './start.ts'
 
 // What a running session has written down. None of it needs the keys: it goes on while the vault is sealed.
@@ -30,13 +30,21 @@ export const sessionConnected: Handler<'session.connected'> = async ({ world, pe
     await tx.audit({ kind: 'session.connected', ...refOf(session), actor: recorder })
     const { id, userName: user, accountName: account } = session
     await tellOfSession(tx, world, row.safe_id, { kind: 'session.started', session: id, user, account })
+    if (session.missing.length > 0)
+      await tx.audit({
+        kind: 'session.presence',
+        missing: session.missing,
+        by: session.userName,
+        ...refOf(session),
+        actor: { kind: 'vault' },
+      })
     return done(null)
   })
   if (!outcome.ok) return outcome
   session.connected = true
   // What was ordered until now goes with the answer; what comes later finds a worker that knows the session.
   session.freezeTold = true
-  return done({ freeze: session.freeze })
+  return done({ freeze: heldBy(session) })
 }
 
 export const sessionFile: Handler<'session.file'> = async ({ world, peer }, input) => {

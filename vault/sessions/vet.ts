@@ -7,6 +7,7 @@ import type { World } from '../world.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { readFreezeRow } from './freeze.ts'
 import type { Freeze, LiveSession } from './live.ts'
+import { supervisorsOf } from './presence.ts'
 
 const messages = {
   'grant revoked': 'your grant was revoked',
@@ -35,6 +36,24 @@ async function readFreeze(world: World, session: LiveSession): Promise<Freeze | 
   }
 }
 
+/**
+ * Who must watch it. Who watched before this process began is not known: they watch again.
+ *
+ * SECURITY: where that cannot be told, it waits for somebody of a group that there is not.
+ */
+async function readSupervisors(world: World, session: LiveSession): Promise<void> {
+  let groups: readonly string[]
+  try {
+    groups = await world.vault.inTransaction((tx) => supervisorsOf(tx, session))
+  } catch (error) {
+    await noteForgery(world, error)
+    groups = ['nobody: the policy in the database was not written by the vault']
+  }
+  session.supervisors = groups
+  session.missing = groups
+  session.missingSince = world.vault.clock().getTime()
+}
+
 /** Writes down that a row was forged or put back; any other fault is thrown on. */
 async function noteForgery(world: World, error: unknown): Promise<void> {
   if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
@@ -55,6 +74,7 @@ export async function vet(world: World, session: LiveSession): Promise<void> {
   if (session.isVetted || world.vault.isSealed) return
   const finding = await look(world, session)
   session.freeze ??= await readFreeze(world, session)
+  await readSupervisors(world, session)
   session.isVetted = true
   if ('endsAt' in finding) {
     session.endsAt = Math.min(session.endsAt, finding.endsAt)

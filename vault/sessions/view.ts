@@ -4,6 +4,7 @@ import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { heldBy } from './live.ts'
 import { watchersOf } from './watch.ts'
 import type { Call, Handler, World } from '../world.ts'
 
@@ -13,7 +14,8 @@ type Listed = Row<'session'> & { readonly checkpoint_at: Date | null }
 /** How a session is shown to who asks. */
 export function viewSession({ world, principal }: Asking, row: Listed): SessionView {
   const live = row.state === 'ended' ? undefined : world.live.get(row.id)
-  const freeze = live?.freeze ?? null
+  const held = live === undefined ? null : heldBy(live)
+  const at = live?.freeze?.at ?? new Date(live?.missingSince ?? 0).toISOString()
   return {
     id: row.id,
     recording: row.recording_id,
@@ -23,12 +25,15 @@ export function viewSession({ world, principal }: Asking, row: Listed): SessionV
     protocol: row.protocol,
     grant: row.grant_id,
     source: row.source,
-    state: freeze === null ? row.state : 'frozen',
+    state: held === null ? row.state : 'frozen',
     startedAt: row.started_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
     lastActivityAt: row.checkpoint_at?.toISOString() ?? null,
-    freeze: freeze === null ? null : { ...freeze, isHeld: live?.freezeTold === true },
+    freeze:
+      held === null
+        ? null
+        : { by: held.by, reason: held.reason, at, waits: held.waits, isHeld: live?.freezeTold === true },
     watchers:
       live === undefined
         ? []

@@ -12,6 +12,7 @@ import { checkedOne } from '../rows.ts'
 import { isDatabaseAway } from '../transact.ts'
 import { type Call, type Handler, type Input, tokenHash, userOf, type World } from '../world.ts'
 import { findLive } from './freeze.ts'
+import { lookWhoIsThere } from './presence.ts'
 import { refOf } from './start.ts'
 
 /** Somebody who watches a live session now. */
@@ -121,6 +122,7 @@ export async function redeemWatch(
     world.watches.delete(watch)
     throw error
   }
+  await lookWhoIsThere(world, session, watcher)
   return done({
     kind: 'watch',
     watch,
@@ -175,6 +177,7 @@ export const watchEnd: Handler<'watch.end'> = async ({ world, peer }, input) => 
   const isTheirs = watching === undefined ? await carries(world, peer, input.session) : watching.peer === peer
   if (!isTheirs) return refuse('forbidden', 'another worker shows this')
   world.watches.delete(input.watch)
+  await leave(world, watching?.session ?? input.session, watching?.name ?? input.by)
   await writeEnd(world, input.watch, watching?.session ?? input.session, watching?.name ?? input.by)
   return done(null)
 }
@@ -188,6 +191,12 @@ async function carries(world: World, peer: Peer, session: SessionId): Promise<bo
     .executeTakeFirst()
   const worker = world.workers.of(peer)
   return row === undefined || (row.node === worker?.node && row.worker === worker.worker)
+}
+
+/** A watcher has gone: where they were a supervisor whom the policy wants, the session waits for another. */
+async function leave(world: World, id: SessionId, name: string): Promise<void> {
+  const session = world.live.get(id)
+  if (session !== undefined && session.cut === null) await lookWhoIsThere(world, session, name)
 }
 
 async function writeEnd(world: World, watch: WatchId, session: SessionId, name: string): Promise<void> {
@@ -219,6 +228,7 @@ export async function endWatches(world: World): Promise<void> {
   for (const [id, one] of [...world.watches]) {
     if (!one.peer.isOpen) {
       world.watches.delete(id)
+      await leave(world, one.session, one.name)
       await writeEnd(world, id, one.session, one.name)
       continue
     }

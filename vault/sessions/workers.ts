@@ -40,7 +40,12 @@ const freezeTimeout = 2_000
 export async function orderFreeze(
   peer: Peer,
   session: SessionId,
-  order: { readonly frozen: boolean; readonly by: string; readonly reason: string },
+  order: {
+    readonly frozen: boolean
+    readonly by: string
+    readonly reason: string
+    readonly waits: boolean
+  },
 ): Promise<boolean> {
   try {
     return (await peer.call('session.freeze', { session, ...order }, undefined, freezeTimeout)).ok

@@ -32,7 +32,7 @@ export function Access() {
   const access = useAccess()
   const holds = useHolds()
   const sessions = useSessions()
-  const frozen = sessions.data?.filter((one) => one.user === user.name && one.state === 'frozen') ?? []
+  const frozen = sessions.data?.filter((one) => one.user === user.name && one.freeze?.waits === false) ?? []
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
   const [asking, setAsking] = useState(false)

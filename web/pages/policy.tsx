@@ -113,6 +113,7 @@ function conditionLines(rule: RuleDocument): readonly string[] {
     rule.effect === 'limit'
       ? [
           ...(rule.approvals ?? []).map(({ group, count }) => `approved by ${count} of ${group}`),
+          ...(rule.supervisors === undefined ? [] : [`watched by a supervisor of ${rule.supervisors}`]),
           ...(rule.workOrder === undefined ? [] : [`work order ${rule.workOrder}`]),
         ]
       : []

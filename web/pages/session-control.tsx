@@ -260,7 +260,9 @@ export function ControlButtons(props: {
   const { session, own, onChoose, short = false } = props
   if (session.state === 'ended') return null
   const whose = `${session.account} by ${session.user}`
-  const toggle: Control = session.state === 'frozen' ? 'unfreeze' : 'freeze'
+  // What waits for a supervisor goes on when one watches; somebody's freeze is lifted by hand.
+  const isFrozen = session.freeze !== null && !session.freeze.waits
+  const toggle: Control = isFrozen ? 'unfreeze' : 'freeze'
   return (
     <>
       {own ? null : (

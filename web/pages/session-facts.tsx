@@ -5,6 +5,7 @@ import { count } from '../../vault/kernel/count.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
+import { HeldBy } from '../parts/held-by.tsx'
 import { Moment } from '../parts/when.tsx'
 import { between, bytes, visible } from '../parts/wording.ts'
 import { type Control, ControlButtons } from './session-control.tsx'
@@ -42,8 +43,7 @@ export function SessionFacts(props: {
             {session.freeze === null ? null : (
               <>
                 {' '}
-                by {whoText(visible(session.freeze.by))}, <Moment at={session.freeze.at} />
-                {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}
+                <HeldBy freeze={session.freeze} />
               </>
             )}
           </dd>

@@ -46,7 +46,7 @@ export function SessionBadge({
   if (state === 'frozen')
     return (
       <Label status="warning" isCompact>
-        {freeze?.isHeld === true ? 'frozen' : 'freezing'}
+        {freeze?.waits === true ? 'waits' : freeze?.isHeld === true ? 'frozen' : 'freezing'}
       </Label>
     )
   const colour = state === 'live' ? 'red' : state === 'opening' ? 'blue' : 'grey'

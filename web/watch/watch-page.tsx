@@ -10,6 +10,7 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { SessionBadge } from '../parts/state.tsx'
+import { HeldBy } from '../parts/held-by.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { between, sentence, visible } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
@@ -125,8 +126,7 @@ function Facts({ session }: { readonly session: SessionView }) {
         {session.freeze === null ? null : (
           <>
             {' '}
-            by {whoText(visible(session.freeze.by))}, <Moment at={session.freeze.at} />
-            {session.freeze.reason === '' ? '' : `: ${visible(session.freeze.reason)}`}
+            <HeldBy freeze={session.freeze} />
           </>
         )}
       </dd>

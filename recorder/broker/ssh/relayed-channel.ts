@@ -22,6 +22,7 @@ const signals = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|US
 /** How long a channel may take to hand over its last bytes when its session ends. */
 const lastBytesMs = 2_000
 
+const ctrlC = 0x03
 /** While frozen, how often typing is answered. */
 const noticeEveryMs = 5_000
 
@@ -82,6 +83,9 @@ export class RelayedChannel {
       ...(request.kind === 'sftp' ? { command: 'sftp' } : {}),
       ...(terminal === undefined ? {} : { term: terminal.term, columns: terminal.cols, rows: terminal.rows }),
     })
+    // SECURITY: a channel is input too: nothing of it reaches the target until a supervisor is there.
+    await this.#whenPresent()
+    if (this.#isOver) return
     try {
       this.#back = await openBackChannel(this.#session.client, request, () => {
         void this.#session.end('protocol error', 'the target sent more than it was asked for')
@@ -349,6 +353,26 @@ export class RelayedChannel {
       // The connection below is gone: there is nobody to tell.
     }
     this.#resolveClosed()
+  }
+
+  /** Waits until nothing holds the user's input. What is typed into a terminal meanwhile is dropped; Ctrl+C gives up. */
+  async #whenPresent(): Promise<void> {
+    const { input } = this.#front
+    const drop = () => {
+      for (let bytes = input.read(); bytes !== null; bytes = input.read())
+        if ((bytes as Buffer).includes(ctrlC) && !this.#isOver) this.#frontGone()
+    }
+    if (this.hasTerminal) input.on('readable', drop)
+    await this.#session.present((text) => this.#tellWaiting(text))
+    input.off('readable', drop)
+  }
+
+  /** Says what is waited for before anything is relayed: to terminals, and beside the output of what has none. */
+  #tellWaiting(text: string): void {
+    const { output, errors } = this.#front
+    if (this.hasTerminal)
+      this.#front.notify(text, 'freeze', (bytes) => void output.write(bytes, () => undefined))
+    else if (this.#request.kind === 'exec') errors.write(Buffer.from(`tagout: ${text}\n`), () => undefined)
   }
 
   /** Shows a sentence to the user, where they have a terminal. */

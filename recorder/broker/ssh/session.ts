@@ -45,9 +45,15 @@ const endSentences: Partial<Record<EndReason, string>> = {
 type SessionEvent = VerbInput<'session.event'>['event']
 
 /** Who holds the user's input, and why. */
-export type Freeze = { readonly by: string; readonly reason: string }
+export type Freeze = {
+  readonly by: string
+  readonly reason: string
+  /** For want of a supervisor: what the user asks for waits until one watches. */
+  readonly waits: boolean
+}
 
-function whileFrozen({ by }: Freeze): string {
+function whileFrozen({ by, reason, waits }: Freeze): string {
+  if (waits) return `this session ${printable(reason)}: try again then`
   return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
 }
 
@@ -83,6 +89,8 @@ export class BrokeredSession {
   #hasFinished = false
   #isEnding = false
   #freeze: Freeze | null = null
+  /** Who waits for the freeze to change. */
+  #waiting: (() => void)[] = []
   /** Who watches now, of those whom the user is told of: once for each window. */
   readonly #watchers: string[] = []
   #resolveEnded: () => void = () => undefined
@@ -139,7 +147,7 @@ export class BrokeredSession {
 
   /** Opens what the user asked for on the target, and relays it. */
   async open(request: ChannelRequest, front: FrontChannel): Promise<void> {
-    if (this.#freeze !== null) {
+    if (this.#freeze !== null && !this.#freeze.waits) {
       // SECURITY: a channel is input too: the command of an exec, the shell's start-up.
       return front.tell(whileFrozen(this.#freeze), 'terminated', refusalMs)
     }
@@ -155,6 +163,14 @@ export class BrokeredSession {
     } catch (error) {
       this.recordingFailed(error)
     }
+  }
+
+  /** Resolves when nothing holds the user's input any more, or the session ends; says once what is waited for. */
+  async present(tell: (text: string) => void): Promise<void> {
+    if (this.#freeze !== null)
+      tell(`this session ${printable(this.#freeze.reason)}. It begins then; Ctrl+C gives up`)
+    while (this.#freeze !== null && !this.#isEnding)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Carries one connection to the session's destination beyond the target, and resolves when it is over. */
@@ -277,24 +293,33 @@ export class BrokeredSession {
    * held stays held until it is said otherwise or the session ends.
    */
   setFrozen(frozen: boolean, order: Freeze): void {
-    if (this.#isEnding || frozen === (this.#freeze !== null)) return
+    const before = this.#freeze
+    if (this.#isEnding || (frozen === (before !== null) && (!frozen || before?.waits === order.waits))) return
     const by = printable(order.by)
     const reason = printable(order.reason)
-    const whoAndWhy = `frozen by ${whoText(by)}${reason === '' ? '' : `: ${reason}`}`
+    const whoAndWhy = order.waits
+      ? reason
+      : `is frozen by ${whoText(by)}${reason === '' ? '' : `: ${reason}`}`
     if (frozen) {
       this.#freeze = order
       for (const channel of this.#channels)
-        channel.freeze(`this session is ${whoAndWhy}. What you type is dropped`)
+        channel.freeze(`this session ${whoAndWhy}. What you type is dropped`)
     }
     this.#mark({ kind: 'freeze', by, frozen, ...(frozen && reason !== '' ? { reason } : {}) })
+    const goesOn = before?.waits === true ? `${by} supervises it` : `unfrozen by ${whoText(by)}`
     const sentence = frozen
-      ? `${whoAndWhy}. What you type is dropped until it goes on`
-      : `this session goes on, unfrozen by ${whoText(by)}: look at the screen before you type`
+      ? `${order.waits ? `this session ${whoAndWhy}` : whoAndWhy.slice('is '.length)}. What you type is dropped until it goes on`
+      : `this session goes on, ${goesOn}: look at the screen before you type`
     for (const channel of this.#channels) channel.notify(sentence, 'freeze')
     if (!frozen) {
       this.#freeze = null
       for (const channel of this.#channels) channel.thaw()
+      this.#wake()
     }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   /** Shows a line of somebody's in the session's terminals, and marks it. Answers in how many. */
@@ -376,6 +401,7 @@ export class BrokeredSession {
   async end(reason: EndReason, message?: string): Promise<void> {
     if (this.#isEnding) return this.ended
     this.#isEnding = true
+    this.#wake()
     this.#clock[Symbol.dispose]()
     this.#watch[Symbol.dispose]()
     this.elevationBox?.[Symbol.dispose]()

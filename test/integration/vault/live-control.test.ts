@@ -70,7 +70,7 @@ test('who approves on the safe freezes a session; its worker holds the input, an
     freeze: { by: 'sue', reason: 'wrong valve', isHeld: true },
   })
   expect(ordersOf('session.freeze', session).map(({ params }) => params)).toEqual([
-    { session, frozen: true, by: 'sue', reason: 'wrong valve' },
+    { session, frozen: true, by: 'sue', reason: 'wrong valve', waits: false },
   ])
   expect(refusalOf(await api.call('session.freeze', { session }, admin.token)).message).toContain('by sue')
   const free = must(await api.call('session.unfreeze', { session }, admin.token))

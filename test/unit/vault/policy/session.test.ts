@@ -102,6 +102,7 @@ const rule: RuleFacts = {
   longestSeconds: 8 * 3600,
   exclusive: false,
   needsApproval: false,
+  supervisors: null,
   contact: null,
 }
 const limit: RuleFacts = { ...rule, name: 'press', actions: ruleActions, longestSeconds: null }

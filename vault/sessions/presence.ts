@@ -1,0 +1,68 @@
+import { readPolicy } from '../access/policy.ts'
+import { resourceOf, subjectOf } from '../access/standing.ts'
+import { readAccount } from '../accounts/account.ts'
+import { findUser } from '../identity/user.ts'
+import { ruleAt, rulesFor } from '../policy/access-rule.ts'
+import { findTarget } from '../targets/target.ts'
+import { isDatabaseAway } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import type { World } from '../world.ts'
+import type { LiveSession } from './live.ts'
+import { refOf } from './start.ts'
+
+/** Of which groups somebody must watch a session, as the policy says now. */
+export async function supervisorsOf(tx: Tx, session: LiveSession): Promise<readonly string[]> {
+  const policy = await readPolicy(tx.db, tx.guard)
+  if (policy.rules.length === 0) return []
+  const user = await findUser(tx.db, tx.guard, session.user)
+  const target = await findTarget(tx.db, tx.guard, session.target)
+  const account = await readAccount(tx.db, tx.guard, session.account, 'read', target)
+  if (user === undefined || account === undefined || target === undefined) return []
+  const now = tx.now.getTime()
+  const limits = rulesFor(policy, 'limit', subjectOf(user), resourceOf(account, target))
+  return supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
+}
+
+/** The groups that rules want somebody of, each once. */
+export function supervisorsIn(limits: readonly { readonly supervisors: string | null }[]): readonly string[] {
+  return [...new Set(limits.flatMap(({ supervisors }) => (supervisors === null ? [] : [supervisors])))].sort()
+}
+
+/**
+ * The groups of whom nobody watches the session now. Its own user supervises nothing.
+ *
+ * SECURITY: where the policy cannot be read, nobody is known to supervise.
+ */
+async function whoIsMissing(world: World, session: LiveSession): Promise<readonly string[]> {
+  const { supervisors } = session
+  const watching = [...world.watches.values()].filter(
+    (one) => one.session === session.id && one.user !== session.user,
+  )
+  if (supervisors.length === 0 || watching.length === 0) return supervisors
+  try {
+    const { groups } = await readPolicy(world.vault.database, world.vault.guard)
+    return supervisors.filter((group) => !watching.some(({ user }) => groups.get(group)?.has(user) === true))
+  } catch (error) {
+    if (!isDatabaseAway(error)) world.onFault('presence', error)
+    return supervisors
+  }
+}
+
+/**
+ * Looks who is there: holds the session's input where a supervisor is missing, and lets it go on once one of each
+ * group watches. `by` came or went.
+ *
+ * SECURITY: it is held before that is written down, and goes on only afterwards.
+ */
+export async function lookWhoIsThere(world: World, session: LiveSession, by: string): Promise<void> {
+  const before = session.missing
+  const missing = await whoIsMissing(world, session)
+  if (missing.join() === before.join()) return
+  const isLess = missing.every((group) => before.includes(group))
+  if (!isLess) await world.live.await(session, missing, by)
+  await world.vault.inTransaction((tx) =>
+    tx.audit({ kind: 'session.presence', missing, by, ...refOf(session), actor: { kind: 'vault' } }),
+  )
+  // Somebody may have left while it was written down.
+  if (isLess) await world.live.await(session, await whoIsMissing(world, session), by)
+}
