@@ -2,7 +2,6 @@ import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
-import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { HeldBy } from '../parts/held-by.tsx'
