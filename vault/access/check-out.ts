@@ -6,8 +6,9 @@ import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call } from '../world.ts'
 import { requestedGrants } from './facts.ts'
+import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
-import { factsOf, resourceOf, subjectOf } from './standing.ts'
+import { factsOf, subjectOf } from './standing.ts'
 
 /**
  * How long somebody may hold an account that they check out now, by these grants of theirs, which hold now, and by the
@@ -22,10 +23,11 @@ export async function mayHold(
 ): Promise<Outcome<{ readonly until: Date; readonly exclusive: boolean }>> {
   const now = tx.now.getTime()
   const policy = await readPolicy(tx.db, tx.guard, 'share')
+  const machineAt = await machineFinder(tx.db, tx.guard, policy)
   const circumstances = { now, ...(call.source === undefined ? {} : { source: call.source }) }
-  const { allowing, limits } = factsOf(policy, subjectOf(user), resourceOf(account), circumstances)
+  const { allowing, limits } = factsOf(policy, subjectOf(user), machineAt(account), circumstances)
   // A limit of some acts alone, as of uploads, keeps nobody from holding the account.
-  const whole = limits.filter((limit) => limit.actions.length === ruleActions.length)
+  const whole = limits.filter((limit) => ruleActions.every((action) => limit.actions.includes(action)))
   const denial = decideLimits(whole)
   if (denial !== undefined) return refuse(denial.code, denial.why, denial.next)
   const needsApproval = whole.some((limit) => limit.needsApproval)

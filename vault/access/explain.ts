@@ -6,9 +6,10 @@ import { findUser } from '../identity/user.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
-import type { RuleFacts } from '../policy/access-rule.ts'
+import type { Policy, RuleFacts } from '../policy/access-rule.ts'
 import type { RuleAction } from '../policy/document.ts'
 import {
+  askFirst,
   type CompanyFacts,
   decideAccess,
   decideCompany,
@@ -23,6 +24,8 @@ import type { Tx } from '../transaction.ts'
 import type { Handler, Input } from '../world.ts'
 import { companyFacts, type Representation, representationOf } from '../vendors/standing.ts'
 import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
+import { isApproved } from './limits.ts'
+import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
 
 /** Says whether somebody may do something with an account at a moment, and everything that decides it. */
@@ -37,11 +40,11 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
     const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
     const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
     const circumstances = { now, ...(input.source === undefined ? {} : { source: input.source }) }
+    const machineAt = await machineFinder(tx.db, tx.guard, policy)
     const facts = accessFacts(
       policy,
       user,
-      account,
-      account.target,
+      machineAt(account),
       grants.map((grant) => grantFacts(grant, requested)),
       circumstances,
       call.world.settings.longestSessionSeconds,
@@ -56,7 +59,7 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
     ]
     const barred = facts.company === null ? undefined : decideCompany(facts.company, now)
     if (wants === 'reveal' && barred === undefined)
-      return done(await explainReveal(tx, user, account, facts.limits, steps))
+      return done(await explainReveal(tx, policy, user, account, facts.limits, steps))
     const decision =
       barred ??
       decideSession({
@@ -93,6 +96,7 @@ type Steps = PolicyAnswer['steps']
 
 async function explainReveal(
   tx: Tx,
+  policy: Policy,
   user: Row<'app_user'>,
   account: Account,
   limits: readonly RuleFacts[],
@@ -108,7 +112,10 @@ async function explainReveal(
       .where('user_id', '=', user.id)
       .execute(),
   )
-  const denial = decideLimits(limits.filter((limit) => limit.actions.includes('reveal')))
+  const over = limits.filter((limit) => limit.actions.includes('reveal'))
+  const asks = over.filter((limit) => limit.needsApproval)
+  const isMissing = asks.length > 0 && !(await isApproved(tx, policy, {}, user, account))
+  const denial = decideLimits(over) ?? (isMissing ? askFirst(asks) : undefined)
   const may = user.state === 'active' && members.some(({ permissions }) => permissions.includes('reveal'))
   const next = { next: may ? (denial?.next ?? null) : 'give reveal on the safe: tagout safe member set' }
   return {
@@ -219,13 +226,14 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
     const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
     const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
     const longest = call.world.settings.longestSessionSeconds
+    const machineAt = await machineFinder(tx.db, tx.guard, policy)
     const rows: ReachView[] = []
     for (const user of users) {
       const company = companyOf(await representationOf(tx.db, tx.guard, user))
       for (const account of accounts) {
         const own = grants.filter((grant) => grant.user_id === user.id && grant.account_id === account.id)
         const given = own.map((grant) => grantFacts(grant, requested))
-        const facts = accessFacts(policy, user, account, account.target, given, { now }, longest, company)
+        const facts = accessFacts(policy, user, machineAt(account), given, { now }, longest, company)
         const found = sessionActions.flatMap((wants) => {
           const decision = decideAccess({ ...facts, wants })
           if (decision.kind === 'deny') return []

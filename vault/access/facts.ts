@@ -1,20 +1,25 @@
 import type { Kysely } from 'kysely'
-import type { Account } from '../accounts/account.ts'
 import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
-import type { Circumstances, Policy } from '../policy/access-rule.ts'
+import { type Circumstances, groupsOf, type Machine, type Policy } from '../policy/access-rule.ts'
+import { missingOf, type Quorum } from '../policy/approvals.ts'
 import type { AccessFacts, CompanyFacts, GrantFacts } from '../policy/session.ts'
 import { type Checker, checked, type Row } from '../rows.ts'
-import { factsOf, resourceOf, subjectOf } from './standing.ts'
+import { factsOf, subjectOf } from './standing.ts'
 
 type Db = Kysely<Database>
 
-/** Those of some grants that were asked for and approved; none, where no rule of the policy wants to know. */
+/**
+ * Those of some grants that were asked for and approved; none, where no rule of the policy wants to know. `quorumsOf`
+ * says how many of which groups must have approved a grant beside: where its account is used on a machine that it was
+ * bound to, which may have been afterwards.
+ */
 export async function requestedGrants(
   db: Db,
   checker: Checker,
   policy: Policy,
   grants: readonly Row<'access_grant'>[],
+  quorumsOf: (grant: Row<'access_grant'>) => readonly Quorum[] = () => [],
 ): Promise<ReadonlySet<string | null>> {
   const isWanted = policy.rules.some(
     ({ document }) => document.effect === 'limit' && document.approvals !== undefined,
@@ -22,8 +27,30 @@ export async function requestedGrants(
   if (!isWanted || grants.length === 0) return new Set()
   const ids = grants.map((grant) => grant.id)
   const rows = await db.selectFrom('access_request').selectAll().where('grant_id', 'in', ids).execute()
-  const requests = checked(checker, 'access_request', rows)
-  return new Set(requests.filter(({ state }) => state === 'approved').map((request) => request.grant_id))
+  const requests = checked(checker, 'access_request', rows).filter(({ state }) => state === 'approved')
+  if (requests.length === 0) return new Set()
+  const asked = new Map(grants.map((grant) => [grant.id as string, quorumsOf(grant)]))
+  const said = [...asked.values()].every((quorums) => quorums.length === 0)
+    ? []
+    : await approvalsOf(db, checker, requests)
+  return new Set(
+    requests
+      .filter(({ id, grant_id }) => {
+        const approvals = said.filter((one) => one.request_id === id && one.verdict === 'approve')
+        const groups = approvals.map((one) => ({ groups: groupsOf(policy, one.user_id) }))
+        return missingOf(groups, asked.get(grant_id ?? '') ?? []).length === 0
+      })
+      .map(({ grant_id }) => grant_id),
+  )
+}
+
+async function approvalsOf(db: Db, checker: Checker, requests: readonly Row<'access_request'>[]) {
+  const ids = requests.map((request) => request.id)
+  return checked(
+    checker,
+    'approval',
+    await db.selectFrom('approval').selectAll().where('request_id', 'in', ids).execute(),
+  )
 }
 
 /** A grant as what decides of it. */
@@ -44,14 +71,13 @@ export function grantFacts(grant: Row<'access_grant'>, requested: ReadonlySet<st
 export function accessFacts(
   policy: Policy,
   user: Row<'app_user'>,
-  account: Account,
-  target: Row<'target'>,
+  machine: Machine,
   grants: readonly GrantFacts[],
   circumstances: Circumstances,
   longestSeconds: number,
   company: CompanyFacts | null,
 ): Omit<AccessFacts, 'wants' | 'forward'> {
-  const said = factsOf(policy, subjectOf(user), resourceOf(account, target), circumstances)
+  const said = factsOf(policy, subjectOf(user), machine, circumstances)
   return {
     now: circumstances.now,
     user: {

@@ -1,25 +1,34 @@
-import { readAccount } from '../accounts/account.ts'
+import { type Account, readAccount } from '../accounts/account.ts'
+import type { Action } from '../contract.ts'
 import { findUser } from '../identity/user.ts'
 import type { AccountId, TargetId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { type Circumstances, ruleAt, rulesFor } from '../policy/access-rule.ts'
+import { type Circumstances, limitingRules, type Policy, ruleAt, wantedOf } from '../policy/access-rule.ts'
 import type { RuleAction } from '../policy/document.ts'
-import { decideLimits } from '../policy/session.ts'
+import { askFirst, decideLimits } from '../policy/session.ts'
+import { checked, type Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import type { Tx } from '../transaction.ts'
+import { requestedGrants } from './facts.ts'
+import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
-import { resourceOf, subjectOf } from './standing.ts'
+import { subjectOf } from './standing.ts'
 
 type Use = {
   readonly user: UserId
   readonly account: AccountId
   readonly target?: TargetId
-  readonly does: RuleAction
+  /** What is done; a limit of any of these holds. */
+  readonly does: readonly RuleAction[]
+  /** What a grant must allow to count where approval is wanted; left out: anything. */
+  readonly allowed?: Action
 }
 
 /**
  * Refuses an act on an account that the limits of the policy stand against now. Who may do it otherwise is for the
- * caller to have decided. A `needsApproval` limits ways in, not what is done within one.
+ * caller to have decided.
+ *
+ * SECURITY: where only what was approved lets in, an act takes a grant that was asked for and approved, and holds.
  */
 export async function holdToLimits(tx: Tx, use: Use, circumstances: Circumstances): Promise<Outcome<null>> {
   const policy = await readPolicy(tx.db, tx.guard)
@@ -29,9 +38,65 @@ export async function holdToLimits(tx: Tx, use: Use, circumstances: Circumstance
   const target = use.target === undefined ? account?.target : await findTarget(tx.db, tx.guard, use.target)
   if (user === undefined || account === undefined || target === undefined)
     return refuse('forbidden', 'there is no such account, or you may not use it')
-  const limits = rulesFor(policy, 'limit', subjectOf(user), resourceOf(account, target))
+  const machineAt = await machineFinder(tx.db, tx.guard, policy)
+  const limits = limitingRules(policy, subjectOf(user), machineAt(account, target))
     .map((rule) => ruleAt(policy, rule, circumstances))
-    .filter((limit) => limit.actions.includes(use.does))
+    .filter((limit) => limit.actions.some((action) => use.does.includes(action)))
   const denial = decideLimits(limits)
-  return denial === undefined ? done(null) : refuse(denial.code, denial.why, denial.next)
+  if (denial !== undefined) return refuse(denial.code, denial.why, denial.next)
+  const asks = limits.filter((limit) => limit.needsApproval)
+  if (asks.length === 0 || (await isApproved(tx, policy, use, user, account, target))) return done(null)
+  const { code, why, next } = askFirst(asks)
+  return refuse(code, why, next)
+}
+
+/** Does the user hold a grant on the account now that was asked for and approved? */
+export async function isApproved(
+  tx: Tx,
+  policy: Policy,
+  { allowed }: Pick<Use, 'allowed'>,
+  user: Row<'app_user'>,
+  account: Account,
+  target = account.target,
+): Promise<boolean> {
+  const grants = checked(
+    tx.guard,
+    'access_grant',
+    await tx.db
+      .selectFrom('access_grant')
+      .selectAll()
+      .where('user_id', '=', user.id)
+      .where('account_id', '=', account.id)
+      .where('rule', 'is', null)
+      .where('revoked_at', 'is', null)
+      .where('not_before', '<=', tx.now)
+      .where('not_after', '>', tx.now)
+      .execute(),
+  )
+  const fitting = grants.filter((grant) => allowed === undefined || grant.actions.includes(allowed))
+  const requested = await requestedGrants(
+    tx.db,
+    tx.guard,
+    policy,
+    fitting,
+    await quorumsAt(tx, policy, user, account, target),
+  )
+  return requested.size > 0
+}
+
+/**
+ * Whose approvals a grant must have to count on this target. An account is approved for where it can be used; where it
+ * was bound to since, the approvals are looked at again.
+ */
+export async function quorumsAt(
+  tx: Tx,
+  policy: Policy,
+  user: Row<'app_user'>,
+  account: Account,
+  target: Row<'target'>,
+): Promise<Parameters<typeof requestedGrants>[4]> {
+  if (target.id === account.target_id) return undefined
+  const machineAt = await machineFinder(tx.db, tx.guard, policy)
+  const machine = machineAt(account, target)
+  return ({ actions }) => wantedOf(policy, subjectOf(user), [machine], actions).approvals
 }

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { PolicyIds } from '../policy/access-rule.ts'
-import type { PolicyDocument } from '../policy/document.ts'
+import { accountKey, type PolicyDocument } from '../policy/document.ts'
 import { type Checker, checked } from '../rows.ts'
 
 /** What can be named, with its id. */
@@ -22,13 +22,12 @@ async function knownIds(db: Kysely<Database>, checker: Checker): Promise<PolicyI
   const targetNames = new Map(targets.map((row) => [row.id, row.name]))
   const byName = <T extends { readonly name: string; readonly id: unknown }>(rows: readonly T[]) =>
     Object.fromEntries(rows.map((row) => [row.name.toLowerCase(), row.id])) as Record<string, T['id']>
+  const nameOf = (row: (typeof accounts)[number]) => `${targetNames.get(row.target_id) ?? ''}/${row.login}`
   return {
     users: byName(users),
     safes: byName(safes),
     targets: byName(targets),
-    accounts: byName(
-      accounts.map((row) => ({ id: row.id, name: `${targetNames.get(row.target_id) ?? ''}/${row.login}` })),
-    ),
+    accounts: Object.fromEntries(accounts.map((row) => [accountKey(nameOf(row)), row.id])),
   }
 }
 
@@ -50,8 +49,9 @@ export async function resolvePolicy(
   }
   const take = (kind: keyof PolicyIds, where: string, names: readonly string[] = []) => {
     for (const name of names) {
-      used[kind].add(name.toLowerCase())
-      if (!Object.hasOwn(known[kind], name.toLowerCase()))
+      const key = kind === 'accounts' ? accountKey(name) : name.toLowerCase()
+      used[kind].add(key)
+      if (!Object.hasOwn(known[kind], key))
         missing.push(`${where}: there is no ${kind.slice(0, -1)} ${JSON.stringify(name)}`)
     }
   }

@@ -1,10 +1,22 @@
-import { checked } from '../rows.ts'
-import { type Policy, ruleAt, rulesFor } from '../policy/access-rule.ts'
-import { ruleActions } from '../policy/document.ts'
-import { endOf } from '../policy/session.ts'
-import type { World } from '../world.ts'
+import type { Action } from '../contract.ts'
+import { Fault } from '../kernel/fault.ts'
+import { idTime } from '../kernel/id.ts'
+import {
+  allowingRules,
+  limitingRules,
+  type Machine,
+  type Policy,
+  ruleAt,
+  type Subject,
+} from '../policy/access-rule.ts'
+import { askFirst, endOf } from '../policy/session.ts'
+import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
+import type { LiveSession } from '../sessions/live.ts'
 import { lookWhoIsThere, supervisorsIn } from '../sessions/presence.ts'
-import { readPolicyRow, policyOf } from './policy.ts'
+import type { World } from '../world.ts'
+import { requestedGrants } from './facts.ts'
+import { type MachineOf, machineFinder } from './machine.ts'
+import { policyOf, readPolicyRow } from './policy.ts'
 import { subjectOf } from './standing.ts'
 
 /** Milliseconds between two looks at all live sessions, and for how long after a change they are looked at each second. */
@@ -34,74 +46,152 @@ export async function revisitSessions(world: World): Promise<void> {
   looked.set(world, state)
   if (now - state.changedAt > lookCloselyFor && now - state.at < lookEvery) return
   state.at = now
-  const policy = policyOf(row)
   if (row === undefined) return
+  const policy = policyOf(row)
 
-  const accounts = checked(
-    vault.guard,
-    'account',
-    await vault.database
-      .selectFrom('account')
-      .selectAll()
-      .where('id', 'in', [...new Set(sessions.map(({ account }) => account))])
-      .execute(),
-  )
-  const users = checked(
-    vault.guard,
-    'app_user',
-    await vault.database
-      .selectFrom('app_user')
-      .selectAll()
-      .where('id', 'in', [...new Set(sessions.map(({ user }) => user))])
-      .execute(),
-  )
-  const rules = new Map(
-    checked(
-      vault.guard,
-      'access_grant',
-      await vault.database
-        .selectFrom('access_grant')
-        .selectAll()
-        .where('id', 'in', [...new Set(sessions.map(({ grant }) => grant))])
-        .where('rule', 'is not', null)
-        .execute(),
-    ).map((grant) => [grant.id, grant.rule]),
-  )
+  const rows = await readRows(world, sessions)
+  const machineAt = await machineFinder(vault.database, vault.guard, policy)
+  const grants = [...rows.grants.values()].filter((grant) => isWhole(vault.guard, 'access_grant', grant))
+  const requested = await requestedGrants(vault.database, vault.guard, policy, grants)
   for (const session of sessions) {
-    const account = accounts.find(({ id }) => id === session.account)
-    const user = users.find(({ id }) => id === session.user)
-    if (account === undefined || user === undefined) continue
-    const resource = { safe: account.safe_id, target: session.target, account: account.id, protocol: 'ssh' }
-    const verdict = lookAt(policy, subjectOf(user), resource, rules.get(session.grant) ?? null, now)
-    if (typeof verdict === 'number') {
-      session.endsAt = Math.min(session.endsAt, verdict)
-      const limits = rulesFor(policy, 'limit', subjectOf(user), resource)
-      session.supervisors = supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
-      await lookWhoIsThere(world, session, 'policy')
-    } else live.cut(session, { reason: 'grant revoked', message: verdict.why })
+    try {
+      const facts = factsOf(vault.guard, rows, machineAt, session)
+      const verdict = lookAt(policy, session, facts, requested, now)
+      if ('endsAt' in verdict) {
+        session.endsAt = Math.min(session.endsAt, verdict.endsAt)
+        session.supervisors = verdict.supervisors
+        await lookWhoIsThere(world, session, 'policy')
+      } else live.cut(session, { reason: 'grant revoked', message: verdict.why })
+    } catch (error) {
+      // SECURITY: a session that rests on a forged row ends; the others are looked at all the same.
+      if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
+      world.onFault('session', error)
+      live.cut(session, { reason: 'terminated', message: 'your session was terminated' })
+    }
   }
 }
 
-/** Until when a session may go on, or why not. */
+type Rows = {
+  readonly accounts: ReadonlyMap<string, Row<'account'>>
+  readonly users: ReadonlyMap<string, Row<'app_user'>>
+  readonly targets: ReadonlyMap<string, Row<'target'>>
+  readonly grants: ReadonlyMap<string, Row<'access_grant'>>
+}
+
+/** The rows that sessions rest on, not checked yet. */
+async function readRows({ vault }: World, sessions: readonly LiveSession[]): Promise<Rows> {
+  const { database } = vault
+  const all = <T>(of: (session: LiveSession) => T) => [...new Set(sessions.map(of))]
+  const byId = <T extends { readonly id: string }>(rows: readonly T[]) =>
+    new Map(rows.map((row) => [row.id as string, row]))
+  const accounts = await database
+    .selectFrom('account')
+    .selectAll()
+    .where(
+      'id',
+      'in',
+      all(({ account }) => account),
+    )
+    .execute()
+  const targets = [...new Set([...all(({ target }) => target), ...accounts.map((row) => row.target_id)])]
+  return {
+    accounts: byId(accounts),
+    users: byId(
+      await database
+        .selectFrom('app_user')
+        .selectAll()
+        .where(
+          'id',
+          'in',
+          all(({ user }) => user),
+        )
+        .execute(),
+    ),
+    targets: byId(await database.selectFrom('target').selectAll().where('id', 'in', targets).execute()),
+    grants: byId(
+      await database
+        .selectFrom('access_grant')
+        .selectAll()
+        .where(
+          'id',
+          'in',
+          all(({ grant }) => grant),
+        )
+        .execute(),
+    ),
+  }
+}
+
+function isWhole<Table extends 'access_grant'>(checker: Checker, table: Table, row: Row<Table>): boolean {
+  try {
+    checked(checker, table, [row])
+    return true
+  } catch {
+    return false
+  }
+}
+
+type Facts = { readonly subject: Subject; readonly machine: Machine; readonly grant: Row<'access_grant'> }
+
+/** What decides of a session, checked; undefined where a row that nobody ever deletes is gone. */
+function factsOf(
+  checker: Checker,
+  rows: Rows,
+  machineAt: MachineOf,
+  session: LiveSession,
+): Facts | undefined {
+  const account = checkedOne(checker, 'account', rows.accounts.get(session.account))
+  const user = checkedOne(checker, 'app_user', rows.users.get(session.user))
+  const target = checkedOne(checker, 'target', rows.targets.get(session.target))
+  const own = checkedOne(checker, 'target', rows.targets.get(account?.target_id ?? ''))
+  const grant = checkedOne(checker, 'access_grant', rows.grants.get(session.grant))
+  if (
+    account === undefined ||
+    user === undefined ||
+    target === undefined ||
+    own === undefined ||
+    grant === undefined
+  )
+    return undefined
+  const named = { ...account, target: own, name: `${own.name}/${account.login}` }
+  return { subject: subjectOf(user), machine: machineAt(named, target), grant }
+}
+
+type Verdict = { readonly endsAt: number; readonly supervisors: readonly string[] } | { readonly why: string }
+
+/** Until when a session may go on and who must watch it, or why it may not. */
 function lookAt(
   policy: Policy,
-  subject: Parameters<typeof rulesFor>[2],
-  resource: Parameters<typeof rulesFor>[3],
-  /** The rule that let it in; null: a grant did. */
-  rule: string | null,
+  session: LiveSession,
+  facts: Facts | undefined,
+  requested: ReadonlySet<string | null>,
   now: number,
-): number | { readonly why: string } {
-  const limits = rulesFor(policy, 'limit', subject, resource).filter(
-    // A limit of some acts alone, as of uploads, is held to where they begin.
-    ({ document }) => document.actions === undefined || document.actions.length === ruleActions.length,
-  )
-  const by = rulesFor(policy, 'allow', subject, resource).filter(({ document }) => document.name === rule)
-  if (rule !== null && by.length === 0) return { why: `the rule “${rule}” of the policy lets you in no more` }
-  const facts = [...limits, ...by].map((one) => ruleAt(policy, one, { now }))
-  const closed = facts.find(({ unmet }) => unmet !== null)
+): Verdict {
+  if (facts === undefined) return { why: 'your session was terminated' }
+  const { subject, machine, grant } = facts
+  // A limit of some acts alone, as of uploads, is held to where they begin: it ends a session that can do nothing else.
+  const acts: readonly Action[] = session.forward === null ? grant.actions.filter(isOpening) : ['forward']
+  const concerning = limitingRules(policy, subject, machine).map((rule) => ruleAt(policy, rule, { now }))
+  const limits = concerning.filter((limit) => acts.every((action) => limit.actions.includes(action)))
+  const by = allowingRules(policy, subject, machine)
+    .filter(({ document }) => document.name === grant.rule)
+    .map((rule) => ruleAt(policy, rule, { now }))
+  if (grant.rule !== null && by.length === 0)
+    return { why: `the rule “${grant.rule}” of the policy lets you in no more` }
+  const over = [...limits, ...by]
+  const closed = over.find(({ unmet }) => unmet !== null)
   if (closed !== undefined) return { why: closed.unmet ?? '' }
-  return Math.min(
-    Number.POSITIVE_INFINITY,
-    ...facts.map((one) => endOf({ ...one, longestSeconds: null }, now)),
-  )
+  const asks = limits.filter((limit) => limit.needsApproval)
+  if (asks.length > 0 && !requested.has(grant.id)) return askFirst(asks)
+  // The longest session counts from its beginning, which its id says.
+  const began = idTime(session.id)
+  const ends = over.flatMap((one) => [
+    one.until ?? Number.POSITIVE_INFINITY,
+    endOf({ ...one, until: null }, began),
+  ])
+  return { endsAt: Math.min(Number.POSITIVE_INFINITY, ...ends), supervisors: supervisorsIn(concerning) }
+}
+
+function isOpening(action: Action): boolean {
+  return action !== 'elevate' && action !== 'forward'
 }

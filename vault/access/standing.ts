@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Account } from '../accounts/account.ts'
 import type { Action } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -6,18 +6,21 @@ import type { AccountId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import {
   type AccessRule,
+  allowingRules,
   type Circumstances,
+  concernsResource,
   concernsUser,
+  limitingRules,
+  type Machine,
   type Policy,
-  type Resource,
   type RuleFacts,
   ruleAt,
-  rulesFor,
   type Subject,
 } from '../policy/access-rule.ts'
 import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
+import { resourceOf } from './machine.ts'
 import { readPolicy } from './policy.ts'
 
 type Db = Kysely<Database>
@@ -29,25 +32,17 @@ export function subjectOf(user: Pick<Row<'app_user'>, 'id' | 'roles'>): Subject 
   return { user: user.id, roles: user.roles }
 }
 
-/** An account as a way to a target: its own, or another that it is bound to. */
-export function resourceOf(
-  account: Pick<Account, 'id' | 'safe_id' | 'target'>,
-  target = account.target,
-): Resource {
-  return { safe: account.safe_id, target: target.id, account: account.id, protocol: target.protocol }
-}
-
 /** What the policy says of somebody's use of something, under their circumstances. */
 export function factsOf(
   policy: Policy,
   subject: Subject,
-  resource: Resource,
+  machine: Machine,
   circumstances: Circumstances,
 ): { readonly allowing: readonly RuleFacts[]; readonly limits: readonly RuleFacts[] } {
   const at = (rule: AccessRule) => ruleAt(policy, rule, circumstances)
   return {
-    allowing: rulesFor(policy, 'allow', subject, resource).map(at),
-    limits: rulesFor(policy, 'limit', subject, resource).map(at),
+    allowing: allowingRules(policy, subject, machine).map(at),
+    limits: limitingRules(policy, subject, machine).map(at),
   }
 }
 
@@ -65,10 +60,10 @@ export async function standingAccounts(
   readonly { readonly id: AccountId; readonly name: string; readonly rules: readonly AccessRule[] }[]
 > {
   const policy = await readPolicy(db, checker)
-  const isConcerned = policy.rules.some(
+  const concerning = policy.rules.filter(
     (rule) => rule.document.effect === 'allow' && concernsUser(policy, rule, subject),
   )
-  if (!isConcerned || among?.length === 0) return []
+  if (concerning.length === 0 || among?.length === 0) return []
   let query = db
     .selectFrom('account')
     .selectAll()
@@ -76,19 +71,40 @@ export async function standingAccounts(
     .orderBy('id')
     .limit(100_000)
   if (among !== undefined) query = query.where('id', 'in', among)
+  else query = query.where((eb) => eb.or(namedBy(eb, concerning)))
   const accounts = checked(checker, 'account', await query.execute())
+  if (accounts.length === 0) return []
+  const ids = [...new Set(accounts.map((account) => account.target_id))]
   const targets = new Map(
-    checked(checker, 'target', await db.selectFrom('target').selectAll().execute()).map((row) => [
-      row.id,
-      row,
-    ]),
+    checked(
+      checker,
+      'target',
+      await db.selectFrom('target').selectAll().where('id', 'in', ids).execute(),
+    ).map((row) => [row.id, row]),
   )
   return accounts.flatMap((account) => {
     const target = targets.get(account.target_id)
     if (target === undefined) return []
-    const rules = rulesFor(policy, 'allow', subject, resourceOf({ ...account, target }, at))
+    const resource = resourceOf({ ...account, target }, at)
+    const rules = concerning.filter((rule) => concernsResource(rule, resource))
     return rules.length === 0 ? [] : [{ id: account.id, name: `${target.name}/${account.login}`, rules }]
   })
+}
+
+/** The accounts that rules name, so that nobody's list reads those of the whole plant. */
+function namedBy(eb: ExpressionBuilder<Database, 'account'>, rules: readonly AccessRule[]) {
+  if (rules.some(({ document }) => document.what.everything === true)) return [eb.lit(true)]
+  const all = <T>(of: (rule: AccessRule) => ReadonlySet<T>) => [
+    ...new Set(rules.flatMap((rule) => [...of(rule)])),
+  ]
+  const safes = all((rule) => rule.safes)
+  const targets = all((rule) => rule.targets)
+  const accounts = all((rule) => rule.accounts)
+  return [
+    ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)]),
+    ...(targets.length === 0 ? [] : [eb('target_id', 'in', targets)]),
+    ...(accounts.length === 0 ? [] : [eb('id', 'in', accounts)]),
+  ]
 }
 
 /**

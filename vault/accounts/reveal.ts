@@ -32,7 +32,7 @@ export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
     const may = await permissionsIn(tx, call)
     if (account === undefined || !may(account.safe_id, 'reveal'))
       return refuse('forbidden', 'there is no such account, or you may not see its secret')
-    const use = { user: asking.id, account: account.id, does: 'reveal' } as const
+    const use = { user: asking.id, account: account.id, does: ['reveal'] } as const
     // The code was taken just now.
     const now = tx.now.getTime()
     const held = await holdToLimits(tx, use, { now, source: call.source ?? '', factorAt: now })

@@ -1,3 +1,4 @@
+import { holdToLimits } from '../access/limits.ts'
 import { newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
@@ -167,6 +168,9 @@ async function allowElsewhere(
       'binding an account to another machine or address hands its secret over: it needs manage and reveal',
       'set a secret of that machine with tagout account secret, or ask somebody who holds both permissions',
     )
+  const use = { user: call.principal.id, account: account.id, does: ['reveal'] } as const
+  const held = await holdToLimits(tx, use, { now: tx.now.getTime(), source: call.source ?? '' })
+  if (!held.ok) return held
   const credential = await currentCredential(tx.db, tx.guard, account.id)
   if (credential !== undefined)
     await noteExposure(tx, call.principal.id, account.id, credential.version, 'bound to another address')

@@ -1,14 +1,15 @@
+import { machinesOf } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { resourceOf, subjectOf } from '../access/standing.ts'
-import { readAccount } from '../accounts/account.ts'
+import { subjectOf } from '../access/standing.ts'
 import { findUser } from '../identity/user.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notify } from '../notifications/notify.ts'
-import { groupsOf, type Policy, wantedOf } from '../policy/access-rule.ts'
-import { decideRequest, neededOf, type Quorum } from '../policy/approvals.ts'
+import { groupsOf, type Policy, type Wanted, wantedOf } from '../policy/access-rule.ts'
+import { decideRequest, neededOf } from '../policy/approvals.ts'
+import { fitsPattern } from '../policy/document.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -67,7 +68,14 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
       spoken.push({ verdict: one.verdict, counts, groups: groupsOf(policy, one.user_id) })
       if (counts && one.verdict === 'approve') names.push(approver.name)
     }
-    const quorums = await quorumsOf(tx, policy, request)
+    const { approvals: quorums, workOrders } = await wantedNow(tx, policy, request)
+    const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, request.work_order ?? ''))
+    if (input.verdict === 'approve' && unfit !== undefined)
+      return refuse(
+        'conflict',
+        `the rule “${unfit.rule}” wants a work order of the form ${unfit.pattern} meanwhile`,
+        'have it withdrawn and asked for again',
+      )
     const state = decideRequest(spoken, neededOf(safe, quorums), quorums)
     const grant = state === 'approved' ? await grantOf(tx, call, request, names) : done(null)
     if (!grant.ok) return grant
@@ -106,13 +114,12 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
     return done(await viewRequest(tx, call, after))
   })
 
-/** How many members of which groups must approve, as the policy says now. */
-async function quorumsOf(tx: Tx, policy: Policy, request: Row<'access_request'>): Promise<readonly Quorum[]> {
+/** What the policy wants of a request now: on every machine that its account can be used on. */
+async function wantedNow(tx: Tx, policy: Policy, request: Row<'access_request'>): Promise<Wanted> {
   const user = await findUser(tx.db, tx.guard, request.user_id)
-  const account = await readAccount(tx.db, tx.guard, request.account_id)
-  if (user === undefined || account === undefined)
-    throw new TypeError('a request is of a user, for an account')
-  return wantedOf(policy, subjectOf(user), resourceOf(account), request.actions).approvals
+  if (user === undefined) throw new TypeError('a request is of a user')
+  const machines = await machinesOf(tx.db, tx.guard, policy, [request.account_id])
+  return wantedOf(policy, subjectOf(user), machines.get(request.account_id) ?? [], request.actions)
 }
 
 async function safeOf(tx: Tx, request: Row<'access_request'>): Promise<Row<'safe'>> {

@@ -2,8 +2,9 @@ import type { Action, ForwardRule, GrantView, VerbInput } from '../contract.ts'
 import type { GrantId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { resourceOf, subjectOf } from '../access/standing.ts'
+import { subjectOf } from '../access/standing.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
@@ -117,7 +118,8 @@ export async function addGrant(
   // SECURITY: where the policy wants approvals of several, one person alone lets nobody in.
   if (approvedBy === undefined) {
     const policy = await readPolicy(tx.db, tx.guard)
-    const { approvals } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
+    const machineAt = await machineFinder(tx.db, tx.guard, policy)
+    const { approvals } = wantedOf(policy, subjectOf(user), [machineAt(account)], actions)
     if (approvals.length > 0)
       return refuse(
         'conflict',

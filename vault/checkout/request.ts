@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
+import { machinesOf } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { resourceOf, subjectOf } from '../access/standing.ts'
+import { subjectOf } from '../access/standing.ts'
 import { findAccount } from '../accounts/account.ts'
 import type { RequestView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -91,8 +92,6 @@ export async function viewRequests(
       'app_user.name as user_name',
       'app_user.roles',
       'account.login',
-      'target.id as target_id',
-      'target.protocol',
       'target.name as target_name',
     ])
     .where('access_request.id', 'in', ids)
@@ -100,6 +99,12 @@ export async function viewRequests(
   checked(checker, 'safe', named)
   const names = new Map(named.map((row) => [row.request_id, row]))
   const policy = await readPolicy(db, checker)
+  const machines = await machinesOf(
+    db,
+    checker,
+    policy,
+    rows.map((row) => row.account_id),
+  )
   const { principal } = call
   return Promise.all(
     rows.map(async (row) => {
@@ -110,7 +115,7 @@ export async function viewRequests(
       const quorums = wantedOf(
         policy,
         { user: row.user_id, roles: name.roles },
-        { safe: name.id, target: name.target_id, account: row.account_id, protocol: name.protocol },
+        machines.get(row.account_id) ?? [],
         row.actions,
       ).approvals
       const approved = spoke.filter(({ verdict }) => verdict === 'approve')
@@ -233,7 +238,8 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
     if (waiting.length >= mostOpen)
       return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
     const policy = await readPolicy(tx.db, tx.guard)
-    const { workOrders, approvals: quorums } = wantedOf(policy, subjectOf(user), resourceOf(account), actions)
+    const machines = (await machinesOf(tx.db, tx.guard, policy, [account.id])).get(account.id) ?? []
+    const { workOrders, approvals: quorums } = wantedOf(policy, subjectOf(user), machines, actions)
     const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, input.workOrder ?? ''))
     if (unfit !== undefined)
       return refuse(

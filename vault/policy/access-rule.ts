@@ -4,6 +4,7 @@ import { durationSeconds } from '../kernel/duration.ts'
 import type { AccountId, SafeId, TargetId, UserId } from '../kernel/id.ts'
 import { calendarAt, momentIn } from './calendar.ts'
 import {
+  accountKey,
   parseNetwork,
   type PolicyDocument,
   type RuleAction,
@@ -33,6 +34,8 @@ export type AccessRule = {
   readonly targets: ReadonlySet<TargetId>
   readonly accounts: ReadonlySet<AccountId>
   readonly networks: BlockList | null
+  /** The names of targets and accounts, as they are compared. */
+  readonly names: { readonly targets: ReadonlySet<string>; readonly accounts: ReadonlySet<string> }
 }
 
 export type Subject = { readonly user: UserId; readonly roles: readonly Role[] }
@@ -41,6 +44,20 @@ export type Resource = {
   readonly target: TargetId
   readonly account: AccountId
   readonly protocol: string
+}
+
+/**
+ * What is known of the machine that an account is used on, beside the record that somebody named.
+ *
+ * SECURITY: a limit that names a machine holds for the machine: by its name, whoever has that now, and by whatever
+ * record of its address somebody made, or bound the account to.
+ */
+export type Machine = Resource & {
+  readonly targetName: string
+  readonly accountName: string
+  /** The account's own target, other records of the machine's address, and the safes of all of them. */
+  readonly otherTargets: readonly TargetId[]
+  readonly otherSafes: readonly SafeId[]
 }
 
 /** Under what one acts. What is undefined is not known, and taken to be as the rule wants it: a forecast asks so. */
@@ -71,10 +88,14 @@ export type RuleFacts = {
 
 /** Compiles a document. Names that no id is known of concern nobody. */
 export function compilePolicy(document: PolicyDocument, ids: PolicyIds): Policy {
-  const find = <T>(known: Readonly<Record<string, T>>, names: readonly string[] = []): ReadonlySet<T> =>
+  const find = <T>(
+    known: Readonly<Record<string, T>>,
+    names: readonly string[] = [],
+    keyOf = (name: string) => name.toLowerCase(),
+  ): ReadonlySet<T> =>
     new Set(
       names.flatMap((name) => {
-        const key = name.toLowerCase()
+        const key = keyOf(name)
         const id = Object.hasOwn(known, key) ? known[key] : undefined
         return id === undefined ? [] : [id]
       }),
@@ -92,8 +113,12 @@ export function compilePolicy(document: PolicyDocument, ids: PolicyIds): Policy 
       users: find(ids.users, rule.who.users),
       safes: find(ids.safes, rule.what.safes),
       targets: find(ids.targets, rule.what.targets),
-      accounts: find(ids.accounts, rule.what.accounts),
+      accounts: find(ids.accounts, rule.what.accounts, accountKey),
       networks: rule.networks === undefined ? null : networksOf(rule.networks),
+      names: {
+        targets: new Set((rule.what.targets ?? []).map((name) => name.toLowerCase())),
+        accounts: new Set((rule.what.accounts ?? []).map(accountKey)),
+      },
     })),
   }
 }
@@ -129,18 +154,36 @@ export function concernsResource(rule: AccessRule, resource: Resource): boolean 
   )
 }
 
-/** The rules of an effect that concern somebody's use of something. */
-export function rulesFor(
-  policy: Policy,
-  effect: RuleDocument['effect'],
-  subject: Subject,
-  resource: Resource,
-): readonly AccessRule[] {
+/** Is this machine, or what is known of it, among what a limit names? */
+export function concernsMachine(rule: AccessRule, machine: Machine): boolean {
+  if (concernsResource(rule, machine)) return true
+  const { protocols } = rule.document.what
+  if (protocols?.some((protocol) => protocol === machine.protocol) === false) return false
+  return (
+    machine.otherTargets.some((id) => rule.targets.has(id)) ||
+    machine.otherSafes.some((id) => rule.safes.has(id)) ||
+    rule.names.targets.has(machine.targetName.toLowerCase()) ||
+    rule.names.accounts.has(accountKey(machine.accountName))
+  )
+}
+
+/** The rules that let somebody use something: by what was meant when the policy was applied, and nothing else. */
+export function allowingRules(policy: Policy, subject: Subject, resource: Resource): readonly AccessRule[] {
   return policy.rules.filter(
     (rule) =>
-      rule.document.effect === effect &&
-      concernsUser(policy, rule, subject) &&
-      concernsResource(rule, resource),
+      rule.document.effect === 'allow' &&
+      concernsResource(rule, resource) &&
+      concernsUser(policy, rule, subject),
+  )
+}
+
+/** The rules that limit somebody's use of something. */
+export function limitingRules(policy: Policy, subject: Subject, machine: Machine): readonly AccessRule[] {
+  return policy.rules.filter(
+    (rule) =>
+      rule.document.effect === 'limit' &&
+      concernsMachine(rule, machine) &&
+      concernsUser(policy, rule, subject),
   )
 }
 
@@ -205,7 +248,7 @@ function factorFault(
     : `the rule “${name}” wants your second factor within ${factorWithin}`
 }
 
-/** What the rules want of a request, all of those that concern it taken together. */
+/** What the rules want of a request, all of those that concern it on any of these machines taken together. */
 export type Wanted = {
   readonly approvals: readonly { readonly group: string; readonly count: number }[]
   readonly workOrders: readonly { readonly rule: string; readonly pattern: string }[]
@@ -214,10 +257,10 @@ export type Wanted = {
 export function wantedOf(
   policy: Policy,
   subject: Subject,
-  resource: Resource,
+  machines: readonly Machine[],
   actions: readonly RuleAction[],
 ): Wanted {
-  const limits = rulesFor(policy, 'limit', subject, resource)
+  const limits = [...new Set(machines.flatMap((machine) => limitingRules(policy, subject, machine)))]
     .map(({ document }) => document)
     .filter((document) => document.effect === 'limit')
     .filter((document) => (document.actions ?? ruleActions).some((action) => actions.includes(action)))

@@ -75,6 +75,10 @@ export const ruleActions = [
 ] as const
 export type RuleAction = (typeof ruleActions)[number]
 
+function onceEach<T>(list: z.ZodType<T[]>) {
+  return list.refine((all) => new Set(all).size === all.length, 'name each once')
+}
+
 const who = z.strictObject({
   everyone: z.literal(true).optional(),
   users: names.optional(),
@@ -121,10 +125,12 @@ const allowRule = z.strictObject({
   effect: z.literal('allow'),
   who,
   what,
-  actions: z
-    .array(z.enum(['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate']))
-    .min(1)
-    .max(5),
+  actions: onceEach(
+    z
+      .array(z.enum(['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate']))
+      .min(1)
+      .max(5),
+  ),
   ...conditions,
 })
 const limitRule = z.strictObject({
@@ -133,7 +139,7 @@ const limitRule = z.strictObject({
   who,
   what,
   /** What it limits; everything, where it names nothing. */
-  actions: z.array(z.enum(ruleActions)).min(1).max(7).optional(),
+  actions: onceEach(z.array(z.enum(ruleActions)).min(1).max(7)).optional(),
   ...conditions,
   /** Only an approved request lets in, with this many approvals of members of each group. */
   approvals: z
@@ -160,6 +166,12 @@ export type RuleDocument = PolicyDocument['rules'][number]
 
 /** What holds before anybody has applied a policy: grants alone let in. */
 export const emptyPolicy: PolicyDocument = { version: 1, rules: [] }
+
+/** How the names of accounts are compared: those of targets in any case of letters, login names as they are. */
+export function accountKey(name: string): string {
+  const slash = Math.max(0, name.indexOf('/'))
+  return name.slice(0, slash).toLowerCase() + name.slice(slash)
+}
 
 function isZone(text: string): boolean {
   try {

@@ -54,7 +54,14 @@ export type SessionFacts = AccessFacts & {
 export type LetInBy = { readonly kind: 'grant' | 'rule'; readonly index: number }
 
 export type SessionDecision =
-  | { readonly kind: 'allow'; readonly by: LetInBy; readonly endsAt: number; readonly exclusive: boolean }
+  | {
+      readonly kind: 'allow'
+      readonly by: LetInBy
+      readonly endsAt: number
+      readonly exclusive: boolean
+      /** What may be done in the session: what lets in allows it, and no limit wants more than the session has. */
+      readonly actions: readonly Action[]
+    }
   | Denial
 
 type Denial = {
@@ -77,6 +84,7 @@ type Way = {
   readonly endsAt: number
   readonly exclusive: boolean
   readonly requested: boolean
+  readonly actions: readonly Action[]
 }
 
 /**
@@ -105,16 +113,36 @@ export function decideAccess(facts: AccessFacts): SessionDecision {
   const approved = limits.some((limit) => limit.needsApproval) ? ways.filter((way) => way.requested) : ways
   if (approved.length === 0) return askFirst(limits)
   const best = approved.reduce((a, b) => (b.endsAt > a.endsAt ? b : a))
-  return {
-    kind: 'allow',
-    by: best.by,
-    endsAt: Math.min(
-      best.endsAt,
-      ...limits.map((limit) => endOf(limit, facts.now)),
-      facts.company?.contractEndsAt ?? Number.POSITIVE_INFINITY,
+  return { kind: 'allow', by: best.by, ...sessionOf(facts, best) }
+}
+
+/**
+ * What a session comes to that somebody is let into by a way.
+ *
+ * SECURITY: a connection does more than what it was opened for. What a limit stands against, or would end sooner, keep
+ * to one person or have approved, is not done in a session that was opened for something else. Elevation is asked for
+ * each time, and held to its time then. Files are read and written in one go, so that limits of either hold for both.
+ */
+function sessionOf(
+  { limits, now, wants, company }: AccessFacts,
+  way: Way,
+): { readonly endsAt: number; readonly exclusive: boolean; readonly actions: readonly Action[] } {
+  const limitsOf = (action: Action) => limits.filter((limit) => limit.actions.includes(action))
+  const open = way.actions.filter((action) =>
+    limitsOf(action).every((limit) => limit.unmet === null && (!limit.needsApproval || way.requested)),
+  )
+  const together: readonly Action[] =
+    wants === 'sftp-read' && open.includes('sftp-write') ? ['sftp-read', 'sftp-write'] : [wants]
+  const over = together.flatMap(limitsOf)
+  const contractEndsAt = company?.contractEndsAt ?? Number.POSITIVE_INFINITY
+  const endsAt = Math.min(way.endsAt, contractEndsAt, ...over.map((limit) => endOf(limit, now)))
+  const exclusive = way.exclusive || over.some((limit) => limit.exclusive)
+  const actions = open.filter((action) =>
+    limitsOf(action).every(
+      (limit) => (action === 'elevate' || endOf(limit, now) >= endsAt) && (exclusive || !limit.exclusive),
     ),
-    exclusive: best.exclusive || limits.some((limit) => limit.exclusive),
-  }
+  )
+  return { endsAt, exclusive, actions }
 }
 
 /** What limits of the policy make of an act that is allowed otherwise; undefined: nothing stands against it. */
@@ -124,7 +152,7 @@ export function decideLimits(limits: readonly RuleFacts[]): Denial | undefined {
 }
 
 /** When a rule that holds ends a session that begins now. */
-export function endOf(rule: RuleFacts, now: number): number {
+export function endOf(rule: Pick<RuleFacts, 'until' | 'longestSeconds'>, now: number): number {
   const longest = rule.longestSeconds === null ? Number.POSITIVE_INFINITY : now + rule.longestSeconds * 1000
   return Math.min(rule.until ?? Number.POSITIVE_INFINITY, longest)
 }
@@ -140,6 +168,7 @@ function standingWays({ allowing, wants, now }: AccessFacts): readonly Way[] {
     endsAt: endOf(rule, now),
     exclusive: rule.exclusive,
     requested: false,
+    actions: rule.actions.filter((action) => action !== 'reveal'),
   }))
 }
 
@@ -159,7 +188,8 @@ function unmetRule({ unmet, contact }: RuleFacts): Denial {
   }
 }
 
-function askFirst(limits: readonly RuleFacts[]): Denial {
+/** What a limit says to somebody who was not approved. */
+export function askFirst(limits: readonly RuleFacts[]): Denial {
   const { name = '', contact = null } = limits.find((one) => one.needsApproval) ?? {}
   return {
     kind: 'deny',
@@ -216,6 +246,7 @@ function grantedWays(facts: AccessFacts): readonly Way[] | Denial {
     endsAt: Math.min(grant.notAfter, facts.now + grant.maxSessionSeconds * 1000),
     exclusive: grant.mode === 'exclusive',
     requested: grant.requested,
+    actions: grant.actions,
   }))
 }
 

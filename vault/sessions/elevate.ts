@@ -87,17 +87,28 @@ async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>>
   )
   if (grant?.actions.includes('elevate') !== true)
     return refuse('forbidden', 'your grant does not allow elevation', 'ask for a grant that allows elevate')
-  const use = {
-    user: session.user,
-    account: session.account,
-    target: session.target,
-    does: 'elevate',
-  } as const
-  const held = await holdToLimits(tx, use, { now: tx.now.getTime() })
+  const { user, account, target: at, source, factorAt } = session
+  const circumstances = {
+    now: tx.now.getTime(),
+    ...(source === undefined ? {} : { source }),
+    ...(factorAt === undefined ? {} : { factorAt }),
+  }
+  const use = { user, account, target: at, does: ['elevate'], allowed: 'elevate' } as const
+  const held = await holdToLimits(tx, use, circumstances)
   if (!held.ok) return held
   const elevation = await elevationOf(tx.db, tx.guard, session.account)
   if (elevation === undefined)
     return refuse('conflict', 'this account is not elevated any more', 'ask an administrator')
+  // SECURITY: who is elevated works as the other account: what limits its use is no less in the way here.
+  const other = {
+    user,
+    account: elevation.secret_account_id,
+    target: at,
+    does: ['elevate', 'shell'],
+  } as const
+  const heldThere =
+    elevation.secret_account_id === account ? held : await holdToLimits(tx, other, circumstances)
+  if (!heldThere.ok) return heldThere
   const target = await findTarget(tx.db, tx.guard, row.target_id)
   const secretAccount = await readAccount(tx.db, tx.guard, elevation.secret_account_id, 'read', target)
   const credential =

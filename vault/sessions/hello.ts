@@ -71,6 +71,8 @@ function liveOf(row: Row<'session'>): LiveSession {
     worker: row.worker,
     key: undefined,
     login: row.login_id,
+    source: undefined,
+    factorAt: undefined,
     endsAt: row.ends_at.getTime(),
     isVetted: false,
     peer: undefined,

@@ -1,18 +1,11 @@
 import type { HoldView } from '../contract.ts'
-import {
-  type AccountId,
-  type HoldId,
-  newId,
-  type SessionId,
-  type TargetId,
-  type UserId,
-} from '../kernel/id.ts'
+import { type AccountId, type HoldId, newId, type SessionId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
-import { canonicalHost } from '../targets/address.ts'
+import { recordsOf } from '../targets/machine.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, type World } from '../world.ts'
@@ -92,11 +85,12 @@ export async function handsOff(
   const held = await heldOff(tx, world, to.user, to.target)
   if (!held.ok) return held
   const frozen = world.live.where((one) => one.user === to.user && one.freeze !== null && one.id !== but)
-  const records = await recordsOf(
-    tx,
-    to.target,
+  const recordsAt = await recordsOf(
+    tx.db,
+    tx.guard,
     frozen.map(({ target }) => target),
   )
+  const records = recordsAt(to.target)
   const first = frozen.find((one) => one.account === to.account || records.has(one.target))
   if (first === undefined || first.freeze === null) return done(null)
   return refuse(
@@ -107,34 +101,6 @@ export async function handsOff(
 }
 
 type Machine = Pick<Row<'target'>, 'id' | 'name' | 'host' | 'port'>
-
-/**
- * Those of these targets that are at the address of this one, removed ones too: what is held is a machine, not a record
- * of it.
- *
- * SECURITY: each row is looked at, not sought by its address: a forged address would hide it.
- */
-async function recordsOf(
-  tx: Tx,
-  machine: Machine,
-  among: readonly TargetId[],
-): Promise<ReadonlySet<TargetId>> {
-  const others = [...new Set(among)].filter((id) => id !== machine.id)
-  const rows =
-    others.length === 0
-      ? []
-      : checked(
-          tx.guard,
-          'target',
-          await tx.db.selectFrom('target').selectAll().where('id', 'in', others).execute(),
-        )
-  const found = new Set(rows.map(({ id }) => id))
-  for (const id of others) if (!found.has(id)) tx.guard.checkAbsent('target', { id })
-  const same = rows.filter(
-    ({ host, port }) => canonicalHost(host) === canonicalHost(machine.host) && port === machine.port,
-  )
-  return new Set([machine.id, ...same.map(({ id }) => id)])
-}
 
 /**
  * Why a user is held off a target now, or nothing.
@@ -152,11 +118,12 @@ async function heldOff(tx: Tx, world: World, user: UserId, target: Machine): Pro
   for (const hold of world.holds.values())
     if (hold.user_id === user && !found.has(hold.id)) tx.guard.checkAbsent('hold', { id: hold.id })
   const current = rows.filter((row) => row.released_at === null && row.until > tx.now)
-  const records = await recordsOf(
-    tx,
-    target,
+  const recordsAt = await recordsOf(
+    tx.db,
+    tx.guard,
     current.map((row) => row.target_id),
   )
+  const records = recordsAt(target)
   const [last] = current
     .filter((row) => records.has(row.target_id))
     .sort((a, b) => b.until.getTime() - a.until.getTime())

@@ -40,6 +40,9 @@ export type LiveSession = {
   readonly key: KeyId | null | undefined
   /** The console's login from whose browser it is used; null for a native client's. */
   readonly login: LoginId | null
+  /** From where it was opened, and when its user had shown their second factor; undefined as with `key`. */
+  readonly source: string | undefined
+  readonly factorAt: number | null | undefined
   endsAt: number
   /** Has what a row says been held against guarded ones? Not yet of a session found in the table. */
   isVetted: boolean

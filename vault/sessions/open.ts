@@ -4,6 +4,8 @@ import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
+import { quorumsAt } from '../access/limits.ts'
+import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
 import { accessFacts, grantFacts, requestedGrants } from '../access/facts.ts'
 import { grantOfRule, standingAccounts, subjectOf } from '../access/standing.ts'
@@ -13,7 +15,6 @@ import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
 import { type AccountId, newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
-import type { RuleFacts } from '../policy/access-rule.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
@@ -91,13 +92,14 @@ async function open(
   const policy = await readPolicy(tx.db, tx.guard, 'share')
   const now = tx.now.getTime()
   const circumstances = { now, source: input.source, factorAt: proof.factorAt }
-  const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
+  const machineAt = await machineFinder(tx.db, tx.guard, policy)
+  const quorums = await quorumsAt(tx, policy, user, account, target)
+  const requested = await requestedGrants(tx.db, tx.guard, policy, grants, quorums)
   const facts = {
     ...accessFacts(
       policy,
       user,
-      account,
-      target,
+      machineAt(account, target),
       grants.map((one) => grantFacts(one, requested)),
       circumstances,
       call.world.settings.longestSessionSeconds,
@@ -150,15 +152,11 @@ async function open(
     links,
     forward: forward?.value,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
-    actions: grant.actions.filter((action) => facts.limits.every((limit) => !standsAgainst(limit, action))),
+    actions: decision.actions,
     supervisors: supervisorsIn(facts.limits),
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
-}
-
-function standsAgainst(limit: RuleFacts, action: Action): boolean {
-  return limit.unmet !== null && limit.actions.includes(action)
 }
 
 function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {
@@ -229,7 +227,7 @@ type Opened = {
   readonly account: Account
   readonly safe: Row<'safe'>
   readonly grant: Row<'access_grant'>
-  /** Those of the grant's that no limit stands against. */
+  /** Those of the grant's that no limit keeps out of this session. */
   readonly actions: readonly Action[]
   readonly credential: Row<'credential'>
   readonly lease: Row<'lease'>
@@ -335,6 +333,8 @@ async function keepSession(
       worker: worker.worker,
       key: proof.key,
       login: proof.login,
+      source: input.source,
+      factorAt: proof.factorAt,
       endsAt: endsAt.getTime(),
       isVetted: true,
       peer: call.peer,

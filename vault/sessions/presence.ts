@@ -1,8 +1,9 @@
+import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { resourceOf, subjectOf } from '../access/standing.ts'
+import { subjectOf } from '../access/standing.ts'
 import { readAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
-import { ruleAt, rulesFor } from '../policy/access-rule.ts'
+import { limitingRules, ruleAt } from '../policy/access-rule.ts'
 import { findTarget } from '../targets/target.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -19,7 +20,8 @@ export async function supervisorsOf(tx: Tx, session: LiveSession): Promise<reado
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', target)
   if (user === undefined || account === undefined || target === undefined) return []
   const now = tx.now.getTime()
-  const limits = rulesFor(policy, 'limit', subjectOf(user), resourceOf(account, target))
+  const machineAt = await machineFinder(tx.db, tx.guard, policy)
+  const limits = limitingRules(policy, subjectOf(user), machineAt(account, target))
   return supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
 }
 

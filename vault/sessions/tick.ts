@@ -29,7 +29,8 @@ export function startTicking(world: World): AsyncDisposable {
         isTaken = true
       }
       for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
-      await revisitSessions(world)
+      // A policy that cannot be read keeps nothing else from ending.
+      await revisitSessions(world).catch((error: unknown) => noteFault(world, 'policy', error))
       await endWatches(world)
       await endLost(world, lostSessions(world))
       await expireRequests(world)
@@ -38,7 +39,7 @@ export function startTicking(world: World): AsyncDisposable {
       await remindOfRequests(world)
       await forgetNotifications(world)
     } catch (error) {
-      if (!isDatabaseAway(error)) world.onFault('tick', error)
+      noteFault(world, 'tick', error)
     }
   }
   const timer = setInterval(() => {
@@ -55,6 +56,10 @@ export function startTicking(world: World): AsyncDisposable {
       await running
     },
   }
+}
+
+function noteFault(world: World, where: string, error: unknown): void {
+  if (!isDatabaseAway(error)) world.onFault(where, error)
 }
 
 function lostSessions(world: World) {

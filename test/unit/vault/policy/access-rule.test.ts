@@ -3,9 +3,9 @@ import type { AccountId, SafeId, TargetId, UserId } from '../../../../vault/kern
 import {
   compilePolicy,
   type PolicyIds,
-  type Resource,
+  limitingRules,
+  type Machine,
   ruleAt,
-  rulesFor,
   type Subject,
   wantedOf,
 } from '../../../../vault/policy/access-rule.ts'
@@ -19,25 +19,33 @@ const ids: PolicyIds = {
 }
 const bob: Subject = { user: 'usr_bob' as UserId, roles: ['operator'] }
 const ivan: Subject = { user: 'usr_ivan' as UserId, roles: ['admin'] }
-const press: Resource = {
+const press: Machine = {
   safe: 'saf_3' as SafeId,
   target: 'tgt_press' as TargetId,
   account: 'acc_root' as AccountId,
   protocol: 'ssh',
+  targetName: 'press-3',
+  accountName: 'press-3/root',
+  otherTargets: ['tgt_press' as TargetId],
+  otherSafes: ['saf_3' as SafeId],
 }
-const elsewhere: Resource = {
+const elsewhere: Machine = {
   ...press,
   safe: 'saf_4' as SafeId,
   target: 'tgt_4' as TargetId,
   account: 'acc_4' as AccountId,
+  targetName: 'press-4',
+  accountName: 'press-4/root',
+  otherTargets: [],
+  otherSafes: [],
 }
 type Rule = PolicyDocument['rules'][number]
 const limit = (more: Partial<Rule>): Rule =>
   ({ name: 'r', effect: 'limit', who: { everyone: true }, what: { everything: true }, ...more }) as Rule
 const policyOf = (...rules: readonly Rule[]) =>
   compilePolicy({ version: 1, groups: { ot: ['bob'], OTHER: ['ivan'] }, rules: [...rules] }, ids)
-const concerns = (rule: Rule, subject: Subject, resource: Resource) =>
-  rulesFor(policyOf(rule), 'limit', subject, resource).length > 0
+const concerns = (rule: Rule, subject: Subject, machine: Machine) =>
+  limitingRules(policyOf(rule), subject, machine).length > 0
 
 test.each<[Partial<Rule>, boolean, boolean]>([
   [{ who: { everyone: true } }, true, true],
@@ -124,7 +132,7 @@ test('what several limits want of a request adds up: of each group the most, of 
       approvals: [{ group: 'other', count: 4 }],
     } as Partial<Rule>),
   )
-  expect(wantedOf(policy, bob, press, ['shell'])).toEqual({
+  expect(wantedOf(policy, bob, [press], ['shell'])).toEqual({
     approvals: [
       { group: 'ot', count: 2 },
       { group: 'other', count: 1 },

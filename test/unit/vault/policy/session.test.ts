@@ -40,6 +40,7 @@ test('a valid grant lets its user in until the least of its end and the longest 
     by: { kind: 'grant', index: 0 },
     endsAt: now + 2 * hour,
     exclusive: false,
+    actions: ['shell', 'exec'],
   })
   const short = { ...grant, notAfter: now + hour / 2 }
   expect(decideSession({ ...facts, grants: [short] })).toMatchObject({ endsAt: now + hour / 2 })
@@ -114,6 +115,7 @@ test('a rule lets in without a grant, for what it names, as long as it holds', (
     by: { kind: 'rule', index: 0 },
     endsAt: now + 8 * hour,
     exclusive: false,
+    actions: ['shell', 'exec'],
   })
   expect(decideSession({ ...standing, allowing: [{ ...rule, until: now + hour }] })).toMatchObject({
     endsAt: now + hour,
