@@ -22,6 +22,7 @@ export const backupTables = [
   'app_user',
   'user_key',
   'user_mail',
+  'recovery_code',
   'enrolment',
   'login',
   'ssh_connection',

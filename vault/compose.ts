@@ -67,6 +67,8 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     settings: {
       quotaBytes: config.quotaBytes,
       longestSessionSeconds: config.longestSessionSeconds,
+      loginIdleSeconds: config.loginIdleSeconds,
+      loginLongestSeconds: config.loginLongestSeconds,
       version,
     },
     backOff: makeBackOff(now),

@@ -11,15 +11,25 @@ export type VaultConfig = {
   readonly quotaBytes: number
   /** A session under a grant that does not say lasts this long at most. */
   readonly longestSessionSeconds: number
+  /** A login of the console ends after so many seconds without a call, and so many after it began. */
+  readonly loginIdleSeconds: number
+  readonly loginLongestSeconds: number
   readonly sealers: SealerSettings
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
+const section = z.record(z.string(), z.unknown()).optional()
 const file = z.looseObject({
   session: z
     .looseObject({
       quotaBytes: wholeNumber(1024 * 1024, Number.MAX_SAFE_INTEGER).optional(),
       longestSeconds: wholeNumber(60, 7 * 24 * 3600).optional(),
+    })
+    .optional(),
+  login: z
+    .looseObject({
+      idleSeconds: wholeNumber(60, 12 * 3600).optional(),
+      longestSeconds: wholeNumber(300, 24 * 3600).optional(),
     })
     .optional(),
 })
@@ -46,10 +56,12 @@ const seal = z
   })
   .prefault({})
 
-/** The variables that win over the file: name, and member of `session` in the file. */
+/** The variables that win over the file: name, and section and member of the file. */
 const variables = [
-  ['TAGOUT_SESSION_QUOTA_BYTES', 'quotaBytes'],
-  ['TAGOUT_SESSION_LONGEST_SECONDS', 'longestSeconds'],
+  ['TAGOUT_SESSION_QUOTA_BYTES', 'session', 'quotaBytes'],
+  ['TAGOUT_SESSION_LONGEST_SECONDS', 'session', 'longestSeconds'],
+  ['TAGOUT_LOGIN_IDLE_SECONDS', 'login', 'idleSeconds'],
+  ['TAGOUT_LOGIN_LONGEST_SECONDS', 'login', 'longestSeconds'],
 ] as const
 
 /**
@@ -63,14 +75,15 @@ export function readConfig(env: NodeJS.ProcessEnv): VaultConfig {
   const dataDir = resolve(data)
   const path = join(dataDir, 'tagout.json')
   const stored = readFile(path)
-  const session = { ...stored.session }
-  for (const [variable, member] of variables) if (env[variable]) session[member] = env[variable]
-  const parsed = file.safeParse({ session })
+  const given = { session: { ...stored.session }, login: { ...stored.login } }
+  for (const [variable, section, member] of variables)
+    if (env[variable]) given[section][member] = env[variable]
+  const parsed = file.safeParse(given)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
-    const member = issue?.path.at(-1)
-    const variable = variables.find(([, name]) => name === member)?.[0]
-    const where = variable !== undefined && env[variable] ? variable : `session.${String(member)} in ${path}`
+    const member = (issue?.path ?? []).map(String).join('.')
+    const variable = variables.find(([, section, name]) => `${section}.${name}` === member)?.[0]
+    const where = variable !== undefined && env[variable] ? variable : `${member} in ${path}`
     throw new Fault('configuration', `${where} cannot be used (${issue?.message ?? 'malformed'}): correct it`)
   }
   const sealers = seal.safeParse(stored.seal)
@@ -86,14 +99,20 @@ export function readConfig(env: NodeJS.ProcessEnv): VaultConfig {
     sealers: sealers.data,
     quotaBytes: parsed.data.session?.quotaBytes ?? 1024 ** 3,
     longestSessionSeconds: parsed.data.session?.longestSeconds ?? 12 * 3600,
+    loginIdleSeconds: parsed.data.login?.idleSeconds ?? 15 * 60,
+    loginLongestSeconds: parsed.data.login?.longestSeconds ?? 12 * 3600,
   }
 }
 
-function readFile(path: string): { readonly session?: Record<string, unknown>; readonly seal?: unknown } {
+function readFile(path: string): {
+  readonly session?: Record<string, unknown>
+  readonly login?: Record<string, unknown>
+  readonly seal?: unknown
+} {
   if (!existsSync(path)) return {}
   try {
     const stored: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return z.looseObject({ session: z.record(z.string(), z.unknown()).optional() }).parse(stored) as never
+    return z.looseObject({ session: section, login: section }).parse(stored) as never
   } catch {
     throw new Fault('configuration', `${path} is not readable JSON: correct it, or remove it`)
   }

@@ -218,6 +218,8 @@ export type UserView = {
   readonly hasPassword: boolean
   readonly hasTotp: boolean
   readonly keys: number
+  /** How many recovery codes are left. */
+  readonly recoveryCodes: number
   readonly mail: MailView | null
   readonly createdAt: string
   readonly lastLoginAt: string | null
@@ -312,12 +314,22 @@ export type LoginView = {
   readonly user: UserView
   readonly expiresAt: string
 }
+/** Recovery codes, a JSON array of texts sealed to the box key of whoever asked. They are shown this once. */
+export type RecoveryCodes = { readonly sealedRecoveryCodes: string }
 export type LoginListing = {
   readonly id: Id<'lgn'>
   readonly user: string
   readonly source: string
   readonly createdAt: string
+  /** When something was last asked with it, to 20 s. */
+  readonly lastSeenAt: string
   readonly expiresAt: string
+  /** It ends after so many seconds in which nothing is asked with it. */
+  readonly idleSeconds: number
+  /** Until it ends whatever is asked: no two clocks need agree. */
+  readonly secondsLeft: number
+  /** Is it the one that asks? */
+  readonly isOwn: boolean
 }
 /** Who is written to about a safe. */
 export type SafeNotifications = {
@@ -892,7 +904,8 @@ export const verbs = {
       totpCode: freshCode, // where a role is added
     }),
   ),
-  'user.disable': verb(people, z.strictObject({ user: reference })),
+  /** `evenLast`: the last active administrator too, which the machine's administrator alone may. */
+  'user.disable': verb(people, z.strictObject({ user: reference, evenLast: z.boolean().optional() })),
   'user.enable': verb(people, z.strictObject({ user: reference })),
   /** A new one-time link; resets password and TOTP when used. */
   'user.enrol': verb(people, z.strictObject({ user: reference, totpCode: freshCode })),
@@ -973,14 +986,19 @@ export const verbs = {
         .string()
         .regex(/^[0-9a-f]{64}$/)
         .optional(), // of the terms that were shown
+      /** The asking client's one-time X25519 key, to which recovery codes come sealed. Without it none are made. */
+      boxKey: base64.optional(),
       source: z.string().max(100),
     }),
   ),
+  /** Makes ten new recovery codes; those before are good no longer. */
+  'user.renewCodes': verb(['user'], z.strictObject({ boxKey: base64, totpCode: freshCode })),
   'login.start': verb(
     ['anyone'],
     z.strictObject({
       name: z.string().max(100),
       sealedPassword: sealed,
+      /** Of the authenticator, or a recovery code. */
       totpCode: z.string().max(16),
       source: z.string().max(100),
     }),
@@ -989,6 +1007,8 @@ export const verbs = {
   'login.end': verb(['user'], nothing),
   'login.list': verb(people, nothing),
   'login.revoke': verb(people, z.strictObject({ login: id('lgn') })),
+  /** Ends all logins of a user but the one that asks. */
+  'login.revokeAll': verb(people, z.strictObject({ user: reference })),
   /** A token that lets the machine's administrator read recordings' ciphertext from the recorder (list, verify). */
   'login.local': verb(['local'], nothing),
 
@@ -1553,12 +1573,14 @@ export type VerbAnswers = {
     readonly sealedTotp: string
     readonly expiresAt: string
   }
-  'enrolment.finish': LoginView
+  'enrolment.finish': LoginView & Partial<RecoveryCodes>
+  'user.renewCodes': RecoveryCodes & { readonly user: UserView }
   'login.start': LoginView
   'login.who': UserView
   'login.end': null
   'login.list': readonly LoginListing[]
   'login.revoke': null
+  'login.revokeAll': { readonly revoked: number }
   'login.local': { readonly token: string; readonly expiresAt: string }
   'safe.add': SafeView
   'safe.watchNotice': SafeView

@@ -25,9 +25,18 @@ import { sealAdd, sealList, sealRehearse, sealRemove } from './custody/seals.ts'
 import { custodyForget, custodyShare } from './custody/share.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
-import { loginEnd, loginList, loginLocal, loginRevoke, loginStart, loginWho } from './identity/login.ts'
+import {
+  loginEnd,
+  loginList,
+  loginLocal,
+  loginRevoke,
+  loginRevokeAll,
+  loginStart,
+  loginWho,
+} from './identity/login.ts'
 import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
 import { userMail } from './identity/mail.ts'
+import { userRenewCodes } from './identity/recovery-code.ts'
 import { userKeyAdd, userKeyList, userKeyRemove } from './identity/user-key.ts'
 import {
   userAdd,
@@ -104,6 +113,7 @@ export const handlers: Handlers = {
   'user.enable': userEnable,
   'user.enrol': userEnrol,
   'user.mail': userMail,
+  'user.renewCodes': userRenewCodes,
   'user.key.add': userKeyAdd,
   'user.key.list': userKeyList,
   'user.key.remove': userKeyRemove,
@@ -126,6 +136,7 @@ export const handlers: Handlers = {
   'login.end': loginEnd,
   'login.list': loginList,
   'login.revoke': loginRevoke,
+  'login.revokeAll': loginRevokeAll,
   'login.local': loginLocal,
   'safe.add': safeAdd,
   'safe.watchNotice': safeWatchNotice,

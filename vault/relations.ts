@@ -148,6 +148,7 @@ export const relations: Relations = {
   'user.key.add': (call, input) => ofUser(call, input.user),
   'user.key.list': (call, input) => ofUser(call, input.user),
   'user.key.remove': (call, input) => ofUser(call, input.user),
+  'login.revokeAll': (call, input) => ofUser(call, input.user),
   'user.off': (call, input) => ofUser(call, input.user),
   'company.show': (call, input) => ofCompany(call, input.company),
   'company.off': (call, input) => ofCompany(call, input.company),

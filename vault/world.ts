@@ -26,6 +26,9 @@ import type { Workers } from './sessions/workers.ts'
 export type Settings = {
   readonly quotaBytes: number
   readonly longestSessionSeconds: number
+  /** A login ends after so many seconds without a call, and so many after it began. */
+  readonly loginIdleSeconds: number
+  readonly loginLongestSeconds: number
   /** The version of this program, for `status`. */
   readonly version: string
 }

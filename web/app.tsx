@@ -28,6 +28,7 @@ import { accountInAddress } from './pages/ssh-command.ts'
 import { Page } from './parts/page.tsx'
 import { Problem } from './parts/problem.tsx'
 import { SignedIn, useMe } from './shell/me.ts'
+import { SignInClock } from './shell/sign-in-clock.tsx'
 import { Shell } from './shell/shell.tsx'
 
 // The terminal and the reader of recordings are loaded by who connects, watches or replays.
@@ -58,6 +59,7 @@ export function App() {
   if (location === '/terminal')
     return (
       <SignedIn value={me.data}>
+        <SignInClock />
         <Guard>
           <Suspense fallback={<Waiting />}>
             <TerminalPage account={accountInAddress()} />
@@ -67,6 +69,7 @@ export function App() {
     )
   return (
     <SignedIn value={me.data}>
+      <SignInClock />
       <Shell>
         <Guard key={location}>
           <Suspense fallback={<Waiting />}>

@@ -36,7 +36,8 @@ export function answerRoute(route: Route, ask: AskVault): RequestHandler {
 /** SECURITY: the token goes into the cookie, out of the reach of scripts; the body says who signed in. */
 function sendLogin(response: Response, login: LoginView): void {
   setToken(response, login.token, login.expiresAt)
-  response.json({ user: login.user, expiresAt: login.expiresAt })
+  const { token: _, ...shown } = login
+  response.json(shown)
 }
 
 function parseInput(route: Route, request: Request): VerbInput<VerbName> {

@@ -8,6 +8,8 @@ export const users: readonly Route[] = [
   { method: 'POST', path: '/api/users/:user/disable', verb: 'user.disable', access: 'user' },
   { method: 'POST', path: '/api/users/:user/enable', verb: 'user.enable', access: 'user' },
   { method: 'POST', path: '/api/users/:user/enrol', verb: 'user.enrol', access: 'user' },
+  { method: 'POST', path: '/api/recovery-codes', verb: 'user.renewCodes', access: 'user' },
+  { method: 'DELETE', path: '/api/users/:user/logins', verb: 'login.revokeAll', access: 'user' },
   { method: 'PUT', path: '/api/users/:user/mail', verb: 'user.mail', access: 'user' },
   { method: 'GET', path: '/api/users/:user/keys', verb: 'user.key.list', access: 'user' },
   { method: 'POST', path: '/api/users/:user/keys', verb: 'user.key.add', access: 'user' },

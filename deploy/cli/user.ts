@@ -90,18 +90,27 @@ export function addUserCommands(root: Command, tools: Tools): void {
       tools.show(changed, () => `${changed.name} is now ${changed.roles.join(', ')}`)
     })
 
-  for (const [word, verb, text] of [
-    ['disable', 'user.disable', 'shut a user out: sessions and logins end'],
-    ['enable', 'user.enable', 'let a disabled user in again'],
-  ] as const)
-    user
-      .command(`${word} <user>`)
-      .description(text)
-      .addHelpText('after', examples(`tagout user ${word} bob`))
-      .action(async (name: string) => {
-        const changed = await tools.withVault((vault) => vault.ask(verb, { user: name }))
-        tools.show(changed, () => `${changed.name} is ${changed.state}`)
-      })
+  user
+    .command('disable <user>')
+    .description('shut a user out: sessions and logins end')
+    .option(
+      '--even-last',
+      'the last active administrator too: nobody administers in the console until you make another',
+    )
+    .addHelpText('after', examples('tagout user disable bob', 'tagout user disable admin --even-last'))
+    .action(async (name: string, options: { evenLast?: true }) => {
+      const changed = await tools.withVault((vault) => vault.ask('user.disable', { user: name, ...options }))
+      tools.show(changed, () => `${changed.name} is ${changed.state}`)
+    })
+
+  user
+    .command('enable <user>')
+    .description('let a disabled user in again')
+    .addHelpText('after', examples('tagout user enable bob'))
+    .action(async (name: string) => {
+      const changed = await tools.withVault((vault) => vault.ask('user.enable', { user: name }))
+      tools.show(changed, () => `${changed.name} is ${changed.state}`)
+    })
 
   user
     .command('off <user>')
@@ -257,6 +266,7 @@ function describe(user: UserView): string {
       : []),
     ['password', user.hasPassword ? 'set' : 'not set'],
     ['second factor', user.hasTotp ? 'set' : 'not set'],
+    ['recovery codes', user.hasTotp ? `${user.recoveryCodes} left` : '-'],
     ['keys', String(user.keys)],
     ['mail', mailText(user.mail)],
     ['added', when(user.createdAt)],

@@ -5,12 +5,13 @@ import { Fault } from '../../vault/kernel/fault.ts'
 
 /** All that `tagout.json` may say, by the path of what holds it: the start's own settings and those of the planes. */
 const members: { readonly [path: string]: readonly string[] } = {
-  '': ['http', 'ssh', 'recorder', 'session', 'seal', 'notify'],
+  '': ['http', 'ssh', 'recorder', 'session', 'login', 'seal', 'notify'],
   http: ['host', 'port', 'plain', 'names', 'tls'],
   'http.tls': ['certFile', 'keyFile'],
   ssh: ['host', 'port'],
   recorder: ['workers', 'quotaBytes', 'floorBytes', 'storePath', 'vaultAwaySeconds'],
   session: ['quotaBytes', 'longestSeconds'],
+  login: ['idleSeconds', 'longestSeconds'],
   notify: ['consoleUrl', 'smtp', 'webhook'],
   'notify.smtp': ['url', 'from', 'user', 'passwordFile', 'caFile', 'plain'],
   'notify.webhook': ['caFile', 'loopback'],
@@ -34,6 +35,8 @@ const variables = [
   'TAGOUT_RECORDER_VAULT_AWAY_SECONDS',
   'TAGOUT_SESSION_QUOTA_BYTES',
   'TAGOUT_SESSION_LONGEST_SECONDS',
+  'TAGOUT_LOGIN_IDLE_SECONDS',
+  'TAGOUT_LOGIN_LONGEST_SECONDS',
   'TAGOUT_CONSOLE_URL',
   'TAGOUT_SMTP_URL',
   'TAGOUT_SMTP_FROM',

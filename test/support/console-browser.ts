@@ -216,6 +216,7 @@ export async function enrol(page: Page, link: string, password: string): Promise
   const terms = page.getByLabel('I have read these terms and accept them')
   if ((await terms.count()) > 0) await terms.check()
   await page.getByRole('button', { name: 'Finish and sign in' }).click()
+  await page.getByRole('button', { name: 'I have kept them' }).click()
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
   return nextCode
 }

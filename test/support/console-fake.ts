@@ -118,6 +118,7 @@ export function userView(name: string, roles: readonly Role[]): UserView {
     hasPassword: true,
     hasTotp: true,
     keys: 1,
+    recoveryCodes: 10,
     mail: null,
     createdAt: new Date(Date.now() - 86_400_000).toISOString(),
     lastLoginAt: new Date().toISOString(),

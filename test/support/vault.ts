@@ -30,6 +30,7 @@ export type TestVaultOptions = {
   /** Enrol an auditor (`ingrid`), without whom there are no sessions. Default true. */
   readonly withAuditor?: boolean
   readonly quotaBytes?: number
+  readonly loginIdleSeconds?: number
 }
 
 /** A person with what proves them. */
@@ -39,6 +40,8 @@ export type TestPerson = {
   readonly password: string
   /** A code that was not used before: it waits for none, the vault's clock is moved on instead. */
   readonly code: () => string
+  /** Sealed to the box key that was given at the enrolment. */
+  readonly sealedRecoveryCodes?: string
 }
 
 /** A vault of its own: real doors, a real database, a clock that tests move. */
@@ -74,7 +77,12 @@ export type TestVault = AsyncDisposable & {
   /** Adds a user and enrols them through the api's door: with password, second factor and an open login. */
   readonly person: (name: string, roles: readonly Role[]) => Promise<TestPerson>
   /** Uses an enrolment link. */
-  readonly enrol: (token: string, password?: string, termsDigest?: string) => Promise<TestPerson>
+  readonly enrol: (
+    token: string,
+    password?: string,
+    termsDigest?: string,
+    boxKey?: string,
+  ) => Promise<TestPerson>
   /** A target with a pinned key and an account with a password. */
   readonly account: (options?: {
     readonly target?: string
@@ -130,6 +138,8 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
         dataDir,
         quotaBytes: options.quotaBytes ?? 1024 ** 3,
         longestSessionSeconds: 12 * 3600,
+        loginIdleSeconds: options.loginIdleSeconds ?? 15 * 60,
+        loginLongestSeconds: 12 * 3600,
       },
       identity: identities.vault,
       version: '0.0.0',
@@ -186,7 +196,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const sealLogin = async (name: string, password: string) =>
     makeSealedLoginPassword(sodium, await intakeKey(), name, password, now())
 
-  const enrol = async (token: string, password = testPassword, termsDigest?: string): Promise<TestPerson> => {
+  const enrol: TestVault['enrol'] = async (token, password = testPassword, termsDigest, boxKey) => {
     const api = await connect('api')
     const box = await enrolmentBox()
     const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
@@ -205,11 +215,19 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
         sealedPassword: await sealLogin(begun.name, password),
         totpCode: first,
         ...(termsDigest === undefined ? {} : { termsDigest }),
+        ...(boxKey === undefined ? {} : { boxKey }),
         source: '192.0.2.10',
       }),
     )
     api.close()
-    return { name: begun.name, token: login.token, password, code }
+    const { sealedRecoveryCodes } = login
+    return {
+      name: begun.name,
+      token: login.token,
+      password,
+      code,
+      ...(sealedRecoveryCodes === undefined ? {} : { sealedRecoveryCodes }),
+    }
   }
 
   const sealPassword: TestVault['sealPassword'] = async (account, password) => ({

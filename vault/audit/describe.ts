@@ -90,7 +90,7 @@ function what(entry: Entry): string {
     case 'user.roles':
       return `gave user ${entry.name} the roles ${entry.roles.join(', ')}`
     case 'user.disabled':
-      return `disabled user ${entry.name}`
+      return `disabled user ${entry.name}${entry.wasLastAdmin ? ', the last active administrator' : ''}`
     case 'user.enabled':
       return `enabled user ${entry.name}`
     case 'user.off':
@@ -117,6 +117,10 @@ function what(entry: Entry): string {
       return `registered the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}`
     case 'user.key-removed':
       return `removed the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`}`
+    case 'user.codes-renewed':
+      return `made ${count(entry.count, 'recovery code')}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}: those before are good no longer`
+    case 'user.code-used':
+      return `used a recovery code${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`} in place of the second factor by ${entry.via}: ${entry.left} left`
     case 'login.started':
       return `logged in${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`} by ${entry.via}`
     case 'login.refused':

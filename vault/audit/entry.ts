@@ -129,7 +129,8 @@ export type Happening =
   | { readonly kind: 'vault.fault'; readonly code: string; readonly finding: string }
   | ({ readonly kind: 'user.added'; readonly roles: readonly Role[] } & UserRef)
   | ({ readonly kind: 'user.roles'; readonly roles: readonly Role[] } & UserRef)
-  | ({ readonly kind: 'user.disabled' } & UserRef)
+  /** `wasLastAdmin`: nobody administers in the console any more. */
+  | ({ readonly kind: 'user.disabled'; readonly wasLastAdmin?: true } & UserRef)
   | ({ readonly kind: 'user.enabled' } & UserRef)
   | ({
       readonly kind: 'user.off'
@@ -157,6 +158,9 @@ export type Happening =
     } & UserRef)
   | ({ readonly kind: 'user.key-added'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
   | ({ readonly kind: 'user.key-removed'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
+  | ({ readonly kind: 'user.codes-renewed'; readonly count: number } & UserRef)
+  /** A recovery code stood in for one of the authenticator; `left`: how many are unused. */
+  | ({ readonly kind: 'user.code-used'; readonly via: string; readonly left: number } & UserRef)
   | ({ readonly kind: 'login.started'; readonly login: Id<'lgn'>; readonly via: string } & UserRef)
   | { readonly kind: 'login.refused'; readonly name: string; readonly via: string; readonly why: string }
   | ({ readonly kind: 'login.ended'; readonly login: Id<'lgn'> } & UserRef)

@@ -40,6 +40,8 @@ export const purposes = {
   'notification-link': 'tagout/v1/notification-link',
   /** Seed of the key that signs what the webhook is told. */
   'webhook-sign': 'tagout/v1/webhook-sign',
+  /** Hashes of recovery codes. */
+  'recovery-code': 'tagout/v1/recovery-code',
   'search-day': 'tagout/v1/search-day',
 } as const
 

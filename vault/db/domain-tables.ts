@@ -51,6 +51,14 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  /** Stands in for a code of the authenticator at one sign-in. The code itself is kept nowhere. */
+  recovery_code: Guarded & {
+    readonly id: Id<'rcc'>
+    readonly user_id: Id<'usr'>
+    readonly hash: Uint8Array
+    readonly created_at: Date
+    readonly used_at: Date | null
+  }
   /** A one-time link. `resets`: it replaces what an active user had. */
   enrolment: Guarded & {
     readonly id: Id<'enr'>

@@ -8,7 +8,7 @@ import { checked, type Checker, insertGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
 import { issueEnrolment, linkLife } from './enrolment.ts'
-import { auditRefusedLogin, startLogin } from './login.ts'
+import { auditRefusedLogin, startLogin, waitOf } from './login.ts'
 import { addUser, findUser, showUser } from './user.ts'
 
 export const challengeLife = 5 * 60_000
@@ -114,7 +114,7 @@ export const auditorLogin: Handler<'auditor.login'> = async (call, input) => {
     'this key does not prove that auditor',
     'use the key that is on the list',
   )
-  const wait = world.backOff.wait(input.source, input.auditor)
+  const wait = await waitOf(world, input.source, input.auditor)
   if (call.actor.kind === 'nobody' && wait > 0)
     return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
   const challenge = world.challenges.take(input.challenge)

@@ -11,6 +11,9 @@ export type BackOff = {
   /** Seconds to wait before this attempt is looked at, or 0. */
   readonly wait: (source: string, name: string) => number
   readonly failed: (source: string, name: string) => void
+  readonly isKnown: (source: string, name: string) => boolean
+  /** Notes that this person has signed in from this source before. */
+  readonly learn: (source: string, name: string) => void
   readonly succeeded: (source: string, name: string) => void
 }
 
@@ -40,6 +43,13 @@ export function makeBackOff(now: () => number): BackOff {
     trim(map)
   }
 
+  const learn = (source: string, name: string) => {
+    const own = pair(source, name)
+    known.delete(own)
+    known.set(own, now())
+    trim(known)
+  }
+
   return {
     wait(source, name) {
       const own = pair(source, name)
@@ -54,12 +64,11 @@ export function makeBackOff(now: () => number): BackOff {
       punish(sources, source, freeFailures)
       punish(users, name.toLowerCase(), freeFailuresOfUser)
     },
+    isKnown: (source, name) => known.has(pair(source, name)),
+    learn,
     succeeded(source, name) {
-      const own = pair(source, name)
-      pairs.delete(own)
-      known.delete(own)
-      known.set(own, now())
-      trim(known)
+      pairs.delete(pair(source, name))
+      learn(source, name)
     },
   }
 }

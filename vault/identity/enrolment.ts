@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Enrolment } from '../contract.ts'
+import type { Enrolment, VerbAnswer } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -16,6 +16,7 @@ import { endLoginsOf, startLogin } from './login.ts'
 import { hashPassword, passwordFault } from './password.ts'
 import { matchTotp, toBase32, totpUri } from './totp.ts'
 import { sealTotp, withTotp } from './totp-secret.ts'
+import { dropCodes, makeCodes } from './recovery-code.ts'
 import { showUser } from './user.ts'
 
 /** Milliseconds for which a link is good: the first administrator's, and any other. */
@@ -148,6 +149,9 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
   if (!password.ok) return password
   const fault = passwordFault(password.value, name)
   if (fault !== undefined) return refuse('invalid', `password: ${fault}`)
+  const boxKey = input.boxKey === undefined ? undefined : Buffer.from(input.boxKey, 'base64')
+  if (boxKey !== undefined && boxKey.length !== 32)
+    return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
   const hashed = await hashPassword(password.value, world.vault.purposeKey('password-pepper'))
 
   return transact(world, async (tx) => {
@@ -170,7 +174,7 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
       const accepted = await acceptTerms(tx, user, one, input.termsDigest, input.source)
       if (!accepted.ok) return accepted
     }
-    return finish(tx, call, again.value, hashed, step, input.source)
+    return finish(tx, call, again.value, hashed, step, input.source, boxKey)
   })
 }
 
@@ -181,7 +185,8 @@ async function finish(
   hashed: { readonly salt: Buffer; readonly hash: Buffer },
   step: number,
   source: string,
-): Promise<Outcome<Awaited<ReturnType<typeof startLogin>>>> {
+  boxKey: Uint8Array | undefined,
+): Promise<Outcome<VerbAnswer<'enrolment.finish'>>> {
   const { world } = call
   await updateGuarded(tx, 'enrolment', enrolment, { used_at: tx.now })
   await endLoginsOf(tx, user.id)
@@ -202,6 +207,10 @@ async function finish(
     // SECURITY: whoever held the old password, code or a ticket holds nothing that they opened with it.
     dropAccess(world, user.id, { reason: 'terminated', message: 'your login was set up anew' })
   })
+  await dropCodes(tx, user.id)
+  const codes =
+    boxKey === undefined ? {} : { sealedRecoveryCodes: await makeCodes(tx, world, user.id, boxKey) }
   const view = await showUser(tx.db, tx.guard, after)
-  return done(await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source }))
+  const login = await startLogin(tx, world, { user: after, view, kind: 'console', via: 'enrolment', source })
+  return done({ ...login, ...codes })
 }

@@ -23,6 +23,8 @@ export async function takeFreshCode(tx: Tx, call: Call, code: string | undefined
     )
   const user = await findUser(tx.db, tx.guard, asking.id, 'update')
   if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
+  // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.
+  if (!world.backOff.isKnown(source, asking.name)) world.backOff.learn(source, asking.name)
   const wait = world.backOff.wait(source, asking.name)
   if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
   const step = matchUserTotp(world, user, code)

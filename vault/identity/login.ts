@@ -3,6 +3,7 @@ import type { LoginView, UserView } from '../contract.ts'
 import type { LoginId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -11,11 +12,11 @@ import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { isPassword, isPasswordWorkPiledUp } from './password.ts'
-import { loginIdle, loginLongest } from './principal.ts'
+import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findUser, showUser } from './user.ts'
 
-export type Via = 'password' | 'enrolment' | 'auditor-key'
+export type Via = 'password' | 'password and recovery code' | 'enrolment' | 'auditor-key'
 
 /** Makes a login and its token. The token itself is kept nowhere. */
 export async function startLogin(
@@ -32,7 +33,7 @@ export async function startLogin(
 ): Promise<LoginView> {
   const token = randomBytes(32).toString('base64url')
   const { user, source } = what
-  const expiresAt = new Date(tx.now.getTime() + (what.lifeMs ?? loginLongest))
+  const expiresAt = new Date(tx.now.getTime() + (what.lifeMs ?? world.settings.loginLongestSeconds * 1000))
   const row = await insertGuarded(tx, 'login', {
     id: newId('lgn', tx.now.getTime()),
     user_id: user.id,
@@ -58,9 +59,9 @@ export async function startLogin(
   return { token, user: what.view, expiresAt: expiresAt.toISOString() }
 }
 
-/** Ends all logins of a user; answers how many they were. */
-export async function endLoginsOf(tx: Tx, user: UserId): Promise<number> {
-  const open = checked(
+/** Ends all open logins of a user but `kept`, and answers which. */
+export async function endLoginsOf(tx: Tx, user: UserId, kept?: LoginId): Promise<readonly Row<'login'>[]> {
+  const rows = checked(
     tx.guard,
     'login',
     await tx.db
@@ -71,15 +72,17 @@ export async function endLoginsOf(tx: Tx, user: UserId): Promise<number> {
       .forUpdate()
       .execute(),
   )
+  const open = rows.filter(({ id }) => id !== kept)
   for (const login of open) await updateGuarded(tx, 'login', login, { ended_at: tx.now })
-  return open.filter((login) => login.expires_at > tx.now).length
+  return open
 }
 
 const wrong = refuse('unauthenticated', 'name, password or code is wrong', 'try again with the next code')
 
 /**
  * Proves a user by password and code, and gives what was proven to `then` in the same transaction. Unknown users,
- * disabled ones and wrong passwords take the same work and read alike; each code is good once.
+ * disabled ones and wrong passwords take the same work and read alike; each code is good once. A recovery code stands
+ * in for the code of the authenticator.
  */
 export async function provePassword<T>(
   world: World,
@@ -90,10 +93,10 @@ export async function provePassword<T>(
     readonly source: string
   },
   via: string,
-  then: (tx: Tx, user: Row<'app_user'>) => Promise<Outcome<T>>,
+  then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   const { backOff, vault } = world
-  const wait = backOff.wait(input.source, input.name)
+  const wait = await waitOf(world, input.source, input.name)
   if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
   if (isPasswordWorkPiledUp())
     return refuse('rate_limited', 'too many people are logging in at this moment', 'try again in a moment')
@@ -112,10 +115,13 @@ export async function provePassword<T>(
     if (user === undefined || user.state !== 'active') return wrong
     if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrong
     const step = matchUserTotp(world, user, input.totpCode)
-    if (step === null) return wrong
+    if (step === null) {
+      const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
+      return left === undefined ? wrong : then(tx, user, true)
+    }
     tx.afterCommit(() => world.totpSteps.put(user.id, step))
     await useStep(tx, user.id, step)
-    return then(tx, user)
+    return then(tx, user, false)
   })
   if (outcome.ok) backOff.succeeded(input.source, input.name)
   else if (outcome.refusal.code === 'unauthenticated') {
@@ -123,6 +129,31 @@ export async function provePassword<T>(
     await auditRefusedLogin(world, input, via, 'wrong name, password or code')
   } else await auditRefusedLogin(world, input, via, outcome.refusal.message)
   return outcome
+}
+
+/** Days for which a place where somebody signed in is known as theirs. */
+const knownDays = 90
+
+/**
+ * Seconds that a sign-in must wait, or 0. Where the counters would make somebody wait, the table is asked whether that
+ * name has signed in from there before: a restart of the vault forgets no place.
+ */
+export async function waitOf(world: World, source: string, name: string): Promise<number> {
+  const { backOff, vault } = world
+  const wait = backOff.wait(source, name)
+  if (wait === 0 || backOff.isKnown(source, name)) return wait
+  const rows = await vault.database
+    .selectFrom('login')
+    .innerJoin('app_user', 'app_user.id', 'login.user_id')
+    .selectAll('login')
+    .where((eb) => eb(eb.fn<string>('lower', ['app_user.name']), '=', name.toLowerCase()))
+    .where('login.source', '=', source)
+    .where('login.created_at', '>', new Date(vault.clock().getTime() - knownDays * 24 * 3600_000))
+    .limit(1)
+    .execute()
+  if (checked(vault.guard, 'login', rows).length === 0) return wait
+  backOff.learn(source, name)
+  return backOff.wait(source, name)
 }
 
 /** Writes down that a code was used. */
@@ -153,12 +184,18 @@ export async function auditRefusedLogin(
 }
 
 export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
-  provePassword(world, input, 'console', async (tx, user) => {
+  provePassword(world, input, 'console', async (tx, user, byRecoveryCode) => {
     const barred = refuseCompany(await representationOf(tx.db, tx.guard, user), tx.now)
     if (barred !== undefined) return barred
     const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })
     return done(
-      await startLogin(tx, world, { user, view, kind: 'console', via: 'password', source: input.source }),
+      await startLogin(tx, world, {
+        user,
+        view,
+        kind: 'console',
+        via: byRecoveryCode ? 'password and recovery code' : 'password',
+        source: input.source,
+      }),
     )
   })
 
@@ -200,6 +237,8 @@ async function lockLogin(tx: Tx, id: LoginId): Promise<Row<'login'> | undefined>
 
 /** Open logins: everybody's for administrators, else one's own. */
 export const loginList: Handler<'login.list'> = async ({ world, principal }) => {
+  const idleMs = world.settings.loginIdleSeconds * 1000
+  const own = principal.kind === 'user' ? principal.login.id : undefined
   const { database, clock, guard } = world.vault
   const now = clock()
   let query = database
@@ -209,7 +248,7 @@ export const loginList: Handler<'login.list'> = async ({ world, principal }) => 
     .select('app_user.name as user_name')
     .where('login.ended_at', 'is', null)
     .where('login.expires_at', '>', now)
-    .where('login.last_seen_at', '>', new Date(now.getTime() - loginIdle))
+    .where('login.last_seen_at', '>', new Date(now.getTime() - idleMs))
     .orderBy('login.created_at')
   if (principal.kind === 'user' && !principal.roles.includes('admin'))
     query = query.where('login.user_id', '=', principal.id)
@@ -221,7 +260,11 @@ export const loginList: Handler<'login.list'> = async ({ world, principal }) => 
       user: row.user_name,
       source: row.source,
       createdAt: row.created_at.toISOString(),
+      lastSeenAt: row.last_seen_at.toISOString(),
       expiresAt: row.expires_at.toISOString(),
+      secondsLeft: Math.floor((row.expires_at.getTime() - now.getTime()) / 1000),
+      idleSeconds: world.settings.loginIdleSeconds,
+      isOwn: row.id === own,
     })),
   )
 }
@@ -240,6 +283,24 @@ export const loginRevoke: Handler<'login.revoke'> = async (call, { login: id }) 
       dropLogin(call.world, id, { reason: 'terminated', message: 'your sign-in was revoked' }),
     )
     return done(null)
+  })
+
+export const loginRevokeAll: Handler<'login.revokeAll'> = async (call, { user: reference }) =>
+  transact(call.world, async (tx) => {
+    const user = await findUser(tx.db, tx.guard, reference)
+    if (user === undefined) return notFound('user', reference)
+    const asking = call.principal.kind === 'user' ? call.principal.login.id : undefined
+    const seenAfter = new Date(tx.now.getTime() - call.world.settings.loginIdleSeconds * 1000)
+    const ended = (await endLoginsOf(tx, user.id, asking))
+      .filter((login) => login.expires_at > tx.now && login.last_seen_at > seenAfter)
+      .map(({ id }) => id)
+    for (const login of ended)
+      await tx.audit({ kind: 'login.revoked', user: user.id, name: user.name, login, ...by(call) })
+    tx.afterCommit(() => {
+      for (const login of ended)
+        dropLogin(call.world, login, { reason: 'terminated', message: 'your sign-in was revoked' })
+    })
+    return done({ revoked: ended.length })
   })
 
 /** Milliseconds for which the machine administrator's token for ciphertext is good. */

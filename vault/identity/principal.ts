@@ -5,9 +5,6 @@ import { checkedOne, type Row } from '../rows.ts'
 import { companyFacts, refuseCompany, representationOf } from '../vendors/standing.ts'
 import { tokenHash, type World } from '../world.ts'
 
-/** Milliseconds without a call after which a login ends, and at most. */
-export const loginIdle = 15 * 60_000
-export const loginLongest = 12 * 3600_000
 const writeSeenEvery = 20_000
 
 type Resolved = { readonly principal: Principal; readonly source?: string }
@@ -62,7 +59,7 @@ export async function findLogin(world: World, token: string): Promise<Row<'login
   if (login === undefined || login.ended_at !== null || login.expires_at.getTime() <= now) return undefined
   // The table may lag behind what this process has seen, by `writeSeenEvery` at most.
   const seen = Math.max(login.last_seen_at.getTime(), login.created_at.getTime())
-  return now - seen > loginIdle + writeSeenEvery ? undefined : login
+  return now - seen > world.settings.loginIdleSeconds * 1000 + writeSeenEvery ? undefined : login
 }
 
 async function keepSeen(world: World, login: Row<'login'>): Promise<void> {

@@ -5,7 +5,7 @@ import { checkedOne, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, type Handler, type Input, tokenHash } from '../world.ts'
-import { auditRefusedLogin, provePassword } from './login.ts'
+import { auditRefusedLogin, provePassword, waitOf } from './login.ts'
 import { issueProof, type Proof } from './proof.ts'
 import { parsePublicKeyBlob, sshFingerprint } from './ssh-key.ts'
 import { isAlgorithmOf, verifySshSignature } from './ssh-signature.ts'
@@ -156,7 +156,7 @@ export const sshPassword: Handler<'ssh.password'> = async (call, input) =>
 /** Takes a one-time ticket. Of two that come at once, one is served. */
 export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
   const { world } = call
-  const wait = world.backOff.wait(input.source, input.name)
+  const wait = await waitOf(world, input.source, input.name)
   if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
   const taken = world.tickets.take(tokenHash(world, input.ticket).toString('base64'))
   const ticket = taken?.kind === 'ssh' ? taken : undefined

@@ -17,6 +17,7 @@ import { issueEnrolment, linkLife } from './enrolment.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
 import { endLoginsOf } from './login.ts'
 import { mailOf } from './mail.ts'
+import { countCodes } from './recovery-code.ts'
 
 type Db = Kysely<Database>
 
@@ -46,10 +47,14 @@ export async function findUser(
 /** How a user is shown. */
 export function viewUser(
   row: Row<'app_user'>,
-  keys: number,
-  mail: Row<'user_mail'> | undefined,
-  company?: string,
+  has: {
+    readonly keys?: number | undefined
+    readonly codes?: number | undefined
+    readonly mail?: Row<'user_mail'> | undefined
+    readonly company?: string | undefined
+  },
 ): UserView {
+  const { mail, company } = has
   return {
     id: row.id,
     name: row.name,
@@ -57,7 +62,8 @@ export function viewUser(
     state: row.state,
     hasPassword: row.password_hash !== null,
     hasTotp: row.totp !== null,
-    keys,
+    keys: has.keys ?? 0,
+    recoveryCodes: has.codes ?? 0,
     mail: mail === undefined ? null : { address: mail.address, notices: mail.notices },
     createdAt: row.created_at.toISOString(),
     lastLoginAt: row.last_login_at?.toISOString() ?? null,
@@ -65,7 +71,7 @@ export function viewUser(
   }
 }
 
-/** How a user is shown, with the number of their keys, their mail address and the company that they represent. */
+/** How a user is shown, with what they have and the company that they represent. */
 export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): Promise<UserView> {
   const { keys } = await db
     .selectFrom('user_key')
@@ -73,7 +79,12 @@ export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): 
     .where('user_id', '=', row.id)
     .executeTakeFirstOrThrow()
   const one = await representationOf(db, checker, row)
-  const view = viewUser(row, keys, await mailOf(db, checker, row.id), one?.company.name)
+  const view = viewUser(row, {
+    keys,
+    codes: (await countCodes(db, row.id)).get(row.id),
+    mail: await mailOf(db, checker, row.id),
+    company: one?.company.name,
+  })
   return one !== undefined && companyFacts(one).owesTerms ? { ...view, owesTerms: true } : view
 }
 
@@ -128,7 +139,7 @@ export async function addNewUser(
   if ((await findUser(tx.db, tx.guard, name)) !== undefined)
     return refuse('conflict', `there is a user ${name} already`, 'choose another name')
   const { row, enrolment } = await addUser(tx, call.world, call, name, roles, linkLife)
-  return done({ user: viewUser(row, 0, undefined), enrolment })
+  return done({ user: viewUser(row, {}), enrolment })
 }
 
 export const userList: Handler<'user.list'> = async ({ world }) => {
@@ -155,8 +166,16 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
         .execute()
     ).map((row) => [row.user_id, row.name]),
   )
+  const codes = await countCodes(database)
   return done(
-    rows.map((row) => viewUser(row, keys.get(row.id) ?? 0, mail.get(row.id), companies.get(row.id))),
+    rows.map((row) =>
+      viewUser(row, {
+        keys: keys.get(row.id),
+        codes: codes.get(row.id),
+        mail: mail.get(row.id),
+        company: companies.get(row.id),
+      }),
+    ),
   )
 }
 
@@ -235,7 +254,11 @@ async function findConflict(
       )
 }
 
-/** INVARIANT: an installation that has an active administrator keeps one. */
+/**
+ * INVARIANT: an installation that has an active administrator keeps one, whatever people ask, two at once too: both
+ * wait for the rows of all active users. The machine's administrator, who can always make another one, may disable
+ * the last one where that is meant: somebody else may hold that person's password.
+ */
 export async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise<Outcome<never> | undefined> {
   if (leaving.state !== 'active') return undefined
   const admins = checked(
@@ -254,27 +277,41 @@ export async function refuseLastAdmin(tx: Tx, leaving: Row<'app_user'>): Promise
     : refuse(
         'conflict',
         `the user ${leaving.name} is the last active administrator`,
-        'make another one first',
+        'make somebody else an administrator first: Users in the console, or tagout user roles NAME admin; once that person has signed in, this one can go',
       )
 }
 
-export const userDisable: Handler<'user.disable'> = async (call, { user }) =>
-  transact(call.world, async (tx) => {
+export const userDisable: Handler<'user.disable'> = async (call, { user, evenLast }) => {
+  if (evenLast === true && call.principal.kind !== 'local')
+    return refuse(
+      'forbidden',
+      'the last administrator is disabled by the machine’s administrator alone',
+      'on the machine: tagout user disable NAME --even-last',
+    )
+  return transact(call.world, async (tx) => {
     const row = await findUser(tx.db, tx.guard, user, 'update')
     if (row === undefined) return noUser(user)
     if (row.state === 'disabled') return refuse('conflict', `the user ${row.name} is disabled already`)
+    let last: Outcome<never> | undefined
     if (row.roles.includes('admin')) {
-      const last = await refuseLastAdmin(tx, row)
-      if (last !== undefined) return last
+      last = await refuseLastAdmin(tx, row)
+      if (last !== undefined && evenLast !== true) return last
     }
     const after = await updateGuarded(tx, 'app_user', row, { state: 'disabled' })
     await endLoginsOf(tx, row.id)
-    await tx.audit({ kind: 'user.disabled', user: row.id, name: row.name, ...by(call) })
+    await tx.audit({
+      kind: 'user.disabled',
+      user: row.id,
+      name: row.name,
+      ...(last === undefined ? {} : { wasLastAdmin: true as const }),
+      ...by(call),
+    })
     tx.afterCommit(() =>
       dropAccess(call.world, row.id, { reason: 'user disabled', message: 'your user was disabled' }),
     )
     return done(await showUser(tx.db, tx.guard, after))
   })
+}
 
 export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
   transact(call.world, async (tx) => {

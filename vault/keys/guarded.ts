@@ -33,6 +33,7 @@ export const guardedTables = {
     columns: ['user_id', 'type', 'blob', 'fingerprint', 'comment', 'added_by', 'created_at'],
   },
   user_mail: { id: ['user_id'], columns: ['address', 'notices', 'set_by', 'set_at'] },
+  recovery_code: { id: ['id'], columns: ['user_id', 'hash', 'created_at', 'used_at'] },
   enrolment: {
     id: ['id'],
     columns: ['user_id', 'token_hash', 'totp', 'resets', 'issued_by', 'created_at', 'expires_at', 'used_at'],

@@ -73,6 +73,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'user.disable': { local: true, user: [admin], notOwn: true },
   'user.enable': { local: true, user: [admin], notOwn: true },
   'user.enrol': { local: true, user: [admin], notOwn: true },
+  'user.renewCodes': { user: ['signed in'] },
   'user.mail': { local: true, user: [admin, 'own'] },
   'user.key.add': { local: true, user: [admin, 'own'] },
   'user.key.list': { local: true, user: [admin, auditor, 'own'] },
@@ -100,6 +101,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'login.end': { user: ['signed in'], replay: true, beforeTerms: true },
   'login.list': { local: true, user: ['filtered'] },
   'login.revoke': { local: true, user: [admin, 'own'] },
+  'login.revokeAll': { local: true, user: [admin, 'own'] },
   'login.local': { local: true },
 
   'safe.add': { local: true, user: [admin] },

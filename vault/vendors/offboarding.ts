@@ -151,7 +151,8 @@ async function endAllOf(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ende
     password_hash: null,
     totp: null,
   })
-  const logins = await endLoginsOf(tx, user.id)
+  const ended = await endLoginsOf(tx, user.id)
+  const logins = ended.filter((login) => login.expires_at > tx.now).length
   await forgetLinks(tx, user)
   await takeKeys(tx, call, user)
   await takeMemberships(tx, call, user)

@@ -15,11 +15,15 @@ import { type Begun, beginEnrolment } from '../sealed/enrolment.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { becomeUser } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
+import { withRecoveryCodes } from '../sealed/recovery-codes.ts'
+import { CodeSheet } from './recovery-codes.tsx'
 import { passwordAdvice } from './password-advice.ts'
 
 // SECURITY: the token is in the fragment, which browsers send to no server, and leaves the address bar at once.
 const linkToken = window.location.pathname === '/enrol' ? window.location.hash.slice(1) : ''
 if (linkToken !== '') window.history.replaceState(null, '', '/enrol')
+
+type Finished = { readonly user: UserView; readonly sealedRecoveryCodes?: string }
 
 /** The page behind a one-time link: choose a password, set up the second factor, prove it. */
 export function Enrol() {
@@ -32,6 +36,9 @@ export function Enrol() {
   const [accepted, setAccepted] = useState(false)
   const [error, setError] = useState<unknown>(null)
   const [running, setRunning] = useState(false)
+  const [made, setMade] = useState<{ readonly user: UserView; readonly codes: readonly string[] } | null>(
+    null,
+  )
 
   useEffect(() => {
     document.title = 'First sign-in · Tagout'
@@ -61,14 +68,17 @@ export function Enrol() {
     setRunning(true)
     setError(null)
     try {
-      const { user } = await ask<{ readonly user: UserView }>('POST', '/api/enrolment/finish', {
-        token: linkToken,
-        sealedPassword: await sealLoginPassword(begun.name, password),
-        totpCode: code.replaceAll(/\s/g, ''),
-        ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
-      })
-      becomeUser(client, user)
-      go('/')
+      const sealedPassword = await sealLoginPassword(begun.name, password)
+      const { answer, codes } = await withRecoveryCodes((boxKey) =>
+        ask<Finished>('POST', '/api/enrolment/finish', {
+          token: linkToken,
+          sealedPassword,
+          totpCode: code.replaceAll(/\s/g, ''),
+          boxKey,
+          ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
+        }),
+      )
+      setMade({ user: answer.user, codes })
     } catch (refused) {
       setError(refused)
       setCode('')
@@ -83,6 +93,29 @@ export function Enrol() {
     }
   }
 
+  if (made !== null)
+    return (
+      <main className="alone">
+        <Card className="alone-card" component="section">
+          <CardTitle component="h1">
+            <Brand />
+            <span className="card-heading">Your recovery codes</span>
+          </CardTitle>
+          <CardBody>
+            <CodeSheet name={made.user.name} codes={made.codes} />
+            <Button
+              className="gap-above"
+              onClick={() => {
+                becomeUser(client, made.user)
+                go('/')
+              }}
+            >
+              I have kept them
+            </Button>
+          </CardBody>
+        </Card>
+      </main>
+    )
   return (
     <main className="alone">
       <Card className="alone-card wide" component="section">

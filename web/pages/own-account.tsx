@@ -1,25 +1,19 @@
 import { Button, Card, CardBody, CardTitle, Gallery, Label } from '@patternfly/react-core'
 import { useState } from 'react'
-import { ask, at } from '../api.ts'
 import { Name } from '../parts/name.tsx'
-import { Listing } from '../parts/listing.tsx'
 import { Page } from '../parts/page.tsx'
-import { Problem } from '../parts/problem.tsx'
-import { TwoStep } from '../parts/two-step.tsx'
-import { Moment, When } from '../parts/when.tsx'
-import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { hasRole, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
+import { RenewCodes } from './recovery-codes.tsx'
+import { SignIns } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
-import { useLogins } from './lists.ts'
 
 /** One's own sign-ins and SSH keys. */
 export function OwnAccount() {
   const user = useUser()
-  const change = useChange()
-  const logins = useLogins()
   const [adding, setAdding] = useState(false)
   const [mailing, setMailing] = useState(false)
-  const [error, setError] = useState<unknown>(null)
+  const [renewing, setRenewing] = useState(false)
   return (
     <Page
       title={user.name}
@@ -72,40 +66,30 @@ export function OwnAccount() {
           </CardBody>
         </Card>
         <Card>
+          <CardTitle component="h2" className="split">
+            Recovery codes
+            <Button variant="secondary" size="sm" onClick={() => setRenewing(true)}>
+              {user.recoveryCodes === 0 ? 'Make them' : 'Make new ones'}
+            </Button>
+          </CardTitle>
+          <CardBody>
+            {user.recoveryCodes === 0 ? (
+              <span className="quiet">
+                You have none. Without them, who loses the authenticator waits for an administrator.
+              </span>
+            ) : (
+              `${user.recoveryCodes} left. Each signs you in once where your authenticator is not at hand.`
+            )}
+          </CardBody>
+        </Card>
+        <Card>
           <CardTitle component="h2">Sign-ins</CardTitle>
           <CardBody>
-            <Problem error={error} />
-            <Listing
-              name="Sign-ins"
-              query={logins}
-              keyOf={({ id }) => id}
-              text={(row) => `${row.user} ${row.source}`}
-              columns={[
-                { title: 'User', cell: (row) => row.user },
-                { title: 'From', cell: (row) => <span className="mono">{row.source}</span> },
-                { title: 'Since', fit: 'whole', cell: (row) => <When at={row.createdAt} /> },
-                { title: 'Until', fit: 'whole', cell: (row) => <Moment at={row.expiresAt} /> },
-                {
-                  title: 'Actions',
-                  actions: true,
-                  cell: (row) => (
-                    <TwoStep
-                      text="End"
-                      confirm="End this sign-in"
-                      label={`End the sign-in from ${row.source}`}
-                      onDo={() => {
-                        setError(null)
-                        return change(() => ask('DELETE', at`/api/logins/${row.id}`)).catch(setError)
-                      }}
-                    />
-                  ),
-                },
-              ]}
-              empty={{ title: 'No sign-ins', body: 'There should be at least this one.' }}
-            />
+            <SignIns user={user} />
           </CardBody>
         </Card>
       </Gallery>
+      {renewing ? <RenewCodes user={user} onClose={() => setRenewing(false)} /> : null}
       {mailing ? <MailDialog user={user} onClose={() => setMailing(false)} /> : null}
       {adding ? <AddKey user={user.name} onClose={() => setAdding(false)} /> : null}
     </Page>

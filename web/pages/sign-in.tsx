@@ -9,7 +9,7 @@ import { Problem } from '../parts/problem.tsx'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { loadSodium } from '../sealed/sodium.ts'
 import { DemoBanner } from '../shell/demo-banner.tsx'
-import { becomeUser, useStatus } from '../shell/me.ts'
+import { becomeUser, useSaid, useStatus } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
 
 /** Name, password and code. The password is sealed here to the vault's key: the console's server never sees it. */
@@ -21,6 +21,8 @@ export function SignIn() {
   const [code, setCode] = useState('')
   const [error, setError] = useState<unknown>(null)
   const [running, setRunning] = useState(false)
+  const [recovering, setRecovering] = useState(false)
+  const signedOut = useSaid('signed out')
 
   useEffect(() => {
     document.title = 'Sign in · Tagout'
@@ -40,6 +42,8 @@ export function SignIn() {
       })
       setPassword('')
       becomeUser(client, user)
+      signedOut.close()
+      if (recovering) client.setQueryData(['recovery codes'], leftText(user.recoveryCodes))
     } catch (refused) {
       setError(refused)
       setCode('')
@@ -58,6 +62,9 @@ export function SignIn() {
         <CardBody>
           <DemoBanner />
           <VaultNotice initialised={status.data?.initialised} sealed={status.data?.sealed} />
+          {signedOut.text === undefined ? null : (
+            <Note variant="info" title={signedOut.text} className="gap-below" />
+          )}
           <Form onSubmit={submit} noValidate>
             <Field label="Name" value={name} onChange={setName} autoComplete="username" autoFocus />
             <Field
@@ -67,15 +74,26 @@ export function SignIn() {
               onChange={setPassword}
               autoComplete="current-password"
             />
-            <Field
-              label="Code"
-              value={code}
-              onChange={setCode}
-              autoComplete="one-time-code"
-              inputMode="numeric"
-              hint="Six digits from your authenticator app"
-              mono
-            />
+            {recovering ? (
+              <Field
+                label="Recovery code"
+                value={code}
+                onChange={setCode}
+                autoFocus
+                hint="One of the ten that you kept, such as 4k7qd-9x2hm: each is good once"
+                mono
+              />
+            ) : (
+              <Field
+                label="Code"
+                value={code}
+                onChange={setCode}
+                autoComplete="one-time-code"
+                inputMode="numeric"
+                hint="Six digits from your authenticator app"
+                mono
+              />
+            )}
             <Problem error={error} />
             <Button
               type="submit"
@@ -86,6 +104,17 @@ export function SignIn() {
               Sign in
             </Button>
           </Form>
+          <Button
+            variant="link"
+            isInline
+            size="sm"
+            onClick={() => {
+              setRecovering(!recovering)
+              setCode('')
+            }}
+          >
+            {recovering ? 'Use the authenticator' : 'Authenticator not at hand? Use a recovery code'}
+          </Button>
           <p className="quiet small">
             No password yet, or lost it? An administrator of this installation gives you a one-time link.
           </p>
@@ -93,6 +122,11 @@ export function SignIn() {
       </Card>
     </main>
   )
+}
+
+function leftText(left: number): string {
+  if (left === 0) return 'That was your last recovery code.'
+  return left === 1 ? 'One recovery code is left.' : `${left} recovery codes are left.`
 }
 
 function VaultNotice(props: {

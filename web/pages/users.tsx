@@ -13,6 +13,7 @@ import { Page } from '../parts/page.tsx'
 import { UserBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { useChange, useUser } from '../shell/me.ts'
+import { SignInsDialog } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
 import { KeysDialog } from './keys.tsx'
 import { useUsers } from './lists.ts'
@@ -29,7 +30,7 @@ const meanings: Readonly<Record<Role, string>> = {
 type Doing =
   | { readonly kind: 'add' }
   | {
-      readonly kind: 'roles' | 'keys' | 'mail' | 'disable' | 'enable' | 'enrol' | 'off'
+      readonly kind: 'roles' | 'keys' | 'mail' | 'sign-ins' | 'disable' | 'enable' | 'enrol' | 'off'
       readonly user: UserView
     }
   | { readonly kind: 'link'; readonly name: string; readonly enrolment: Enrolment }
@@ -94,6 +95,9 @@ export function Users() {
               const proofs = [
                 row.hasPassword ? 'password' : '',
                 row.hasTotp ? 'code' : '',
+                row.recoveryCodes > 0
+                  ? `${row.recoveryCodes} recovery ${row.recoveryCodes === 1 ? 'code' : 'codes'}`
+                  : '',
                 row.keys > 0 ? `${row.keys} SSH ${row.keys === 1 ? 'key' : 'keys'}` : '',
               ].filter((proof) => proof !== '')
               return proofs.length === 0 ? <span className="quiet">none yet</span> : proofs.join(', ')
@@ -123,6 +127,14 @@ export function Users() {
                 </Button>
                 {row.id === me.id ? null : (
                   <>
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'sign-ins', user: row })}
+                      aria-label={`Sign-ins of ${row.name}`}
+                    >
+                      Sign-ins
+                    </Button>
                     <Button
                       size="sm"
                       variant="secondary"
@@ -171,6 +183,7 @@ export function Users() {
       ) : null}
       {doing?.kind === 'roles' ? <Roles user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'keys' ? <KeysDialog user={doing.user.name} onClose={close} /> : null}
+      {doing?.kind === 'sign-ins' ? <SignInsDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'mail' ? <MailDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'disable' || doing?.kind === 'enable' ? (
         <Able

@@ -35,11 +35,24 @@ export function useStatus(every = 15_000) {
   })
 }
 
+/** What was said last where somebody came or went: why they were signed out, how many recovery codes they have left. */
+export function useSaid(what: 'signed out' | 'recovery codes') {
+  const client = useQueryClient()
+  const said = useQuery<string>({
+    queryKey: [what],
+    enabled: false,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: Number.POSITIVE_INFINITY,
+  })
+  return { text: said.data, close: () => client.removeQueries({ queryKey: [what] }) }
+}
+
 /** Signs out: the login ends in the vault, keys are wiped, and nothing that was read stays in this tab. */
-export async function signOut(client: QueryClient): Promise<void> {
+export async function signOut(client: QueryClient, why?: string): Promise<void> {
   lockKeyring()
   await ask('DELETE', '/api/login').catch(() => undefined)
   becomeUser(client, null)
+  if (why !== undefined) client.setQueryData(['signed out'], why)
 }
 
 /** Somebody else is at the console now, or nobody: of what the one before read, nothing stays. */

@@ -1,4 +1,5 @@
 import {
+  AlertActionCloseButton,
   Button,
   Label,
   Masthead,
@@ -21,7 +22,8 @@ import type { ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
 import { lockKeyring, useKeyring } from '../sealed/keyring.ts'
 import { DemoBanner } from './demo-banner.tsx'
-import { signOut, useStatus, useUser } from './me.ts'
+import { Note } from '../parts/note.tsx'
+import { signOut, useSaid, useStatus, useUser } from './me.ts'
 import { groups, placesOf } from './nav.ts'
 
 /** What surrounds each page: brand, who is signed in, and where one can go. */
@@ -99,8 +101,26 @@ export function Shell({ children }: { readonly children: ReactNode }) {
       mainContainerId="main"
       skipToContent={<SkipToContent href="#main">Skip to content</SkipToContent>}
     >
+      <RecoveryNotice />
       {children}
     </Page>
+  )
+}
+
+/** Told once after a sign-in by a recovery code. */
+function RecoveryNotice() {
+  const { text, close } = useSaid('recovery codes')
+  if (text === undefined) return null
+  return (
+    <Note
+      variant="warning"
+      title={`You signed in with a recovery code. ${text}`}
+      actionClose={<AlertActionCloseButton onClose={close} />}
+    >
+      Approving, revealing and the like take your authenticator still. Is it lost? Ask an administrator for a
+      new link. It was not you? Change that now: <Link href="/account">end the other sign-ins</Link>, and tell
+      an administrator.
+    </Note>
   )
 }
 

@@ -13,6 +13,7 @@ import { Link } from 'wouter'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { clock, sentence, span, visible } from '../parts/wording.ts'
+import { useInUse } from '../shell/sign-in-clock.tsx'
 import { Brand } from '../shell/shell.tsx'
 import { Connection, type ConnectionState, type Started } from './connection.ts'
 import { overOf } from './ended.ts'
@@ -41,6 +42,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
   const leave = useRef<HTMLButtonElement>(null)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
+  useInUse(state.kind === 'live')
 
   const toTerminal = useCallback(() => {
     setSearching(false)

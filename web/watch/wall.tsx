@@ -10,6 +10,7 @@ import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { between, sentence, visible } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
+import { useInUse } from '../shell/sign-in-clock.tsx'
 import { useWatch } from './use-watch.ts'
 import type { WatchState } from './watching.ts'
 
@@ -23,6 +24,7 @@ type Which = 'all' | 'frozen' | 'watched'
 export default function Wall() {
   const sessions = useSessions()
   const user = useUser()
+  useInUse()
   const [filter, setFilter] = useState('')
   const [which, setWhich] = useState<Which>('all')
   const [most, setMost] = useState(tilesAtOnce)

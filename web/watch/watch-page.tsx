@@ -13,6 +13,7 @@ import { HeldBy } from '../parts/held-by.tsx'
 import { When } from '../parts/when.tsx'
 import { between, sentence, visible } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
+import { useInUse } from '../shell/sign-in-clock.tsx'
 import { type Told, useWatch } from './use-watch.ts'
 import type { WatchState } from './watching.ts'
 
@@ -20,6 +21,7 @@ import type { WatchState } from './watching.ts'
 export default function WatchPage({ session: id }: { readonly session: string }) {
   const { room, state, told, channels, front, choose, again } = useWatch(id, 4)
   const user = useUser()
+  useInUse(state.kind === 'watching')
   const client = useQueryClient()
   useEffect(() => {
     // What else the page says of the session is not to lag behind.

@@ -15,6 +15,8 @@ test('without a file the settings are the usual ones', () => {
     quotaBytes: 1024 ** 3,
     sealers: { modules: {}, plugIns: {}, secondsToAnswer: 30 },
     longestSessionSeconds: 12 * 3600,
+    loginIdleSeconds: 15 * 60,
+    loginLongestSeconds: 12 * 3600,
   })
 })
 
@@ -23,6 +25,10 @@ test('the file is read, and the environment wins over it', () => {
   expect(readConfig(env())).toMatchObject({ quotaBytes: 2_000_000, longestSessionSeconds: 600 })
   const won = readConfig(env({ TAGOUT_SESSION_LONGEST_SECONDS: '900' }))
   expect(won).toMatchObject({ quotaBytes: 2_000_000, longestSessionSeconds: 900 })
+  write(JSON.stringify({ login: { idleSeconds: 300, longestSeconds: 3600 } }))
+  expect(readConfig(env())).toMatchObject({ loginIdleSeconds: 300, loginLongestSeconds: 3600 })
+  expect(readConfig(env({ TAGOUT_LOGIN_IDLE_SECONDS: '600' })).loginIdleSeconds).toBe(600)
+  write('{}')
 })
 
 test('an error names the variable, or the member and the file, and what to do', () => {
@@ -33,6 +39,9 @@ test('an error names the variable, or the member and the file, and what to do', 
   )
   write(JSON.stringify({ session: { longestSeconds: 5 } }))
   expect(() => readConfig(env())).toThrow(/session\.longestSeconds in .*tagout\.json/)
+  write(JSON.stringify({ login: { idleSeconds: 5 } }))
+  expect(() => readConfig(env())).toThrow(/login\.idleSeconds in .*tagout\.json/)
+  expect(() => readConfig(env({ TAGOUT_LOGIN_IDLE_SECONDS: 'never' }))).toThrow(/TAGOUT_LOGIN_IDLE_SECONDS/)
   write('{ "session": ')
   expect(() => readConfig(env())).toThrow(/tagout\.json is not readable JSON/)
 })
