@@ -316,7 +316,17 @@ beforeAll(async () => {
     { seq: 1, at: now, kind: hostile, actor: hostile, text: hostile, entry: { hostile } },
   ])
   edge.answers.set('login.list', () => [
-    { id: newId('lgn'), user: hostile, source: hostile, createdAt: now, expiresAt: now },
+    {
+      id: newId('lgn'),
+      user: 'ingrid',
+      source: hostile,
+      createdAt: now,
+      lastSeenAt: now,
+      expiresAt: now,
+      secondsLeft: 3600,
+      idleSeconds: 900,
+      isOwn: true,
+    },
   ])
   edge.answers.set('user.key.list', () => [
     { id: newId('key'), type: hostile, fingerprint: hostile, comment: hostile, createdAt: now },

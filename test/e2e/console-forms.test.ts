@@ -178,7 +178,17 @@ test.skipIf(why !== undefined)('a key and a sign-in are taken away at the second
     { id: newId('key'), type: 'ssh-ed25519', fingerprint: 'SHA256:abc', comment: 'laptop', createdAt: now },
   ])
   edge.answers.set('login.list', () => [
-    { id: newId('lgn'), user: 'alice', source: '192.0.2.7', createdAt: now, expiresAt: now },
+    {
+      id: newId('lgn'),
+      user: 'alice',
+      source: '192.0.2.7',
+      createdAt: now,
+      lastSeenAt: now,
+      expiresAt: now,
+      secondsLeft: 3600,
+      idleSeconds: 900,
+      isOwn: true,
+    },
   ])
   await open(page, '/account')
   await page.getByRole('button', { name: 'Remove key laptop' }).click()
