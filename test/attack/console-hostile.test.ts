@@ -318,7 +318,7 @@ beforeAll(async () => {
   edge.answers.set('login.list', () => [
     {
       id: newId('lgn'),
-      user: 'ingrid',
+      user: 'alice',
       source: hostile,
       createdAt: now,
       lastSeenAt: now,

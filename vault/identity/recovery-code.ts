@@ -5,6 +5,7 @@ import type { Database } from '../db/tables.ts'
 import { newId, type UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
+import { notify } from '../notifications/notify.ts'
 import { checked, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -116,6 +117,7 @@ export async function takeRecoveryCode(
     actor: { kind: 'user', id: user.id, name: user.name },
     source,
   })
+  await notify(tx, { kind: 'user.code-used', user: user.name, left }, [user.id])
   return left
 }
 
@@ -135,6 +137,7 @@ export const userRenewCodes: Handler<'user.renewCodes'> = async (call, input) =>
       count: codesAtOnce,
       ...by(call),
     })
+    await notify(tx, { kind: 'user.codes-renewed', user: user.name }, [user.id])
     return done({ sealedRecoveryCodes, user: await showUser(tx.db, tx.guard, user) })
   })
 }

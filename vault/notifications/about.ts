@@ -76,6 +76,9 @@ export type About =
     }
   | { readonly kind: 'user.mail-changed'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.link-made' | 'user.key-added'; readonly user: string; readonly by: string }
+  | { readonly kind: 'user.codes-renewed'; readonly user: string }
+  /** A recovery code signed somebody in; `left`: how many are unused. */
+  | { readonly kind: 'user.code-used'; readonly user: string; readonly left: number }
   | { readonly kind: 'test'; readonly by: string }
 
 export type AboutKind = About['kind']
@@ -88,6 +91,8 @@ const security: ReadonlySet<AboutKind> = new Set([
   'user.mail-changed',
   'user.link-made',
   'user.key-added',
+  'user.codes-renewed',
+  'user.code-used',
   'test',
 ])
 

@@ -39,6 +39,10 @@ function sentence(about: About): string {
       return `${whoText(about.by)} made a link that replaces the password and second factor of ${about.user}`
     case 'user.key-added':
       return `${whoText(about.by)} registered an SSH key for ${about.user}`
+    case 'user.codes-renewed':
+      return `${about.user} made new recovery codes: those before are good no longer`
+    case 'user.code-used':
+      return `${about.user} signed in with a recovery code: ${about.left} left`
     case 'test':
       return `a test, asked for by ${whoText(about.by)}`
     default:
@@ -70,6 +74,8 @@ export function adviceOf(about: About): readonly string[] {
     case 'user.mail-changed':
     case 'user.link-made':
     case 'user.key-added':
+    case 'user.codes-renewed':
+    case 'user.code-used':
       return ['If you do not know of this, tell an administrator at once: somebody may be taking your place.']
     case 'test':
       return ['It arrived: nothing is to be done.']

@@ -107,6 +107,23 @@ test('whoever enrols with a key of their own gets codes with it', async () => {
   expect(must(await signIn(dora, codes[9] ?? '')).user.recoveryCodes).toBe(9)
 })
 
+test('who has a mail address is told of each code that is used, and that new ones were made', async () => {
+  await vault.ask('user.mail', { user: 'bob', address: 'bob@plant.example', notices: 'security' })
+  const [code = ''] = await renew(bob)
+  must(await signIn(bob, code))
+  const told = await api.call('notification.take', {
+    mail: { server: 'smtp://127.0.0.1', from: 'tagout@plant.example' },
+    limit: 10,
+  })
+  const subjects = must(told).flatMap((one) => (one.channel === 'mail' ? [one.subject] : []))
+  expect(subjects).toEqual(
+    expect.arrayContaining([
+      expect.stringContaining('bob made new recovery codes'),
+      expect.stringContaining('bob signed in with a recovery code: 9 left'),
+    ]),
+  )
+})
+
 test('of two who use one code at once, one is let in', async () => {
   const [code = ''] = await renew(bob)
   const outcomes = await Promise.all([1, 2, 3, 4].map(() => signIn(bob, code)))
