@@ -476,7 +476,8 @@ export type PolicyView = {
   readonly document: PolicyDocument
 }
 export type PolicyChange = {
-  readonly what: 'rule' | 'group' | 'calendar'
+  /** A user, target or account: its name, which stands as it is, means another one now. */
+  readonly what: 'rule' | 'group' | 'calendar' | 'user' | 'safe' | 'target' | 'account'
   readonly name: string
   readonly change: 'added' | 'removed' | 'changed'
 }
@@ -512,6 +513,8 @@ export type PolicyAnswer = {
 export type ReachView = {
   readonly user: string
   readonly account: string
+  /** Where they could use it: its own target, or another that it is bound to. */
+  readonly target: string
   readonly actions: readonly Action[]
   /** What lets in: grants and rules. */
   readonly by: readonly string[]

@@ -28,8 +28,8 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
         - { days: [mon, tue, wed, thu, fri], from: "06:00", to: "22:00" }
       dates:
         - { from: 2026-12-24T06:00, to: 2026-12-24T14:00 }
-      except:                     # closed then, whatever else it says
-        - { from: 2026-12-28, to: 2027-01-02 }
+      except:                     # closed then, whatever else it says; a day begins at 00:00,
+        - { from: 2026-12-28, to: 2027-01-02 }   # so that 1 January is the last of these
   rules:
     - name: ot-on-line-3
       effect: allow
@@ -48,6 +48,10 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
       what: { targets: [press-3] }
       approvals: [{ group: ot, count: 1 }, { group: it, count: 1 }]
       workOrder: "WO-####"        # # is a digit, ? any character, * any characters
+
+Names of rules that let in mean what has them when the policy is applied: plan says where one means another now. A limit
+means the machine: by its name, by every record of its address, and by whatever account goes there. A limit that names
+actions limits those alone: exec runs any command, and moves files too.
       supervisors: ot             # somebody of this group must watch: input is held until then
 `
 
@@ -180,6 +184,7 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
           [
             ['USER', (row) => row.user],
             ['ACCOUNT', (row) => row.account],
+            ['ON', (row) => row.target],
             ['MAY', (row) => row.actions.join(', ')],
             ['BY', (row) => row.by.join(', ')],
             ['UNTIL', (row) => when(row.until)],
@@ -196,14 +201,22 @@ function planText(present: PolicyDocument, wanted: PolicyDocument, plan: PolicyP
   if (plan.changes.length === 0) return 'the policy of this file is in force already\n'
   const changes = plan.changes.map(
     (change) =>
-      `${signs[change.change]} ${change.what} ${visible(change.name)}\n${partDiff(partOf(present, change), partOf(wanted, change))}`,
+      `${signs[change.change]} ${change.what} ${visible(change.name)}\n${changeText(present, wanted, change)}`,
   )
   return `${changes.join('')}\n${pairsText('gain', plan.gains)}${pairsText('lose', plan.loses)}`
 }
 
-function partOf(document: PolicyDocument, { what, name }: PolicyChange): unknown {
-  if (what === 'group') return document.groups?.[name]
-  return what === 'calendar' ? document.calendars?.[name] : document.rules.find((rule) => rule.name === name)
+function changeText(present: PolicyDocument, wanted: PolicyDocument, change: PolicyChange): string {
+  const { what } = change
+  return what === 'rule' || what === 'group' || what === 'calendar'
+    ? partDiff(partOf(present, what, change.name), partOf(wanted, what, change.name))
+    : '    the name means another one now\n'
+}
+
+function partOf(document: PolicyDocument, what: 'rule' | 'group' | 'calendar', name: string): unknown {
+  if (what === 'rule') return document.rules.find((rule) => rule.name === name)
+  const parts = (what === 'group' ? document.groups : document.calendars) ?? {}
+  return Object.hasOwn(parts, name) ? parts[name] : undefined
 }
 
 function partDiff(before: unknown, after: unknown): string {

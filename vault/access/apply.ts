@@ -8,9 +8,10 @@ import {
   concernsResource,
   type Policy,
   type PolicyIds,
+  type Resource,
 } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
-import { checked, insertGuarded, updateGuarded } from '../rows.ts'
+import { checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
@@ -103,25 +104,14 @@ async function plan(
   if (!ids.ok) return ids
   const wanted = compilePolicy(document, ids.value)
   const people = await peopleAndAccounts(tx)
-  const before = standingPairs(present, people)
-  const after = standingPairs(wanted, people)
-  const missing = (these: ReadonlySet<string>, those: ReadonlySet<string>) =>
-    [...these].filter((pair) => !those.has(pair)).sort()
-  const named = (pairs: readonly string[]) => ({
-    total: pairs.length,
-    pairs: pairs.slice(0, mostNamed).map((pair) => {
-      const [user = '', account = ''] = pair.split(' ')
-      return { user, account }
-    }),
-  })
   return done({
     ids: ids.value,
     plan: {
       from,
       digest: await policyDigest(document),
-      changes: changesOf(present.document, document),
-      gains: named(missing(after, before)),
-      loses: named(missing(before, after)),
+      changes: [...changesOf(present.document, document), ...renamed(present.ids, ids.value)],
+      gains: pairsOnlyIn(wanted, present, people),
+      loses: pairsOnlyIn(present, wanted, people),
     },
   })
 }
@@ -156,13 +146,31 @@ function changesOf(before: PolicyDocument, after: PolicyDocument): readonly Poli
   ]
 }
 
+/** Names that stand for another thing than when the present policy was applied. */
+function renamed(before: PolicyIds, now: PolicyIds): readonly PolicyChange[] {
+  const kinds = [
+    ['user', before.users, now.users],
+    ['safe', before.safes, now.safes],
+    ['target', before.targets, now.targets],
+    ['account', before.accounts, now.accounts],
+  ] as const
+  return kinds.flatMap(([what, old, ids]) =>
+    Object.entries<string>(ids)
+      .filter(([name, id]) => Object.hasOwn(old, name) && old[name] !== id)
+      .map(([name]): PolicyChange => ({ what, name, change: 'changed' })),
+  )
+}
+
 function isSame(one: unknown, other: unknown): boolean {
   return canonicalJson(one as StoredPolicy) === canonicalJson(other as StoredPolicy)
 }
 
-type People = Awaited<ReturnType<typeof peopleAndAccounts>>
+type People = {
+  readonly users: readonly Pick<Row<'app_user'>, 'id' | 'name' | 'roles'>[]
+  readonly accounts: readonly { readonly name: string; readonly resource: Resource }[]
+}
 
-async function peopleAndAccounts(tx: Tx) {
+async function peopleAndAccounts(tx: Tx): Promise<People> {
   const users = checked(tx.guard, 'app_user', await tx.db.selectFrom('app_user').selectAll().execute())
   const accounts = checked(
     tx.guard,
@@ -176,30 +184,71 @@ async function peopleAndAccounts(tx: Tx) {
     ]),
   )
   return {
-    users: users.filter((user) => user.state !== 'disabled' && !user.roles.includes('auditor')),
-    accounts: accounts.flatMap((account) => {
-      const target = targets.get(account.target_id)
-      if (target === undefined) return []
-      const resource = {
-        safe: account.safe_id,
-        target: account.target_id,
-        account: account.id,
-        protocol: target.protocol,
-      }
-      return [{ name: `${target.name}/${account.login}`, resource }]
-    }),
+    users: users
+      .filter((user) => user.state !== 'disabled' && !user.roles.includes('auditor'))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    accounts: accounts
+      .flatMap((account) => {
+        const target = targets.get(account.target_id)
+        if (target === undefined) return []
+        const resource = {
+          safe: account.safe_id,
+          target: account.target_id,
+          account: account.id,
+          protocol: target.protocol,
+        }
+        return [{ name: `${target.name}/${account.login}`, resource }]
+      })
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
   }
 }
 
-/** Who may use what by rules, at some time: `user account` each. Neither holds a space. */
-function standingPairs(policy: Policy, { users, accounts }: People): ReadonlySet<string> {
-  const pairs = new Set<string>()
-  for (const rule of policy.rules.filter(({ document }) => document.effect === 'allow')) {
-    const concerned = users.filter((user) => concernsUser(policy, rule, { user: user.id, roles: user.roles }))
-    for (const account of accounts.filter(({ resource }) => concernsResource(rule, resource)))
-      for (const user of concerned) pairs.add(`${user.name} ${account.name}`)
+/**
+ * Who may use what by rules, at some time, under one policy and not under the other: how many pairs, and the first.
+ * A plant has hundreds of people and thousands of accounts: pairs are counted by people whom the same rules concern.
+ */
+export function pairsOnlyIn(policy: Policy, other: Policy, { users, accounts }: People): PolicyPlan['gains'] {
+  const reachOf = reachFinder(policy, accounts)
+  const otherReachOf = reachFinder(other, accounts)
+  const known = new Map<string, readonly number[]>()
+  let total = 0
+  const pairs: { user: string; account: string }[] = []
+  for (const user of users) {
+    const one = reachOf(user)
+    const two = otherReachOf(user)
+    const key = `${one.key} | ${two.key}`
+    const only = known.get(key) ?? differenceOf(one.reach(), two.reach())
+    known.set(key, only)
+    total += only.length
+    for (const at of only.slice(0, mostNamed - pairs.length))
+      pairs.push({ user: user.name, account: accounts[at]?.name ?? '' })
   }
-  return pairs
+  return { total, pairs }
+}
+
+/** For each user: which rules let them in, and by those the places of accounts that they reach. */
+function reachFinder(policy: Policy, accounts: People['accounts']) {
+  const rules = policy.rules.filter(({ document }) => document.effect === 'allow')
+  const byRule = new Map<number, readonly number[]>()
+  const reachOfRule = (at: number) => {
+    const found =
+      byRule.get(at) ??
+      accounts.flatMap(({ resource }, place) => {
+        const rule = rules[at]
+        return rule !== undefined && concernsResource(rule, resource) ? [place] : []
+      })
+    byRule.set(at, found)
+    return found
+  }
+  return (user: People['users'][number]) => {
+    const subject = { user: user.id, roles: user.roles }
+    const concerning = rules.flatMap((rule, at) => (concernsUser(policy, rule, subject) ? [at] : []))
+    return { key: concerning.join(), reach: () => new Set(concerning.flatMap((at) => reachOfRule(at))) }
+  }
+}
+
+function differenceOf(these: ReadonlySet<number>, those: ReadonlySet<number>): readonly number[] {
+  return [...these].filter((place) => !those.has(place)).sort((a, b) => a - b)
 }
 
 /** Takes back the grants of rules that are no more. */

@@ -1,4 +1,4 @@
-import { type Account, currentCredential, findAccount, readAccount } from '../accounts/account.ts'
+import { type Account, currentCredential, findAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import type { Action, PolicyAnswer, ReachView } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
@@ -24,7 +24,7 @@ import type { Tx } from '../transaction.ts'
 import type { Handler, Input } from '../world.ts'
 import { companyFacts, type Representation, representationOf } from '../vendors/standing.ts'
 import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
-import { isApproved } from './limits.ts'
+import { isApproved, quorumsAt } from './limits.ts'
 import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
 
@@ -178,65 +178,78 @@ async function grantsOf(
   tx: Tx,
   users: readonly Row<'app_user'>['id'][],
   accounts: readonly Row<'account'>['id'][],
+  /** Only those that hold then. */
+  at?: Date,
 ): Promise<readonly Row<'access_grant'>[]> {
   if (users.length === 0 || accounts.length === 0) return []
-  return checked(
-    tx.guard,
-    'access_grant',
-    await tx.db
-      .selectFrom('access_grant')
-      .selectAll()
-      .where('user_id', 'in', users)
-      .where('account_id', 'in', accounts)
-      .where('rule', 'is', null)
-      .orderBy('id', 'desc')
-      .limit(10_000)
-      .execute(),
-  )
+  let query = tx.db
+    .selectFrom('access_grant')
+    .selectAll()
+    .where('user_id', 'in', users)
+    .where('account_id', 'in', accounts)
+    .where('rule', 'is', null)
+    .orderBy('id', 'desc')
+  if (at !== undefined)
+    query = query.where('revoked_at', 'is', null).where('not_before', '<=', at).where('not_after', '>', at)
+  return checked(tx.guard, 'access_grant', await query.limit(100_000).execute())
 }
 
-/** How many pairs of user and account a look at who reaches what goes through. */
+/** How many pairs of user and place a look at who reaches what goes through. */
 const mostPairs = 50_000
 const sessionActions = [
   'shell',
   'exec',
   'sftp-read',
   'sftp-write',
+  'forward',
   'elevate',
 ] as const satisfies readonly Action[]
+
+/** An account at a target that it is bound to: its own, or another. */
+type Place = { readonly account: Account; readonly target: Row<'target'> }
 
 /** Who could use what at a moment, by grants and rules: whatever else a target may lack. */
 export const policyReach: Handler<'policy.reach'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const chosen = await chosenPairs(tx, input)
     if (!chosen.ok) return chosen
-    const { users, accounts } = chosen.value
-    if (users.length * accounts.length > mostPairs)
+    const { users, places } = chosen.value
+    if (users.length * places.length > mostPairs)
       return refuse(
         'invalid',
-        `these are ${users.length} users and ${accounts.length} accounts, too many to go through`,
+        `these are ${users.length} users and ${places.length} accounts, too many to go through`,
         'name a user, or an account, target or safe',
       )
     const policy = await readPolicy(tx.db, tx.guard)
+    const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
     const grants = await grantsOf(
       tx,
       users.map(({ id }) => id),
-      accounts.map(({ id }) => id),
+      [...new Set(places.map(({ account }) => account.id))],
+      new Date(now),
     )
-    const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
-    const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
+    const byPair = Map.groupBy(grants, (grant) => `${grant.user_id} ${grant.account_id}`)
     const longest = call.world.settings.longestSessionSeconds
     const machineAt = await machineFinder(tx.db, tx.guard, policy)
     const rows: ReachView[] = []
     for (const user of users) {
       const company = companyOf(await representationOf(tx.db, tx.guard, user))
-      for (const account of accounts) {
-        const own = grants.filter((grant) => grant.user_id === user.id && grant.account_id === account.id)
+      for (const { account, target } of places) {
+        const own = byPair.get(`${user.id} ${account.id}`) ?? []
+        const quorums = await quorumsAt(tx, policy, user, account, target)
+        const requested = await requestedGrants(tx.db, tx.guard, policy, own, quorums)
         const given = own.map((grant) => grantFacts(grant, requested))
-        const facts = accessFacts(policy, user, machineAt(account), given, { now }, longest, company)
+        const machine = machineAt(account, target)
+        const facts = accessFacts(policy, user, machine, given, { now }, longest, company)
+        if (given.length === 0 && facts.allowing.length === 0) continue
+        const forwards = given.flatMap((grant) => grant.forwards)
         const found = sessionActions.flatMap((wants) => {
-          const decision = decideAccess({ ...facts, wants })
-          if (decision.kind === 'deny') return []
+          const asked = wants === 'forward' ? forwards.map((forward) => ({ wants, forward })) : [{ wants }]
+          const [decision] = asked.flatMap((one) => {
+            const decided = decideAccess({ ...facts, ...one })
+            return decided.kind === 'deny' ? [] : [decided]
+          })
+          if (decision === undefined) return []
           const by =
             decision.by.kind === 'rule'
               ? `rule ${facts.allowing[decision.by.index]?.name ?? ''}`
@@ -247,6 +260,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
         rows.push({
           user: user.name,
           account: account.name,
+          target: target.name,
           actions: found.map(({ wants }) => wants),
           by: [...new Set(found.map(({ by }) => by))],
           until: new Date(Math.max(...found.map(({ endsAt }) => endsAt))).toISOString(),
@@ -273,26 +287,64 @@ async function chosenPairs(tx: Tx, input: Input<'policy.reach'>) {
             .execute(),
         )
       : [user]
-  let query = tx.db.selectFrom('account').select('id').where('removed_at', 'is', null).orderBy('id')
+  let query = tx.db
+    .selectFrom('binding')
+    .innerJoin('account', 'account.id', 'binding.account_id')
+    .innerJoin('target', 'target.id', 'binding.target_id')
+    .select(['binding.account_id', 'binding.target_id'])
+    .where('account.removed_at', 'is', null)
+    .where('target.removed_at', 'is', null)
+    .orderBy('account.id')
+    .orderBy('target.id')
   if (input.account !== undefined) {
     const account = await findAccount(tx.db, tx.guard, input.account)
     if (account === undefined) return notFound('account', input.account)
-    query = query.where('id', '=', account.id)
+    query = query.where('account.id', '=', account.id)
   }
   if (input.target !== undefined) {
     const target = await findTarget(tx.db, tx.guard, input.target)
     if (target === undefined) return notFound('target', input.target)
-    query = query.where('target_id', '=', target.id)
+    query = query.where('target.id', '=', target.id)
   }
   if (input.safe !== undefined) {
     const safe = await findSafe(tx.db, tx.guard, input.safe)
     if (safe === undefined) return notFound('safe', input.safe)
-    query = query.where('safe_id', '=', safe.id)
+    const isIn = safe.id
+    query = query.where((eb) => eb.or([eb('account.safe_id', '=', isIn), eb('target.safe_id', '=', isIn)]))
   }
-  const accounts: Account[] = []
-  for (const { id } of await query.limit(mostPairs + 1).execute()) {
-    const account = await readAccount(tx.db, tx.guard, id)
-    if (account !== undefined) accounts.push(account)
-  }
-  return done({ users, accounts })
+  return done({ users, places: await readPlaces(tx, await query.limit(mostPairs + 1).execute()) })
+}
+
+async function readPlaces(
+  tx: Tx,
+  bound: readonly Pick<Row<'binding'>, 'account_id' | 'target_id'>[],
+): Promise<readonly Place[]> {
+  if (bound.length === 0) return []
+  const ids = [...new Set(bound.map((row) => row.account_id))]
+  const accounts = new Map(
+    checked(
+      tx.guard,
+      'account',
+      await tx.db.selectFrom('account').selectAll().where('id', 'in', ids).execute(),
+    ).map((row) => [row.id, row]),
+  )
+  const at = [...bound.map((row) => row.target_id), ...[...accounts.values()].map((row) => row.target_id)]
+  const targets = new Map(
+    checked(
+      tx.guard,
+      'target',
+      await tx.db
+        .selectFrom('target')
+        .selectAll()
+        .where('id', 'in', [...new Set(at)])
+        .execute(),
+    ).map((row) => [row.id, row]),
+  )
+  return bound.flatMap((row) => {
+    const account = accounts.get(row.account_id)
+    const own = account === undefined ? undefined : targets.get(account.target_id)
+    const target = targets.get(row.target_id)
+    if (account === undefined || own === undefined || target === undefined) return []
+    return [{ account: { ...account, target: own, name: `${own.name}/${account.login}` }, target }]
+  })
 }

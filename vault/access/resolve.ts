@@ -104,6 +104,14 @@ function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument)
     const strange = named.find((one) => !known.has(one.toLowerCase()))
     if (strange !== undefined)
       return fault(`rule ${name}: there is no group ${strange}`, 'name it under groups, with its members')
+    const quorum = (rule.effect === 'limit' ? (rule.approvals ?? []) : []).find(
+      (one) => one.count > membersOf(groups, one.group),
+    )
+    if (quorum !== undefined)
+      return fault(
+        `rule ${name}: it wants ${quorum.count} of ${quorum.group}, which has ${membersOf(groups, quorum.group)} members, so nobody could ever be approved`,
+        'add members to the group, or want fewer',
+      )
     const unknown = during.find((one) => !Object.hasOwn(calendars, one))
     if (unknown !== undefined)
       return fault(`rule ${name}: there is no calendar ${unknown}`, 'name it under calendars')
@@ -120,6 +128,13 @@ function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument)
       )
   }
   return undefined
+}
+
+/** How many people are in a group that is there. */
+function membersOf(groups: NonNullable<PolicyDocument['groups']>, name: string): number {
+  const key = name.toLowerCase()
+  const [, members = []] = Object.entries(groups).find(([group]) => group.toLowerCase() === key) ?? []
+  return new Set(members.map((member) => member.toLowerCase())).size
 }
 
 function twiceIn(names: readonly string[]): string | undefined {

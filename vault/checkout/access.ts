@@ -6,7 +6,7 @@ import { findUser } from '../identity/user.ts'
 import type { AccountId } from '../kernel/id.ts'
 import { done } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
-import { type RuleFacts, ruleAt } from '../policy/access-rule.ts'
+import { type AccessRule, type RuleFacts, ruleAt } from '../policy/access-rule.ts'
 import { checked } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { type Call, type Handler, userOf } from '../world.ts'
@@ -56,18 +56,29 @@ export const accessList: Handler<'access.list'> = async (call) => {
     now: clock().getTime(),
     ...(call.source === undefined ? {} : { source: call.source }),
   }
+  const grantsOf = Map.groupBy(rows, (row) => row.account_id)
+  const leasesOf = Map.groupBy(held, (lease) => lease.account_id)
+  const standingOf = new Map(standing.map((one) => [one.id, one]))
+  const usedAt = new Map(used.map((row) => [row.account_id, row.at]))
+  const favourite = new Set(favourites.map((row) => row.account_id))
+  const factsOf = new Map<AccessRule, AccessView['rules'][number]>()
+  const viewOf = (rule: AccessRule) => {
+    const view = factsOf.get(rule) ?? viewRule(ruleAt(policy, rule, circumstances))
+    factsOf.set(rule, view)
+    return view
+  }
   const views = accounts.map((account): AccessView => {
-    const grants = rows.filter((row) => row.account_id === account)
-    const byRule = standing.find(({ id }) => id === account)
+    const grants = grantsOf.get(account) ?? []
+    const byRule = standingOf.get(account)
     const name = byRule?.name ?? `${grants[0]?.target_name ?? ''}/${grants[0]?.login ?? ''}`
-    const leases = held.filter((lease) => lease.account_id === account)
+    const leases = leasesOf.get(account) ?? []
     const own = leases.find((lease) => lease.user_id === user.id)
     return {
       account: name,
       grants: grants.map((grant) => viewGrant(grant, user.name, name, clock())),
-      rules: (byRule?.rules ?? []).map((rule) => viewRule(ruleAt(policy, rule, circumstances))),
-      favourite: favourites.some((favourite) => favourite.account_id === account),
-      lastUsedAt: used.find((row) => row.account_id === account)?.at.toISOString() ?? null,
+      rules: (byRule?.rules ?? []).map(viewOf),
+      favourite: favourite.has(account),
+      lastUsedAt: usedAt.get(account)?.toISOString() ?? null,
       lease: own === undefined ? null : viewLease(own, name, user.name, sessions.get(own.id) ?? 0),
       // SECURITY: who comes from outside does not see who else is there.
       others: (user.roles.includes('vendor') ? [] : leases)

@@ -23,6 +23,7 @@ export type PolicyIds = {
 /** A policy in force. */
 export type Policy = {
   readonly document: PolicyDocument
+  readonly ids: PolicyIds
   readonly rules: readonly AccessRule[]
   readonly groups: ReadonlyMap<string, ReadonlySet<UserId>>
 }
@@ -102,6 +103,7 @@ export function compilePolicy(document: PolicyDocument, ids: PolicyIds): Policy 
     )
   return {
     document,
+    ids,
     groups: new Map(
       Object.entries(document.groups ?? {}).map(([name, members]) => [
         name.toLowerCase(),

@@ -5,15 +5,29 @@ import { type CalendarDocument, weekdays } from './document.ts'
 export type CalendarState = { readonly open: boolean; readonly until: number | null }
 
 const day = 24 * 3600_000
+type Spans = readonly (readonly [number, number])[]
+
+// Each of hundreds of rules asks for each session and each second: what was found holds until it changes.
+const found = new WeakMap<CalendarDocument, { from: number; upto: number; state: CalendarState }>()
+const spans = new WeakMap<CalendarDocument, { readonly dates: Spans; readonly except: Spans }>()
+
+/** Looks a moment up in a calendar, as `lookUp` does. */
+export function calendarAt(calendar: CalendarDocument, now: number): CalendarState {
+  const known = found.get(calendar)
+  if (known !== undefined && known.from <= now && now < known.upto) return known.state
+  const state = lookUp(calendar, now)
+  found.set(calendar, { from: now, upto: state.until ?? now + day, state })
+  return state
+}
 
 /**
  * Looks a moment up in a calendar. Pure. Times are of the wall clock of the calendar's zone: 06:00 is 06:00 on a day
  * with a change of the clock too. A time that such a day leaves out is the one that the clock shows instead.
  */
-export function calendarAt(calendar: CalendarDocument, now: number): CalendarState {
+function lookUp(calendar: CalendarDocument, now: number): CalendarState {
   const open = isOpen(calendar, now)
   // What changes next is an edge of the coming week, of a date, or of the week after an exception.
-  const fixed = [...spansOf(calendar, calendar.dates), ...spansOf(calendar, calendar.except)]
+  const fixed = [...spansOf(calendar).dates, ...spansOf(calendar).except]
     .flat()
     .filter((at) => at > now && at <= now + 366 * day)
     .sort((a, b) => a - b)
@@ -29,15 +43,19 @@ export function calendarAt(calendar: CalendarDocument, now: number): CalendarSta
 
 function isOpen(calendar: CalendarDocument, at: number): boolean {
   const isWithin = ([from, to]: readonly [number, number]) => from <= at && at < to
-  if (spansOf(calendar, calendar.except).some(isWithin)) return false
-  return spansOf(calendar, calendar.dates).some(isWithin) || weeklySpans(calendar, at, 2).some(isWithin)
+  if (spansOf(calendar).except.some(isWithin)) return false
+  return spansOf(calendar).dates.some(isWithin) || weeklySpans(calendar, at, 2).some(isWithin)
 }
 
-function spansOf(
-  { zone }: CalendarDocument,
-  spans: readonly { readonly from: string; readonly to: string }[] = [],
-): readonly (readonly [number, number])[] {
-  return spans.map(({ from, to }) => [wall(from, zone), wall(to, zone)])
+/** The spans of a calendar's dates and exceptions, read once: there may be hundreds. */
+function spansOf(calendar: CalendarDocument): { readonly dates: Spans; readonly except: Spans } {
+  const known = spans.get(calendar)
+  if (known !== undefined) return known
+  const { zone, dates = [], except = [] } = calendar
+  const read = (given: typeof dates): Spans => given.map(({ from, to }) => [wall(from, zone), wall(to, zone)])
+  const both = { dates: read(dates), except: read(except) }
+  spans.set(calendar, both)
+  return both
 }
 
 function wall(text: string, zone: string): number {
@@ -54,6 +72,7 @@ function weeklySpans(
   at: number,
   days: number,
 ): readonly (readonly [number, number])[] {
+  if (weekly.length === 0) return []
   const first = DateTime.fromMillis(at, { zone }).startOf('day').minus({ days: 1 })
   return Array.from({ length: days }, (_, after) => first.plus({ days: after })).flatMap((date) => {
     const weekday = weekdays[date.weekday - 1]

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Action, Permit } from '../../../vault/contract.ts'
@@ -369,3 +370,80 @@ test('who writes the database keeps no session from a stricter policy, by a forg
   must(await recorder.call('recorder.hello', { node: 'node-1', worker: 'w1', live: [long.session] }))
   expect(await cutOf(long.session)).toMatchObject({ reason: 'time is up' })
 })
+
+test('what explain says is what happens, whatever the policy', async () => {
+  await vault.ask('account.bind', { account: 'press-3/engineer' })
+  const pick = fc.record(
+    {
+      actions: fc.uniqueArray(fc.constantFrom<Action>('shell', 'exec', 'sftp-read', 'sftp-write'), {
+        minLength: 1,
+      }),
+      during: fc.constantFrom(['shifts'], ['never'], ['never', 'shifts']),
+      networks: fc.constantFrom(['192.0.2.0/24'], ['10.0.0.0/8'], ['10.0.0.0/8', '192.0.2.20']),
+      longest: fc.constantFrom('5m', '3h', '2d'),
+      exclusive: fc.constant(true as const),
+    },
+    { requiredKeys: ['actions'] },
+  )
+  const who = fc.constantFrom(
+    { everyone: true },
+    { users: ['BOB'] },
+    { groups: ['ot'] },
+    { roles: ['operator'] },
+  )
+  const what = fc.constantFrom(
+    { everything: true },
+    { targets: ['press-3'] },
+    { safes: ['office'] },
+    { accounts: ['press-3/engineer'] },
+  )
+  const rules = fc.array(
+    fc.record({
+      rule: pick,
+      who,
+      what,
+      effect: fc.constantFrom('allow', 'limit'),
+      approvals: fc.constantFrom(undefined, undefined, undefined, both),
+    }),
+    { maxLength: 4 },
+  )
+  const property = fc.asyncProperty(
+    rules,
+    fc.boolean(),
+    fc.constantFrom<Action>('shell', 'exec', 'sftp-read', 'sftp-write'),
+    async (given, isGranted, wants) => {
+      await apply()
+      const grant = isGranted
+        ? await vault.grant('bob', 'press-3/engineer', { actions: ['shell', 'exec'] })
+        : undefined
+      await apply(
+        ...given.map(
+          ({ rule, effect, approvals, ...whoWhat }, at) =>
+            ({
+              name: `r${at}`,
+              effect,
+              ...rule,
+              ...whoWhat,
+              ...(effect === 'limit' && approvals !== undefined ? { approvals } : {}),
+            }) as unknown as Rule,
+        ),
+      )
+      const said = await vault.ask('policy.explain', {
+        user: 'bob',
+        account: 'press-3/engineer',
+        action: wants as 'shell',
+        source: '192.0.2.20',
+      })
+      const happened = await opens({ ...engineer, wants })
+      expect(happened.ok ? 'yes' : happened.refusal.message).toBe(said.allowed ? 'yes' : said.sentence)
+      if (happened.ok) {
+        const apart = Math.abs(Date.parse(happened.value.endsAt) - Date.parse(said.endsAt ?? ''))
+        expect(apart).toBeLessThan(5_000)
+        expect(happened.value.actions).toContain(wants)
+        await endSession(recorder, happened.value.session)
+      }
+      if (grant !== undefined) await vault.ask('grant.revoke', { grant: grant.id })
+    },
+  )
+  await fc.assert(property, { numRuns: 60 })
+}, 60_000)

@@ -302,6 +302,10 @@ test.each<[string, Partial<PolicyDocument>]>([
   ['rule r: there is no calendar nights', { rules: [limit({ name: 'r', during: ['nights'] })] }],
   ['rule r: who: it says whom it concerns', { rules: [limit({ name: 'r', who: {} })] }],
   ['rule r: what: it says what it concerns', { rules: [limit({ name: 'r', what: { protocols: ['ssh'] } })] }],
+  [
+    'rule r: it wants 2 of IT, which has 1 members, so nobody could ever be approved',
+    { rules: [limit({ name: 'r', approvals: [{ group: 'IT', count: 2 }] })] },
+  ],
   ['two rules are called R', { rules: [limit({ name: 'r' }), limit({ name: 'R' })] }],
   ['group g: there is no user "nobody"', { groups: { ...groups, g: ['nobody'] } }],
 ])('a policy that names what is not there is refused whole: %s', async (sentence, more) => {
@@ -368,6 +372,48 @@ test('explain says what decides and how, at another time too, and reach who coul
   expect(await reach({ target: 'press-3', at: '2026-11-29T23:00:00Z' })).toEqual([])
   expect((await reach({ user: 'bob' })).map(({ account }) => account)).toEqual(['press-3/engineer'])
   expect(await reach({ account: 'switch-1/admin' })).toEqual([])
+})
+
+test('reach finds who only forwards, and who comes by an account that was bound there', async () => {
+  await vault.ask('account.bind', { account: 'switch-1/admin', target: 'press-3' })
+  const forwards = [{ host: 'plc-7', port: 102 }]
+  const grant = await vault.ask('grant.add', {
+    user: 'bob',
+    account: 'switch-1/admin',
+    actions: ['forward'],
+    forwards,
+  })
+  const rows = await vault.ask('policy.reach', { target: 'press-3' })
+  expect(rows.filter(({ account }) => account === 'switch-1/admin')).toMatchObject([
+    {
+      user: 'bob',
+      account: 'switch-1/admin',
+      target: 'press-3',
+      actions: ['forward'],
+      by: [`grant ${grant.id}`],
+    },
+  ])
+  const own = (await vault.ask('policy.reach', { account: 'switch-1/admin' })).map(({ target }) => target)
+  expect(own.sort()).toEqual(['press-3', 'switch-1'])
+  await vault.ask('grant.revoke', { grant: grant.id })
+})
+
+test('a plan says where a name means another machine now, and an apply means that one', async () => {
+  await vault.account({ target: 'saw-1', login: 'op' })
+  const rule = allow({ what: { targets: ['saw-1'] } })
+  await apply(rule)
+  await vault.ask('account.remove', { account: 'saw-1/op' })
+  await vault.ask('target.remove', { target: 'saw-1' })
+  await vault.account({ target: 'saw-1', login: 'op' })
+  const plan = await vault.ask('policy.plan', { document: documentOf([rule]) })
+  expect(plan.changes).toEqual([{ what: 'target', name: 'saw-1', change: 'changed' }])
+  expect(plan.gains.total).toBe(2)
+  await apply(rule)
+  expect((await vault.ask('policy.plan', { document: documentOf([rule]) })).changes).toEqual([])
+  expect((await vault.ask('policy.reach', { target: 'saw-1' })).map(({ user }) => user)).toEqual([
+    'bob',
+    'sue',
+  ])
 })
 
 test('limits hold for a reveal', async () => {

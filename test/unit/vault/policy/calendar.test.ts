@@ -67,3 +67,26 @@ test('dates open it besides, and a calendar of dates alone ends for good', () =>
 test('a moment is said by the clock of its zone', () => {
   expect(momentIn(berlin, at('2026-11-30T05:00:00Z'))).toBe('Mon 2026-11-30 06:00 (Europe/Berlin)')
 })
+
+test('hundreds of dates and exceptions are looked up for each of thousands of sessions in no time, and rightly', () => {
+  const spans = (month: string) =>
+    Array.from({ length: 200 }, (_, at) => {
+      const day = String(1 + (at % 28)).padStart(2, '0')
+      const hour = String(at % 23).padStart(2, '0')
+      return { from: `2026-${month}-${day}T${hour}:00`, to: `2026-${month}-${day}T${hour}:30` }
+    })
+  const make = (): CalendarDocument => ({
+    zone: berlin,
+    weekly: [{ from: '00:00', to: '24:00' }],
+    dates: spans('11'),
+    except: spans('12'),
+  })
+  const calendar = make()
+  const start = at('2026-11-28T00:00:00Z')
+  const began = performance.now()
+  for (let second = 0; second < 200_000; second += 1) calendarAt(calendar, start + second * 1000)
+  expect(performance.now() - began).toBeLessThan(5_000)
+  // What was looked up before changes no answer, in whatever order moments are asked for.
+  const moments = [40, 3, 20, 3.3, 3.31, 90, 0, 33].map((days) => start + days * 24 * 3600_000)
+  for (const moment of moments) expect(calendarAt(calendar, moment)).toEqual(calendarAt(make(), moment))
+})
