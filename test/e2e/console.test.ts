@@ -215,7 +215,16 @@ test.skipIf(why !== undefined)(
     const { page } = ingrid
     await enrol(page, link, ingridsPassword)
     const places = await page.getByRole('navigation', { name: 'Console' }).getByRole('link').allInnerTexts()
-    expect(places).toEqual(['Overview', 'Requests', 'Recordings', 'Audit log', 'Vault keys', 'Auditors'])
+    expect(places).toEqual([
+      'Overview',
+      'Requests',
+      'Recordings',
+      'Audit log',
+      'Vault keys',
+      'Vendors',
+      'Policy',
+      'Auditors',
+    ])
     await open(page, '/auditors', 'Auditors')
     await page.getByRole('button', { name: 'Make my key' }).click()
     await page.getByLabel('Passphrase', { exact: true }).fill(passphrase)

@@ -332,7 +332,9 @@ function Able(props: {
     >
       <Content component="p">
         {able
-          ? `${user.name} can sign in and connect again, with the grants that still run.`
+          ? user.hasPassword
+            ? `${user.name} can sign in and connect again, with the grants that still run.`
+            : `${user.name} was taken off, or never signed in: afterwards make a new link, with which they set password and second factor.`
           : `${user.name} is signed out everywhere, and live sessions end within three seconds. Nothing is deleted.`}
       </Content>
     </Dialog>

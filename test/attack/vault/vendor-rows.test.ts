@@ -302,6 +302,38 @@ test('grants and sessions that come about while a company is taken off end with 
   }
 })
 
+test('a session that a rule lets in while its user is taken off is in the report, and ends', async () => {
+  const rule = {
+    name: 'vendors',
+    effect: 'allow',
+    actions: ['shell'],
+    who: { roles: ['vendor'] },
+    what: { targets: ['press-3'] },
+  } as const
+  await vault.ask('policy.apply', { document: { version: 1, rules: [rule as never] }, expected: null })
+  for (let round = 0; round < 8; round += 1) {
+    const name = `ruled-${round}`
+    await company(name)
+    const runner = await representative(name, `${name}-v`)
+    const own = makeSshKey()
+    await vault.ask('user.key.add', { user: runner.name, publicKey: own.line })
+    const proof = await prove(recorder, own, runner.name)
+    const [opened, off] = await Promise.all([
+      open(recorder, { proof, account: 'engineer' }),
+      round % 2 === 0
+        ? vault.admin.call('company.off', { company: name, reason: 'race' })
+        : vault.admin.call('user.off', { user: runner.name, reason: 'race' }),
+    ])
+    const report = must(off)
+    const grants = await vault.ask('grant.list', { user: runner.name })
+    expect(grants.filter(({ state }) => state !== 'revoked')).toEqual([])
+    expect(report.sessions.map((one) => one.session)).toEqual(opened.ok ? [opened.value.session] : [])
+    if (!opened.ok) continue
+    await until(() => cuts.has(opened.value.session) || undefined)
+    await endSession(recorder, opened.value.session, 'user disabled')
+  }
+})
+
 test('a contract that is made shorter while a grant is given is not outlasted by it', async () => {
   for (let round = 0; round < 8; round += 1) {
     const name = `short-${round}`

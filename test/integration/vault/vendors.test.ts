@@ -512,7 +512,15 @@ test('who is let in by a rule and no grant is bound by the contract, and taken o
 test('a company that was taken off comes back person by person, each with a new link and no old right', async () => {
   const acme = await company()
   const vera = await representative(acme)
+  const key = makeSshKey()
+  await vault.ask('user.key.add', { user: vera.name, publicKey: key.line })
+  await vault.ask('safe.member.set', { safe: 'line-3', user: vera.name, permissions: ['use'] })
   await vault.grant(vera.name, 'press-3/engineer')
+  const waiting = await vault.ask('company.invite', {
+    company: acme.name,
+    name: `vito-${count}`,
+    mail: `vito@${acme.name}.com`,
+  })
   await vault.ask('company.off', { company: acme.name, reason: 'audit' })
   expect(refusalOf(await vault.admin.call('company.off', { company: acme.name, reason: 'x' })).message).toBe(
     `the company ${acme.name} is off already`,
@@ -530,7 +538,14 @@ test('a company that was taken off comes back person by person, each with a new 
   ).toBe(off)
   await vault.ask('company.on', { company: acme.name })
   expect((await signIn(vera)).ok).toBe(false)
-  expect((await vault.ask('user.enable', { user: vera.name })).state).toBe('enrolling')
+  expect(await vault.ask('user.enable', { user: vera.name })).toMatchObject({ state: 'enrolling', keys: 0 })
+  await vault.ask('user.enable', { user: waiting.representative.user })
+  const { boxKey } = await enrolmentBox()
+  const { token } = waiting.enrolment
+  expect(refusalOf(await api.call('enrolment.begin', { token, boxKey })).message).toContain('was used')
+  await expect(prove(recorder, key, vera.name)).rejects.toThrow()
+  const [safe] = await vault.ask('safe.list', {})
+  expect(safe?.members.map(({ user }) => user)).not.toContain(vera.name)
   expect((await signIn(vera)).ok).toBe(false)
   const again = await vault.enrol((await vault.ask('user.enrol', { user: vera.name })).token)
   expect(must(await api.call('access.list', {}, again.token))).toEqual([])
