@@ -225,6 +225,8 @@ export type UserView = {
   readonly lastLoginAt: string | null
   /** The company that they represent; missing for everybody else. */
   readonly company?: string
+  /** When its contract ends. Missing in lists. */
+  readonly contractEndsAt?: string
   /** Its terms were not accepted: nothing else is answered before they are. */
   readonly owesTerms?: true
 }

@@ -260,7 +260,9 @@ function describe(user: UserView): string {
     ['name', user.name],
     ['roles', user.roles.join(', ')],
     ['state', user.state],
-    ...(user.company === undefined ? [] : [['represents', user.company] as const]),
+    ...(user.company === undefined
+      ? []
+      : [['represents', `${user.company}, contract until ${when(user.contractEndsAt)}`] as const]),
     ...(user.state === 'enrolling'
       ? [['way in', `the link that was made; a new one: tagout user enrol ${user.name}`] as const]
       : []),

@@ -4,7 +4,7 @@ import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { loadSodium } from '../cli/sodium.ts'
 import { freshCode } from './codes.ts'
 import type { DemoPerson } from './folder.ts'
-import { people } from './plant.ts'
+import { company, people } from './plant.ts'
 import type { AskVault } from './vault-door.ts'
 
 export type EnrolPorts = {
@@ -33,9 +33,11 @@ export async function enrolPerson(
   }
   const roles = people.find((one) => one.name === name)?.roles ?? []
   const link: Enrolment =
-    known === undefined
-      ? (await ask('user.add', { name, roles: [...roles] })).enrolment
-      : await ask('user.enrol', { user: name })
+    known !== undefined
+      ? await ask('user.enrol', { user: name })
+      : name === company.representative
+        ? await invite(ask)
+        : (await ask('user.add', { name, roles: [...roles] })).enrolment
   const box = sodium.crypto_box_keypair()
   const begun = await ask('enrolment.begin', { token: link.token, boxKey: toBase64(box.publicKey) })
   const opened = sodium.crypto_box_seal_open(fromBase64(begun.sealedTotp), box.publicKey, box.privateKey)
@@ -47,7 +49,23 @@ export async function enrolPerson(
     token: link.token,
     sealedPassword: sealed(),
     totpCode: code,
+    ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
     source,
   })
   return finished.token
+}
+
+/** Invites the person who represents a company; adds the company where it is not there yet. */
+async function invite(ask: AskVault): Promise<Enrolment> {
+  const { name, sponsor, mailDomain, days, terms, representative } = company
+  if (!(await ask('company.list', {})).some((one) => one.name === name))
+    await ask('company.add', {
+      name,
+      sponsor,
+      mailDomains: [mailDomain],
+      contractEndsAt: new Date(Date.now() + days * 24 * 3600_000).toISOString(),
+      terms,
+    })
+  const mail = `${representative}@${mailDomain}`
+  return (await ask('company.invite', { company: name, name: representative, mail })).enrolment
 }

@@ -18,6 +18,20 @@ export const people = [
 
 export type PersonName = (typeof people)[number]['name']
 
+/** Vera's company. */
+export const company = {
+  name: 'press-works',
+  sponsor: 'sam',
+  mailDomain: 'press-works.example',
+  days: 120,
+  terms:
+    'Work on the press only while its line stands still.\nBring no data carrier into the plant.\nWhat you do is recorded, and shown to nobody but the plant’s auditors.',
+  representative: 'vera',
+} as const satisfies { readonly sponsor: PersonName; readonly representative: PersonName } & Record<
+  string,
+  string | number
+>
+
 /** Whose key opens the recordings. */
 export const auditorName = 'ingrid' satisfies PersonName
 

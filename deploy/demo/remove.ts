@@ -9,7 +9,7 @@ import { lockHolder, takeLock } from '../supervisor/lock.ts'
 import { isRunning, type ProcessIdentity } from '../supervisor/process-identity.ts'
 import { type DemoFile, demoFolder, demoPath, installationMark, readDemo, writeDemoFile } from './folder.ts'
 import { readMachines } from './machines/sheet.ts'
-import { machines, safes } from './plant.ts'
+import { company, machines, safes } from './plant.ts'
 import { askThrough } from './vault-door.ts'
 
 /**
@@ -97,21 +97,23 @@ export async function strangers(dataDir: string, demo: DemoFile): Promise<readon
       'configuration',
       'the vault is sealed, so that nobody can see whether something real is in it: open it with tagout unseal, or stop it first',
     )
-  const [users, targets, kept, accounts] = await Promise.all([
+  const [users, targets, kept, accounts, companies] = await Promise.all([
     ask('user.list', {}),
     ask('target.list', {}),
     ask('safe.list', {}),
     ask('account.list', {}),
+    ask('company.list', {}),
   ])
   const ours = {
     user: new Set<string>([...demo.people.map(({ name }) => name), 'admin']),
     target: new Set<string>(machines.map(({ name }) => name)),
     safe: new Set<string>(safes),
+    company: new Set<string>([company.name]),
     account: new Set<string>(
       machines.flatMap(({ name, logins }) => logins.map((login) => `${name}/${login}`)),
     ),
   }
-  const found = { user: users, target: targets, safe: kept, account: accounts }
+  const found = { user: users, target: targets, safe: kept, company: companies, account: accounts }
   const others = (Object.keys(ours) as (keyof typeof ours)[]).flatMap((kind) =>
     found[kind].filter(({ name }) => !ours[kind].has(name)).map(({ name }) => `${kind} ${name}`),
   )

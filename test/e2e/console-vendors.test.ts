@@ -133,6 +133,8 @@ test.skipIf(why !== undefined)(
     await vera.page.goto('about:blank')
     verasCode = await enrol(vera.page, address.trim(), password)
     expect((await company()).people[0]?.termsAcceptedAt).not.toBeNull()
+    await open(vera.page, '/account', 'vera')
+    await vera.page.getByText('of acme, whose contract ends').waitFor()
   },
 )
 

@@ -85,7 +85,9 @@ export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): 
     mail: await mailOf(db, checker, row.id),
     company: one?.company.name,
   })
-  return one !== undefined && companyFacts(one).owesTerms ? { ...view, owesTerms: true } : view
+  if (one === undefined) return view
+  const contractEndsAt = one.company.contract_ends_at.toISOString()
+  return { ...view, contractEndsAt, ...(companyFacts(one).owesTerms ? { owesTerms: true } : {}) }
 }
 
 const noUser = (reference: string) => notFound('user', reference)

@@ -2,6 +2,7 @@ import { Button, Card, CardBody, CardTitle, Gallery, Label } from '@patternfly/r
 import { useState } from 'react'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
+import { visible, zonedMoment } from '../parts/wording.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
 import { RenewCodes } from './recovery-codes.tsx'
@@ -24,6 +25,12 @@ export function OwnAccount() {
               {role}
             </Label>
           ))}
+          {user.company === undefined || user.contractEndsAt === undefined ? null : (
+            <>
+              {' '}
+              of {visible(user.company)}, whose contract ends {zonedMoment(user.contractEndsAt)}
+            </>
+          )}
         </>
       }
     >

@@ -538,7 +538,11 @@ test('a company that was taken off comes back person by person, each with a new 
   ).toBe(off)
   await vault.ask('company.on', { company: acme.name })
   expect((await signIn(vera)).ok).toBe(false)
-  expect(await vault.ask('user.enable', { user: vera.name })).toMatchObject({ state: 'enrolling', keys: 0 })
+  expect(await vault.ask('user.enable', { user: vera.name })).toMatchObject({
+    state: 'enrolling',
+    keys: 0,
+    recoveryCodes: 0,
+  })
   await vault.ask('user.enable', { user: waiting.representative.user })
   const { boxKey } = await enrolmentBox()
   const { token } = waiting.enrolment
