@@ -4,7 +4,6 @@ import type { OffboardingView } from '../contract.ts'
 import { dropAccess } from '../identity/drop-access.ts'
 import { endLoginsOf } from '../identity/login.ts'
 import { dropCodes } from '../identity/recovery-code.ts'
-import { dropCodes } from '../identity/recovery-code.ts'
 import { findUser, refuseLastAdmin } from '../identity/user.ts'
 import { type CompanyId, newId, type UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -156,7 +155,6 @@ async function endAllOf(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ende
   const ended = await endLoginsOf(tx, user.id)
   const logins = ended.filter((login) => login.expires_at > tx.now).length
   await forgetLinks(tx, user)
-  await dropCodes(tx, user.id)
   await dropCodes(tx, user.id)
   await takeKeys(tx, call, user)
   await takeMemberships(tx, call, user)
