@@ -19,6 +19,7 @@ import * as m0026 from './0026_a_policy_says_who_may_under_which_conditions.ts'
 import * as m0027 from './0027_a_notification_waits_to_be_sent.ts'
 import * as m0028 from './0028_a_representative_speaks_for_a_company.ts'
 import * as m0029 from './0029_a_lost_second_factor_has_stand_ins.ts'
+import * as m0030 from './0030_a_plant_switch_holds_its_safes.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -42,4 +43,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0027_a_notification_waits_to_be_sent': m0027,
   '0028_a_representative_speaks_for_a_company': m0028,
   '0029_a_lost_second_factor_has_stand_ins': m0029,
+  '0030_a_plant_switch_holds_its_safes': m0030,
 }

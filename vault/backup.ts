@@ -39,6 +39,7 @@ export const backupTables = [
   'elevation',
   'exposure',
   'policy',
+  'plant_switch',
   'offboarding',
   'rotation_due',
   'access_grant',

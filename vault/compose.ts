@@ -75,6 +75,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     workers: makeWorkers(),
     live: new LiveSessions(now),
     holds: new Map(),
+    switches: { isLoaded: false, all: new Map() },
     watches: new Map(),
     checkpoints: new Checkpoints(),
     proofs: makeShortLived(now, proofLife),

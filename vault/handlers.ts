@@ -85,6 +85,15 @@ import { companyAdd, companyChange, companyList, companyOn } from './vendors/com
 import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
 import { companyInvite, companyShow } from './vendors/representative.ts'
 import { termsAccept, termsShow } from './vendors/terms.ts'
+import {
+  switchAdd,
+  switchCall,
+  switchInputs,
+  switchKey,
+  switchList,
+  switchRemove,
+  switchSense,
+} from './switches/verbs.ts'
 import type { Handlers } from './world.ts'
 
 /** Which function does which verb. The compiler refuses a verb without one. */
@@ -164,6 +173,13 @@ export const handlers: Handlers = {
   'grant.add': grantAdd,
   'grant.list': grantList,
   'grant.revoke': grantRevoke,
+  'switch.add': switchAdd,
+  'switch.list': switchList,
+  'switch.key': switchKey,
+  'switch.remove': switchRemove,
+  'switch.call': switchCall,
+  'switch.inputs': switchInputs,
+  'switch.sense': switchSense,
   'policy.show': policyShow,
   'policy.plan': policyPlan,
   'policy.apply': policyApply,

@@ -10,6 +10,7 @@ const listedBy = {
   session: 'tagout session list',
   recording: 'tagout recording list',
   hold: 'tagout hold list',
+  switch: 'tagout switch list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
 } as const

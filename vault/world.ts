@@ -21,6 +21,7 @@ import type { Holds } from './sessions/hold.ts'
 import type { LiveSessions } from './sessions/live.ts'
 import type { Watching } from './sessions/watch.ts'
 import type { Workers } from './sessions/workers.ts'
+import type { Switches } from './switches/switches.ts'
 
 /** What a site decides about sessions; see `config.ts`. */
 export type Settings = {
@@ -41,6 +42,7 @@ export type World = {
   readonly workers: Workers
   readonly live: LiveSessions
   readonly holds: Holds
+  readonly switches: Switches
   readonly watches: Map<WatchId, Watching>
   readonly checkpoints: Checkpoints
   readonly proofs: ShortLived<Proof>

@@ -19,6 +19,7 @@ import { Recordings } from './pages/recordings.tsx'
 import { Safes } from './pages/safes.tsx'
 import { Sessions } from './pages/sessions.tsx'
 import { SignIn } from './pages/sign-in.tsx'
+import { Switches } from './pages/switches.tsx'
 import { Targets } from './pages/targets.tsx'
 import { Offboarding } from './pages/offboarding.tsx'
 import { Users } from './pages/users.tsx'
@@ -98,6 +99,7 @@ export function App() {
               <Route path="/requests/open" component={OpenedRequest} />
               <Route path="/requests/:request">{({ request }) => <RequestPage request={request} />}</Route>
               <Route path="/notifications" component={Notifications} />
+              <Route path="/switches" component={Switches} />
               <Route path="/vault-keys" component={VaultKeys} />
               <Route path="/auditors" component={Auditors} />
               <Route path="/account" component={OwnAccount} />

@@ -15,6 +15,11 @@ export const places: readonly Route[] = [
   { method: 'PUT', path: '/api/safes/:safe/notifications', verb: 'safe.notifications', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/members/:user', verb: 'safe.member.set', access: 'user' },
 
+  { method: 'GET', path: '/api/switches', verb: 'switch.list', access: 'user' },
+  { method: 'POST', path: '/api/switches', verb: 'switch.add', access: 'user' },
+  { method: 'POST', path: '/api/switches/:switch/remove', verb: 'switch.remove', access: 'user' },
+  { method: 'POST', path: '/api/switches/:switch/call', verb: 'switch.call', access: 'anyone', source: true },
+
   { method: 'GET', path: '/api/targets', verb: 'target.list', access: 'user' },
   { method: 'POST', path: '/api/targets', verb: 'target.add', access: 'user' },
   { method: 'GET', path: '/api/targets/:target', verb: 'target.show', access: 'user' },

@@ -120,6 +120,16 @@ export const fieldNames = {
   'grant.revoke': { grant: '<grant>' },
   'request.list': { state: '--all' },
   'request.show': { request: '<request>' },
+  'switch.add': {
+    name: '<name>',
+    safes: '--safe',
+    act: '--terminate',
+    input: '--modbus',
+    stopsAt: '--stops-at',
+    totpCode: 'code',
+  },
+  'switch.key': { switch: '<switch>' },
+  'switch.remove': { switch: '<switch>', totpCode: 'code' },
   'policy.plan': { document: '<file>' },
   'policy.apply': { document: '<file>', expected: 'the policy in force', totpCode: 'code' },
   'policy.explain': {

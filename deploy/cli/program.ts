@@ -24,6 +24,7 @@ import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
 import { addHoldCommands } from './session-control.ts'
 import { addSessionCommands } from './session.ts'
+import { addSwitchCommands } from './switch.ts'
 import { addSshConfigCommand } from './ssh-config.ts'
 import { addTargetCommands } from './target.ts'
 import { examples, makeTools } from './tools.ts'
@@ -69,6 +70,7 @@ export function buildProgram(io: Io): Command {
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)
   addPolicyCommands(root, tools)
+  addSwitchCommands(root, tools)
   addNotifyCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)

@@ -3,6 +3,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { until } from '../support/gateway.ts'
+import { startInputs } from '../../api/plant/inputs.ts'
+import { startModbus, whyNoModbus } from '../support/modbus.ts'
 import { startSshd, whyNoSshd } from '../support/sshd.ts'
 import { startBrokered } from './brokered.ts'
 import type { Row } from './row.ts'
@@ -68,6 +70,45 @@ export async function run(count: number = sessionsAtOnce): Promise<Row[]> {
   )
   const sessions = await vault.ask('session.list', { live: true })
 
+  /** Until the last byte arrives after an input at the plant has changed, read over Modbus/TCP. */
+  const turnSwitch = async (): Promise<Row> => {
+    await using modbus = await startModbus()
+    await vault.ask('switch.add', {
+      name: 'hall-3',
+      safes: ['line-3'],
+      act: 'freeze',
+      input: `modbus://127.0.0.1:${modbus.port}/1/discrete/12`,
+      stopsAt: true,
+    })
+    const api = await vault.connect('api')
+    await using _reading = startInputs({
+      ask: (verb, input) => api.call(verb, input),
+      onFault: () => undefined,
+    })
+    const stands = async (state: string) => (await vault.ask('switch.list', {}))[0]?.state === state
+    await until(() => stands('run'), 20_000)
+    await wait(1_000)
+    const turnedAt = Date.now()
+    await modbus.set('discrete', 12, true)
+    await until(() => stands('stop'), 20_000)
+    await wait(2_000)
+    const last = names.map((index) => statSync(at(`stream-${index}`)).mtimeMs - turnedAt)
+    await modbus.set('discrete', 12, false)
+    await until(() => stands('run'), 20_000)
+    await until(
+      () => names.every((index) => statSync(at(`stream-${index}`)).mtimeMs > turnedAt + 2_000),
+      20_000,
+    )
+    await vault.ask('switch.remove', { switch: 'hall-3' })
+    return {
+      what: `plant switch (Modbus/TCP): last byte at the target after it was turned, worst of ${count}`,
+      figure: Math.max(0, ...last),
+      unit: 'ms',
+      reach: '≤ 1,000 ms',
+    }
+  }
+
+  const switched = whyNoModbus() === undefined ? [await turnSwitch()] : []
   const frozenAt = Date.now()
   await Promise.all(sessions.map(({ id }) => vault.ask('session.freeze', { session: id })))
   const toldMs = Date.now() - frozenAt
@@ -93,5 +134,6 @@ export async function run(count: number = sessionsAtOnce): Promise<Row[]> {
       unit: 'ms',
       reach: '≤ 3,000 ms',
     },
+    ...switched,
   ]
 }

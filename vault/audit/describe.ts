@@ -171,6 +171,16 @@ function what(entry: Entry): string {
       return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
       return `revoked the grant${of(entry)} on ${entry.accountName}`
+    case 'switch.added':
+      return `added the plant switch ${entry.switchName} (${entry.act}) for ${entry.safes.join(', ')}${entry.input === undefined ? '' : `, read at ${quoted(entry.input)}`}`
+    case 'switch.removed':
+      return `took the plant switch ${entry.switchName} away`
+    case 'switch.key-shown':
+      return `was shown the key of the plant switch ${entry.switchName}`
+    case 'switch.turned':
+      return entry.state === 'run'
+        ? `let work go on: the plant switch ${entry.switchName} is on`
+        : `stopped work: the plant switch ${entry.switchName} ${entry.state === 'stop' ? 'is off' : 'cannot be read'}`
     case 'policy.applied':
       return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)}): ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
     case 'grant.shortened':

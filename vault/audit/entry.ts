@@ -54,6 +54,7 @@ type CompanyNow = CompanyRef & {
   readonly mailDomains: readonly string[]
   readonly termsDigest?: string
 }
+type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type SessionRef = {
   readonly session: Id<'ses'>
   readonly recording: Id<'rec'>
@@ -213,6 +214,15 @@ export type Happening =
       readonly reason: string
     } & GrantRef)
   | ({ readonly kind: 'grant.revoked' } & GrantRef)
+  | ({
+      readonly kind: 'switch.added'
+      readonly safes: readonly string[]
+      readonly act: 'freeze' | 'terminate'
+      readonly input?: string
+    } & SwitchRef)
+  | ({ readonly kind: 'switch.removed' } & SwitchRef)
+  | ({ readonly kind: 'switch.key-shown' } & SwitchRef)
+  | ({ readonly kind: 'switch.turned'; readonly state: 'run' | 'stop' | 'lost' } & SwitchRef)
   | {
       readonly kind: 'policy.applied'
       readonly version: number

@@ -36,6 +36,8 @@ export const purposes = {
   totp: 'tagout/v1/totp',
   /** Hashes of tokens, tickets and enrolment links. */
   token: 'tagout/v1/token',
+  /** Keys with which switches at the plant sign their calls. */
+  'plant-switch': 'tagout/v1/plant-switch',
   /** Links in mail, which open a page of the console. */
   'notification-link': 'tagout/v1/notification-link',
   /** Seed of the key that signs what the webhook is told. */

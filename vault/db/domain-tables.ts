@@ -314,6 +314,22 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  plant_switch: Guarded & {
+    readonly id: Id<'psw'>
+    readonly name: string
+    readonly safes: readonly Id<'saf'>[]
+    readonly act: 'freeze' | 'terminate'
+    /** Where its input is read (`modbus://…`); null: it calls. */
+    readonly input: string | null
+    /** The value at which it stops. */
+    readonly stops_at: boolean | null
+    readonly state: 'run' | 'stop' | 'lost'
+    readonly changed_at: Date
+    readonly called_at: Date | null
+    readonly added_by: string
+    readonly added_at: Date
+    readonly removed_at: Date | null
+  }
   lease: {
     readonly id: Id<'lse'>
     readonly account_id: Id<'acc'>

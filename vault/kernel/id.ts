@@ -24,6 +24,7 @@ export type WatchId = Id<'wch'>
 export type LoginId = Id<'lgn'>
 export type KeyId = Id<'key'>
 export type NotificationId = Id<'ntf'>
+export type SwitchId = Id<'psw'>
 export type AuditorId = Id<'aud'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'

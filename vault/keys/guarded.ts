@@ -165,6 +165,22 @@ export const guardedTables = {
     id: ['id'],
     columns: ['account_id', 'version', 'user_id', 'offboarding_id', 'due_at', 'created_at'],
   },
+  plant_switch: {
+    id: ['id'],
+    columns: [
+      'name',
+      'safes',
+      'act',
+      'input',
+      'stops_at',
+      'state',
+      'changed_at',
+      'called_at',
+      'added_by',
+      'added_at',
+      'removed_at',
+    ],
+  },
   session_freeze: { id: ['session_id'], columns: ['frozen', 'by_name', 'reason', 'at'] },
   hold: {
     id: ['id'],

@@ -143,6 +143,16 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // SECURITY: nobody approves their own request, and the machine's administrator approves none.
   'request.decide': { user: [admin, approve], notOwn: true },
 
+  'switch.add': { local: true, user: [admin] },
+  'switch.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
+  // SECURITY: who holds it turns the switch: the machine's administrator takes it to the plant, past the api.
+  'switch.key': { local: true },
+  'switch.remove': { local: true, user: [admin] },
+  // Its signature is looked at by the verb.
+  'switch.call': { anyone: true },
+  // Through the api's own door alone: it reads the inputs. What stops is taken while sealed too.
+  'switch.inputs': { anyone: true },
+  'switch.sense': { anyone: true, whenSealed: true },
   'policy.show': { local: true, user: [admin, auditor] },
   'policy.plan': { local: true, user: [admin] },
   'policy.apply': { local: true, user: [admin] },

@@ -35,6 +35,12 @@ export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) 
   if (!found.ok) return found
   const session = found.value
   if (session.cut !== null) return ending
+  if (session.freeze === null && session.stop !== null)
+    return refuse(
+      'conflict',
+      `the plant switch ${session.stop} holds this session`,
+      'have it turned on at the plant',
+    )
   if (session.freeze === null)
     return session.missing.length > 0
       ? refuse(

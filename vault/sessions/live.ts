@@ -6,6 +6,7 @@ import type {
   LeaseId,
   LoginId,
   RecordingId,
+  SafeId,
   SessionId,
   TargetId,
   UserId,
@@ -32,6 +33,7 @@ export type LiveSession = {
   readonly account: AccountId
   readonly accountName: string
   readonly target: TargetId
+  readonly safe: SafeId
   readonly grant: GrantId
   readonly lease: LeaseId
   readonly node: string
@@ -69,6 +71,8 @@ export type LiveSession = {
   cut: Cut | null
   cutOrderedAt: number
   freeze: Freeze | null
+  /** The plant switch that holds it; null: none does. */
+  stop: string | null
   /** The groups of the policy of whom somebody must watch, and those of whom nobody does: its input is held then. */
   supervisors: readonly string[]
   missing: readonly string[]
@@ -80,13 +84,14 @@ export type LiveSession = {
   freezeTold: boolean
 }
 
-/** What holds the input of a session's user now: somebody's freeze, or that a supervisor is missing; null: nothing. */
-export function heldBy({ freeze, missing }: Pick<LiveSession, 'freeze' | 'missing'>): {
+/** What holds the input of a session's user now: a freeze, a plant switch, or that a supervisor is missing; null: nothing. */
+export function heldBy({ freeze, stop, missing }: Pick<LiveSession, 'freeze' | 'stop' | 'missing'>): {
   readonly by: string
   readonly reason: string
   readonly waits: boolean
 } | null {
   if (freeze !== null) return { by: freeze.by, reason: freeze.reason, waits: false }
+  if (stop !== null) return { by: `plant switch ${stop}`, reason: 'it is off', waits: false }
   if (missing.length === 0) return null
   return { by: 'policy', reason: `waits for a supervisor of ${missing.join(', ')} to watch it`, waits: true }
 }
@@ -157,16 +162,25 @@ export class LiveSessions {
     return this.tell(session)
   }
 
+  /** Holds a session's input for a plant switch that is off; null: it goes on, unless something else holds it. */
+  stop(session: LiveSession, name: string | null): Promise<void> {
+    session.freezeBy = `plant switch ${session.stop ?? name ?? ''}`
+    if (name !== null) session.missingSince = this.#now()
+    session.stop = name
+    session.freezeTold = false
+    return this.tell(session)
+  }
+
   /** Tells a worker how the freeze of a session stands. What rows say is told only after they were checked. */
   async tell(session: LiveSession): Promise<void> {
-    const { peer, freeze, missing } = session
+    const { peer, freeze, stop, missing } = session
     if (peer === undefined || !session.connected || !session.isVetted) return
     const held = heldBy(session)
     const order = held === null ? { by: session.freezeBy, reason: '', waits: false } : held
     const isTold = await orderFreeze(peer, session.id, { frozen: held !== null, ...order })
     // It may have been told something else meanwhile, or another worker may carry it now.
-    const isSame = session.freeze === freeze && session.missing === missing && session.peer === peer
-    if (isTold && isSame) session.freezeTold = true
+    const isSame = session.freeze === freeze && session.missing === missing && session.stop === stop
+    if (isTold && isSame && session.peer === peer) session.freezeTold = true
   }
 
   /** Cuts what is due: sessions whose time is up, and again those that were told and go on. */

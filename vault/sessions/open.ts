@@ -24,6 +24,7 @@ import type { Call, Handler, Input, World } from '../world.ts'
 import { lockPerson } from '../vendors/people.ts'
 import { companyFacts, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
+import { beforeSwitches, stopIn } from '../switches/switches.ts'
 import { forwardRoom } from './forward-room.ts'
 import { supervisorsIn } from './presence.ts'
 import type { LiveSession } from './live.ts'
@@ -120,6 +121,8 @@ async function open(
   const grant = rule === undefined ? grants[decision.by.index] : await grantOfRule(tx, rule, user, account)
   if (grant === undefined || credential === undefined || safe === undefined) return unknownTarget
 
+  const on = await beforeSwitches(tx, call.world, account.safe_id)
+  if (!on.ok) return on
   const free = await handsOff(tx, call.world, { user: user.id, account: account.id, target })
   if (!free.ok) return free
 
@@ -327,6 +330,7 @@ async function keepSession(
       account: account.id,
       accountName: account.name,
       target: target.id,
+      safe: safe.id,
       grant: grant.id,
       lease: lease.id,
       node: worker.node,
@@ -351,6 +355,7 @@ async function keepSession(
       cut: null,
       cutOrderedAt: 0,
       freeze: null,
+      stop: stopIn(world, safe.id),
       supervisors,
       missing: supervisors,
       missingSince: tx.now.getTime(),

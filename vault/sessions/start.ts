@@ -12,6 +12,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
 import { refuseCompany, representationOf } from '../vendors/standing.ts'
+import { beforeSwitches } from '../switches/switches.ts'
 import { handsOff } from './hold.ts'
 import type { LiveSession } from './live.ts'
 
@@ -115,6 +116,8 @@ export async function readReleasable(
   if (!again.ok) return again
   // SECURITY: somebody may have been told to keep their hands off while they connected. Frozen itself, it begins so.
   const { user, account } = session
+  const on = await beforeSwitches(tx, world, session.safe)
+  if (!on.ok) return on
   const free = await handsOff(tx, world, { user, account, target: again.value.target }, session.id)
   return free.ok ? again : free
 }

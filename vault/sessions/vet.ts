@@ -7,6 +7,7 @@ import type { World } from '../world.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { readFreezeRow } from './freeze.ts'
 import type { Freeze, LiveSession } from './live.ts'
+import { readStop } from '../switches/switches.ts'
 import { supervisorsOf } from './presence.ts'
 
 const messages = {
@@ -74,6 +75,7 @@ export async function vet(world: World, session: LiveSession): Promise<void> {
   if (session.isVetted || world.vault.isSealed) return
   const finding = await look(world, session)
   session.freeze ??= await readFreeze(world, session)
+  await readStop(world, session)
   await readSupervisors(world, session)
   session.isVetted = true
   if ('endsAt' in finding) {

@@ -31,6 +31,7 @@ export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
 export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>
   useList<'request.list'>(`requests ${state}`, `/api/requests?state=${state}`, { every: 5_000, when })
+export const useSwitches = () => useList<'switch.list'>('switches', '/api/switches', { every: 3_000 })
 export const usePolicy = () => useList<'policy.show'>('policy', '/api/policy')
 export const usePolicyRules = () =>
   useQuery({

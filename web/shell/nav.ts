@@ -34,6 +34,7 @@ export const places: readonly Place[] = [
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
+  { path: '/switches', title: 'Plant switches', group: 'Watch', roles: ['admin', 'approver'] },
   { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
   { path: '/notifications', title: 'Notifications', group: 'Keep', roles: ['admin'] },
   { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
