@@ -46,6 +46,7 @@ test('without a login every route answers 401, but for an allow-list of at most 
     'POST /api/enrolment/begin',
     'POST /api/enrolment/finish',
     'POST /api/login',
+    'POST /api/switches/:switch/call',
   ])
   edge.asked.length = 0
   for (const { method, path } of everyRoute.filter(({ access }) => access === 'user')) {

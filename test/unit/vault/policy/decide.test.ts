@@ -233,6 +233,7 @@ test('a sealed vault answers what ends and proves sessions, and what opens it, a
       'session.forwarding',
       'session.forwarded',
       'session.end',
+      'switch.sense',
       'watch.end',
     ].sort(),
   )
