@@ -15,6 +15,7 @@ const envelope = z.strictObject({ token: z.string().max(200).optional(), input: 
 /** Verbs that write their own refusals into the audit log, in more detail. */
 const auditsItself: ReadonlySet<VerbName> = new Set([
   'login.start',
+  'login.passkey',
   'enrolment.begin',
   'enrolment.finish',
   'auditor.challenge',
@@ -82,6 +83,7 @@ async function answer(
     principal: principal.value.principal,
     actor: actorOf(principal.value.principal, caller),
     peer: caller.peer,
+    act: { verb, input: input.data },
     ...(principal.value.source === undefined ? {} : { source: principal.value.source }),
   }
   // The handler of a verb takes exactly what the verb's schema gives; the compiler cannot tie the two by name.

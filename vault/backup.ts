@@ -23,6 +23,7 @@ export const backupTables = [
   'user_key',
   'user_mail',
   'recovery_code',
+  'passkey',
   'enrolment',
   'login',
   'ssh_connection',

@@ -9,6 +9,7 @@ import { openDoor } from './doors.ts'
 import { handlers } from './handlers.ts'
 import { challengeLife } from './identity/auditor.ts'
 import { makeBackOff } from './identity/back-off.ts'
+import { nonceLife } from './identity/passkey.ts'
 import { proofLife } from './identity/proof.ts'
 import { makeShortLived } from './identity/short-lived.ts'
 import { openVault, type OpenVaultOptions } from './open.ts'
@@ -69,6 +70,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
       longestSessionSeconds: config.longestSessionSeconds,
       loginIdleSeconds: config.loginIdleSeconds,
       loginLongestSeconds: config.loginLongestSeconds,
+      consoleNames: config.consoleNames,
       version,
     },
     backOff: makeBackOff(now),
@@ -83,6 +85,11 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     scans: makeShortLived(now, scanLife, 10_000),
     challenges: makeShortLived(now, challengeLife, 10_000),
     totpSteps: makeShortLived(now, 10 * 60_000),
+    passkeys: {
+      signIns: makeShortLived(now, nonceLife, 10_000),
+      acts: makeShortLived(now, nonceLife, 10_000),
+      registrations: makeShortLived(now, nonceLife, 10_000),
+    },
     seen: makeShortLived(now, 20_000),
     custody,
     sender: { seenAt: null, mail: null },

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from './kernel/fault.ts'
@@ -14,6 +15,8 @@ export type VaultConfig = {
   /** A login of the console ends after so many seconds without a call, and so many after it began. */
   readonly loginIdleSeconds: number
   readonly loginLongestSeconds: number
+  /** Names under which people reach the console, small letters: passkeys are good there. */
+  readonly consoleNames: readonly string[]
   readonly sealers: SealerSettings
 }
 
@@ -101,12 +104,40 @@ export function readConfig(env: NodeJS.ProcessEnv): VaultConfig {
     longestSessionSeconds: parsed.data.session?.longestSeconds ?? 12 * 3600,
     loginIdleSeconds: parsed.data.login?.idleSeconds ?? 15 * 60,
     loginLongestSeconds: parsed.data.login?.longestSeconds ?? 12 * 3600,
+    consoleNames: namesOf(env, stored),
   }
+}
+
+const whereReached = z.looseObject({
+  http: z
+    .looseObject({ host: z.string().optional(), names: z.array(z.string()).optional() })
+    .optional()
+    .catch(undefined),
+  notify: z.looseObject({ consoleUrl: z.string().optional() }).optional().catch(undefined),
+})
+
+/** The names under which people reach the console. What is wrong with them is said by the planes whose settings they are. */
+function namesOf(env: NodeJS.ProcessEnv, stored: unknown): readonly string[] {
+  const { http, notify } = whereReached.parse(stored)
+  const url = env['TAGOUT_CONSOLE_URL'] || notify?.consoleUrl
+  const names = [
+    'localhost',
+    hostname(),
+    env['TAGOUT_HTTP_HOST'] || http?.host,
+    ...(http?.names ?? []),
+    url !== undefined && URL.canParse(url) ? new URL(url).hostname : undefined,
+  ].map((name) => name?.toLowerCase())
+  // No authenticator makes a passkey for an address in numbers.
+  return [...new Set(names)].filter(
+    (name) => name !== undefined && /[a-z]/.test(name) && !name.includes(':'),
+  ) as string[]
 }
 
 function readFile(path: string): {
   readonly session?: Record<string, unknown>
   readonly login?: Record<string, unknown>
+  readonly http?: unknown
+  readonly notify?: unknown
   readonly seal?: unknown
 } {
   if (!existsSync(path)) return {}

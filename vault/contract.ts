@@ -52,7 +52,24 @@ const mailDomain = z.string().min(1).max(253)
 const termsText = z.string().trim().min(1, 'leave it out where there are none').max(40_000)
 const reason = z.string().max(500).optional()
 /** A code of the asking person's authenticator that was not used before. The machine's administrator gives none. */
-const freshCode = z.string().max(16).optional()
+const base64url = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[A-Za-z0-9_-]+$/, 'not base64url')
+/** What a passkey signed, as the browser gives it, all in base64url; `nonce` is the vault's, which its challenge holds. */
+const passkeyProof = z.strictObject({
+  nonce: base64url(100),
+  credential: base64url(1400),
+  clientDataJSON: base64url(4000),
+  authenticatorData: base64url(4000),
+  signature: base64url(2000),
+})
+export type PasskeyProof = z.output<typeof passkeyProof>
+/** A code of the authenticator that was not used before, or a proof by a passkey, made for this act alone. */
+const freshCode = z.union([z.string().max(16), passkeyProof]).optional()
+export type FreshCode = z.output<typeof freshCode>
 
 export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
 export type Role = (typeof roles)[number]
@@ -218,6 +235,7 @@ export type UserView = {
   readonly hasPassword: boolean
   readonly hasTotp: boolean
   readonly keys: number
+  readonly passkeys: number
   /** How many recovery codes are left. */
   readonly recoveryCodes: number
   readonly mail: MailView | null
@@ -315,6 +333,19 @@ export type LoginView = {
   readonly token: string
   readonly user: UserView
   readonly expiresAt: string
+}
+export type PasskeyView = {
+  readonly id: Id<'pky'>
+  readonly name: string
+  /** The name of the console at which it was made: it is good there alone. */
+  readonly site: string
+  readonly createdAt: string
+  readonly lastUsedAt: string | null
+}
+/** What a browser asks an authenticator with. */
+export type PasskeyAsk = {
+  readonly nonce: string
+  readonly passkeys: readonly { readonly credential: string; readonly site: string }[]
 }
 /** Recovery codes, a JSON array of texts sealed to the box key of whoever asked. They are shown this once. */
 export type RecoveryCodes = { readonly sealedRecoveryCodes: string }
@@ -1024,6 +1055,25 @@ export const verbs = {
       source: z.string().max(100),
     }),
   ),
+  /** Begins a sign-in by a passkey, which answers `login.passkey` within 60 s. */
+  'login.challenge': verb(['anyone'], nothing),
+  'login.passkey': verb(['anyone'], z.strictObject({ proof: passkeyProof, source: z.string().max(100) })),
+  /** Begins a proof by a passkey in place of a fresh code: good for one act of this login, within 60 s. */
+  'passkey.challenge': verb(['user'], nothing),
+  'passkey.begin': verb(['user'], nothing),
+  'passkey.add': verb(
+    ['user'],
+    z.strictObject({
+      nonce: base64url(100),
+      name: z.string().trim().min(1, 'give it a name').max(60),
+      credential: base64url(1400),
+      clientDataJSON: base64url(4000),
+      attestationObject: base64url(16_000),
+      totpCode: freshCode,
+    }),
+  ),
+  'passkey.list': verb(people, z.strictObject({ user: reference })),
+  'passkey.remove': verb(people, z.strictObject({ user: reference, passkey: id('pky') })),
   'login.who': verb(['user'], nothing),
   'login.end': verb(['user'], nothing),
   'login.list': verb(people, nothing),
@@ -1139,7 +1189,7 @@ export const verbs = {
     z.strictObject({
       account: reference,
       boxKey: base64,
-      totpCode: z.string().max(16),
+      totpCode: z.union([z.string().max(16), passkeyProof]),
       reason: z.string().min(1).max(500),
     }),
   ),
@@ -1626,6 +1676,13 @@ export type VerbAnswers = {
   'enrolment.finish': LoginView & Partial<RecoveryCodes>
   'user.renewCodes': RecoveryCodes & { readonly user: UserView }
   'login.start': LoginView
+  'login.challenge': { readonly nonce: string }
+  'login.passkey': LoginView
+  'passkey.challenge': PasskeyAsk
+  'passkey.begin': PasskeyAsk & { readonly handle: string }
+  'passkey.add': PasskeyView
+  'passkey.list': readonly PasskeyView[]
+  'passkey.remove': null
   'login.who': UserView
   'login.end': null
   'login.list': readonly LoginListing[]

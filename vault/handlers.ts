@@ -36,6 +36,15 @@ import {
 } from './identity/login.ts'
 import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
 import { userMail } from './identity/mail.ts'
+import {
+  loginChallenge,
+  loginPasskey,
+  passkeyAdd,
+  passkeyBegin,
+  passkeyChallenge,
+  passkeyList,
+  passkeyRemove,
+} from './identity/passkey.ts'
 import { userRenewCodes } from './identity/recovery-code.ts'
 import { userKeyAdd, userKeyList, userKeyRemove } from './identity/user-key.ts'
 import {
@@ -141,6 +150,13 @@ export const handlers: Handlers = {
   'enrolment.begin': enrolmentBegin,
   'enrolment.finish': enrolmentFinish,
   'login.start': loginStart,
+  'login.challenge': loginChallenge,
+  'login.passkey': loginPasskey,
+  'passkey.challenge': passkeyChallenge,
+  'passkey.begin': passkeyBegin,
+  'passkey.add': passkeyAdd,
+  'passkey.list': passkeyList,
+  'passkey.remove': passkeyRemove,
   'login.who': loginWho,
   'login.end': loginEnd,
   'login.list': loginList,

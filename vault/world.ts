@@ -5,6 +5,7 @@ import type { VerbAnswer, VerbName, verbs } from './contract.ts'
 import type { Caller } from './doors.ts'
 import type { BackOff } from './identity/back-off.ts'
 import type { ShortLived } from './identity/short-lived.ts'
+import type { PasskeyNonce } from './identity/passkey.ts'
 import type { Proof } from './identity/proof.ts'
 import type { LoginId, WatchId } from './kernel/id.ts'
 import type { Outcome } from './kernel/outcome.ts'
@@ -30,6 +31,8 @@ export type Settings = {
   /** A login ends after so many seconds without a call, and so many after it began. */
   readonly loginIdleSeconds: number
   readonly loginLongestSeconds: number
+  /** The names under which people reach the console: where passkeys are good. */
+  readonly consoleNames: readonly string[]
   /** The version of this program, for `status`. */
   readonly version: string
 }
@@ -51,6 +54,12 @@ export type World = {
   readonly challenges: ShortLived<{ readonly auditor: string }>
   /** The latest step of each user's codes: later than the table's where that was set back. */
   readonly totpSteps: ShortLived<number>
+  /** Nonces that wait for a passkey: of sign-ins, of acts, and of passkeys to be made. */
+  readonly passkeys: {
+    readonly signIns: ShortLived<true>
+    readonly acts: ShortLived<PasskeyNonce>
+    readonly registrations: ShortLived<PasskeyNonce>
+  }
   /** When a login was last written as seen. */
   readonly seen: ShortLived<LoginId>
   /** Shares that wait for others, in earnest and in a rehearsal, and keys that were handed out and not confirmed. */
@@ -70,6 +79,8 @@ export type Call = {
   readonly principal: Principal
   readonly actor: Actor
   readonly peer: Peer
+  /** What is asked, as it was parsed: a passkey proves this and nothing else. */
+  readonly act: { readonly verb: VerbName; readonly input: unknown }
   /** Where the person sits, as far as their login says. */
   readonly source?: string
 }

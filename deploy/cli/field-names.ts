@@ -65,6 +65,8 @@ export const fieldNames = {
   'company.on': { company: '<company>', totpCode: 'code' },
   'offboarding.show': { offboarding: '<report>' },
   'user.key.add': { user: '<user>', publicKey: '<file>', totpCode: 'code' },
+  'passkey.list': { user: '<user>' },
+  'passkey.remove': { user: '<user>', passkey: '<passkey>' },
   'user.key.list': { user: '<user>' },
   'user.key.remove': { user: '<user>', key: '<key>' },
   'safe.add': { name: '<name>', inputPolicy: '--input' },

@@ -3,6 +3,7 @@ import { type Enrolment, roles as knownRoles, type Role, type UserView } from '.
 import type { Id } from '../../vault/kernel/id.ts'
 import { isId } from '../../vault/kernel/id.ts'
 import { misuse } from './complaint.ts'
+import { parseGivenId } from './grant.ts'
 import { readReady } from './installation.ts'
 import { when } from './io.ts'
 import { reportText, untilEnded } from './offboarding.ts'
@@ -148,6 +149,7 @@ ${examples('tagout user off bob --reason "left the plant"')}`,
 
   addMailCommand(user, tools)
   addKeyCommands(user, tools)
+  addPasskeyCommands(user, tools)
 }
 
 function addMailCommand(user: Command, tools: Tools): void {
@@ -195,6 +197,43 @@ function addMailCommand(user: Command, tools: Tools): void {
 function mailText(mail: UserView['mail']): string {
   if (mail === null) return '-'
   return mail.notices === 'security' ? `${mail.address}, of what concerns security` : mail.address
+}
+
+function addPasskeyCommands(user: Command, tools: Tools): void {
+  const passkey = user
+    .command('passkey')
+    .description(
+      'the passkeys by which a user signs in and proves themself; people add theirs in the console',
+    )
+
+  passkey
+    .command('list <user>')
+    .description('list the passkeys of a user')
+    .addHelpText('after', examples('tagout user passkey list bob'))
+    .action(async (name: string) => {
+      const passkeys = await tools.withVault((vault) => vault.ask('passkey.list', { user: name }))
+      tools.list(
+        passkeys,
+        [
+          ['ID', (row) => row.id],
+          ['NAME', (row) => row.name],
+          ['GOOD AT', (row) => row.site],
+          ['ADDED', (row) => when(row.createdAt)],
+          ['LAST USED', (row) => when(row.lastUsedAt)],
+        ],
+        `${name} has no passkeys; people add theirs in the console, under their name`,
+      )
+    })
+
+  passkey
+    .command('remove <user> <passkey>')
+    .description('remove a passkey of a user')
+    .addHelpText('after', examples('tagout user passkey remove bob pky_…'))
+    .action(async (name: string, text: string) => {
+      const id = parseGivenId('pky', text, `tagout user passkey list ${name}`)
+      await tools.withVault((vault) => vault.ask('passkey.remove', { user: name, passkey: id }))
+      tools.show({ removed: id }, () => `removed ${id}`)
+    })
 }
 
 function addKeyCommands(user: Command, tools: Tools): void {
@@ -269,6 +308,7 @@ function describe(user: UserView): string {
     ['password', user.hasPassword ? 'set' : 'not set'],
     ['second factor', user.hasTotp ? 'set' : 'not set'],
     ['recovery codes', user.hasTotp ? `${user.recoveryCodes} left` : '-'],
+    ['passkeys', String(user.passkeys)],
     ['keys', String(user.keys)],
     ['mail', mailText(user.mail)],
     ['added', when(user.createdAt)],

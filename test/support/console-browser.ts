@@ -225,7 +225,7 @@ export async function signIn(page: Page, name: string, password: string, code: s
   await page.getByLabel('Name').fill(name)
   await page.getByLabel('Password').fill(password)
   await page.getByLabel('Code').fill(code)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
 }
 
 /** Keeps a picture of the page where `TAGOUT_PICTURES` says so: docs/pictures is made that way. */

@@ -118,6 +118,7 @@ export function userView(name: string, roles: readonly Role[]): UserView {
     hasPassword: true,
     hasTotp: true,
     keys: 1,
+    passkeys: 0,
     recoveryCodes: 10,
     mail: null,
     createdAt: new Date(Date.now() - 86_400_000).toISOString(),

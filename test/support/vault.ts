@@ -140,6 +140,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
         longestSessionSeconds: 12 * 3600,
         loginIdleSeconds: options.loginIdleSeconds ?? 15 * 60,
         loginLongestSeconds: 12 * 3600,
+        consoleNames: ['localhost', 'gateway.plant.example'],
       },
       identity: identities.vault,
       version: '0.0.0',

@@ -117,6 +117,10 @@ function what(entry: Entry): string {
       return `registered the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}`
     case 'user.key-removed':
       return `removed the key ${entry.fingerprint}${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`}`
+    case 'user.passkey-added':
+      return `registered the passkey ${named(entry.passkeyName)}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}, good at ${entry.site}`
+    case 'user.passkey-removed':
+      return `removed the passkey ${named(entry.passkeyName)}${isSelf(entry, entry.name) ? '' : ` of ${entry.name}`}`
     case 'user.codes-renewed':
       return `made ${count(entry.count, 'recovery code')}${isSelf(entry, entry.name) ? '' : ` for ${entry.name}`}: those before are good no longer`
     case 'user.code-used':

@@ -159,6 +159,17 @@ export type Happening =
     } & UserRef)
   | ({ readonly kind: 'user.key-added'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
   | ({ readonly kind: 'user.key-removed'; readonly key: Id<'key'>; readonly fingerprint: string } & UserRef)
+  | ({
+      readonly kind: 'user.passkey-added'
+      readonly passkey: Id<'pky'>
+      readonly passkeyName: string
+      readonly site: string
+    } & UserRef)
+  | ({
+      readonly kind: 'user.passkey-removed'
+      readonly passkey: Id<'pky'>
+      readonly passkeyName: string
+    } & UserRef)
   | ({ readonly kind: 'user.codes-renewed'; readonly count: number } & UserRef)
   /** A recovery code stood in for one of the authenticator; `left`: how many are unused. */
   | ({ readonly kind: 'user.code-used'; readonly via: string; readonly left: number } & UserRef)

@@ -59,6 +59,21 @@ export type DomainTables = {
     readonly created_at: Date
     readonly used_at: Date | null
   }
+  /** A passkey, as its authenticator made it: id, COSE key, and the site that it is good at. */
+  passkey: Guarded & {
+    readonly id: Id<'pky'>
+    readonly user_id: Id<'usr'>
+    /** Its id, base64url. */
+    readonly credential: string
+    readonly public_key: Uint8Array
+    readonly rp_id: string
+    readonly name: string
+    /** How often the authenticator says it was used; 0: it does not count. */
+    readonly counter: number
+    readonly created_at: Date
+    // Not guarded: nothing is decided by it.
+    readonly last_used_at: Date | null
+  }
   /** A one-time link. `resets`: it replaces what an active user had. */
   enrolment: Guarded & {
     readonly id: Id<'enr'>

@@ -16,6 +16,7 @@ import { endLoginsOf, startLogin } from './login.ts'
 import { hashPassword, passwordFault } from './password.ts'
 import { matchTotp, toBase32, totpUri } from './totp.ts'
 import { sealTotp, withTotp } from './totp-secret.ts'
+import { dropPasskeys } from './passkey.ts'
 import { dropCodes, makeCodes } from './recovery-code.ts'
 import { showUser } from './user.ts'
 
@@ -207,6 +208,8 @@ async function finish(
     // SECURITY: whoever held the old password, code or a ticket holds nothing that they opened with it.
     dropAccess(world, user.id, { reason: 'terminated', message: 'your login was set up anew' })
   })
+  // SECURITY: the device that is being replaced may hold them.
+  await dropPasskeys(tx, { ...call, actor, source }, user)
   await dropCodes(tx, user.id)
   const codes =
     boxKey === undefined ? {} : { sealedRecoveryCodes: await makeCodes(tx, world, user.id, boxKey) }

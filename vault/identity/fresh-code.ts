@@ -1,17 +1,19 @@
+import type { FreshCode } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, userOf } from '../world.ts'
+import { takePasskey } from './passkey.ts'
 import { useStep } from './login.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findUser } from './user.ts'
 
 /**
- * Takes a code of the person who asks, which was not used before. Call it before other rows are locked.
+ * Takes a code of the person who asks, which was not used before, or a proof by a passkey of theirs for this very act. Call it before other rows are locked.
  *
  * SECURITY: whoever carries a login (the api) can do what it may do. What outlives the login, or shows a secret, takes
  * something that only the person has. The row's lock makes guesses wait in line, so that each one counts.
  */
-export async function takeFreshCode(tx: Tx, call: Call, code: string | undefined): Promise<Outcome<null>> {
+export async function takeFreshCode(tx: Tx, call: Call, code: FreshCode): Promise<Outcome<null>> {
   const { world } = call
   const asking = userOf(call)
   const source = call.source ?? 'unknown'
@@ -23,6 +25,8 @@ export async function takeFreshCode(tx: Tx, call: Call, code: string | undefined
     )
   const user = await findUser(tx.db, tx.guard, asking.id, 'update')
   if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
+  // A passkey cannot be guessed: it is neither counted nor kept waiting.
+  if (typeof code !== 'string') return takePasskey(tx, call, code)
   // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.
   if (!world.backOff.isKnown(source, asking.name)) world.backOff.learn(source, asking.name)
   const wait = world.backOff.wait(source, asking.name)
@@ -38,6 +42,6 @@ export async function takeFreshCode(tx: Tx, call: Call, code: string | undefined
 }
 
 /** The same, for what `local` does without a code: the machine's administrator has none. */
-export async function takeCodeOfPerson(tx: Tx, call: Call, code: string | undefined): Promise<Outcome<null>> {
+export async function takeCodeOfPerson(tx: Tx, call: Call, code: FreshCode): Promise<Outcome<null>> {
   return call.principal.kind === 'user' ? takeFreshCode(tx, call, code) : done(null)
 }

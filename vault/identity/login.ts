@@ -16,7 +16,7 @@ import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findUser, showUser } from './user.ts'
 
-export type Via = 'password' | 'password and recovery code' | 'enrolment' | 'auditor-key'
+export type Via = 'password' | 'password and recovery code' | 'passkey' | 'enrolment' | 'auditor-key'
 
 /** Makes a login and its token. The token itself is kept nowhere. */
 export async function startLogin(

@@ -17,6 +17,7 @@ import { issueEnrolment, linkLife } from './enrolment.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
 import { endLoginsOf } from './login.ts'
 import { mailOf } from './mail.ts'
+import { countPasskeys } from './passkey.ts'
 import { countCodes } from './recovery-code.ts'
 
 type Db = Kysely<Database>
@@ -50,6 +51,7 @@ export function viewUser(
   has: {
     readonly keys?: number | undefined
     readonly codes?: number | undefined
+    readonly passkeys?: number | undefined
     readonly mail?: Row<'user_mail'> | undefined
     readonly company?: string | undefined
   },
@@ -63,6 +65,7 @@ export function viewUser(
     hasPassword: row.password_hash !== null,
     hasTotp: row.totp !== null,
     keys: has.keys ?? 0,
+    passkeys: has.passkeys ?? 0,
     recoveryCodes: has.codes ?? 0,
     mail: mail === undefined ? null : { address: mail.address, notices: mail.notices },
     createdAt: row.created_at.toISOString(),
@@ -82,6 +85,7 @@ export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): 
   const view = viewUser(row, {
     keys,
     codes: (await countCodes(db, row.id)).get(row.id),
+    passkeys: (await countPasskeys(db, row.id)).get(row.id),
     mail: await mailOf(db, checker, row.id),
     company: one?.company.name,
   })
@@ -169,11 +173,13 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
     ).map((row) => [row.user_id, row.name]),
   )
   const codes = await countCodes(database)
+  const passkeys = await countPasskeys(database)
   return done(
     rows.map((row) =>
       viewUser(row, {
         keys: keys.get(row.id),
         codes: codes.get(row.id),
+        passkeys: passkeys.get(row.id),
         mail: mail.get(row.id),
         company: companies.get(row.id),
       }),

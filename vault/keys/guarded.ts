@@ -34,6 +34,10 @@ export const guardedTables = {
   },
   user_mail: { id: ['user_id'], columns: ['address', 'notices', 'set_by', 'set_at'] },
   recovery_code: { id: ['id'], columns: ['user_id', 'hash', 'created_at', 'used_at'] },
+  passkey: {
+    id: ['id'],
+    columns: ['user_id', 'credential', 'public_key', 'rp_id', 'name', 'counter', 'created_at'],
+  },
   enrolment: {
     id: ['id'],
     columns: ['user_id', 'token_hash', 'totp', 'resets', 'issued_by', 'created_at', 'expires_at', 'used_at'],

@@ -76,7 +76,7 @@ export type About =
     }
   | { readonly kind: 'user.mail-changed'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.link-made' | 'user.key-added'; readonly user: string; readonly by: string }
-  | { readonly kind: 'user.codes-renewed'; readonly user: string }
+  | { readonly kind: 'user.codes-renewed' | 'user.passkey-added'; readonly user: string }
   /** A recovery code signed somebody in; `left`: how many are unused. */
   | { readonly kind: 'user.code-used'; readonly user: string; readonly left: number }
   | { readonly kind: 'test'; readonly by: string }
@@ -92,6 +92,7 @@ const security: ReadonlySet<AboutKind> = new Set([
   'user.link-made',
   'user.key-added',
   'user.codes-renewed',
+  'user.passkey-added',
   'user.code-used',
   'test',
 ])

@@ -41,6 +41,8 @@ function sentence(about: About): string {
       return `${whoText(about.by)} registered an SSH key for ${about.user}`
     case 'user.codes-renewed':
       return `${about.user} made new recovery codes: those before are good no longer`
+    case 'user.passkey-added':
+      return `${about.user} registered a passkey`
     case 'user.code-used':
       return `${about.user} signed in with a recovery code: ${about.left} left`
     case 'test':
@@ -76,6 +78,7 @@ export function adviceOf(about: About): readonly string[] {
     case 'user.key-added':
     case 'user.codes-renewed':
     case 'user.code-used':
+    case 'user.passkey-added':
       return ['If you do not know of this, tell an administrator at once: somebody may be taking your place.']
     case 'test':
       return ['It arrived: nothing is to be done.']

@@ -160,8 +160,9 @@ async function mayWatch(
   const actor = { kind: 'user', id: user.id, name: user.name } as const
   const relate = relations['session.watch']
   // Asked as they would ask: the same facts, and the same row of the rules.
-  const call = { world, principal, actor, peer: undefined as never }
-  const relation = await relate?.(call, { session: one.session })
+  const input = { session: one.session }
+  const act = { verb: 'session.watch', input } as const
+  const relation = await relate?.({ world, principal, actor, act, peer: undefined as never }, input)
   if (relation === undefined) return undefined
   const decision = decide({ verb: 'session.watch', principal, vault: 'open', relation })
   return decision.kind === 'allow' ? user.name : undefined

@@ -3,6 +3,7 @@ import { withdrawRequestsOf } from '../checkout/request.ts'
 import type { OffboardingView } from '../contract.ts'
 import { dropAccess } from '../identity/drop-access.ts'
 import { endLoginsOf } from '../identity/login.ts'
+import { dropPasskeys } from '../identity/passkey.ts'
 import { dropCodes } from '../identity/recovery-code.ts'
 import { findUser, refuseLastAdmin } from '../identity/user.ts'
 import { type CompanyId, newId, type UserId } from '../kernel/id.ts'
@@ -156,6 +157,7 @@ async function endAllOf(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ende
   const logins = ended.filter((login) => login.expires_at > tx.now).length
   await forgetLinks(tx, user)
   await dropCodes(tx, user.id)
+  await dropPasskeys(tx, call, user)
   await takeKeys(tx, call, user)
   await takeMemberships(tx, call, user)
   const grants = await revokeGrants(tx, call, user)

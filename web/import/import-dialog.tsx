@@ -10,6 +10,7 @@ import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { passwordSealer } from '../sealed/intake.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
 import { Choose } from './choose.tsx'
 import { didOf, Imported } from './imported.tsx'
@@ -76,12 +77,9 @@ export function ImportDialog({ kind, onClose }: { readonly kind: ImportKind; rea
     applying.current = true
     try {
       const asked = stage.prepared.map((row) => row.asked)
-      const answer = await ask<ImportAnswer>('POST', '/api/import', {
-        kind,
-        rows: asked,
-        apply: true,
-        ...(needsCode ? { totpCode: code } : {}),
-      })
+      const wanted = { kind, rows: asked, apply: true }
+      const body = needsCode ? await proven(code, 'import', {}, wanted) : wanted
+      const answer = await ask<ImportAnswer>('POST', '/api/import', body)
       const done = mergeAnswer(stage.prepared, answer)
       setCode('')
       // Shown before the lists are asked anew: links must not be lost to a list that fails.

@@ -27,6 +27,7 @@ import { CompanyBadge, UserBadge } from '../parts/state.tsx'
 import { TermsText } from '../parts/terms.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { May } from './grant-parts.tsx'
 import { TakeOff } from './offboarding.tsx'
@@ -322,7 +323,8 @@ function Change({ company, onClose }: { readonly company: CompanyDetail; readonl
       ready={Object.keys(changed).length > 0 && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('PUT', at`/api/companies/${company.id}`, { ...changed, totpCode: code }))
+        const body = await proven(code, 'company.change', { company: company.id }, changed)
+        await change(() => ask('PUT', at`/api/companies/${company.id}`, body))
         onClose()
       }}
     >
@@ -354,12 +356,9 @@ function Invite(props: {
       ready={name !== '' && mail !== '' && isCode(code)}
       onClose={props.onClose}
       act={async () => {
+        const body = await proven(code, 'company.invite', { company: company.id }, { name, mail })
         const { representative, enrolment } = await change(() =>
-          ask<VerbAnswer<'company.invite'>>('POST', at`/api/companies/${company.id}/representatives`, {
-            name,
-            mail,
-            totpCode: code,
-          }),
+          ask<VerbAnswer<'company.invite'>>('POST', at`/api/companies/${company.id}/representatives`, body),
         )
         props.onInvited(representative.user, enrolment)
       }}
@@ -394,7 +393,8 @@ function SwitchOn({ company, onClose }: { readonly company: CompanyDetail; reado
       ready={isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('POST', at`/api/companies/${company.id}/on`, { totpCode: code }))
+        const body = await proven(code, 'company.on', { company: company.id }, {})
+        await change(() => ask('POST', at`/api/companies/${company.id}/on`, body))
         onClose()
       }}
     >

@@ -52,7 +52,11 @@ export function allowedOf({ actions, places, record }: Chosen) {
     .split(/[\s,]+/)
     .map((place) => {
       const colon = place.lastIndexOf(':')
-      return { host: place.slice(0, Math.max(colon, 0)), port: Number(place.slice(colon + 1)), record }
+      return {
+        host: place.slice(0, Math.max(colon, 0)),
+        port: Number(place.slice(colon + 1)),
+        record: record === 'stream' ? ('stream' as const) : ('counts' as const),
+      }
     })
   return { actions, forwards }
 }

@@ -13,6 +13,7 @@ import { Page } from '../parts/page.tsx'
 import { GrantBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { ActionChoices, allowedOf, isChosen, May, nothingChosen } from './grant-parts.tsx'
 import { useAccounts, useGrants, useUsers } from './lists.ts'
@@ -135,17 +136,16 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
       ready={user !== '' && account !== '' && isChosen(chosen) && (!isOwn || isCode(code))}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('POST', '/api/grants', {
-            user,
-            account,
-            ...allowedOf(chosen),
-            forSeconds: Number(forSeconds),
-            mode,
-            ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
-            ...(isOwn ? { totpCode: code } : {}),
-          }),
-        )
+        const wanted = {
+          user,
+          account,
+          ...allowedOf(chosen),
+          forSeconds: Number(forSeconds),
+          mode: mode === 'exclusive' ? ('exclusive' as const) : ('shared' as const),
+          ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+        }
+        const body = isOwn ? await proven(code, 'grant.add', {}, wanted) : wanted
+        await change(() => ask('POST', '/api/grants', body))
         onClose()
       }}
     >

@@ -10,6 +10,7 @@ import { Problem } from '../parts/problem.tsx'
 import { TwoStep } from '../parts/two-step.tsx'
 import { When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { useChange } from '../shell/me.ts'
 
 /** The SSH keys by which a user proves who they are. */
@@ -61,9 +62,8 @@ export function AddKey({ user, onClose }: { readonly user: string; readonly onCl
       ready={publicKey.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim(), totpCode: code }),
-        )
+        const body = await proven(code, 'user.key.add', { user }, { publicKey: publicKey.trim() })
+        await change(() => ask('POST', at`/api/users/${user}/keys`, body))
         onClose()
       }}
     >
@@ -94,9 +94,8 @@ export function KeysDialog({ user, onClose }: { readonly user: string; readonly 
       ready={publicKey.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('POST', at`/api/users/${user}/keys`, { publicKey: publicKey.trim(), totpCode: code }),
-        )
+        const body = await proven(code, 'user.key.add', { user }, { publicKey: publicKey.trim() })
+        await change(() => ask('POST', at`/api/users/${user}/keys`, body))
         setPublicKey('')
         setCode('')
       }}

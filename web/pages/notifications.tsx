@@ -23,6 +23,7 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { When } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
 import { useLatestNotifications, useNotifications, useUsers } from './lists.ts'
 
@@ -266,7 +267,8 @@ function Webhook({
       ready={(!takesAway || webhook !== null) && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('PUT', '/api/webhook', { url: takesAway ? null : given, totpCode: code }))
+        const body = await proven(code, 'webhook.set', {}, { url: takesAway ? null : given })
+        await change(() => ask('PUT', '/api/webhook', body))
         onClose()
       }}
     >

@@ -3,8 +3,10 @@ import { useState } from 'react'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { visible, zonedMoment } from '../parts/wording.ts'
+import { hasPasskeys } from '../sealed/passkeys.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
+import { AddPasskey, PasskeyList } from './passkeys.tsx'
 import { RenewCodes } from './recovery-codes.tsx'
 import { SignIns } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
@@ -14,6 +16,7 @@ export function OwnAccount() {
   const user = useUser()
   const [adding, setAdding] = useState(false)
   const [mailing, setMailing] = useState(false)
+  const [keying, setKeying] = useState(false)
   const [renewing, setRenewing] = useState(false)
   return (
     <Page
@@ -74,6 +77,23 @@ export function OwnAccount() {
         </Card>
         <Card>
           <CardTitle component="h2" className="split">
+            Passkeys
+            <Button variant="secondary" size="sm" isDisabled={!hasPasskeys} onClick={() => setKeying(true)}>
+              Add a passkey
+            </Button>
+          </CardTitle>
+          <CardBody>
+            {hasPasskeys ? null : (
+              <p className="quiet">
+                This browser makes no passkeys here: open the console by its name, with a certificate that it
+                trusts.
+              </p>
+            )}
+            <PasskeyList user={user.name} />
+          </CardBody>
+        </Card>
+        <Card>
+          <CardTitle component="h2" className="split">
             Recovery codes
             <Button variant="secondary" size="sm" onClick={() => setRenewing(true)}>
               {user.recoveryCodes === 0 ? 'Make them' : 'Make new ones'}
@@ -96,6 +116,7 @@ export function OwnAccount() {
           </CardBody>
         </Card>
       </Gallery>
+      {keying ? <AddPasskey onClose={() => setKeying(false)} /> : null}
       {renewing ? <RenewCodes user={user} onClose={() => setRenewing(false)} /> : null}
       {mailing ? <MailDialog user={user} onClose={() => setMailing(false)} /> : null}
       {adding ? <AddKey user={user.name} onClose={() => setAdding(false)} /> : null}

@@ -12,6 +12,7 @@ import { Page } from '../parts/page.tsx'
 import { RequestBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { May } from './grant-parts.tsx'
 import { useRequests } from './lists.ts'
@@ -211,14 +212,13 @@ export function Decide(props: {
       ready={!approves || isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('POST', at`/api/requests/${request.id}/decide`, {
-            verdict,
-            digest: request.digest,
-            ...(note.trim() === '' ? {} : { note: note.trim() }),
-            ...(approves ? { totpCode: code } : {}),
-          }),
-        )
+        const said = {
+          verdict,
+          digest: request.digest,
+          ...(note.trim() === '' ? {} : { note: note.trim() }),
+        }
+        const body = approves ? await proven(code, 'request.decide', { request: request.id }, said) : said
+        await change(() => ask('POST', at`/api/requests/${request.id}/decide`, body))
         onClose()
       }}
     >

@@ -9,6 +9,7 @@ import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
+import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useSafes, useUsers } from './lists.ts'
 import { SafeMail } from './safe-mail.tsx'
@@ -216,7 +217,10 @@ function Members({ safe, onClose }: { readonly safe: SafeView; readonly onClose:
       ready={user !== '' && (!isMore || isCode(code))}
       onClose={onClose}
       act={async () => {
-        const given = isMore ? { permissions, totpCode: code } : { permissions }
+        const wanted = { permissions }
+        const given = isMore
+          ? await proven(code, 'safe.member.set', { safe: safe.name, user }, wanted)
+          : wanted
         await change(() => ask('PUT', at`/api/safes/${safe.name}/members/${user}`, given))
         onClose()
       }}
@@ -292,9 +296,8 @@ function Approvals({ safe, onClose }: { readonly safe: SafeView; readonly onClos
       ready={isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('PUT', at`/api/safes/${safe.name}/approvals`, { approvals: Number(needed), totpCode: code }),
-        )
+        const body = await proven(code, 'safe.approvals', { safe: safe.name }, { approvals: Number(needed) })
+        await change(() => ask('PUT', at`/api/safes/${safe.name}/approvals`, body))
         onClose()
       }}
     >

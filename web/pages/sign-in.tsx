@@ -7,6 +7,7 @@ import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { sealLoginPassword } from '../sealed/intake.ts'
+import { hasPasskeys, signInByPasskey } from '../sealed/passkeys.ts'
 import { loadSodium } from '../sealed/sodium.ts'
 import { DemoBanner } from '../shell/demo-banner.tsx'
 import { becomeUser, useSaid, useStatus } from '../shell/me.ts'
@@ -47,6 +48,19 @@ export function SignIn() {
     } catch (refused) {
       setError(refused)
       setCode('')
+    } finally {
+      setRunning(false)
+    }
+  }
+
+  const byKey = async () => {
+    setRunning(true)
+    setError(null)
+    try {
+      becomeUser(client, await signInByPasskey())
+      signedOut.close()
+    } catch (refused) {
+      setError(refused)
     } finally {
       setRunning(false)
     }
@@ -104,17 +118,24 @@ export function SignIn() {
               Sign in
             </Button>
           </Form>
-          <Button
-            variant="link"
-            isInline
-            size="sm"
-            onClick={() => {
-              setRecovering(!recovering)
-              setCode('')
-            }}
-          >
-            {recovering ? 'Use the authenticator' : 'Authenticator not at hand? Use a recovery code'}
-          </Button>
+          {hasPasskeys ? (
+            <Button variant="secondary" isBlock isDisabled={running} onClick={byKey} className="gap-above">
+              Sign in with a passkey
+            </Button>
+          ) : null}
+          <p className="gap-above">
+            <Button
+              variant="link"
+              isInline
+              size="sm"
+              onClick={() => {
+                setRecovering(!recovering)
+                setCode('')
+              }}
+            >
+              {recovering ? 'Use the authenticator' : 'Authenticator not at hand? Use a recovery code'}
+            </Button>
+          </p>
           <p className="quiet small">
             No password yet, or lost it? An administrator of this installation gives you a one-time link.
           </p>

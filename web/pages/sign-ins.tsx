@@ -1,4 +1,4 @@
-import { Button, Label, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import { Button, Content, Label, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { UserView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
@@ -7,6 +7,7 @@ import { Problem } from '../parts/problem.tsx'
 import { TwoStep } from '../parts/two-step.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { useChange } from '../shell/me.ts'
+import { PasskeyList } from './passkeys.tsx'
 import { useLogins } from './lists.ts'
 
 /** Where a user is signed in, and how to end it: one of them, or all but the one that is looked at with. */
@@ -78,9 +79,13 @@ export function SignIns({ user }: { readonly user: UserView }) {
 export function SignInsDialog({ user, onClose }: { readonly user: UserView; readonly onClose: () => void }) {
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="sign-ins-title">
-      <ModalHeader title={`Sign-ins of ${user.name}`} labelId="sign-ins-title" />
+      <ModalHeader title={`Sign-ins and passkeys of ${user.name}`} labelId="sign-ins-title" />
       <ModalBody>
         <SignIns user={user} />
+        <Content component="h2" className="gap-above">
+          Passkeys
+        </Content>
+        <PasskeyList user={user.name} />
       </ModalBody>
       <ModalFooter>
         <Button onClick={onClose}>Done</Button>

@@ -5,6 +5,7 @@ import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
+import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
 
 /** Where a user is written to: one's own address, or an administrator's for somebody else. */
@@ -24,13 +25,9 @@ export function MailDialog({ user, onClose }: { readonly user: UserView; readonl
       ready={(!takesAway || user.mail !== null) && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('PUT', at`/api/users/${user.id}/mail`, {
-            address: takesAway ? null : given,
-            ...(takesAway ? {} : { notices }),
-            totpCode: code,
-          }),
-        )
+        const wanted = takesAway ? { address: null } : { address: given, notices }
+        const body = await proven(code, 'user.mail', { user: user.id }, wanted)
+        await change(() => ask('PUT', at`/api/users/${user.id}/mail`, body))
         onClose()
       }}
     >

@@ -12,6 +12,7 @@ import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { UserBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
+import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
 import { SignInsDialog } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
@@ -95,6 +96,7 @@ export function Users() {
               const proofs = [
                 row.hasPassword ? 'password' : '',
                 row.hasTotp ? 'code' : '',
+                row.passkeys > 0 ? `${row.passkeys} ${row.passkeys === 1 ? 'passkey' : 'passkeys'}` : '',
                 row.recoveryCodes > 0
                   ? `${row.recoveryCodes} recovery ${row.recoveryCodes === 1 ? 'code' : 'codes'}`
                   : '',
@@ -260,9 +262,8 @@ function AddUser(props: {
       ready={name !== '' && roles.length > 0 && isCode(code)}
       onClose={props.onClose}
       act={async () => {
-        const added = await change(() =>
-          ask<VerbAnswer<'user.add'>>('POST', '/api/users', { name, roles, totpCode: code }),
-        )
+        const body = await proven(code, 'user.add', {}, { name, roles })
+        const added = await change(() => ask<VerbAnswer<'user.add'>>('POST', '/api/users', body))
         props.onAdded(added.user.name, added.enrolment)
       }}
     >
@@ -292,9 +293,9 @@ function Roles({ user, onClose }: { readonly user: UserView; readonly onClose: (
       ready={roles.length > 0 && (!isMore || isCode(code))}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('PUT', at`/api/users/${user.id}/roles`, isMore ? { roles, totpCode: code } : { roles }),
-        )
+        const wanted = { roles }
+        const body = isMore ? await proven(code, 'user.roles', { user: user.id }, wanted) : wanted
+        await change(() => ask('PUT', at`/api/users/${user.id}/roles`, body))
         onClose()
       }}
     >
@@ -354,13 +355,10 @@ function NewLink(props: {
       action="Make the link"
       ready={isCode(code)}
       onClose={props.onClose}
-      act={async () =>
-        props.onMade(
-          await change(() =>
-            ask<Enrolment>('POST', at`/api/users/${props.user.id}/enrol`, { totpCode: code }),
-          ),
-        )
-      }
+      act={async () => {
+        const body = await proven(code, 'user.enrol', { user: props.user.id }, {})
+        props.onMade(await change(() => ask<Enrolment>('POST', at`/api/users/${props.user.id}/enrol`, body)))
+      }}
     >
       <Content component="p">
         When it is used, it replaces the password and the second factor. Sessions of {props.user.name} are

@@ -13,6 +13,7 @@ import { Page } from '../parts/page.tsx'
 import { CompanyBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useCompanies, useUsers } from './lists.ts'
 import { Off } from './offboarding.tsx'
@@ -167,16 +168,15 @@ function AddCompany({ onClose }: { readonly onClose: () => void }) {
       ready={name !== '' && until !== '' && sponsor !== '' && domains.trim() !== '' && isCode(code)}
       onClose={onClose}
       act={async () => {
-        const added = await change(() =>
-          ask<CompanyView>('POST', '/api/companies', {
-            name,
-            contractEndsAt: endOf(until),
-            sponsor,
-            mailDomains: splitDomains(domains),
-            ...(terms.trim() === '' ? {} : { terms }),
-            totpCode: code,
-          }),
-        )
+        const wanted = {
+          name,
+          contractEndsAt: endOf(until),
+          sponsor,
+          mailDomains: splitDomains(domains),
+          ...(terms.trim() === '' ? {} : { terms }),
+        }
+        const body = await proven(code, 'company.add', {}, wanted)
+        const added = await change(() => ask<CompanyView>('POST', '/api/companies', body))
         onClose()
         go(`/vendors/${added.id}`)
       }}

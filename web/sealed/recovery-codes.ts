@@ -1,6 +1,7 @@
 import type { VerbAnswer } from '../../vault/contract.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { ask } from '../api.ts'
+import { proven } from './passkeys.ts'
 import { loadSodium } from './sodium.ts'
 
 /**
@@ -26,9 +27,10 @@ export async function withRecoveryCodes<Answer extends { readonly sealedRecovery
 }
 
 /** Makes one's recovery codes anew. */
-export async function renewCodes(totpCode: string): Promise<readonly string[]> {
-  const { codes } = await withRecoveryCodes((boxKey) =>
-    ask<VerbAnswer<'user.renewCodes'>>('POST', '/api/recovery-codes', { boxKey, totpCode }),
-  )
+export async function renewCodes(code: string): Promise<readonly string[]> {
+  const { codes } = await withRecoveryCodes(async (boxKey) => {
+    const body = await proven(code, 'user.renewCodes', {}, { boxKey })
+    return ask<VerbAnswer<'user.renewCodes'>>('POST', '/api/recovery-codes', body)
+  })
   return codes
 }

@@ -1,6 +1,7 @@
 import type { VerbAnswer } from '../../vault/contract.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { ask, at } from '../api.ts'
+import { proven } from './passkeys.ts'
 import { loadSodium } from './sodium.ts'
 
 /**
@@ -9,17 +10,15 @@ import { loadSodium } from './sodium.ts'
  */
 export async function revealSecret(
   account: string,
-  totpCode: string,
+  code: string,
   reason: string,
 ): Promise<{ readonly secret: Uint8Array; readonly version: number }> {
   const sodium = await loadSodium()
   const own = sodium.crypto_box_keypair()
   try {
-    const answer = await ask<VerbAnswer<'account.reveal'>>('POST', at`/api/accounts/${account}/reveal`, {
-      boxKey: toBase64(own.publicKey),
-      totpCode,
-      reason,
-    })
+    const wanted = { boxKey: toBase64(own.publicKey), reason }
+    const body = await proven(code, 'account.reveal', { account }, wanted)
+    const answer = await ask<VerbAnswer<'account.reveal'>>('POST', at`/api/accounts/${account}/reveal`, body)
     return {
       secret: sodium.crypto_box_seal_open(fromBase64(answer.sealed), own.publicKey, own.privateKey),
       version: answer.version,

@@ -48,6 +48,8 @@ test('every verb of the guides is there', () => {
     'account reveal',
     'user add',
     'user key add',
+    'user passkey list',
+    'user passkey remove',
     'grant add',
     'grant revoke',
     'lease check-out',

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readConfig } from '../../../vault/config.ts'
@@ -17,6 +17,7 @@ test('without a file the settings are the usual ones', () => {
     longestSessionSeconds: 12 * 3600,
     loginIdleSeconds: 15 * 60,
     loginLongestSeconds: 12 * 3600,
+    consoleNames: [...new Set(['localhost', hostname().toLowerCase()])],
   })
 })
 
@@ -28,6 +29,18 @@ test('the file is read, and the environment wins over it', () => {
   write(JSON.stringify({ login: { idleSeconds: 300, longestSeconds: 3600 } }))
   expect(readConfig(env())).toMatchObject({ loginIdleSeconds: 300, loginLongestSeconds: 3600 })
   expect(readConfig(env({ TAGOUT_LOGIN_IDLE_SECONDS: '600' })).loginIdleSeconds).toBe(600)
+  write('{}')
+})
+
+test('passkeys are good at the names under which the console is reached, and at no address', () => {
+  write(
+    JSON.stringify({
+      http: { host: '10.0.0.5', names: ['Gateway.plant.example', '192.0.2.1'] },
+      notify: { consoleUrl: 'https://tagout.plant.example:8443' },
+    }),
+  )
+  expect(readConfig(env()).consoleNames.slice(-2)).toEqual(['gateway.plant.example', 'tagout.plant.example'])
+  expect(readConfig(env({ TAGOUT_HTTP_HOST: 'press.example' })).consoleNames).toContain('press.example')
   write('{}')
 })
 

@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, CDPSession } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import {
+  accessibilityFaults,
+  enrol,
+  launchBrowser,
+  layoutFaults,
+  newPerson,
+  type Person,
+  picture,
+  whyNoBrowser,
+  windows,
+} from '../support/console-browser.ts'
+import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
+
+const consoleDir = join(import.meta.dirname, '..', '..', 'web', 'dist')
+const why =
+  whyNoBrowser() ??
+  (existsSync(join(consoleDir, 'index.html')) ? undefined : 'the console is not built (npm run setup)')
+if (why !== undefined) console.warn(`passkeys are not tested in a browser: ${why}`)
+
+// Browsers take no passkey behind a certificate that they do not trust: on the machine itself plain HTTP does.
+let installation: TestInstallation
+let origin: string
+let browser: Browser
+let bob: Person
+let device: CDPSession
+let authenticatorId: string
+let nextCode: () => Promise<string>
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  ;[installation, browser] = await Promise.all([
+    startTestInstallation({ env: { TAGOUT_HTTP_PLAIN: '1' } }),
+    launchBrowser(),
+  ])
+  origin = installation.console.replace('127.0.0.1', 'localhost').replace(/\/$/, '')
+  bob = await newPerson(browser, origin)
+  device = await bob.context.newCDPSession(bob.page)
+  await device.send('WebAuthn.enable')
+  ;({ authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  }))
+  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
+    ...['user', 'add', 'bob', '--role', 'admin'],
+  ])
+  const { hash } = new URL(enrolment.link)
+  nextCode = await enrol(bob.page, `${origin}/enrol${hash}`, 'canary-elm-quarry-7730')
+})
+afterAll(async () => {
+  await browser?.close()
+  await installation?.[Symbol.asyncDispose]()
+})
+afterEach(async ({ task }) => {
+  if (task.result?.state !== 'fail' || bob === undefined) return
+  console.error(bob.page.url(), await bob.page.locator('body').innerText(), bob.wrong)
+  await picture(bob.page, 'failed-passkeys')
+})
+
+test.skipIf(why !== undefined)('a passkey is made under one’s name, with a fresh code', async () => {
+  const { page } = bob
+  await page.goto(`${origin}/account`)
+  await page.getByText('No passkey yet.').waitFor()
+  await page.getByRole('button', { name: 'Add a passkey' }).click()
+  await page.getByLabel('Name').fill('laptop')
+  await page.getByRole('textbox', { name: 'Code' }).fill(await nextCode())
+  expect(await accessibilityFaults(page)).toEqual([])
+  await picture(page, 'passkey-add')
+  await page.getByRole('button', { name: 'Make it' }).click()
+  const list = page.getByRole('list', { name: 'Passkeys' })
+  await list.getByText('laptop').waitFor()
+  await list.getByText('good at localhost').waitFor()
+  expect(await accessibilityFaults(page)).toEqual([])
+  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+  await picture(page, 'passkeys')
+})
+
+test.skipIf(why !== undefined)('it signs in alone', async () => {
+  const { page } = bob
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  const button = page.getByRole('button', { name: 'Sign in with a passkey' })
+  await button.waitFor()
+  expect(await accessibilityFaults(page)).toEqual([])
+  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+  await picture(page, 'passkey-sign-in')
+  await button.click()
+  // Where one was before.
+  await page.getByRole('heading', { level: 1, name: 'bob' }).waitFor()
+  await page.getByRole('table', { name: 'Sign-ins' }).getByText('this one').waitFor()
+})
+
+test.skipIf(why !== undefined)(
+  'it stands for the code of what outlives a sign-in, and a code does still',
+  async () => {
+    const { page } = bob
+    await page.goto(`${origin}/users`)
+    await page.getByRole('button', { name: 'Add a user' }).first().click()
+    await page.getByLabel('Name').fill('dora')
+    await page.getByLabel('operator').check()
+    await page.getByText('You are asked for your passkey.').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'passkey-act')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByRole('heading', { name: 'A link for dora' }).waitFor()
+    await page.getByRole('button', { name: 'Done' }).click()
+
+    await page.getByRole('button', { name: 'Mail address of dora' }).click()
+    await page.getByRole('textbox', { name: 'Address' }).fill('dora@plant.example')
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await page.getByText('dora@plant.example').waitFor()
+
+    await page.getByRole('button', { name: 'Roles of dora' }).click()
+    await page.getByLabel('approver').check()
+    await page.getByRole('button', { name: 'Set roles' }).click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+
+    await page.getByRole('button', { name: 'New link for dora' }).click()
+    await page.getByRole('button', { name: 'Use a code instead' }).click()
+    await page.getByRole('textbox', { name: 'Code' }).fill(await nextCode())
+    await page.getByRole('button', { name: 'Make the link' }).click()
+    await page.getByRole('heading', { name: 'A link for dora' }).waitFor()
+    await page.getByRole('button', { name: 'Done' }).click()
+  },
+)
+
+test.skipIf(why !== undefined)('whoever does not show it is refused with what to do', async () => {
+  const { page } = bob
+  await device.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+  await page.getByRole('button', { name: 'Mail address of dora' }).click()
+  await page.getByRole('textbox', { name: 'Address' }).fill('dora@office.example')
+  await page.getByRole('button', { name: 'Set', exact: true }).click()
+  await page.getByText('No passkey was shown, or it took too long').waitFor()
+  expect(await accessibilityFaults(page)).toEqual([])
+  await device.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true })
+  await page.getByRole('button', { name: 'Set', exact: true }).click()
+  await page.getByText('dora@office.example').waitFor()
+})
+
+test.skipIf(why !== undefined)('one that was removed signs nobody in', async () => {
+  const { page } = bob
+  await page.goto(`${origin}/account`)
+  await page.getByRole('button', { name: 'Remove passkey laptop' }).click()
+  await page.getByRole('button', { name: 'Remove this passkey' }).click()
+  await page.getByText('No passkey yet.').waitFor()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await page.getByText('This passkey signs nobody in here').waitFor()
+  expect(bob.wrong).toEqual([])
+})
