@@ -46,6 +46,8 @@ test('without a login every route answers 401, but for an allow-list of at most 
     'POST /api/enrolment/begin',
     'POST /api/enrolment/finish',
     'POST /api/login',
+    'POST /api/login/challenge',
+    'POST /api/login/passkey',
     'POST /api/switches/:switch/call',
   ])
   edge.asked.length = 0

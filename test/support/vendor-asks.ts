@@ -39,6 +39,7 @@ export const nobodys: Others = {
 const sealed = Buffer.alloc(48).toString('base64')
 const credential = { kind: 'password', sealed } as const
 const soon = '2099-01-01T00:00:00Z'
+const somePasskey = newId('pky')
 const document = { version: 1, rules: [] }
 
 /** What a vendor asks of each verb. `null`: it makes something of its own, and knows nothing of others. */
@@ -79,6 +80,14 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'login.list': () => [{}],
   'user.renewCodes': null,
   'login.revokeAll': (of) => [{ user: of.user }],
+  'passkey.challenge': null,
+  'passkey.begin': null,
+  'passkey.add': null,
+  'passkey.list': (of) => [{ user: 'vera' }, { user: of.user }],
+  'passkey.remove': (of) => [
+    { user: of.user, passkey: somePasskey },
+    { user: 'vera', passkey: somePasskey },
+  ],
   'login.revoke': (of) => [{ login: of.login }],
   'safe.add': (of) => [{ name: of.safe }],
   'safe.watchNotice': (of) => [{ safe: of.safe, shown: true }],

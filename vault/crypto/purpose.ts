@@ -42,6 +42,8 @@ export const purposes = {
   'notification-link': 'tagout/v1/notification-link',
   /** Seed of the key that signs what the webhook is told. */
   'webhook-sign': 'tagout/v1/webhook-sign',
+  /** Challenges that passkeys sign (vault/kernel/act-challenge.ts, which runs in browsers too). */
+  act: 'tagout/v1/act',
   /** Hashes of recovery codes. */
   'recovery-code': 'tagout/v1/recovery-code',
   'search-day': 'tagout/v1/search-day',
