@@ -135,7 +135,7 @@ test('a vendor is answered the same, whether or not there are others', { timeout
   for (const name of ['mallory', 'moe', 'mill-9', 'globex', 'milton', 'initech'])
     expect(among.join('\n')).not.toContain(name)
 
-  // What is another vendor's takes as long as what is nobody's: medians of calls that take turns.
+  // What is another vendor's takes as long as what is nobody's: of calls that take turns, those that nothing delayed.
   const unknown = { account: 'no-such/engineer' }
   const foreign = { account: others.account }
   const times = { unknown: [] as number[], foreign: [] as number[] }
@@ -145,6 +145,6 @@ test('a vendor is answered the same, whether or not there are others', { timeout
       await api.call('account.show', input, vera.token)
       times[which as keyof typeof times].push(performance.now() - begun)
     }
-  const median = (of: readonly number[]) => [...of].sort((a, b) => a - b)[of.length / 2] ?? 0
-  expect(Math.abs(median(times.unknown) - median(times.foreign))).toBeLessThan(5)
+  const quick = (of: readonly number[]) => [...of].sort((a, b) => a - b)[of.length / 10] ?? 0
+  expect(Math.abs(quick(times.unknown) - quick(times.foreign))).toBeLessThan(5)
 })
