@@ -173,6 +173,16 @@ test.each([
   expect(refusalOf(await register(eve, makeAuthenticator(), lie)).code).toBe('invalid')
 })
 
+test.each(['evil.example', 'plant.example', 'x.gateway.plant.example', '127.0.0.1'])(
+  'no passkey is made at %s, which is no name of this console, though all of it fits together',
+  async (site) => {
+    expect(refusalOf(await register(eve, makeAuthenticator(site)))).toMatchObject({
+      code: 'invalid',
+      message: 'passkeys are made at the console’s own address: localhost, gateway.plant.example',
+    })
+  },
+)
+
 test('a login alone registers no passkey, nor with a nonce of another or with an old one', async () => {
   const key = makeAuthenticator()
   const { nonce } = must(await api.call('passkey.begin', {}, eve.token))
