@@ -21,6 +21,7 @@ import * as m0028 from './0028_a_representative_speaks_for_a_company.ts'
 import * as m0029 from './0029_a_lost_second_factor_has_stand_ins.ts'
 import * as m0030 from './0030_a_plant_switch_holds_its_safes.ts'
 import * as m0031 from './0031_a_passkey_proves_a_user.ts'
+import * as m0032 from './0032_somebody_breaks_the_glass.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -46,4 +47,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0029_a_lost_second_factor_has_stand_ins': m0029,
   '0030_a_plant_switch_holds_its_safes': m0030,
   '0031_a_passkey_proves_a_user': m0031,
+  '0032_somebody_breaks_the_glass': m0032,
 }

@@ -46,6 +46,7 @@ export const backupTables = [
   'access_grant',
   'access_request',
   'approval',
+  'break_glass',
   'notification',
   'webhook',
   'lease',

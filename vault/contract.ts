@@ -78,7 +78,7 @@ export type Role = (typeof roles)[number]
 export const importKinds = ['targets', 'accounts', 'users', 'grants'] as const
 export type ImportKind = (typeof importKinds)[number]
 
-export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay'] as const
+export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay', 'break-glass'] as const
 export type Permission = (typeof permissions)[number]
 
 export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate'] as const
@@ -382,6 +382,8 @@ export type SafeView = {
   /** How many people must approve a request for one of its accounts. */
   readonly approvals: number
   readonly notifications: SafeNotifications
+  /** For how long members with `break-glass` may let themselves in, and who is alarmed; null: they may not. */
+  readonly breakGlass: { readonly minutes: number; readonly alarms: readonly string[] } | null
   readonly targets: number
   readonly accounts: number
   readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
@@ -571,6 +573,31 @@ export type ReachView = {
   readonly until: string
   readonly exclusive: boolean
 }
+export const breakGlassStates = ['running', 'ended', 'reviewed'] as const
+/** That somebody let themselves in, without anybody's approval. */
+export type BreakGlassView = {
+  readonly id: Id<'bgl'>
+  readonly user: string
+  readonly account: string
+  readonly safe: string
+  readonly grant: Id<'grt'>
+  readonly reason: string
+  readonly openedAt: string
+  readonly endsAt: string
+  /** `ended`: it waits for its review. */
+  readonly state: (typeof breakGlassStates)[number]
+  readonly sessions: number
+  /** Who was told at once. */
+  readonly alarmed: readonly string[]
+  readonly reviewedBy: string | null
+  readonly reviewedAt: string | null
+  readonly note: string | null
+  /** By when the account's secret should be another one, and whether it is. */
+  readonly secretDueAt: string
+  readonly secretChanged: boolean
+  /** May the asking user review it now? */
+  readonly mayReview: boolean
+}
 export const notificationStates = ['waiting', 'sent', 'failed', 'dropped'] as const
 /** What somebody was written, or the webhook told, and what became of it. */
 export type NotificationView = {
@@ -692,6 +719,8 @@ export type SessionView = {
   readonly forward: ForwardView | null
   /** Somebody else set the user's password, key or code in the seven days before. */
   readonly credentialSetByOther: boolean
+  /** The break-glass by which it came about; null: somebody let the user in. */
+  readonly breakGlass: Id<'bgl'> | null
 }
 export type RecordingView = {
   readonly id: Id<'rec'>
@@ -706,6 +735,7 @@ export type RecordingView = {
   readonly endedAt: string | null
   readonly endReason: string | null
   readonly forward: ForwardView | null
+  readonly breakGlass: Id<'bgl'> | null
   readonly state: RecordingState
   readonly sizeBytes: number
 }
@@ -772,6 +802,8 @@ export type Permit = {
   readonly elevation?: { readonly kind: ElevationKind; readonly isGranted: boolean }
   /** The session is a forwarding, to here and nowhere else. */
   readonly forward?: ForwardRule
+  /** The user let themselves in; missing where somebody else did. */
+  readonly breakGlass?: { readonly id: Id<'bgl'>; readonly reason: string }
   readonly inputPolicy: InputPolicy
   readonly startedAt: string
   /** The session ends here: the least of grant end and longest session. */
@@ -1106,14 +1138,28 @@ export const verbs = {
       sessions: z.boolean().optional(),
     }),
   ),
+  /** For how long members with `break-glass` may let themselves in, and who is alarmed; null: they may not. */
+  'safe.breakGlass': verb(
+    people,
+    z.strictObject({
+      safe: reference,
+      minutes: z
+        .int()
+        .min(5, 'five minutes at least')
+        .max(24 * 60, 'a day at most')
+        .nullable(),
+      alarms: z.array(reference).min(2, 'name two people at least').max(20).optional(), // with minutes
+      totpCode: freshCode,
+    }),
+  ),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
     people,
     z.strictObject({
       safe: reference,
       user: reference,
-      permissions: z.array(z.enum(permissions)).max(5),
-      totpCode: freshCode, // where reveal, approve or manage is added
+      permissions: z.array(z.enum(permissions)).max(permissions.length),
+      totpCode: freshCode, // where reveal, approve, manage or break-glass is added
     }),
   ),
 
@@ -1310,6 +1356,26 @@ export const verbs = {
       target: reference.optional(),
       safe: reference.optional(),
       at: moment.optional(),
+    }),
+  ),
+
+  /** Lets the asking user use an account at once, for the time of its safe. People are alarmed, and somebody reviews it. */
+  'breakglass.open': verb(
+    ['user'],
+    z.strictObject({
+      account: reference,
+      reason: z.string().trim().min(1, 'say why').max(500),
+      totpCode: freshCode,
+    }),
+  ),
+  'breakglass.list': verb(people, z.strictObject({ state: z.enum(['open', 'all']).optional() })),
+  /** Says what came of it, and ends the alarm: never by who opened it. */
+  'breakglass.review': verb(
+    ['user'],
+    z.strictObject({
+      breakGlass: id('bgl'),
+      note: z.string().trim().min(1, 'say what came of it').max(1_000),
+      totpCode: freshCode,
     }),
   ),
 
@@ -1693,6 +1759,7 @@ export type VerbAnswers = {
   'safe.watchNotice': SafeView
   'safe.approvals': SafeView
   'safe.notifications': SafeView
+  'safe.breakGlass': SafeView
   'safe.list': readonly SafeView[]
   'safe.member.set': SafeView
   'target.add': TargetView
@@ -1740,6 +1807,9 @@ export type VerbAnswers = {
   'policy.apply': PolicyPlan & { readonly version: number }
   'policy.explain': PolicyAnswer
   'policy.reach': readonly ReachView[]
+  'breakglass.open': BreakGlassView
+  'breakglass.list': readonly BreakGlassView[]
+  'breakglass.review': BreakGlassView
   'notification.status': {
     /** When the sender last asked for something to send; null: not since the vault started. */
     readonly senderSeenAt: string | null

@@ -10,6 +10,9 @@ import {
 } from './accounts/verbs.ts'
 import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
+import { breakglassOpen } from './breakglass/open.ts'
+import { breakglassReview } from './breakglass/review.ts'
+import { breakglassList } from './breakglass/view.ts'
 import { importRows } from './import/verb.ts'
 import { policyApply, policyPlan, policyShow } from './access/apply.ts'
 import { policyExplain, policyReach } from './access/explain.ts'
@@ -68,6 +71,7 @@ import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import {
   safeAdd,
   safeApprovals,
+  safeBreakGlass,
   safeList,
   safeMemberSet,
   safeNotifications,
@@ -167,6 +171,7 @@ export const handlers: Handlers = {
   'safe.watchNotice': safeWatchNotice,
   'safe.approvals': safeApprovals,
   'safe.notifications': safeNotifications,
+  'safe.breakGlass': safeBreakGlass,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,
@@ -206,6 +211,9 @@ export const handlers: Handlers = {
   'request.show': requestShow,
   'request.withdraw': requestWithdraw,
   'request.decide': requestDecide,
+  'breakglass.open': breakglassOpen,
+  'breakglass.list': breakglassList,
+  'breakglass.review': breakglassReview,
   'notification.status': notificationStatus,
   'notification.test': notificationTest,
   'notification.testWebhook': notificationTestWebhook,

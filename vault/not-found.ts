@@ -13,6 +13,7 @@ const listedBy = {
   switch: 'tagout switch list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
+  'break-glass': 'tagout breakglass list --all',
 } as const
 
 /**

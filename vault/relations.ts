@@ -203,6 +203,16 @@ export const relations: Relations = {
   'request.show': (call, input) => ofRequest(call, input.request),
   'request.withdraw': (call, input) => ofRequest(call, input.request),
   'request.decide': (call, input) => ofRequest(call, input.request),
+  'breakglass.open': (call, input) => ofAccount(call, input.account),
+  'breakglass.review': async (call, { breakGlass }) => {
+    const { database, guard } = call.world.vault
+    const row = await database
+      .selectFrom('break_glass')
+      .selectAll()
+      .where('id', '=', breakGlass)
+      .executeTakeFirst()
+    return ofHeld(call, checkedOne(guard, 'break_glass', row))
+  },
   'lease.checkOut': (call, input) => ofAccount(call, input.account),
   'lease.checkIn': async (call, { lease }) =>
     ofHeld(

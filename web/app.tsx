@@ -7,6 +7,7 @@ import { Accounts } from './pages/accounts.tsx'
 import { Audit } from './pages/audit.tsx'
 import { Auditors } from './pages/auditors.tsx'
 import { Company } from './pages/company.tsx'
+import { BreakGlass } from './pages/break-glass.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
@@ -98,6 +99,7 @@ export function App() {
               <Route path="/policy" component={Policy} />
               <Route path="/requests/open" component={OpenedRequest} />
               <Route path="/requests/:request">{({ request }) => <RequestPage request={request} />}</Route>
+              <Route path="/break-glass" component={BreakGlass} />
               <Route path="/notifications" component={Notifications} />
               <Route path="/switches" component={Switches} />
               <Route path="/vault-keys" component={VaultKeys} />

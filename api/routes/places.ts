@@ -13,6 +13,7 @@ export const places: readonly Route[] = [
   { method: 'PUT', path: '/api/safes/:safe/watch-notice', verb: 'safe.watchNotice', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/approvals', verb: 'safe.approvals', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/notifications', verb: 'safe.notifications', access: 'user' },
+  { method: 'PUT', path: '/api/safes/:safe/break-glass', verb: 'safe.breakGlass', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/members/:user', verb: 'safe.member.set', access: 'user' },
 
   { method: 'GET', path: '/api/switches', verb: 'switch.list', access: 'user' },

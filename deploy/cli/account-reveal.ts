@@ -2,10 +2,8 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
 import { Secret } from '../../vault/kernel/secret.ts'
-import { misuse } from './complaint.ts'
 import { asPerson } from './console-login.ts'
-import type { Io } from './io.ts'
-import { readSecret } from './secret-input.ts'
+import { readThreeAnswers } from './person-answers.ts'
 import { loadSodium } from './sodium.ts'
 import { examples, type Tools } from './tools.ts'
 import { pinnedIntakeKey } from './vault-pin.ts'
@@ -13,8 +11,6 @@ import { pinnedIntakeKey } from './vault-pin.ts'
 const revealed = z.looseObject({ sealed: z.string(), version: z.int() })
 
 type RevealOptions = { readonly user: string; readonly reason: string; readonly answersStdin?: boolean }
-type Answers = { readonly password: Secret; readonly code: string; readonly nextCode: () => Promise<string> }
-
 /** `tagout account reveal`: shows a secret to a user who may see it, and says so in the exposure ledger. */
 export function addRevealCommand(account: Command, tools: Tools): void {
   account
@@ -33,7 +29,7 @@ export function addRevealCommand(account: Command, tools: Tools): void {
         intakeKey: await pinnedIntakeKey(tools, vault),
         account: await vault.ask('account.show', { account: name }),
       }))
-      const answers = await readAnswers(tools.io, options)
+      const answers = await readThreeAnswers(tools.io, options)
       using password = answers.password
       const person = { name: options.user, password, code: answers.code, intakeKey }
       await asPerson(tools, person, async (client) => {
@@ -56,37 +52,4 @@ export function addRevealCommand(account: Command, tools: Tools): void {
         })
       })
     })
-}
-
-async function readAnswers(io: Io, options: RevealOptions): Promise<Answers> {
-  if (options.answersStdin === true) {
-    using all = await readSecret(io, {
-      what: 'answers',
-      fromStdin: true,
-      option: '--answers-stdin',
-      confirm: false,
-    })
-    const [password, code, next, ...more] = all.expose((bytes) =>
-      new TextDecoder().decode(bytes).split(/\r?\n/),
-    )
-    if (!password || !code || !next || more.length > 0)
-      throw misuse('three lines are needed: your password, your present code, and the one after it')
-    return { password: Secret.fromText(password), code, nextCode: async () => next }
-  }
-  const ask = (what: string) =>
-    readSecret(io, { what, fromStdin: false, option: '--answers-stdin', confirm: false })
-  const password = await ask(`password of ${options.user}`)
-  using code = await ask('code of your second factor')
-  return {
-    password,
-    code: text(code),
-    nextCode: async () => {
-      using next = await ask('the next code (a code is good once)')
-      return text(next)
-    },
-  }
-}
-
-function text(secret: Secret): string {
-  return secret.expose((bytes) => new TextDecoder().decode(bytes))
 }

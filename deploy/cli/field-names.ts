@@ -77,6 +77,8 @@ export const fieldNames = {
     escalateTo: '--escalate-to',
     sessions: '--sessions',
   },
+  'safe.breakGlass': { safe: '<safe>', minutes: '--for', alarms: '--alarm', totpCode: 'code' },
+  'breakglass.list': { state: '--all' },
   'notification.test': { user: '<user>' },
   'webhook.set': { url: '<url>', totpCode: 'code' },
   'safe.watchNotice': { safe: '<safe>', shown: '<told>' },

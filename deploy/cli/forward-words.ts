@@ -4,8 +4,9 @@ import { count } from '../../vault/kernel/count.ts'
 type Forwarding = Pick<SessionView, 'account' | 'forward'>
 
 /** The account of a session or recording; of a forwarding, where to as well: `jump-1/service to plc-7:102`. */
-export function accountCell({ account, forward }: Forwarding): string {
-  return forward === null ? account : `${account} to ${forward.to}`
+export function accountCell(row: Forwarding & { readonly breakGlass?: string | null }): string {
+  const { account, forward, breakGlass = null } = row
+  return `${account}${forward === null ? '' : ` to ${forward.to}`}${breakGlass === null ? '' : ' (break-glass)'}`
 }
 
 /** Where a forwarding went, and what it carried as far as that is known; nothing of any other session. */

@@ -22,6 +22,39 @@ export async function readAnswers(
   return { password, code: textOf(code) }
 }
 
+/** The password, the present code and the one after it, for what takes a fresh code: asked for, or three lines. */
+export async function readThreeAnswers(
+  io: Io,
+  options: { readonly user: string; readonly answersStdin?: boolean },
+): Promise<{ readonly password: Secret; readonly code: string; readonly nextCode: () => Promise<string> }> {
+  if (options.answersStdin === true) {
+    using all = await readSecret(io, {
+      what: 'answers',
+      fromStdin: true,
+      option: '--answers-stdin',
+      confirm: false,
+    })
+    const [password, code, next, ...more] = all.expose((bytes) =>
+      new TextDecoder().decode(bytes).split(/\r?\n/),
+    )
+    if (!password || !code || !next || more.length > 0)
+      throw misuse('three lines are needed: your password, your present code, and the one after it')
+    return { password: Secret.fromText(password), code, nextCode: async () => next }
+  }
+  const ask = (what: string) =>
+    readSecret(io, { what, fromStdin: false, option: '--answers-stdin', confirm: false })
+  const password = await ask(`password of ${options.user}`)
+  using code = await ask('code of your second factor')
+  return {
+    password,
+    code: textOf(code),
+    nextCode: async () => {
+      using next = await ask('the next code (a code is good once)')
+      return textOf(next)
+    },
+  }
+}
+
 function textOf(secret: Secret): string {
   return secret.expose((bytes) => new TextDecoder().decode(bytes))
 }

@@ -6,6 +6,7 @@ import { addAuditCommands } from './audit.ts'
 import { addAuditorCommands } from './auditor.ts'
 import { addBackupCommands } from './backup.ts'
 import { complaintOf, exit } from './complaint.ts'
+import { addBreakGlassCommands } from './breakglass.ts'
 import { addCustodyCommands } from './custody.ts'
 import { addDemoCommands } from './demo.ts'
 import { addExposureCommands } from './exposure.ts'
@@ -71,6 +72,7 @@ export function buildProgram(io: Io): Command {
   addRequestCommands(root, tools)
   addPolicyCommands(root, tools)
   addSwitchCommands(root, tools)
+  addBreakGlassCommands(root, tools)
   addNotifyCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)

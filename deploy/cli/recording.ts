@@ -148,6 +148,7 @@ function describe(recording: RecordingView): string {
     ['from', recording.source],
     ...forwardFacts(recording),
     ['grant', recording.grant],
+    ...(recording.breakGlass === null ? [] : [['break-glass', recording.breakGlass] as const]),
     ['started', when(recording.startedAt)],
     ['ended', when(recording.endedAt)],
     ['because', recording.endReason ?? '-'],

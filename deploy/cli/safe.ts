@@ -91,6 +91,7 @@ export function addSafeCommands(root: Command, tools: Tools): void {
   addWatchNotice(safe, tools)
   addApprovals(safe, tools)
   addNotifications(safe, tools)
+  addBreakGlass(safe, tools)
 }
 
 function addApprovals(safe: Command, tools: Tools): void {
@@ -105,6 +106,44 @@ function addApprovals(safe: Command, tools: Tools): void {
       )
       tools.show(changed, () => `requests in ${changed.name} are approved by ${inPeople(changed.approvals)}`)
     })
+}
+
+function addBreakGlass(safe: Command, tools: Tools): void {
+  safe
+    .command('break-glass <safe>')
+    .description('say for how long members with break-glass may let themselves in, and whom that alarms')
+    .option('--for <duration>', 'how long: 4h, 30m')
+    .option('--alarm <users>', 'who is alarmed, beside the administrators: two at least', collect)
+    .option('--off', 'nobody lets themselves in any more')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout safe break-glass line-3 --for 4h --alarm alice,sue',
+        'tagout safe member line-3 bob --allow use,break-glass',
+        'tagout safe break-glass line-3 --off',
+      ),
+    )
+    .action(async (name: string, options: { for?: string; alarm?: readonly string[]; off?: true }) => {
+      const { for: duration, alarm, off } = options
+      const isGiven = duration !== undefined && alarm !== undefined
+      if (off === true ? duration !== undefined || alarm !== undefined : !isGiven)
+        throw misuse('say either --for and --alarm, or --off')
+      const minutes = duration === undefined ? null : minutesOf(duration)
+      const changed = await tools.withVault((vault) =>
+        vault.ask('safe.breakGlass', {
+          safe: name,
+          minutes,
+          ...(alarm === undefined ? {} : { alarms: [...alarm] }),
+        }),
+      )
+      tools.show(changed, () => `${changed.name}: ${breakGlassText(changed)}`)
+    })
+}
+
+function breakGlassText({ breakGlass }: SafeView): string {
+  return breakGlass === null
+    ? 'nobody breaks the glass'
+    : `for ${breakGlass.minutes} min, alarms ${breakGlass.alarms.join(', ')} and administrators`
 }
 
 function addNotifications(safe: Command, tools: Tools): void {
@@ -192,6 +231,7 @@ function describe(safe: SafeView): string {
     ['who is watched', safe.watchNotice ? 'is told' : 'is not told'],
     ['requests', `approved by ${inPeople(safe.approvals)}`],
     ['mail', notificationsText(safe)],
+    ['break-glass', breakGlassText(safe)],
     ['targets', String(safe.targets)],
     ['accounts', String(safe.accounts)],
     ['added', when(safe.createdAt)],

@@ -78,6 +78,7 @@ function describe(session: SessionView): string {
     ['from', session.source],
     ...forwardFacts(session),
     ['grant', session.grant],
+    ...(session.breakGlass === null ? [] : [['break-glass', session.breakGlass] as const]),
     ['recording', session.recording],
     ['started', when(session.startedAt)],
     ['ends at the latest', when(session.endsAt)],

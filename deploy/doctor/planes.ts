@@ -64,6 +64,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
       })
     findings.push(...(await examineSeals(vault)))
     findings.push(...(await examineNotifications(vault)))
+    findings.push(...(await examineBreakGlass(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
   } catch (error) {
@@ -118,6 +119,46 @@ async function examineNotifications(vault: VaultClient): Promise<readonly Findin
     })
   if (findings.length === 0 && (mail !== null || webhook !== null))
     findings.push({ name: 'notifications', level: 'fine', text: 'what is to be told is told' })
+  return findings
+}
+
+/** Whether each break-glass is reviewed, its secret another one since, and whoever it alarms can be. */
+async function examineBreakGlass(vault: VaultClient): Promise<readonly Finding[]> {
+  const [opened, safes, users] = await Promise.all([
+    vault.call('breakglass.list', { state: 'all' }, undefined, 10_000),
+    vault.call('safe.list', {}, undefined, 10_000),
+    vault.call('user.list', {}, undefined, 10_000),
+  ])
+  if (!opened.ok || !safes.ok || !users.ok) return []
+  const findings: Finding[] = []
+  const waiting = opened.value.filter(({ state }) => state === 'ended')
+  if (waiting.length > 0)
+    findings.push({
+      name: 'break-glass',
+      level: 'wrong',
+      text: `nobody has reviewed ${waiting.map(({ user, account }) => `${user}’s break-glass for ${account}`).join(', ')}`,
+      next: 'somebody else reviews it: Break-glass in the console, or tagout breakglass review',
+    })
+  for (const { account, secretDueAt, secretChanged } of opened.value)
+    if (!secretChanged && Date.parse(secretDueAt) < Date.now())
+      findings.push({
+        name: 'break-glass',
+        level: 'note',
+        text: `the secret of ${account} was due to be changed at ${secretDueAt.slice(0, 16)}Z, after a break-glass`,
+        next: `change it on the machine, then: tagout account secret ${account}`,
+      })
+  for (const { name, breakGlass } of safes.value) {
+    const reached = breakGlass?.alarms.filter((alarm) =>
+      users.value.some((user) => user.name === alarm && user.state === 'active' && user.mail !== null),
+    )
+    if (reached !== undefined && reached.length < 2)
+      findings.push({
+        name: 'break-glass',
+        level: 'wrong',
+        text: `of those whom a break-glass in ${name} alarms ${reached.length === 0 ? 'nobody' : `only ${reached[0]}`} can be written to`,
+        next: `tagout safe break-glass ${name} --for … --alarm …`,
+      })
+  }
   return findings
 }
 

@@ -121,6 +121,7 @@ beforeAll(async () => {
     endedAt: now,
     endReason: hostile,
     forward: { to: hostile, connections: 1, bytesUp: 1, bytesDown: 1 },
+    breakGlass: newId('bgl'),
   }
   const view = { id: recording, ...session, ...ended, state: 'complete', sizeBytes: stored.length }
   edge.answers.set('recording.list', () => [view])
@@ -143,6 +144,10 @@ beforeAll(async () => {
       id: newId('saf'),
       name: hostile,
       inputPolicy: 'full',
+      watchNotice: true,
+      approvals: 1,
+      notifications: { unansweredMinutes: 30, escalateTo: hostile, sessions: true },
+      breakGlass: { minutes: 60, alarms: [hostile, hostile] },
       targets: 1,
       accounts: 1,
       createdAt: now,
@@ -273,6 +278,7 @@ beforeAll(async () => {
       closedBy: hostile,
       grant: null,
       approvalsNeeded: 2,
+      approvalsFrom: [{ group: hostile, count: 1, missing: 1 }],
       approvals: [{ user: hostile, verdict: 'approve', note: hostile, at: now }],
       digest: '0'.repeat(64),
       mayDecide: true,
@@ -281,13 +287,66 @@ beforeAll(async () => {
   edge.answers.set('access.list', (_input: never, user) => [
     {
       account: hostile,
-      grants: [grant(user.name)],
+      grants: [{ ...grant(user.name), grantedBy: `break-glass ${hostile}` }],
+      rules: [
+        {
+          name: hostile,
+          actions: ['shell'],
+          until: now,
+          exclusive: true,
+          unmet: hostile,
+          contact: hostile,
+        },
+      ],
       favourite: true,
       lastUsedAt: now,
       lease: null,
       others: [lease],
     },
   ])
+  edge.answers.set('breakglass.list', () => [
+    {
+      id: newId('bgl'),
+      user: hostile,
+      account: hostile,
+      safe: hostile,
+      grant: newId('grt'),
+      reason: hostile,
+      openedAt: now,
+      endsAt: now,
+      state: 'ended',
+      sessions: 1,
+      alarmed: [hostile],
+      reviewedBy: hostile,
+      reviewedAt: now,
+      note: hostile,
+      secretDueAt: now,
+      secretChanged: false,
+      mayReview: true,
+    },
+  ])
+  edge.answers.set('notification.status', () => ({
+    senderSeenAt: now,
+    mail: { server: hostile, from: hostile },
+    webhook: { url: hostile, setBy: hostile, setAt: now },
+    webhookKey: hostile,
+    waiting: { mail: { count: 1, since: now }, webhook: { count: 1, since: now } },
+    latest: [
+      {
+        id: newId('ntf'),
+        kind: 'test',
+        channel: 'mail',
+        user: hostile,
+        text: hostile,
+        createdAt: now,
+        state: 'waiting',
+        attempts: 1,
+        nextAt: now,
+        endedAt: null,
+        error: hostile,
+      },
+    ],
+  }))
   const rotation = { id: newId('rot'), version: 2, startedBy: hostile, startedAt: now, finishedAt: null }
   edge.answers.set('seal.list', () => [
     {
@@ -391,6 +450,8 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
     '/users',
     '/grants',
     '/requests',
+    '/break-glass',
+    '/notifications',
     '/vendors',
     `/vendors/${newId('cmp')}`,
     `/vendors/${newId('off')}`,

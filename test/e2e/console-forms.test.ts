@@ -233,6 +233,7 @@ test.skipIf(why !== undefined)(
         endReason: endedAt === null ? null : 'terminated',
         forward: null,
         credentialSetByOther: true,
+        breakGlass: null,
         watchers: [],
       },
     ])

@@ -218,6 +218,7 @@ test.skipIf(why !== undefined)(
     expect(places).toEqual([
       'Overview',
       'Requests',
+      'Break-glass',
       'Recordings',
       'Audit log',
       'Vault keys',
@@ -517,6 +518,8 @@ const pages = [
   ['/users', 'Users'],
   ['/grants', 'Grants'],
   ['/requests', 'Requests'],
+  ['/break-glass', 'Break-glass'],
+  ['/notifications', 'Notifications'],
   ['/vendors', 'Vendors'],
   ['/vault-keys', 'Vault keys'],
   ['/auditors', 'Auditors'],

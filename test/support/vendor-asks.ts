@@ -18,6 +18,7 @@ export type Others = {
   readonly login: ReturnType<typeof newId<'lgn'>>
   readonly hold: ReturnType<typeof newId<'hld'>>
   readonly key: ReturnType<typeof newId<'key'>>
+  readonly breakGlass: ReturnType<typeof newId<'bgl'>>
   readonly offboarding: ReturnType<typeof newId<'off'>>
 }
 export const nobodys: Others = {
@@ -34,6 +35,7 @@ export const nobodys: Others = {
   login: newId('lgn'),
   hold: newId('hld'),
   key: newId('key'),
+  breakGlass: newId('bgl'),
   offboarding: newId('off'),
 }
 const sealed = Buffer.alloc(48).toString('base64')
@@ -115,6 +117,10 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'grant.list': (of) => [{}, { user: of.user }, { account: of.account }, { account: 'press-3/engineer' }],
   'grant.revoke': (of) => [{ grant: of.grant }],
   'safe.notifications': (of) => [{ safe: of.safe, sessions: true }],
+  'breakglass.open': (of) => [{ account: of.account, reason: 'x' }],
+  'breakglass.list': () => [{}, { state: 'all' }],
+  'breakglass.review': (of) => [{ breakGlass: of.breakGlass, note: 'x' }],
+  'safe.breakGlass': (of) => [{ safe: of.safe, minutes: null }],
   'notification.status': () => [{}],
   'notification.test': (of) => [{ user: of.user }],
   'notification.testWebhook': () => [{}],

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { breakGlassOf } from '../breakglass/view.ts'
 import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
 import { type Circumstances, groupsOf, type Machine, type Policy } from '../policy/access-rule.ts'
@@ -10,9 +11,9 @@ import { factsOf, subjectOf } from './standing.ts'
 type Db = Kysely<Database>
 
 /**
- * Those of some grants that were asked for and approved; none, where no rule of the policy wants to know. `quorumsOf`
- * says how many of which groups must have approved a grant beside: where its account is used on a machine that it was
- * bound to, which may have been afterwards.
+ * Those of some grants that were asked for and approved, or skip that by break-glass; none, where no rule of the policy
+ * wants to know. `quorumsOf` says how many of which groups must have approved a grant beside: where its account is used
+ * on a machine that it was bound to, which may have been afterwards.
  */
 export async function requestedGrants(
   db: Db,
@@ -28,20 +29,19 @@ export async function requestedGrants(
   const ids = grants.map((grant) => grant.id)
   const rows = await db.selectFrom('access_request').selectAll().where('grant_id', 'in', ids).execute()
   const requests = checked(checker, 'access_request', rows).filter(({ state }) => state === 'approved')
-  if (requests.length === 0) return new Set()
+  const found = new Set<string | null>()
+  for (const grant of grants) if ((await breakGlassOf(db, checker, grant)) !== undefined) found.add(grant.id)
+  if (requests.length === 0) return found
   const asked = new Map(grants.map((grant) => [grant.id as string, quorumsOf(grant)]))
   const said = [...asked.values()].every((quorums) => quorums.length === 0)
     ? []
     : await approvalsOf(db, checker, requests)
-  return new Set(
-    requests
-      .filter(({ id, grant_id }) => {
-        const approvals = said.filter((one) => one.request_id === id && one.verdict === 'approve')
-        const groups = approvals.map((one) => ({ groups: groupsOf(policy, one.user_id) }))
-        return missingOf(groups, asked.get(grant_id ?? '') ?? []).length === 0
-      })
-      .map(({ grant_id }) => grant_id),
-  )
+  for (const { id, grant_id } of requests) {
+    const approvals = said.filter((one) => one.request_id === id && one.verdict === 'approve')
+    const groups = approvals.map((one) => ({ groups: groupsOf(policy, one.user_id) }))
+    if (missingOf(groups, asked.get(grant_id ?? '') ?? []).length === 0) found.add(grant_id)
+  }
+  return found
 }
 
 async function approvalsOf(db: Db, checker: Checker, requests: readonly Row<'access_request'>[]) {

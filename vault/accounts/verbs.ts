@@ -77,7 +77,7 @@ export const accountList: Handler<'account.list'> = async (call) => {
   const sight = await sightOf(call)
   let query = database.selectFrom('account').selectAll().where('removed_at', 'is', null).orderBy('id')
   if (!sight.all) {
-    const safes = sight.safesWith('use', 'reveal', 'approve', 'manage')
+    const safes = sight.safesWith('use', 'reveal', 'approve', 'manage', 'break-glass')
     if (safes.length === 0 && sight.granted.length === 0) return done([])
     query = query.where((eb) =>
       eb.or([

@@ -199,6 +199,14 @@ function what(entry: Entry): string {
       return `let the request${of(entry)} for ${entry.accountName} expire`
     case 'request.unanswered':
       return `reminded people of the request${of(entry)} for ${entry.accountName}, unanswered for ${entry.minutes} min`
+    case 'breakglass.opened':
+      return `broke the glass for ${entry.accountName} (${entry.breakGlass}) until ${entry.until}: grant ${entry.grant}; ${entry.alarmed === 1 ? 'one person was' : `${entry.alarmed} people were`} alarmed${because(entry.reason)}`
+    case 'breakglass.reviewed':
+      return `reviewed the break-glass ${entry.breakGlass}${of(entry)} for ${entry.accountName}${because(entry.note)}`
+    case 'safe.break-glass-set':
+      return entry.minutes === undefined
+        ? `ended break-glass in safe ${entry.safeName}`
+        : `allowed break-glass of ${entry.minutes} min in safe ${entry.safeName}, with an alarm for ${entry.alarms.join(', ')}`
     case 'notification.sent':
       return `told ${whom(entry.userName)} (${entry.about})`
     case 'notification.not-sent':

@@ -266,6 +266,27 @@ export type Happening =
   | ({ readonly kind: 'request.expired' } & RequestRef)
   /** Nobody answered in the time of the safe: people were reminded. */
   | ({ readonly kind: 'request.unanswered'; readonly minutes: number } & RequestRef)
+  /** Somebody let themselves in: for how long, and how many people were told at once. */
+  | ({
+      readonly kind: 'breakglass.opened'
+      readonly breakGlass: Id<'bgl'>
+      readonly until: string
+      readonly reason: string
+      /** Of the account's secret then; 0: it had none. */
+      readonly version: number
+      readonly alarmed: number
+    } & GrantRef)
+  | ({
+      readonly kind: 'breakglass.reviewed'
+      readonly breakGlass: Id<'bgl'>
+      readonly note: string
+    } & GrantRef)
+  | ({
+      readonly kind: 'safe.break-glass-set'
+      /** Missing: nobody may any more. */
+      readonly minutes?: number
+      readonly alarms: readonly string[]
+    } & SafeRef)
   | ({ readonly kind: 'notification.sent' } & NotificationRef)
   | ({ readonly kind: 'notification.not-sent'; readonly why: string } & NotificationRef)
   | ({ readonly kind: 'notification.opened' } & NotificationRef)
@@ -314,6 +335,7 @@ export type Happening =
       readonly forward?: string
       /** Somebody else set the user's password, key or code in the seven days before. */
       readonly credentialSetByOther?: boolean
+      readonly breakGlass?: Id<'bgl'>
     } & SessionRef)
   /** The header is durable: its hash, and the session's own public key. */
   | ({

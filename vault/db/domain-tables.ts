@@ -115,6 +115,10 @@ export type DomainTables = {
     readonly escalate_to: Id<'usr'> | null
     /** Are the approvers written to when a session begins and ends? Null: no. */
     readonly session_notices: boolean | null
+    /** How long a break-glass lasts; null: nobody breaks the glass there. */
+    readonly break_glass_minutes: number | null
+    /** Ids of the users who are alarmed then, beside the administrators. */
+    readonly break_glass_alarms: readonly string[] | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -304,6 +308,23 @@ export type DomainTables = {
     readonly digest: string
     readonly created_at: Date
   }
+  /** That somebody let themselves in, until somebody else has reviewed it. */
+  break_glass: Guarded & {
+    readonly id: Id<'bgl'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly grant_id: Id<'grt'>
+    readonly reason: string
+    /** Of the secret when it was opened; 0: there was none. */
+    readonly version: number
+    /** Ids of the users who were alarmed. */
+    readonly alarmed: readonly string[]
+    readonly opened_at: Date
+    readonly ends_at: Date
+    readonly reviewed_at: Date | null
+    readonly reviewed_by: Id<'usr'> | null
+    readonly note: string | null
+  }
   /** What somebody is written to, or the webhook is told. */
   notification: Guarded & {
     readonly id: Id<'ntf'>
@@ -392,6 +413,8 @@ export type DomainTables = {
     readonly forward_bytes_down: number | null
     /** The console's login from whose browser it is used; null for a native client's. */
     readonly login_id: Id<'lgn'> | null
+    /** The break-glass by which it came about. */
+    readonly break_glass_id: Id<'bgl'> | null
   }
   /** Accounts that a user wants to find first. */
   favourite: {

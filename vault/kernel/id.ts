@@ -23,6 +23,7 @@ export type HoldId = Id<'hld'>
 export type WatchId = Id<'wch'>
 export type LoginId = Id<'lgn'>
 export type KeyId = Id<'key'>
+export type BreakGlassId = Id<'bgl'>
 export type NotificationId = Id<'ntf'>
 export type SwitchId = Id<'psw'>
 export type AuditorId = Id<'aud'>

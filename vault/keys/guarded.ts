@@ -57,6 +57,8 @@ export const guardedTables = {
       'unanswered_minutes',
       'escalate_to',
       'session_notices',
+      'break_glass_minutes',
+      'break_glass_alarms',
     ],
   },
   safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
@@ -133,6 +135,22 @@ export const guardedTables = {
   approval: {
     id: ['id'],
     columns: ['request_id', 'user_id', 'verdict', 'note', 'digest', 'created_at'],
+  },
+  break_glass: {
+    id: ['id'],
+    columns: [
+      'user_id',
+      'account_id',
+      'grant_id',
+      'reason',
+      'version',
+      'alarmed',
+      'opened_at',
+      'ends_at',
+      'reviewed_at',
+      'reviewed_by',
+      'note',
+    ],
   },
   notification: {
     id: ['id'],

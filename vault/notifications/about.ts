@@ -74,6 +74,21 @@ export type About =
       readonly account: string
       readonly by: string
     }
+  | {
+      readonly kind: 'breakglass.opened'
+      readonly breakGlass: Id<'bgl'>
+      readonly user: string
+      readonly account: string
+      readonly safe: string
+      readonly until: string
+    }
+  | {
+      readonly kind: 'breakglass.reviewed'
+      readonly breakGlass: Id<'bgl'>
+      readonly user: string
+      readonly account: string
+      readonly by: string
+    }
   | { readonly kind: 'user.mail-changed'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.link-made' | 'user.key-added'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.codes-renewed' | 'user.passkey-added'; readonly user: string }
@@ -88,6 +103,8 @@ const security: ReadonlySet<AboutKind> = new Set([
   'session.terminated',
   'hold.placed',
   'lease.taken-back',
+  'breakglass.opened',
+  'breakglass.reviewed',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

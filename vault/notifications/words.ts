@@ -33,6 +33,10 @@ function sentence(about: About): string {
       return `${about.user} is held off ${about.account}: a frozen session ended`
     case 'lease.taken-back':
       return `${about.account} was taken back from ${about.user} by ${whoText(about.by)}`
+    case 'breakglass.opened':
+      return `ALARM: ${about.user} broke the glass for ${about.account}`
+    case 'breakglass.reviewed':
+      return `the break-glass of ${about.user} for ${about.account} was reviewed by ${about.by}`
     case 'user.mail-changed':
       return `the mail address of ${about.user} was changed by ${whoText(about.by)}`
     case 'user.link-made':
@@ -71,6 +75,11 @@ export function adviceOf(about: About): readonly string[] {
         : [
             `The target stays closed to ${about.user} until ${minute(about.holdUntil)}, or until somebody lifts it.`,
           ]
+    case 'breakglass.opened':
+      return [
+        `They let themselves in, until ${minute(about.until)}, on nobody’s approval. Their sessions are recorded.`,
+        'Watch, freeze or terminate them under Sessions; when it is over, review it under Break-glass in the console.',
+      ]
     case 'lease.taken-back':
       return ['The reason was shown in the sessions that ended with it, and is in the audit log.']
     case 'user.mail-changed':

@@ -115,6 +115,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'safe.watchNotice': { local: true, user: [admin] },
   'safe.approvals': { local: true, user: [admin] },
   'safe.notifications': { local: true, user: [admin] },
+  'safe.breakGlass': { local: true, user: [admin] },
   'safe.list': { local: true, user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -165,6 +166,11 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'policy.apply': { local: true, user: [admin] },
   'policy.explain': { local: true, user: [admin, auditor] },
   'policy.reach': { local: true, user: [admin, auditor] },
+  // SECURITY: no role lets itself in, and the machine's administrator does not: only the permission on the safe.
+  'breakglass.open': { user: [{ permission: 'break-glass' }] },
+  'breakglass.list': { local: true, user: ['filtered'] },
+  'breakglass.review': { user: [admin, auditor, approve], notOwn: true },
+
   'notification.status': { local: true, user: [admin] },
   'notification.test': { local: true, user: [admin] },
   'notification.testWebhook': { local: true, user: [admin] },

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
-import type { Permission, SafeView } from '../contract.ts'
+import { permissions as allPermissions, type Permission, type SafeView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
-import { isId, newId, type SafeId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
+import { isId, newId, type SafeId, type UserId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { permissionsFault } from '../policy/roles.ts'
 import {
@@ -15,6 +15,7 @@ import {
   updateGuarded,
 } from '../rows.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
+import { mailOf } from '../identity/mail.ts'
 import { findUser } from '../identity/user.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -57,7 +58,10 @@ async function showSafes(
     .orderBy('app_user.name')
     .execute()
   checked(checker, 'safe_member', members)
-  const escalations = safes.flatMap(({ escalate_to }) => escalate_to ?? [])
+  const escalations = safes.flatMap(({ escalate_to, break_glass_alarms }) => [
+    ...(escalate_to === null ? [] : [escalate_to]),
+    ...((break_glass_alarms ?? []) as readonly UserId[]),
+  ])
   const named = new Map<string, string>(
     escalations.length === 0
       ? []
@@ -87,6 +91,13 @@ async function showSafes(
       escalateTo: named.get(safe.escalate_to ?? '') ?? null,
       sessions: safe.session_notices ?? false,
     },
+    breakGlass:
+      safe.break_glass_minutes === null
+        ? null
+        : {
+            minutes: safe.break_glass_minutes,
+            alarms: (safe.break_glass_alarms ?? []).map((id) => named.get(id) ?? ''),
+          },
     targets: targets.get(safe.id) ?? 0,
     accounts: accounts.get(safe.id) ?? 0,
     members: members
@@ -116,6 +127,8 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       unanswered_minutes: null,
       escalate_to: null,
       session_notices: null,
+      break_glass_minutes: null,
+      break_glass_alarms: null,
     })
     await call.world.vault.secrets.addSafe(tx, row.id)
     await tx.audit({
@@ -195,12 +208,65 @@ export const safeNotifications: Handler<'safe.notifications'> = async (call, inp
     return done(view)
   })
 
+/**
+ * Says for how long a member with `break-glass` may let themselves in, and who is alarmed; null ends it. A person gives a
+ * fresh code.
+ */
+export const safeBreakGlass: Handler<'safe.breakGlass'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
+    if (safe === undefined) return notFound('safe', input.safe)
+    const { minutes } = input
+    const alarms = minutes === null ? done(null) : await alarmsOf(tx, input.alarms ?? [])
+    if (!alarms.ok) return alarms
+    const after = await updateGuarded(tx, 'safe', safe, {
+      break_glass_minutes: minutes,
+      break_glass_alarms: alarms.value?.map(({ id }) => id) ?? null,
+    })
+    await tx.audit({
+      kind: 'safe.break-glass-set',
+      ...(minutes === null ? {} : { minutes }),
+      alarms: alarms.value?.map(({ name }) => name) ?? [],
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, after))
+  })
+
+/** Those who are alarmed: two different people at least, who can sign in and be written to. */
+async function alarmsOf(tx: Tx, references: readonly string[]): Promise<Outcome<readonly Row<'app_user'>[]>> {
+  const found = new Map<UserId, Row<'app_user'>>()
+  for (const reference of references) {
+    const user = await findUser(tx.db, tx.guard, reference)
+    if (user === undefined) return notFound('user', reference)
+    if (user.state !== 'active')
+      return refuse(
+        'conflict',
+        `alarms: the user ${user.name} ${user.state === 'disabled' ? 'is disabled' : 'has not signed in yet'}`,
+        'name somebody who can look at it',
+      )
+    if ((await mailOf(tx.db, tx.guard, user.id)) === undefined)
+      return refuse(
+        'conflict',
+        `alarms: the user ${user.name} has no mail address`,
+        `set one: tagout user mail ${user.name} ADDRESS`,
+      )
+    found.set(user.id, user)
+  }
+  return found.size >= 2
+    ? done([...found.values()])
+    : refuse('invalid', 'alarms: name two different people at least', 'one alone may be the one who opens it')
+}
+
 export const safeList: Handler<'safe.list'> = async (call) => {
   const { database, guard } = call.world.vault
   const sight = await sightOf(call)
   let query = database.selectFrom('safe').selectAll().orderBy('name')
   if (!sight.all) {
-    const ids = sight.safesWith('use', 'reveal', 'approve', 'manage', 'replay')
+    const ids = sight.safesWith(...allPermissions)
     if (ids.length === 0) return done([])
     query = query.where('id', 'in', ids)
   }
@@ -211,8 +277,8 @@ export const safeList: Handler<'safe.list'> = async (call) => {
   return done(views.map((view) => ({ ...view, members: view.members.filter(({ user }) => user === name) })))
 }
 
-/** What makes others powerful: the secrets themselves, who is let in, and where secrets go. */
-const grave: readonly Permission[] = ['reveal', 'approve', 'manage']
+/** What makes others powerful: the secrets themselves, who is let in, and where secrets go; and who asks nobody. */
+const grave: readonly Permission[] = ['reveal', 'approve', 'manage', 'break-glass']
 
 /**
  * Sets what a member may do in a safe; no permissions end the membership. A person gives a fresh code where a grave one

@@ -4,6 +4,7 @@ import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
+import { breakGlassOf } from '../breakglass/view.ts'
 import { quorumsAt } from '../access/limits.ts'
 import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
@@ -123,6 +124,7 @@ async function open(
 
   const on = await beforeSwitches(tx, call.world, account.safe_id)
   if (!on.ok) return on
+  const breakGlass = await breakGlassOf(tx.db, tx.guard, grant)
   const free = await handsOff(tx, call.world, { user: user.id, account: account.id, target })
   if (!free.ok) return free
 
@@ -154,6 +156,7 @@ async function open(
     lease: lease.value,
     links,
     forward: forward?.value,
+    breakGlass,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
     actions: decision.actions,
     supervisors: supervisorsIn(facts.limits),
@@ -235,6 +238,7 @@ type Opened = {
   readonly credential: Row<'credential'>
   readonly lease: Row<'lease'>
   readonly links: Permit['auditorLists']
+  readonly breakGlass: Row<'break_glass'> | undefined
   readonly elevation: Row<'elevation'> | undefined
   readonly forward: Permit['forward'] | undefined
   /** Groups of whom somebody must watch before anything of the user's reaches the target. */
@@ -290,6 +294,7 @@ async function keepSession(
       forward_bytes_up: null,
       forward_bytes_down: null,
       login_id: proof.login,
+      break_glass_id: opened.breakGlass?.id ?? null,
     })
     .execute()
   await tx.db
@@ -318,6 +323,7 @@ async function keepSession(
     endsAt: endsAt.toISOString(),
     ...(forward === undefined ? {} : { forward: encodeForward(forward) }),
     ...(setByOtherLately ? { credentialSetByOther: true } : {}),
+    ...(opened.breakGlass === undefined ? {} : { breakGlass: opened.breakGlass.id }),
     actor: { kind: 'user', id: user.id, name: user.name },
     source: input.source,
   })
@@ -402,6 +408,9 @@ function permitOf(
     lease: lease.id,
     actions: opened.actions,
     ...(opened.forward === undefined ? {} : { forward: opened.forward }),
+    ...(opened.breakGlass === undefined
+      ? {}
+      : { breakGlass: { id: opened.breakGlass.id, reason: opened.breakGlass.reason } }),
     inputPolicy: safe.input_policy,
     startedAt: now.toISOString(),
     endsAt: opened.endsAt.toISOString(),

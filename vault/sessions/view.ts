@@ -41,6 +41,7 @@ export function viewSession({ world, principal }: Asking, row: Listed): SessionV
     endReason: row.end_reason,
     forward: viewForward(row),
     credentialSetByOther: row.credential_set_by_other,
+    breakGlass: row.break_glass_id,
   }
 }
 
@@ -73,6 +74,7 @@ export function viewRecording(row: Recorded): RecordingView {
     endedAt: row.ended_at?.toISOString() ?? null,
     endReason: row.end_reason,
     forward: viewForward(row),
+    breakGlass: row.break_glass_id,
     state: row.recording_state,
     sizeBytes: row.size_bytes,
   }

@@ -69,7 +69,7 @@ export const targetList: Handler<'target.list'> = async (call) => {
     await database.selectFrom('target').selectAll().where('removed_at', 'is', null).orderBy('name').execute(),
   )
   if (sight.all) return done(await showTargets(database, guard, rows, call.world.vault.clock()))
-  const safes = new Set(sight.safesWith('use', 'reveal', 'approve', 'manage'))
+  const safes = new Set(sight.safesWith('use', 'reveal', 'approve', 'manage', 'break-glass'))
   const granted =
     sight.granted.length === 0
       ? []

@@ -4,6 +4,7 @@ import {
   CardBody,
   CardTitle,
   Content,
+  Label,
   ToggleGroup,
   ToggleGroupItem,
 } from '@patternfly/react-core'
@@ -185,6 +186,14 @@ function Frozen({ session }: { readonly session: SessionView }) {
 function Allowed({ grant }: { readonly grant: GrantView }) {
   return (
     <Content component="p">
+      {/* No user has a name with a space. */}
+      {grant.grantedBy.startsWith('break-glass ') ? (
+        <>
+          <Label color="red" isCompact>
+            break-glass
+          </Label>{' '}
+        </>
+      ) : null}
       {grant.state === 'future' ? (
         <>
           Begins <When at={grant.notBefore} />:{' '}

@@ -18,6 +18,7 @@ import { Problem } from '../parts/problem.tsx'
 import { zone } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
+import { OpenBreakGlass, useGlass } from './break-glass.tsx'
 import { useAccess, useHolds, useSessions } from './lists.ts'
 import { RequestAccess } from './request-access.tsx'
 
@@ -36,7 +37,18 @@ export function Access() {
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
   const [asking, setAsking] = useState(false)
-  const request = <Button onClick={() => setAsking(true)}>Request access</Button>
+  const [breaking, setBreaking] = useState(false)
+  const glass = useGlass()
+  const request = (
+    <div className="row">
+      <Button onClick={() => setAsking(true)}>Request access</Button>
+      {glass.length === 0 ? null : (
+        <Button variant="danger" onClick={() => setBreaking(true)}>
+          Break glass
+        </Button>
+      )}
+    </div>
+  )
   const all = access.data ?? []
   const words = wanted.trim().toLowerCase().split(/\s+/)
   const found = all.filter((one) => words.every((word) => textOf(one).includes(word)))
@@ -103,6 +115,7 @@ export function Access() {
           ) : null}
         </section>
       ))}
+      {breaking ? <OpenBreakGlass onClose={() => setBreaking(false)} /> : null}
       {asking ? <RequestAccess onClose={() => setAsking(false)} /> : null}
       {all.length === 0 ? null : (
         <>

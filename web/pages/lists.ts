@@ -39,6 +39,11 @@ export const usePolicyRules = () =>
     queryFn: () => get<VerbAnswer<'policy.show'>>('/api/policy'),
     select: ({ document }) => document.rules.map((rule) => ({ ...rule, id: rule.name })),
   })
+export const useBreakGlass = (state: 'open' | 'all' = 'open', when = true) =>
+  useList<'breakglass.list'>(`break-glass ${state}`, `/api/break-glass?state=${state}`, {
+    every: 5_000,
+    when,
+  })
 export const useNotifications = (when = true) =>
   useList<'notification.status'>('notifications', '/api/notifications', { every: 3_000, when })
 /** The latest of them alone, from the same answer. */

@@ -7,9 +7,11 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
 import { hasRole, useStatus, useUser } from '../shell/me.ts'
 import {
   useAccounts,
+  useBreakGlass,
   useGrants,
   useRecordings,
   useSafes,
@@ -170,6 +172,22 @@ function useNotices(): readonly Notice[] {
         ? 'A recording was tampered with'
         : `${tampered.length} recordings were tampered with`,
     body: <Link href="/recordings">See which</Link>,
+  })
+  const approver = hasRole(user, 'approver')
+  const opened = useBreakGlass('open', admin || auditor || approver)
+  const alarms = opened.data?.filter((one) => one.user !== user.name) ?? []
+  add(alarms.length > 0, {
+    key: 'break-glass',
+    variant: 'danger',
+    title: alarms
+      .slice(0, 3)
+      .map((one) => `${one.user} broke the glass for ${visible(one.account)}`)
+      .join('; '),
+    body: (
+      <Link href="/break-glass">
+        {alarms.some(({ state }) => state === 'ended') ? 'Review it' : 'See why, and until when'}
+      </Link>
+    ),
   })
   const changed = targets.data?.filter(({ changedKey }) => changedKey !== null) ?? []
   add(changed.length > 0, {

@@ -1,4 +1,4 @@
-import { MenuToggle, Select, SelectList, SelectOption } from '@patternfly/react-core'
+import { Label, MenuToggle, Select, SelectList, SelectOption } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { RecordingState } from '../../vault/contract.ts'
@@ -63,7 +63,21 @@ export function Recordings() {
         }
         columns={[
           { title: 'State', fit: 'whole', cell: ({ state }) => <RecordingBadge state={state} /> },
-          { title: 'User', cell: (row) => <Name of={row.user} /> },
+          {
+            title: 'User',
+            cell: (row) => (
+              <>
+                <Name of={row.user} />
+                {row.breakGlass === null ? null : (
+                  <div>
+                    <Label color="red" isCompact>
+                      break-glass
+                    </Label>
+                  </div>
+                )}
+              </>
+            ),
+          },
           {
             title: 'Account',
             cell: (row) => (

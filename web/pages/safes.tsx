@@ -10,8 +10,10 @@ import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { When } from '../parts/when.tsx'
 import { proven } from '../sealed/passkeys.ts'
+import { span } from '../parts/wording.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useSafes, useUsers } from './lists.ts'
+import { SafeGlass } from './safe-glass.tsx'
 import { SafeMail } from './safe-mail.tsx'
 
 const inputPolicies: readonly { readonly value: InputPolicy; readonly label: string }[] = [
@@ -26,10 +28,11 @@ const meanings: Readonly<Record<Permission, string>> = {
   approve: 'Grant access to others, and answer their requests',
   manage: 'Change targets, accounts and secrets',
   replay: 'Replay recordings (auditors only)',
+  'break-glass': 'Let themselves in at once in an emergency: people are alarmed, and it is reviewed',
 }
 
 /** What a person gives with a fresh code. */
-const grave: readonly Permission[] = ['reveal', 'approve', 'manage']
+const grave: readonly Permission[] = ['reveal', 'approve', 'manage', 'break-glass']
 
 /** Safes hold accounts, and say who may do what with them. */
 export function Safes() {
@@ -40,6 +43,7 @@ export function Safes() {
   const [notice, setNotice] = useState<SafeView | null>(null)
   const [approvals, setApprovals] = useState<SafeView | null>(null)
   const [telling, setTelling] = useState<SafeView | null>(null)
+  const [glass, setGlass] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -87,6 +91,21 @@ export function Safes() {
                     </Button>
                   ) : (
                     row.approvals
+                  )}
+                </div>
+                <div>
+                  break-glass:{' '}
+                  {admin ? (
+                    <Button
+                      variant="link"
+                      isInline
+                      onClick={() => setGlass(row)}
+                      aria-label={`Break-glass in ${row.name}: ${glassText(row)}`}
+                    >
+                      {glassText(row)}
+                    </Button>
+                  ) : (
+                    glassText(row)
                   )}
                 </div>
               </>
@@ -158,10 +177,15 @@ export function Safes() {
       {adding ? <AddSafe onClose={() => setAdding(false)} /> : null}
       {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
       {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
+      {glass === null ? null : <SafeGlass safe={glass} onClose={() => setGlass(null)} />}
       {telling === null ? null : <SafeMail safe={telling} onClose={() => setTelling(null)} />}
       {approvals === null ? null : <Approvals safe={approvals} onClose={() => setApprovals(null)} />}
     </Page>
   )
+}
+
+function glassText({ breakGlass }: SafeView): string {
+  return breakGlass === null ? 'none' : span(breakGlass.minutes * 60)
 }
 
 function AddSafe({ onClose }: { readonly onClose: () => void }) {

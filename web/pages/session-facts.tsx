@@ -26,6 +26,11 @@ export function SessionFacts(props: {
         labelId="session-title"
       />
       <ModalBody>
+        {session.breakGlass === null ? null : (
+          <Note variant="danger" title={`${visible(session.user)} broke the glass`} className="gap-below">
+            Nobody let them in. See why under <Link href="/break-glass">Break-glass</Link>.
+          </Note>
+        )}
         {session.credentialSetByOther ? (
           <Note
             variant="warning"

@@ -78,6 +78,13 @@ export function Sessions() {
             cell: (row) => (
               <>
                 {visible(row.user)}
+                {row.breakGlass === null ? null : (
+                  <div>
+                    <Label color="red" isCompact>
+                      break-glass
+                    </Label>
+                  </div>
+                )}
                 {row.credentialSetByOther ? (
                   <div>
                     <Label color="orange" isCompact>

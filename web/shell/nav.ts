@@ -29,6 +29,7 @@ export const places: readonly Place[] = [
     group: 'Watch',
     roles: ['admin', 'approver', 'operator', 'vendor'],
   },
+  { path: '/break-glass', title: 'Break-glass', group: 'Watch', roles: ['admin', 'approver', 'auditor'] },
   { path: '/recordings', title: 'Recordings', group: 'Watch', roles: ['admin', 'auditor'] },
   { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', 'auditor'] },
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },

@@ -92,6 +92,7 @@ export async function openSession(
   attach(session)
   if (permit.elevation?.isGranted === true && wanted.hasElevateButton !== true)
     session.greet(`when ${permit.elevation.kind} asks for a password, type ~e and Enter: it is typed for you`)
+  noteBreakGlass(session, writer)
   noteOldAlgorithms(session, login.oldAlgorithms)
   if (login.notices.length > 0) {
     markBanner(writer, login.notices)
@@ -104,13 +105,25 @@ export async function openSession(
 
 /** What the machine said before it let the session in: in every recording, and on the first terminal. */
 function markBanner(writer: RecordingWriter, lines: readonly string[]): void {
-  const mark: Mark = { kind: 'policy', event: 'banner', detail: lines.join('\n') }
+  markPolicy(writer, 'banner', lines.join('\n'))
+}
+
+function markPolicy(writer: RecordingWriter, event: string, detail: string): void {
+  const mark: Mark = { kind: 'policy', event, detail }
   try {
     // As below: the writer tells the session of the first thing that it cannot write (`onFailed`).
     writer.append({ kind: 'mark', channel: -1, mark })?.catch(() => undefined)
   } catch {
     // The recording failed or is full; its own events end the session.
   }
+}
+
+/** Whoever let themselves in reads so, and whoever replays it sees why at once. */
+function noteBreakGlass(session: BrokeredSession, writer: RecordingWriter): void {
+  const { breakGlass } = session.permit
+  if (breakGlass === undefined) return
+  markPolicy(writer, 'break-glass', `${breakGlass.id}: ${breakGlass.reason}`)
+  session.greet('you broke the glass: people were alarmed, this is recorded, and somebody will review it')
 }
 
 /** What was allowed is in the header; what is really spoken is a finding of its own. */

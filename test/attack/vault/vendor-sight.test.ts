@@ -109,6 +109,19 @@ async function addOthers(): Promise<Others> {
   const login = logins.find(({ user }) => user === 'mallory')
   await vendor('initech', 'milton')
   const off = await vault.ask('company.off', { company: 'initech', reason: 'x' })
+  for (const user of ['sue', 'moe']) await vault.ask('user.mail', { user, address: `${user}@plant.example` })
+  await vault.ask('safe.breakGlass', { safe: 'line-9', minutes: 60, alarms: ['sue', 'moe'] })
+  await vault.ask('safe.member.set', { safe: 'line-9', user: 'moe', permissions: ['break-glass'] })
+  // A code of the next step moves the clock on, which is put back: what is compared is of one moment.
+  const before = vault.now().getTime()
+  const breakGlass = must(
+    await api.call(
+      'breakglass.open',
+      { account: 'mill-9/engineer', reason: 'x', totpCode: moe.code() },
+      moe.token,
+    ),
+  )
+  vault.advance(before - vault.now().getTime())
   if (hold === undefined || login === undefined) throw new Error('there is a hold and a login')
   return {
     ...nobodys,
@@ -120,6 +133,7 @@ async function addOthers(): Promise<Others> {
     login: login.id,
     hold: hold.id,
     key: added.id,
+    breakGlass: breakGlass.id,
     offboarding: off.id,
   }
 }

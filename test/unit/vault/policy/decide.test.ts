@@ -35,18 +35,23 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
   m: [user(['operator']), related({ permissions: ['manage'] })],
   v: [user(['operator']), related({ permissions: ['reveal'] })],
   u: [user(['operator']), related({ permissions: ['use'] })],
+  b: [user(['operator']), related({ permissions: ['break-glass'] })],
   V: [user(['vendor']), noRelation],
   W: [user(['vendor']), related({ permissions: ['use', 'reveal', 'approve', 'manage', 'replay'] })], // rows that should not exist
   U: [user(['auditor']), noRelation],
   X: [
     user(['auditor']),
-    related({ own: false, granted: true, permissions: ['use', 'reveal', 'approve', 'manage', 'replay'] }),
+    related({
+      own: false,
+      granted: true,
+      permissions: ['use', 'reveal', 'approve', 'manage', 'replay', 'break-glass'],
+    }),
   ], // rows that should not exist give an auditor nothing
   Y: [user(['auditor'], 'replay'), noRelation], // proven by key: may only replay
   Z: [user(['admin'], 'replay'), related({ own: true, permissions: ['reveal'], granted: true })],
 }
 
-const everybody = 'AaPpOogmvuVWUX'
+const everybody = 'AaPpOogmvubVWUX'
 
 /** Who may ask what, reviewed by people. `*` stands for everybody signed in at the console. */
 const table: Readonly<Record<VerbName, string>> = {
@@ -110,6 +115,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'safe.watchNotice': 'LAa',
   'safe.approvals': 'LAa',
   'safe.notifications': 'LAa',
+  'safe.breakGlass': 'LAa',
   'safe.list': 'L*',
   'safe.member.set': 'LAa',
   'target.add': 'LAam',
@@ -149,6 +155,9 @@ const table: Readonly<Record<VerbName, string>> = {
   'request.show': 'LAapoUX',
   'request.withdraw': 'ao',
   'request.decide': 'Ap',
+  'breakglass.open': 'b',
+  'breakglass.list': 'L*',
+  'breakglass.review': 'ApUX',
   'notification.status': 'LAa',
   'notification.test': 'LAa',
   'notification.testWebhook': 'LAa',

@@ -1,0 +1,116 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { asPerson } from './console-login.ts'
+import { parseGivenId } from './grant.ts'
+import { when } from './io.ts'
+import { readThreeAnswers } from './person-answers.ts'
+import { examples, type Tools } from './tools.ts'
+import { pinnedIntakeKey } from './vault-pin.ts'
+
+const opened = z.looseObject({
+  id: z.string(),
+  user: z.string(),
+  account: z.string(),
+  endsAt: z.string(),
+  alarmed: z.array(z.string()),
+})
+const reviewed = z.looseObject({ id: z.string(), user: z.string(), account: z.string() })
+
+type Person = { readonly user: string; readonly answersStdin?: boolean }
+
+/** `tagout breakglass`: who let themselves in, and what came of it. */
+export function addBreakGlassCommands(root: Command, tools: Tools): void {
+  const breakglass = root
+    .command('breakglass')
+    .description('break-glass: who let themselves in without approval, and what others found')
+
+  breakglass
+    .command('list')
+    .description('list those that nobody has reviewed')
+    .option('--all', 'the reviewed ones too')
+    .addHelpText('after', examples('tagout breakglass list', 'tagout breakglass list --all --json'))
+    .action(async (options: { all?: boolean }) => {
+      const rows = await tools.withVault((vault) =>
+        vault.ask('breakglass.list', { state: options.all === true ? 'all' : 'open' }),
+      )
+      tools.list(
+        rows,
+        [
+          ['ID', (row) => row.id],
+          ['USER', (row) => row.user],
+          ['ACCOUNT', (row) => row.account],
+          ['OPENED', (row) => when(row.openedAt)],
+          ['ENDS', (row) => when(row.endsAt)],
+          ['STATE', (row) => row.state],
+          ['SESSIONS', (row) => String(row.sessions)],
+          ['ALARMED', (row) => row.alarmed.join(',')],
+          ['SECRET', (row) => (row.secretChanged ? 'changed' : `due ${when(row.secretDueAt)}`)],
+          ['REVIEWED', (row) => (row.reviewedBy === null ? '-' : `${row.reviewedBy}: ${row.note ?? ''}`)],
+          ['REASON', (row) => row.reason],
+        ],
+        options.all === true ? 'nobody has broken the glass' : 'no break-glass waits for its review',
+      )
+    })
+
+  breakglass
+    .command('open <account>')
+    .description('let yourself in at once: people are alarmed, all is recorded, and somebody reviews it')
+    .requiredOption('--user <name>', 'you: a member of the safe with break-glass')
+    .requiredOption('--reason <text>', 'why; those who are alarmed read it in the console')
+    .option('--answers-stdin', 'read three lines: your password, your present code, and the one after it')
+    .addHelpText(
+      'after',
+      examples('tagout breakglass open press-3/engineer --user bob --reason "oil on the floor"'),
+    )
+    .action(async (account: string, options: Person & { readonly reason: string }) => {
+      const answer = opened.parse(
+        await asked(tools, options, (totpCode) => ({
+          path: '/api/break-glass',
+          body: { account, reason: options.reason, totpCode },
+        })),
+      )
+      tools.show(
+        answer,
+        () =>
+          `${answer.user} may use ${answer.account} until ${when(answer.endsAt)} (${answer.id}); ` +
+          `${answer.alarmed.length === 0 ? 'nobody could be alarmed' : `alarmed: ${answer.alarmed.join(', ')}`}`,
+      )
+    })
+
+  breakglass
+    .command('review <break-glass>')
+    .description('say what came of it, once it is over, and end its alarm; never of your own')
+    .requiredOption('--user <name>', 'you: an administrator, an auditor, or an approver of the safe')
+    .requiredOption('--note <text>', 'what you found; it is in the audit log')
+    .option('--answers-stdin', 'read three lines: your password, your present code, and the one after it')
+    .addHelpText(
+      'after',
+      examples('tagout breakglass review bgl_… --user sue --note "a hose had burst; replayed, nothing else"'),
+    )
+    .action(async (text: string, options: Person & { readonly note: string }) => {
+      const id = parseGivenId('bgl', text, 'tagout breakglass list')
+      const answer = reviewed.parse(
+        await asked(tools, options, (totpCode) => ({
+          path: `/api/break-glass/${id}/review`,
+          body: { note: options.note, totpCode },
+        })),
+      )
+      tools.show(answer, () => `reviewed the break-glass of ${answer.user} for ${answer.account}`)
+    })
+}
+
+/** Asks as a person, with a fresh code beside the one that signs in. */
+async function asked(
+  tools: Tools,
+  options: Person,
+  what: (code: string) => { readonly path: string; readonly body: object },
+): Promise<unknown> {
+  const intakeKey = await tools.withVault((vault) => pinnedIntakeKey(tools, vault))
+  const answers = await readThreeAnswers(tools.io, options)
+  using password = answers.password
+  const person = { name: options.user, password, code: answers.code, intakeKey }
+  return await asPerson(tools, person, async (client) => {
+    const { path, body } = what(await answers.nextCode())
+    return client.ask('POST', path, body)
+  })
+}

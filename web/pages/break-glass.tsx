@@ -1,0 +1,262 @@
+import { Button, Content, Label, List, ListItem, Switch } from '@patternfly/react-core'
+import { useState } from 'react'
+import { Link } from 'wouter'
+import type { BreakGlassView } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, LongField } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
+import { Listing } from '../parts/listing.tsx'
+import { Name } from '../parts/name.tsx'
+import { Note } from '../parts/note.tsx'
+import { Page } from '../parts/page.tsx'
+import { Moment, When } from '../parts/when.tsx'
+import { span, visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { useAccounts, useBreakGlass, useSafes } from './lists.ts'
+
+/** Who let themselves in without approval, and what others found. */
+export function BreakGlass() {
+  const [all, setAll] = useState(false)
+  const list = useBreakGlass(all ? 'all' : 'open')
+  const [reviewing, setReviewing] = useState<BreakGlassView | null>(null)
+  return (
+    <Page
+      title="Break-glass"
+      about="Who let themselves in without approval. Each stays an alarm until somebody else has reviewed it."
+      actions={
+        <Switch
+          id="all-break-glass"
+          label="Reviewed ones too"
+          isChecked={all}
+          onChange={(_event, checked) => setAll(checked)}
+        />
+      }
+    >
+      <Listing
+        name="Break-glass"
+        query={list}
+        keyOf={({ id }) => id}
+        text={(row) => [row.user, row.account, row.safe, row.state, row.reason, row.note ?? ''].join(' ')}
+        columns={[
+          { title: 'State', fit: 'whole', cell: (row) => <State of={row} /> },
+          { title: 'Who', cell: (row) => <Name of={row.user} /> },
+          {
+            title: 'Where',
+            cell: (row) => (
+              <>
+                <span className="mono">
+                  <Name of={row.account} />
+                </span>
+                <div className="quiet small">
+                  {row.sessions === 1 ? 'one session' : `${row.sessions} sessions`}
+                </div>
+              </>
+            ),
+          },
+          {
+            title: 'Why',
+            fit: 'text',
+            cell: (row) => (
+              <>
+                {visible(row.reason)}
+                {row.note === null ? null : (
+                  <div className="quiet small">
+                    {row.reviewedBy}: {visible(row.note)}
+                  </div>
+                )}
+              </>
+            ),
+          },
+          {
+            title: 'Alarmed',
+            cell: (row) => (row.alarmed.length === 0 ? 'nobody' : row.alarmed.map(visible).join(', ')),
+          },
+          {
+            title: 'Secret',
+            fit: 'whole',
+            cell: (row) =>
+              row.secretChanged ? (
+                'changed since'
+              ) : (
+                <>
+                  to be changed
+                  <div className="quiet small">
+                    due <When at={row.secretDueAt} />
+                  </div>
+                </>
+              ),
+          },
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (row) =>
+              row.mayReview ? (
+                <Button
+                  size="sm"
+                  onClick={() => setReviewing(row)}
+                  aria-label={`Review ${row.account} by ${row.user}`}
+                >
+                  Review
+                </Button>
+              ) : null,
+          },
+        ]}
+        empty={{
+          title: all ? 'Nobody has broken the glass' : 'No break-glass waits for its review',
+          body: 'An administrator says under Safes who may let themselves in, for how long, and whom that alarms.',
+        }}
+      />
+      {reviewing === null ? null : <Review of={reviewing} onClose={() => setReviewing(null)} />}
+    </Page>
+  )
+}
+
+function State({ of: row }: { readonly of: BreakGlassView }) {
+  const colour = row.state === 'running' ? 'red' : row.state === 'ended' ? 'orange' : 'grey'
+  return (
+    <>
+      <Label color={colour} isCompact>
+        {row.state === 'ended' ? 'to be reviewed' : row.state}
+      </Label>
+      <div className="quiet small">
+        {row.state === 'running' ? (
+          <>
+            ends <When at={row.endsAt} />
+          </>
+        ) : (
+          <When at={row.openedAt} />
+        )}
+      </div>
+    </>
+  )
+}
+
+function Review({ of: row, onClose }: { readonly of: BreakGlassView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [note, setNote] = useState('')
+  const [code, setCode] = useState('')
+  return (
+    <Dialog
+      title={`Review ${row.user}’s break-glass`}
+      action="Close it"
+      ready={note.trim() !== '' && isCode(code)}
+      onClose={onClose}
+      act={async () => {
+        const body = await proven(code, 'breakglass.review', { breakGlass: row.id }, { note: note.trim() })
+        await change(() => ask('POST', at`/api/break-glass/${row.id}/review`, body))
+        onClose()
+      }}
+    >
+      <dl className="facts">
+        <dt>Account</dt>
+        <dd className="mono">
+          <Name of={row.account} />
+        </dd>
+        <dt>Opened</dt>
+        <dd>
+          <Moment at={row.openedAt} />
+        </dd>
+        <dt>Sessions</dt>
+        <dd>{row.sessions}</dd>
+        <dt>Why</dt>
+        <dd>{visible(row.reason)}</dd>
+      </dl>
+      {row.secretChanged ? null : (
+        <Note variant="info" title="The secret of the account is the one that it was">
+          Change it on the machine, and under <Link href="/accounts">Accounts</Link>.
+        </Note>
+      )}
+      <LongField
+        label="What came of it"
+        name="note"
+        rows={3}
+        value={note}
+        onChange={setNote}
+        hint={`${row.user} reads it, and it is in the audit log`}
+      />
+      <FreshCode code={code} onChange={setCode} />
+    </Dialog>
+  )
+}
+
+/** The accounts for which the user may break the glass, with for how long. */
+export function useGlass(): readonly {
+  readonly account: string
+  readonly minutes: number
+  readonly alarms: readonly string[]
+}[] {
+  const user = useUser()
+  const isNever = hasRole(user, 'auditor') || hasRole(user, 'vendor')
+  const safes = useSafes(!isNever)
+  const mine = (safes.data ?? []).filter(({ members }) =>
+    members.some((member) => member.user === user.name && member.permissions.includes('break-glass')),
+  )
+  const accounts = useAccounts(mine.length > 0)
+  return (accounts.data ?? []).flatMap(({ name, safe }) => {
+    const { breakGlass = null } = mine.find((one) => one.name === safe) ?? {}
+    return breakGlass === null ? [] : [{ account: name, ...breakGlass }]
+  })
+}
+
+/** Lets the user in at once, after it has said what that means. */
+export function OpenBreakGlass({ onClose }: { readonly onClose: () => void }) {
+  const change = useChange()
+  const glass = useGlass()
+  const [account, setAccount] = useState(glass.length === 1 ? (glass[0]?.account ?? '') : '')
+  const [reason, setReason] = useState('')
+  const [code, setCode] = useState('')
+  const chosen = glass.find((one) => one.account === account)
+  return (
+    <Dialog
+      title="Break glass"
+      action="Break the glass"
+      danger
+      ready={chosen !== undefined && reason.trim() !== '' && isCode(code)}
+      onClose={onClose}
+      act={async () => {
+        const body = await proven(code, 'breakglass.open', {}, { account, reason: reason.trim() })
+        await change(() => ask('POST', '/api/break-glass', body))
+        onClose()
+      }}
+    >
+      <Note variant="danger" title="For an emergency, when nobody can approve in time">
+        <List>
+          <ListItem>
+            {chosen === undefined
+              ? 'People are alarmed at once.'
+              : `${chosen.alarms.map(visible).join(', ')} and the administrators are alarmed at once.`}
+          </ListItem>
+          <ListItem>Everything that you do there is recorded, and somebody else has to review it.</ListItem>
+          <ListItem>
+            {chosen === undefined
+              ? 'It ends by itself.'
+              : `It ends by itself after ${span(chosen.minutes * 60)}.`}{' '}
+            The secret of the account is to be changed afterwards.
+          </ListItem>
+        </List>
+      </Note>
+      <Choice
+        label="Account"
+        name="account"
+        value={account}
+        onChange={setAccount}
+        options={[
+          { value: '', label: 'Choose an account' },
+          ...glass.map((one) => ({ value: one.account, label: one.account })),
+        ]}
+      />
+      <LongField
+        label="Reason"
+        name="reason"
+        rows={2}
+        value={reason}
+        onChange={setReason}
+        hint="What has happened"
+      />
+      <FreshCode code={code} onChange={setCode} />
+      <Content component="small">Nobody’s approval is asked; the rest of the policy holds.</Content>
+    </Dialog>
+  )
+}
