@@ -1,4 +1,4 @@
-import { base32Letters, asTyped } from '../../vault/kernel/base32.ts'
+import { asTyped, base32Letters, withoutNotes } from '../../vault/kernel/base32.ts'
 import { Complaint } from './complaint.ts'
 
 /** What of paper a file may hold. */
@@ -19,15 +19,15 @@ export const usedBy: Readonly<Record<PaperKind, string>> = {
   auditor: 'its holder opens recordings by it: tagout recording export REC --identity FILE',
 }
 
-/** Letters of a key or share, give or take a few that were left out or typed twice. */
+/** Letters of a key or share, give or take a group of the one or a row of the other that was left out or typed twice. */
 const aboutVaultKey = [32, 40] as const
-const aboutShare = [76, 92] as const
+const aboutShare = [70, 98] as const
 
 /** What this is by its form, be it mistyped or not. Undefined for anything else. */
 export function paperKindOf(text: string): PaperKind | undefined {
   if (/^\s*tagout-auditor-identity\b/.test(text)) return 'auditor'
   if (/^\s*tagout-recordings-recovery-key\b/.test(text) || /^box-private: /m.test(text)) return 'recordings'
-  const typed = asTyped(text.replace(/^\s*#.*$/gm, ''))
+  const typed = asTyped(withoutNotes(text))
   const known = [...typed].filter((letter) => base32Letters.includes(letter)).length
   if (known < typed.length - 4) return undefined
   const isAbout = ([least, most]: readonly [number, number]) => typed.length >= least && typed.length <= most

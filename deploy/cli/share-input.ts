@@ -1,18 +1,22 @@
 import { parseShareRow, shareRows } from '../../vault/keys/share.ts'
 import { misuse } from './complaint.ts'
 import type { Io } from './io.ts'
+import { otherPaper } from './recovery-kind.ts'
 import { readSecret, readSecretFile } from './secret-input.ts'
 
 export type ShareSource = { readonly fromStdin: boolean; readonly file: string | undefined }
 
 /**
  * A custodian's share: from a file, from standard input, or typed row by row without echo, each row checked as soon
- * as it is typed.
+ * as it is typed. Throws a `Complaint` where the file holds another kind of key.
  */
 export async function readShare(io: Io, source: ShareSource): Promise<string> {
   if (source.file !== undefined) {
     using file = await readSecretFile(io, source.file)
-    return file.expose((bytes) => new TextDecoder().decode(bytes))
+    const text = file.expose((bytes) => new TextDecoder().decode(bytes))
+    const other = otherPaper(source.file, text, 'share')
+    if (other !== undefined) throw other
+    return text
   }
   if (source.fromStdin) {
     using share = await readSecret(io, {

@@ -37,6 +37,14 @@ export function fromBase32(text: string): Uint8Array | undefined {
   return bytes
 }
 
+/** What was typed without the lines that begin with `#`: those are for people. */
+export function withoutNotes(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .join('\n')
+}
+
 /** As typed: case, spaces and dashes do not matter, letters that look like digits are read as the digits. */
 export function asTyped(text: string): string {
   return text.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')

@@ -1,12 +1,13 @@
 import { hash, randomBytes } from 'node:crypto'
 import { purposes } from '../crypto/purpose.ts'
-import { asTyped, base32Letters, fromBase32, toBase32 } from '../kernel/base32.ts'
+import { asTyped, base32Letters, fromBase32, toBase32, withoutNotes } from '../kernel/base32.ts'
 import { encodeParts } from '../kernel/encoding.ts'
 import { Secret } from '../kernel/secret.ts'
 
 /**
  * A recovery key as people print and type it: 160 random bits and 20 bits of checksum in Crockford's base32, nine
- * groups of four. Letters that look like digits are read as the digits; case, spaces and dashes do not matter.
+ * groups of four. Letters that look like digits are read as the digits; case, spaces and dashes do not matter. Lines
+ * that begin with `#` are for people.
  */
 const keyLength = 20
 const keyChars = (keyLength * 8) / 5
@@ -26,7 +27,7 @@ export function recoveryKeyText(key: Secret): string {
 
 /** Reads a typed recovery key; undefined when it was mistyped. */
 export function parseRecoveryKey(text: string): Secret | undefined {
-  const typed = asTyped(text)
+  const typed = asTyped(withoutNotes(text))
   if (typed.length !== keyChars + checkChars) return undefined
   const bytes = fromBase32(typed.slice(0, keyChars))
   if (bytes === undefined || checksum(bytes) !== typed.slice(keyChars)) return undefined
@@ -39,13 +40,14 @@ export function parseRecoveryKey(text: string): Secret | undefined {
  * that is wrong. It tells nobody more than the checksum does, and never what belongs there.
  */
 export function mistypedGroup(text: string): number | undefined {
-  const groups = text
+  const written = withoutNotes(text)
+  const groups = written
     .trim()
     .split(/[\s-]+/)
     .map(asTyped)
   const wrong = groups.flatMap((group, at) => (isGroup(group) ? [] : [at + 1]))
   if (groups.length === allGroups && wrong.length > 0) return wrong.length === 1 ? wrong[0] : undefined
-  const typed = asTyped(text)
+  const typed = asTyped(written)
   if (typed.length !== keyChars + checkChars) return undefined
   const mended = new Set<number>()
   for (let at = 0; at < typed.length; at += 1) {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { purposes } from '../crypto/purpose.ts'
-import { asTyped, fromBase32, toBase32 } from '../kernel/base32.ts'
+import { asTyped, fromBase32, toBase32, withoutNotes } from '../kernel/base32.ts'
 import { encodeParts } from '../kernel/encoding.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
@@ -63,12 +63,7 @@ export function parseShareRow(at: number, text: string): string | undefined {
 
 /** Reads a typed share, or says which row was mistyped. The caller owns its value. */
 export function parseShare(text: string): Outcome<Share> {
-  const typed = asTyped(
-    text
-      .split('\n')
-      .filter((line) => !line.trimStart().startsWith('#'))
-      .join(''),
-  )
+  const typed = asTyped(withoutNotes(text))
   const whole = shareRows * (rowChars + rowCheckChars)
   if (typed.length !== whole)
     return refuse(

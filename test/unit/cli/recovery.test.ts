@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { shareSheet } from '../../../deploy/cli/share-input.ts'
+import { readShare, shareSheet } from '../../../deploy/cli/share-input.ts'
+import { processIo } from '../../../deploy/cli/io.ts'
 import { otherPaper, paperKindOf } from '../../../deploy/cli/recovery-kind.ts'
 import { loadSodium } from '../../../deploy/cli/sodium.ts'
 import { makeRecoveryKey, writeRecoveryFile } from '../../../vault/auditors/recovery.ts'
@@ -26,6 +27,7 @@ const share = shareSheet({
   text: shareText({ set: 'AAAABBBB', index: 1, threshold: 2, value }),
 })
 
+const io = { ...processIo(), cwd: folder }
 const check = async (text: string) => {
   writeFileSync(join(folder, 'paper'), text)
   return tagout(['recovery', 'check', 'paper'], { cwd: folder })
@@ -33,6 +35,7 @@ const check = async (text: string) => {
 
 test.each([
   ['vault', vault, 'tagout unseal --recovery-key-file'],
+  ['vault', `# the vault of hall 2\n${vault}`, 'tagout unseal --recovery-key-file'],
   ['recordings', recordings, 'tagout recording export'],
   ['share', share, 'tagout unseal --share-file'],
   ['share', share.replaceAll('\n', '\r\n'), 'tagout unseal --share-file'],
@@ -59,6 +62,16 @@ test.each([
   ['two of them', wrong(wrong(vault, 1), 21), 'mistyped: in more than one place, or a letter is missing'],
   ['a letter left out', vault.replace(/^./, ''), 'mistyped: look at its group 1'],
   ['a row of a share', wrong(share, share.length - 60), 'mistyped: row 3 of the share was mistyped'],
+  [
+    'a share of which a row was left out',
+    share.replace(/^[^#\n]+\n/m, ''),
+    'a custodian’s share, and was mistyped: this is no whole share: it has 70 letters of 84',
+  ],
+  [
+    'one of which a row was typed twice',
+    share.replace(/^[^#\n]+\n/m, (row) => row + row),
+    'it has 98 letters of 84',
+  ],
   [
     'a row of the recordings’ key',
     inRow('sign-private'),
@@ -117,4 +130,23 @@ test('an export by the wrong recovery key says which it is', async () => {
   expect(err).toContain(
     'vault.key is a vault’s recovery key, and here a recordings recovery key is asked for',
   )
+})
+
+test.each([
+  ['vault', vault, 'it unseals the vault: tagout unseal --recovery-key-file FILE'],
+  ['recordings', recordings, 'tagout recording export'],
+] as const)('a share is not read from the key of kind %s', async (kind, text, next) => {
+  writeFileSync(join(folder, kind), text)
+  const refused = await readShare(io, { fromStdin: false, file: kind }).catch((error: unknown) => error)
+  expect(refused).toMatchObject({
+    message: expect.stringContaining('and here a custodian’s share is asked for'),
+  })
+  expect(refused).toMatchObject({ next: expect.stringContaining(next) })
+})
+
+test('a share is read from a file as it stands there, mistyped or not', async () => {
+  for (const text of [share, wrong(share, share.length - 60), 'hello']) {
+    writeFileSync(join(folder, 'given.share'), text)
+    expect(await readShare(io, { fromStdin: false, file: 'given.share' })).toBe(text)
+  }
 })

@@ -22,6 +22,15 @@ test('a recovery key is nine groups of four, and reads back', () => {
   expect(hexOf(`  ${text.replaceAll('-', '')}\n`)).toBe(bytes)
 })
 
+test('lines that begin with # are for people, in a whole key and in a mistyped one', () => {
+  using key = new Secret(Uint8Array.from({ length: 20 }, (_, at) => at * 11))
+  const text = recoveryKeyText(key)
+  const noted = (written: string) => `# the vault of hall 2\r\n${written}\r\n  # in the safe of the office\n`
+  expect(hexOf(noted(text))).toBe(hexOf(text))
+  expect(mistypedGroup(noted(text.replace(/.$/, 'U')))).toBe(9)
+  expect(mistypedGroup(noted(text.replace(/^./, text.startsWith('7') ? '8' : '7')))).toBe(1)
+})
+
 test('letters that look like digits are read as the digits', () => {
   using key = newRecoveryKey()
   const text = recoveryKeyText(key)
