@@ -84,7 +84,7 @@ export class RelayedChannel {
       ...(terminal === undefined ? {} : { term: terminal.term, columns: terminal.cols, rows: terminal.rows }),
     })
     // SECURITY: a channel is input too: nothing of it reaches the target until a supervisor is there.
-    await this.#whenPresent()
+    if (this.#session.isHeld) await this.#whenPresent()
     if (this.#isOver) return
     try {
       this.#back = await openBackChannel(this.#session.client, request, () => {
@@ -365,6 +365,8 @@ export class RelayedChannel {
     if (this.hasTerminal) input.on('readable', drop)
     await this.#session.present((text) => this.#tellWaiting(text))
     input.off('readable', drop)
+    // Node settles in the next tick how a stream flows whose last listener of this kind went: not under a pump.
+    await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** Says what is waited for before anything is relayed: to terminals, and beside the output of what has none. */

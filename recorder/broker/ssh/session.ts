@@ -165,6 +165,11 @@ export class BrokeredSession {
     }
   }
 
+  /** Does something hold the user's input now? */
+  get isHeld(): boolean {
+    return this.#freeze !== null
+  }
+
   /** Resolves when nothing holds the user's input any more, or the session ends; says once what is waited for. */
   async present(tell: (text: string) => void): Promise<void> {
     if (this.#freeze !== null)
