@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { RotationView, SafeView, VerbInput } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
@@ -73,7 +74,7 @@ export function addRotationCommands(keys: Command, tools: Tools): void {
           ['VERSION', (one) => String(one.version)],
           ['STATE', (one) => one.state],
           ['DONE', (one) => `${one.done} of ${one.total}`],
-          ['STARTED', (one) => `${when(one.startedAt)} by ${one.startedBy}`],
+          ['STARTED', (one) => `${when(one.startedAt)} by ${whoText(one.startedBy)}`],
           ['FINISHED', (one) => when(one.finishedAt)],
         ],
         'no key has been exchanged',

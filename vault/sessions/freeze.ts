@@ -11,6 +11,7 @@ import { refOf } from './start.ts'
 import { showSession } from './view.ts'
 import { orderMessage } from './workers.ts'
 
+const notFrozen = refuse('conflict', 'this session is not frozen', 'look at the list of sessions again')
 const ending = refuse('conflict', 'this session is ending', 'wait until it has ended')
 
 /**
@@ -48,7 +49,7 @@ export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) 
           `this session waits for a supervisor of ${session.missing.join(', ')}`,
           'it goes on when one watches it',
         )
-      : refuse('conflict', 'this session is not frozen')
+      : notFrozen
   return set(call, session, '', false)
 }
 
@@ -60,7 +61,7 @@ async function set(call: Call, session: LiveSession, reason: string, frozen: boo
     const row = await lock(tx, session.id)
     // Of two who freeze at once, one does; the row says who was first.
     if ((row?.frozen ?? false) === frozen && (session.freeze !== null) === frozen)
-      return refuse('conflict', frozen ? 'this session is frozen already' : 'this session is not frozen')
+      return frozen ? refuse('conflict', 'this session is frozen already', 'unfreeze it first') : notFrozen
     const values = { frozen, by_name: name, reason, at: tx.now }
     if (row === undefined) await insertGuarded(tx, 'session_freeze', { session_id: session.id, ...values })
     else await updateGuarded(tx, 'session_freeze', row, values)
