@@ -96,7 +96,8 @@ export async function addGrant(
   if (notAfter - now > longestGrant)
     return refuse('invalid', `${end}: a grant ends a year from now at the latest`)
 
-  const user = await lockPerson(tx, input.user)
+  // Shared: who disables or takes them off waits, and who connects as them does not.
+  const user = await lockPerson(tx, input.user, 'share')
   if (user === undefined) return notFound('user', input.user)
   if (user.state === 'disabled')
     return refuse('conflict', `the user ${user.name} is disabled`, 'enable the user first')
