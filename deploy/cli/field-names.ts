@@ -134,8 +134,8 @@ export const fieldNames = {
   },
   'switch.key': { switch: '<switch>' },
   'switch.remove': { switch: '<switch>', totpCode: 'code' },
-  'policy.plan': { document: '<file>' },
-  'policy.apply': { document: '<file>', expected: 'the policy in force', totpCode: 'code' },
+  'policy.plan': { document: 'the policy' },
+  'policy.apply': { document: 'the policy', expected: 'the policy in force', totpCode: 'code' },
   'policy.explain': {
     user: '<user>',
     account: '<account>',

@@ -137,7 +137,7 @@ test.skipIf(why !== undefined)(
     expect((await tagout(['policy', 'reach'])).stderr).toContain('give --user, --account, --target or --safe')
     await writeFile(join(room, 'wrong.yaml'), policy.replace('[bob]', '[bob, nobody]'))
     expect((await tagout(['policy', 'plan', 'wrong.yaml'])).stderr).toContain(
-      '<file>: group ot: there is no user "nobody"',
+      'the policy: group ot: there is no user "nobody"',
     )
   },
 )
