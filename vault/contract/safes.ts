@@ -1,0 +1,279 @@
+import { z } from 'zod'
+import type { Id } from '../kernel/id.ts'
+import {
+  base64,
+  freshCode,
+  loginName,
+  moment,
+  nameText,
+  nothing,
+  passkeyProof,
+  people,
+  reason,
+  reference,
+  sealed,
+  seconds,
+  type Verb,
+  verb,
+} from './shapes.ts'
+import {
+  type ElevationKind,
+  elevationKinds,
+  type InputPolicy,
+  inputPolicies,
+  type LegacyAlgorithm,
+  legacyAlgorithms,
+  type Permission,
+  permissions,
+} from './words.ts'
+
+/** What can be asked about safes, targets, accounts and who has seen their secrets. */
+
+/** Who is written to about a safe. */
+export type SafeNotifications = {
+  /** Minutes after which people are reminded of a request that nobody answered; null: never. */
+  readonly unansweredMinutes: number | null
+  /** Who is told then, beside the approvers; null: the administrators. */
+  readonly escalateTo: string | null
+  /** Are the approvers written to when a session begins and ends? */
+  readonly sessions: boolean
+}
+
+export type SafeView = {
+  readonly id: Id<'saf'>
+  readonly name: string
+  readonly inputPolicy: InputPolicy
+  /** Is a user told in their terminal who watches them? */
+  readonly watchNotice: boolean
+  /** How many people must approve a request for one of its accounts. */
+  readonly approvals: number
+  readonly notifications: SafeNotifications
+  /** For how long members with `break-glass` may let themselves in, and who is alarmed; null: they may not. */
+  readonly breakGlass: { readonly minutes: number; readonly alarms: readonly string[] } | null
+  readonly targets: number
+  readonly accounts: number
+  readonly members: readonly { readonly user: string; readonly permissions: readonly Permission[] }[]
+  readonly createdAt: string
+}
+
+export type TargetView = {
+  readonly id: Id<'tgt'>
+  readonly name: string
+  readonly safe: string
+  readonly protocol: 'ssh'
+  readonly host: string
+  readonly port: number
+  /** Pinned host keys: `SHA256:…`. Empty: nobody can connect until one is approved. */
+  readonly pins: readonly {
+    readonly type: string
+    readonly fingerprint: string
+    readonly approvedBy: string
+  }[]
+  /** A key other than the pinned one, seen and refused; cleared by pinning. */
+  readonly changedKey: { readonly type: string; readonly fingerprint: string; readonly seenAt: string } | null
+  /** Old algorithms that it may be spoken with until a day; null: modern ones alone. */
+  readonly legacy: {
+    readonly algorithms: readonly LegacyAlgorithm[]
+    readonly reason: string
+    readonly until: string
+    readonly isExpired: boolean
+    readonly allowedBy: string
+    readonly allowedAt: string
+  } | null
+  readonly createdAt: string
+}
+
+export type AccountView = {
+  readonly id: Id<'acc'>
+  readonly name: string // `press-3/engineer`
+  readonly target: string
+  readonly login: string
+  readonly safe: string
+  readonly credential: {
+    readonly kind: 'password' | 'ssh-key'
+    readonly version: number
+    readonly at: string
+  } | null
+  /** Targets whose present identity this account is bound to. */
+  readonly boundTo: readonly string[]
+  /** What is typed, on the user's act, at the prompt of `kind`: the secret of `account`. */
+  readonly elevation: { readonly kind: ElevationKind; readonly account: string } | null
+  readonly holder: {
+    readonly user: string
+    readonly until: string | null
+    readonly exclusive: boolean
+  } | null
+  readonly createdAt: string
+}
+
+export type ExposureView = {
+  readonly user: string
+  readonly account: string
+  readonly version: number
+  readonly at: string
+  readonly reason: string
+  /** By when it has to be rotated: its user was taken off, and it is in use still. */
+  readonly rotationDueAt: string | null
+}
+
+/** A host key that a target presents. `needs`: the old algorithms without which no session with it comes about. */
+export type ScannedKey = {
+  readonly type: string
+  readonly fingerprint: string
+  readonly needs: readonly LegacyAlgorithm[]
+}
+
+export type HostKeySeen = ScannedKey & { readonly key: string }
+
+export const safesVerbs = {
+  'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
+  /** Whether users are told in their terminal who watches them. */
+  'safe.watchNotice': verb(people, z.strictObject({ safe: reference, shown: z.boolean() })),
+  /** How many people must approve a request for an account of the safe. */
+  'safe.approvals': verb(
+    people,
+    z.strictObject({ safe: reference, approvals: z.int().min(1).max(5), totpCode: freshCode }),
+  ),
+  /** Who is written to about the safe. What is not given stays as it is. */
+  'safe.notifications': verb(
+    people,
+    z.strictObject({
+      safe: reference,
+      unansweredMinutes: z
+        .int()
+        .min(1, 'a minute at least')
+        .max(24 * 60, 'a day at most')
+        .nullable()
+        .optional(),
+      escalateTo: reference.nullable().optional(),
+      sessions: z.boolean().optional(),
+    }),
+  ),
+  /** For how long members with `break-glass` may let themselves in, and who is alarmed; null: they may not. */
+  'safe.breakGlass': verb(
+    people,
+    z.strictObject({
+      safe: reference,
+      minutes: z
+        .int()
+        .min(5, 'five minutes at least')
+        .max(24 * 60, 'a day at most')
+        .nullable(),
+      alarms: z.array(reference).min(2, 'name two people at least').max(20).optional(), // with minutes
+      totpCode: freshCode,
+    }),
+  ),
+  'safe.list': verb(people, nothing),
+  'safe.member.set': verb(
+    people,
+    z.strictObject({
+      safe: reference,
+      user: reference,
+      permissions: z.array(z.enum(permissions)).max(permissions.length),
+      totpCode: freshCode, // where reveal, approve, manage or break-glass is added
+    }),
+  ),
+  'target.add': verb(
+    people,
+    z.strictObject({
+      name: nameText,
+      safe: reference,
+      address: z.string().max(300), // ssh://host[:port]
+      pin: z.string().max(100).optional(), // SHA256:…
+    }),
+  ),
+  'target.list': verb(people, nothing),
+  'target.show': verb(people, z.strictObject({ target: reference })),
+  'target.address': verb(people, z.strictObject({ target: reference, address: z.string().max(300) })),
+  /** Has a recorder fetch the host keys that the target presents now. Nothing is pinned. */
+  'target.scan': verb(people, z.strictObject({ target: reference })),
+  /** Pins a host key (replacing earlier ones). Accounts that were bound to the target until now follow it. */
+  'target.pin': verb(people, z.strictObject({ target: reference, fingerprint: z.string().max(100) })),
+  /**
+   * Allows a target old algorithms, in place of those that it was allowed: a reason and an end are needed. None takes
+   * them all back.
+   */
+  'target.legacy': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      algorithms: z.array(z.enum(legacyAlgorithms)).max(legacyAlgorithms.length),
+      reason,
+      until: moment.optional(),
+      forSeconds: seconds.optional(), // one of until and forSeconds
+    }),
+  ),
+  'target.remove': verb(people, z.strictObject({ target: reference })),
+  'account.add': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      login: loginName,
+      credential: z.discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('password'), sealed }),
+        z.strictObject({ kind: z.literal('ssh-key'), sealed, sealedPassphrase: sealed.optional() }),
+      ]),
+    }),
+  ),
+  'account.list': verb(people, nothing),
+  'account.show': verb(people, z.strictObject({ account: reference })),
+  'account.secret': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      credential: z.discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('password'), sealed }),
+        z.strictObject({ kind: z.literal('ssh-key'), sealed, sealedPassphrase: sealed.optional() }),
+      ]),
+    }),
+  ),
+  /** Binds the account to a target as it is now. Where it was not bound to until now: with `manage` and `reveal`. */
+  'account.bind': verb(people, z.strictObject({ account: reference, target: reference.optional() })),
+  /** Names whose secret is typed at the prompt of sudo, su or enable; null takes it back. */
+  'account.elevation': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      elevation: z.strictObject({ kind: z.enum(elevationKinds), account: reference }).nullable(),
+    }),
+  ),
+  'account.remove': verb(people, z.strictObject({ account: reference })),
+  /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
+  'account.reveal': verb(
+    ['user'],
+    z.strictObject({
+      account: reference,
+      boxKey: base64,
+      totpCode: z.union([z.string().max(16), passkeyProof]),
+      reason: z.string().min(1).max(500),
+    }),
+  ),
+  'exposure.list': verb(people, z.strictObject({ account: reference.optional() })),
+} as const satisfies Record<string, Verb>
+
+export type SafesAnswers = {
+  'safe.add': SafeView
+  'safe.watchNotice': SafeView
+  'safe.approvals': SafeView
+  'safe.notifications': SafeView
+  'safe.breakGlass': SafeView
+  'safe.list': readonly SafeView[]
+  'safe.member.set': SafeView
+  'target.add': TargetView
+  'target.list': readonly TargetView[]
+  'target.show': TargetView
+  'target.address': TargetView
+  'target.scan': readonly ScannedKey[]
+  'target.pin': TargetView
+  'target.legacy': TargetView
+  'target.remove': null
+  'account.add': AccountView
+  'account.list': readonly AccountView[]
+  'account.show': AccountView
+  'account.secret': AccountView
+  'account.bind': AccountView
+  'account.elevation': AccountView
+  'account.remove': null
+  'account.reveal': { readonly sealed: string; readonly version: number }
+  'exposure.list': readonly ExposureView[]
+}

@@ -1,0 +1,157 @@
+import { z } from 'zod'
+import type { Id } from '../kernel/id.ts'
+import { id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
+import { type ForwardView, ticketUses } from './words.ts'
+
+/** What can be asked about sessions, watches, holds and recordings. */
+
+/** Keeps a user off a target for a while after their session there was terminated. */
+export type HoldView = {
+  readonly id: Id<'hld'>
+  readonly user: string
+  readonly target: string
+  readonly reason: string
+  readonly heldBy: string
+  readonly createdAt: string
+  readonly until: string
+}
+
+export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
+
+export type RecordingState = (typeof recordingStates)[number]
+
+export type SessionView = {
+  readonly id: Id<'ses'>
+  readonly recording: Id<'rec'>
+  readonly user: string
+  readonly account: string
+  readonly target: string
+  readonly protocol: 'ssh'
+  readonly grant: Id<'grt'>
+  readonly source: string
+  readonly state: 'opening' | 'live' | 'frozen' | 'ended'
+  readonly startedAt: string
+  readonly endsAt: string
+  readonly endedAt: string | null
+  /** When the recording last vouched for something new, to within 5 s; null before that. */
+  readonly lastActivityAt: string | null
+  /** Who holds the user's input, and why. `isHeld`: the recorder has said that nothing reaches the target. */
+  readonly freeze: {
+    readonly by: string
+    readonly reason: string
+    readonly at: string
+    /** For want of a supervisor, whom the policy wants; it goes on when one watches. */
+    readonly waits: boolean
+    readonly isHeld: boolean
+  } | null
+  /** One of `endReasons`, null while live. */
+  readonly endReason: string | null
+  /** Who watches now, each once. */
+  readonly watchers: readonly string[]
+  readonly forward: ForwardView | null
+  /** Somebody else set the user's password, key or code in the seven days before. */
+  readonly credentialSetByOther: boolean
+  /** The break-glass by which it came about; null: somebody let the user in. */
+  readonly breakGlass: Id<'bgl'> | null
+}
+
+export type RecordingView = {
+  readonly id: Id<'rec'>
+  readonly session: Id<'ses'>
+  readonly user: string
+  readonly account: string
+  readonly target: string
+  readonly protocol: 'ssh'
+  readonly grant: Id<'grt'>
+  readonly source: string
+  readonly startedAt: string
+  readonly endedAt: string | null
+  readonly endReason: string | null
+  readonly forward: ForwardView | null
+  readonly breakGlass: Id<'bgl'> | null
+  readonly state: RecordingState
+  readonly sizeBytes: number
+}
+
+export const endReasons = [
+  'finished', // what ran on the target ended by itself
+  'closed by the user',
+  'closed by the target', // the connection, under what still ran
+  'terminated',
+  'user disabled',
+  'grant revoked',
+  'time is up',
+  'vault sealed',
+  'recording failed',
+  'quota reached',
+  'target unreachable',
+  'target refused the credential',
+  'target key changed',
+  'recorder crashed',
+  'protocol error',
+  'vault away too long',
+  'shut down',
+] as const
+
+export type EndReason = (typeof endReasons)[number]
+
+export const sessionsVerbs = {
+  /**
+   * A one-time ticket for this account. `ssh`: given instead of password and code, within 60 s. `connect`: opens a
+   * terminal over the console's live socket, within 30 s, for the login that took it.
+   */
+  'ticket.issue': verb(['user'], z.strictObject({ account: reference, for: z.enum(ticketUses).optional() })),
+  /** Which login a live socket belongs to. Asked by the api before it lets one through to a recorder's worker. */
+  'live.open': verb(['user'], nothing),
+  'session.list': verb(
+    people,
+    z.strictObject({ live: z.boolean().optional(), limit: z.int().min(1).max(10_000).optional() }),
+  ),
+  'session.show': verb(people, z.strictObject({ session: id('ses') })),
+  /** With `holdSeconds` the user cannot connect to that target again before the hold ends or is released. */
+  'session.terminate': verb(
+    people,
+    z.strictObject({ session: id('ses'), reason, holdSeconds: seconds.max(7 * 24 * 3600).optional() }),
+  ),
+  /** Holds the user's input: what they send reaches the target no more, what the target prints goes on. */
+  'session.freeze': verb(people, z.strictObject({ session: id('ses'), reason })),
+  'session.unfreeze': verb(people, z.strictObject({ session: id('ses') })),
+  /** Shows a line in the user's terminals. */
+  'session.message': verb(
+    people,
+    z.strictObject({ session: id('ses'), text: z.string().trim().min(1).max(500) }),
+  ),
+  /** A one-time ticket that shows the session, from its present screen on, over a live socket of the login that took it. */
+  'session.watch': verb(['user'], z.strictObject({ session: id('ses') })),
+  /** A watcher has left. */
+  'watch.end': verb(
+    ['recorder'],
+    z.strictObject({ watch: id('wch'), session: id('ses'), by: z.string().max(100) }),
+  ),
+  'hold.list': verb(people, nothing),
+  'hold.release': verb(people, z.strictObject({ hold: id('hld') })),
+  'recording.list': verb(people, z.strictObject({ limit: z.int().min(1).max(10_000).optional() })),
+  'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
+  /** May the asker still read this recording's ciphertext? Each part that is read asks; nothing is audited. */
+  'recording.readable': verb(['user'], z.strictObject({ recording: id('rec') })),
+} as const satisfies Record<string, Verb>
+
+export type SessionsAnswers = {
+  'ticket.issue': { readonly ticket: string; readonly expiresAt: string }
+  'live.open': { readonly login: Id<'lgn'>; readonly user: string }
+  'session.list': readonly SessionView[]
+  'session.show': SessionView
+  'session.terminate': null
+  'session.freeze': SessionView
+  'session.unfreeze': SessionView
+  /** In how many of the user's terminals the line was shown. */
+  'session.message': { readonly terminals: number }
+  /** `worker`: the recorder's worker that carries the session, whose live socket the ticket is for. */
+  'session.watch': { readonly ticket: string; readonly worker: string; readonly expiresAt: string }
+  'watch.end': null
+  'hold.list': readonly HoldView[]
+  'hold.release': null
+  'recording.list': readonly RecordingView[]
+  'recording.show': RecordingView
+  'recording.readable': RecordingView
+}

@@ -1,0 +1,70 @@
+/** Words that several parts of the contract share. */
+
+export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
+
+export type Role = (typeof roles)[number]
+
+export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay', 'break-glass'] as const
+
+export type Permission = (typeof permissions)[number]
+
+export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate'] as const
+
+export type Action = (typeof actions)[number]
+
+export const verdicts = ['approve', 'deny'] as const
+
+export type Verdict = (typeof verdicts)[number]
+
+export const requestStates = ['open', 'approved', 'denied', 'withdrawn', 'expired'] as const
+
+/** At whose prompt a secret of the vault is typed, on the user's act. */
+export const elevationKinds = ['sudo', 'su', 'enable'] as const
+
+export type ElevationKind = (typeof elevationKinds)[number]
+
+/** `counts`: bytes and times of each connection; `stream`: all that passed too. */
+export const forwardRecords = ['counts', 'stream'] as const
+
+/** One destination that a grant lets its user reach through the target. */
+export type ForwardRule = {
+  readonly host: string
+  readonly port: number
+  readonly record: (typeof forwardRecords)[number]
+  /** Connections at a time. */
+  readonly connections: number
+  /** Of both directions, in one session (10^6 bytes); null: no limit. */
+  readonly megabytes: number | null
+}
+
+/** What a forwarding session has carried. Counts are those of its end; null while it lives. */
+export type ForwardView = {
+  readonly to: string
+  readonly connections: number | null
+  readonly bytesUp: number | null
+  readonly bytesDown: number | null
+}
+
+export const ticketUses = ['ssh', 'connect'] as const
+
+export const inputPolicies = ['echoed', 'full', 'timing_only'] as const
+
+export type InputPolicy = (typeof inputPolicies)[number]
+
+/**
+ * Classes of algorithms that nobody should speak any more and that old machines have nothing instead of. A target is
+ * allowed those that it needs, one by one; nothing else is.
+ */
+export const legacyAlgorithms = [
+  'group1-sha1',
+  'group14-sha1',
+  'gex-sha1',
+  'ssh-rsa',
+  'ssh-dss',
+  'aes-cbc',
+  '3des-cbc',
+  'hmac-sha1',
+  'hmac-md5',
+] as const
+
+export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
