@@ -1,12 +1,13 @@
 import type { VerbAnswer, VerbInput, VerbName } from '../vault/contract.ts'
 import { connectPlane, type Outcome, type PlaneIdentity, type VaultClient } from '../vault/index.ts'
 
-/** Asks the vault on behalf of whoever holds `token`. */
+/** Asks the vault on behalf of whoever holds `token`; `source`: from where, if it is a service's. */
 export type AskVault = <Name extends VerbName>(
   verb: Name,
   input: VerbInput<Name>,
   token?: string,
   timeout?: number,
+  source?: string,
 ) => Promise<Outcome<VerbAnswer<Name>>>
 
 /** The api's connection to the vault: opened when first needed, and again after it was lost. */
@@ -21,9 +22,9 @@ export class VaultLink implements AsyncDisposable {
   }
 
   /** Throws `Fault('closed')` while the vault is away: nothing is queued, the person is told at once. */
-  readonly ask: AskVault = async (verb, input, token, timeout) => {
+  readonly ask: AskVault = async (verb, input, token, timeout, source) => {
     const client = await this.#connected()
-    return client.call(verb, input, token, timeout)
+    return client.call(verb, input, token, timeout, source)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

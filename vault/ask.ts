@@ -7,10 +7,16 @@ import { Fault } from './kernel/fault.ts'
 import { type Outcome, refuse } from './kernel/outcome.ts'
 import { decide } from './policy/decide.ts'
 import { noRelation, type Principal } from './policy/facts.ts'
+import { isServiceToken, resolveServiceToken } from './services/token.ts'
 import { isDatabaseAway } from './transact.ts'
 import { actorOf, by, type Call, type Handlers, type Relations, type World } from './world.ts'
 
-const envelope = z.strictObject({ token: z.string().max(200).optional(), input: z.unknown() })
+/** `source`: the address from which a token of a service came, as the api saw it. */
+const envelope = z.strictObject({
+  token: z.string().max(200).optional(),
+  source: z.string().max(100).optional(),
+  input: z.unknown(),
+})
 
 /** Verbs that write their own refusals into the audit log, in more detail. */
 const auditsItself: ReadonlySet<VerbName> = new Set([
@@ -69,7 +75,7 @@ async function answer(
       : refuse('forbidden', 'this cannot be asked through this door')
   }
   const state = await stateOf(world)
-  const principal = await principalOf(world, caller, door, parts.data.token, state)
+  const principal = await principalOf(world, caller, door, parts.data, state)
   if (!principal.ok) return principal
 
   const input = verbs[verb].input.safeParse(parts.data.input)
@@ -128,7 +134,7 @@ async function principalOf(
   world: World,
   caller: Caller,
   door: Door,
-  token: string | undefined,
+  { token, source }: z.output<typeof envelope>,
   state: 'uninitialised' | 'sealed' | 'open',
 ): Promise<Outcome<{ readonly principal: Principal; readonly source?: string }>> {
   switch (door) {
@@ -144,7 +150,9 @@ async function principalOf(
     case 'user':
       // A token cannot be looked at while the vault is sealed; whoever brings it learns just that.
       if (state !== 'open') return { ok: true, value: { principal: { kind: 'anyone' } } }
-      return resolveToken(world, token ?? '')
+      return isServiceToken(token ?? '')
+        ? resolveServiceToken(world, token ?? '', caller.kind === 'local' ? 'local' : (source ?? 'unknown'))
+        : resolveToken(world, token ?? '')
   }
 }
 

@@ -26,6 +26,7 @@ export const backupTables = [
   'passkey',
   'enrolment',
   'login',
+  'api_token',
   'ssh_connection',
   'company',
   'representative',

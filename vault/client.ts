@@ -22,17 +22,19 @@ export class VaultClient implements AsyncDisposable {
 
   /**
    * Asks the vault. A refusal is a value; a fault, a time-out or a lost connection throws `Fault`.
-   * `token` is the login token of the person on whose behalf this is asked, where the door is a plane's.
+   * `token` is the login token of the person on whose behalf this is asked, where the door is a plane's; or that of a
+   * service, with the address from which it came.
    */
   async call<Name extends VerbName>(
     verb: Name,
     input: VerbInput<Name>,
     token?: string,
     timeout?: number,
+    source?: string,
   ): Promise<Outcome<VerbAnswer<Name>>> {
     const answer = await this.peer.call(
       verb,
-      token === undefined ? { input } : { input, token },
+      { input, ...(token === undefined ? {} : { token }), ...(source === undefined ? {} : { source }) },
       undefined,
       timeout,
     )

@@ -91,6 +91,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
       registrations: makeShortLived(now, nonceLife, 10_000),
     },
     seen: makeShortLived(now, 20_000),
+    tokensSeen: makeShortLived(now, 60_000),
     custody,
     sender: { seenAt: null, mail: null },
     onFault,

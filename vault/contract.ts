@@ -7,6 +7,7 @@ import { type NotificationsAnswers, notificationsVerbs } from './contract/notifi
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
+import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
 import { type SessionsAnswers, sessionsVerbs } from './contract/sessions.ts'
 import { type SwitchesAnswers, switchesVerbs } from './contract/switches.ts'
 import { type UsersAnswers, usersVerbs } from './contract/users.ts'
@@ -20,6 +21,7 @@ export * from './contract/notifications.ts'
 export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
 export * from './contract/safes.ts'
+export * from './contract/services.ts'
 export * from './contract/sessions.ts'
 export {
   type Door,
@@ -44,6 +46,7 @@ export * from './contract/words.ts'
 export const verbs = {
   ...keysVerbs,
   ...usersVerbs,
+  ...servicesVerbs,
   ...vendorsVerbs,
   ...safesVerbs,
   ...importVerbs,
@@ -62,6 +65,7 @@ export type VerbInput<Name extends VerbName> = z.input<(typeof verbs)[Name]['inp
 /** The answer of each verb. `null` where there is nothing to say but that it is done. */
 export type VerbAnswers = KeysAnswers &
   UsersAnswers &
+  ServicesAnswers &
   VendorsAnswers &
   SafesAnswers &
   ImportAnswers &

@@ -97,6 +97,7 @@ import { sessionWatch, watchEnd } from './sessions/watch.ts'
 import { companyAdd, companyChange, companyList, companyOn } from './vendors/company.ts'
 import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
 import { companyInvite, companyShow } from './vendors/representative.ts'
+import { tokenAdd, tokenList, tokenRevoke } from './services/token.ts'
 import { termsAccept, termsShow } from './vendors/terms.ts'
 import {
   switchAdd,
@@ -140,6 +141,9 @@ export const handlers: Handlers = {
   'user.key.list': userKeyList,
   'user.key.remove': userKeyRemove,
   'user.off': userOff,
+  'token.add': tokenAdd,
+  'token.list': tokenList,
+  'token.revoke': tokenRevoke,
   'company.add': companyAdd,
   'company.list': companyList,
   'company.show': companyShow,

@@ -11,6 +11,7 @@ const listedBy = {
   recording: 'tagout recording list',
   hold: 'tagout hold list',
   switch: 'tagout switch list',
+  token: 'tagout token list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
   'break-glass': 'tagout breakglass list --all',

@@ -62,6 +62,8 @@ export type World = {
   }
   /** When a login was last written as seen. */
   readonly seen: ShortLived<LoginId>
+  /** Of tokens of services: what of their use was written down a moment ago. */
+  readonly tokensSeen: ShortLived<true>
   /** Shares that wait for others, in earnest and in a rehearsal, and keys that were handed out and not confirmed. */
   readonly custody: {
     readonly entered: EnteredShares
@@ -101,6 +103,8 @@ export function actorOf(principal: Principal, caller: Caller): Actor {
       return { kind: 'local', uid: principal.uid }
     case 'user':
       return { kind: 'user', id: principal.id, name: principal.name }
+    case 'service':
+      return { kind: 'service', token: principal.id, name: principal.service }
     case 'recorder':
       return { kind: 'plane', plane: 'recorder' }
     case 'anyone':

@@ -18,6 +18,7 @@ import { Overview } from './pages/overview.tsx'
 import { OwnAccount } from './pages/own-account.tsx'
 import { Recordings } from './pages/recordings.tsx'
 import { Safes } from './pages/safes.tsx'
+import { Services } from './pages/services.tsx'
 import { Sessions } from './pages/sessions.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Switches } from './pages/switches.tsx'
@@ -90,6 +91,7 @@ export function App() {
               <Route path="/targets" component={Targets} />
               <Route path="/accounts" component={Accounts} />
               <Route path="/users" component={Users} />
+              <Route path="/services" component={Services} />
               <Route path="/vendors" component={Vendors} />
               <Route path="/vendors/:id">
                 {({ id }) => (id.startsWith('off_') ? <Offboarding id={id} /> : <Company id={id} />)}

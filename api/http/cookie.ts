@@ -9,7 +9,8 @@ import type { Response } from 'express'
  */
 export const cookieName = '__Host-tagout'
 
-const tokenForm = /^[A-Za-z0-9_.~-]{1,200}$/
+// SECURITY: the token of a service is no login, and is not sent as one.
+const tokenForm = /^(?!tagout_)[A-Za-z0-9_.~-]{1,200}$/
 
 /** The token that the request carries, or `undefined`. Two cookies of the name are none: one of them was planted. */
 export function readToken(request: Pick<IncomingMessage, 'headers'>): string | undefined {

@@ -15,7 +15,9 @@ export type OriginOptions = { readonly tls: boolean; readonly names: readonly st
 export function checkOrigin(options: OriginOptions): RequestHandler {
   return (request, _response, next) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
-    const refusal = refuseForeign(request, options, reads ? 'read' : 'change')
+    // SECURITY: no site can make a browser send this header here: it asks us first, and we let none.
+    const isService = request.headers.authorization !== undefined
+    const refusal = refuseForeign(request, options, reads || isService ? 'read' : 'change')
     if (refusal !== undefined) throw refusal
     next()
   }

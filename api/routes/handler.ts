@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { type LoginView, type VerbInput, type VerbName, verbs } from '../../vault/contract.ts'
+import { readBearer } from '../http/bearer.ts'
 import { clearToken, readToken, setToken } from '../http/cookie.ts'
 import { HttpRefusal } from '../http/problem.ts'
 import type { AskVault } from '../vault-link.ts'
@@ -8,7 +9,8 @@ import type { QueryKind, Route } from './route.ts'
 /** Answers one route: checks the shape of what came in, asks the vault, and sends what it answers. */
 export function answerRoute(route: Route, ask: AskVault): RequestHandler {
   return async (request, response) => {
-    const token = readToken(request)
+    const bearer = route.access === 'anyone' ? undefined : readBearer(request)
+    const token = bearer ?? readToken(request)
     if (route.access === 'either' && token === undefined) {
       response.json(null)
       return
@@ -17,11 +19,17 @@ export function answerRoute(route: Route, ask: AskVault): RequestHandler {
       throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
     const input = parseInput(route, request)
     // SECURITY: a route open to anyone is asked as nobody, whatever the cookie says.
-    const outcome = await ask(route.verb, input, route.access === 'anyone' ? undefined : token, route.timeout)
+    const outcome = await ask(
+      route.verb,
+      input,
+      route.access === 'anyone' ? undefined : token,
+      route.timeout,
+      ...(bearer === undefined ? [] : [sourceOf(request)]),
+    )
     if (route.login === 'ends') clearToken(response)
     if (!outcome.ok) {
       const over = outcome.refusal.code === 'unauthenticated'
-      if (over && route.access !== 'anyone') clearToken(response)
+      if (over && route.access !== 'anyone' && bearer === undefined) clearToken(response)
       if (over && route.access === 'either') {
         response.json(null)
         return

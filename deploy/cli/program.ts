@@ -29,6 +29,7 @@ import { addSwitchCommands } from './switch.ts'
 import { addSshConfigCommand } from './ssh-config.ts'
 import { addTargetCommands } from './target.ts'
 import { examples, makeTools } from './tools.ts'
+import { addTokenCommands } from './token.ts'
 import { addUserCommands } from './user.ts'
 import { addVendorCommands } from './vendor.ts'
 
@@ -67,6 +68,7 @@ export function buildProgram(io: Io): Command {
   addTargetCommands(root, tools)
   addAccountCommands(root, tools)
   addUserCommands(root, tools)
+  addTokenCommands(root, tools)
   addVendorCommands(root, tools)
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)

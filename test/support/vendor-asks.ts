@@ -42,6 +42,7 @@ const sealed = Buffer.alloc(48).toString('base64')
 const credential = { kind: 'password', sealed } as const
 const soon = '2099-01-01T00:00:00Z'
 const somePasskey = newId('pky')
+const someToken = newId('tok')
 const document = { version: 1, rules: [] }
 
 /** What a vendor asks of each verb. `null`: it makes something of its own, and knows nothing of others. */
@@ -66,6 +67,9 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   ],
   'user.mail': (of) => [{ user: of.user, address: 'a@b.com' }],
   'user.off': (of) => [{ user: of.user, reason: 'x' }],
+  'token.add': () => [{ service: 'x', scopes: ['audit.read'], expiresAt: soon, boxKey: sealed }],
+  'token.list': () => [{}],
+  'token.revoke': () => [{ token: someToken }],
   'company.add': (of) => [{ name: of.company, contractEndsAt: soon, sponsor: 'sue', mailDomains: ['x.com'] }],
   'company.list': () => [{}],
   'company.show': (of) => [{ company: 'acme' }, { company: of.company }],

@@ -3,7 +3,7 @@ import { unreachable } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import type { Actor, Entry } from './entry.ts'
 
-/** Who, for people and for lists: `local:0`, `user:bob`, `auditor:ingrid`, `recorder`, `vault`, `nobody`. */
+/** Who, for people and for lists: `local:0`, `user:bob`, `auditor:ingrid`, `service:historian`, `recorder`, `vault`, `nobody`. */
 export function actorText(actor: Actor): string {
   switch (actor.kind) {
     case 'local':
@@ -12,6 +12,8 @@ export function actorText(actor: Actor): string {
       return `user:${printable(actor.name)}`
     case 'auditor':
       return `auditor:${printable(actor.name)}`
+    case 'service':
+      return `service:${printable(actor.name)}`
     case 'plane':
       return actor.plane
     default:
@@ -45,6 +47,12 @@ const spaceText = {
   low: 'below twice its floor, make room soon',
   refusing: 'below its floor, no session starts',
   'reserve freed': 'its reserve was given up for the database, make room now',
+}
+
+const tokenRefused = {
+  revoked: 'it was revoked',
+  expired: 'it has expired',
+  'from elsewhere': 'it is not good from there',
 }
 
 function what(entry: Entry): string {
@@ -175,6 +183,12 @@ function what(entry: Entry): string {
       return `granted ${isSelf(entry, entry.userName) ? 'themself' : entry.userName} ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} from ${entry.notBefore} to ${entry.notAfter} (${entry.mode})${because(entry.reason)}`
     case 'grant.revoked':
       return `revoked the grant${of(entry)} on ${entry.accountName}`
+    case 'token.added':
+      return `made a token of the service ${entry.service} for ${entry.scopes.join(', ')}${entry.networks === undefined ? '' : ` from ${entry.networks.join(', ')}`}, good until ${entry.expiresAt}`
+    case 'token.revoked':
+      return `revoked a token of the service ${entry.service}`
+    case 'token.refused':
+      return `was refused with a token of the service ${entry.service}: ${tokenRefused[entry.why]}`
     case 'switch.added':
       return `added the plant switch ${entry.switchName} (${entry.act}) for ${entry.safes.join(', ')}${entry.input === undefined ? '' : `, read at ${quoted(entry.input)}`}`
     case 'switch.removed':

@@ -22,6 +22,8 @@ export type Actor =
   | { readonly kind: 'local'; readonly uid: number }
   | { readonly kind: 'user'; readonly id: Id<'usr'>; readonly name: string }
   | { readonly kind: 'auditor'; readonly name: string }
+  /** A program, by a token of its own. */
+  | { readonly kind: 'service'; readonly token: Id<'tok'>; readonly name: string }
   | { readonly kind: 'plane'; readonly plane: 'recorder' | 'api' }
   | { readonly kind: 'vault' }
   | { readonly kind: 'nobody' }
@@ -55,6 +57,7 @@ type CompanyNow = CompanyRef & {
   readonly termsDigest?: string
 }
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
+type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
 type SessionRef = {
   readonly session: Id<'ses'>
   readonly recording: Id<'rec'>
@@ -225,6 +228,16 @@ export type Happening =
       readonly reason: string
     } & GrantRef)
   | ({ readonly kind: 'grant.revoked' } & GrantRef)
+  | ({
+      readonly kind: 'token.added'
+      readonly scopes: readonly string[]
+      /** From where it may be used; missing: from everywhere. */
+      readonly networks?: readonly string[]
+      readonly expiresAt: string
+    } & TokenRef)
+  | ({ readonly kind: 'token.revoked' } & TokenRef)
+  /** Somebody brought one that is good no longer, or from where it is not good. */
+  | ({ readonly kind: 'token.refused'; readonly why: 'revoked' | 'expired' | 'from elsewhere' } & TokenRef)
   | ({
       readonly kind: 'switch.added'
       readonly safes: readonly string[]

@@ -7,6 +7,7 @@ import type {
   Permission,
   RecordingState,
   Role,
+  ServiceScope,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 import type { AboutKind } from '../notifications/about.ts'
@@ -456,6 +457,21 @@ export type DomainTables = {
   ssh_connection: {
     readonly hash: Uint8Array
     readonly at: Date
+  }
+  /** Tokens of services: programs that read, and are no users. */
+  api_token: Guarded & {
+    readonly id: Id<'tok'>
+    readonly service: string
+    readonly scopes: ServiceScope[]
+    /** From where it may be used; empty: from everywhere. */
+    readonly networks: string[]
+    readonly token_hash: Uint8Array
+    readonly added_by: string
+    readonly added_at: Date
+    readonly expires_at: Date
+    readonly revoked_at: Date | null
+    readonly last_used_at: Date | null
+    readonly last_source: string | null
   }
   auditor_list: Guarded & {
     readonly version: string

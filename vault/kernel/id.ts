@@ -26,6 +26,7 @@ export type KeyId = Id<'key'>
 export type BreakGlassId = Id<'bgl'>
 export type NotificationId = Id<'ntf'>
 export type SwitchId = Id<'psw'>
+export type TokenId = Id<'tok'>
 export type AuditorId = Id<'aud'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'

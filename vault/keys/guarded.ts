@@ -218,6 +218,19 @@ export const guardedTables = {
       'released_at',
     ],
   },
+  api_token: {
+    id: ['id'],
+    columns: [
+      'service',
+      'scopes',
+      'networks',
+      'token_hash',
+      'added_by',
+      'added_at',
+      'expires_at',
+      'revoked_at',
+    ],
+  },
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
 } as const satisfies Record<string, GuardedShape>
 

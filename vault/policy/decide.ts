@@ -64,6 +64,8 @@ function isAllowed(facts: Facts, rule: Rule): boolean {
       return rule.anyone === true
     case 'recorder':
       return rule.recorder === true
+    case 'service':
+      return rule.service !== undefined && principal.scopes.includes(rule.service)
     case 'user':
       return isUserAllowed(facts, rule, principal)
   }

@@ -1,5 +1,5 @@
-import type { Permission, Role, VerbName } from '../contract.ts'
-import type { LoginId, UserId } from '../kernel/id.ts'
+import type { Permission, Role, ServiceScope, VerbName } from '../contract.ts'
+import type { LoginId, TokenId, UserId } from '../kernel/id.ts'
 
 /** Who asks, as the vault has established it. */
 export type Principal =
@@ -13,6 +13,13 @@ export type Principal =
       /** They have not accepted the terms of their company. */
       readonly owesTerms?: true
       readonly login: { readonly id: LoginId; readonly kind: 'console' | 'replay' }
+    }
+  /** A program with a token: no user, and has nothing of one. */
+  | {
+      readonly kind: 'service'
+      readonly id: TokenId
+      readonly service: string
+      readonly scopes: readonly ServiceScope[]
     }
   /** Nobody yet: a plane or a local program that carries somebody who is about to prove who they are. */
   | { readonly kind: 'anyone' }

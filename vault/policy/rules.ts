@@ -1,4 +1,4 @@
-import type { Permission, Role, VerbName } from '../contract.ts'
+import type { Permission, Role, ServiceScope, VerbName } from '../contract.ts'
 
 /**
  * Who may do what: one row per verb. What a row does not allow is refused.
@@ -19,6 +19,8 @@ export type Rule = {
   readonly anyone?: true
   readonly recorder?: true
   readonly user?: readonly Reason[]
+  /** A service whose token names this scope. It reads: nothing that changes anything is in one. */
+  readonly service?: ServiceScope
   /** Never on one's own object, whatever the reason: nobody changes their own roles. */
   readonly notOwn?: true
   /** Answered to a representative who has not accepted their company's terms. */
@@ -67,8 +69,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'user.add': { local: true, user: [admin] },
   import: { local: true, user: [admin] },
-  'user.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
-  'user.show': { local: true, user: [admin, auditor, 'own'] },
+  'user.list': { local: true, service: 'users.read', user: [admin, auditor, { role: 'approver' }] },
+  'user.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
   'user.roles': { local: true, user: [admin], notOwn: true },
   'user.disable': { local: true, user: [admin], notOwn: true },
   'user.enable': { local: true, user: [admin], notOwn: true },
@@ -81,16 +83,21 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'user.off': { local: true, user: [admin], notOwn: true },
 
+  // A token outlives the login that made it: it takes a fresh code.
+  'token.add': { local: true, user: [admin] },
+  'token.list': { local: true, user: [admin, auditor] },
+  'token.revoke': { local: true, user: [admin] },
+
   'company.add': { local: true, user: [admin] },
-  'company.list': { local: true, user: ['filtered'] },
+  'company.list': { local: true, service: 'users.read', user: ['filtered'] },
   // `own`: the sponsor's.
-  'company.show': { local: true, user: [admin, auditor, 'own'] },
+  'company.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
   'company.change': { local: true, user: [admin] },
   'company.invite': { local: true, user: [admin] },
   'company.off': { local: true, user: [admin, 'own'] },
   'company.on': { local: true, user: [admin] },
-  'offboarding.list': { local: true, user: [admin, auditor] },
-  'offboarding.show': { local: true, user: [admin, auditor, 'own'] },
+  'offboarding.list': { local: true, service: 'users.read', user: [admin, auditor] },
+  'offboarding.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
   'terms.show': { user: ['signed in'], beforeTerms: true },
   'terms.accept': { user: ['signed in'], beforeTerms: true },
 
@@ -106,7 +113,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'passkey.remove': { local: true, user: [admin, 'own'] },
   'login.who': { user: ['signed in'], replay: true, beforeTerms: true },
   'login.end': { user: ['signed in'], replay: true, beforeTerms: true },
-  'login.list': { local: true, user: ['filtered'] },
+  'login.list': { local: true, service: 'users.read', user: ['filtered'] },
   'login.revoke': { local: true, user: [admin, 'own'] },
   'login.revokeAll': { local: true, user: [admin, 'own'] },
   'login.local': { local: true },
@@ -116,12 +123,16 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'safe.approvals': { local: true, user: [admin] },
   'safe.notifications': { local: true, user: [admin] },
   'safe.breakGlass': { local: true, user: [admin] },
-  'safe.list': { local: true, user: ['filtered'] },
+  'safe.list': { local: true, service: 'inventory.read', user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
   'target.add': { local: true, user: [admin, manage] },
-  'target.list': { local: true, user: ['filtered'] },
-  'target.show': { local: true, user: [admin, auditor, manage, approve, 'granted'] },
+  'target.list': { local: true, service: 'inventory.read', user: ['filtered'] },
+  'target.show': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, manage, approve, 'granted'],
+  },
   'target.address': { local: true, user: [admin, manage] },
   'target.scan': { local: true, user: [admin, manage] },
   'target.pin': { local: true, user: [admin, manage] },
@@ -129,30 +140,34 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'target.remove': { local: true, user: [admin, manage] },
 
   'account.add': { local: true, user: [admin, manage] },
-  'account.list': { local: true, user: ['filtered'] },
-  'account.show': { local: true, user: [admin, auditor, manage, approve, 'granted'] },
+  'account.list': { local: true, service: 'inventory.read', user: ['filtered'] },
+  'account.show': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, manage, approve, 'granted'],
+  },
   'account.secret': { local: true, user: [admin, manage] },
   'account.bind': { local: true, user: [admin, manage] },
   'account.elevation': { local: true, user: [admin, manage] },
   'account.remove': { local: true, user: [admin, manage] },
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe.
   'account.reveal': { user: [reveal] },
-  'exposure.list': { local: true, user: [admin, auditor, manage] },
+  'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage] },
 
   'grant.add': { local: true, user: [admin, approve] },
-  'grant.list': { local: true, user: ['filtered'] },
+  'grant.list': { local: true, service: 'access.read', user: ['filtered'] },
   'grant.revoke': { local: true, user: [admin, approve, 'own'] },
 
   // Who uses accounts of a safe may ask for them; who has a grant may ask for a longer one.
   'request.add': { user: [{ permission: 'use' }, 'granted'] },
-  'request.list': { local: true, user: ['filtered'] },
-  'request.show': { local: true, user: [admin, auditor, approve, 'own'] },
+  'request.list': { local: true, service: 'access.read', user: ['filtered'] },
+  'request.show': { local: true, service: 'access.read', user: [admin, auditor, approve, 'own'] },
   'request.withdraw': { user: ['own'] },
   // SECURITY: nobody approves their own request, and the machine's administrator approves none.
   'request.decide': { user: [admin, approve], notOwn: true },
 
   'switch.add': { local: true, user: [admin] },
-  'switch.list': { local: true, user: [admin, auditor, { role: 'approver' }] },
+  'switch.list': { local: true, service: 'inventory.read', user: [admin, auditor, { role: 'approver' }] },
   // SECURITY: who holds it turns the switch: the machine's administrator takes it to the plant, past the api.
   'switch.key': { local: true },
   'switch.remove': { local: true, user: [admin] },
@@ -161,14 +176,14 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // Through the api's own door alone: it reads the inputs. What stops is taken while sealed too.
   'switch.inputs': { anyone: true },
   'switch.sense': { anyone: true, whenSealed: true },
-  'policy.show': { local: true, user: [admin, auditor] },
+  'policy.show': { local: true, service: 'policy.read', user: [admin, auditor] },
   'policy.plan': { local: true, user: [admin] },
   'policy.apply': { local: true, user: [admin] },
-  'policy.explain': { local: true, user: [admin, auditor] },
-  'policy.reach': { local: true, user: [admin, auditor] },
+  'policy.explain': { local: true, service: 'policy.read', user: [admin, auditor] },
+  'policy.reach': { local: true, service: 'policy.read', user: [admin, auditor] },
   // SECURITY: no role lets itself in, and the machine's administrator does not: only the permission on the safe.
   'breakglass.open': { user: [{ permission: 'break-glass' }] },
-  'breakglass.list': { local: true, user: ['filtered'] },
+  'breakglass.list': { local: true, service: 'access.read', user: ['filtered'] },
   'breakglass.review': { user: [admin, auditor, approve], notOwn: true },
 
   'notification.status': { local: true, user: [admin] },
@@ -183,14 +198,19 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },
-  'lease.list': { local: true, user: ['filtered'] },
+  'lease.list': { local: true, service: 'access.read', user: ['filtered'] },
   'access.list': { user: ['filtered'] },
   'favourite.set': { user: ['granted'] },
   'ticket.issue': { user: ['granted'] },
   'live.open': { user: ['signed in'] },
 
-  'session.list': { local: true, user: ['filtered'] },
-  'session.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
+  'session.list': { local: true, service: 'sessions.read', user: ['filtered'] },
+  'session.show': {
+    local: true,
+    service: 'sessions.read',
+    user: [admin, auditor, approve, 'own'],
+    replay: true,
+  },
   'session.terminate': { local: true, user: [admin, approve, 'own'] },
   // SECURITY: nobody lets their own input go on, nor writes to themselves as if somebody watched over them.
   'session.freeze': { local: true, user: [admin, approve], notOwn: true },
@@ -199,11 +219,16 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // SECURITY: the machine's administrator never watches; whoever does leaves the same trace.
   'session.watch': { user: [admin, approve], notOwn: true },
   'watch.end': { recorder: true, whenSealed: true },
-  'hold.list': { local: true, user: ['filtered'] },
+  'hold.list': { local: true, service: 'sessions.read', user: ['filtered'] },
   'hold.release': { local: true, user: [admin, approve], notOwn: true },
 
-  'recording.list': { local: true, user: ['filtered'], replay: true },
-  'recording.show': { local: true, user: [admin, auditor, approve, 'own'], replay: true },
+  'recording.list': { local: true, service: 'recordings.read', user: ['filtered'], replay: true },
+  'recording.show': {
+    local: true,
+    service: 'recordings.read',
+    user: [admin, auditor, approve, 'own'],
+    replay: true,
+  },
   // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
   'recording.readable': { user: [auditor], replay: true },
 
@@ -213,9 +238,9 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'auditor.challenge': { local: true, anyone: true },
   'auditor.login': { local: true, anyone: true },
 
-  'audit.list': { local: true, user: [admin, auditor] },
-  'audit.verify': { local: true, user: [admin, auditor] },
-  'audit.export': { local: true, user: [admin, auditor] },
+  'audit.list': { local: true, service: 'audit.read', user: [admin, auditor] },
+  'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor] },
+  'audit.export': { local: true, service: 'audit.read', user: [admin, auditor] },
 
   'backup.page': { local: true },
   'backup.tables': { local: true },

@@ -47,6 +47,7 @@ export const places: readonly Place[] = [
   },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', 'auditor'] },
+  { path: '/services', title: 'Services', group: 'People', roles: ['admin'] },
   { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },
 ]
 

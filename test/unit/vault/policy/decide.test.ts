@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
-import { type Role, type VerbName, verbs } from '../../../../vault/contract.ts'
-import type { LoginId, UserId } from '../../../../vault/kernel/id.ts'
+import {
+  type Role,
+  type ServiceScope,
+  serviceScopes,
+  type VerbName,
+  verbs,
+} from '../../../../vault/contract.ts'
+import type { LoginId, TokenId, UserId } from '../../../../vault/kernel/id.ts'
 import { decide } from '../../../../vault/policy/decide.ts'
 import { noRelation, type Principal, type Relation } from '../../../../vault/policy/facts.ts'
 import { rules } from '../../../../vault/policy/rules.ts'
@@ -84,6 +90,9 @@ const table: Readonly<Record<VerbName, string>> = {
   'user.key.list': 'LAaoUX',
   'user.key.remove': 'LAao',
   'user.off': 'LA',
+  'token.add': 'LAa',
+  'token.list': 'LAaUX',
+  'token.revoke': 'LAa',
   'company.add': 'LAa',
   'company.list': 'L*',
   'company.show': 'LAaoUX',
@@ -305,4 +314,57 @@ test('who has not accepted the terms of their company is answered what they need
   expect(decide({ verb: 'access.list', principal: owing, vault: 'open', relation })).toMatchObject({
     why: 'you have not accepted the terms of your company yet',
   })
+})
+
+/** What each scope of a service's token names, reviewed by people. */
+const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
+  'access.read': [
+    'breakglass.list',
+    'exposure.list',
+    'grant.list',
+    'lease.list',
+    'request.list',
+    'request.show',
+  ],
+  'audit.read': ['audit.export', 'audit.list', 'audit.verify'],
+  'inventory.read': [
+    'account.list',
+    'account.show',
+    'safe.list',
+    'switch.list',
+    'target.list',
+    'target.show',
+  ],
+  'policy.read': ['policy.explain', 'policy.reach', 'policy.show'],
+  'recordings.read': ['recording.list', 'recording.show'],
+  'sessions.read': ['hold.list', 'session.list', 'session.show'],
+  'users.read': [
+    'company.list',
+    'company.show',
+    'login.list',
+    'offboarding.list',
+    'offboarding.show',
+    'user.list',
+    'user.show',
+  ],
+}
+
+function service(scopes: readonly ServiceScope[]): Principal {
+  return { kind: 'service', id: 'tok_00000000000000000000000001' as TokenId, service: 'historian', scopes }
+}
+
+test('a service reads what the scopes of its token name, and nothing else, however it stands to it', () => {
+  const relation = related({
+    own: true,
+    granted: true,
+    permissions: ['use', 'reveal', 'approve', 'manage', 'replay', 'break-glass'],
+  })
+  const answered = (scopes: readonly ServiceScope[], vault: 'open' | 'sealed' = 'open') =>
+    names
+      .filter((verb) => decide({ verb, principal: service(scopes), vault, relation }).kind === 'allow')
+      .sort()
+  for (const scope of serviceScopes) expect([scope, answered([scope])]).toEqual([scope, ofScope[scope]])
+  expect(answered(serviceScopes)).toEqual(Object.values(ofScope).flat().sort())
+  expect(answered([])).toEqual([])
+  expect(answered(serviceScopes, 'sealed')).toEqual([])
 })
