@@ -21,6 +21,7 @@ import { type Canary, CanaryScan, formsOf } from '../support/canary.ts'
 import { tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
 import { enrolmentBox } from '../support/enrolment.ts'
+import { fromBase32 } from '../support/totp.ts'
 import { type SoftHsm, softHsmModule, startSoftHsm, whyNoSoftHsm } from '../support/softhsm.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 import { openTerminal } from '../support/terminal-user.ts'
@@ -207,13 +208,6 @@ async function elevate(login: string, other: string): Promise<void> {
 }
 
 /** RFC 4648, as authenticators read it. */
-function fromBase32(text: string): Buffer {
-  const bits = [...text].map((char) =>
-    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char).toString(2).padStart(5, '0'),
-  )
-  return Buffer.from((bits.join('').match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
-}
-
 /** A person: follows the link, sets password and second factor, and has the seed of the codes. */
 async function enrol(name: string, link: string, password: string): Promise<Buffer> {
   const status = (await http('GET', '/api/status')).json

@@ -1,105 +1,37 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeAll, expect, test, vi } from 'vitest'
 import type { AuditLeafView, LeaseView, SessionView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
-import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
+import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser() ?? whyNoSshd()
-if (why !== undefined) console.warn(`check-out is not tested in a browser: ${why}`)
-
-const password = 'canary-ash-meadow-5127'
-let room: string
-let installation: TestInstallation
-let sshd: TestSshd
-let browser: Browser
-let admin: Person
-let ann: Person
-let bob: Person
-let annsCode: () => Promise<string>
-
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const add = async (name: string) => {
-  const added = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', name, '--role', 'operator'],
-  ])
-  return added.enrolment.link
-}
+const stage = consoleStage('check-out', { sshd: true })
+const { open, run, tagout, why } = stage
+let admin: Actor
+let ann: Actor
+let bob: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-access-'))
-  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
-  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
-  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await stage.start()
+  await stage.auditor()
   await run(['safe', 'add', 'line-3'])
-  const links = { ann: await add('ann'), bob: await add('bob') }
-  for (const target of ['press-3', 'mill-4', 'oven-5']) {
-    await run(['target', 'add', target, `ssh://127.0.0.1:${sshd.port}`, '--safe', 'line-3', '--pin-now'])
-    await run(['account', 'add', `${target}/${sshd.user}`, '--password-stdin'], sshd.password)
-  }
-  for (const user of ['ann', 'bob'])
-    await run(['grant', 'add', user, account('press-3'), '--for', '8h', '--allow', 'shell'])
-  await run([
-    'grant',
-    'add',
-    'bob',
-    account('mill-4'),
-    '--for',
-    '8h',
-    '--allow',
-    'shell,sftp-read,sftp-write',
-  ])
-  ;[admin, ann, bob] = [
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-  ]
-  await enrol(admin.page, installation.firstAdmin ?? 'none', 'canary-oak-river-7214')
-  annsCode = await enrol(ann.page, links.ann, password)
-  await enrol(bob.page, links.bob, password)
-})
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  await sshd?.stop()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || bob === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ admin, ann, bob })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
+  for (const target of ['press-3', 'mill-4', 'oven-5']) await stage.machine(target, 'line-3')
+  admin = await stage.enrolled('admin', { link: stage.installation.firstAdmin ?? 'none' })
+  ann = await stage.enrolled('ann', { role: 'operator' })
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  const grant = (user: string, target: string, actions: string) =>
+    run(['grant', 'add', user, account(target), '--for', '8h', '--allow', actions])
+  await grant('ann', 'press-3', 'shell')
+  await grant('bob', 'press-3', 'shell')
+  await grant('bob', 'mill-4', 'shell,sftp-read,sftp-write')
 })
 
-const account = (target: string) => `${target}/${sshd.user}`
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
+const account = (target: string) => `${target}/${stage.sshd.user}`
 const card = (page: Page, target: string) =>
   page.locator('.pf-v6-c-card', { has: page.getByRole('heading', { name: account(target) }) })
-const leases = () => installation.tagoutJson<readonly LeaseView[]>(['lease', 'list'])
+const leases = () => stage.installation.tagoutJson<readonly LeaseView[]>(['lease', 'list'])
 
 test.skipIf(why !== undefined)(
   'who may use nothing reads whom to ask; who may reads what is free and how to connect',
@@ -109,8 +41,8 @@ test.skipIf(why !== undefined)(
     await card(page, 'press-3').getByText('Free.').waitFor()
     const mill = card(page, 'mill-4')
     await mill.getByRole('button', { name: 'scp', exact: true }).click()
-    const at = `-P ${installation.ssh.port} -o User=bob@${sshd.user}@mill-4`
-    const host = new URL(installation.console).hostname
+    const at = `-P ${stage.installation.ssh.port} -o User=bob@${stage.sshd.user}@mill-4`
+    const host = new URL(stage.installation.console).hostname
     await mill.getByText(`scp ${at} FILE ${host}:`, { exact: true }).waitFor()
     await mill.getByRole('button', { name: 'sftp', exact: true }).click()
     await mill.getByText(`sftp ${at} ${host}`, { exact: true }).waitFor()
@@ -186,16 +118,13 @@ test.skipIf(why !== undefined)(
 
 test.skipIf(why !== undefined)('the command line checks out for a user who proves who they are', async () => {
   const args = ['lease', 'check-out', account('press-3'), '--user', 'ann', '--for', '2h', '--exclusive']
-  const refused = await installation.tagout([...args, '--answers-stdin'], {
-    cwd: room,
-    stdin: `${password}x\n${await annsCode()}`,
-  })
+  const refused = await tagout([...args, '--answers-stdin'], `${peoplesPassword}x\n${await ann.code()}`)
   expect(refused.code).toBe(1)
   expect(await leases()).toEqual([])
-  const said = await run([...args, '--answers-stdin'], `${password}\n${await annsCode()}`)
+  const said = await run([...args, '--answers-stdin'], `${peoplesPassword}\n${await ann.code()}`)
   expect(said).toMatch(/^ann holds press-3\/.* and nobody else, until .*sessions under it end then too/)
   const [lease] = await leases()
-  const without = await installation.tagout(['lease', 'check-in', lease?.id ?? ''], { cwd: room })
+  const without = await tagout(['lease', 'check-in', lease?.id ?? ''])
   expect(without).toMatchObject({ code: 2 })
   await run(['lease', 'check-in', lease?.id ?? '', '--reason', 'shift is over'])
   expect(await leases()).toEqual([])
@@ -205,9 +134,13 @@ test.skipIf(why !== undefined)(
   'whose session is frozen reads by whom and why, and connects to nothing beside it until it goes on',
   async () => {
     const tab = await bob.context.newPage()
-    await tab.goto(`${installation.console}/terminal#${account('press-3')}`)
+    await tab.goto(`${stage.installation.console}/terminal#${account('press-3')}`)
     await tab.getByTestId('time-left').waitFor()
-    const [session] = await installation.tagoutJson<readonly SessionView[]>(['session', 'list', '--live'])
+    const [session] = await stage.installation.tagoutJson<readonly SessionView[]>([
+      'session',
+      'list',
+      '--live',
+    ])
     await run(['session', 'freeze', session?.id ?? '', '--reason', 'wrong valve'])
     const { page } = bob
     await open(page, '/access', 'My access')
@@ -229,7 +162,7 @@ test.skipIf(why !== undefined)(
   'an admin takes an account back with a reason, which its holder reads in the session',
   async () => {
     const tab = await bob.context.newPage()
-    await tab.goto(`${installation.console}/terminal#${account('press-3')}`)
+    await tab.goto(`${stage.installation.console}/terminal#${account('press-3')}`)
     await tab.getByTestId('time-left').waitFor()
     const { page } = admin
     await open(page, '/accounts', 'Accounts')
@@ -248,7 +181,7 @@ test.skipIf(why !== undefined)(
     await dialog.waitFor({ state: 'detached' })
     await page.getByRole('heading', { name: 'Held now' }).waitFor({ state: 'detached', timeout: 20_000 })
     await tab.close()
-    const ended = await installation.tagoutJson<readonly AuditLeafView[]>([
+    const ended = await stage.installation.tagoutJson<readonly AuditLeafView[]>([
       ...['audit', 'list', '--kind', 'lease.ended', '--limit', '5'],
     ])
     const texts = ended.map(({ text }) => text).join('\n')

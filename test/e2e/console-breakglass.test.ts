@@ -1,107 +1,32 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import type { BreakGlassView, RecordingView, SessionView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { runProgram, startTestInstallation, type TestInstallation } from '../support/installation.ts'
-import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
+import { type Actor, consoleStage, looksRight } from '../support/console-stage.ts'
+import { runProgram } from '../support/installation.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser() ?? whyNoSshd()
-if (why !== undefined) console.warn(`break-glass is not tested in a browser: ${why}`)
-
-let room: string
-let sshd: TestSshd
-let installation: TestInstallation
-let browser: Browser
-let ann: Person
-let bob: Person
-let sue: Person
-let annsCode: () => Promise<string>
-let bobsCode: () => Promise<string>
-let suesCode: () => Promise<string>
-
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const enrolled = async (person: Person, name: string, role: string) => {
-  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', name, '--role', role],
-  ])
-  await run(['user', 'mail', name, `${name}@plant.example`])
-  return enrol(person.page, enrolment.link, 'canary-ash-meadow-5127')
-}
+const stage = consoleStage('break-glass', { sshd: true })
+const { open, run, why } = stage
+let ann: Actor
+let bob: Actor
+let sue: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-breakglass-'))
-  await chmod(room, 0o755)
-  sshd = await startSshd()
-  ;[installation, browser] = await Promise.all([
-    startTestInstallation({
-      // Nothing answers there: the alarm waits, and the way in does not.
-      env: {
-        TAGOUT_SMTP_URL: 'smtp://127.0.0.1:9',
-        TAGOUT_SMTP_FROM: 'tagout@plant.example',
-      },
-    }),
-    launchBrowser(),
-  ])
+  // Nothing answers there: the alarm waits, and the way in does not.
+  await stage.start({ TAGOUT_SMTP_URL: 'smtp://127.0.0.1:9', TAGOUT_SMTP_FROM: 'tagout@plant.example' })
+  await stage.auditor()
   await run(['safe', 'add', 'line-3'])
-  await run([
-    ...['target', 'add', 'press-3', `ssh://127.0.0.1:${sshd.port}`, '--safe', 'line-3'],
-    ...['--pin', sshd.pins[0]?.fingerprint ?? ''],
-  ])
-  await run(['account', 'add', `press-3/${sshd.user}`, '--password-stdin'], sshd.password)
-  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
-  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings-recovery.key'])
-  ;[ann, bob, sue] = [
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-  ]
-  annsCode = await enrolled(ann, 'ann', 'admin')
-  bobsCode = await enrolled(bob, 'bob', 'operator')
-  suesCode = await enrolled(sue, 'sue', 'approver')
+  await stage.machine('press-3', 'line-3')
+  ann = await stage.enrolled('ann', { role: 'admin' })
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  sue = await stage.enrolled('sue', { role: 'approver' })
+  for (const name of ['ann', 'bob', 'sue']) await run(['user', 'mail', name, `${name}@plant.example`])
   await run(['safe', 'member', 'line-3', 'sue', '--allow', 'approve'])
 })
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  await sshd?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || sue === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ ann, bob, sue })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
-})
-
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
-const looksRight = async (page: Page) => {
-  expect(await accessibilityFaults(page)).toEqual([])
-  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
-}
 
 test.skipIf(why !== undefined)('an administrator says who may, for how long and whom it alarms', async () => {
   await open(bob.page, '/access', 'My access')
@@ -113,7 +38,7 @@ test.skipIf(why !== undefined)('an administrator says who may, for how long and 
   await dialog.getByLabel('sue').check()
   expect(await dialog.getByRole('button', { name: 'Set' }).isDisabled()).toBe(true)
   await dialog.getByLabel('ann').check()
-  await dialog.getByLabel('Code', { exact: true }).fill(await annsCode())
+  await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
   expect(await accessibilityFaults(ann.page)).toEqual([])
   await picture(ann.page, 'safe-glass')
   await dialog.getByRole('button', { name: 'Set' }).click()
@@ -136,7 +61,7 @@ test.skipIf(why !== undefined)(
     await dialog.getByText('It ends by itself after 1 h').waitFor()
     await dialog.getByLabel('Reason').fill('oil on the floor')
     const waited = Date.now()
-    const code = await bobsCode()
+    const code = await bob.code()
     const forCode = Date.now() - waited
     await dialog.getByLabel('Code', { exact: true }).fill(code)
     expect(await accessibilityFaults(page)).toEqual([])
@@ -150,10 +75,10 @@ test.skipIf(why !== undefined)(
     const ran = await runProgram(
       'sshpass',
       [
-        ...['-p', ticket.trim(), 'ssh', '-p', String(installation.ssh.port)],
+        ...['-p', ticket.trim(), 'ssh', '-p', String(stage.installation.ssh.port)],
         ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
         ...['-o', 'PreferredAuthentications=keyboard-interactive,password'],
-        ...[`bob@${sshd.user}@press-3@${installation.ssh.host}`, 'echo in'],
+        ...[`bob@${stage.sshd.user}@press-3@${stage.installation.ssh.host}`, 'echo in'],
       ],
       {},
     )
@@ -161,9 +86,9 @@ test.skipIf(why !== undefined)(
     // From the first click to the first byte, but for the wait for a code that is fresh.
     expect(Date.now() - start - forCode).toBeLessThan(60_000)
     await looksRight(page)
-    const [session] = await installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
-    const [opened] = await installation.tagoutJson<readonly BreakGlassView[]>(['breakglass', 'list'])
-    const [recording] = await installation.tagoutJson<readonly RecordingView[]>(['recording', 'list'])
+    const [session] = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
+    const [opened] = await stage.installation.tagoutJson<readonly BreakGlassView[]>(['breakglass', 'list'])
+    const [recording] = await stage.installation.tagoutJson<readonly RecordingView[]>(['recording', 'list'])
     expect(opened).toMatchObject({ user: 'bob', reason: 'oil on the floor', sessions: 1 })
     expect([session?.breakGlass, recording?.breakGlass]).toEqual([opened?.id, opened?.id])
     expect(await run(['session', 'list'])).toContain('(break-glass)')
@@ -175,11 +100,11 @@ test.skipIf(why !== undefined)(
       ],
       'birch lantern 8851',
     )
-    expect(await readFile(join(room, 'session.txt'), 'utf8')).toContain(
+    expect(await readFile(join(stage.room, 'session.txt'), 'utf8')).toContain(
       `break-glass: ${opened?.id}: oil on the floor`,
     )
     expect(opened?.alarmed).toEqual(expect.arrayContaining(['ann', 'sue']))
-    const status = await installation.tagoutJson<{
+    const status = await stage.installation.tagoutJson<{
       readonly waiting: { readonly mail: { readonly count: number } }
     }>(['notify', 'status'])
     expect(status.waiting.mail.count).toBeGreaterThanOrEqual(2)
@@ -201,7 +126,7 @@ test.skipIf(why !== undefined)(
     await sue.page.keyboard.press('Enter')
     const reviewing = sue.page.getByRole('dialog', { name: /break-glass/ })
     await reviewing.getByLabel('What came of it').fill('a hose had burst')
-    await reviewing.getByLabel('Code', { exact: true }).fill(await suesCode())
+    await reviewing.getByLabel('Code', { exact: true }).fill(await sue.code())
     expect(await accessibilityFaults(sue.page)).toEqual([])
     await picture(sue.page, 'break-glass-review')
     await reviewing.getByRole('button', { name: 'Close it' }).click()
@@ -221,18 +146,20 @@ test.skipIf(why !== undefined)('at the command line a person opens and another r
     `canary-ash-meadow-5127\n${await code()}\n${await code()}`
   const opened = await run(
     [
-      ...['breakglass', 'open', `press-3/${sshd.user}`, '--user', 'bob', '--reason', 'smoke'],
+      ...['breakglass', 'open', `press-3/${stage.sshd.user}`, '--user', 'bob', '--reason', 'smoke'],
       '--answers-stdin',
     ],
-    await answers(bobsCode),
+    await answers(bob.code),
   )
   expect(opened).toMatch(/^bob may use press-3\/\S+ until .* \(bgl_[0-9a-z]{26}\); alarmed: /)
-  const [row] = await installation.tagoutJson<readonly BreakGlassView[]>(['breakglass', 'list'])
+  const [row] = await stage.installation.tagoutJson<readonly BreakGlassView[]>(['breakglass', 'list'])
   await run(['grant', 'revoke', row?.grant ?? ''])
-  expect((await installation.tagout(['doctor'])).stdout).toContain('nobody has reviewed bob’s break-glass')
+  expect((await stage.installation.tagout(['doctor'])).stdout).toContain(
+    'nobody has reviewed bob’s break-glass',
+  )
   const reviewed = await run(
     ['breakglass', 'review', row?.id ?? '', '--user', 'sue', '--note', 'a drill', '--answers-stdin'],
-    await answers(suesCode),
+    await answers(sue.code),
   )
-  expect(reviewed).toBe(`reviewed the break-glass of bob for press-3/${sshd.user}\n`)
+  expect(reviewed).toBe(`reviewed the break-glass of bob for press-3/${stage.sshd.user}\n`)
 })

@@ -1,71 +1,40 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Locator, Page } from 'playwright-core'
+import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { AccountView, GrantView, TargetView, UserView } from '../../vault/contract.ts'
 import { CanaryScan } from '../support/canary.ts'
 import {
   accessibilityFaults,
   enrol,
-  launchBrowser,
   layoutFaults,
   newPerson,
-  type Person,
   picture,
-  whyNoBrowser,
   windows,
 } from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { type Actor, consoleStage, somePin as pin } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser()
-if (why !== undefined) console.warn(`the import is not tested in a browser: ${why}`)
-
-let room: string
-let installation: TestInstallation
-let browser: Browser
-let admin: Person
-let nextCode: () => Promise<string>
-
-const pin = 'SHA256:4cmUYq9l3KkH5GQ2nq1CqfMZ0e7qjzJr8oP0TgJmXw8'
+const stage = consoleStage('the import')
+const { why } = stage
+let admin: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-csv-'))
-  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
-  admin = await newPerson(browser, installation.console)
-  nextCode = await enrol(admin.page, installation.firstAdmin ?? 'none', 'canary-oak-river-7214')
-  await tagout(['safe', 'add', 'line-3'])
+  await stage.start()
+  admin = await stage.enrolled('admin', { link: stage.installation.firstAdmin ?? 'none' })
+  await stage.run(['safe', 'add', 'line-3'])
 })
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (admin === undefined) return
-  if (task.result?.state === 'fail') {
-    console.error(
-      admin.page.url(),
-      (await admin.page.locator('body').innerText()).slice(0, 4000),
-      admin.wrong,
-    )
-    await picture(admin.page, 'failed-import')
-  }
-  expect(admin.wrong).toEqual([])
+afterEach(() => {
+  if (admin !== undefined) expect(admin.wrong).toEqual([])
 })
 
-async function tagout(args: readonly string[]): Promise<void> {
-  const ran = await installation.tagout(args)
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-}
-const listed = <T>(what: string) => installation.tagoutJson<readonly T[]>([what, 'list'])
+const listed = <T>(what: string) => stage.installation.tagoutJson<readonly T[]>([what, 'list'])
 const names = async (what: string) => (await listed<{ readonly name: string }>(what)).map(({ name }) => name)
 
 async function openImport(page: Page, path: string, heading: string): Promise<Locator> {
-  await page.goto(`${installation.console}${path}`)
+  await page.goto(`${stage.installation.console}${path}`)
   await page.getByRole('heading', { level: 1, name: heading }).waitFor()
   await page.getByRole('button', { name: 'Import CSV' }).first().click()
   const dialog = page.getByRole('dialog')
@@ -113,7 +82,7 @@ async function looksRight(page: Page, name: string, whole = true): Promise<void>
 
 test.skipIf(why !== undefined)('targets are imported by the keyboard alone', async () => {
   const { page } = admin
-  await page.goto(`${installation.console}/targets`)
+  await page.goto(`${stage.installation.console}/targets`)
   await page.getByRole('heading', { level: 2, name: 'No targets yet' }).waitFor()
   await page.getByRole('button', { name: 'Import CSV' }).first().focus()
   await page.keyboard.press('Enter')
@@ -225,7 +194,7 @@ test.skipIf(why !== undefined)('a wrong file is refused with what to do next', a
   expect(await looked(dialog)).toBe('plant.csv: 1 line: 1 to add.')
 
   // What changed between the look and the import undoes the import.
-  await tagout(['target', 'add', 'press-5', 'ssh://10.9.9.9', '--safe', 'line-3'])
+  await stage.run(['target', 'add', 'press-5', 'ssh://10.9.9.9', '--safe', 'line-3'])
   await dialog.getByRole('button', { name: 'Import 1 target' }).click()
   await dialog.getByText('Something changed since the file was looked at: nothing was imported').waitFor()
   expect(await looked(dialog)).toContain('1 line: 1 with a problem.')
@@ -300,7 +269,7 @@ test.skipIf(why !== undefined)(
     await dialog.getByText(/code/i).and(dialog.locator('[role=alert] *, .pf-m-error *')).first().waitFor()
     expect(await names('user')).not.toContain('bob')
     await looksRight(page, 'code', false)
-    await dialog.getByLabel('Code').fill(await nextCode())
+    await dialog.getByLabel('Code').fill(await admin.code())
     await button.click()
     await dialog.getByText('These links are shown once').waitFor()
     await looksRight(page, 'links')
@@ -311,7 +280,7 @@ test.skipIf(why !== undefined)(
     await dialog.getByRole('button', { name: 'Back to the links' }).click()
     const saved = page.waitForEvent('download')
     await dialog.getByRole('button', { name: 'Download all as CSV' }).click()
-    const path = join(room, 'links.csv')
+    const path = join(stage.room, 'links.csv')
     await (await saved).saveAs(path)
     const [head, ...rows] = (await readFile(path, 'utf8')).trim().split('\r\n')
     expect(head).toBe('name,link,expires_at')
@@ -324,9 +293,9 @@ test.skipIf(why !== undefined)(
 
     // A link of the file opens, and who is no administrator finds no import.
     const link = /"(http[^"]+)"/.exec(rows[1] ?? '')?.[1] ?? ''
-    await using carol = await newPerson(browser, installation.console)
+    await using carol = await newPerson(stage.browser, stage.installation.console)
     await enrol(carol.page, link, 'canary-ash-meadow-5127')
-    await carol.page.goto(`${installation.console}/grants`)
+    await carol.page.goto(`${stage.installation.console}/grants`)
     await carol.page.getByRole('button', { name: 'Add a grant' }).first().waitFor()
     expect(await carol.page.getByRole('button', { name: 'Import CSV' }).count()).toBe(0)
   },
@@ -367,7 +336,7 @@ test.skipIf(why !== undefined)('grants are imported; a grant to oneself asks for
   expect(await looked(dialog)).toBe('plant.csv: 2 lines: 2 to add.')
   expect(await dialog.getByRole('button', { name: 'Import 2 grants' }).isDisabled()).toBe(true)
   await looksRight(page, 'grants', false)
-  await dialog.getByLabel('Code').fill(await nextCode())
+  await dialog.getByLabel('Code').fill(await admin.code())
   await dialog.getByRole('button', { name: 'Import 2 grants' }).click()
   await dialog.getByText('2 grants are added').last().waitFor()
   await dialog.getByRole('button', { name: 'Done' }).click()

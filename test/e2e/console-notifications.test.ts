@@ -1,105 +1,41 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { RequestView, VerbAnswer } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  signIn,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { accessibilityFaults, newPerson, picture, signIn } from '../support/console-browser.ts'
+import { type Actor, consoleStage, looksRight, peoplesPassword } from '../support/console-stage.ts'
 import { parseMail, startMailServer, type TestMailServer } from '../support/mail-server.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser()
-if (why !== undefined) console.warn(`notifications are not tested in a browser: ${why}`)
-
-const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
-const password = 'canary-ash-meadow-5127'
-let room: string
-let installation: TestInstallation
+const stage = consoleStage('notifications')
+const { open, run, why } = stage
 let server: TestMailServer
-let browser: Browser
-let ann: Person
-let bob: Person
-let sue: Person
-let annsCode: () => Promise<string>
-let suesCode: () => Promise<string>
-
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const enrolled = async (person: Person, name: string, role: string) => {
-  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', name, '--role', role],
-  ])
-  return enrol(person.page, enrolment.link, password)
-}
+let ann: Actor
+let bob: Actor
+let sue: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-notifications-'))
-  await chmod(room, 0o755)
   server = await startMailServer()
-  await writeFile(join(room, 'ca.pem'), server.ca, { mode: 0o644 })
-  ;[installation, browser] = await Promise.all([
-    startTestInstallation({
-      env: {
-        TAGOUT_SMTP_URL: `smtp://localhost:${server.port}`,
-        TAGOUT_SMTP_FROM: 'tagout@plant.example',
-        TAGOUT_SMTP_CA: join(room, 'ca.pem'),
-      },
-    }),
-    launchBrowser(),
-  ])
+  await stage.start(async (room) => {
+    await writeFile(join(room, 'ca.pem'), server.ca, { mode: 0o644 })
+    return {
+      TAGOUT_SMTP_URL: `smtp://localhost:${server.port}`,
+      TAGOUT_SMTP_FROM: 'tagout@plant.example',
+      TAGOUT_SMTP_CA: join(room, 'ca.pem'),
+    }
+  })
   await run(['safe', 'add', 'line-3'])
-  await run(['target', 'add', 'press-3', 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
-  await run(['account', 'add', 'press-3/engineer', '--password-stdin'], 'a password of a machine')
-  ;[ann, bob, sue] = [
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-  ]
-  annsCode = await enrolled(ann, 'ann', 'admin')
-  await enrolled(bob, 'bob', 'operator')
-  suesCode = await enrolled(sue, 'sue', 'approver')
+  await stage.machine('press-3', 'line-3')
+  ann = await stage.enrolled('ann', { role: 'admin' })
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  sue = await stage.enrolled('sue', { role: 'approver' })
   await run(['safe', 'member', 'line-3', 'bob', '--allow', 'use'])
   await run(['safe', 'member', 'line-3', 'sue', '--allow', 'approve'])
 })
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  await server?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || sue === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ ann, bob, sue })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
-})
+afterAll(() => server?.[Symbol.asyncDispose]())
 
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
-const looksRight = async (page: Page) => {
-  expect(await accessibilityFaults(page)).toEqual([])
-  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
-}
 const mailTo = async (address: string, subject: RegExp) => {
   const found = () =>
     server.mails.find(
@@ -116,7 +52,7 @@ test.skipIf(why !== undefined)(
     await ann.page.getByRole('button', { name: 'Mail address of sue' }).click()
     const dialog = ann.page.getByRole('dialog', { name: 'Mail address of sue' })
     await dialog.getByLabel('Address').fill('sue@plant..example')
-    await dialog.getByLabel('Code', { exact: true }).fill(await annsCode())
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
     await dialog.getByRole('button', { name: 'Set' }).click()
     await dialog.getByText('not a mail address').waitFor()
     await dialog.getByLabel('Address').fill('sue@plant.example')
@@ -164,15 +100,15 @@ test.skipIf(why !== undefined)(
     const { text } = await mailTo('sue@plant.example', /bob asks for press-3\/engineer/)
     expect(text).not.toContain('the press stops')
     const link = /https:\/\/\S+#\S+/.exec(text)?.[0] ?? ''
-    expect(link.startsWith(`${installation.console}/requests/open#ntf_`)).toBe(true)
+    expect(link.startsWith(`${stage.installation.console}/requests/open#ntf_`)).toBe(true)
 
     // Somebody else's browser, and nobody signed in there.
-    await using fresh = await newPerson(browser, installation.console)
+    await using fresh = await newPerson(stage.browser, stage.installation.console)
     const { page } = fresh
     await page.goto(link)
     await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
-    expect(page.url()).toBe(`${installation.console}/requests/open`)
-    await signIn(page, 'sue', password, await suesCode())
+    expect(page.url()).toBe(`${stage.installation.console}/requests/open`)
+    await signIn(page, 'sue', peoplesPassword, await sue.code())
     await page.getByRole('heading', { level: 1, name: 'Request of bob' }).waitFor()
     expect(page.url()).toMatch(/\/requests\/req_[0-9a-z]{26}$/)
     await page.getByText('the press stops by itself').waitFor()
@@ -181,11 +117,15 @@ test.skipIf(why !== undefined)(
     await page.getByRole('button', { name: 'Approve' }).focus()
     await page.keyboard.press('Enter')
     const deciding = page.getByRole('dialog', { name: 'Let bob in?' })
-    await deciding.getByLabel('Code', { exact: true }).fill(await suesCode())
+    await deciding.getByLabel('Code', { exact: true }).fill(await sue.code())
     await deciding.getByRole('button', { name: 'Approve' }).click()
     await deciding.waitFor({ state: 'detached' })
     await page.getByText('sue approved').waitFor()
-    const [request] = await installation.tagoutJson<readonly RequestView[]>(['request', 'list', '--all'])
+    const [request] = await stage.installation.tagoutJson<readonly RequestView[]>([
+      'request',
+      'list',
+      '--all',
+    ])
     expect(request).toMatchObject({ state: 'approved', closedBy: 'sue' })
     await mailTo('bob@plant.example', /was approved by sue/)
 
@@ -222,7 +162,7 @@ test.skipIf(why !== undefined)(
     expect(await run(['doctor'])).toContain('what is to be told is told')
 
     await server[Symbol.asyncDispose]()
-    const refused = await installation.tagout(['notify', 'test', 'sue'])
+    const refused = await stage.installation.tagout(['notify', 'test', 'sue'])
     expect(refused.code).toBe(1)
     expect(refused.stderr).toMatch(
       /^the mail server localhost:\d+ could not be reached \(E[A-Z]+\)\n {2}next: correct that; it is tried again by itself\n$/,
@@ -234,14 +174,14 @@ test.skipIf(why !== undefined)(
     const status = await run(['notify', 'status'])
     expect(status).toMatch(/mail +from tagout@plant\.example, by localhost:\d+; 1 waits, since/)
     expect(status).toMatch(/sue +waiting +\d/)
-    const shown = await installation.tagoutJson<VerbAnswer<'notification.status'>>(['notify', 'status'])
+    const shown = await stage.installation.tagoutJson<VerbAnswer<'notification.status'>>(['notify', 'status'])
     expect(shown.waiting.mail.count).toBe(1)
     expect([...ann.wrong, ...bob.wrong, ...sue.wrong].filter((line) => !/40[0139]/.test(line))).toEqual([])
   },
 )
 
 test.skipIf(why !== undefined)('whoever is no administrator sees nothing of it', async () => {
-  await bob.page.goto(`${installation.console}/notifications`)
+  await bob.page.goto(`${stage.installation.console}/notifications`)
   await bob.page.getByText('there is no such thing, or you may not do this', { exact: false }).waitFor()
   expect(await bob.page.getByRole('link', { name: 'Notifications' }).count()).toBe(0)
 })

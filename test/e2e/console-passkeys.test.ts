@@ -1,32 +1,22 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Browser, CDPSession } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { CDPSession } from 'playwright-core'
+import { beforeAll, expect, test, vi } from 'vitest'
 import {
   accessibilityFaults,
   enrol,
-  launchBrowser,
   layoutFaults,
-  newPerson,
   type Person,
   picture,
-  whyNoBrowser,
   windows,
 } from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { consoleStage } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const consoleDir = join(import.meta.dirname, '..', '..', 'web', 'dist')
-const why =
-  whyNoBrowser() ??
-  (existsSync(join(consoleDir, 'index.html')) ? undefined : 'the console is not built (npm run setup)')
-if (why !== undefined) console.warn(`passkeys are not tested in a browser: ${why}`)
+const stage = consoleStage('passkeys')
+const { why } = stage
 
 // Browsers take no passkey behind a certificate that they do not trust: on the machine itself plain HTTP does.
-let installation: TestInstallation
 let origin: string
-let browser: Browser
 let bob: Person
 let device: CDPSession
 let authenticatorId: string
@@ -34,12 +24,9 @@ let nextCode: () => Promise<string>
 
 beforeAll(async () => {
   if (why !== undefined) return
-  ;[installation, browser] = await Promise.all([
-    startTestInstallation({ env: { TAGOUT_HTTP_PLAIN: '1' } }),
-    launchBrowser(),
-  ])
-  origin = installation.console.replace('127.0.0.1', 'localhost').replace(/\/$/, '')
-  bob = await newPerson(browser, origin)
+  await stage.start({ TAGOUT_HTTP_PLAIN: '1' })
+  origin = stage.installation.console.replace('127.0.0.1', 'localhost').replace(/\/$/, '')
+  bob = await stage.visitor('bob', origin)
   device = await bob.context.newCDPSession(bob.page)
   await device.send('WebAuthn.enable')
   ;({ authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', {
@@ -52,20 +39,8 @@ beforeAll(async () => {
       automaticPresenceSimulation: true,
     },
   }))
-  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', 'bob', '--role', 'admin'],
-  ])
-  const { hash } = new URL(enrolment.link)
+  const { hash } = new URL(await stage.added('bob', 'admin'))
   nextCode = await enrol(bob.page, `${origin}/enrol${hash}`, 'canary-elm-quarry-7730')
-})
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || bob === undefined) return
-  console.error(bob.page.url(), await bob.page.locator('body').innerText(), bob.wrong)
-  await picture(bob.page, 'failed-passkeys')
 })
 
 test.skipIf(why !== undefined)('a passkey is made under one’s name, with a fresh code', async () => {

@@ -1,84 +1,25 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { beforeAll, expect, test, vi } from 'vitest'
+import { accessibilityFaults, picture } from '../support/console-browser.ts'
+import { type Actor, consoleStage, looksRight } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser()
-if (why !== undefined) console.warn(`the policy is not tested in a browser: ${why}`)
-
-// Nobody connects to it: what is tested is who may.
-const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
-let room: string
-let installation: TestInstallation
-let browser: Browser
-let ann: Person
-let bob: Person
-
-const tagout = (args: readonly string[], stdin?: string) =>
-  installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await tagout(args, stdin)
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const enrolled = async (person: Person, name: string, role: string) => {
-  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', name, '--role', role],
-  ])
-  return enrol(person.page, enrolment.link, 'canary-ash-meadow-5127')
-}
+const stage = consoleStage('the policy')
+const { open, run, tagout, why } = stage
+let ann: Actor
+let bob: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-policy-'))
-  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
-  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
-  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await stage.start()
+  await stage.auditor()
   await run(['safe', 'add', 'line-3'])
-  await run(['target', 'add', 'press-3', 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
-  for (const login of ['engineer', 'viewer'])
-    await run(['account', 'add', `press-3/${login}`, '--password-stdin'], 'a password of a machine')
-  ann = await newPerson(browser, installation.console)
-  bob = await newPerson(browser, installation.console)
-  await enrolled(ann, 'ann', 'admin')
-  await enrolled(bob, 'bob', 'operator')
+  await stage.machine('press-3', 'line-3', ['engineer', 'viewer'])
+  ann = await stage.enrolled('ann', { role: 'admin' })
+  bob = await stage.enrolled('bob', { role: 'operator' })
 })
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || bob === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ ann, bob })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
-})
-
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
-const looksRight = async (page: Page) => {
-  expect(await accessibilityFaults(page)).toEqual([])
-  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
-}
 
 const policy = `version: 1
 groups:
@@ -113,7 +54,7 @@ test.skipIf(why !== undefined)(
   'a policy is exported, planned, applied after a question, and applied again changes nothing',
   async () => {
     expect(await run(['policy', 'export'])).toContain('version: 1\nrules: []\n')
-    await writeFile(join(room, 'policy.yaml'), policy)
+    await writeFile(join(stage.room, 'policy.yaml'), policy)
     const plan = await run(['policy', 'plan', 'policy.yaml'])
     expect(plan).toContain('+ rule ot-on-the-press\n    + name: ot-on-the-press\n')
     expect(plan).toContain(
@@ -132,10 +73,15 @@ test.skipIf(why !== undefined)(
     const explained = await run(['policy', 'explain', 'bob', 'press-3/viewer'])
     expect(explained).toContain('the rule “viewing-is-over” is closed now (never), and does not open again')
     expect(explained).toContain('ask the shift leader, extension 4711')
-    const reach = await installation.tagoutJson<readonly object[]>(['policy', 'reach', '--target', 'press-3'])
+    const reach = await stage.installation.tagoutJson<readonly object[]>([
+      'policy',
+      'reach',
+      '--target',
+      'press-3',
+    ])
     expect(reach).toMatchObject([{ user: 'bob', account: 'press-3/engineer', by: ['rule ot-on-the-press'] }])
     expect((await tagout(['policy', 'reach'])).stderr).toContain('give --user, --account, --target or --safe')
-    await writeFile(join(room, 'wrong.yaml'), policy.replace('[bob]', '[bob, nobody]'))
+    await writeFile(join(stage.room, 'wrong.yaml'), policy.replace('[bob]', '[bob, nobody]'))
     expect((await tagout(['policy', 'plan', 'wrong.yaml'])).stderr).toContain(
       'the policy: group ot: there is no user "nobody"',
     )

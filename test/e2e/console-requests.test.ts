@@ -1,90 +1,29 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeAll, expect, test, vi } from 'vitest'
 import type { GrantView, RequestView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { accessibilityFaults, picture } from '../support/console-browser.ts'
+import { type Actor, consoleStage, looksRight } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser()
-if (why !== undefined) console.warn(`requests are not tested in a browser: ${why}`)
-
-// Nobody connects to it: what is tested is who may.
-const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
-let room: string
-let installation: TestInstallation
-let browser: Browser
-let bob: Person
-let sue: Person
-let tom: Person
-let suesCode: () => Promise<string>
-let tomsCode: () => Promise<string>
-
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const enrolled = async (person: Person, name: string, role: string, permission: string) => {
-  const { enrolment } = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', name, '--role', role],
-  ])
-  await run(['safe', 'member', 'line-3', name, '--allow', permission])
-  return enrol(person.page, enrolment.link, 'canary-ash-meadow-5127')
-}
+const stage = consoleStage('requests')
+const { open, run, why } = stage
+let bob: Actor
+let sue: Actor
+let tom: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-requests-'))
-  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
+  await stage.start()
   await run(['safe', 'add', 'line-3'])
-  for (const target of ['press-3', 'mill-4']) {
-    await run(['target', 'add', target, 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
-    await run(['account', 'add', `${target}/engineer`, '--password-stdin'], 'a password of a machine')
-  }
-  ;[bob, sue, tom] = [
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-    await newPerson(browser, installation.console),
-  ]
-  await enrolled(bob, 'bob', 'operator', 'use')
-  suesCode = await enrolled(sue, 'sue', 'approver', 'approve')
-  tomsCode = await enrolled(tom, 'tom', 'approver', 'approve')
-})
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || tom === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ bob, sue, tom })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
+  for (const target of ['press-3', 'mill-4']) await stage.machine(target, 'line-3')
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  sue = await stage.enrolled('sue', { role: 'approver' })
+  tom = await stage.enrolled('tom', { role: 'approver' })
+  await run(['safe', 'member', 'line-3', 'bob', '--allow', 'use'])
+  for (const name of ['sue', 'tom']) await run(['safe', 'member', 'line-3', name, '--allow', 'approve'])
 })
 
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
-const looksRight = async (page: Page) => {
-  expect(await accessibilityFaults(page)).toEqual([])
-  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
-}
 const asks = async (account: string, reason: string) => {
   const { page } = bob
   await page.getByRole('button', { name: 'Request access' }).first().click()
@@ -94,7 +33,7 @@ const asks = async (account: string, reason: string) => {
   return dialog
 }
 const row = (page: Page, text: string) => page.getByRole('row').filter({ hasText: text })
-const requests = () => installation.tagoutJson<readonly RequestView[]>(['request', 'list', '--all'])
+const requests = () => stage.installation.tagoutJson<readonly RequestView[]>(['request', 'list', '--all'])
 
 test.skipIf(why !== undefined)(
   'who has no access asks for it, and an approver lets them in on a phone, by keyboard, with a fresh code',
@@ -126,7 +65,7 @@ test.skipIf(why !== undefined)(
     await decide.getByLabel('Code').fill('000000')
     await page.keyboard.press('Enter')
     await decide.getByText('The code is wrong or was used').waitFor()
-    await decide.getByLabel('Code').fill(await suesCode())
+    await decide.getByLabel('Code').fill(await sue.code())
     await page.keyboard.press('Enter')
     await decide.waitFor({ state: 'detached' })
     await page.getByText('No request is waiting').waitFor()
@@ -134,7 +73,12 @@ test.skipIf(why !== undefined)(
 
     await open(bob.page, '/access', 'My access')
     await bob.page.getByRole('heading', { name: 'press-3/engineer' }).waitFor()
-    const [grant] = await installation.tagoutJson<readonly GrantView[]>(['grant', 'list', '--user', 'bob'])
+    const [grant] = await stage.installation.tagoutJson<readonly GrantView[]>([
+      'grant',
+      'list',
+      '--user',
+      'bob',
+    ])
     expect(grant).toMatchObject({
       account: 'press-3/engineer',
       actions: ['shell'],
@@ -188,8 +132,8 @@ test.skipIf(why !== undefined)('where two must approve, each sees how far it is'
   await dialog.getByRole('button', { name: 'Send request' }).click()
   await row(bob.page, 'exchange the belt').getByText('0 of 2 approvals').waitFor()
   for (const [person, code] of [
-    [sue, suesCode],
-    [tom, tomsCode],
+    [sue, sue.code],
+    [tom, tom.code],
   ] as const) {
     await open(person.page, '/requests', 'Requests')
     await person.page.getByRole('button', { name: 'Approve mill-4/engineer for bob' }).click()

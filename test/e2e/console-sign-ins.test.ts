@@ -6,7 +6,6 @@ import type { LoginListing } from '../../vault/contract.ts'
 import { newId } from '../../vault/kernel/id.ts'
 import {
   accessibilityFaults,
-  authenticator,
   launchBrowser,
   layoutFaults,
   newPerson,
@@ -17,6 +16,7 @@ import {
   windows,
 } from '../support/console-browser.ts'
 import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
+import { authenticator } from '../support/totp.ts'
 import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })

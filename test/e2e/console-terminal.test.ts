@@ -1,34 +1,18 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFileSync, existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import type { Page } from 'playwright-core'
+import { beforeAll, expect, test, vi } from 'vitest'
 import type { SessionView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
-import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
+import { type Actor, consoleStage } from '../support/console-stage.ts'
+import { until } from '../support/installation.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser() ?? whyNoSshd()
-if (why !== undefined) console.warn(`the terminal in the browser is not tested end to end: ${why}`)
-
-let room: string
-let installation: TestInstallation
-let sshd: TestSshd
-let browser: Browser
-let bob: Person
+const stage = consoleStage('the terminal', { sshd: true })
+const { run, why } = stage
+let bob: Actor
 let page: Page
 /** Every frame of every live socket of the page, both ways, as text. */
 const frames: string[] = []
@@ -37,47 +21,23 @@ const sentFrames: string[] = []
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-terminal-'))
-  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
-  const run = async (args: readonly string[], stdin?: string) => {
-    const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-    if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-    return ran.stdout
-  }
-  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
-  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await stage.start()
+  await stage.auditor()
   await run(['safe', 'add', 'line-3'])
-  const address = `ssh://127.0.0.1:${sshd.port}`
-  await run(['target', 'add', 'press-3.hall-2', address, '--safe', 'line-3', '--pin-now'])
-  await run(['account', 'add', `press-3.hall-2/${sshd.user}`, '--password-stdin'], sshd.password)
-  const added = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-    ...['user', 'add', 'bob', '--role', 'operator'],
-  ])
+  await stage.machine('press-3.hall-2', 'line-3')
+  bob = await stage.enrolled('bob', { role: 'operator' })
   await run(['grant', 'add', 'bob', account(), '--for', '4h', '--allow', 'shell'])
-  bob = await newPerson(browser, installation.console)
-  bob.page.on('websocket', (socket) => {
+  page = bob.page
+  page.on('websocket', (socket) => {
     socket.on('framesent', ({ payload }) => {
       frames.push(payload.toString())
       sentFrames.push(payload.toString())
     })
     socket.on('framereceived', ({ payload }) => frames.push(payload.toString()))
   })
-  page = bob.page
-  await enrol(page, added.enrolment.link, 'canary-ash-meadow-5127')
-})
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  await sshd?.stop()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || page === undefined) return
-  console.error(page.url(), await page.locator('body').innerText(), bob.wrong)
-  await picture(page, `failed-${task.name.slice(0, 20)}`)
 })
 
-const account = () => `press-3.hall-2/${sshd.user}`
+const account = () => `press-3.hall-2/${stage.sshd.user}`
 const rows = () => page.locator('.xterm-rows').innerText()
 const see = (text: string | RegExp) =>
   until(
@@ -99,7 +59,7 @@ const live = async () => {
 }
 const connect = async () => {
   await page.goto('about:blank')
-  await page.goto(`${installation.console}/terminal#${account()}`)
+  await page.goto(`${stage.installation.console}/terminal#${account()}`)
   await live()
 }
 const paste = (text: string) =>
@@ -111,14 +71,14 @@ const paste = (text: string) =>
     )
   }, text)
 const lastSession = async () => {
-  const [session] = await installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
+  const [session] = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
   return session
 }
 
 test.skipIf(why !== undefined)(
   'from My access a tab opens in which what is typed runs on the target',
   async () => {
-    await page.goto(`${installation.console}/access`)
+    await page.goto(`${stage.installation.console}/access`)
     const [tab] = await Promise.all([
       bob.context.waitForEvent('page'),
       page.getByRole('link', { name: `Connect to ${account()} in the browser` }).click(),
@@ -270,13 +230,13 @@ test.skipIf(why !== undefined)('what ended says why, and what to do next', async
   await page.getByRole('button', { name: 'Connect again' }).click()
   await live()
   const session = await lastSession()
-  await installation.tagout(['session', 'terminate', session?.id ?? '', '--reason', 'maintenance'])
+  await stage.installation.tagout(['session', 'terminate', session?.id ?? '', '--reason', 'maintenance'])
   await page.getByText('The session was terminated').waitFor()
 })
 
 test.skipIf(why !== undefined)('a connection that is lost offers a new one', async () => {
   await connect()
-  const files = await readFile(join(installation.dataDir, 'supervisor', 'processes.json'), 'utf8')
+  const files = await readFile(join(stage.installation.dataDir, 'supervisor', 'processes.json'), 'utf8')
   const recorder = (JSON.parse(files) as readonly { readonly name: string; readonly pid: number }[]).find(
     ({ name }) => name === 'recorder',
   )
@@ -297,13 +257,27 @@ test.skipIf(why !== undefined)('a connection that is lost offers a new one', asy
 test.skipIf(why !== undefined || !existsSync('/usr/bin/sudo'))(
   'at the prompt of sudo a button has its secret typed, and anywhere else it says why not',
   async () => {
-    const sudoers = `/etc/sudoers.d/${sshd.user}`
-    writeFileSync(sudoers, `Defaults:${sshd.user} !lecture\n${sshd.user} ALL=(ALL) ALL\n`, { mode: 0o440 })
+    const sudoers = `/etc/sudoers.d/${stage.sshd.user}`
+    writeFileSync(sudoers, `Defaults:${stage.sshd.user} !lecture\n${stage.sshd.user} ALL=(ALL) ALL\n`, {
+      mode: 0o440,
+    })
     try {
-      const before = await installation.tagoutJson<readonly { readonly id: string }[]>(['grant', 'list'])
-      for (const { id } of before) await installation.tagout(['grant', 'revoke', id])
-      await installation.tagout(['account', 'elevation', account(), '--sudo', account()])
-      await installation.tagout(['grant', 'add', 'bob', account(), '--for', '4h', '--allow', 'shell,elevate'])
+      const before = await stage.installation.tagoutJson<readonly { readonly id: string }[]>([
+        'grant',
+        'list',
+      ])
+      for (const { id } of before) await stage.installation.tagout(['grant', 'revoke', id])
+      await stage.installation.tagout(['account', 'elevation', account(), '--sudo', account()])
+      await stage.installation.tagout([
+        'grant',
+        'add',
+        'bob',
+        account(),
+        '--for',
+        '4h',
+        '--allow',
+        'shell,elevate',
+      ])
       await connect()
       const button = page.getByRole('button', { name: 'Type the sudo secret' })
       await see(/\$\s*$/)
@@ -327,7 +301,7 @@ test.skipIf(why !== undefined || !existsSync('/usr/bin/sudo'))(
 )
 
 test.skipIf(why !== undefined)('five minutes before the end, and at the end, the user is told', async () => {
-  await installation.tagout([
+  await stage.installation.tagout([
     'grant',
     'add',
     'bob',
@@ -339,10 +313,10 @@ test.skipIf(why !== undefined)('five minutes before the end, and at the end, the
     '--allow',
     'shell',
   ])
-  for (const { id, maxSessionSeconds } of await installation.tagoutJson<
+  for (const { id, maxSessionSeconds } of await stage.installation.tagoutJson<
     readonly { readonly id: string; readonly maxSessionSeconds: number }[]
   >(['grant', 'list']))
-    if (maxSessionSeconds !== 303) await installation.tagout(['grant', 'revoke', id])
+    if (maxSessionSeconds !== 303) await stage.installation.tagout(['grant', 'revoke', id])
   await connect()
   await page.getByText(/This session ends in 5 minutes/).waitFor()
   expect(await accessibilityFaults(page)).toEqual([])
@@ -360,8 +334,8 @@ test.skipIf(why !== undefined)(
     await page.getByText('You have left the session').waitFor()
     const all = [...frames, ...bob.received].join('\n')
     expect(all).toContain('"kind":"started"')
-    expect(all).not.toContain(sshd.password)
-    expect(all).not.toContain(Buffer.from(sshd.password).toString('base64'))
+    expect(all).not.toContain(stage.sshd.password)
+    expect(all).not.toContain(Buffer.from(stage.sshd.password).toString('base64'))
     expect(bob.wrong.filter((line) => !line.includes('WebSocket connection to'))).toEqual([])
   },
 )

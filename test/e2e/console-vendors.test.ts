@@ -1,82 +1,28 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import type { CompanyDetail, CompanyView, OffboardingView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  signIn,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
-import { startTestInstallation, type TestInstallation } from '../support/installation.ts'
+import { accessibilityFaults, enrol, type Person, picture, signIn } from '../support/console-browser.ts'
+import { type Actor, consoleStage, looksRight, peoplesPassword } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser()
-if (why !== undefined) console.warn(`vendors are not tested in a browser: ${why}`)
-
-// Nobody connects to it: what is tested is who may.
-const pin = 'SHA256:0pSQmuTkvVh8nMMPA1uYCLC0mSwLYTNs2DkMGwSWvOc'
-const password = 'canary-ash-meadow-5127'
-let room: string
-let installation: TestInstallation
-let browser: Browser
-let ann: Person
+const stage = consoleStage('vendors')
+const { open, run, why } = stage
+let ann: Actor
 let vera: Person
-let annsCode: () => Promise<string>
 let verasCode: () => Promise<string>
-
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-type Added = { readonly enrolment: { readonly link: string } }
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-vendors-'))
-  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
+  await stage.start()
   await run(['safe', 'add', 'line-3'])
-  await run(['target', 'add', 'press-3', 'ssh://127.0.0.1:2201', '--safe', 'line-3', '--pin', pin])
-  await run(['account', 'add', 'press-3/engineer', '--password-stdin'], 'a password of a machine')
-  await run(['user', 'add', 'sue', '--role', 'approver'])
-  ann = await newPerson(browser, installation.console)
-  vera = await newPerson(browser, installation.console)
-  const { enrolment } = await installation.tagoutJson<Added>(['user', 'add', 'ann', '--role', 'admin'])
-  annsCode = await enrol(ann.page, enrolment.link, password)
-})
-afterAll(async () => {
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail' || vera === undefined) return
-  for (const [name, { page, wrong }] of Object.entries({ ann, vera })) {
-    console.error(name, page.url(), await page.locator('body').innerText(), wrong)
-    await picture(page, `failed-${name}`)
-  }
+  await stage.machine('press-3', 'line-3')
+  await stage.added('sue', 'approver')
+  vera = await stage.visitor('vera')
+  ann = await stage.enrolled('ann', { role: 'admin' })
 })
 
-const open = async (page: Page, path: string, heading: string) => {
-  await page.goto(`${installation.console}${path}`)
-  await page.getByRole('heading', { level: 1, name: heading }).waitFor()
-}
-const looksRight = async (page: Page) => {
-  expect(await accessibilityFaults(page)).toEqual([])
-  for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
-}
 const day = (offset: number) => new Date(Date.now() + offset * 24 * 3600_000).toISOString().slice(0, 10)
-const company = () => installation.tagoutJson<CompanyDetail>(['vendor', 'show', 'acme'])
+const company = () => stage.installation.tagoutJson<CompanyDetail>(['vendor', 'show', 'acme'])
 
 test.skipIf(why !== undefined)(
   'a company is added by keyboard, and a person of it invited by link',
@@ -93,7 +39,7 @@ test.skipIf(why !== undefined)(
     await dialog.getByLabel('Mail domains').fill('acme')
     await dialog.getByLabel('Terms (optional)').fill('Wear a helmet.\nBring no USB stick.')
     expect(await accessibilityFaults(page)).toEqual([])
-    await dialog.getByLabel('Code').fill(await annsCode())
+    await dialog.getByLabel('Code').fill(await ann.code())
     await page.keyboard.press('Enter')
     // What is wrong is said beside the field, and nothing that was typed is lost.
     await dialog.getByText('is not a domain').waitFor()
@@ -101,7 +47,7 @@ test.skipIf(why !== undefined)(
     await picture(page, 'vendor-add')
     await dialog.getByLabel('Code').press('Enter')
     await page.getByRole('heading', { level: 1, name: 'acme' }).waitFor()
-    const [added] = await installation.tagoutJson<readonly CompanyView[]>(['vendor', 'list'])
+    const [added] = await stage.installation.tagoutJson<readonly CompanyView[]>(['vendor', 'list'])
     expect(added).toMatchObject({ name: 'acme', sponsor: 'sue', mailDomains: ['acme.com', 'acme.de'] })
     await page.getByText('Nobody of this company was invited yet.').waitFor()
 
@@ -109,7 +55,7 @@ test.skipIf(why !== undefined)(
     const invite = page.getByRole('dialog', { name: 'Invite a person of acme' })
     await invite.getByLabel('Name').fill('vera')
     await invite.getByLabel('Mail address').fill('vera@acme.com.evil')
-    await invite.getByLabel('Code').fill(await annsCode())
+    await invite.getByLabel('Code').fill(await ann.code())
     await invite.getByRole('button', { name: 'Invite' }).click()
     await invite.getByText('acme.com.evil is not a mail domain of this company').waitFor()
     await invite.getByLabel('Mail address').fill('vera@acme.com')
@@ -125,13 +71,13 @@ test.skipIf(why !== undefined)(
     await looksRight(vera.page)
     await picture(vera.page, 'vendor-enrol')
     const finish = vera.page.getByRole('button', { name: 'Finish and sign in' })
-    await vera.page.getByLabel('Password', { exact: true }).fill(password)
-    await vera.page.getByLabel('Password again').fill(password)
+    await vera.page.getByLabel('Password', { exact: true }).fill(peoplesPassword)
+    await vera.page.getByLabel('Password again').fill(peoplesPassword)
     await vera.page.getByLabel('Code', { exact: true }).fill('123456')
     expect(await finish.isEnabled()).toBe(false)
     // The link is no longer in the address: it is opened anew.
     await vera.page.goto('about:blank')
-    verasCode = await enrol(vera.page, address.trim(), password)
+    verasCode = await enrol(vera.page, address.trim(), peoplesPassword)
     expect((await company()).people[0]?.termsAcceptedAt).not.toBeNull()
     await open(vera.page, '/account', 'vera')
     await vera.page.getByText('of acme, whose contract ends').waitFor()
@@ -147,11 +93,11 @@ test.skipIf(why !== undefined)('new terms come before anything else', async () =
   await admin.getByRole('button', { name: 'Change' }).click()
   const dialog = admin.getByRole('dialog', { name: 'Change acme' })
   await dialog.getByLabel('Terms (optional)').fill('Wear a helmet and goggles.')
-  await dialog.getByLabel('Code').fill(await annsCode())
+  await dialog.getByLabel('Code').fill(await ann.code())
   await dialog.getByRole('button', { name: 'Change' }).click()
   await dialog.waitFor({ state: 'detached' })
 
-  await page.goto(`${installation.console}/access`)
+  await page.goto(`${stage.installation.console}/access`)
   await page.getByRole('heading', { level: 1, name: 'Before you go on' }).waitFor()
   await page.getByText('Wear a helmet and goggles.').waitFor()
   await looksRight(page)
@@ -190,7 +136,7 @@ test.skipIf(why !== undefined)(
     await page.getByText('none was running').waitFor()
     await looksRight(page)
     await picture(page, 'vendor-report')
-    const [report] = await installation.tagoutJson<readonly OffboardingView[]>(['vendor', 'report'])
+    const [report] = await stage.installation.tagoutJson<readonly OffboardingView[]>(['vendor', 'report'])
     expect(report).toMatchObject({
       company: 'acme',
       people: ['vera'],
@@ -199,9 +145,9 @@ test.skipIf(why !== undefined)(
     })
 
     // She is out at once.
-    await vera.page.goto(installation.console)
+    await vera.page.goto(stage.installation.console)
     await vera.page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
-    await signIn(vera.page, 'vera', password, await verasCode())
+    await signIn(vera.page, 'vera', peoplesPassword, await verasCode())
     await vera.page.getByText('Name, password or code is wrong').waitFor()
 
     await page.getByRole('link', { name: 'All vendors' }).click()
@@ -211,7 +157,7 @@ test.skipIf(why !== undefined)(
     await page.getByRole('link', { name: 'acme' }).first().click()
     await page.getByRole('button', { name: 'Switch on again' }).click()
     const on = page.getByRole('dialog', { name: 'Switch acme on again?' })
-    await on.getByLabel('Code').fill(await annsCode())
+    await on.getByLabel('Code').fill(await ann.code())
     await on.getByRole('button', { name: 'Switch on' }).click()
     await on.waitFor({ state: 'detached' })
     expect(await company()).toMatchObject({ state: 'active', people: [{ user: 'vera', state: 'disabled' }] })

@@ -1,31 +1,19 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { Client, type ClientChannel } from 'ssh2'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { AuditLeafView, HoldView, SessionView } from '../../vault/contract.ts'
-import {
-  accessibilityFaults,
-  enrol,
-  launchBrowser,
-  layoutFaults,
-  newPerson,
-  type Person,
-  picture,
-  whyNoBrowser,
-  windows,
-} from '../support/console-browser.ts'
+import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
+import { type Actor, consoleStage } from '../support/console-stage.ts'
 import { makeSshUser } from '../support/gateway.ts'
-import { startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
-import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
+import { until } from '../support/installation.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
-const why = whyNoBrowser() ?? whyNoSshd()
-if (why !== undefined) console.warn(`watching in the console is not tested end to end: ${why}`)
+const stage = consoleStage('watching', { sshd: true })
+const { run, why } = stage
 
 type Shell = {
   readonly client: Client
@@ -34,14 +22,9 @@ type Shell = {
   readonly session: string
 }
 
-let room: string
-let installation: TestInstallation
-let sshd: TestSshd
-let browser: Browser
-let ann: Person
-let sue: Person
-let bob: Person
-let sueCode: () => Promise<string>
+let ann: Actor
+let sue: Actor
+let bob: Actor
 const shells: Shell[] = []
 let key: ReturnType<typeof makeSshUser>
 /** Every frame that left the watchers' browsers over live sockets. */
@@ -49,66 +32,32 @@ const sentFrames: string[] = []
 
 beforeAll(async () => {
   if (why !== undefined) return
-  room = await mkdtemp(join(tmpdir(), 'tagout-watch-'))
-  ;[installation, sshd, browser] = await Promise.all([startTestInstallation(), startSshd(), launchBrowser()])
-  await run(['auditor', 'keygen', '--out', 'auditor.key', '--passphrase-stdin'], 'birch lantern 8851')
-  await run(['auditor', 'add', 'ingrid', 'auditor.key.pub', '--recovery-out', 'recordings.key'])
+  await stage.start()
+  await stage.auditor()
   await run(['safe', 'add', 'line-3'])
-  const address = `ssh://127.0.0.1:${sshd.port}`
-  await run(['target', 'add', 'press-3.hall-2', address, '--safe', 'line-3', '--pin-now'])
-  await run(['account', 'add', account(), '--password-stdin'], sshd.password)
-  const links = new Map<string, string>()
-  for (const [name, role] of [
-    ['bob', 'operator'],
-    ['sue', 'approver'],
-    ['eve', 'approver'],
-  ] as const) {
-    const added = await installation.tagoutJson<{ readonly enrolment: { readonly link: string } }>([
-      ...['user', 'add', name, '--role', role],
-    ])
-    links.set(name, added.enrolment.link)
-  }
+  await stage.machine('press-3.hall-2', 'line-3')
+  ann = await stage.enrolled('ann', { link: stage.installation.firstAdmin ?? 'none' })
+  sue = await stage.enrolled('sue', { role: 'approver' })
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  await stage.added('eve', 'approver')
   await run(['safe', 'member', 'line-3', 'sue', '--allow', 'approve'])
   await run(['grant', 'add', 'bob', account(), '--for', '4h', '--allow', 'shell,exec'])
-  ann = await newPerson(browser, installation.console)
-  sue = await newPerson(browser, installation.console)
-  bob = await newPerson(browser, installation.console)
-  await enrol(ann.page, installation.firstAdmin ?? 'none', 'birch lantern 5127')
-  sueCode = await enrol(sue.page, links.get('sue') ?? '', 'canary-ash-meadow-5127')
-  await enrol(bob.page, links.get('bob') ?? '', 'canary-elm-meadow-5127')
-  const { ssh } = JSON.parse(readFileSync(join(installation.dataDir, 'ready.json'), 'utf8'))
-  key = makeSshUser(room, 'bob', ssh.knownHosts, installation.ssh.port)
+  const { ssh } = JSON.parse(readFileSync(join(stage.installation.dataDir, 'ready.json'), 'utf8'))
+  key = makeSshUser(stage.room, 'bob', ssh.knownHosts, stage.installation.ssh.port)
   await run(['user', 'key', 'add', 'bob', `${key.keyFile}.pub`])
   for (const { page } of [ann, sue])
     page.on('websocket', (socket) =>
       socket.on('framesent', ({ payload }) => sentFrames.push(payload.toString())),
     )
 })
-afterAll(async () => {
+afterAll(() => {
   for (const { client } of shells) client.destroy()
-  await browser?.close()
-  await installation?.[Symbol.asyncDispose]()
-  await sshd?.stop()
-  if (room !== undefined) await rm(room, { recursive: true, force: true })
-})
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return
-  for (const person of [ann, sue, bob]) {
-    if (person === undefined) continue
-    console.error(person.page.url(), await person.page.locator('body').innerText(), person.wrong)
-    await picture(person.page, `failed-${task.name.slice(0, 20)}-${[ann, sue, bob].indexOf(person)}`)
-  }
 })
 
-const run = async (args: readonly string[], stdin?: string) => {
-  const ran = await installation.tagout(args, { cwd: room, ...(stdin === undefined ? {} : { stdin }) })
-  if (ran.code !== 0) throw new Error(`tagout ${args.join(' ')}: ${ran.stderr}`)
-  return ran.stdout
-}
-const account = () => `press-3.hall-2/${sshd.user}`
-const sessions = () => installation.tagoutJson<readonly SessionView[]>(['session', 'list', '--live'])
+const account = () => `press-3.hall-2/${stage.sshd.user}`
+const sessions = () => stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list', '--live'])
 const entries = (kind: string) =>
-  installation.tagoutJson<readonly AuditLeafView[]>(['audit', 'list', '--kind', kind])
+  stage.installation.tagoutJson<readonly AuditLeafView[]>(['audit', 'list', '--kind', kind])
 
 /** A shell of bob's from a native client. */
 async function openShell(): Promise<Shell> {
@@ -122,9 +71,9 @@ async function openShell(): Promise<Shell> {
       ),
     )
     client.connect({
-      host: installation.ssh.host,
-      port: installation.ssh.port,
-      username: `bob@${sshd.user}@press-3.hall-2`,
+      host: stage.installation.ssh.host,
+      port: stage.installation.ssh.port,
+      username: `bob@${stage.sshd.user}@press-3.hall-2`,
       privateKey: readFileSync(key.keyFile),
       hostVerifier: () => true,
       readyTimeout: 60_000,
@@ -167,10 +116,10 @@ test.skipIf(why !== undefined)(
     const shell = await openShell()
     shell.channel.write('echo before-$((1+1))-they-came\n')
     await until(() => (shell.text().includes('before-2-they-came') ? true : undefined), 30_000)
-    await ann.page.goto(`${installation.console}/sessions`)
+    await ann.page.goto(`${stage.installation.console}/sessions`)
     await ann.page.getByRole('link', { name: `Watch ${account()} by bob` }).click()
     await see(ann.page, 'before-2-they-came')
-    await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+    await sue.page.goto(`${stage.installation.console}/sessions/${shell.session}`)
     await see(sue.page, 'before-2-they-came')
     await until(
       async () =>
@@ -227,7 +176,7 @@ test.skipIf(why !== undefined)(
     expect(await accessibilityFaults(page)).toEqual([])
     await picture(page, 'watch-frozen')
     // A frozen session is watched from its present screen on, too.
-    await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+    await sue.page.goto(`${stage.installation.console}/sessions/${shell.session}`)
     await see(sue.page, 'and-4-after')
     await page.getByRole('button', { name: `Unfreeze ${account()} by bob` }).focus()
     await page.keyboard.press('Enter')
@@ -258,7 +207,8 @@ test.skipIf(why !== undefined)(
     }, 10_000)
     shell.channel.setWindow(24, 80, 0, 0)
     await page.setViewportSize(usual)
-    for (const name of ['by-a-watcher', 'while-frozen']) expect(existsSync(join(sshd.home, name))).toBe(false)
+    for (const name of ['by-a-watcher', 'while-frozen'])
+      expect(existsSync(join(stage.sshd.home, name))).toBe(false)
     expect(sentFrames.filter((frame) => !/^\{"kind":"(ticket|taken)"/.test(frame))).toEqual([])
   },
 )
@@ -275,7 +225,7 @@ test.skipIf(why !== undefined)(
       channel.write(`clear; echo screen-of-$((${index}+100))\n`)
     const { page } = ann
     const before = (await entries('session.watched')).length
-    await page.goto(`${installation.console}/sessions`)
+    await page.goto(`${stage.installation.console}/sessions`)
     await page.getByRole('link', { name: 'Session wall' }).click()
     const tiles = page.getByRole('list', { name: 'Live sessions' }).getByRole('listitem')
     await until(async () => ((await tiles.count()) === shells.length ? true : undefined), 20_000)
@@ -325,7 +275,7 @@ test.skipIf(why !== undefined)(
 test.skipIf(why !== undefined)(
   'a session in the browser is frozen under its user’s hands, watched, and goes on; where the safe says so they are not told',
   async () => {
-    await ann.page.goto(`${installation.console}/safes`)
+    await ann.page.goto(`${stage.installation.console}/safes`)
     await ann.page.getByRole('button', { name: 'Watching in line-3' }).click()
     await ann.page.getByLabel(/its user/).selectOption('no')
     expect(await accessibilityFaults(ann.page)).toEqual([])
@@ -333,7 +283,7 @@ test.skipIf(why !== undefined)(
     await ann.page.getByRole('dialog').getByRole('button', { name: 'Set' }).click()
     await ann.page.getByText('not told', { exact: true }).waitFor()
     const before = new Set((await sessions()).map(({ id }) => id))
-    await bob.page.goto(`${installation.console}/terminal#${account()}`)
+    await bob.page.goto(`${stage.installation.console}/terminal#${account()}`)
     await bob.page.getByTestId('time-left').waitFor()
     const session = await until(async () => (await sessions()).find(({ id }) => !before.has(id))?.id, 30_000)
     const type = async (text: string) => {
@@ -343,7 +293,7 @@ test.skipIf(why !== undefined)(
     await see(bob.page, '$', '[data-testid="terminal"]')
     await type('echo in-$((5+5))-browser\n')
     await see(bob.page, 'in-10-browser', '[data-testid="terminal"]')
-    await ann.page.goto(`${installation.console}/sessions/${session}`)
+    await ann.page.goto(`${stage.installation.console}/sessions/${session}`)
     await see(ann.page, 'in-10-browser')
     await ann.page.getByText('Its user is not told').waitFor()
     await run(['session', 'freeze', session, '--reason', 'look first'])
@@ -359,7 +309,7 @@ test.skipIf(why !== undefined)(
     await type('echo on-$((6+6))-again\n')
     await see(bob.page, 'on-12-again', '[data-testid="terminal"]')
     await see(ann.page, 'on-12-again')
-    expect(existsSync(join(sshd.home, 'typed-in-a-frozen-browser'))).toBe(false)
+    expect(existsSync(join(stage.sshd.home, 'typed-in-a-frozen-browser'))).toBe(false)
     expect(await bob.page.locator('body').innerText()).not.toContain('watches')
     // Nor by the list of their own sessions.
     const own = await bob.page.evaluate(async () => {
@@ -394,18 +344,18 @@ test.skipIf(why !== undefined)(
   async () => {
     await run(['safe', 'watch-notice', 'line-3', 'on'])
     const before = new Set((await sessions()).map(({ id }) => id))
-    await bob.page.goto(`${installation.console}/access`)
-    await bob.page.goto(`${installation.console}/terminal#${account()}`)
+    await bob.page.goto(`${stage.installation.console}/access`)
+    await bob.page.goto(`${stage.installation.console}/terminal#${account()}`)
     await bob.page.getByTestId('time-left').waitFor()
     const session = await until(async () => (await sessions()).find(({ id }) => !before.has(id))?.id, 30_000)
     const badge = bob.page.getByTestId('watched-by')
     expect(await badge.innerText()).toBe('')
-    await sue.page.goto(`${installation.console}/sessions/${session}`)
+    await sue.page.goto(`${stage.installation.console}/sessions/${session}`)
     await badge.getByText('watched by sue').waitFor()
     await bob.page.getByText('This session is watched by sue').waitFor()
     expect(await accessibilityFaults(bob.page)).toEqual([])
     await picture(bob.page, 'terminal-watched')
-    await sue.page.goto(`${installation.console}/sessions`)
+    await sue.page.goto(`${stage.installation.console}/sessions`)
     await bob.page.getByText('This session is no longer watched by sue').waitFor()
     // It took the place of what was said before.
     expect(await bob.page.getByText('This session is watched by sue').count()).toBe(0)
@@ -413,7 +363,7 @@ test.skipIf(why !== undefined)(
     await run(['session', 'terminate', session, '--hold', '15m', '--reason', 'wrong valve'])
     await bob.page.getByText('The session was terminated').waitFor()
     // What keeps them off is where they would begin again, with whom to ask.
-    await bob.page.goto(`${installation.console}/access`)
+    await bob.page.goto(`${stage.installation.console}/access`)
     const name = 'the gateway’s administrator \\(local:\\d+\\)'
     await bob.page.getByText(new RegExp(`You are kept off press-3.hall-2 by ${name}`)).waitFor()
     await bob.page
@@ -424,7 +374,7 @@ test.skipIf(why !== undefined)(
     expect(await accessibilityFaults(bob.page)).toEqual([])
     await picture(bob.page, 'my-access-held')
     for (const size of windows) expect(await layoutFaults(bob.page, size)).toEqual([])
-    const [hold] = await installation.tagoutJson<readonly HoldView[]>(['hold', 'list'])
+    const [hold] = await stage.installation.tagoutJson<readonly HoldView[]>(['hold', 'list'])
     await run(['hold', 'release', hold?.id ?? ''])
     await bob.page.getByRole('link', { name: `Connect to ${account()} in the browser` }).waitFor()
   },
@@ -450,7 +400,12 @@ function watchByCommand(args: readonly string[], terminal: boolean) {
     ? ['script', '-qfec', `stty cols 90 rows 20; ${program.join(' ')}`, '/dev/null']
     : program
   const child: ChildProcessWithoutNullStreams = spawn(file, rest, {
-    env: { PATH: process.env['PATH'], HOME: room, TERM: 'xterm', TAGOUT_DATA: installation.dataDir },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: stage.room,
+      TERM: 'xterm',
+      TAGOUT_DATA: stage.installation.dataDir,
+    },
   })
   let text = ''
   for (const stream of [child.stdout, child.stderr])
@@ -480,7 +435,7 @@ test.skipIf(why !== undefined)(
     await byHand.says('password of sue')
     byHand.child.stdin.write('canary-ash-meadow-5127\r')
     await byHand.says('code of your second factor')
-    byHand.child.stdin.write(`${await sueCode()}\r`)
+    byHand.child.stdin.write(`${await sue.code()}\r`)
     await byHand.says('present-18-screen')
     await until(
       async () => ((await entries('session.watched')).length === before + 1 ? true : undefined),
@@ -495,10 +450,10 @@ test.skipIf(why !== undefined)(
     expect(byHand.text()).toContain('you left')
     for (const sequence of ['\x1b]', '\x1b[6n', '\x1b[5m', 'canary-ash-meadow'])
       expect(byHand.text()).not.toContain(sequence)
-    expect(existsSync(join(sshd.home, 'typed-by-command'))).toBe(false)
+    expect(existsSync(join(stage.sshd.home, 'typed-by-command'))).toBe(false)
 
     const frames = watchByCommand([shell.session, '--answers-stdin', '--json'], false)
-    frames.child.stdin.end(`canary-ash-meadow-5127\n${await sueCode()}`)
+    frames.child.stdin.end(`canary-ash-meadow-5127\n${await sue.code()}`)
     await frames.says('"kind":"screen"')
     shell.channel.write('echo in-$((11+11))-frames\n')
     const shown = () =>
@@ -526,7 +481,7 @@ test.skipIf(why !== undefined)(
 test.skipIf(why !== undefined)('whoever is taken out of the safe while they watch sees no more', async () => {
   const shell = shells.at(-1)
   if (shell === undefined) throw new Error('there is no shell')
-  await sue.page.goto(`${installation.console}/sessions/${shell.session}`)
+  await sue.page.goto(`${stage.installation.console}/sessions/${shell.session}`)
   await until(async () => ((await rowsOf(sue.page)).trim() === '' ? undefined : true), 30_000)
   await run(['safe', 'member', 'line-3', 'sue', '--none'])
   await sue.page.getByText('You may not watch this session any more.').waitFor()
@@ -539,7 +494,7 @@ test.skipIf(why !== undefined)('whoever is taken out of the safe while they watc
   await until(() => (shell.text().includes('unseen-14') ? true : undefined), 30_000)
   expect(await rowsOf(sue.page)).not.toContain('unseen-14')
   const all = [...sentFrames, ...ann.received, ...sue.received, ...bob.received].join('\n')
-  expect(all).not.toContain(sshd.password)
+  expect(all).not.toContain(stage.sshd.password)
   for (const { wrong } of [ann, sue, bob])
     expect(wrong.filter((line) => !line.includes('WebSocket connection to'))).toEqual([])
 })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { totpCode, totpStep } from '../../vault/identity/totp.ts'
+import { authenticator } from './totp.ts'
 
 const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
@@ -167,43 +167,6 @@ export const windows = [
   { width: 1920, height: 1080 },
   { width: 390, height: 844 },
 ] as const
-
-/** Codes of an authenticator app that holds `secret` (base32). Each code is given once: the vault takes it once. */
-export function authenticator(secret: string): () => Promise<string> {
-  const bytes = fromBase32(secret.replaceAll(/\s/g, ''))
-  let last = 0
-  return async () => {
-    // The vault takes the code of the next step too, so that hardly anybody has to wait.
-    const deadline = Date.now() + 65_000
-    for (;;) {
-      const step = totpStep(Date.now())
-      const next = Math.max(step, last + 1)
-      if (next <= step + 1) {
-        last = next
-        return totpCode(bytes, next)
-      }
-      if (Date.now() > deadline) throw new Error('no fresh code came')
-      await new Promise((resolve) => setTimeout(resolve, 200))
-    }
-  }
-}
-
-function fromBase32(text: string): Uint8Array {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  const out: number[] = []
-  let bits = 0
-  let value = 0
-  for (const char of text) {
-    value = (value << 5) | alphabet.indexOf(char)
-    bits += 5
-    if (bits >= 8) {
-      bits -= 8
-      out.push((value >>> bits) & 255)
-    }
-    value &= 0xff
-  }
-  return Uint8Array.from(out)
-}
 
 /** Goes through the page behind a one-time link. Answers the codes of the second factor that was set up. */
 export async function enrol(page: Page, link: string, password: string): Promise<() => Promise<string>> {

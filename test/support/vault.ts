@@ -20,6 +20,7 @@ import { noSealers } from '../../vault/keys/sealers.ts'
 import { ed25519PublicKey, type Plane, type PlaneIdentity } from '../../vault/plane.ts'
 import { enrolmentBox } from './enrolment.ts'
 import { startTestPostgres, type TestPostgres } from './postgres.ts'
+import { fromBase32 } from './totp.ts'
 
 export type TestVaultOptions = {
   /** A cluster of several tests; otherwise the vault has its own. */
@@ -335,11 +336,4 @@ function makeIdentities(postgres: TestPostgres): Record<Plane, PlaneIdentity> {
     databaseUrl: postgres.urls[plane],
   })
   return { vault: identity('vault'), recorder: identity('recorder'), api: identity('api') }
-}
-
-function fromBase32(text: string): Buffer {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  let bits = ''
-  for (const char of text) bits += alphabet.indexOf(char).toString(2).padStart(5, '0')
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
 }
