@@ -4,6 +4,7 @@ import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
 import type { AccountId, RequestId, SafeId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
+import { mayHold } from './policy/roles.ts'
 import { checked, checkedOne } from './rows.ts'
 import { findSafe } from './safes/safe.ts'
 import { findCompany } from './vendors/company.ts'
@@ -34,9 +35,12 @@ export async function permissionsIn(
     .where('user_id', '=', userOf(call).id)
     .execute()
   const members = checked(tx.guard, 'safe_member', rows)
+  const { roles } = userOf(call)
   return (safe, ...wanted) =>
     members.some(
-      (member) => member.safe_id === safe && wanted.every((one) => member.permissions.includes(one)),
+      (member) =>
+        member.safe_id === safe &&
+        wanted.every((one) => mayHold(roles, one) && member.permissions.includes(one)),
     )
 }
 

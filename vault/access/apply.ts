@@ -11,6 +11,7 @@ import {
   type Resource,
 } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
+import { whoNeverConnects } from '../policy/roles.ts'
 import { checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -185,7 +186,7 @@ async function peopleAndAccounts(tx: Tx): Promise<People> {
   )
   return {
     users: users
-      .filter((user) => user.state !== 'disabled' && !user.roles.includes('auditor'))
+      .filter((user) => user.state !== 'disabled' && whoNeverConnects(user.roles) === undefined)
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     accounts: accounts
       .flatMap((account) => {

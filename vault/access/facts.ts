@@ -4,6 +4,7 @@ import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
 import { type Circumstances, groupsOf, type Machine, type Policy } from '../policy/access-rule.ts'
 import { missingOf, type Quorum } from '../policy/approvals.ts'
+import { whoNeverConnects } from '../policy/roles.ts'
 import type { AccessFacts, CompanyFacts, GrantFacts } from '../policy/session.ts'
 import { type Checker, checked, type Row } from '../rows.ts'
 import { factsOf, subjectOf } from './standing.ts'
@@ -82,7 +83,7 @@ export function accessFacts(
     now: circumstances.now,
     user: {
       state: user.state === 'enrolling' ? 'active' : user.state,
-      isAuditor: user.roles.includes('auditor'),
+      neverConnects: whoNeverConnects(user.roles) !== undefined,
     },
     company,
     grants,

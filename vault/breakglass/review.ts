@@ -40,7 +40,8 @@ export const breakglassReview: Handler<'breakglass.review'> = async (call, input
       .executeTakeFirstOrThrow()
     const may = await permissionsIn(tx, call)
     const { roles } = asking
-    if (!roles.includes('admin') && !roles.includes('auditor') && !may(account.safe_id, 'approve'))
+    const isReviewer = roles.some((one) => one === 'admin' || one === 'auditor' || one === 'security-officer')
+    if (!isReviewer && !may(account.safe_id, 'approve'))
       return refuse('forbidden', 'you may not review this break-glass', 'an approver of the safe may')
     if (row.reviewed_at !== null) return refuse('conflict', 'this break-glass is reviewed already')
     if (await isRunning(tx, row))

@@ -137,6 +137,7 @@ async function viewAll(
           principal.id !== row.user_id &&
           (principal.roles.includes('admin') ||
             principal.roles.includes('auditor') ||
+            principal.roles.includes('security-officer') ||
             approvesIn(account.safe_id)),
       }
     }),

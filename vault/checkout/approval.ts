@@ -10,6 +10,7 @@ import { notify } from '../notifications/notify.ts'
 import { groupsOf, type Policy, type Wanted, wantedOf } from '../policy/access-rule.ts'
 import { decideRequest, neededOf } from '../policy/approvals.ts'
 import { fitsPattern } from '../policy/document.ts'
+import { mayHold } from '../policy/roles.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -140,7 +141,7 @@ async function safeOf(tx: Tx, request: Row<'access_request'>): Promise<Row<'safe
 /** Somebody who may approve in this safe now, or undefined. */
 async function approverOf(tx: Tx, id: UserId, safe: SafeId): Promise<Row<'app_user'> | undefined> {
   const user = await findUser(tx.db, tx.guard, id)
-  if (user === undefined || user.state !== 'active' || user.roles.includes('auditor')) return undefined
+  if (user === undefined || user.state !== 'active' || !mayHold(user.roles, 'approve')) return undefined
   if (user.roles.includes('admin')) return user
   const member = checkedOne(
     tx.guard,

@@ -10,6 +10,7 @@ import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { notFound } from '../not-found.ts'
 import { wantedOf } from '../policy/access-rule.ts'
+import { whoNeverConnects } from '../policy/roles.ts'
 import { canonicalForwards, encodeForward, forwardsOf } from './forward.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -101,8 +102,9 @@ export async function addGrant(
   if (user === undefined) return notFound('user', input.user)
   if (user.state === 'disabled')
     return refuse('conflict', `the user ${user.name} is disabled`, 'enable the user first')
-  if (user.roles.includes('auditor'))
-    return refuse('conflict', `the user ${user.name} is an auditor, and an auditor connects to nothing`)
+  const never = whoNeverConnects(user.roles)
+  if (never !== undefined)
+    return refuse('conflict', `the user ${user.name} is ${never}, and ${never} connects to nothing`)
   // SECURITY: who may let people in does not let themselves in; an administrator's grant to themselves shows as such.
   const isOwn = call.principal.kind === 'user' && call.principal.id === user.id
   if (isOwn && call.principal.kind === 'user' && !call.principal.roles.includes('admin'))

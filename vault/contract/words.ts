@@ -1,10 +1,28 @@
 /** Words that several parts of the contract share. */
 
-export const roles = ['admin', 'approver', 'operator', 'vendor', 'auditor'] as const
+export const roles = [
+  'admin',
+  'approver',
+  'supervisor',
+  'observer',
+  'operator',
+  'vendor',
+  'security-officer',
+  'auditor',
+] as const
 
 export type Role = (typeof roles)[number]
 
-export const permissions = ['use', 'reveal', 'approve', 'manage', 'replay', 'break-glass'] as const
+export const permissions = [
+  'use',
+  'reveal',
+  'approve',
+  'supervise',
+  'observe',
+  'manage',
+  'replay',
+  'break-glass',
+] as const
 
 export type Permission = (typeof permissions)[number]
 

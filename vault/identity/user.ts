@@ -5,7 +5,7 @@ import { isId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { notify } from '../notifications/notify.ts'
-import { permissionsFault, rolesFault } from '../policy/roles.ts'
+import { permissionsFault, rolesFault, whoNeverConnects } from '../policy/roles.ts'
 import { type Checker, checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -241,11 +241,14 @@ async function findConflict(
     await tx.db.selectFrom('safe_member').selectAll().where('user_id', '=', user.id).execute(),
   )
   for (const { permissions } of memberships) {
-    const fault = permissionsFault(roles, permissions)
+    // Who is supervisor no more supervises nothing, at once: the permission sleeps.
+    const others = permissions.filter((one) => one !== 'supervise' || whoNeverConnects(roles) !== undefined)
+    const fault = permissionsFault(roles, others)
     if (fault !== undefined)
       return refuse('conflict', `the user ${user.name} is member of a safe: ${fault}`, 'change that first')
   }
-  if (!roles.includes('auditor')) return undefined
+  const never = whoNeverConnects(roles)
+  if (never === undefined) return undefined
   const grant = await tx.db
     .selectFrom('access_grant')
     .select('id')
@@ -257,7 +260,7 @@ async function findConflict(
     ? undefined
     : refuse(
         'conflict',
-        `the user ${user.name} holds a grant, and an auditor connects to nothing`,
+        `the user ${user.name} holds a grant, and ${never} connects to nothing`,
         'revoke the grant first',
       )
 }

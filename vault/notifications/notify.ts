@@ -3,6 +3,7 @@ import type { NotificationId, SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { findUser } from '../identity/user.ts'
 import { mailOf } from '../identity/mail.ts'
+import { mayHold } from '../policy/roles.ts'
 import { checked, checkedOne, insertGuarded, type Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { type About, concernsSecurity } from './about.ts'
@@ -97,7 +98,7 @@ export async function approversOf(
   for (const { user_id, permissions } of members) {
     if (!permissions.includes('approve') || user_id === but) continue
     const user = await findUser(tx.db, tx.guard, user_id)
-    if (user?.state === 'active' && !user.roles.includes('auditor')) found.push(user.id)
+    if (user?.state === 'active' && mayHold(user.roles, 'approve')) found.push(user.id)
   }
   if (found.length >= needed) return found
   return [...new Set([...found, ...(await adminsOf(tx)).filter((id) => id !== but)])]

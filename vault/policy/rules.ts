@@ -37,6 +37,12 @@ const auditor = { role: 'auditor' } as const
 const manage = { permission: 'manage' } as const
 const approve = { permission: 'approve' } as const
 const reveal = { permission: 'reveal' } as const
+/** Acts on the live sessions of a safe. */
+const supervise = { permission: 'supervise' } as const
+/** Looks on. */
+const observe = { permission: 'observe' } as const
+/** SECURITY: a security officer reads, ends sessions and reviews break-glass: nothing that gives anybody a right. */
+const officer = { role: 'security-officer' } as const
 
 export const rules: Readonly<Record<VerbName, Rule>> = {
   status: {
@@ -55,7 +61,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'vault.seal': { local: true, user: [admin] },
 
   // SECURITY: who opens the vault is the machine administrator's to say: a login in the console changes nothing of it.
-  'seal.list': { local: true, user: [admin, auditor] },
+  'seal.list': { local: true, user: [admin, auditor, officer] },
   'seal.add': { local: true },
   'seal.remove': { local: true },
   'seal.rehearse': { local: true, whenSealed: true },
@@ -65,12 +71,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'custody.share': { local: true, whenSealed: true },
   'custody.forget': { local: true, whenSealed: true },
   'keys.rotate': { local: true },
-  'keys.status': { local: true, user: [admin, auditor] },
+  'keys.status': { local: true, user: [admin, auditor, officer] },
 
   'user.add': { local: true, user: [admin] },
   import: { local: true, user: [admin] },
-  'user.list': { local: true, service: 'users.read', user: [admin, auditor, { role: 'approver' }] },
-  'user.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
+  'user.list': { local: true, service: 'users.read', user: [admin, auditor, { role: 'approver' }, officer] },
+  'user.show': { local: true, service: 'users.read', user: [admin, auditor, 'own', officer] },
   'user.roles': { local: true, user: [admin], notOwn: true },
   'user.disable': { local: true, user: [admin], notOwn: true },
   'user.enable': { local: true, user: [admin], notOwn: true },
@@ -78,26 +84,26 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'user.renewCodes': { user: ['signed in'] },
   'user.mail': { local: true, user: [admin, 'own'] },
   'user.key.add': { local: true, user: [admin, 'own'] },
-  'user.key.list': { local: true, user: [admin, auditor, 'own'] },
+  'user.key.list': { local: true, user: [admin, auditor, 'own', officer] },
   'user.key.remove': { local: true, user: [admin, 'own'] },
 
   'user.off': { local: true, user: [admin], notOwn: true },
 
   // A token outlives the login that made it: it takes a fresh code.
   'token.add': { local: true, user: [admin] },
-  'token.list': { local: true, user: [admin, auditor] },
+  'token.list': { local: true, user: [admin, auditor, officer] },
   'token.revoke': { local: true, user: [admin] },
 
   'company.add': { local: true, user: [admin] },
   'company.list': { local: true, service: 'users.read', user: ['filtered'] },
   // `own`: the sponsor's.
-  'company.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
+  'company.show': { local: true, service: 'users.read', user: [admin, auditor, 'own', officer] },
   'company.change': { local: true, user: [admin] },
   'company.invite': { local: true, user: [admin] },
   'company.off': { local: true, user: [admin, 'own'] },
   'company.on': { local: true, user: [admin] },
-  'offboarding.list': { local: true, service: 'users.read', user: [admin, auditor] },
-  'offboarding.show': { local: true, service: 'users.read', user: [admin, auditor, 'own'] },
+  'offboarding.list': { local: true, service: 'users.read', user: [admin, auditor, officer] },
+  'offboarding.show': { local: true, service: 'users.read', user: [admin, auditor, 'own', officer] },
   'terms.show': { user: ['signed in'], beforeTerms: true },
   'terms.accept': { user: ['signed in'], beforeTerms: true },
 
@@ -109,7 +115,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'passkey.challenge': { user: ['signed in'] },
   'passkey.begin': { user: ['signed in'] },
   'passkey.add': { user: ['signed in'] },
-  'passkey.list': { local: true, user: [admin, auditor, 'own'] },
+  'passkey.list': { local: true, user: [admin, auditor, 'own', officer] },
   'passkey.remove': { local: true, user: [admin, 'own'] },
   'login.who': { user: ['signed in'], replay: true, beforeTerms: true },
   'login.end': { user: ['signed in'], replay: true, beforeTerms: true },
@@ -131,7 +137,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'target.show': {
     local: true,
     service: 'inventory.read',
-    user: [admin, auditor, manage, approve, 'granted'],
+    user: [admin, auditor, manage, approve, 'granted', officer],
   },
   'target.address': { local: true, user: [admin, manage] },
   'target.scan': { local: true, user: [admin, manage] },
@@ -144,7 +150,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.show': {
     local: true,
     service: 'inventory.read',
-    user: [admin, auditor, manage, approve, 'granted'],
+    user: [admin, auditor, manage, approve, 'granted', officer],
   },
   'account.secret': { local: true, user: [admin, manage] },
   'account.bind': { local: true, user: [admin, manage] },
@@ -152,7 +158,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.remove': { local: true, user: [admin, manage] },
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe.
   'account.reveal': { user: [reveal] },
-  'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage] },
+  'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage, officer] },
 
   'grant.add': { local: true, user: [admin, approve] },
   'grant.list': { local: true, service: 'access.read', user: ['filtered'] },
@@ -161,13 +167,17 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // Who uses accounts of a safe may ask for them; who has a grant may ask for a longer one.
   'request.add': { user: [{ permission: 'use' }, 'granted'] },
   'request.list': { local: true, service: 'access.read', user: ['filtered'] },
-  'request.show': { local: true, service: 'access.read', user: [admin, auditor, approve, 'own'] },
+  'request.show': { local: true, service: 'access.read', user: [admin, auditor, approve, 'own', officer] },
   'request.withdraw': { user: ['own'] },
   // SECURITY: nobody approves their own request, and the machine's administrator approves none.
   'request.decide': { user: [admin, approve], notOwn: true },
 
   'switch.add': { local: true, user: [admin] },
-  'switch.list': { local: true, service: 'inventory.read', user: [admin, auditor, { role: 'approver' }] },
+  'switch.list': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, { role: 'approver' }, { role: 'supervisor' }, officer],
+  },
   // SECURITY: who holds it turns the switch: the machine's administrator takes it to the plant, past the api.
   'switch.key': { local: true },
   'switch.remove': { local: true, user: [admin] },
@@ -176,15 +186,15 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // Through the api's own door alone: it reads the inputs. What stops is taken while sealed too.
   'switch.inputs': { anyone: true },
   'switch.sense': { anyone: true, whenSealed: true },
-  'policy.show': { local: true, service: 'policy.read', user: [admin, auditor] },
+  'policy.show': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   'policy.plan': { local: true, user: [admin] },
   'policy.apply': { local: true, user: [admin] },
-  'policy.explain': { local: true, service: 'policy.read', user: [admin, auditor] },
-  'policy.reach': { local: true, service: 'policy.read', user: [admin, auditor] },
+  'policy.explain': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
+  'policy.reach': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   // SECURITY: no role lets itself in, and the machine's administrator does not: only the permission on the safe.
   'breakglass.open': { user: [{ permission: 'break-glass' }] },
   'breakglass.list': { local: true, service: 'access.read', user: ['filtered'] },
-  'breakglass.review': { user: [admin, auditor, approve], notOwn: true },
+  'breakglass.review': { user: [admin, auditor, approve, officer], notOwn: true },
 
   'notification.status': { local: true, user: [admin] },
   'notification.test': { local: true, user: [admin] },
@@ -208,25 +218,25 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.show': {
     local: true,
     service: 'sessions.read',
-    user: [admin, auditor, approve, 'own'],
+    user: [admin, auditor, approve, 'own', supervise, observe, officer],
     replay: true,
   },
-  'session.terminate': { local: true, user: [admin, approve, 'own'] },
+  'session.terminate': { local: true, user: [admin, approve, 'own', supervise, officer] },
   // SECURITY: nobody lets their own input go on, nor writes to themselves as if somebody watched over them.
-  'session.freeze': { local: true, user: [admin, approve], notOwn: true },
-  'session.unfreeze': { local: true, user: [admin, approve], notOwn: true },
-  'session.message': { local: true, user: [admin, approve], notOwn: true },
+  'session.freeze': { local: true, user: [admin, approve, supervise], notOwn: true },
+  'session.unfreeze': { local: true, user: [admin, approve, supervise], notOwn: true },
+  'session.message': { local: true, user: [admin, approve, supervise], notOwn: true },
   // SECURITY: the machine's administrator never watches; whoever does leaves the same trace.
-  'session.watch': { user: [admin, approve], notOwn: true },
+  'session.watch': { user: [admin, approve, supervise, observe], notOwn: true },
   'watch.end': { recorder: true, whenSealed: true },
   'hold.list': { local: true, service: 'sessions.read', user: ['filtered'] },
-  'hold.release': { local: true, user: [admin, approve], notOwn: true },
+  'hold.release': { local: true, user: [admin, approve, supervise], notOwn: true },
 
   'recording.list': { local: true, service: 'recordings.read', user: ['filtered'], replay: true },
   'recording.show': {
     local: true,
     service: 'recordings.read',
-    user: [admin, auditor, approve, 'own'],
+    user: [admin, auditor, approve, 'own', officer],
     replay: true,
   },
   // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
@@ -238,9 +248,9 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'auditor.challenge': { local: true, anyone: true },
   'auditor.login': { local: true, anyone: true },
 
-  'audit.list': { local: true, service: 'audit.read', user: [admin, auditor] },
-  'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor] },
-  'audit.export': { local: true, service: 'audit.read', user: [admin, auditor] },
+  'audit.list': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
+  'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
+  'audit.export': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
 
   'backup.page': { local: true },
   'backup.tables': { local: true },

@@ -27,7 +27,7 @@ export type CompanyFacts = {
 /** What decides whether somebody may use something at all. */
 export type AccessFacts = {
   readonly now: number
-  readonly user: { readonly state: 'enrolling' | 'active' | 'disabled'; readonly isAuditor: boolean }
+  readonly user: { readonly state: 'enrolling' | 'active' | 'disabled'; readonly neverConnects: boolean }
   /** The company that the user represents; null for everybody else. */
   readonly company: CompanyFacts | null
   readonly wants: Action
@@ -101,7 +101,7 @@ export function decideSession(facts: SessionFacts): SessionDecision {
 
 /** The same, whatever the target lacks: who may use what. */
 export function decideAccess(facts: AccessFacts): SessionDecision {
-  if (facts.user.state !== 'active' || facts.user.isAuditor) return unknown
+  if (facts.user.state !== 'active' || facts.user.neverConnects) return unknown
   const stop = facts.company === null ? undefined : decideCompany(facts.company, facts.now)
   if (stop !== undefined) return stop
   const granted = grantedWays(facts)

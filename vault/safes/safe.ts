@@ -4,7 +4,7 @@ import type { Database } from '../db/tables.ts'
 import { isId, newId, type SafeId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
-import { permissionsFault } from '../policy/roles.ts'
+import { permissionsFault, whoNeverConnects } from '../policy/roles.ts'
 import {
   type Checker,
   checked,
@@ -183,10 +183,10 @@ export const safeNotifications: Handler<'safe.notifications'> = async (call, inp
     const named = input.escalateTo ?? null
     const user = named === null ? undefined : await findUser(tx.db, tx.guard, named)
     if (named !== null && user === undefined) return notFound('user', named)
-    if (user !== undefined && (user.state === 'disabled' || user.roles.includes('auditor')))
+    if (user !== undefined && (user.state === 'disabled' || whoNeverConnects(user.roles) !== undefined))
       return refuse(
         'conflict',
-        `escalateTo: the user ${user.name} ${user.state === 'disabled' ? 'is disabled' : 'is an auditor'}`,
+        `escalateTo: the user ${user.name} ${user.state === 'disabled' ? 'is disabled' : `is ${whoNeverConnects(user.roles)}`}`,
         'name somebody who can do something about it',
       )
     const after = await updateGuarded(tx, 'safe', safe, {
@@ -277,8 +277,8 @@ export const safeList: Handler<'safe.list'> = async (call) => {
   return done(views.map((view) => ({ ...view, members: view.members.filter(({ user }) => user === name) })))
 }
 
-/** What makes others powerful: the secrets themselves, who is let in, and where secrets go; and who asks nobody. */
-const grave: readonly Permission[] = ['reveal', 'approve', 'manage', 'break-glass']
+/** What makes others powerful: the secrets themselves, who is let in, whose hands and eyes are where, and where secrets go; and who asks nobody. */
+const grave: readonly Permission[] = ['reveal', 'approve', 'supervise', 'observe', 'manage', 'break-glass']
 
 /**
  * Sets what a member may do in a safe; no permissions end the membership. A person gives a fresh code where a grave one

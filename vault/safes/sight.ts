@@ -1,7 +1,7 @@
 import { standingAccounts } from '../access/standing.ts'
-import type { Permission } from '../contract.ts'
+import type { Permission, Role } from '../contract.ts'
 import type { AccountId, SafeId, UserId } from '../kernel/id.ts'
-import { vendorPermissions } from '../policy/roles.ts'
+import { mayHold } from '../policy/roles.ts'
 import { checked } from '../rows.ts'
 import type { Call } from '../world.ts'
 
@@ -19,13 +19,15 @@ export type Sight =
       readonly granted: readonly AccountId[]
     }
 
+const seesAll: readonly Role[] = ['admin', 'auditor', 'security-officer']
+
 /** Finds out what a call's lists may show. */
 export async function sightOf(call: Call): Promise<Sight> {
   const { principal, world } = call
   // What a service reads is a scope of its token: of that, it sees all.
   if (principal.kind === 'local' || principal.kind === 'service') return { all: true }
   if (principal.kind !== 'user') throw new TypeError('lists are for people')
-  if (principal.roles.includes('admin') || principal.roles.includes('auditor')) return { all: true }
+  if (principal.roles.some((role) => seesAll.includes(role))) return { all: true }
   const { database, guard, clock } = world.vault
   const memberships = checked(
     guard,
@@ -54,9 +56,7 @@ export async function sightOf(call: Call): Promise<Sight> {
     safesWith: (...permissions) =>
       memberships
         .filter((member) =>
-          member.permissions.some(
-            (held) => permissions.includes(held) && (!isVendor || vendorPermissions.includes(held)),
-          ),
+          member.permissions.some((held) => permissions.includes(held) && mayHold(principal.roles, held)),
         )
         .map((member) => member.safe_id),
     granted: [...new Set([...grants.map((grant) => grant.account_id), ...standing.map(({ id }) => id)])],

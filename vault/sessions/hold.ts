@@ -151,7 +151,7 @@ export const holdList: Handler<'hold.list'> = async (call) => {
     .orderBy('hold.id', 'desc')
     .limit(1_000)
   if (!sight.all) {
-    const safes = sight.safesWith('approve')
+    const safes = sight.safesWith('approve', 'supervise')
     query = query.where((eb) =>
       eb.or([
         eb('hold.user_id', '=', sight.user),

@@ -31,14 +31,14 @@ export function supervisorsIn(limits: readonly { readonly supervisors: string | 
 }
 
 /**
- * The groups of whom nobody watches the session now. Its own user supervises nothing.
+ * The groups of whom nobody watches the session now. Its own user supervises nothing, nor does who may only look on.
  *
  * SECURITY: where the policy cannot be read, nobody is known to supervise.
  */
 async function whoIsMissing(world: World, session: LiveSession): Promise<readonly string[]> {
   const { supervisors } = session
   const watching = [...world.watches.values()].filter(
-    (one) => one.session === session.id && one.user !== session.user,
+    (one) => one.session === session.id && one.user !== session.user && one.isActive,
   )
   if (supervisors.length === 0 || watching.length === 0) return supervisors
   try {

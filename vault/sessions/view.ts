@@ -103,7 +103,7 @@ export const sessionList: Handler<'session.list'> = async (call, input) => {
     .limit(input.limit ?? listedAtOnce)
   if (input.live === true) query = query.where('session.state', '<>', 'ended')
   if (!sight.all) {
-    const safes = sight.safesWith('approve')
+    const safes = sight.safesWith('approve', 'supervise', 'observe')
     query = query.where((eb) =>
       eb.or([eb('user_id', '=', sight.user), ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)])]),
     )

@@ -24,6 +24,8 @@ export type Watching = {
   readonly source: string
   /** Was who is watched told? */
   readonly notice: boolean
+  /** May they act on it too? Who only looks on supervises nothing. */
+  isActive: boolean
   /** The worker that shows it. */
   readonly peer: Peer
 }
@@ -101,7 +103,8 @@ export async function redeemWatch(
   world.watches.set(watch, {
     session: session.id,
     user: ticket.user,
-    name: watcher,
+    name: watcher.name,
+    isActive: watcher.isActive,
     login: ticket.login,
     source: input.source,
     notice,
@@ -114,7 +117,7 @@ export async function redeemWatch(
         watch,
         notice,
         ...refOf(session),
-        actor: { kind: 'user', id: ticket.user, name: watcher },
+        actor: { kind: 'user', id: ticket.user, name: watcher.name },
         source: input.source,
       }),
     )
@@ -122,23 +125,23 @@ export async function redeemWatch(
     world.watches.delete(watch)
     throw error
   }
-  await lookWhoIsThere(world, session, watcher)
+  await lookWhoIsThere(world, session, watcher.name)
   return done({
     kind: 'watch',
     watch,
     session: session.id,
-    by: watcher,
+    by: watcher.name,
     notice,
     user: session.userName,
     account: session.accountName,
   })
 }
 
-/** The name of a watcher whose login lives and who may still watch the session; undefined where that is no more. */
+/** Who a watcher is whose login lives and who may still watch the session; undefined where that is no more. */
 async function mayWatch(
   world: World,
   one: { readonly user: UserId; readonly login: LoginId; readonly session: SessionId },
-): Promise<string | undefined> {
+): Promise<{ readonly name: string; readonly isActive: boolean } | undefined> {
   if (world.vault.isSealed) return undefined
   const { database, guard, clock } = world.vault
   const login = checkedOne(
@@ -164,8 +167,9 @@ async function mayWatch(
   const act = { verb: 'session.watch', input } as const
   const relation = await relate?.({ world, principal, actor, act, peer: undefined as never }, input)
   if (relation === undefined) return undefined
-  const decision = decide({ verb: 'session.watch', principal, vault: 'open', relation })
-  return decision.kind === 'allow' ? user.name : undefined
+  const may = (verb: 'session.watch' | 'session.freeze') =>
+    decide({ verb, principal, vault: 'open', relation }).kind === 'allow'
+  return may('session.watch') ? { name: user.name, isActive: may('session.freeze') } : undefined
 }
 
 /**
@@ -233,7 +237,7 @@ export async function endWatches(world: World): Promise<void> {
       await writeEnd(world, id, one.session, one.name)
       continue
     }
-    let may: string | undefined
+    let may: Awaited<ReturnType<typeof mayWatch>>
     try {
       may = await mayWatch(world, one)
     } catch (error) {
@@ -242,6 +246,10 @@ export async function endWatches(world: World): Promise<void> {
       world.onFault('watch', error)
     }
     if (may === undefined) orderEnd(id, one)
+    else if (may.isActive !== one.isActive) {
+      one.isActive = may.isActive
+      await leave(world, one.session, one.name)
+    }
   }
 }
 

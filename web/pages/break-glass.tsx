@@ -188,7 +188,7 @@ export function useGlass(): readonly {
   readonly alarms: readonly string[]
 }[] {
   const user = useUser()
-  const isNever = hasRole(user, 'auditor') || hasRole(user, 'vendor')
+  const isNever = hasRole(user, 'auditor', 'vendor', 'observer', 'security-officer')
   const safes = useSafes(!isNever)
   const mine = (safes.data ?? []).filter(({ members }) =>
     members.some((member) => member.user === user.name && member.permissions.includes('break-glass')),

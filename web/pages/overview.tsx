@@ -156,7 +156,7 @@ function useNotices(): readonly Notice[] {
   const targets = useTargets(admin)
   const accounts = useAccounts(admin)
   const users = useUsers(admin)
-  const grants = useGrants(!auditor)
+  const grants = useGrants(!hasRole(user, 'auditor', 'observer', 'security-officer'))
   const recordings = useRecordings(admin || auditor)
   const notices: Notice[] = []
   const add = (when: boolean, notice: Notice) => {
@@ -174,7 +174,7 @@ function useNotices(): readonly Notice[] {
     body: <Link href="/recordings">See which</Link>,
   })
   const approver = hasRole(user, 'approver')
-  const opened = useBreakGlass('open', admin || auditor || approver)
+  const opened = useBreakGlass('open', admin || auditor || approver || hasRole(user, 'security-officer'))
   const alarms = opened.data?.filter((one) => one.user !== user.name) ?? []
   add(alarms.length > 0, {
     key: 'break-glass',

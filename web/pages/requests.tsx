@@ -26,7 +26,7 @@ export function Requests() {
   const [asking, setAsking] = useState(false)
   const [deciding, setDeciding] = useState<{ request: RequestView; verdict: Verdict } | null>(null)
   const [withdrawing, setWithdrawing] = useState<RequestView | null>(null)
-  const add = hasRole(user, 'auditor') ? null : (
+  const add = hasRole(user, 'auditor', 'security-officer') ? null : (
     <Button onClick={() => setAsking(true)}>Request access</Button>
   )
   return (

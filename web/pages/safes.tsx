@@ -26,13 +26,15 @@ const meanings: Readonly<Record<Permission, string>> = {
   use: 'Ask for accounts, and connect with a grant',
   reveal: 'See secrets in clear (each time with a code and a reason)',
   approve: 'Grant access to others, and answer their requests',
+  supervise: 'Watch, freeze, write to, end and take over live sessions (supervisors only)',
+  observe: 'Watch live sessions, and nothing else',
   manage: 'Change targets, accounts and secrets',
   replay: 'Replay recordings (auditors only)',
   'break-glass': 'Let themselves in at once in an emergency: people are alarmed, and it is reviewed',
 }
 
 /** What a person gives with a fresh code. */
-const grave: readonly Permission[] = ['reveal', 'approve', 'manage', 'break-glass']
+const grave: readonly Permission[] = ['reveal', 'approve', 'supervise', 'observe', 'manage', 'break-glass']
 
 /** Safes hold accounts, and say who may do what with them. */
 export function Safes() {

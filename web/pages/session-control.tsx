@@ -9,7 +9,7 @@ import { Name } from '../parts/name.tsx'
 import { TwoStep } from '../parts/two-step.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { between, visible } from '../parts/wording.ts'
-import { useChange } from '../shell/me.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useHolds } from './lists.ts'
 
 /** What somebody is about to do to a live session. */
@@ -258,14 +258,15 @@ export function ControlButtons(props: {
   readonly onChoose: (control: Control) => void
 }) {
   const { session, own, onChoose, short = false } = props
-  if (session.state === 'ended') return null
+  const user = useUser()
+  if (session.state === 'ended' || hasRole(user, 'observer')) return null
   const whose = `${session.account} by ${session.user}`
   // What waits for a supervisor goes on when one watches; somebody's freeze is lifted by hand.
   const isFrozen = session.freeze !== null && !session.freeze.waits
   const toggle: Control = isFrozen ? 'unfreeze' : 'freeze'
   return (
     <>
-      {own ? null : (
+      {own || hasRole(user, 'security-officer') ? null : (
         <>
           <Button
             variant={toggle === 'freeze' ? 'warning' : 'primary'}

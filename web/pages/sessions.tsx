@@ -1,7 +1,7 @@
 import { Button, Label, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
-import type { SessionView } from '../../vault/contract.ts'
+import type { SessionView, UserView } from '../../vault/contract.ts'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
@@ -140,7 +140,7 @@ export function Sessions() {
                 >
                   Show
                 </Button>
-                {isWatchable(row, user.name) ? (
+                {isWatchable(row, user) ? (
                   <Link href={`/sessions/${row.id}`} aria-label={`Watch ${row.account} by ${row.user}`}>
                     Watch
                   </Link>
@@ -185,6 +185,7 @@ export function Sessions() {
 }
 
 /** Nobody watches themselves, and there is nothing to see before the target is reached or after the end. */
-function isWatchable({ user, state }: SessionView, own: string): boolean {
-  return user !== own && (state === 'live' || state === 'frozen')
+export function isWatchable({ user, state }: SessionView, who: UserView): boolean {
+  if (hasRole(who, 'security-officer')) return false
+  return user !== who.name && (state === 'live' || state === 'frozen')
 }

@@ -13,7 +13,7 @@ import { Page } from '../parts/page.tsx'
 import { UserBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { proven } from '../sealed/passkeys.ts'
-import { useChange, useUser } from '../shell/me.ts'
+import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { SignInsDialog } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
 import { KeysDialog } from './keys.tsx'
@@ -23,10 +23,17 @@ import { TakeOff } from './offboarding.tsx'
 const meanings: Readonly<Record<Role, string>> = {
   admin: 'Looks after users, safes, targets and accounts',
   approver: 'Lets people in, and cuts their sessions',
+  supervisor: 'Watches, holds, ends and takes over live sessions, in safes where they may supervise',
+  observer: 'Watches live sessions, in safes where they may observe, and does nothing else',
   operator: 'Works on machines with a grant',
   vendor: 'Works on exactly the machines of their grants',
+  'security-officer':
+    'Reads users, policy, vendors and the audit log, reviews break-glass and ends sessions, and does nothing else',
   auditor: 'Replays recordings and reads the audit log, and does nothing else',
 }
+
+/** Roles that go with no other. */
+const alone: readonly Role[] = ['observer', 'security-officer', 'auditor']
 
 type Doing =
   | { readonly kind: 'add' }
@@ -43,7 +50,8 @@ export function Users() {
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
   const importing = useImport('users')
-  const add = (
+  const isAdmin = hasRole(me, 'admin')
+  const add = !isAdmin ? undefined : (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add a user</Button>
       {importing.button}
@@ -109,65 +117,66 @@ export function Users() {
           {
             title: 'Actions',
             actions: true,
-            cell: (row) => (
-              <>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'keys', user: row })}
-                  aria-label={`SSH keys of ${row.name}`}
-                >
-                  Keys
-                </Button>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'mail', user: row })}
-                  aria-label={`Mail address of ${row.name}`}
-                >
-                  Mail
-                </Button>
-                {row.id === me.id ? null : (
-                  <>
-                    <Button
-                      size="sm"
-                      variant="secondary"
-                      onClick={() => setDoing({ kind: 'sign-ins', user: row })}
-                      aria-label={`Sign-ins of ${row.name}`}
-                    >
-                      Sign-ins
-                    </Button>
-                    <Button
-                      size="sm"
-                      variant="secondary"
-                      onClick={() => setDoing({ kind: 'roles', user: row })}
-                      aria-label={`Roles of ${row.name}`}
-                    >
-                      Roles
-                    </Button>
-                    <Button
-                      size="sm"
-                      variant="secondary"
-                      onClick={() => setDoing({ kind: 'enrol', user: row })}
-                      aria-label={`New link for ${row.name}`}
-                    >
-                      Link
-                    </Button>
-                    <Button
-                      size="sm"
-                      variant="link"
-                      isDanger={row.state !== 'disabled'}
-                      onClick={() =>
-                        setDoing({ kind: row.state === 'disabled' ? 'enable' : 'disable', user: row })
-                      }
-                      aria-label={`${row.state === 'disabled' ? 'Enable' : 'Disable'} ${row.name}`}
-                    >
-                      {row.state === 'disabled' ? 'Enable' : 'Disable'}
-                    </Button>
-                  </>
-                )}
-              </>
-            ),
+            cell: (row) =>
+              !isAdmin ? null : (
+                <>
+                  <Button
+                    size="sm"
+                    variant="secondary"
+                    onClick={() => setDoing({ kind: 'keys', user: row })}
+                    aria-label={`SSH keys of ${row.name}`}
+                  >
+                    Keys
+                  </Button>
+                  <Button
+                    size="sm"
+                    variant="secondary"
+                    onClick={() => setDoing({ kind: 'mail', user: row })}
+                    aria-label={`Mail address of ${row.name}`}
+                  >
+                    Mail
+                  </Button>
+                  {row.id === me.id ? null : (
+                    <>
+                      <Button
+                        size="sm"
+                        variant="secondary"
+                        onClick={() => setDoing({ kind: 'sign-ins', user: row })}
+                        aria-label={`Sign-ins of ${row.name}`}
+                      >
+                        Sign-ins
+                      </Button>
+                      <Button
+                        size="sm"
+                        variant="secondary"
+                        onClick={() => setDoing({ kind: 'roles', user: row })}
+                        aria-label={`Roles of ${row.name}`}
+                      >
+                        Roles
+                      </Button>
+                      <Button
+                        size="sm"
+                        variant="secondary"
+                        onClick={() => setDoing({ kind: 'enrol', user: row })}
+                        aria-label={`New link for ${row.name}`}
+                      >
+                        Link
+                      </Button>
+                      <Button
+                        size="sm"
+                        variant="link"
+                        isDanger={row.state !== 'disabled'}
+                        onClick={() =>
+                          setDoing({ kind: row.state === 'disabled' ? 'enable' : 'disable', user: row })
+                        }
+                        aria-label={`${row.state === 'disabled' ? 'Enable' : 'Disable'} ${row.name}`}
+                      >
+                        {row.state === 'disabled' ? 'Enable' : 'Disable'}
+                      </Button>
+                    </>
+                  )}
+                </>
+              ),
           },
         ]}
         empty={{
@@ -232,11 +241,11 @@ function RoleBoxes(props: {
           label={role}
           description={meanings[role]}
           isChecked={props.roles.includes(role)}
-          // Who checks the sessions does not make them: auditor goes with nothing else.
+          // What cannot be held with what is ticked: the vault would say so too.
           isDisabled={
-            role === 'auditor'
-              ? props.roles.some((other) => other !== 'auditor')
-              : props.roles.includes('auditor')
+            !props.roles.includes(role) &&
+            props.roles.length > 0 &&
+            [role, ...props.roles].some((one) => alone.includes(one))
           }
           onChange={(_event, checked) =>
             props.onChange(checked ? [...props.roles, role] : props.roles.filter((other) => other !== role))

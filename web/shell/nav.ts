@@ -8,51 +8,62 @@ export type Place = {
   readonly roles: readonly Role[]
 }
 
-/** Where one can go, by role. An auditor sees recordings, the audit log, the vault's keys and the other auditors. */
+const all: readonly Role[] = [
+  ...(['admin', 'approver', 'supervisor', 'observer'] as const),
+  ...(['operator', 'vendor', 'security-officer', 'auditor'] as const),
+]
+const officer = 'security-officer'
+
+/** Where one can go, by role: what is of no use to somebody is not shown to them. */
 export const places: readonly Place[] = [
-  {
-    path: '/',
-    title: 'Overview',
-    group: 'Work',
-    roles: ['admin', 'approver', 'operator', 'vendor', 'auditor'],
-  },
+  { path: '/', title: 'Overview', group: 'Work', roles: all },
   { path: '/access', title: 'My access', group: 'Work', roles: ['admin', 'approver', 'operator', 'vendor'] },
   {
     path: '/requests',
     title: 'Requests',
     group: 'Work',
-    roles: ['admin', 'approver', 'operator', 'vendor', 'auditor'],
+    roles: ['admin', 'approver', 'operator', 'vendor', officer, 'auditor'],
   },
   {
     path: '/sessions',
     title: 'Sessions',
     group: 'Watch',
-    roles: ['admin', 'approver', 'operator', 'vendor'],
+    roles: ['admin', 'approver', 'supervisor', 'observer', 'operator', 'vendor', officer],
   },
-  { path: '/break-glass', title: 'Break-glass', group: 'Watch', roles: ['admin', 'approver', 'auditor'] },
+  {
+    path: '/break-glass',
+    title: 'Break-glass',
+    group: 'Watch',
+    roles: ['admin', 'approver', officer, 'auditor'],
+  },
   { path: '/recordings', title: 'Recordings', group: 'Watch', roles: ['admin', 'auditor'] },
-  { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', 'auditor'] },
+  { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
-  { path: '/switches', title: 'Plant switches', group: 'Watch', roles: ['admin', 'approver'] },
+  {
+    path: '/switches',
+    title: 'Plant switches',
+    group: 'Watch',
+    roles: ['admin', 'approver', 'supervisor', officer],
+  },
   { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
   { path: '/notifications', title: 'Notifications', group: 'Keep', roles: ['admin'] },
-  { path: '/users', title: 'Users', group: 'People', roles: ['admin'] },
+  { path: '/users', title: 'Users', group: 'People', roles: ['admin', officer] },
   {
     path: '/vendors',
     title: 'Vendors',
     group: 'People',
-    roles: ['admin', 'approver', 'operator', 'auditor'],
+    roles: ['admin', 'approver', 'operator', officer, 'auditor'],
   },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
-  { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', 'auditor'] },
+  { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', officer, 'auditor'] },
   { path: '/services', title: 'Services', group: 'People', roles: ['admin'] },
   { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },
 ]
 
 export const groups = ['Work', 'Watch', 'Keep', 'People'] as const
 
-export function placesOf(roles: readonly Role[]): readonly Place[] {
-  return places.filter((place) => place.roles.some((role) => roles.includes(role)))
+export function placesOf(held: readonly Role[]): readonly Place[] {
+  return places.filter((place) => place.roles.some((role) => held.includes(role)))
 }

@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
 import { useSessions } from '../pages/lists.ts'
+import { isWatchable } from '../pages/sessions.tsx'
 import { type Control, ControlButtons, ControlDialog } from '../pages/session-control.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -40,7 +41,7 @@ export default function Wall() {
   const mounted = live.filter((row) => shown.includes(row) || watched.includes(row.id))
   const isFull = watched.length >= mostScreens
   const more = shown
-    .filter((row) => mayWatch(row, user.name) && !watched.includes(row.id))
+    .filter((row) => isWatchable(row, user) && !watched.includes(row.id))
     .slice(0, mostScreens - watched.length)
   const acted = sessions.data?.find(({ id }) => id === acting?.id)
   return (
@@ -130,10 +131,6 @@ function textOf(row: SessionView): string {
     .toLowerCase()
 }
 
-function mayWatch(row: SessionView, own: string): boolean {
-  return row.user !== own && (row.state === 'live' || row.state === 'frozen')
-}
-
 function Tile(props: {
   readonly session: SessionView
   readonly hidden: boolean
@@ -146,7 +143,7 @@ function Tile(props: {
 }) {
   const { session, own, watching } = props
   const whose = `${visible(session.account)} by ${visible(session.user)}`
-  const isLive = session.state === 'live' || session.state === 'frozen'
+  const user = useUser()
   return (
     <li className="tile" hidden={props.hidden}>
       <div className="split">
@@ -165,7 +162,7 @@ function Tile(props: {
             <Button
               variant="secondary"
               size="sm"
-              isDisabled={!props.mayShow || !isLive}
+              isDisabled={!props.mayShow || !isWatchable(session, user)}
               onClick={props.onShow}
               aria-label={`Show the screen of ${whose}`}
             >

@@ -17,7 +17,7 @@ const grant = {
 } as const
 const facts: SessionFacts = {
   now,
-  user: { state: 'active', isAuditor: false },
+  user: { state: 'active', neverConnects: false },
   company: null,
   wants: 'shell',
   grants: [grant],
@@ -64,8 +64,8 @@ test('of two grants the one that lets the session run longest counts', () => {
 
 test.each<[string, Partial<SessionFacts>]>([
   ['forbidden', { grants: [] }],
-  ['forbidden', { user: { state: 'disabled', isAuditor: false } }],
-  ['forbidden', { user: { state: 'active', isAuditor: true } }],
+  ['forbidden', { user: { state: 'disabled', neverConnects: false } }],
+  ['forbidden', { user: { state: 'active', neverConnects: true } }],
   ['forbidden', { grants: [{ ...grant, revoked: true }] }],
   ['forbidden', { grants: [{ ...grant, notBefore: now + 1 }] }],
   ['forbidden', { wants: 'sftp-read' }],
