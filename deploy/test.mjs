@@ -17,6 +17,9 @@ const run = (file, args, env = {}) =>
     env: { ...process.env, ...env },
   }).status ?? 1
 
+// Desktops: where it cannot be had, the tests that need it say so.
+run('deploy/setup/install-guacd.ts', [])
+
 const checked = run('deploy/check.ts', [])
 // A check that failed counts in the last line as a test does.
 const tested = run('node_modules/vitest/vitest.mjs', ['run', ...process.argv.slice(2)], {

@@ -35,7 +35,7 @@ export async function keptFiles(
 }
 
 /** Folders that hold nothing of a backup and may be large or not ours to read. */
-const passedOver = ['postgres', 'admin', 'run']
+const passedOver = ['postgres', 'admin', 'run', 'guacd']
 
 async function* filesUnder(root: string, path: string): AsyncGenerator<KeptFile> {
   const names = await readdir(join(root, path))

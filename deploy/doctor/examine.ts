@@ -1,3 +1,4 @@
+import { examineDesktops } from './desktops.ts'
 import { examineFolder } from './folder.ts'
 import { clockAndDisk } from './machine.ts'
 import { examinePlanes } from './planes.ts'
@@ -19,5 +20,6 @@ export async function examine(dataDir: string): Promise<readonly Finding[]> {
     ...clockAndDisk(dataDir),
     ...examineFolder(dataDir),
     ...(await examinePlanes(dataDir)),
+    ...(await examineDesktops(dataDir)),
   ]
 }

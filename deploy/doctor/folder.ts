@@ -21,6 +21,7 @@ const closed = [
   'api/plane.json',
   'api/tls/server.key',
   'postgres/cluster',
+  'guacd',
   'backups',
   'demo/demo.json',
   'demo/machines.json',

@@ -14,6 +14,7 @@ const owned: { readonly [user: string]: readonly string[] } = {
   ],
   'tagout-recorder': ['recorder', 'recorder/plane.json', 'recorder/recordings', 'recorder/ssh'],
   'tagout-api': ['api', 'api/plane.json', 'api/tls/server.key'],
+  'tagout-guacd': ['guacd'],
   'tagout-postgres': ['postgres/cluster', 'postgres/cluster/PG_VERSION', 'postgres/cluster/base'],
 }
 

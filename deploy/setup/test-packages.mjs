@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../pinned-node.mjs'
-
-/** What a package asks before it starts its service; 101 means no (policy-rc.d, invoke-rc.d(8)). */
-const policy = '/usr/sbin/policy-rc.d'
+import { withoutServices } from './quiet-services.mjs'
 
 /**
  * Installs the Debian packages whose programs the tests speak to, where they are missing and this is root. Their
@@ -21,12 +19,7 @@ export function installTestPackages(say) {
   if (process.getuid() !== 0)
     return say(`test packages: not root, so these stay missing: apt-get install ${missing.join(' ')}`)
   say(`test packages: installing ${missing.join(' ')}`)
-  const barred = !existsSync(policy)
-  if (barred) {
-    writeFileSync(policy, '#!/bin/sh\nexit 101\n')
-    chmodSync(policy, 0o755)
-  }
-  try {
+  withoutServices(() => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     const apt = (...args) =>
       spawnSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], {
@@ -36,9 +29,7 @@ export function installTestPackages(say) {
     if (apt('update') !== 0) say('test packages: apt-get update failed; going on with what is known')
     if (apt('install', '-y', '--no-install-recommends', ...missing) !== 0)
       say('test packages: apt-get install failed; tests that lack a program say so')
-  } finally {
-    if (barred) rmSync(policy, { force: true })
-  }
+  })
 }
 
 function isInstalled(name) {

@@ -13,6 +13,8 @@ export type Announcement = {
     readonly knownHosts?: readonly string[]
   }
   readonly data: string
+  /** What carries desktops, and whether it runs below this supervisor. */
+  readonly guacd: { readonly host: string; readonly port: number; readonly isOwn: boolean }
   readonly findings: readonly string[]
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
 import type { Application } from './application.ts'
+import { startChild } from './child.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
 import { ensureSystemUser, isRoot } from './system-user.ts'
 
@@ -40,20 +41,21 @@ export function runDemoMachines(
 
   const start = async () => {
     try {
-      kept = await keepRunning(
-        {
-          name: 'demo plant',
-          file: join(application.folder, 'deploy', 'demo', 'machines', 'main.ts'),
-          node: application.node,
-          env: {
-            TAGOUT_DEMO_MACHINES: path,
-            PATH: '/usr/local/bin:/usr/bin:/bin',
-            LANG: 'C.UTF-8',
-            NODE_ENV: 'production',
-          },
-          // SECURITY: a user of its own, outside the group of the planes: it speaks with whoever connects.
-          runAs: isRoot() ? ensureSystemUser('tagout-demo') : undefined,
+      const options = {
+        name: 'demo plant',
+        file: join(application.folder, 'deploy', 'demo', 'machines', 'main.ts'),
+        node: application.node,
+        env: {
+          TAGOUT_DEMO_MACHINES: path,
+          PATH: '/usr/local/bin:/usr/bin:/bin',
+          LANG: 'C.UTF-8',
+          NODE_ENV: 'production',
         },
+        // SECURITY: a user of its own, outside the group of the planes: it speaks with whoever connects.
+        runAs: isRoot() ? ensureSystemUser('tagout-demo') : undefined,
+      }
+      kept = await keepRunning(
+        { name: 'demo plant', start: () => startChild(options) },
         { say: ports.say, onChange: ports.onChange, onReady: async () => undefined },
       )
       if (isOver) await kept.stop(2_000)

@@ -6,7 +6,7 @@ import { examine } from '../doctor/examine.ts'
 import { doubtOfGiven, provideCertificate, readGiven } from '../tls/certificate.ts'
 import { type Announcement, hostForPeople, writeReadyFile } from './announcement.ts'
 import { findApplication } from './application.ts'
-import type { Ready } from './child.ts'
+import { type Ready, startChild } from './child.ts'
 import { findOwners, layOut, openDataFolder, removeEmpty } from './data-folder.ts'
 import {
   type Database,
@@ -16,6 +16,7 @@ import {
   useGivenDatabase,
 } from './database.ts'
 import { type DemoMachines, requireNoHalfRemoval, runDemoMachines } from './demo-machines.ts'
+import { type Guacd, runGuacd } from './guacd.ts'
 import { openVaultAtStart, requireSealChoice, type SealChoice, unsealByItself } from './first-run.ts'
 import { requirePlaneSettings, unreadVariables } from './known-settings.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
@@ -33,6 +34,8 @@ export type StartOptions = {
   readonly fallback: string | undefined
   readonly flags: Flags
   readonly seal: SealChoice
+  /** Whether what the machine lacks may be installed on it. */
+  readonly mayInstall: boolean
   readonly env: NodeJS.ProcessEnv
   readonly say: (line: string) => void
   /** Aborted when the start is to be given up. */
@@ -89,11 +92,13 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const kept: Kept[] = []
   const database: { present?: Database } = {}
   const demo: { machines?: DemoMachines } = {}
+  const desktops: { guacd?: Guacd } = {}
   const note = () => {
     const running = [
       { name: 'postgres', pid: database.present?.pid() },
       ...kept.map(({ name, pid }) => ({ name, pid: pid() })),
       { name: 'demo plant', pid: demo.machines?.pid() },
+      { name: 'guacd', pid: desktops.guacd?.pid() },
     ]
     lock.note(
       running.flatMap(({ name, pid }) => {
@@ -119,6 +124,10 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   sayDoubt(settings, say)
 
   const application = findApplication(say)
+  desktops.guacd = stack.use(
+    await runGuacd({ dataDir, given: settings.guacd, mayInstall: options.mayInstall, say, onChange: note }),
+  )
+  step()
   const opening = { say, vaultRunsAs: owners.vault, signal: options.signal }
   const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
   const sshPort = () => addressOf((kept[1] as Kept).ready(), settings.ssh).port
@@ -126,15 +135,16 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   for (const name of planes) {
     step()
     say(`starting the ${name}`)
+    const child = {
+      name,
+      file: options.entries?.[name] ?? join(application.folder, name, 'main.ts'),
+      node: application.node,
+      env: name === 'api' ? { ...env, TAGOUT_SSH_PORT: String(sshPort()) } : env,
+      runAs: owners[name],
+      signal: options.signal,
+    }
     const plane = await keepRunning(
-      {
-        name,
-        file: options.entries?.[name] ?? join(application.folder, name, 'main.ts'),
-        node: application.node,
-        env: name === 'api' ? { ...env, TAGOUT_SSH_PORT: String(sshPort()) } : env,
-        runAs: owners[name],
-        signal: options.signal,
-      },
+      { name, start: () => startChild(child) },
       {
         say,
         onChange: note,
@@ -166,6 +176,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
       ...(Array.isArray(knownHosts) ? { knownHosts: knownHosts.map(String) } : {}),
     },
     data: dataDir,
+    guacd: { ...desktops.guacd.address, isOwn: desktops.guacd.isOwn },
   }
   writeReadyFile(dataDir, { ...addresses, findings: [] })
   const announce = async () => {

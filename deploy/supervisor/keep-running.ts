@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Child, type ChildOptions, type Ready, startChild } from './child.ts'
+import type { Child, Ready } from './child.ts'
 
-/** A plane that is started again whenever it ends by itself. */
+/** What is to be kept running. */
+export type Life = {
+  readonly name: string
+  /** Begins one life of it. Throws `Fault` where it does not become ready. */
+  readonly start: () => Promise<Child>
+}
+
+/** A process that is started again whenever it ends by itself. */
 export type Kept = {
   readonly name: string
   /** The present process, or undefined between two lives. */
@@ -25,17 +32,17 @@ const firstDelay = 100
 const longestDelay = 5_000
 
 /**
- * Starts a plane and keeps it running. The first start's failure is thrown: the configuration is wrong. A later one
+ * Starts a process and keeps it running. The first start's failure is thrown: the configuration is wrong. A later one
  * is said and tried again, at most 5 s apart.
  */
-export async function keepRunning(options: ChildOptions, ports: KeepPorts): Promise<Kept> {
+export async function keepRunning(life: Life, ports: KeepPorts): Promise<Kept> {
   let child: Child | undefined
   let lastReady: Ready
   let stopping = false
   const stopSignal = new AbortController()
 
   const live = async (again: boolean) => {
-    const started = await startChild(options)
+    const started = await life.start()
     if (stopping) return started.stop(1_000)
     child = started
     lastReady = started.ready
@@ -57,7 +64,7 @@ export async function keepRunning(options: ChildOptions, ports: KeepPorts): Prom
       child = undefined
       ports.onChange()
       if (stopping) return
-      ports.say(`the ${options.name} ended (${how}); starting it again`)
+      ports.say(`the ${life.name} ended (${how}); starting it again`)
       if (Date.now() - since > 60_000) delay = firstDelay
       while (!stopping && child === undefined) {
         await pause(delay, undefined, { signal: stopSignal.signal }).catch(() => undefined)
@@ -69,7 +76,7 @@ export async function keepRunning(options: ChildOptions, ports: KeepPorts): Prom
   const watching = watch()
 
   return {
-    name: options.name,
+    name: life.name,
     pid: () => child?.process.pid,
     ready: () => lastReady,
     startAgain: async () => child?.stop(15_000),

@@ -24,6 +24,8 @@ export type Settings = {
   readonly names: readonly string[]
   /** The owner's URL of a PostgreSQL server of the site; otherwise the embedded one runs. */
   readonly databaseUrl: string | undefined
+  /** A guacd that the site runs; otherwise one that is installed here runs below the supervisor. */
+  readonly guacd: { readonly host: string; readonly port: number } | undefined
 }
 
 /** A file that a person gave, and where they gave it. */
@@ -43,6 +45,7 @@ const file = z.looseObject({
     .optional(),
   ssh: z.looseObject({ host: z.string().min(1).optional(), port: port.optional() }).optional(),
   recorder: z.looseObject({ workers: z.coerce.number().int().min(1).max(64).optional() }).optional(),
+  guacd: z.looseObject({ host: z.string().min(1).optional(), port: port.optional() }).optional(),
 })
 
 /** Reads the settings. Throws `Fault('configuration')` that names the option, variable or member, and the fix. */
@@ -78,6 +81,14 @@ export function readSettings(dataDir: string, flags: Flags, env: NodeJS.ProcessE
       'configuration',
       'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY go together: give both, or neither',
     )
+  const guacdHost = text(undefined, 'GUACD_HOST') ?? stored.guacd?.host
+  const guacdPort = number(undefined, '', 'GUACD_PORT', 65_535, 1) ?? stored.guacd?.port
+  // SECURITY: passwords of desktops pass to guacd, and nothing on this way encrypts them.
+  if (guacdHost !== undefined && !isLoopback(guacdHost))
+    throw new Fault(
+      'configuration',
+      `GUACD_HOST (or guacd.host) is ${JSON.stringify(guacdHost)}: give an address of loopback, such as 127.0.0.1 and the published port of a container; what passes to guacd is not encrypted`,
+    )
   return {
     http: {
       host: text(flags.httpHost, 'TAGOUT_HTTP_HOST') ?? stored.http?.host ?? '127.0.0.1',
@@ -93,6 +104,10 @@ export function readSettings(dataDir: string, flags: Flags, env: NodeJS.ProcessE
     certificate: cert === undefined || key === undefined ? undefined : { cert, key },
     names: stored.http?.names ?? [],
     databaseUrl: readDatabaseUrl(env['DATABASE_URL']),
+    guacd:
+      guacdHost === undefined && guacdPort === undefined
+        ? undefined
+        : { host: guacdHost ?? '127.0.0.1', port: guacdPort ?? 4822 },
   }
 }
 
@@ -118,6 +133,10 @@ function readDatabaseUrl(text: string | undefined): string | undefined {
       'DATABASE_URL is not a PostgreSQL URL: give postgresql://owner:password@host:5432/database, or unset it to use the embedded PostgreSQL',
     )
   return text
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
 }
 
 function isYes(text: string | undefined): boolean | undefined {

@@ -4,7 +4,16 @@ import { readFileSync } from 'node:fs'
 /** Whom a process runs as. */
 export type RunAs = { readonly uid: number; readonly gid: number }
 
-export type SystemUser = 'tagout-postgres' | 'tagout-vault' | 'tagout-recorder' | 'tagout-api' | 'tagout-demo'
+export type SystemUser =
+  | 'tagout-postgres'
+  | 'tagout-vault'
+  | 'tagout-recorder'
+  | 'tagout-api'
+  | 'tagout-guacd'
+  | 'tagout-demo'
+
+/** They speak with whoever connects, or with hostile machines: outside the planes' group they can use none of its sockets. */
+const apart: readonly SystemUser[] = ['tagout-demo', 'tagout-guacd']
 
 /** The group of all of them: it may use the sockets in `run/`, and nothing else is open to it. */
 export const systemGroup = 'tagout'
@@ -14,13 +23,13 @@ export function isRoot(): boolean {
 }
 
 /**
- * Finds or makes the system user, whose primary group is `tagout` (a spawned child keeps no other group); that of the
- * demo's machines has a group of its own, so that they can use no socket of the planes. Root only. Throws with the words of `useradd` where that fails.
+ * Finds or makes the system user, whose primary group is `tagout` (a spawned child keeps no other group), or a group
+ * of its own. Root only. Throws with the words of `useradd` where that fails.
  */
 export function ensureSystemUser(name: SystemUser): RunAs {
   const known = findUser(name)
   if (known !== undefined) return known
-  const isApart = name === 'tagout-demo'
+  const isApart = apart.includes(name)
   if (!isApart && findGroup(systemGroup) === undefined) run('groupadd', ['--system', systemGroup])
   run('useradd', [
     '--system',

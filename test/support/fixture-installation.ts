@@ -16,8 +16,10 @@ try {
     data: process.argv[2] ?? '',
     fallback: undefined,
     flags: { httpPort: '0', sshPort: '0' },
+    mayInstall: false,
     seal: { unattended: true, keyFile: undefined, recoveryOut: undefined },
-    env: process.env,
+    // A guacd of somebody else's: none is run.
+    env: { ...process.env, GUACD_PORT: '4822' },
     say: (line) => process.stderr.write(`${line}\n`),
     signal: abort.signal,
     entries: { vault: plane, recorder: plane, api: plane },

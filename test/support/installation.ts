@@ -56,7 +56,7 @@ export async function startTestInstallation(options: InstallationOptions = {}): 
     [
       ...['--disable-warning=ExperimentalWarning', join(root, 'deploy', 'main.ts')],
       ...['--data', dataDir, '--http-port', String(httpPort), '--ssh-port', String(sshPort)],
-      ...['--unattended', '--yes', ...(options.args ?? [])],
+      ...['--unattended', ...(options.args ?? [])],
     ],
     { cwd: root, env: { ...cleanEnvironment(), ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   )

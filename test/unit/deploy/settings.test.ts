@@ -14,6 +14,14 @@ test('without anything said, everything listens on loopback', () => {
   expect(settings.ssh).toEqual({ host: '127.0.0.1', port: 2222 })
 })
 
+test('guacd is one of the site where it is named, by either half of its address', () => {
+  file('{}')
+  expect(readSettings(folder, {}, {}).guacd).toBeUndefined()
+  expect(readSettings(folder, {}, { GUACD_PORT: '4823' }).guacd).toEqual({ host: '127.0.0.1', port: 4823 })
+  file('{ "guacd": { "host": "::1" } }')
+  expect(readSettings(folder, {}, {}).guacd).toEqual({ host: '::1', port: 4822 })
+})
+
 test('an option wins over the environment, which wins over the file', () => {
   file('{ "http": { "port": 1 }, "ssh": { "port": 2, "host": "0.0.0.0" } }')
   const settings = readSettings(folder, { httpPort: '3' }, { TAGOUT_HTTP_PORT: '4', TAGOUT_SSH_PORT: '5' })
@@ -26,6 +34,9 @@ test.each([
   [{ workers: '0' }, {}, '--workers is "0": give a number from 1 to 64'],
   [{}, { TAGOUT_HTTP_PLAIN: 'maybe' }, 'TAGOUT_HTTP_PLAIN is neither yes nor no: give 1 or 0'],
   [{}, { TAGOUT_HTTP_TLS_CERT: '/x' }, 'TAGOUT_HTTP_TLS_CERT and TAGOUT_HTTP_TLS_KEY go together'],
+  [{}, { GUACD_PORT: '0' }, 'GUACD_PORT is "0": give a number from 1 to 65535'],
+  [{}, { GUACD_HOST: '10.0.0.7' }, 'GUACD_HOST (or guacd.host) is "10.0.0.7": give an address of loopback'],
+  [{}, { GUACD_HOST: 'localhost.example.com' }, 'give an address of loopback'],
   [{}, { DATABASE_URL: 'mysql://x' }, 'DATABASE_URL is not a PostgreSQL URL: give postgresql://'],
 ])('a wrong setting gets a sentence that names it and the fix: %j %j', (flags, env, sentence) => {
   file('{}')

@@ -1,0 +1,1 @@
+export function withoutServices<T>(install: () => T): T
