@@ -23,6 +23,7 @@ import * as m0030 from './0030_a_plant_switch_holds_its_safes.ts'
 import * as m0031 from './0031_a_passkey_proves_a_user.ts'
 import * as m0032 from './0032_somebody_breaks_the_glass.ts'
 import * as m0034 from './0034_a_service_has_tokens.ts'
+import * as m0036 from './0036_a_policy_is_changed_by_two.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -50,4 +51,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0031_a_passkey_proves_a_user': m0031,
   '0032_somebody_breaks_the_glass': m0032,
   '0034_a_service_has_tokens': m0034,
+  '0036_a_policy_is_changed_by_two': m0036,
 }

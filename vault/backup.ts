@@ -41,6 +41,7 @@ export const backupTables = [
   'elevation',
   'exposure',
   'policy',
+  'policy_request',
   'plant_switch',
   'offboarding',
   'rotation_due',

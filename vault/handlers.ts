@@ -92,7 +92,15 @@ import { sessionStart } from './sessions/start.ts'
 import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
 import { targetLegacy } from './targets/legacy.ts'
 import { targetScan } from './targets/scan.ts'
-import { targetAdd, targetAddress, targetList, targetPin, targetRemove, targetShow } from './targets/verbs.ts'
+import {
+  targetAdd,
+  targetAddress,
+  targetChange,
+  targetList,
+  targetPin,
+  targetRemove,
+  targetShow,
+} from './targets/verbs.ts'
 import { sessionWatch, watchEnd } from './sessions/watch.ts'
 import { companyAdd, companyChange, companyList, companyOn } from './vendors/company.ts'
 import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
@@ -181,6 +189,7 @@ export const handlers: Handlers = {
   'target.add': targetAdd,
   'target.list': targetList,
   'target.show': targetShow,
+  'target.change': targetChange,
   'target.address': targetAddress,
   'target.scan': targetScan,
   'target.pin': targetPin,

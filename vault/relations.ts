@@ -1,5 +1,7 @@
 import { standingAccounts } from './access/standing.ts'
-import { findAccount, readAccount } from './accounts/account.ts'
+import { readSubject } from './access/subject.ts'
+import { ruledFinder } from './access/ruled.ts'
+import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
 import type { AccountId, RequestId, SafeId } from './kernel/id.ts'
@@ -60,12 +62,12 @@ async function isGranted(call: Call, accounts: readonly AccountId[]): Promise<bo
     .where('not_after', '>', now)
     .execute()
   if (checked(guard, 'access_grant', rows).length > 0) return true
-  const { id, roles } = userOf(call)
-  return (await standingAccounts(database, guard, { user: id, roles }, accounts)).length > 0
+  const subject = await readSubject(database, guard, userOf(call))
+  return (await standingAccounts(database, guard, subject, accounts)).length > 0
 }
 
 async function ofSafe(call: Call, safe: SafeId, own = false): Promise<Relation> {
-  return { own, permissions: await permissionsOn(call, safe), granted: false }
+  return { ...noRelation, own, permissions: await permissionsOn(call, safe) }
 }
 
 async function ofUser(call: Call, reference: string): Promise<Relation> {
@@ -95,6 +97,33 @@ async function ofAccount(call: Call, reference: string): Promise<Relation> {
   const account = await findAccount(database, guard, reference)
   if (account === undefined) return noRelation
   return { ...(await ofSafe(call, account.safe_id)), granted: await isGranted(call, [account.id]) }
+}
+
+/** What a rule lets the user who asks do with an account now: see its secret, or watch who uses it. */
+async function ruledAt(
+  call: Call,
+  action: 'reveal' | 'watch',
+  account: Account | undefined,
+  target = account?.target,
+): Promise<Pick<Relation, 'ruled'>> {
+  if (account === undefined || target === undefined) return { ruled: [] }
+  const { database, guard, clock } = call.world.vault
+  const subject = await readSubject(database, guard, userOf(call))
+  const rulesFor = await ruledFinder(database, guard, subject, action)
+  const now = clock().getTime()
+  // Who sees a secret shows a second factor for it; who watches showed it when they signed in.
+  const factorAt = action === 'reveal' ? now : await factorOf(call)
+  const source = call.source === undefined ? {} : { source: call.source }
+  const rules = rulesFor({ account, target }, { now, factorAt, ...source })
+  // Whom a rule shows a secret at another time is told when that is, by the verb.
+  return { ruled: rules.some(({ unmet }) => unmet === null || action === 'reveal') ? [action] : [] }
+}
+
+async function factorOf(call: Call): Promise<number | null> {
+  const { database, guard } = call.world.vault
+  const { login } = userOf(call)
+  const row = await database.selectFrom('login').selectAll().where('id', '=', login.id).executeTakeFirst()
+  return checkedOne(guard, 'login', row)?.created_at.getTime() ?? null
 }
 
 async function ofHeld(
@@ -179,6 +208,7 @@ export const relations: Relations = {
   },
   'target.add': (call, input) => ofSafeNamed(call, input.safe),
   'target.show': (call, input) => ofTarget(call, input.target),
+  'target.change': (call, input) => ofTarget(call, input.target),
   'target.address': (call, input) => ofTarget(call, input.target),
   'target.scan': (call, input) => ofTarget(call, input.target),
   'target.pin': (call, input) => ofTarget(call, input.target),
@@ -190,7 +220,11 @@ export const relations: Relations = {
   'account.bind': (call, input) => ofAccount(call, input.account),
   'account.elevation': (call, input) => ofAccount(call, input.account),
   'account.remove': (call, input) => ofAccount(call, input.account),
-  'account.reveal': (call, input) => ofAccount(call, input.account),
+  'account.reveal': async (call, input) => {
+    const { database, guard } = call.world.vault
+    const account = await findAccount(database, guard, input.account)
+    return { ...(await ofAccount(call, input.account)), ...(await ruledAt(call, 'reveal', account)) }
+  },
   'exposure.list': async (call, { account }) =>
     account === undefined ? noRelation : ofAccount(call, account),
   'grant.add': (call, input) => ofAccount(call, input.account),
@@ -233,7 +267,15 @@ export const relations: Relations = {
   'session.terminate': (call, input) => ofSession(call, 'id', input.session),
   'session.freeze': (call, input) => ofSession(call, 'id', input.session),
   'session.unfreeze': (call, input) => ofSession(call, 'id', input.session),
-  'session.watch': (call, input) => ofSession(call, 'id', input.session),
+  'session.watch': async (call, input) => {
+    const relation = await ofSession(call, 'id', input.session)
+    const session = call.world.live.get(input.session)
+    if (session === undefined) return relation
+    const { database, guard } = call.world.vault
+    const account = await readAccount(database, guard, session.account)
+    const target = await findTarget(database, guard, session.target)
+    return { ...relation, ...(await ruledAt(call, 'watch', account, target)) }
+  },
   'session.message': (call, input) => ofSession(call, 'id', input.session),
   'hold.release': async (call, { hold }) => {
     const { database, guard } = call.world.vault

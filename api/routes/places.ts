@@ -24,6 +24,7 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/targets', verb: 'target.list', access: 'user' },
   { method: 'POST', path: '/api/targets', verb: 'target.add', access: 'user' },
   { method: 'GET', path: '/api/targets/:target', verb: 'target.show', access: 'user' },
+  { method: 'PUT', path: '/api/targets/:target/marks', verb: 'target.change', access: 'user' },
   { method: 'PUT', path: '/api/targets/:target/address', verb: 'target.address', access: 'user' },
   { method: 'POST', path: '/api/targets/:target/scan', verb: 'target.scan', access: 'user', timeout: 45_000 },
   { method: 'PUT', path: '/api/targets/:target/pin', verb: 'target.pin', access: 'user', timeout: 45_000 },

@@ -1,5 +1,6 @@
 import type { SessionView } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
+import { misuse } from './complaint.ts'
 
 type Forwarding = Pick<SessionView, 'account' | 'forward'>
 
@@ -18,4 +19,15 @@ export function forwardFacts({ forward }: Forwarding): readonly (readonly [strin
       ? ''
       : `: ${count(connections, 'connection')}, ${count(bytesUp ?? 0, 'byte')} there, ${bytesDown ?? 0} back`
   return [['forwarding to', `${to}${carried}`]]
+}
+
+/** `host:port` as it is typed at an option, an IPv6 address in brackets. */
+export function parseDestination(
+  option: string,
+  text: string,
+): { readonly host: string; readonly port: number } {
+  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
+  if (host === '')
+    throw misuse(`${option}: ${JSON.stringify(text)} is not a destination`, 'write host:port, like plc-7:102')
+  return { host, port: Number(port) }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { type Action, actions, forwardRecords, type GrantView, type VerbInput } from '../../vault/contract.ts'
 import type { Id } from '../../vault/kernel/id.ts'
 import { isId } from '../../vault/kernel/id.ts'
+import { parseDestination } from './forward-words.ts'
 import { misuse } from './complaint.ts'
 import { parseDuration, parseMoment } from './duration.ts'
 import { when } from './io.ts'
@@ -46,15 +47,8 @@ function parseForwards(options: GrantOptions): VerbInput<'grant.add'>['forwards'
   const connections = parseCount('--forward-connections', options.forwardConnections)
   const megabytes = parseCount('--forward-megabytes', options.forwardMegabytes)
   return (options.forward ?? []).map((text) => {
-    const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
-    if (host === '')
-      throw misuse(
-        `--forward: ${JSON.stringify(text)} is not a destination`,
-        'write host:port, like plc-7:102',
-      )
     return {
-      host,
-      port: Number(port),
+      ...parseDestination('--forward', text),
       record,
       ...(connections === undefined ? {} : { connections }),
       ...(megabytes === undefined ? {} : { megabytes }),

@@ -5,13 +5,14 @@ import type { PolicyChange, PolicyPlan, ReachView } from '../../vault/contract.t
 import type { PolicyDocument } from '../../vault/policy/document.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseMoment } from './duration.ts'
+import { parseDestination } from './forward-words.ts'
 import { visible, when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
 import { partText, policyText, readPolicyFile } from './policy-file.ts'
 import { confirmed } from './secret-input.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
-const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal'] as const
+const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate', 'reveal', 'watch'] as const
 
 const form = `
 A policy is a YAML file. Rules with effect allow let people in without a grant; rules with effect limit hold for
@@ -34,25 +35,34 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
     - name: ot-on-line-3
       effect: allow
       actions: [shell, exec, sftp-read]
-      who: { groups: [ot] }       # everyone: true, users, groups, roles
-      what: { safes: [line-3] }   # everything: true, safes, targets, accounts, protocols
+      who: { groups: [ot] }       # everyone: true, users, groups, companies, roles
+      what: { safes: [line-3] }   # everything: true, safes, targets, accounts, tags, zones, protocols
       during: [shifts]
       networks: [10.20.0.0/16]
       factorWithin: 8h            # the second factor, not longer ago than this
       longest: 2h
       exclusive: true
       contact: the shift leader of line 3, extension 4711
+    - name: acme-web-pages
+      effect: allow
+      actions: [forward]          # shell, exec, sftp-read, sftp-write, forward, elevate, reveal, watch
+      forwards: [{ host: 10.0.3.20, port: 443 }]
+      who: { companies: [acme] }  # their representatives
+      what: { tags: [press], zones: [level-2] }   # of targets: tagout target change
     - name: two-for-the-press
       effect: limit
       who: { everyone: true }
       what: { targets: [press-3] }
       approvals: [{ group: ot, count: 1 }, { group: it, count: 1 }]
       workOrder: "WO-####"        # # is a digit, ? any character, * any characters
+      supervisors: ot             # somebody of this group must watch: input is held until then
 
+At its top a policy may say contact: whom to call where a rule names nobody.
 Names of rules that let in mean what has them when the policy is applied: plan says where one means another now. A limit
 means the machine: by its name, by every record of its address, and by whatever account goes there. A limit that names
-actions limits those alone: exec runs any command, and moves files too.
-      supervisors: ot             # somebody of this group must watch: input is held until then
+actions limits those alone: exec runs any command, and moves files too. A tag or a zone means what carries it: a rule
+follows as soon as an administrator gives it to another target.
+clipboard-in and clipboard-out are words for desktops and refused as yet: in a terminal, what is pasted is typed.
 `
 
 /** `tagout policy`: the rules of who may use what, as a file. */
@@ -113,6 +123,8 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
     .command('explain <user> <account>')
     .description('say whether somebody may use an account, and everything that decides it')
     .addOption(new Option('--action <action>', 'what they want to do').choices(actions).default('shell'))
+    .option('--to <host:port>', 'with --action forward: where to')
+    .option('--on <target>', 'where the account is used; left out, at its own target')
     .option('--at <moment>', 'at this moment instead of now', (text) => parseMoment(text))
     .option('--from <address>', 'coming from this address; left out, from where the rules want')
     .addHelpText(
@@ -126,13 +138,24 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
       async (
         user: string,
         account: string,
-        options: { action: (typeof actions)[number]; at?: string; from?: string },
+        options: {
+          action: (typeof actions)[number]
+          to?: string
+          on?: string
+          at?: string
+          from?: string
+        },
       ) => {
+        const forward = options.to === undefined ? undefined : parseDestination('--to', options.to)
+        if ((options.action === 'forward') !== (forward !== undefined))
+          throw misuse('a destination goes with --action forward', 'give --action forward --to host:port')
         const answer = await tools.withVault((vault) =>
           vault.ask('policy.explain', {
             user,
             account,
             action: options.action,
+            ...(forward === undefined ? {} : { forward }),
+            ...(options.on === undefined ? {} : { target: options.on }),
             ...(options.at === undefined ? {} : { at: options.at }),
             ...(options.from === undefined ? {} : { source: options.from }),
           }),

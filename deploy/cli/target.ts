@@ -56,19 +56,32 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     .requiredOption('--safe <safe>', 'the safe that holds it')
     .option('--pin <fingerprint>', 'the host key, as SHA256:…, known from elsewhere')
     .option('--pin-now', 'fetch the host key now and pin what the target shows')
+    .option('--tag <tag...>', 'what rules of the policy may name it by')
+    .option('--zone <zone>', 'the zone that it lies in, as rules of the policy may name it')
     .addHelpText(
       'after',
       examples(
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin SHA256:4cmU…',
         'tagout target add press-3 ssh://127.0.0.1:2201 --safe line-3 --pin-now',
+        'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --tag press critical --zone level-2',
       ),
     )
     .action(
-      async (name: string, address: string, options: { safe: string; pin?: string; pinNow?: boolean }) => {
+      async (
+        name: string,
+        address: string,
+        options: { safe: string; pin?: string; pinNow?: boolean; tag?: string[]; zone?: string },
+      ) => {
         if (options.pin !== undefined && options.pinNow === true)
           throw misuse('--pin and --pin-now exclude each other')
         const added = await tools.withVault(async (vault) => {
-          const input = { name, safe: options.safe, address }
+          const input = {
+            name,
+            safe: options.safe,
+            address,
+            ...(options.tag === undefined ? {} : { tags: options.tag }),
+            ...(options.zone === undefined ? {} : { zone: options.zone }),
+          }
           const made = await vault.ask(
             'target.add',
             options.pin === undefined ? input : { ...input, pin: options.pin },
@@ -105,6 +118,8 @@ export function addTargetCommands(root: Command, tools: Tools): void {
           ['ADDRESS', (row) => `${row.protocol}://${row.host}:${row.port}`],
           ['SAFE', (row) => row.safe],
           ['PINNED', (row) => pinText(row)],
+          ['TAGS', (row) => row.tags.join(', ')],
+          ['ZONE', (row) => row.zone ?? ''],
           ['OLD ALGORITHMS', (row) => legacyText(row)],
         ],
         'there are no targets; add one with: tagout target add',
@@ -176,6 +191,36 @@ export function addTargetCommands(root: Command, tools: Tools): void {
       tools.show(changed, () => describe(changed))
     })
 
+  target
+    .command('change <target>')
+    .description('change what rules of the policy name a target by; they follow at once')
+    .option('--tag <tag...>', 'these tags, in place of what it carries')
+    .option('--no-tags', 'no tags any more')
+    .option('--zone <zone>', 'this zone')
+    .option('--no-zone', 'no zone any more')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout target change press-3 --tag press critical --zone level-2',
+        'tagout target change press-3 --no-tags',
+      ),
+    )
+    .action(async (name: string, options: { tag?: string[]; tags: boolean; zone?: string | boolean }) => {
+      const { tag, zone } = options
+      if (tag !== undefined && !options.tags) throw misuse('give tags or --no-tags, not both')
+      const tags = options.tags ? tag : []
+      const changes = {
+        ...(tags === undefined ? {} : { tags }),
+        ...(typeof zone === 'string' ? { zone } : zone === false ? { zone: null } : {}),
+      }
+      if (Object.keys(changes).length === 0)
+        throw misuse('say what to change', 'give --tag, --no-tags, --zone or --no-zone')
+      const changed = await tools.withVault((vault) =>
+        vault.ask('target.change', { target: name, ...changes }),
+      )
+      tools.show(changed, () => describe(changed))
+    })
+
   addLegacyCommand(target, tools)
 
   target
@@ -199,6 +244,8 @@ function describe(target: TargetView): string {
     ['name', target.name],
     ['address', `${target.protocol}://${target.host}:${target.port}`],
     ['safe', target.safe],
+    ...(target.tags.length === 0 ? [] : [['tags', target.tags.join(', ')] as const]),
+    ...(target.zone === null ? [] : [['zone', target.zone] as const]),
     ...target.pins.map(
       (pin) => ['pinned', `${pin.type} ${pin.fingerprint}, by ${whoText(pin.approvedBy)}`] as const,
     ),

@@ -163,6 +163,8 @@ beforeAll(async () => {
       host: hostile,
       port: 22,
       changedKey: null,
+      tags: [hostile],
+      zone: hostile,
       legacy: {
         algorithms: [hostile],
         reason: hostile,

@@ -358,6 +358,8 @@ test.skipIf(why !== undefined)(
       port: 22,
       pins: [{ type: 'ssh-dss', fingerprint: 'SHA256:abc', approvedBy: 'alice' }],
       changedKey: null,
+      tags: [],
+      zone: null,
       legacy: null as unknown,
       createdAt: now,
     }
@@ -480,6 +482,8 @@ test.skipIf(why !== undefined)(
         port: 37919,
         pins: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${'x'.repeat(43)}`, approvedBy: 'local:0', at }],
         changedKey: null,
+        tags: [],
+        zone: null,
         legacy: null,
         createdAt: at,
       },

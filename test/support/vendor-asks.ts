@@ -103,6 +103,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'target.add': (of) => [{ name: of.target, safe: of.safe, address: 'ssh://192.0.2.1' }],
   'target.list': () => [{}],
   'target.show': (of) => [{ target: 'press-3' }, { target: of.target }],
+  'target.change': (of) => [{ target: of.target, tags: [] }],
   'target.address': (of) => [{ target: of.target, address: 'ssh://192.0.2.1' }],
   'target.scan': (of) => [{ target: of.target }],
   'target.pin': (of) => [{ target: of.target, fingerprint: 'SHA256:x' }],

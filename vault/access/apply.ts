@@ -6,19 +6,24 @@ import {
   compilePolicy,
   concernsUser,
   concernsResource,
+  type markKinds,
   type Policy,
   type PolicyIds,
+  ruleAt,
   type Resource,
+  type Subject,
 } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
 import { whoNeverConnects } from '../policy/roles.ts'
-import { checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { checked, insertGuarded, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
+import { lockMarks } from './follow.ts'
 import { encodePolicy, policyDigest, policyOf, readPolicyRow, type StoredPolicy } from './policy.ts'
 import { resolvePolicy } from './resolve.ts'
-import { revisitSessions } from './revisit.ts'
+import { covers, revisitSessions } from './revisit.ts'
+import { readSubjects } from './subject.ts'
 
 /** How many pairs of user and account a plan names at the most; it counts all of them. */
 const mostNamed = 200
@@ -55,6 +60,7 @@ export const policyApply: Handler<'policy.apply'> = async (call, input) => {
   const applied = await transact(call.world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, input.totpCode)
     if (!code.ok) return code
+    await lockMarks(tx)
     const row = await readPolicyRow(tx.db, tx.guard, 'update')
     if ((row?.digest ?? null) !== input.expected)
       return refuse(
@@ -131,6 +137,8 @@ function changesOf(before: PolicyDocument, after: PolicyDocument): readonly Poli
       return isSame(old.get(name), value) ? [] : [{ what, name, change: 'changed' }]
     }),
   ]
+  const byHow = ({ applyBy }: PolicyDocument) =>
+    new Map(applyBy === undefined ? [] : [['applyBy', applyBy] as const])
   const rules = (document: PolicyDocument) => new Map(document.rules.map((rule) => [rule.name, rule]))
   return [
     ...compare(
@@ -144,6 +152,7 @@ function changesOf(before: PolicyDocument, after: PolicyDocument): readonly Poli
       new Map(Object.entries(after.calendars ?? {})),
     ),
     ...compare('rule', rules(before), rules(after)),
+    ...compare('policy', byHow(before), byHow(after)),
   ]
 }
 
@@ -154,12 +163,30 @@ function renamed(before: PolicyIds, now: PolicyIds): readonly PolicyChange[] {
     ['safe', before.safes, now.safes],
     ['target', before.targets, now.targets],
     ['account', before.accounts, now.accounts],
+    ['company', before.companies, now.companies],
   ] as const
-  return kinds.flatMap(([what, old, ids]) =>
+  const named = kinds.flatMap(([what, old, ids]) =>
     Object.entries<string>(ids)
       .filter(([name, id]) => Object.hasOwn(old, name) && old[name] !== id)
       .map(([name]): PolicyChange => ({ what, name, change: 'changed' })),
   )
+  return [...named, ...markedAnew('tags', before, now), ...markedAnew('zones', before, now)]
+}
+
+/** Tags and zones that stand for other targets than they do in the present policy, of the same effect. */
+function markedAnew(
+  kind: (typeof markKinds)[number],
+  before: PolicyIds,
+  now: PolicyIds,
+): readonly PolicyChange[] {
+  const isOther = (effect: 'allow' | 'limit', name: string) => {
+    const [old, ids] = [before.marks[effect][kind][name], now.marks[effect][kind][name]]
+    return old !== undefined && ids !== undefined && old.join() !== ids.join()
+  }
+  const names = new Set([...Object.keys(now.marks.allow[kind]), ...Object.keys(now.marks.limit[kind])])
+  return [...names]
+    .filter((name) => isOther('allow', name) || isOther('limit', name))
+    .map((name) => ({ what: kind === 'tags' ? 'tag' : 'zone', name, change: 'changed' }))
 }
 
 function isSame(one: unknown, other: unknown): boolean {
@@ -167,7 +194,7 @@ function isSame(one: unknown, other: unknown): boolean {
 }
 
 type People = {
-  readonly users: readonly Pick<Row<'app_user'>, 'id' | 'name' | 'roles'>[]
+  readonly users: readonly { readonly name: string; readonly subject: Subject }[]
   readonly accounts: readonly { readonly name: string; readonly resource: Resource }[]
 }
 
@@ -184,9 +211,11 @@ async function peopleAndAccounts(tx: Tx): Promise<People> {
       row,
     ]),
   )
+  const subjectOf = await readSubjects(tx.db, tx.guard, users)
   return {
     users: users
       .filter((user) => user.state !== 'disabled' && whoNeverConnects(user.roles) === undefined)
+      .map((user) => ({ name: user.name, subject: subjectOf(user) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     accounts: accounts
       .flatMap((account) => {
@@ -241,8 +270,7 @@ function reachFinder(policy: Policy, accounts: People['accounts']) {
     byRule.set(at, found)
     return found
   }
-  return (user: People['users'][number]) => {
-    const subject = { user: user.id, roles: user.roles }
+  return ({ subject }: People['users'][number]) => {
     const concerning = rules.flatMap((rule, at) => (concernsUser(policy, rule, subject) ? [at] : []))
     return { key: concerning.join(), reach: () => new Set(concerning.flatMap((at) => reachOfRule(at))) }
   }
@@ -252,16 +280,22 @@ function differenceOf(these: ReadonlySet<number>, those: ReadonlySet<number>): r
   return [...these].filter((place) => !those.has(place)).sort((a, b) => a - b)
 }
 
-/** Takes back the grants of rules that are no more. */
+/** Takes back the grants of rules that are no more, or let people do less now. */
 async function revokeOfRules(tx: Tx, policy: Policy): Promise<void> {
-  const names = policy.rules.flatMap(({ document }) => (document.effect === 'allow' ? [document.name] : []))
-  let query = tx.db
+  const rules = new Map(
+    policy.rules
+      .filter(({ document }) => document.effect === 'allow')
+      .map((rule) => [rule.document.name, ruleAt(policy, rule, { now: tx.now.getTime() })]),
+  )
+  const query = tx.db
     .selectFrom('access_grant')
     .selectAll()
     .where('rule', 'is not', null)
     .where('revoked_at', 'is', null)
     .forUpdate()
-  if (names.length > 0) query = query.where('rule', 'not in', names)
-  for (const grant of checked(tx.guard, 'access_grant', await query.execute()))
-    await updateGuarded(tx, 'access_grant', grant, { revoked_at: tx.now })
+  for (const grant of checked(tx.guard, 'access_grant', await query.execute())) {
+    const rule = rules.get(grant.rule ?? '')
+    if (rule === undefined || !covers(rule, grant))
+      await updateGuarded(tx, 'access_grant', grant, { revoked_at: tx.now })
+  }
 }

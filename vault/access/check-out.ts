@@ -1,14 +1,15 @@
 import type { Account } from '../accounts/account.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { ruleActions } from '../policy/document.ts'
-import { decideLimits, endOf } from '../policy/session.ts'
+import { decideLimits, endOf, isOfSession } from '../policy/session.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call } from '../world.ts'
 import { requestedGrants } from './facts.ts'
 import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
-import { factsOf, subjectOf } from './standing.ts'
+import { factsOf } from './standing.ts'
+import { readSubject } from './subject.ts'
 
 /**
  * How long somebody may hold an account that they check out now, by these grants of theirs, which hold now, and by the
@@ -25,7 +26,11 @@ export async function mayHold(
   const policy = await readPolicy(tx.db, tx.guard, 'share')
   const machineAt = await machineFinder(tx.db, tx.guard, policy)
   const circumstances = { now, ...(call.source === undefined ? {} : { source: call.source }) }
-  const { allowing, limits } = factsOf(policy, subjectOf(user), machineAt(account), circumstances)
+  const subject = await readSubject(tx.db, tx.guard, user)
+  const said = factsOf(policy, subject, machineAt(account), circumstances)
+  const { limits } = said
+  // Who may see a secret, or watch, holds no account by that.
+  const allowing = said.allowing.filter(({ actions }) => actions.some(isOfSession))
   // A limit of some acts alone, as of uploads, keeps nobody from holding the account.
   const whole = limits.filter((limit) => ruleActions.every((action) => limit.actions.includes(action)))
   const denial = decideLimits(whole)

@@ -1,6 +1,7 @@
 import { type Account, currentCredential, findAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
-import type { Action, PolicyAnswer, ReachView } from '../contract.ts'
+import { forwardName } from '../checkout/forward.ts'
+import type { Action, Permission, PolicyAnswer, ReachView } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { findUser } from '../identity/user.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -8,6 +9,7 @@ import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { Policy, RuleFacts } from '../policy/access-rule.ts'
 import type { RuleAction } from '../policy/document.ts'
+import { mayHold } from '../policy/roles.ts'
 import {
   askFirst,
   type CompanyFacts,
@@ -16,17 +18,20 @@ import {
   decideLimits,
   decideSession,
 } from '../policy/session.ts'
-import { checked, type Row } from '../rows.ts'
+import { checked, checkedOne, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
+import { handsOff, heldOff } from '../sessions/hold.ts'
+import { beforeSwitches } from '../switches/switches.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import type { Handler, Input } from '../world.ts'
+import type { Call, Handler, Input } from '../world.ts'
 import { companyFacts, type Representation, representationOf } from '../vendors/standing.ts'
 import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
 import { isApproved, quorumsAt } from './limits.ts'
 import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
+import { readSubject, readSubjects } from './subject.ts'
 
 /** Says whether somebody may do something with an account at a moment, and everything that decides it. */
 export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
@@ -35,74 +40,125 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
     if (user === undefined) return notFound('user', input.user)
     const account = await findAccount(tx.db, tx.guard, input.account)
     if (account === undefined) return notFound('account', input.account)
+    const target =
+      input.target === undefined ? account.target : await findTarget(tx.db, tx.guard, input.target)
+    if (target === undefined) return notFound('target', input.target ?? '')
+    const wants = input.action ?? 'shell'
+    if ((wants === 'forward') !== (input.forward !== undefined))
+      return refuse('invalid', 'forward: a destination goes with the action forward', 'give both, or neither')
     const policy = await readPolicy(tx.db, tx.guard)
     const grants = await grantsOf(tx, [user.id], [account.id])
-    const requested = await requestedGrants(tx.db, tx.guard, policy, grants)
+    const quorums = await quorumsAt(tx, policy, user, account, target)
+    const requested = await requestedGrants(tx.db, tx.guard, policy, grants, quorums)
     const now = input.at === undefined ? tx.now.getTime() : Date.parse(input.at)
     const circumstances = { now, ...(input.source === undefined ? {} : { source: input.source }) }
     const machineAt = await machineFinder(tx.db, tx.guard, policy)
     const facts = accessFacts(
       policy,
       user,
-      machineAt(account),
+      await readSubject(tx.db, tx.guard, user),
+      machineAt(account, target),
       grants.map((grant) => grantFacts(grant, requested)),
       circumstances,
       call.world.settings.longestSessionSeconds,
       companyOf(await representationOf(tx.db, tx.guard, user)),
     )
-    const wants = input.action ?? 'shell'
+    const others = await otherTargetsOf(tx, account, target)
+    const stops = await stopsOf(tx, call, user, account, target, input.at === undefined ? undefined : now)
     const steps = [
       ...grants.map((grant) => grantStep(grant, wants, now)),
       ...facts.allowing.map((rule) => ruleStep(rule, 'allows', wants)),
       ...facts.limits.map((rule) => ruleStep(rule, 'limits', wants)),
       ...(facts.company === null ? [] : [contractStep(facts.company, now)]),
+      ...stops.map(({ what, text }) => ({ what, effect: 'limits', holds: false, text }) as const),
+      ...(others.length === 0 ? [] : [othersStep(others)]),
     ]
-    const barred = facts.company === null ? undefined : decideCompany(facts.company, now)
-    if (wants === 'reveal' && barred === undefined)
-      return done(await explainReveal(tx, policy, user, account, facts.limits, steps))
-    const decision =
-      barred ??
-      decideSession({
-        ...facts,
-        wants: wants === 'reveal' ? 'shell' : wants,
-        pins: pinsOf(account.target).length,
-        isBound: await isBoundTo(tx, account, account.target),
-        hasCredential: (await currentCredential(tx.db, tx.guard, account.id)) !== undefined,
-        auditors: (await readLinks(tx.db, tx.guard)).length,
-        legacyUntil: legacyOf(account.target)?.until.getTime() ?? null,
-      })
-    return done(
-      decision.kind === 'deny'
-        ? {
-            allowed: false,
-            sentence: decision.why,
-            next: decision.next,
-            endsAt: null,
-            exclusive: false,
-            steps,
-          }
-        : {
-            allowed: true,
-            sentence: `${user.name} may: by ${decision.by.kind === 'rule' ? `the rule “${facts.allowing[decision.by.index]?.name ?? ''}”` : `grant ${grants[decision.by.index]?.id ?? ''}`}`,
-            next: null,
-            endsAt: new Date(decision.endsAt).toISOString(),
-            exclusive: decision.exclusive,
-            steps,
-          },
-    )
+    const company = facts.company === null ? undefined : decideCompany(facts.company, now)
+    const barred = company === undefined ? undefined : refused(company.why, company.next, steps)
+    if (barred !== undefined) return done(barred)
+    if (wants === 'reveal') return done(await explainReveal(tx, policy, user, account, facts, steps))
+    if (wants === 'watch') return done(await explainWatch(tx, user, account, facts, steps))
+    const decision = decideSession({
+      ...facts,
+      wants,
+      ...(input.forward === undefined ? {} : { forward: input.forward }),
+      pins: pinsOf(target).length,
+      isBound: await isBoundTo(tx, account, target),
+      hasCredential: (await currentCredential(tx.db, tx.guard, account.id)) !== undefined,
+      auditors: (await readLinks(tx.db, tx.guard)).length,
+      legacyUntil: legacyOf(target)?.until.getTime() ?? null,
+    })
+    if (decision.kind === 'deny') return done(refused(decision.why, decision.next, steps))
+    const [stop] = stops
+    if (stop !== undefined) return done(refused(stop.text, stop.next, steps))
+    return done({
+      allowed: true,
+      sentence: `${user.name} may: by ${decision.by.kind === 'rule' ? `the rule “${facts.allowing[decision.by.index]?.name ?? ''}”` : `grant ${grants[decision.by.index]?.id ?? ''}`}`,
+      next: null,
+      endsAt: new Date(decision.endsAt).toISOString(),
+      exclusive: decision.exclusive,
+      steps,
+    })
   })
 
 type Steps = PolicyAnswer['steps']
+type Said = ReturnType<typeof accessFacts>
 
-async function explainReveal(
+function refused(sentence: string, next: string | null, steps: Steps): PolicyAnswer {
+  return { allowed: false, sentence, next, endsAt: null, exclusive: false, steps }
+}
+
+/** The other targets that an account can be used on: what is said of one need not hold on them. */
+async function otherTargetsOf(tx: Tx, account: Account, target: Row<'target'>): Promise<readonly string[]> {
+  const bindings = checked(
+    tx.guard,
+    'binding',
+    await tx.db.selectFrom('binding').selectAll().where('account_id', '=', account.id).execute(),
+  )
+  const ids = bindings.map((row) => row.target_id).filter((id) => id !== target.id)
+  if (ids.length === 0) return []
+  const rows = await tx.db
+    .selectFrom('target')
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('removed_at', 'is', null)
+    .orderBy('name')
+    .execute()
+  return checked(tx.guard, 'target', rows).map(({ name }) => name)
+}
+
+function othersStep(others: readonly string[]): Steps[number] {
+  const text = `the account is used on ${others.join(', ')} too, where it may be otherwise: ask for each`
+  return { what: 'other targets', effect: 'nothing', holds: true, text }
+}
+
+/**
+ * What keeps somebody off a machine whatever lets them in: a hold, a session of theirs that is frozen, a plant switch.
+ * Of another moment than now only holds are known.
+ */
+async function stopsOf(
   tx: Tx,
-  policy: Policy,
+  { world }: Call,
   user: Row<'app_user'>,
   account: Account,
-  limits: readonly RuleFacts[],
-  steps: Steps,
-): Promise<PolicyAnswer> {
-  const members = checked(
+  target: Row<'target'>,
+  at: number | undefined,
+): Promise<readonly { readonly what: string; readonly text: string; readonly next: string }[]> {
+  const then = at === undefined ? tx : { ...tx, now: new Date(at) }
+  const on = at === undefined ? await beforeSwitches(tx, world, account.safe_id) : done(null)
+  const to = { user: user.id, account: account.id, target }
+  const free = at === undefined ? await handsOff(tx, world, to) : await heldOff(then, world, user.id, target)
+  return [['plant switch', on] as const, ['hold', free] as const].flatMap(([what, outcome]) =>
+    outcome.ok ? [] : [{ what, text: outcome.refusal.message, next: outcome.refusal.next ?? '' }],
+  )
+}
+
+async function permissionsOf(
+  tx: Tx,
+  user: Row<'app_user'>,
+  account: Account,
+): Promise<readonly Permission[]> {
+  const member = checkedOne(
     tx.guard,
     'safe_member',
     await tx.db
@@ -110,24 +166,92 @@ async function explainReveal(
       .selectAll()
       .where('safe_id', '=', account.safe_id)
       .where('user_id', '=', user.id)
-      .execute(),
+      .executeTakeFirst(),
   )
-  const over = limits.filter((limit) => limit.actions.includes('reveal'))
+  return member?.permissions ?? []
+}
+
+/** By a permission on the safe, or by a rule that holds, whoever may do what is no session. */
+function byWhat(permitted: string | undefined, wants: 'reveal' | 'watch', { allowing }: Said) {
+  const rules = allowing.filter(({ actions }) => actions.includes(wants))
+  const open = rules.find(({ unmet }) => unmet === null)
+  return {
+    by: permitted ?? (open === undefined ? undefined : `the rule “${open.name}”`),
+    closed: rules.find(({ unmet }) => unmet !== null),
+  }
+}
+
+async function explainReveal(
+  tx: Tx,
+  policy: Policy,
+  user: Row<'app_user'>,
+  account: Account,
+  facts: Said,
+  steps: Steps,
+): Promise<PolicyAnswer> {
+  const permitted = (await permissionsOf(tx, user, account)).includes('reveal')
+  const { by, closed } = byWhat(permitted ? 'reveal on the safe' : undefined, 'reveal', facts)
+  if (user.state !== 'active' || !mayHold(user.roles, 'reveal') || by === undefined) {
+    const denial = closed === undefined ? undefined : decideLimits([closed])
+    return refused(
+      denial?.why ??
+        `${user.name} has no permission reveal on the safe, and no rule lets them see the secret`,
+      denial?.next ?? 'give reveal on the safe: tagout safe member set',
+      steps,
+    )
+  }
+  const over = facts.limits.filter((limit) => limit.actions.includes('reveal'))
   const asks = over.filter((limit) => limit.needsApproval)
   const isMissing = asks.length > 0 && !(await isApproved(tx, policy, {}, user, account))
   const denial = decideLimits(over) ?? (isMissing ? askFirst(asks) : undefined)
-  const may = user.state === 'active' && members.some(({ permissions }) => permissions.includes('reveal'))
-  const next = { next: may ? (denial?.next ?? null) : 'give reveal on the safe: tagout safe member set' }
+  if (denial !== undefined) return refused(denial.why, denial.next, steps)
   return {
-    allowed: may && denial === undefined,
-    sentence: may
-      ? (denial?.why ?? `${user.name} may, with a fresh code: by reveal on the safe`)
-      : `${user.name} has no permission reveal on the safe`,
-    ...next,
+    allowed: true,
+    sentence: `${user.name} may, with a fresh code: by ${by}`,
+    next: null,
     endsAt: null,
     exclusive: false,
     steps,
   }
+}
+
+/** Whether somebody may watch the sessions of others on an account. */
+async function explainWatch(
+  tx: Tx,
+  user: Row<'app_user'>,
+  account: Account,
+  facts: Said,
+  steps: Steps,
+): Promise<PolicyAnswer> {
+  const isOutside = !mayHold(user.roles, 'observe') && !user.roles.includes('admin')
+  const held = await permissionsOf(tx, user, account)
+  const lets = (['approve', 'supervise', 'observe'] as const).find(
+    (one) => held.includes(one) && mayHold(user.roles, one),
+  )
+  const permitted = user.roles.includes('admin')
+    ? 'the role admin'
+    : lets === undefined
+      ? undefined
+      : `${lets} on the safe`
+  const { by, closed } = byWhat(permitted, 'watch', facts)
+  if (user.state === 'active' && by !== undefined && !isOutside)
+    return {
+      allowed: true,
+      sentence: `${user.name} may watch the sessions of others: by ${by}`,
+      next: null,
+      endsAt: null,
+      exclusive: false,
+      steps,
+    }
+  const denial = closed === undefined || isOutside ? undefined : decideLimits([closed])
+  return refused(
+    denial?.why ??
+      (isOutside
+        ? `${user.name} watches nobody: who comes from outside, audits or looks after the rules does not`
+        : `${user.name} has no permission observe on the safe, and no rule lets them watch`),
+    denial?.next ?? 'let them watch by a rule, or give observe on the safe',
+    steps,
+  )
 }
 
 function grantStep(grant: Row<'access_grant'>, wants: RuleAction, now: number): Steps[number] {
@@ -168,6 +292,7 @@ function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleActio
     ...(rule.until === null ? [] : [`until ${new Date(rule.until).toISOString()}`]),
     ...(rule.longestSeconds === null ? [] : [`${Math.round(rule.longestSeconds / 60)} min at the longest`]),
     ...(rule.exclusive ? ['exclusively'] : []),
+    ...(rule.forwards.length === 0 ? [] : [`forwarding to ${rule.forwards.map(forwardName).join(', ')}`]),
     ...(rule.supervisors === null ? [] : [`watched by a supervisor of ${rule.supervisors}`]),
   ]
   const text = rule.unmet ?? (parts.length === 0 ? 'holds' : parts.join(', '))
@@ -232,6 +357,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
     const longest = call.world.settings.longestSessionSeconds
     const machineAt = await machineFinder(tx.db, tx.guard, policy)
     const rows: ReachView[] = []
+    const subjectOf = await readSubjects(tx.db, tx.guard, users)
     for (const user of users) {
       const company = companyOf(await representationOf(tx.db, tx.guard, user))
       for (const { account, target } of places) {
@@ -240,9 +366,9 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
         const requested = await requestedGrants(tx.db, tx.guard, policy, own, quorums)
         const given = own.map((grant) => grantFacts(grant, requested))
         const machine = machineAt(account, target)
-        const facts = accessFacts(policy, user, machine, given, { now }, longest, company)
+        const facts = accessFacts(policy, user, subjectOf(user), machine, given, { now }, longest, company)
         if (given.length === 0 && facts.allowing.length === 0) continue
-        const forwards = given.flatMap((grant) => grant.forwards)
+        const forwards = [...given, ...facts.allowing].flatMap((one) => one.forwards)
         const found = sessionActions.flatMap((wants) => {
           const asked = wants === 'forward' ? forwards.map((forward) => ({ wants, forward })) : [{ wants }]
           const [decision] = asked.flatMap((one) => {

@@ -2,12 +2,18 @@ import type { Kysely } from 'kysely'
 import { breakGlassOf } from '../breakglass/view.ts'
 import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
-import { type Circumstances, groupsOf, type Machine, type Policy } from '../policy/access-rule.ts'
+import {
+  type Circumstances,
+  groupsOf,
+  type Machine,
+  type Policy,
+  type Subject,
+} from '../policy/access-rule.ts'
 import { missingOf, type Quorum } from '../policy/approvals.ts'
 import { whoNeverConnects } from '../policy/roles.ts'
 import type { AccessFacts, CompanyFacts, GrantFacts } from '../policy/session.ts'
 import { type Checker, checked, type Row } from '../rows.ts'
-import { factsOf, subjectOf } from './standing.ts'
+import { factsOf } from './standing.ts'
 
 type Db = Kysely<Database>
 
@@ -72,13 +78,14 @@ export function grantFacts(grant: Row<'access_grant'>, requested: ReadonlySet<st
 export function accessFacts(
   policy: Policy,
   user: Row<'app_user'>,
+  subject: Subject,
   machine: Machine,
   grants: readonly GrantFacts[],
   circumstances: Circumstances,
   longestSeconds: number,
   company: CompanyFacts | null,
 ): Omit<AccessFacts, 'wants' | 'forward'> {
-  const said = factsOf(policy, subjectOf(user), machine, circumstances)
+  const said = factsOf(policy, subject, machine, circumstances)
   return {
     now: circumstances.now,
     user: {

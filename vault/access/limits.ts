@@ -12,7 +12,7 @@ import type { Tx } from '../transaction.ts'
 import { requestedGrants } from './facts.ts'
 import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
-import { subjectOf } from './standing.ts'
+import { readSubject } from './subject.ts'
 
 type Use = {
   readonly user: UserId
@@ -39,7 +39,8 @@ export async function holdToLimits(tx: Tx, use: Use, circumstances: Circumstance
   if (user === undefined || account === undefined || target === undefined)
     return refuse('forbidden', 'there is no such account, or you may not use it')
   const machineAt = await machineFinder(tx.db, tx.guard, policy)
-  const limits = limitingRules(policy, subjectOf(user), machineAt(account, target))
+  const subject = await readSubject(tx.db, tx.guard, user)
+  const limits = limitingRules(policy, subject, machineAt(account, target))
     .map((rule) => ruleAt(policy, rule, circumstances))
     .filter((limit) => limit.actions.some((action) => use.does.includes(action)))
   const denial = decideLimits(limits)
@@ -98,5 +99,6 @@ export async function quorumsAt(
   if (target.id === account.target_id) return undefined
   const machineAt = await machineFinder(tx.db, tx.guard, policy)
   const machine = machineAt(account, target)
-  return ({ actions }) => wantedOf(policy, subjectOf(user), [machine], actions).approvals
+  const subject = await readSubject(tx.db, tx.guard, user)
+  return ({ actions }) => wantedOf(policy, subject, [machine], actions).approvals
 }

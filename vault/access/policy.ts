@@ -2,17 +2,22 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
-import { compilePolicy, type Policy, type PolicyIds } from '../policy/access-rule.ts'
+import { compilePolicy, noIds, type Policy, type PolicyIds } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
 import { type Checker, checkedOne, type Row } from '../rows.ts'
 
 type Db = Kysely<Database>
 
-const noIds: PolicyIds = { users: {}, safes: {}, targets: {}, accounts: {} }
 const nothing = compilePolicy(emptyPolicy, noIds)
 
 /** What is kept of a policy. */
 export type StoredPolicy = { readonly document: PolicyDocument; readonly ids: PolicyIds }
+
+/** What a row keeps. One of an earlier version knows no companies, tags and zones. */
+export function storedIn(row: Row<'policy'>): StoredPolicy {
+  const { document, ids } = JSON.parse(row.body) as StoredPolicy
+  return { document, ids: { ...noIds, ...ids } }
+}
 
 export function encodePolicy(stored: StoredPolicy): string {
   return canonicalJson(stored)
@@ -44,7 +49,7 @@ let latest: { readonly body: string; readonly policy: Policy } | undefined
 export function policyOf(row: Row<'policy'> | undefined): Policy {
   if (row === undefined) return nothing
   if (latest?.body !== row.body) {
-    const { document, ids } = JSON.parse(row.body) as StoredPolicy
+    const { document, ids } = storedIn(row)
     latest = { body: row.body, policy: compilePolicy(document, ids) }
   }
   return latest.policy

@@ -1,19 +1,25 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
+import { count } from '../kernel/count.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import type { PolicyIds } from '../policy/access-rule.ts'
-import { accountKey, type PolicyDocument } from '../policy/document.ts'
-import { type Checker, checked } from '../rows.ts'
+import { canonicalForwards } from '../checkout/forward.ts'
+import { type MarkedTargets, markKinds, type PolicyIds } from '../policy/access-rule.ts'
+import { accountKey, type PolicyDocument, type RuleDocument } from '../policy/document.ts'
+import { type Checker, checked, type Row } from '../rows.ts'
+
+type NamedKind = 'users' | 'safes' | 'targets' | 'accounts' | 'companies'
+type Known = Pick<PolicyIds, NamedKind> & {
+  /** Every record of a machine, removed ones too, as a limit holds by what they carry still. */
+  readonly records: readonly Row<'target'>[]
+}
 
 /** What can be named, with its id. */
-async function knownIds(db: Kysely<Database>, checker: Checker): Promise<PolicyIds> {
+async function knownIds(db: Kysely<Database>, checker: Checker): Promise<Known> {
   const users = checked(checker, 'app_user', await db.selectFrom('app_user').selectAll().execute())
   const safes = checked(checker, 'safe', await db.selectFrom('safe').selectAll().execute())
-  const targets = checked(
-    checker,
-    'target',
-    await db.selectFrom('target').selectAll().where('removed_at', 'is', null).execute(),
-  )
+  const records = checked(checker, 'target', await db.selectFrom('target').selectAll().execute())
+  const targets = records.filter((row) => row.removed_at === null)
+  const companies = checked(checker, 'company', await db.selectFrom('company').selectAll().execute())
   const accounts = checked(
     checker,
     'account',
@@ -28,6 +34,8 @@ async function knownIds(db: Kysely<Database>, checker: Checker): Promise<PolicyI
     safes: byName(safes),
     targets: byName(targets),
     accounts: Object.fromEntries(accounts.map((row) => [accountKey(nameOf(row)), row.id])),
+    companies: byName(companies),
+    records,
   }
 }
 
@@ -41,27 +49,34 @@ export async function resolvePolicy(
   if (fault !== undefined) return refuse('invalid', fault.why, fault.next)
   const known = await knownIds(db, checker)
   const missing: string[] = []
-  const used: Record<keyof PolicyIds, Set<string>> = {
+  const used: Record<NamedKind, Set<string>> = {
     users: new Set(),
     safes: new Set(),
     targets: new Set(),
     accounts: new Set(),
+    companies: new Set(),
   }
-  const take = (kind: keyof PolicyIds, where: string, names: readonly string[] = []) => {
+  const take = (kind: NamedKind, where: string, names: readonly string[] = []) => {
     for (const name of names) {
       const key = kind === 'accounts' ? accountKey(name) : name.toLowerCase()
       used[kind].add(key)
       if (!Object.hasOwn(known[kind], key))
-        missing.push(`${where}: there is no ${kind.slice(0, -1)} ${JSON.stringify(name)}`)
+        missing.push(`${where}: there is no ${singular[kind]} ${JSON.stringify(name)}`)
     }
   }
+  const marks = marksIn(document, known.records)
   for (const [group, members] of Object.entries(document.groups ?? {}))
     take('users', `group ${group}`, members)
-  for (const { name, who, what } of document.rules) {
+  for (const { name, effect, who, what } of document.rules) {
     take('users', `rule ${name}`, who.users)
     take('safes', `rule ${name}`, what.safes)
     take('targets', `rule ${name}`, what.targets)
     take('accounts', `rule ${name}`, what.accounts)
+    take('companies', `rule ${name}`, who.companies)
+    for (const kind of markKinds)
+      for (const mark of what[kind] ?? [])
+        if (marks[effect][kind][mark.toLowerCase()]?.length === 0)
+          missing.push(`rule ${name}: no target ${markVerbs[kind]} ${JSON.stringify(mark)}`)
   }
   if (missing.length === 0)
     return done({
@@ -69,6 +84,8 @@ export async function resolvePolicy(
       safes: among(known.safes, used.safes),
       targets: among(known.targets, used.targets),
       accounts: among(known.accounts, used.accounts),
+      companies: among(known.companies, used.companies),
+      marks,
     })
   const more = missing.length > 5 ? ` (and ${missing.length - 5} more)` : ''
   return refuse(
@@ -76,6 +93,45 @@ export async function resolvePolicy(
     `document: ${missing.slice(0, 5).join('; ')}${more}`,
     'add what is missing first, or correct the names',
   )
+}
+
+const singular = {
+  users: 'user',
+  safes: 'safe',
+  targets: 'target',
+  accounts: 'account',
+  companies: 'company',
+} as const
+const markVerbs = { tags: 'has the tag', zones: 'lies in the zone' } as const
+
+/** Does a record of a target carry this tag, or lie in this zone? */
+export function carries(
+  { tags, zone }: Pick<Row<'target'>, 'tags' | 'zone'>,
+  kind: (typeof markKinds)[number],
+  mark: string,
+): boolean {
+  return kind === 'tags' ? (tags ?? []).includes(mark) : zone === mark
+}
+
+/** The targets that carry the tags and lie in the zones that a document names. */
+function marksIn({ rules }: PolicyDocument, records: readonly Row<'target'>[]): PolicyIds['marks'] {
+  const marked = (effect: RuleDocument['effect'], kind: (typeof markKinds)[number]) => {
+    const named = rules.filter((rule) => rule.effect === effect).flatMap(({ what }) => what[kind] ?? [])
+    return Object.fromEntries(
+      [...new Set(named.map((mark) => mark.toLowerCase()))].sort().map((mark) => [
+        mark,
+        records
+          .filter((row) => (effect === 'limit' || row.removed_at === null) && carries(row, kind, mark))
+          .map(({ id }) => id)
+          .sort(),
+      ]),
+    )
+  }
+  const both = (effect: RuleDocument['effect']): MarkedTargets => ({
+    tags: marked(effect, 'tags'),
+    zones: marked(effect, 'zones'),
+  })
+  return { allow: both('allow'), limit: both('limit') }
 }
 
 function among<T>(
@@ -109,25 +165,44 @@ function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument)
     )
     if (quorum !== undefined)
       return fault(
-        `rule ${name}: it wants ${quorum.count} of ${quorum.group}, which has ${membersOf(groups, quorum.group)} members, so nobody could ever be approved`,
+        `rule ${name}: it wants ${quorum.count} of ${quorum.group}, which has ${count(membersOf(groups, quorum.group), 'member')}, so nobody could ever be approved`,
         'add members to the group, or want fewer',
       )
     const unknown = during.find((one) => !Object.hasOwn(calendars, one))
     if (unknown !== undefined)
       return fault(`rule ${name}: there is no calendar ${unknown}`, 'name it under calendars')
+    const destinations = forwardsFault(rule)
+    if (destinations !== undefined) return fault(`rule ${name}: ${destinations.why}`, destinations.next)
     if (Object.keys(who).length === 0)
       return fault(
         `rule ${name}: who: it says whom it concerns`,
-        'name users, groups or roles, or write everyone: true',
+        'name users, groups, companies or roles, or write everyone: true',
       )
     const { protocols: _, ...things } = what
     if (Object.keys(things).length === 0)
       return fault(
         `rule ${name}: what: it says what it concerns`,
-        'name safes, targets or accounts, or write everything: true',
+        'name safes, targets, accounts, tags or zones, or write everything: true',
       )
   }
   return undefined
+}
+
+/** The action `forward` says where to, and nothing else does; what goes with what holds as for grants. */
+function forwardsFault(rule: RuleDocument): { readonly why: string; readonly next: string } | undefined {
+  if (rule.effect === 'limit') return undefined
+  const { actions, forwards } = rule
+  if (actions.includes('forward') !== (forwards !== undefined))
+    return forwards === undefined
+      ? {
+          why: 'forwards: it does not say where forwarding may go',
+          next: 'name each destination: { host: 10.0.3.9, port: 443 }',
+        }
+      : { why: 'actions: destinations go with the action forward', next: 'allow forward too' }
+  const canonical = canonicalForwards(forwards ?? [])
+  return canonical.ok
+    ? undefined
+    : { why: canonical.refusal.message, next: canonical.refusal.next ?? 'correct it' }
 }
 
 /** How many people are in a group that is there. */

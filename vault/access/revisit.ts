@@ -1,4 +1,7 @@
+import type { Kysely } from 'kysely'
+import { encodeForward } from '../checkout/forward.ts'
 import type { Action } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
 import { Fault } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
 import {
@@ -6,6 +9,7 @@ import {
   limitingRules,
   type Machine,
   type Policy,
+  type RuleFacts,
   ruleAt,
   type Subject,
 } from '../policy/access-rule.ts'
@@ -17,13 +21,13 @@ import type { World } from '../world.ts'
 import { requestedGrants } from './facts.ts'
 import { type MachineOf, machineFinder } from './machine.ts'
 import { policyOf, readPolicyRow } from './policy.ts'
-import { subjectOf } from './standing.ts'
+import { readSubject } from './subject.ts'
 
 /** Milliseconds between two looks at all live sessions, and for how long after a change they are looked at each second. */
 const lookEvery = 10_000
 const lookCloselyFor = 5_000
 
-type Looked = { version: number; changedAt: number; at: number }
+type Looked = { body: string; changedAt: number; at: number }
 const looked = new WeakMap<World, Looked>()
 
 /**
@@ -40,23 +44,20 @@ export async function revisitSessions(world: World): Promise<void> {
   const row = await readPolicyRow(vault.database, vault.guard)
   const now = vault.clock().getTime()
   const before = looked.get(world)
-  const version = row?.version ?? 0
+  // Not its version: what its rules mean changes with the tags of targets too.
+  const body = row?.body ?? ''
   const state: Looked =
-    before?.version === version ? before : { version, changedAt: before === undefined ? 0 : now, at: 0 }
+    before?.body === body ? before : { body, changedAt: before === undefined ? 0 : now, at: 0 }
   looked.set(world, state)
   if (now - state.changedAt > lookCloselyFor && now - state.at < lookEvery) return
   state.at = now
   if (row === undefined) return
   const policy = policyOf(row)
 
-  const rows = await readRows(world, sessions)
-  const machineAt = await machineFinder(vault.database, vault.guard, policy)
-  const grants = [...rows.grants.values()].filter((grant) => isWhole(vault.guard, 'access_grant', grant))
-  const requested = await requestedGrants(vault.database, vault.guard, policy, grants)
+  const verdictOf = await verdictFinder(vault.database, vault.guard, policy, sessions, now)
   for (const session of sessions) {
     try {
-      const facts = factsOf(vault.guard, rows, machineAt, session)
-      const verdict = lookAt(policy, session, facts, requested, now)
+      const verdict = verdictOf(session)
       if ('endsAt' in verdict) {
         session.endsAt = Math.min(session.endsAt, verdict.endsAt)
         session.supervisors = verdict.supervisors
@@ -71,6 +72,43 @@ export async function revisitSessions(world: World): Promise<void> {
   }
 }
 
+/** Says what a policy makes of each of some live sessions. What is found throws where the session rests on a forged row. */
+export async function verdictFinder(
+  db: Kysely<Database>,
+  checker: Checker,
+  policy: Policy,
+  sessions: readonly LiveSession[],
+  now: number,
+): Promise<(session: LiveSession) => Verdict> {
+  const rows = await readRows(db, sessions)
+  const machineAt = await machineFinder(db, checker, policy)
+  const grants = [...rows.grants.values()].filter((grant) => isWhole(checker, 'access_grant', grant))
+  const requested = await requestedGrants(db, checker, policy, grants)
+  const subjects = new Map<string, Subject | Fault>()
+  for (const user of rows.users.values()) subjects.set(user.id, await subjectOrFault(db, checker, user))
+  const subjectOf = ({ id }: Row<'app_user'>) => {
+    const found = subjects.get(id)
+    if (found === undefined || found instanceof Fault) throw found ?? new TypeError('a user was read')
+    return found
+  }
+  return (session) =>
+    lookAt(policy, session, factsOf(checker, rows, machineAt, subjectOf, session), requested, now)
+}
+
+/** SECURITY: one forged row keeps nobody else's session from being looked at. */
+async function subjectOrFault(
+  db: Kysely<Database>,
+  checker: Checker,
+  user: Row<'app_user'>,
+): Promise<Subject | Fault> {
+  try {
+    return await readSubject(db, checker, user)
+  } catch (error) {
+    if (error instanceof Fault) return error
+    throw error
+  }
+}
+
 type Rows = {
   readonly accounts: ReadonlyMap<string, Row<'account'>>
   readonly users: ReadonlyMap<string, Row<'app_user'>>
@@ -79,8 +117,7 @@ type Rows = {
 }
 
 /** The rows that sessions rest on, not checked yet. */
-async function readRows({ vault }: World, sessions: readonly LiveSession[]): Promise<Rows> {
-  const { database } = vault
+async function readRows(database: Kysely<Database>, sessions: readonly LiveSession[]): Promise<Rows> {
   const all = <T>(of: (session: LiveSession) => T) => [...new Set(sessions.map(of))]
   const byId = <T extends { readonly id: string }>(rows: readonly T[]) =>
     new Map(rows.map((row) => [row.id as string, row]))
@@ -138,6 +175,7 @@ function factsOf(
   checker: Checker,
   rows: Rows,
   machineAt: MachineOf,
+  subjectOf: (user: Row<'app_user'>) => Subject,
   session: LiveSession,
 ): Facts | undefined {
   const account = checkedOne(checker, 'account', rows.accounts.get(session.account))
@@ -157,7 +195,9 @@ function factsOf(
   return { subject: subjectOf(user), machine: machineAt(named, target), grant }
 }
 
-type Verdict = { readonly endsAt: number; readonly supervisors: readonly string[] } | { readonly why: string }
+export type Verdict =
+  | { readonly endsAt: number; readonly supervisors: readonly string[] }
+  | { readonly why: string }
 
 /** Until when a session may go on and who must watch it, or why it may not. */
 function lookAt(
@@ -178,6 +218,8 @@ function lookAt(
     .map((rule) => ruleAt(policy, rule, { now }))
   if (grant.rule !== null && by.length === 0)
     return { why: `the rule “${grant.rule}” of the policy lets you in no more` }
+  if (grant.rule !== null && (grant.revoked_at !== null || !by.some((rule) => covers(rule, grant))))
+    return { why: `the rule “${grant.rule}” of the policy lets you do less now` }
   const over = [...limits, ...by]
   const closed = over.find(({ unmet }) => unmet !== null)
   if (closed !== undefined) return { why: closed.unmet ?? '' }
@@ -190,6 +232,18 @@ function lookAt(
     endOf({ ...one, until: null }, began),
   ])
   return { endsAt: Math.min(Number.POSITIVE_INFINITY, ...ends), supervisors: supervisorsIn(concerning) }
+}
+
+/** Does a rule let people do all that a grant which it made lets them? */
+export function covers(
+  rule: Pick<RuleFacts, 'actions' | 'forwards'>,
+  grant: Pick<Row<'access_grant'>, 'actions' | 'forwards'>,
+): boolean {
+  const forwards = rule.forwards.map(encodeForward)
+  return (
+    grant.actions.every((action) => rule.actions.includes(action)) &&
+    (grant.forwards ?? []).every((forward) => forwards.includes(forward))
+  )
 }
 
 function isOpening(action: Action): boolean {

@@ -1,6 +1,6 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Account } from '../accounts/account.ts'
-import type { Action } from '../contract.ts'
+import { encodeForward } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
 import type { AccountId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
@@ -17,6 +17,7 @@ import {
   ruleAt,
   type Subject,
 } from '../policy/access-rule.ts'
+import { isOfSession } from '../policy/session.ts'
 import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
@@ -27,10 +28,6 @@ type Db = Kysely<Database>
 
 /** Milliseconds for which a rule's grant is good; where it is used later, another one is made. */
 const ruleGrantLife = 366 * 24 * 3600_000
-
-export function subjectOf(user: Pick<Row<'app_user'>, 'id' | 'roles'>): Subject {
-  return { user: user.id, roles: user.roles }
-}
 
 /** What the policy says of somebody's use of something, under their circumstances. */
 export function factsOf(
@@ -60,9 +57,7 @@ export async function standingAccounts(
   readonly { readonly id: AccountId; readonly name: string; readonly rules: readonly AccessRule[] }[]
 > {
   const policy = await readPolicy(db, checker)
-  const concerning = policy.rules.filter(
-    (rule) => rule.document.effect === 'allow' && concernsUser(policy, rule, subject),
-  )
+  const concerning = policy.rules.filter((rule) => isForSessions(rule) && concernsUser(policy, rule, subject))
   if (concerning.length === 0 || among?.length === 0) return []
   let query = db
     .selectFrom('account')
@@ -91,6 +86,11 @@ export async function standingAccounts(
   })
 }
 
+/** Does a rule let people in? Who may see a secret by one, or watch, is shown the account by that alone. */
+function isForSessions({ document }: AccessRule): boolean {
+  return document.effect === 'allow' && document.actions.some(isOfSession)
+}
+
 /** The accounts that rules name, so that nobody's list reads those of the whole plant. */
 function namedBy(eb: ExpressionBuilder<Database, 'account'>, rules: readonly AccessRule[]) {
   if (rules.some(({ document }) => document.what.everything === true)) return [eb.lit(true)]
@@ -117,7 +117,8 @@ export async function grantOfRule(
   user: Row<'app_user'>,
   account: Account,
 ): Promise<Row<'access_grant'>> {
-  const actions = rule.actions.filter((action): action is Action => action !== 'reveal')
+  const actions = rule.actions.filter(isOfSession)
+  const forwards = rule.forwards.length === 0 ? null : rule.forwards.map(encodeForward)
   const mode = rule.exclusive ? 'exclusive' : 'shared'
   const made = checked(
     tx.guard,
@@ -134,11 +135,13 @@ export async function grantOfRule(
       .execute(),
   )
   const [found] = made
-  const allowed = { actions, mode, max_session_seconds: rule.longestSeconds ?? ruleGrantLife / 1000 } as const
+  const longest = rule.longestSeconds ?? ruleGrantLife / 1000
+  const allowed = { actions, mode, max_session_seconds: longest, forwards } as const
   if (found !== undefined) {
     const isSame =
       found.actions.join() === actions.join() &&
       found.mode === mode &&
+      (found.forwards ?? []).join() === (forwards ?? []).join() &&
       found.max_session_seconds === allowed.max_session_seconds
     return isSame ? found : updateGuarded(tx, 'access_grant', found, allowed)
   }
@@ -154,7 +157,6 @@ export async function grantOfRule(
     granted_by: `policy, rule ${rule.name}`,
     created_at: tx.now,
     revoked_at: null,
-    forwards: null,
     rule: rule.name,
   })
   await tx.audit({
@@ -165,6 +167,7 @@ export async function grantOfRule(
     account: account.id,
     accountName: account.name,
     actions: row.actions,
+    ...(forwards === null ? {} : { forwards }),
     notBefore: row.not_before.toISOString(),
     notAfter: row.not_after.toISOString(),
     maxSessionSeconds: row.max_session_seconds,

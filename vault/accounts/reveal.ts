@@ -1,11 +1,14 @@
 import type { Kysely } from 'kysely'
 import { holdToLimits } from '../access/limits.ts'
+import { ruledFinder } from '../access/ruled.ts'
+import { readSubject } from '../access/subject.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { Database } from '../db/tables.ts'
 import type { AccountId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { decideLimits } from '../policy/session.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checked } from '../rows.ts'
 import { rotatedSince } from '../vendors/offboarding-view.ts'
@@ -30,11 +33,26 @@ export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
     if (!code.ok) return code
     const account = await findAccount(tx.db, tx.guard, input.account, 'update')
     const may = await permissionsIn(tx, call)
-    if (account === undefined || !may(account.safe_id, 'reveal'))
-      return refuse('forbidden', 'there is no such account, or you may not see its secret')
-    const use = { user: asking.id, account: account.id, does: ['reveal'] } as const
     // The code was taken just now.
     const now = tx.now.getTime()
+    if (account === undefined)
+      return refuse('forbidden', 'there is no such account, or you may not see its secret')
+    if (!may(account.safe_id, 'reveal')) {
+      const subject = await readSubject(tx.db, tx.guard, asking)
+      const rulesFor = await ruledFinder(tx.db, tx.guard, subject, 'reveal')
+      const rules = rulesFor(
+        { account, target: account.target },
+        { now, source: call.source ?? '', factorAt: now },
+      )
+      const [closed] = rules
+      if (!rules.some(({ unmet }) => unmet === null)) {
+        const denial = closed === undefined ? undefined : decideLimits([closed])
+        return denial === undefined
+          ? refuse('forbidden', 'there is no such account, or you may not see its secret')
+          : refuse(denial.code, denial.why, denial.next)
+      }
+    }
+    const use = { user: asking.id, account: account.id, does: ['reveal'] } as const
     const held = await holdToLimits(tx, use, { now, source: call.source ?? '', factorAt: now })
     if (!held.ok) return held
     const credential = await currentCredential(tx.db, tx.guard, account.id)

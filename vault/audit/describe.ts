@@ -150,7 +150,9 @@ function what(entry: Entry): string {
         ? `took ${entry.name} out of safe ${entry.safeName}`
         : `gave ${entry.name} ${entry.permissions.join(', ')} on safe ${entry.safeName}`
     case 'target.added':
-      return `added target ${entry.targetName} at ${entry.address} to safe ${entry.safeName}`
+      return `added target ${entry.targetName} at ${entry.address} to safe ${entry.safeName}${entry.tags === undefined && entry.zone === undefined ? '' : `, with ${marksText(entry.tags ?? [], entry.zone ?? null)}`}`
+    case 'target.marked':
+      return `gave target ${entry.targetName} ${marksText(entry.tags, entry.zone)} in place of ${marksText(entry.before.tags, entry.before.zone)}`
     case 'target.address':
       return `moved target ${entry.targetName} from ${entry.before} to ${entry.address}`
     case 'target.scanned':
@@ -369,4 +371,9 @@ function printable(text: string): string {
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu,
     (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
   )
+}
+
+function marksText(tags: readonly string[], zone: string | null): string {
+  const tagged = tags.length === 0 ? 'no tags' : `the tags ${tags.join(', ')}`
+  return `${tagged} and ${zone === null ? 'no zone' : `the zone ${zone}`}`
 }

@@ -187,7 +187,19 @@ export type Happening =
       readonly permissions: readonly Permission[]
     } & SafeRef &
       UserRef)
-  | ({ readonly kind: 'target.added'; readonly address: string } & TargetRef & SafeRef)
+  | ({
+      readonly kind: 'target.added'
+      readonly address: string
+      readonly tags?: readonly string[]
+      readonly zone?: string
+    } & TargetRef &
+      SafeRef)
+  | ({
+      readonly kind: 'target.marked'
+      readonly tags: readonly string[]
+      readonly zone: string | null
+      readonly before: { readonly tags: readonly string[]; readonly zone: string | null }
+    } & TargetRef)
   | ({ readonly kind: 'target.address'; readonly address: string; readonly before: string } & TargetRef)
   | ({ readonly kind: 'target.scanned'; readonly fingerprints: readonly string[] } & TargetRef)
   | ({ readonly kind: 'target.pinned'; readonly type: string; readonly fingerprint: string } & TargetRef)

@@ -1,5 +1,6 @@
 import { readPolicy } from '../access/policy.ts'
-import { standingAccounts, subjectOf } from '../access/standing.ts'
+import { standingAccounts } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import type { AccessView } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
@@ -7,6 +8,7 @@ import type { AccountId } from '../kernel/id.ts'
 import { done } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { type AccessRule, type RuleFacts, ruleAt } from '../policy/access-rule.ts'
+import { isOfSession } from '../policy/session.ts'
 import { checked } from '../rows.ts'
 import { transact } from '../transact.ts'
 import { type Call, type Handler, userOf } from '../world.ts'
@@ -33,7 +35,8 @@ export const accessList: Handler<'access.list'> = async (call) => {
     .limit(10_000)
     .execute()
   checked(guard, 'access_grant', rows)
-  const standing = await standingAccounts(database, guard, subjectOf(user))
+  const subject = await readSubject(database, guard, user)
+  const standing = await standingAccounts(database, guard, subject)
   const policy = await readPolicy(database, guard)
   const accounts = [...new Set([...rows.map((row) => row.account_id), ...standing.map(({ id }) => id)])]
   if (accounts.length === 0) return done([])
@@ -96,7 +99,7 @@ export const accessList: Handler<'access.list'> = async (call) => {
 function viewRule(rule: RuleFacts): AccessView['rules'][number] {
   return {
     name: rule.name,
-    actions: rule.actions.filter((action) => action !== 'reveal'),
+    actions: rule.actions.filter(isOfSession),
     unmet: rule.unmet,
     exclusive: rule.exclusive,
     until: rule.until === null ? null : new Date(rule.until).toISOString(),

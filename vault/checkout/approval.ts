@@ -1,6 +1,6 @@
 import { machinesOf } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { subjectOf } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import { findUser } from '../identity/user.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { SafeId, UserId } from '../kernel/id.ts'
@@ -120,7 +120,8 @@ async function wantedNow(tx: Tx, policy: Policy, request: Row<'access_request'>)
   const user = await findUser(tx.db, tx.guard, request.user_id)
   if (user === undefined) throw new TypeError('a request is of a user')
   const machines = await machinesOf(tx.db, tx.guard, policy, [request.account_id])
-  return wantedOf(policy, subjectOf(user), machines.get(request.account_id) ?? [], request.actions)
+  const subject = await readSubject(tx.db, tx.guard, user)
+  return wantedOf(policy, subject, machines.get(request.account_id) ?? [], request.actions)
 }
 
 async function safeOf(tx: Tx, request: Row<'access_request'>): Promise<Row<'safe'>> {

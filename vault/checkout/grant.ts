@@ -4,7 +4,7 @@ import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { subjectOf } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
@@ -122,7 +122,8 @@ export async function addGrant(
   if (approvedBy === undefined) {
     const policy = await readPolicy(tx.db, tx.guard)
     const machineAt = await machineFinder(tx.db, tx.guard, policy)
-    const { approvals } = wantedOf(policy, subjectOf(user), [machineAt(account)], actions)
+    const subject = await readSubject(tx.db, tx.guard, user)
+    const { approvals } = wantedOf(policy, subject, [machineAt(account)], actions)
     if (approvals.length > 0)
       return refuse(
         'conflict',

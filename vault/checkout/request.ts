@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { machinesOf } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { subjectOf } from '../access/standing.ts'
+import { readSubject, readSubjects } from '../access/subject.ts'
 import { findAccount } from '../accounts/account.ts'
 import type { RequestView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -89,6 +89,7 @@ export async function viewRequests(
     .selectAll('safe')
     .select([
       'access_request.id as request_id',
+      'access_request.user_id',
       'app_user.name as user_name',
       'app_user.roles',
       'account.login',
@@ -105,6 +106,8 @@ export async function viewRequests(
     policy,
     rows.map((row) => row.account_id),
   )
+  const people = named.map(({ user_id, roles }) => ({ id: user_id, roles }))
+  const subjectOf = await readSubjects(db, checker, people)
   const { principal } = call
   return Promise.all(
     rows.map(async (row) => {
@@ -114,7 +117,7 @@ export async function viewRequests(
       const spoke = said.filter((one) => one.request_id === row.id)
       const quorums = wantedOf(
         policy,
-        { user: row.user_id, roles: name.roles },
+        subjectOf({ id: row.user_id, roles: name.roles }),
         machines.get(row.account_id) ?? [],
         row.actions,
       ).approvals
@@ -239,7 +242,8 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
       return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
     const policy = await readPolicy(tx.db, tx.guard)
     const machines = (await machinesOf(tx.db, tx.guard, policy, [account.id])).get(account.id) ?? []
-    const { workOrders, approvals: quorums } = wantedOf(policy, subjectOf(user), machines, actions)
+    const subject = await readSubject(tx.db, tx.guard, user)
+    const { workOrders, approvals: quorums } = wantedOf(policy, subject, machines, actions)
     const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, input.workOrder ?? ''))
     if (unfit !== undefined)
       return refuse(

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type PolicyDocument, policyDocument } from '../policy/document.ts'
+import { allowedActions, type PolicyDocument, policyDocument } from '../policy/document.ts'
 import { freshCode, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
 import { type Action } from './words.ts'
 
@@ -16,8 +16,20 @@ export type PolicyView = {
 }
 
 export type PolicyChange = {
-  /** A user, target or account: its name, which stands as it is, means another one now. */
-  readonly what: 'rule' | 'group' | 'calendar' | 'user' | 'safe' | 'target' | 'account'
+  /** A user, target, account or tag: its name, which stands as it is, means another one now. */
+  readonly what:
+    | 'rule'
+    | 'group'
+    | 'calendar'
+    | 'user'
+    | 'safe'
+    | 'target'
+    | 'account'
+    | 'company'
+    | 'tag'
+    | 'zone'
+    /** How many people it takes to change the policy. */
+    | 'policy'
   readonly name: string
   readonly change: 'added' | 'removed' | 'changed'
 }
@@ -89,7 +101,10 @@ export const policyVerbs = {
     z.strictObject({
       user: reference,
       account: reference,
-      action: z.enum(['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal']).optional(), // default: shell
+      action: z.enum(allowedActions).optional(), // default: shell
+      /** With `forward`: where to. */
+      forward: z.strictObject({ host: z.string().max(300), port: z.int().min(0).max(65_535) }).optional(),
+      target: reference.optional(), // where it is used; left out: at the account's own
       at: moment.optional(),
       source: z.string().max(100).optional(), // the address they come from; left out: any that the rules want
     }),

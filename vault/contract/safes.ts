@@ -80,6 +80,9 @@ export type TargetView = {
     readonly allowedBy: string
     readonly allowedAt: string
   } | null
+  /** What rules of the policy may name it by. */
+  readonly tags: readonly string[]
+  readonly zone: string | null
   readonly createdAt: string
 }
 
@@ -124,6 +127,13 @@ export type ScannedKey = {
 }
 
 export type HostKeySeen = ScannedKey & { readonly key: string }
+
+/** A tag or a zone, in small letters: rules tell them apart by these. */
+const mark = nameText.transform((text) => text.toLowerCase())
+const tags = z
+  .array(mark)
+  .max(32, 'a target has 32 tags at most')
+  .transform((all) => [...new Set(all)].sort())
 
 export const safesVerbs = {
   'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
@@ -180,6 +190,18 @@ export const safesVerbs = {
       safe: reference,
       address: z.string().max(300), // ssh://host[:port]
       pin: z.string().max(100).optional(), // SHA256:…
+      tags: tags.optional(),
+      zone: mark.optional(),
+    }),
+  ),
+  /** What rules of the policy may name it by: in place of what it was. What is not given stays as it is. */
+  'target.change': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      tags: tags.optional(),
+      zone: mark.nullable().optional(),
+      totpCode: freshCode,
     }),
   ),
   'target.list': verb(people, nothing),
@@ -262,6 +284,7 @@ export type SafesAnswers = {
   'target.add': TargetView
   'target.list': readonly TargetView[]
   'target.show': TargetView
+  'target.change': TargetView
   'target.address': TargetView
   'target.scan': readonly ScannedKey[]
   'target.pin': TargetView

@@ -143,6 +143,9 @@ export type DomainTables = {
     readonly legacy_until: Date | null
     readonly legacy_by: string | null
     readonly legacy_at: Date | null
+    /** What rules of the policy may name it by, in small letters; null: nothing. */
+    readonly tags: readonly string[] | null
+    readonly zone: string | null
     // Not guarded: what a target showed, which decides nothing.
     readonly changed_key_type: string | null
     readonly changed_key: string | null
@@ -277,6 +280,24 @@ export type DomainTables = {
     readonly digest: string
     readonly applied_by: string
     readonly applied_at: Date
+  }
+  /** A policy that somebody asks for, where it takes two to change it. */
+  policy_request: Guarded & {
+    readonly id: Id<'plr'>
+    /** Canonical JSON. */
+    readonly document: string
+    readonly digest: string
+    /** The digest of the policy that it takes the place of; null: none was applied yet. */
+    readonly expected: string | null
+    /** SHA-256 of the document, what its names stood for, and `expected`. */
+    readonly means: string
+    readonly asked_by: string
+    readonly asked_by_name: string
+    readonly asked_at: Date
+    readonly expires_at: Date
+    readonly state: 'open' | 'applied' | 'withdrawn'
+    readonly closed_at: Date | null
+    readonly closed_by: string | null
   }
   access_request: Guarded & {
     readonly id: Id<'req'>

@@ -64,8 +64,13 @@ async function addMissing(tx: Tx, call: Call, wanted: WantedAccount): Promise<Ou
 export async function isAsWanted(
   tx: Tx,
   target: Row<'target'>,
-  wanted: Pick<WantedAccount, 'safe' | 'address' | 'pin'>,
+  wanted: Pick<WantedAccount, 'safe' | 'address' | 'pin'> & {
+    readonly tags?: readonly string[] | undefined
+    readonly zone?: string | undefined
+  },
 ): Promise<boolean> {
+  if (wanted.tags !== undefined && wanted.tags.join() !== (target.tags ?? []).join()) return false
+  if (wanted.zone !== undefined && wanted.zone !== target.zone) return false
   // A pin that was not approved is no small difference: it is refused as a conflict, never passed over.
   const { pin } = wanted
   if (pin !== undefined && !pinsOf(target).some((each) => each.fingerprint === pin)) return false

@@ -49,7 +49,15 @@ export function readRow(kind: ImportKind, { cells, credential }: ImportRow): Out
   const several = (column: string) => [...new Set((cell(column) ?? '').split(/[\s,|]+/).filter(Boolean))]
   switch (kind) {
     case 'targets': {
-      const input = { name: cell('name'), safe: cell('safe'), address: cell('address'), pin: cell('pin') }
+      const tags = several('tags')
+      const input = {
+        name: cell('name'),
+        safe: cell('safe'),
+        address: cell('address'),
+        pin: cell('pin'),
+        ...(tags.length === 0 ? {} : { tags }),
+        zone: cell('zone'),
+      }
       const read = verbs['target.add'].input.safeParse(input)
       return read.success ? done({ kind, input: read.data }) : misread(read.error)
     }

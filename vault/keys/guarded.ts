@@ -78,6 +78,8 @@ export const guardedTables = {
       'legacy_until',
       'legacy_by',
       'legacy_at',
+      'tags',
+      'zone',
     ],
   },
   account: {
@@ -112,6 +114,22 @@ export const guardedTables = {
     ],
   },
   policy: { id: ['id'], columns: ['version', 'body', 'digest', 'applied_by', 'applied_at'] },
+  policy_request: {
+    id: ['id'],
+    columns: [
+      'document',
+      'digest',
+      'expected',
+      'means',
+      'asked_by',
+      'asked_by_name',
+      'asked_at',
+      'expires_at',
+      'state',
+      'closed_at',
+      'closed_by',
+    ],
+  },
   access_request: {
     id: ['id'],
     columns: [

@@ -1,7 +1,8 @@
 import { BlockList } from 'node:net'
-import type { Role } from '../contract.ts'
+import { canonicalForwards } from '../checkout/forward.ts'
+import type { ForwardRule, Role } from '../contract.ts'
 import { durationSeconds } from '../kernel/duration.ts'
-import type { AccountId, SafeId, TargetId, UserId } from '../kernel/id.ts'
+import type { AccountId, CompanyId, SafeId, TargetId, UserId } from '../kernel/id.ts'
 import { calendarAt, momentIn } from './calendar.ts'
 import {
   accountKey,
@@ -18,6 +19,24 @@ export type PolicyIds = {
   readonly safes: Readonly<Record<string, SafeId>>
   readonly targets: Readonly<Record<string, TargetId>>
   readonly accounts: Readonly<Record<string, AccountId>>
+  readonly companies: Readonly<Record<string, CompanyId>>
+  /** The targets that carry a tag or lie in a zone, for rules that let in and for those that limit. */
+  readonly marks: { readonly allow: MarkedTargets; readonly limit: MarkedTargets }
+}
+
+export const markKinds = ['tags', 'zones'] as const
+export type MarkedTargets = {
+  readonly [Kind in (typeof markKinds)[number]]: Readonly<Record<string, readonly TargetId[]>>
+}
+
+/** What a document that names nothing stands for. */
+export const noIds: PolicyIds = {
+  users: {},
+  safes: {},
+  targets: {},
+  accounts: {},
+  companies: {},
+  marks: { allow: { tags: {}, zones: {} }, limit: { tags: {}, zones: {} } },
 }
 
 /** A policy in force. */
@@ -31,15 +50,27 @@ export type Policy = {
 export type AccessRule = {
   readonly document: RuleDocument
   readonly users: ReadonlySet<UserId>
+  readonly companies: ReadonlySet<CompanyId>
   readonly safes: ReadonlySet<SafeId>
   readonly targets: ReadonlySet<TargetId>
   readonly accounts: ReadonlySet<AccountId>
   readonly networks: BlockList | null
   /** The names of targets and accounts, as they are compared. */
-  readonly names: { readonly targets: ReadonlySet<string>; readonly accounts: ReadonlySet<string> }
+  readonly names: {
+    readonly companies: ReadonlySet<string>
+    readonly targets: ReadonlySet<string>
+    readonly accounts: ReadonlySet<string>
+  }
+  /** Where the action `forward` may go. */
+  readonly forwards: readonly ForwardRule[]
 }
 
-export type Subject = { readonly user: UserId; readonly roles: readonly Role[] }
+/** Somebody, and the company that they speak for. */
+export type Subject = {
+  readonly user: UserId
+  readonly roles: readonly Role[]
+  readonly company: { readonly id: CompanyId; readonly name: string } | null
+}
 export type Resource = {
   readonly safe: SafeId
   readonly target: TargetId
@@ -85,6 +116,7 @@ export type RuleFacts = {
   /** The group of whom somebody must watch; null: nobody must. */
   readonly supervisors: string | null
   readonly contact: string | null
+  readonly forwards: readonly ForwardRule[]
 }
 
 /** Compiles a document. Names that no id is known of concern nobody. */
@@ -113,16 +145,30 @@ export function compilePolicy(document: PolicyDocument, ids: PolicyIds): Policy 
     rules: document.rules.map((rule) => ({
       document: rule,
       users: find(ids.users, rule.who.users),
+      companies: find(ids.companies, rule.who.companies),
       safes: find(ids.safes, rule.what.safes),
-      targets: find(ids.targets, rule.what.targets),
+      targets: new Set([
+        ...find(ids.targets, rule.what.targets),
+        ...markKinds.flatMap((kind) =>
+          [...find(ids.marks[rule.effect][kind], rule.what[kind])].flatMap((marked) => [...marked]),
+        ),
+      ]),
       accounts: find(ids.accounts, rule.what.accounts, accountKey),
       networks: rule.networks === undefined ? null : networksOf(rule.networks),
       names: {
+        companies: new Set((rule.who.companies ?? []).map((name) => name.toLowerCase())),
         targets: new Set((rule.what.targets ?? []).map((name) => name.toLowerCase())),
         accounts: new Set((rule.what.accounts ?? []).map(accountKey)),
       },
+      forwards: forwardsIn(rule),
     })),
   }
+}
+
+/** Where a rule lets people forward to, spelled canonically: what is not was refused when it was applied. */
+function forwardsIn(rule: RuleDocument): readonly ForwardRule[] {
+  const canonical = canonicalForwards(rule.effect === 'allow' ? (rule.forwards ?? []) : [])
+  return canonical.ok ? canonical.value : []
 }
 
 function networksOf(texts: readonly string[]): BlockList {
@@ -138,9 +184,18 @@ function networksOf(texts: readonly string[]): BlockList {
 export function concernsUser(policy: Policy, rule: AccessRule, subject: Subject): boolean {
   const { who } = rule.document
   if (who.everyone === true || rule.users.has(subject.user)) return true
+  if (subject.company !== null && concernsCompany(rule, subject.company)) return true
   if (who.roles?.some((role) => subject.roles.includes(role)) === true) return true
   return (who.groups ?? []).some(
     (group) => policy.groups.get(group.toLowerCase())?.has(subject.user) === true,
+  )
+}
+
+/** A limit means a company by its name too, whoever has that now. */
+function concernsCompany(rule: AccessRule, { id, name }: NonNullable<Subject['company']>): boolean {
+  return (
+    rule.companies.has(id) ||
+    (rule.document.effect === 'limit' && rule.names.companies.has(name.toLowerCase()))
   )
 }
 
@@ -203,7 +258,8 @@ export function ruleAt(policy: Policy, rule: AccessRule, circumstances: Circumst
     exclusive: document.exclusive === true,
     needsApproval: document.effect === 'limit' && document.approvals !== undefined,
     supervisors: document.effect === 'limit' ? (document.supervisors?.toLowerCase() ?? null) : null,
-    contact: document.contact ?? null,
+    contact: document.contact ?? policy.document.contact ?? null,
+    forwards: rule.forwards,
   }
 }
 

@@ -78,11 +78,16 @@ function isUserAllowed(facts: Facts, rule: Rule, user: Principal & { readonly ki
   return rule.user.some((reason) => holds(reason, facts, user))
 }
 
+/** What somebody must be able to hold for a rule of the policy to let them do the same. */
+const ruledAs = { reveal: 'reveal', watch: 'observe' } as const
+
 function holds(reason: Reason, facts: Facts, user: Principal & { readonly kind: 'user' }): boolean {
   const { relation } = facts
   if (reason === 'own') return relation.own
   if (reason === 'granted') return relation.granted && whoNeverConnects(user.roles) === undefined
   if (reason === 'signed in' || reason === 'filtered') return true
   if ('role' in reason) return user.roles.includes(reason.role)
+  if ('rule' in reason)
+    return mayHold(user.roles, ruledAs[reason.rule]) && relation.ruled.includes(reason.rule)
   return mayHold(user.roles, reason.permission) && relation.permissions.includes(reason.permission)
 }

@@ -33,9 +33,11 @@ export type Relation = {
   readonly permissions: readonly Permission[]
   /** The principal holds a grant on the account that is valid now. */
   readonly granted: boolean
+  /** What rules of the policy let the principal do with the account now, beside sessions. */
+  readonly ruled: readonly ('reveal' | 'watch')[]
 }
 
-export const noRelation: Relation = { own: false, permissions: [], granted: false }
+export const noRelation: Relation = { own: false, permissions: [], granted: false, ruled: [] }
 
 /** Everything that decides whether a verb may be done. */
 export type Facts = {

@@ -9,6 +9,8 @@ import type { Permission, Role, ServiceScope, VerbName } from '../contract.ts'
 export type Reason =
   | { readonly role: Role }
   | { readonly permission: Permission }
+  /** A rule of the policy lets them, now. */
+  | { readonly rule: 'reveal' | 'watch' }
   | 'own'
   | 'granted'
   | 'signed in'
@@ -139,6 +141,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
     service: 'inventory.read',
     user: [admin, auditor, manage, approve, 'granted', officer],
   },
+  // SECURITY: limits hold by tags and zones: who manages a safe lifts none.
+  'target.change': { local: true, user: [admin] },
   'target.address': { local: true, user: [admin, manage] },
   'target.scan': { local: true, user: [admin, manage] },
   'target.pin': { local: true, user: [admin, manage] },
@@ -156,8 +160,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.bind': { local: true, user: [admin, manage] },
   'account.elevation': { local: true, user: [admin, manage] },
   'account.remove': { local: true, user: [admin, manage] },
-  // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe.
-  'account.reveal': { user: [reveal] },
+  // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe, or a rule of the policy.
+  'account.reveal': { user: [reveal, { rule: 'reveal' }] },
   'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage, officer] },
 
   'grant.add': { local: true, user: [admin, approve] },
@@ -227,7 +231,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.unfreeze': { local: true, user: [admin, approve, supervise], notOwn: true },
   'session.message': { local: true, user: [admin, approve, supervise], notOwn: true },
   // SECURITY: the machine's administrator never watches; whoever does leaves the same trace.
-  'session.watch': { user: [admin, approve, supervise, observe], notOwn: true },
+  'session.watch': { user: [admin, approve, supervise, observe, { rule: 'watch' }], notOwn: true },
   'watch.end': { recorder: true, whenSealed: true },
   'hold.list': { local: true, service: 'sessions.read', user: ['filtered'] },
   'hold.release': { local: true, user: [admin, approve, supervise], notOwn: true },

@@ -157,26 +157,44 @@ export function endOf(rule: Pick<RuleFacts, 'until' | 'longestSeconds'>, now: nu
   return Math.min(rule.until ?? Number.POSITIVE_INFINITY, longest)
 }
 
+/** Is it an act of a session? To see a secret and to watch others are none. */
+export function isOfSession(action: RuleAction): action is Action {
+  return action !== 'reveal' && action !== 'watch'
+}
+
 /** The rules that let somebody do an act now. */
 export function standingRules(allowing: readonly RuleFacts[], wants: RuleAction): readonly RuleFacts[] {
   return allowing.filter((rule) => rule.unmet === null && rule.actions.includes(wants))
 }
 
-function standingWays({ allowing, wants, now }: AccessFacts): readonly Way[] {
-  return standingRules(allowing, wants).map((rule) => ({
-    by: { kind: 'rule', index: allowing.indexOf(rule) },
-    endsAt: endOf(rule, now),
-    exclusive: rule.exclusive,
-    requested: false,
-    actions: rule.actions.filter((action) => action !== 'reveal'),
-  }))
+function standingWays(facts: AccessFacts): readonly Way[] {
+  const { allowing, wants, now } = facts
+  return standingRules(allowing, wants)
+    .filter((rule) => reaches(rule, facts))
+    .map((rule) => ({
+      by: { kind: 'rule', index: allowing.indexOf(rule) },
+      endsAt: endOf(rule, now),
+      exclusive: rule.exclusive,
+      requested: false,
+      actions: rule.actions.filter(isOfSession),
+    }))
 }
 
 /** Whom a rule would let in at another time, or from elsewhere, is told so. */
-function closedRule({ allowing, wants }: AccessFacts, otherwise: Denial): Denial {
-  const closed = allowing.find((rule) => rule.actions.includes(wants))
+function closedRule(facts: AccessFacts, otherwise: Denial): Denial {
+  const { allowing, wants, forward } = facts
   const isPast = otherwise.code === 'expired' || otherwise.why === unknown.why
-  return closed === undefined || !isPast ? otherwise : unmetRule(closed)
+  const meant = allowing.filter((rule) => rule.actions.includes(wants))
+  const closed = meant.find((rule) => rule.unmet !== null)
+  if (!isPast || meant.length === 0) return otherwise
+  if (closed !== undefined) return unmetRule(closed)
+  const [{ name, contact } = { name: '', contact: null }] = meant
+  return {
+    kind: 'deny',
+    code: 'forbidden',
+    why: `the rule “${name}” does not allow forwarding to ${forward === undefined ? 'nowhere' : forwardName(forward)}`,
+    next: contact === null ? 'ask for a grant that names this destination' : `ask ${contact}`,
+  }
 }
 
 function unmetRule({ unmet, contact }: RuleFacts): Denial {
@@ -280,7 +298,7 @@ export function decideCompany(company: CompanyFacts, now: number): Denial | unde
   return undefined
 }
 
-function reaches(grant: GrantFacts, { wants, forward }: AccessFacts): boolean {
+function reaches(grant: Pick<GrantFacts, 'forwards'>, { wants, forward }: AccessFacts): boolean {
   if (wants !== 'forward') return forward === undefined
   return forward !== undefined && findForward(grant.forwards, forward.host, forward.port) !== undefined
 }

@@ -1,4 +1,5 @@
 import { standingAccounts } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import type { Permission, Role } from '../contract.ts'
 import type { AccountId, SafeId, UserId } from '../kernel/id.ts'
 import { mayHold } from '../policy/roles.ts'
@@ -46,7 +47,7 @@ export async function sightOf(call: Call): Promise<Sight> {
       .where('not_after', '>', clock())
       .execute(),
   )
-  const standing = await standingAccounts(database, guard, { user: principal.id, roles: principal.roles })
+  const standing = await standingAccounts(database, guard, await readSubject(database, guard, principal))
   // SECURITY: who comes from outside sees what is theirs, whatever a row lets them do with it.
   const isVendor = principal.roles.includes('vendor')
   return {

@@ -108,7 +108,12 @@ type Machine = Pick<Row<'target'>, 'id' | 'name' | 'host' | 'port'>
  * SECURITY: a hold that this process made and that is not in the table was taken away by somebody else: that is a
  * fault, never a way in.
  */
-async function heldOff(tx: Tx, world: World, user: UserId, target: Machine): Promise<Outcome<null>> {
+export async function heldOff(
+  tx: Pick<Tx, 'db' | 'guard' | 'now'>,
+  world: World,
+  user: UserId,
+  target: Machine,
+): Promise<Outcome<null>> {
   const rows = checked(
     tx.guard,
     'hold',

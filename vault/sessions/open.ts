@@ -9,13 +9,15 @@ import { quorumsAt } from '../access/limits.ts'
 import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
 import { accessFacts, grantFacts, requestedGrants } from '../access/facts.ts'
-import { grantOfRule, standingAccounts, subjectOf } from '../access/standing.ts'
+import { grantOfRule, standingAccounts } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import type { Action, Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
 import { type AccountId, newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
+import type { Subject } from '../policy/access-rule.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
@@ -69,7 +71,8 @@ async function open(
   const user = await lockPerson(tx, proof.user, 'share')
   const target = await findTarget(tx.db, tx.guard, input.target)
   if (user === undefined || target === undefined) return unknownTarget
-  const chosen = await chooseAccount(tx, user, target, input.account)
+  const subject = await readSubject(tx.db, tx.guard, user)
+  const chosen = await chooseAccount(tx, user, subject, target, input.account)
   if (!chosen.ok) return chosen
   const { account, grants } = chosen.value
   const isMeant =
@@ -101,6 +104,7 @@ async function open(
     ...accessFacts(
       policy,
       user,
+      subject,
       machineAt(account, target),
       grants.map((one) => grantFacts(one, requested)),
       circumstances,
@@ -176,6 +180,7 @@ function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): 
 async function chooseAccount(
   tx: Tx,
   user: Row<'app_user'>,
+  subject: Subject,
   target: Row<'target'>,
   login: string | undefined,
 ): Promise<Outcome<{ readonly account: Account; readonly grants: readonly Row<'access_grant'>[] }>> {
@@ -206,7 +211,7 @@ async function chooseAccount(
   )
   const present = grants.filter((grant) => grant.revoked_at === null && grant.not_after > tx.now)
   const ids = candidates.map((account) => account.id)
-  const standing = await standingAccounts(tx.db, tx.guard, subjectOf(user), ids, target)
+  const standing = await standingAccounts(tx.db, tx.guard, subject, ids, target)
   const now = [...present.map((grant) => grant.account_id), ...standing.map((account) => account.id)]
   const meant = new Set(now.length > 0 ? now : grants.map((grant) => grant.account_id))
   const named = candidates.filter((account) => meant.has(account.id))

@@ -1,6 +1,6 @@
 import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
-import { subjectOf } from '../access/standing.ts'
+import { readSubject } from '../access/subject.ts'
 import { readAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import { limitingRules, ruleAt } from '../policy/access-rule.ts'
@@ -21,7 +21,8 @@ export async function supervisorsOf(tx: Tx, session: LiveSession): Promise<reado
   if (user === undefined || account === undefined || target === undefined) return []
   const now = tx.now.getTime()
   const machineAt = await machineFinder(tx.db, tx.guard, policy)
-  const limits = limitingRules(policy, subjectOf(user), machineAt(account, target))
+  const subject = await readSubject(tx.db, tx.guard, user)
+  const limits = limitingRules(policy, subject, machineAt(account, target))
   return supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
 }
 

@@ -1,9 +1,15 @@
+import { readPolicy } from '../access/policy.ts'
+import { ruledFinder } from '../access/ruled.ts'
+import { readSubject } from '../access/subject.ts'
+import { readAccount } from '../accounts/account.ts'
 import type { RecordingView, SessionView } from '../contract.ts'
 import { isId, type RecordingId, type SessionId } from '../kernel/id.ts'
 import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { mayHold } from '../policy/roles.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { findTarget } from '../targets/target.ts'
 import { heldBy } from './live.ts'
 import { watchersOf } from './watch.ts'
 import type { Call, Handler, World } from '../world.ts'
@@ -104,11 +110,36 @@ export const sessionList: Handler<'session.list'> = async (call, input) => {
   if (input.live === true) query = query.where('session.state', '<>', 'ended')
   if (!sight.all) {
     const safes = sight.safesWith('approve', 'supervise', 'observe')
+    const watched = await watchedBy(call)
     query = query.where((eb) =>
-      eb.or([eb('user_id', '=', sight.user), ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)])]),
+      eb.or([
+        eb('user_id', '=', sight.user),
+        ...(safes.length === 0 ? [] : [eb('safe_id', 'in', safes)]),
+        ...(watched.length === 0 ? [] : [eb('session.id', 'in', watched)]),
+      ]),
     )
   }
   return done((await query.execute()).map((row) => viewSession(call, row)))
+}
+
+/** The live sessions that a rule of the policy lets somebody watch, now or at another time. */
+async function watchedBy(call: Call): Promise<SessionId[]> {
+  const { live, vault } = call.world
+  const { database, guard, clock } = vault
+  if (call.principal.kind !== 'user' || !mayHold(call.principal.roles, 'observe')) return []
+  const policy = await readPolicy(database, guard)
+  if (!policy.rules.some(({ document }) => document.effect === 'allow' && document.actions.includes('watch')))
+    return []
+  const subject = await readSubject(database, guard, call.principal)
+  const rulesFor = await ruledFinder(database, guard, subject, 'watch')
+  const found: SessionId[] = []
+  for (const session of live.where(({ cut }) => cut === null)) {
+    const account = await readAccount(database, guard, session.account)
+    const target = await findTarget(database, guard, session.target)
+    if (account === undefined || target === undefined) continue
+    if (rulesFor({ account, target }, { now: clock().getTime() }).length > 0) found.push(session.id)
+  }
+  return found
 }
 
 function listed(world: World) {

@@ -81,7 +81,7 @@ export async function redeemWatch(
     return refuse('conflict', 'this session has ended', 'look at the list of sessions')
   if (session.peer !== call.peer)
     return refuse('conflict', 'another worker carries this session', 'watch it again')
-  const watcher = await mayWatch(world, ticket)
+  const watcher = await mayWatch(world, { ...ticket, source: input.source })
   if (watcher === undefined) return refuse('forbidden', 'you may not watch this session')
   const { database, guard } = world.vault
   const safe = checkedOne(
@@ -140,7 +140,12 @@ export async function redeemWatch(
 /** Who a watcher is whose login lives and who may still watch the session; undefined where that is no more. */
 async function mayWatch(
   world: World,
-  one: { readonly user: UserId; readonly login: LoginId; readonly session: SessionId },
+  one: {
+    readonly user: UserId
+    readonly login: LoginId
+    readonly session: SessionId
+    readonly source: string
+  },
 ): Promise<{ readonly name: string; readonly isActive: boolean } | undefined> {
   if (world.vault.isSealed) return undefined
   const { database, guard, clock } = world.vault
@@ -165,7 +170,10 @@ async function mayWatch(
   // Asked as they would ask: the same facts, and the same row of the rules.
   const input = { session: one.session }
   const act = { verb: 'session.watch', input } as const
-  const relation = await relate?.({ world, principal, actor, act, peer: undefined as never }, input)
+  const relation = await relate?.(
+    { world, principal, actor, act, source: one.source, peer: undefined as never },
+    input,
+  )
   if (relation === undefined) return undefined
   const may = (verb: 'session.watch' | 'session.freeze') =>
     decide({ verb, principal, vault: 'open', relation }).kind === 'allow'

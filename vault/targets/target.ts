@@ -132,6 +132,8 @@ export async function showTargets(
             seenAt: target.changed_key_at.toISOString(),
           },
     legacy: showLegacy(legacyOf(target), now),
+    tags: target.tags ?? [],
+    zone: target.zone,
     createdAt: target.created_at.toISOString(),
   }))
 }

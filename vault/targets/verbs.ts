@@ -1,5 +1,7 @@
+import { followMarks, lockMarks } from '../access/follow.ts'
 import { rebindAccounts } from '../accounts/binding.ts'
 import type { TargetView, VerbInput } from '../contract.ts'
+import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
 import { newId } from '../kernel/id.ts'
@@ -32,6 +34,17 @@ export async function addTarget(
   if (safe === undefined) return notFound('safe', input.safe)
   if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
     return refuse('conflict', `there is a target ${input.name} already`, 'choose another name')
+  const tags = input.tags ?? []
+  const zone = input.zone ?? null
+  if (tags.length > 0 || zone !== null) {
+    if (!maySetMarks(call))
+      return refuse(
+        'forbidden',
+        'tags: only an administrator gives a target tags or a zone, as rules decide by them',
+        'leave them out, and ask an administrator',
+      )
+    await lockMarks(tx)
+  }
   const pins = pin === undefined ? [] : [{ type: '', fingerprint: pin, approvedBy: nameOf(call) }]
   const row = await insertGuarded(tx, 'target', {
     id: newId('tgt', tx.now.getTime()),
@@ -45,11 +58,16 @@ export async function addTarget(
     changed_key: null,
     changed_key_at: null,
     ...noLegacy,
+    tags: tags.length === 0 ? null : tags,
+    zone,
   })
+  if (tags.length > 0 || zone !== null) await followMarks(tx, call.world, row)
   const target = { target: row.id, targetName: row.name }
   await tx.audit({
     kind: 'target.added',
     address: formatAddress(address.value),
+    ...(tags.length === 0 ? {} : { tags }),
+    ...(zone === null ? {} : { zone }),
     ...target,
     safe: safe.id,
     safeName: safe.name,
@@ -89,6 +107,37 @@ export const targetShow: Handler<'target.show'> = async ({ world }, { target }) 
     ? notFound('target', target)
     : done(await showTarget(world.vault.database, world.vault.guard, row, world.vault.clock()))
 }
+
+/** SECURITY: limits hold by what a target carries. Who manages its safe does not lift them. */
+function maySetMarks({ principal }: Call): boolean {
+  return principal.kind === 'local' || (principal.kind === 'user' && principal.roles.includes('admin'))
+}
+
+/** Gives a target other tags, or another zone. Rules of the policy that name them follow in the same transaction. */
+export const targetChange: Handler<'target.change'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    await lockMarks(tx)
+    const row = await findTarget(tx.db, tx.guard, input.target, 'update')
+    if (row === undefined) return notFound('target', input.target)
+    const tags = input.tags ?? row.tags ?? []
+    const zone = input.zone === undefined ? row.zone : input.zone
+    if (tags.join() === (row.tags ?? []).join() && zone === row.zone)
+      return refuse('conflict', `the target ${row.name} has these tags and this zone already`)
+    const after = await updateGuarded(tx, 'target', row, { tags: tags.length === 0 ? null : tags, zone })
+    await followMarks(tx, call.world, after)
+    await tx.audit({
+      kind: 'target.marked',
+      tags,
+      zone,
+      before: { tags: row.tags ?? [], zone: row.zone },
+      target: row.id,
+      targetName: row.name,
+      ...by(call),
+    })
+    return done(await showTarget(tx.db, tx.guard, after, tx.now))
+  })
 
 /** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
 export const targetAddress: Handler<'target.address'> = async (call, input) => {

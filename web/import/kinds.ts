@@ -41,6 +41,8 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
         'pin',
         'the fingerprint of its host key, SHA256:…; without one nobody connects until one is approved',
       ),
+      may('tags', 'what rules of the policy may name it by; several with blanks between'),
+      may('zone', 'the zone that rules of the policy may name it by'),
     ],
     example: importExamples.targets,
     head: (cells) => cell(cells, 'name'),

@@ -9,7 +9,7 @@ import { Moment } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
 import { useAccounts, useUsers } from './lists.ts'
 
-const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'elevate', 'reveal'] as const
+const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate', 'reveal', 'watch'] as const
 
 /** Asks whether somebody may use an account, now or at another time, and shows everything that decides it. */
 export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
@@ -20,6 +20,9 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
   const [action, setAction] = useState('shell')
   const [moment, setMoment] = useState('')
   const [source, setSource] = useState('')
+  const [to, setTo] = useState('')
+  const [target, setTarget] = useState('')
+  const forward = action === 'forward' ? destinationOf(to) : undefined
   const [answer, setAnswer] = useState<PolicyAnswer | null>(null)
   const at = moment === '' ? null : new Date(moment)
   const isMoment = at === null || !Number.isNaN(at.getTime())
@@ -38,7 +41,7 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
       description="Says what the vault would answer, and everything that decides it. Nothing is opened."
       action="Say"
       {...(answer === null ? {} : { closing: 'Close' })}
-      ready={user !== '' && account !== '' && isMoment}
+      ready={user !== '' && account !== '' && isMoment && (action !== 'forward' || forward !== undefined)}
       onClose={onClose}
       act={async () =>
         setAnswer(
@@ -46,6 +49,8 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
             user,
             account,
             action,
+            ...(forward === undefined ? {} : { forward }),
+            ...(target === '' ? {} : { target }),
             ...(at === null ? {} : { at: at.toISOString() }),
             ...(source.trim() === '' ? {} : { source: source.trim() }),
           }),
@@ -80,6 +85,26 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
         onChange={change(setAction)}
         options={actions.map((name) => ({ value: name, label: name }))}
       />
+      {action === 'forward' ? (
+        <Field
+          label="Forwarding to"
+          name="forward"
+          value={to}
+          onChange={change(setTo)}
+          mono
+          hint="host:port, an IPv6 address in brackets"
+        />
+      ) : null}
+      <Choice
+        label="On the target"
+        name="target"
+        value={target}
+        onChange={change(setTarget)}
+        options={choices(
+          'Its own',
+          (accounts.data ?? []).find(({ name }) => name === account)?.boundTo ?? [],
+        )}
+      />
       <Field
         label="At"
         name="at"
@@ -99,6 +124,12 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
       />
     </Dialog>
   )
+}
+
+function destinationOf(text: string): { readonly host: string; readonly port: number } | undefined {
+  const parts = /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(text.trim())
+  const [, host = '', port] = parts ?? []
+  return parts === null ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
 }
 
 function Answer({ answer }: { readonly answer: PolicyAnswer }) {

@@ -94,6 +94,7 @@ function whoLines({ who }: RuleDocument): readonly string[] {
     ...(who.everyone === true ? ['everyone'] : []),
     ...listed('users', who.users),
     ...listed('groups', who.groups),
+    ...listed('companies', who.companies),
     ...listed('roles', who.roles),
   ]
 }
@@ -104,6 +105,8 @@ function whatLines({ what }: RuleDocument): readonly string[] {
     ...listed('safes', what.safes),
     ...listed('targets', what.targets),
     ...listed('accounts', what.accounts),
+    ...listed('tags', what.tags),
+    ...listed('zones', what.zones),
     ...listed('by', what.protocols),
   ]
 }
@@ -119,6 +122,12 @@ function conditionLines(rule: RuleDocument): readonly string[] {
       : []
   return [
     ...listed(rule.effect === 'allow' ? 'may' : 'for', rule.actions),
+    ...(rule.effect === 'allow'
+      ? listed(
+          'forwarding to',
+          rule.forwards?.map(({ host, port }) => `${host}:${port}`),
+        )
+      : []),
     ...listed('during', rule.during),
     ...listed('from', rule.networks),
     ...(rule.factorWithin === undefined ? [] : [`second factor within ${rule.factorWithin}`]),

@@ -1,25 +1,26 @@
 import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useContext, useState } from 'react'
 import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
+import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { addressOf, visible } from '../parts/wording.ts'
-import { useChange } from '../shell/me.ts'
+import { SignedIn, useChange } from '../shell/me.ts'
 import { useSafes, useTargets } from './lists.ts'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'pin' | 'address' | 'remove'; readonly target: TargetView }
+  | { readonly kind: 'pin' | 'address' | 'marks' | 'remove'; readonly target: TargetView }
   | {
       readonly kind: 'legacy'
       readonly target: TargetView
@@ -49,7 +50,14 @@ export function Targets() {
         query={targets}
         keyOf={({ id }) => id}
         text={(row) =>
-          [row.name, row.safe, row.host, ...row.pins.map(({ fingerprint }) => fingerprint)].join(' ')
+          [
+            row.name,
+            row.safe,
+            row.host,
+            ...row.tags,
+            row.zone ?? '',
+            ...row.pins.map(({ fingerprint }) => fingerprint),
+          ].join(' ')
         }
         columns={[
           {
@@ -69,6 +77,7 @@ export function Targets() {
               </span>
             ),
           },
+          { title: 'Tags and zone', cell: (row) => <Marks target={row} /> },
           {
             title: 'Identity',
             fit: 'text',
@@ -99,6 +108,14 @@ export function Targets() {
                   aria-label={`Address of ${row.name}`}
                 >
                   Address
+                </Button>
+                <Button
+                  size="sm"
+                  variant="secondary"
+                  onClick={() => setDoing({ kind: 'marks', target: row })}
+                  aria-label={`Tags and zone of ${row.name}`}
+                >
+                  Tags
                 </Button>
                 <Button
                   size="sm"
@@ -144,9 +161,87 @@ export function Targets() {
         <AllowOldAlgorithms target={doing.target} needs={doing.needs} onClose={close} />
       ) : null}
       {doing?.kind === 'address' ? <Address target={doing.target} onClose={close} /> : null}
+      {doing?.kind === 'marks' ? <ChangeMarks target={doing.target} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove target={doing.target} onClose={close} /> : null}
       {importing.dialog}
     </Page>
+  )
+}
+
+/** What rules of the policy may name a target by. */
+function Marks({ target: { tags, zone } }: { readonly target: TargetView }) {
+  return (
+    <>
+      {tags.map((tag) => (
+        <Label key={tag} isCompact className="mark">
+          {visible(tag)}
+        </Label>
+      ))}
+      {zone === null ? null : <div className="quiet small">zone {visible(zone)}</div>}
+    </>
+  )
+}
+
+const wordsOf = (text: string) => text.split(/[\s,]+/).filter((word) => word !== '')
+
+function MarkFields(props: {
+  readonly tags: string
+  readonly onTags: (tags: string) => void
+  readonly zone: string
+  readonly onZone: (zone: string) => void
+}) {
+  return (
+    <>
+      <Field
+        label="Tags"
+        name="tags"
+        required={false}
+        value={props.tags}
+        onChange={props.onTags}
+        hint="Words that rules of the policy may name it by: press critical"
+      />
+      <Field
+        label="Zone"
+        name="zone"
+        required={false}
+        value={props.zone}
+        onChange={props.onZone}
+        hint="One word, as rules of the policy name it: level-2"
+      />
+    </>
+  )
+}
+
+function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [tags, setTags] = useState(target.tags.join(' '))
+  const [zone, setZone] = useState(target.zone ?? '')
+  const [code, setCode] = useState('')
+  const isSame = wordsOf(tags).join(' ') === target.tags.join(' ') && zone.trim() === (target.zone ?? '')
+  return (
+    <Dialog
+      title={`Tags and zone of ${target.name}`}
+      action="Change"
+      ready={!isSame && isCode(code)}
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask('PUT', at`/api/targets/${target.id}/marks`, {
+            tags: wordsOf(tags),
+            zone: zone.trim() === '' ? null : zone.trim(),
+            totpCode: code,
+          }),
+        )
+        onClose()
+      }}
+    >
+      <Content component="p">
+        Rules of the policy that name these let people in, or limit them, from now on: look at{' '}
+        <em>May they?</em> on the page Policy afterwards.
+      </Content>
+      <MarkFields tags={tags} onTags={setTags} zone={zone} onZone={setZone} />
+      <FreshCode code={code} onChange={setCode} />
+    </Dialog>
   )
 }
 
@@ -183,6 +278,9 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
   const [name, setName] = useState('')
   const [safe, setSafe] = useState('')
   const [address, setAddress] = useState('ssh://')
+  const [tags, setTags] = useState('')
+  const [zone, setZone] = useState('')
+  const isAdmin = useContext(SignedIn)?.roles.includes('admin') === true
   return (
     <Dialog
       title="Add a target"
@@ -190,7 +288,15 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
       ready={name !== '' && safe !== '' && address.length > 6}
       onClose={onClose}
       act={async () => {
-        await change(() => ask('POST', '/api/targets', { name, safe, address: address.trim() }))
+        await change(() =>
+          ask('POST', '/api/targets', {
+            name,
+            safe,
+            address: address.trim(),
+            ...(wordsOf(tags).length === 0 ? {} : { tags: wordsOf(tags) }),
+            ...(zone.trim() === '' ? {} : { zone: zone.trim() }),
+          }),
+        )
         onClose()
       }}
     >
@@ -221,6 +327,7 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         ]}
         {...(safes.data?.length === 0 ? { hint: 'Add a safe first.' } : {})}
       />
+      {isAdmin ? <MarkFields tags={tags} onTags={setTags} zone={zone} onZone={setZone} /> : null}
     </Dialog>
   )
 }

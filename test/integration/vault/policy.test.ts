@@ -303,7 +303,7 @@ test.each<[string, Partial<PolicyDocument>]>([
   ['rule r: who: it says whom it concerns', { rules: [limit({ name: 'r', who: {} })] }],
   ['rule r: what: it says what it concerns', { rules: [limit({ name: 'r', what: { protocols: ['ssh'] } })] }],
   [
-    'rule r: it wants 2 of IT, which has 1 members, so nobody could ever be approved',
+    'rule r: it wants 2 of IT, which has 1 member, so nobody could ever be approved',
     { rules: [limit({ name: 'r', approvals: [{ group: 'IT', count: 2 }] })] },
   ],
   ['two rules are called R', { rules: [limit({ name: 'r' }), limit({ name: 'R' })] }],

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest'
 import { pairsOnlyIn } from '../../../../vault/access/apply.ts'
 import type { AccountId, SafeId, TargetId, UserId } from '../../../../vault/kernel/id.ts'
-import { compilePolicy } from '../../../../vault/policy/access-rule.ts'
+import { compilePolicy, noIds } from '../../../../vault/policy/access-rule.ts'
 import type { PolicyDocument } from '../../../../vault/policy/document.ts'
 
 const users = Array.from({ length: 1_000 }, (_, at) => ({
-  id: `usr_${at}` as UserId,
   name: `u${at}`,
-  roles: ['operator' as const],
+  subject: { user: `usr_${at}` as UserId, roles: ['operator' as const], company: null },
 }))
 const accounts = Array.from({ length: 10_000 }, (_, at) => ({
   name: `m${at}/root`,
@@ -20,7 +19,8 @@ const accounts = Array.from({ length: 10_000 }, (_, at) => ({
 }))
 const safes = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`s${at}`, `saf_${at}` as SafeId]))
 const ids = {
-  users: Object.fromEntries(users.map(({ name, id }) => [name, id])),
+  ...noIds,
+  users: Object.fromEntries(users.map(({ name, subject }) => [name, subject.user])),
   safes,
   targets: {},
   accounts: {},

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { AccountId, SafeId, TargetId, UserId } from '../../../../vault/kernel/id.ts'
 import {
   compilePolicy,
+  noIds,
   type PolicyIds,
   limitingRules,
   type Machine,
@@ -12,13 +13,14 @@ import {
 import { fitsPattern, type PolicyDocument, policyDocument } from '../../../../vault/policy/document.ts'
 
 const ids: PolicyIds = {
+  ...noIds,
   users: { bob: 'usr_bob' as UserId, ivan: 'usr_ivan' as UserId },
   safes: { 'line-3': 'saf_3' as SafeId },
   targets: { 'press-3': 'tgt_press' as TargetId },
   accounts: { 'press-3/root': 'acc_root' as AccountId },
 }
-const bob: Subject = { user: 'usr_bob' as UserId, roles: ['operator'] }
-const ivan: Subject = { user: 'usr_ivan' as UserId, roles: ['admin'] }
+const bob: Subject = { user: 'usr_bob' as UserId, roles: ['operator'], company: null }
+const ivan: Subject = { user: 'usr_ivan' as UserId, roles: ['admin'], company: null }
 const press: Machine = {
   safe: 'saf_3' as SafeId,
   target: 'tgt_press' as TargetId,

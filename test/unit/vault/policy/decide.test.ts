@@ -58,13 +58,18 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
     user(['security-officer']),
     related({
       granted: true,
+      ruled: ['reveal', 'watch'],
       permissions: ['use', 'reveal', 'approve', 'supervise', 'observe', 'manage', 'replay', 'break-glass'],
     }),
   ], // nor do they give a security officer anything
+  r: [user(['operator']), related({ ruled: ['reveal', 'watch'] })],
   V: [user(['vendor']), noRelation],
   W: [
     user(['vendor']),
-    related({ permissions: ['use', 'reveal', 'approve', 'supervise', 'observe', 'manage', 'replay'] }),
+    related({
+      permissions: ['use', 'reveal', 'approve', 'supervise', 'observe', 'manage', 'replay'],
+      ruled: ['watch'],
+    }),
   ], // rows that should not exist
   U: [user(['auditor']), noRelation],
   X: [
@@ -72,6 +77,7 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
     related({
       own: false,
       granted: true,
+      ruled: ['reveal', 'watch'],
       permissions: ['use', 'reveal', 'approve', 'supervise', 'observe', 'manage', 'replay', 'break-glass'],
     }),
   ], // rows that should not exist give an auditor nothing
@@ -79,7 +85,7 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
   Z: [user(['admin'], 'replay'), related({ own: true, permissions: ['reveal'], granted: true })],
 }
 
-const everybody = 'AaPpOogmvubSsteEFGVWUX'
+const everybody = 'AaPpOogmvubrSsteEFGVWUX'
 
 /** Who may ask what, reviewed by people. `*` stands for everybody signed in at the console. */
 const table: Readonly<Record<VerbName, string>> = {
@@ -152,6 +158,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'target.add': 'LAam',
   'target.list': 'L*',
   'target.show': 'LAapgmUXFG',
+  'target.change': 'LAa',
   'target.address': 'LAam',
   'target.scan': 'LAam',
   'target.pin': 'LAam',
@@ -164,7 +171,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'account.elevation': 'LAam',
   'account.bind': 'LAam',
   'account.remove': 'LAam',
-  'account.reveal': 'vW',
+  'account.reveal': 'vrW',
   'exposure.list': 'LAamUXFG',
   'grant.add': 'LAap',
   'grant.list': 'L*',
@@ -209,7 +216,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.freeze': 'LAps',
   'session.unfreeze': 'LAps',
   'session.message': 'LAps',
-  'session.watch': 'ApseE',
+  'session.watch': 'ApseEr',
   'watch.end': 'R',
   'hold.list': 'L*',
   'hold.release': 'LAps',

@@ -105,6 +105,7 @@ const rule: RuleFacts = {
   needsApproval: false,
   supervisors: null,
   contact: null,
+  forwards: [],
 }
 const limit: RuleFacts = { ...rule, name: 'press', actions: ruleActions, longestSeconds: null }
 
