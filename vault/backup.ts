@@ -4,7 +4,10 @@ import { done, refuse } from './kernel/outcome.ts'
 import type { Peer } from './kernel/rpc.ts'
 import { by, type Call, type Handler } from './world.ts'
 
-/** All tables of the vault, each after those that it refers to: the order in which a restore fills them. */
+/**
+ * All tables of the vault, each after those that it refers to: the order in which a restore fills them. The index of the
+ * audit log is not among them: it is made from the log.
+ */
 export const backupTables = [
   'installation',
   'seal_wrap',

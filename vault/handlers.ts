@@ -8,7 +8,7 @@ import {
   accountSecret,
   accountShow,
 } from './accounts/verbs.ts'
-import { auditExport, auditList, auditVerify } from './audit-verbs.ts'
+import { auditExport, auditFind, auditList, auditProve, auditReindex, auditVerify } from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { breakglassOpen } from './breakglass/open.ts'
 import { breakglassReview } from './breakglass/review.ts'
@@ -260,6 +260,9 @@ export const handlers: Handlers = {
   'auditor.challenge': auditorChallenge,
   'auditor.login': auditorLogin,
   'audit.list': auditList,
+  'audit.find': auditFind,
+  'audit.prove': auditProve,
+  'audit.reindex': auditReindex,
   'audit.verify': auditVerify,
   'audit.export': auditExport,
   'backup.page': backupPage,

@@ -2,9 +2,12 @@ import { existsSync } from 'node:fs'
 import type { Kysely } from 'kysely'
 import { append } from './audit/append.ts'
 import type { Actor, EntryInput } from './audit/entry.ts'
+import { type FindOptions, type Found, findEntries } from './audit/find.ts'
+import { type Filling, IndexKeeper } from './audit/index-keeper.ts'
 import { type ListOptions, listEntries } from './audit/read.ts'
-import { exportPage, verifyStored } from './audit/report.ts'
+import { exportPage, proveLeaves, verifyStored } from './audit/report.ts'
 import { Sequencer } from './audit/sequencer.ts'
+import { forgetBeyond } from './audit/stored-index.ts'
 import { FileWitness } from './audit/witness.ts'
 import type { AuditLeafView, AuditVerdict, SealKind, VerbAnswers } from './contract.ts'
 import { Key } from './crypto/key.ts'
@@ -77,6 +80,8 @@ type Unsealed = {
   sealSet: SealSet | undefined
 }
 
+/** Milliseconds for which whoever searches the log waits for its index. */
+const indexPatienceMs = 2_000
 /** Milliseconds for which sealing waits for transactions that have begun. */
 const sealPatienceMs = 10_000
 
@@ -102,6 +107,7 @@ export class Vault implements AsyncDisposable {
   readonly #witness: FileWitness
   readonly #onFault: (fault: unknown) => void
   readonly #running = new Set<Promise<unknown>>()
+  readonly #index: IndexKeeper
   #unsealed: Unsealed | undefined
   #isClosed = false
   #lifecycle: Promise<unknown> = Promise.resolve()
@@ -121,6 +127,7 @@ export class Vault implements AsyncDisposable {
     this.#shapes = options.guarded ?? guardedTables
     this.#witness = new FileWitness(options.dataDir)
     this.#onFault = options.onFault ?? (() => {})
+    this.#index = new IndexKeeper(this.#database)
     this.secrets = new SecretStore({
       database: this.#database,
       keyring: () => this.#open().keyring,
@@ -228,6 +235,7 @@ export class Vault implements AsyncDisposable {
           provider: provider.kind,
           fingerprint,
         }
+        await forgetBeyond(db, 0)
         await append(db, keyring, [{ ...happened, at: now.toISOString() }])
         // Before the commit: a vault whose file is missing does not unseal.
         await local.flush()
@@ -235,6 +243,7 @@ export class Vault implements AsyncDisposable {
       const { sequencer } = await Sequencer.open(this.#sequencerPorts(), keyring)
       this.#unsealed = Object.assign(unsealed, { sequencer, local })
       sequencer.start()
+      this.#fillIndex(sequencer.size)
       return done({ recoveryKey: recoveryKeyText(secret), fingerprint })
     })
   }
@@ -278,6 +287,8 @@ export class Vault implements AsyncDisposable {
           )
         }
         if (finding !== undefined) await this.#witness.putAside(this.clock())
+        // A log that was cut back has left rows of entries that are no more.
+        await forgetBeyond(this.#database, unsealed.sequencer.size)
         this.#unsealed = unsealed
         const { wrap } = opened.value
         await this.inTransaction(async (tx) => {
@@ -288,6 +299,7 @@ export class Vault implements AsyncDisposable {
         })
         await unsealed.local.flush()
         unsealed.sequencer.start()
+        this.#fillIndex(unsealed.sequencer.size)
         await this.rotations.resume()
         return done(null)
       } catch (error) {
@@ -359,9 +371,37 @@ export class Vault implements AsyncDisposable {
     return await listEntries(this.#database, options)
   }
 
+  /** Entries by what they are about. Throws `Fault('audit')` where index and log do not agree. */
+  async findAudit(options: FindOptions): Promise<Found> {
+    await this.sequenceNow()
+    return await findEntries({ db: this.#database, keyring: this.#open().keyring }, options)
+  }
+
+  /** Undefined once every entry can be found; waits for that a moment. */
+  async auditFilling(): Promise<Filling | undefined> {
+    await this.#index.settled(indexPatienceMs)
+    return this.#index.filling
+  }
+
+  /** Forgets by what the log is searched, and makes it anew. */
+  async reindexAudit(): Promise<void> {
+    await this.sequenceNow()
+    await this.#index.stop()
+    await this.#database.deleteFrom('audit_index').execute()
+    // What was given its place meanwhile has its row, or is made like the others.
+    this.#fillIndex(this.#open().sequencer.size)
+  }
+
+  /** The leaves of these numbers, with what proves that the log's last signed checkpoint covers them. */
+  async proveAudit(seqs: readonly number[]): Promise<VerbAnswers['audit.prove']> {
+    await this.sequenceNow()
+    return await proveLeaves(this.#database, await this.#auditKey(), seqs)
+  }
+
   async verifyAudit(): Promise<AuditVerdict> {
     await this.sequenceNow()
-    return await verifyStored(this.#database, this.#witness, await this.#auditKey())
+    const isWhole = this.#index.filling === undefined
+    return await verifyStored(this.#database, this.#witness, await this.#auditKey(), isWhole)
   }
 
   async exportAudit(from: number, limit: number): Promise<VerbAnswers['audit.export']> {
@@ -443,7 +483,7 @@ export class Vault implements AsyncDisposable {
   async #wipe(): Promise<void> {
     const unsealed = this.#unsealed
     if (unsealed === undefined) return
-    const stopped = this.rotations.stop()
+    const stopped = Promise.all([this.rotations.stop(), this.#index.stop()])
     this.#unsealed = undefined
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise((resolve) => {
@@ -471,6 +511,15 @@ export class Vault implements AsyncDisposable {
       )
     }
     return new LocalState(this.#options.dataDir, of.keyring, memory, this.#onFault)
+  }
+
+  #fillIndex(size: number): void {
+    this.#index.start(
+      size,
+      (rows) =>
+        this.inTransaction((tx) => tx.audit({ kind: 'audit.indexed', actor: { kind: 'vault' }, rows })),
+      this.#onFault,
+    )
   }
 
   #sequencerPorts() {

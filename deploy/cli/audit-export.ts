@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { verifyAudit } from '../../vault/audit/verify.ts'
+import { verifyAudit, verifyFound } from '../../vault/audit/verify.ts'
 import type { AuditVerdict } from '../../vault/contract.ts'
 import { fromBase64 } from '../../vault/kernel/encoding.ts'
 import { misuse } from './complaint.ts'
@@ -13,6 +13,18 @@ const exportForm = z.object({
   publicKey: z.string(),
   checkpoints: z.array(z.string()),
   leaves: z.array(z.object({ seq: z.int(), body: z.string() })),
+})
+
+const foundForm = z.object({
+  format: z.literal('tagout-audit-found'),
+  version: z.literal(1),
+  publicKey: z.string(),
+  batches: z.array(
+    z.object({
+      checkpoint: z.string(),
+      leaves: z.array(z.object({ seq: z.int(), body: z.string(), proof: z.array(z.string()) })),
+    }),
+  ),
 })
 
 type Page = Awaited<ReturnType<typeof pageOf>>
@@ -44,18 +56,19 @@ function pageOf(vault: Vault, from: number) {
 }
 
 /**
- * Verifies an export without vault or database. `expectedKey` is the log's public key known from elsewhere; without it
+ * Verifies an export, or entries that were found, without vault or database. `expectedKey` is the log's public key known from elsewhere; without it
  * the sentence names the key in the file, which proves only that nothing was changed since whoever holds that key signed.
  */
 export async function verifyExport(text: string, expectedKey: string | undefined): Promise<AuditVerdict> {
-  const parsed = exportForm.safeParse(parseJson(text))
-  if (!parsed.success)
+  const value = parseJson(text)
+  const found = foundForm.safeParse(value)
+  const parsed = exportForm.safeParse(value)
+  if (!parsed.success && !found.success)
     throw misuse(
-      'the file is not an export of the audit log',
-      'make one with: tagout audit export --out FILE',
+      'the file is neither an export of the audit log nor entries with their proofs',
+      'make one with: tagout audit export --out FILE, or tagout audit find --proofs FILE',
     )
-  const { publicKey, checkpoints, leaves } = parsed.data
-  const key = keyBytes(publicKey)
+  const key = keyBytes(parsed.data?.publicKey ?? found.data?.publicKey ?? '')
   const fingerprint = `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
   if (expectedKey !== undefined && Buffer.compare(keyBytes(expectedKey), key) !== 0)
     return {
@@ -64,7 +77,10 @@ export async function verifyExport(text: string, expectedKey: string | undefined
       checkpoints: 0,
       sentence: `the log was signed by another key (${fingerprint}) than the one given`,
     }
-  const verified = await verifyAudit(bodies(leaves), checkpoints, key)
+  const verified =
+    found.data === undefined
+      ? await verifyAudit(bodies(parsed.data?.leaves ?? []), parsed.data?.checkpoints ?? [], key)
+      : verifyFound(found.data.batches, key)
   return {
     ok: verified.ok,
     leaves: verified.leaves,

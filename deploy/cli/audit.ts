@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { AuditLeafView } from '../../vault/contract.ts'
 import { collectExport, verifyExport } from './audit-export.ts'
+import { addAuditFindCommands } from './audit-find.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
@@ -41,10 +42,15 @@ export function addAuditCommands(root: Command, tools: Tools): void {
       if (more !== undefined) tools.note(more)
     })
 
+  addAuditFindCommands(audit, tools)
+
   audit
     .command('verify')
     .description('verify that nothing in the log was changed, removed or added behind')
-    .option('--file <export>', 'verify an exported log instead, without vault or database')
+    .option(
+      '--file <export>',
+      'verify an exported log, or found entries with their proofs, without vault or database',
+    )
     .option('--key <base64>', 'the log’s public key, known from elsewhere, for --file')
     .addHelpText('after', examples('tagout audit verify', 'tagout audit verify --file audit.json'))
     .action(async (options: { file?: string; key?: string }) => {

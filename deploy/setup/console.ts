@@ -12,6 +12,7 @@ const sources = [
   'vault/contract.ts',
   'vault/auditors',
   'vault/intake.ts',
+  'vault/audit/found-file.ts',
   'recorder/replay',
   'recorder/live/protocol.ts',
   'package-lock.json',

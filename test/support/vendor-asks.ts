@@ -166,6 +166,9 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'auditor.lists': () => [{}],
   'auditor.append': () => [{ body: sealed, signature: sealed }],
   'audit.list': () => [{}],
+  'audit.find': (of) => [{}, { target: of.target }, { person: of.user }],
+  'audit.prove': () => [{ seqs: [0] }],
+  'audit.reindex': () => [{}],
   'audit.verify': () => [{}],
   'audit.export': () => [{ from: 0, limit: 10 }],
 }

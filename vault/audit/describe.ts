@@ -303,6 +303,12 @@ function what(entry: Entry): string {
       return `verified the audit log: ${entry.sentence}`
     case 'audit.exported':
       return `exported entries ${entry.from} to ${entry.to} of the audit log`
+    case 'audit.proven':
+      return `exported ${entry.count === 1 ? 'one entry' : `${entry.count} entries`} of the audit log from ${entry.from} to ${entry.to}, with proofs`
+    case 'audit.indexed':
+      return `made ${count(entry.rows, 'missing row')} of the index of the audit log`
+    case 'audit.reindexed':
+      return 'had the index of the audit log made anew'
     case 'backup.read':
       return `read ${entry.rows} rows of ${entry.table} for a backup`
     case 'refused':

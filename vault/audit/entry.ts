@@ -451,9 +451,9 @@ export type Happening =
       readonly code: RefusalCode
       readonly why: string
     }
-  | { readonly kind: 'recording.replayed'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
-  | { readonly kind: 'recording.exported'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
-  | { readonly kind: 'recording.verified'; readonly recording: Id<'rec'>; readonly session: Id<'ses'> }
+  | ({ readonly kind: 'recording.replayed' } & SessionRef)
+  | ({ readonly kind: 'recording.exported' } & SessionRef)
+  | ({ readonly kind: 'recording.verified' } & SessionRef)
   | {
       readonly kind: 'auditor.list'
       readonly version: number
@@ -470,6 +470,11 @@ export type Happening =
       readonly sentence: string
     }
   | { readonly kind: 'audit.exported'; readonly from: number; readonly to: number }
+  /** Entries were given out with their proofs: how many, and the first and the last. */
+  | { readonly kind: 'audit.proven'; readonly count: number; readonly from: number; readonly to: number }
+  /** Rows of the index by which the log is searched were made where they were missing. */
+  | { readonly kind: 'audit.indexed'; readonly rows: number }
+  | { readonly kind: 'audit.reindexed' }
   | { readonly kind: 'backup.read'; readonly table: string; readonly rows: number }
   | { readonly kind: 'refused'; readonly verb: string; readonly code: RefusalCode; readonly why: string }
 

@@ -87,21 +87,32 @@ export async function listEntries(
     query = query.where(sql<boolean>`position(${text}::bytea in entry.body) > 0`)
   }
   const rows = await query.execute()
-  const views = rows.map(({ seq, unproven, body }) => view(seq, body, unproven))
+  const views = rows.map(({ seq, unproven, body }) => viewEntry(seq, body, unproven))
   return from === undefined ? views.reverse() : views
 }
 
-function view(seq: number, body: Uint8Array, unproven: boolean): AuditLeafView {
+/** An entry for people; `unreadable` where no version of this program wrote it. */
+export function viewEntry(seq: number, body: Uint8Array, unproven: boolean): AuditLeafView {
   const entry = parseEntry(body)
-  const doubt = unproven ? ' (nobody vouches for it: the vault was sealed, or did not write it)' : ''
-  if (entry !== undefined)
-    try {
-      const text = `${describe(entry)}${doubt}`
-      return { seq, at: entry.at, kind: entry.kind, actor: actorText(entry.actor), text, entry }
-    } catch {
-      // Of a known kind, but without its members: only a stranger can have written it.
-    }
-  return { seq, at: '', kind: 'unreadable', actor: '', text: `an unreadable entry${doubt}`, entry: null }
+  const text = textOf({ entry, unproven })
+  return entry === undefined || lineOf(entry) === undefined
+    ? { seq, at: '', kind: 'unreadable', actor: '', text, entry: null }
+    : { seq, at: entry.at, kind: entry.kind, actor: actorText(entry.actor), text, entry }
+}
+
+/** What an entry says, as a line for people. */
+export function textOf(of: { readonly entry: Entry | undefined; readonly unproven: boolean }): string {
+  const doubt = of.unproven ? ' (nobody vouches for it: the vault was sealed, or did not write it)' : ''
+  return `${lineOf(of.entry) ?? 'an unreadable entry'}${doubt}`
+}
+
+/** Undefined for one of a known kind, but without its members: only a stranger can have written it. */
+function lineOf(entry: Entry | undefined): string | undefined {
+  try {
+    return entry === undefined ? undefined : describe(entry)
+  } catch {
+    return undefined
+  }
 }
 
 /** The entry in these bytes. Undefined for what an older or newer version, or a stranger, wrote in another form. */

@@ -6,7 +6,9 @@ import type { Keyring } from '../keys/keyring.ts'
 import { entryMac } from './append.ts'
 import { originOf, signCheckpoint } from './checkpoint.ts'
 import { compareWitness, type Head, type LogKey, readHead } from './head.ts'
+import { indexRow } from './index-row.ts'
 import { leafBytes } from './leaf.ts'
+import { insertIndex } from './stored-index.ts'
 import { levelStep } from './stored-tree.ts'
 import { leafHash, type Node } from './tree.ts'
 import type { FileWitness } from './witness.ts'
@@ -34,7 +36,7 @@ type Marker = { readonly xmax: bigint; readonly ordinal: number }
 /**
  * Gives entries their place in the log: number, chain, tree, signature, witness.
  *
- * INVARIANT: leaves and the checkpoint over them commit together. A leaf that no checkpoint covers was not made here.
+ * INVARIANT: leaves, their rows of the index and the checkpoint over them commit together. A leaf that no checkpoint covers was not made here.
  */
 export class Sequencer {
   readonly #ports: SequencerPorts
@@ -217,6 +219,10 @@ export class Sequencer {
         insert into audit_leaf (seq, entry, unproven, hash)
         select * from unnest(${seqs}::bigint[], ${ids}::bytea[], ${unprovens}::boolean[], ${hashes}::bytea[])`.execute(
         tx,
+      )
+      await insertIndex(
+        tx,
+        rows.map(({ body }, at) => indexRow(seqs[at] ?? 0, body)),
       )
       if (nodes.length > 0) await tx.insertInto('audit_node').values(nodes).execute()
       await tx

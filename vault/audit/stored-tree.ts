@@ -30,6 +30,27 @@ export async function proveInclusion(
   return await hashes(db, inclusionRanges(index, size))
 }
 
+/** The proofs of several leaves; what they have in common is read once. */
+export async function proveInclusions(
+  db: Kysely<Database>,
+  indices: readonly number[],
+  size: number,
+): Promise<ReadonlyMap<number, readonly Uint8Array[]>> {
+  const known = new Map<string, Uint8Array>()
+  const proofs = new Map<number, readonly Uint8Array[]>()
+  for (const index of indices) {
+    const proof: Uint8Array[] = []
+    for (const range of inclusionRanges(index, size)) {
+      const name = `${range.start}-${range.end}`
+      const hashed = known.get(name) ?? (await rangeHash(db, range))
+      known.set(name, hashed)
+      proof.push(hashed)
+    }
+    proofs.set(index, proof)
+  }
+  return proofs
+}
+
 /** The proof that the log of `to` leaves begins with the log of `from` leaves (RFC 6962 §2.1.2). */
 export async function proveConsistency(
   db: Kysely<Database>,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { base64, nameText, nothing, people, type Verb, verb } from './shapes.ts'
+import { base64, id, moment, nameText, nothing, people, reference, type Verb, verb } from './shapes.ts'
 import { type Enrolment, type LoginView } from './users.ts'
 
 /** What can be asked about the audit log, the auditors, and what a backup reads. */
@@ -11,6 +11,23 @@ export type AuditLeafView = {
   readonly actor: string
   readonly text: string // one line for people
   readonly entry: unknown // the entry as it was signed
+}
+
+/** An entry that was looked for, with who it was. All of it comes from entries of the log. */
+export type AuditFound = AuditLeafView & {
+  /** The natural person: who did it, or whose session it is; null where that is nobody by name. */
+  readonly who: string | null
+  /** Of whom they are; null for the plant's own people. */
+  readonly company: string | null
+  /** Who approved the request, or gave the grant; nobody for who let themselves in and for what a rule of the policy lets in. */
+  readonly approvedBy: readonly string[]
+  readonly target: string | null
+  readonly account: string | null
+  readonly session: string | null
+  /** The address that they came from. */
+  readonly source: string | null
+  /** Nobody vouches for it: the vault was sealed, or did not write it. */
+  readonly unproven: boolean
 }
 
 export type AuditVerdict = {
@@ -44,6 +61,40 @@ export const auditVerbs = {
       kind: z.string().max(60).optional(),
     }),
   ),
+  /** Entries by what they are about, the newest first; all that is given holds of what is found. */
+  'audit.find': verb(
+    people,
+    z.strictObject({
+      target: reference.optional(),
+      account: reference.optional(),
+      session: id('ses').optional(),
+      person: z.string().min(1).max(100).optional(),
+      company: reference.optional(),
+      /** `session.started,account.revealed`, or `session` for all of these. */
+      kinds: z
+        .string()
+        .max(500)
+        .regex(
+          /^[a-z]+(?:[.-][a-z-]+)*(?:,[a-z]+(?:[.-][a-z-]+)*)*$/,
+          'write kinds like session.started,account.revealed',
+        )
+        .optional(),
+      since: moment.optional(),
+      /** Up to and without this moment. */
+      until: moment.optional(),
+      text: z.string().min(1).max(200).optional(),
+      /** `next` of the page before. */
+      after: z
+        .string()
+        .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\/\d{1,15}$/, 'give what the page before said')
+        .optional(),
+      limit: z.int().min(1).max(1_000).optional(),
+    }),
+  ),
+  /** Raw leaves with the proofs that the log's last signed checkpoint covers them: enough to verify these offline. */
+  'audit.prove': verb(people, z.strictObject({ seqs: z.array(z.int().min(0)).min(1).max(200) })),
+  /** Makes the index by which the log is searched anew. */
+  'audit.reindex': verb(people, nothing),
   'audit.verify': verb(people, nothing),
   /** A page of the export: raw leaves and checkpoints, enough to verify offline. */
   'audit.export': verb(people, z.strictObject({ from: z.int().min(0), limit: z.int().min(1).max(5_000) })),
@@ -67,6 +118,25 @@ export type AuditAnswers = {
   'auditor.challenge': { readonly challenge: string }
   'auditor.login': LoginView
   'audit.list': readonly AuditLeafView[]
+  /**
+   * `next`: where the next page begins; null where nothing follows. A page may hold less than was asked for. `zone`: by
+   * whose clocks the plant lives, as far as this machine knows (`Europe/Berlin`).
+   */
+  'audit.find': {
+    readonly entries: readonly AuditFound[]
+    readonly next: string | null
+    readonly zone: string
+  }
+  'audit.prove': {
+    readonly leaves: readonly {
+      readonly seq: number
+      readonly body: string
+      readonly proof: readonly string[]
+    }[]
+    readonly checkpoint: string
+    readonly publicKey: string
+  }
+  'audit.reindex': null
   'audit.verify': AuditVerdict
   'audit.export': {
     readonly leaves: readonly { readonly seq: number; readonly body: string }[]

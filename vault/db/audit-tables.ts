@@ -1,6 +1,6 @@
 import type { GeneratedAlways } from 'kysely'
 
-/** Tables of the audit log. The vault's role can add to them, and neither change nor delete. */
+/** Tables of the audit log. The vault's role can add to them, and neither change nor delete, but for the index. */
 export type AuditTables = {
   /** What happened, written in the transaction that did it; not yet in the log's order. */
   audit_entry: {
@@ -28,5 +28,20 @@ export type AuditTables = {
     readonly body: string
     /** Entries up to this ordinal are all in the log. */
     readonly settled: number
+  }
+  /** What each leaf is about, for searching: made from its bytes (`vault/audit/index-row.ts`), never believed without them. */
+  audit_index: {
+    readonly seq: number
+    readonly at: Date
+    readonly kind: string
+    readonly actor: string | null
+    readonly person: string | null
+    readonly target: string | null
+    readonly account: string | null
+    readonly company: string | null
+    readonly safe: string | null
+    readonly session: string | null
+    readonly grant_id: string | null
+    readonly request: string | null
   }
 }

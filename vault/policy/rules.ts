@@ -253,6 +253,9 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'auditor.login': { local: true, anyone: true },
 
   'audit.list': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
+  'audit.find': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
+  'audit.prove': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
+  'audit.reindex': { local: true, user: [admin] },
   'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.export': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
 

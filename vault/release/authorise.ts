@@ -27,7 +27,15 @@ export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world
     { replay: 'recording.replayed', export: 'recording.exported', verify: 'recording.verified' } as const
   )[input.purpose]
   await world.vault.inTransaction((tx) =>
-    tx.audit({ kind, recording: input.recording, session: row.id, actor, source }),
+    tx.audit({
+      kind,
+      recording: input.recording,
+      session: row.id,
+      userName: row.user_name,
+      accountName: row.account_name,
+      actor,
+      source,
+    }),
   )
   return done({ ...viewRecording(row), reader: text })
 }

@@ -11,7 +11,12 @@ test('the pages of all tables are of one moment, and fill an empty database with
   const { database } = vault.plane.world.vault
   const { rows } = await sql<{ name: string }>`
     select table_name as name from information_schema.tables where table_schema = 'public'`.execute(database)
-  const known = rows.map((row) => row.name).filter((name) => !name.startsWith('migration'))
+  const known = rows
+    .map((row) => row.name)
+    .filter(
+      // What the log is searched by is made from it anew.
+      (name) => !name.startsWith('migration') && name !== 'audit_index',
+    )
   expect([...backupTables].sort()).toEqual(known.sort())
 
   const ownerUrl = await vault.postgres.emptyDatabase('restored')

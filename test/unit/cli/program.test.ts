@@ -181,7 +181,7 @@ test('a file that is no export of the audit log is refused in a sentence', async
   writeFileSync(path, '{"hello": 1}')
   const { code, err } = await tagout(['audit', 'verify', '--file', path])
   expect(code).toBe(2)
-  expect(err).toMatch(/is not an export of the audit log/)
+  expect(err).toMatch(/neither an export of the audit log nor entries with their proofs/)
 })
 
 test('a file that is no backup is refused in a sentence', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { importKinds } from '../../../vault/contract.ts'
 import { importColumns, importExamples, kindsThatFit } from '../../../vault/import/columns.ts'
 import { readRow } from '../../../vault/import/rows.ts'
-import { csvHead, maxCsvBytes, parseCsv } from '../../../vault/kernel/csv.ts'
+import { csvText, csvHead, maxCsvBytes, parseCsv } from '../../../vault/kernel/csv.ts'
 
 const parse = (text: string) => parseCsv(text, importColumns.accounts)
 const rowsOf = (text: string) => {
@@ -107,5 +107,24 @@ test('a secret is no cell, only an account has one, and a strange column is refu
   )
   expect(refused('users', { cells: { name: 'bo', roles: 'operator', hasOwnProperty: 'x' } })).toMatch(
     /not known/,
+  )
+})
+
+test('what is written is quoted, no formula, and reads back', () => {
+  const rows = [
+    ['plain', 'a "quoted", cell', ''],
+    ['=cmd|calc', '+1', '-1'],
+    ['@sum(a1)', '  =1+1', '\t=1'],
+    ['two\nlines', 'right\u202eleft', '\uff1d1'],
+  ]
+  expect(csvText(['a', 'b', 'c'], rows)).toBe(
+    [
+      '\ufeff"a","b","c"',
+      '"plain","a ""quoted"", cell",""',
+      '"\'=cmd|calc","\'+1","\'-1"',
+      '"\'@sum(a1)","\'  =1+1","\\u{9}=1"',
+      '"two\\u{a}lines","right\\u{202e}left","\'\uff1d1"',
+      '',
+    ].join('\r\n'),
   )
 })

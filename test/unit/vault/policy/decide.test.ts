@@ -228,6 +228,9 @@ const table: Readonly<Record<VerbName, string>> = {
   'auditor.challenge': 'LN',
   'auditor.login': 'LN',
   'audit.list': 'LAaUXFG',
+  'audit.find': 'LAaUXFG',
+  'audit.prove': 'LAaUXFG',
+  'audit.reindex': 'LAa',
   'audit.verify': 'LAaUXFG',
   'audit.export': 'LAaUXFG',
   'backup.page': 'L',
@@ -355,7 +358,7 @@ const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
     'request.list',
     'request.show',
   ],
-  'audit.read': ['audit.export', 'audit.list', 'audit.verify'],
+  'audit.read': ['audit.export', 'audit.find', 'audit.list', 'audit.prove', 'audit.verify'],
   'inventory.read': [
     'account.list',
     'account.show',
