@@ -55,6 +55,8 @@ export const backupTables = [
   'notification',
   'webhook',
   'lease',
+  'lease_wait',
+  'hand_over',
   'session',
   'recording',
   'session_freeze',

@@ -21,6 +21,8 @@ import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
 import { requestAdd, requestList, requestShow, requestWithdraw } from './checkout/request.ts'
 import { accessList, favouriteSet } from './checkout/access.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
+import { handoverAccept, handoverEnd, handoverList, handoverOffer } from './checkout/hand-over.ts'
+import { leaseLeave, leaseQueue, leaseWait } from './checkout/queue.ts'
 import { liveOpen, ticketIssue, ticketRedeem } from './checkout/ticket.ts'
 import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremony.ts'
 import { keysRotate, keysStatus } from './custody/rotation.ts'
@@ -237,6 +239,13 @@ export const handlers: Handlers = {
   'lease.checkOut': leaseCheckOut,
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,
+  'lease.wait': leaseWait,
+  'lease.leave': leaseLeave,
+  'lease.queue': leaseQueue,
+  'handover.offer': handoverOffer,
+  'handover.accept': handoverAccept,
+  'handover.end': handoverEnd,
+  'handover.list': handoverList,
   'access.list': accessList,
   'favourite.set': favouriteSet,
   'ticket.issue': ticketIssue,

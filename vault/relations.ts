@@ -4,7 +4,7 @@ import { ruledFinder } from './access/ruled.ts'
 import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
-import type { AccountId, RequestId, SafeId } from './kernel/id.ts'
+import type { AccountId, HandOverId, LeaseId, RequestId, SafeId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { mayHold } from './policy/roles.ts'
 import { checked, checkedOne } from './rows.ts'
@@ -154,6 +154,28 @@ async function ofRequest(call: Call, request: RequestId): Promise<Relation> {
   return ofHeld(call, checkedOne(guard, 'access_request', row))
 }
 
+async function ofLease(call: Call, lease: LeaseId): Promise<Relation> {
+  const row = await call.world.vault.database
+    .selectFrom('lease')
+    .select(['user_id', 'account_id'])
+    .where('id', '=', lease)
+    .executeTakeFirst()
+  return ofHeld(call, row)
+}
+
+/** A hand-over is that of both. */
+async function ofHandOver(call: Call, handOver: HandOverId): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const found = await database
+    .selectFrom('hand_over')
+    .selectAll()
+    .where('id', '=', handOver)
+    .executeTakeFirst()
+  const row = checkedOne(guard, 'hand_over', found)
+  const { id } = userOf(call)
+  return { ...noRelation, own: row?.from_user_id === id || row?.to_user_id === id }
+}
+
 /** A company is its sponsor's own. */
 async function ofCompany(call: Call, reference: string): Promise<Relation> {
   const { database, guard } = call.world.vault
@@ -252,15 +274,16 @@ export const relations: Relations = {
     return ofHeld(call, checkedOne(guard, 'break_glass', row))
   },
   'lease.checkOut': (call, input) => ofAccount(call, input.account),
-  'lease.checkIn': async (call, { lease }) =>
-    ofHeld(
-      call,
-      await call.world.vault.database
-        .selectFrom('lease')
-        .select(['user_id', 'account_id'])
-        .where('id', '=', lease)
-        .executeTakeFirst(),
-    ),
+  'lease.checkIn': (call, { lease }) => ofLease(call, lease),
+  'lease.wait': (call, input) => ofAccount(call, input.account),
+  'lease.leave': async (call, { wait }) => {
+    const { database, guard } = call.world.vault
+    const row = await database.selectFrom('lease_wait').selectAll().where('id', '=', wait).executeTakeFirst()
+    return ofHeld(call, checkedOne(guard, 'lease_wait', row))
+  },
+  'handover.offer': (call, { lease }) => ofLease(call, lease),
+  'handover.accept': (call, { handOver }) => ofHandOver(call, handOver),
+  'handover.end': (call, { handOver }) => ofHandOver(call, handOver),
   'favourite.set': (call, input) => ofAccount(call, input.account),
   'ticket.issue': (call, input) => ofAccount(call, input.account),
   'session.show': (call, input) => ofSession(call, 'id', input.session),

@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { asPerson } from './console-login.ts'
+import { askFreshAs, type Person } from './ask-as.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
-import { readThreeAnswers } from './person-answers.ts'
 import { examples, type Tools } from './tools.ts'
-import { pinnedIntakeKey } from './vault-pin.ts'
 
 const opened = z.looseObject({
   id: z.string(),
@@ -15,8 +13,6 @@ const opened = z.looseObject({
   alarmed: z.array(z.string()),
 })
 const reviewed = z.looseObject({ id: z.string(), user: z.string(), account: z.string() })
-
-type Person = { readonly user: string; readonly answersStdin?: boolean }
 
 /** `tagout breakglass`: who let themselves in, and what came of it. */
 export function addBreakGlassCommands(root: Command, tools: Tools): void {
@@ -64,10 +60,13 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
     )
     .action(async (account: string, options: Person & { readonly reason: string }) => {
       const answer = opened.parse(
-        await asked(tools, options, (totpCode) => ({
-          path: '/api/break-glass',
-          body: { account, reason: options.reason, totpCode },
-        })),
+        await askFreshAs(tools, options, async (client, nextCode) =>
+          client.ask('POST', '/api/break-glass', {
+            account,
+            reason: options.reason,
+            totpCode: await nextCode(),
+          }),
+        ),
       )
       tools.show(
         answer,
@@ -90,27 +89,13 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
     .action(async (text: string, options: Person & { readonly note: string }) => {
       const id = parseGivenId('bgl', text, 'tagout breakglass list')
       const answer = reviewed.parse(
-        await asked(tools, options, (totpCode) => ({
-          path: `/api/break-glass/${id}/review`,
-          body: { note: options.note, totpCode },
-        })),
+        await askFreshAs(tools, options, async (client, nextCode) =>
+          client.ask('POST', `/api/break-glass/${id}/review`, {
+            note: options.note,
+            totpCode: await nextCode(),
+          }),
+        ),
       )
       tools.show(answer, () => `reviewed the break-glass of ${answer.user} for ${answer.account}`)
     })
-}
-
-/** Asks as a person, with a fresh code beside the one that signs in. */
-async function asked(
-  tools: Tools,
-  options: Person,
-  what: (code: string) => { readonly path: string; readonly body: object },
-): Promise<unknown> {
-  const intakeKey = await tools.withVault((vault) => pinnedIntakeKey(tools, vault))
-  const answers = await readThreeAnswers(tools.io, options)
-  using password = answers.password
-  const person = { name: options.user, password, code: answers.code, intakeKey }
-  return await asPerson(tools, person, async (client) => {
-    const { path, body } = what(await answers.nextCode())
-    return client.ask('POST', path, body)
-  })
 }

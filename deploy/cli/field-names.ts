@@ -164,6 +164,7 @@ export const fieldNames = {
   },
   'policy.reach': { user: '--user', account: '--account', target: '--target', safe: '--safe', at: '--at' },
   'lease.checkIn': { lease: '<lease>', reason: '--reason' },
+  'lease.leave': { wait: '<wait>' },
   'login.revoke': { login: '<login>' },
   'login.revokeAll': { user: '--all-of' },
   'session.list': { live: '--live', limit: '--limit' },

@@ -28,7 +28,8 @@ export function parseGivenId<Kind extends string>(kind: Kind, text: string, list
   return text
 }
 
-function parseActions(names: readonly string[]): Action[] {
+/** Actions as somebody typed them. */
+export function parseActions(names: readonly string[]): Action[] {
   return names.map((name) => {
     const found = actions.find((known) => known === name)
     if (found === undefined) throw misuse(`there is no action ${name}`, `choose from ${actions.join(', ')}`)
@@ -37,7 +38,7 @@ function parseActions(names: readonly string[]): Action[] {
 }
 
 /** Where forwarding may go, and the bounds that hold for each of the destinations. */
-function parseForwards(options: GrantOptions): VerbInput<'grant.add'>['forwards'] {
+export function parseForwards(options: GrantOptions): VerbInput<'grant.add'>['forwards'] {
   const record = forwardRecords.find((known) => known === (options.forwardRecord ?? 'counts'))
   if (record === undefined)
     throw misuse(

@@ -194,6 +194,127 @@ test.skipIf(why !== undefined)(
   },
 )
 
+test.skipIf(why !== undefined)(
+  'who is kept out joins the queue, and is told when the account is kept for them',
+  async () => {
+    await run(
+      ['lease', 'check-out', account('press-3'), '--user', 'ann', '--exclusive', '--answers-stdin'],
+      `${peoplesPassword}\n${await ann.code()}`,
+    )
+    const { page } = bob
+    await open(page, '/access', 'My access')
+    const press = card(page, 'press-3')
+    await page.getByRole('button', { name: `Wait for it: ${account('press-3')}` }).press('Enter')
+    await press.getByText('You wait for it, as number 1.').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'queue')
+    await open(admin.page, '/accounts', 'Accounts')
+    await admin.page.getByText(/1\. bob for press-3/).waitFor()
+    expect(await accessibilityFaults(admin.page)).toEqual([])
+    expect(await run(['lease', 'queue'])).toMatch(/press-3\/\S+ +1 +bob +shared .* ann\n/)
+    await open(ann.page, '/access', 'My access')
+    await ann.page.getByRole('button', { name: `Check in ${account('press-3')}` }).click()
+    await ann.page.getByRole('dialog').getByRole('button', { name: 'Check in' }).click()
+    await press.getByText('is kept for you').waitFor({ timeout: 20_000 })
+    await picture(page, 'queue-kept')
+    await page.getByRole('button', { name: `Leave the queue for ${account('press-3')}` }).click()
+    await press.getByText('is kept for you').waitFor({ state: 'detached' })
+    expect(await stage.installation.tagoutJson(['lease', 'queue'])).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a holder hands over to a colleague, who takes it with a code of their own',
+  async () => {
+    await run(
+      ['lease', 'check-out', account('press-3'), '--user', 'ann', '--exclusive', '--answers-stdin'],
+      `${peoplesPassword}\n${await ann.code()}`,
+    )
+    await open(ann.page, '/access', 'My access')
+    await ann.page.getByRole('button', { name: `Hand over ${account('press-3')}` }).click()
+    const dialog = ann.page.getByRole('dialog')
+    await dialog.getByLabel('To').fill('nobody')
+    await dialog.getByRole('button', { name: 'Offer it' }).click()
+    await dialog.getByText(/nobody is nobody who may use press-3/).waitFor()
+    expect(await accessibilityFaults(ann.page)).toEqual([])
+    await dialog.getByLabel('To').fill('bob')
+    await dialog.getByRole('button', { name: 'Offer it' }).click()
+    await card(ann.page, 'press-3').getByText('Offered to bob').waitFor()
+    await picture(ann.page, 'hand-over-offered')
+    await open(bob.page, '/access', 'My access')
+    await bob.page.getByText(/ann wants to hand press-3.* over to you/).waitFor()
+    await picture(bob.page, 'hand-over')
+    await bob.page.getByRole('button', { name: `Take it over: ${account('press-3')}` }).click()
+    const take = bob.page.getByRole('dialog')
+    await take.getByLabel('Code', { exact: true }).fill(await bob.code())
+    expect(await accessibilityFaults(bob.page)).toEqual([])
+    await take.getByRole('button', { name: 'Take it over' }).click()
+    await take.waitFor({ state: 'detached' })
+    await card(bob.page, 'press-3').getByText('You hold it alone').waitFor()
+    await card(ann.page, 'press-3').getByText('Held by bob alone').waitFor({ timeout: 20_000 })
+    const [lease] = await leases()
+    // And back, on the command line.
+    const two = async (person: () => Promise<string>) => `${peoplesPassword}\n${await person()}`
+    const offer = JSON.parse(
+      await run(
+        [
+          ...['lease', 'hand-over', lease?.id ?? '', '--to', 'ann', '--user', 'bob'],
+          ...['--answers-stdin', '--json'],
+        ],
+        await two(bob.code),
+      ),
+    )
+    expect(await run(['lease', 'hand-overs'])).toMatch(/press-3\/\S+ +bob +ann +exclusive/)
+    const said = await run(
+      ['lease', 'accept', offer.id, '--user', 'ann', '--answers-stdin'],
+      `${await two(ann.code)}\n${await ann.code()}`,
+    )
+    expect(said).toMatch(/^ann holds press-3\/.*: connect now/)
+    for (const { id } of await leases()) await run(['lease', 'check-in', id, '--reason', 'done'])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'requests are asked, approved, denied and withdrawn on the command line',
+  { timeout: 400_000 },
+  async () => {
+    await run(['safe', 'member', 'line-3', 'ann', '--allow', 'use'])
+    const asks = async (...more: string[]) =>
+      JSON.parse(
+        await run(
+          [
+            ...['request', 'ask', account('oven-5'), '--user', 'ann', '--for', '2h', '--reason', 'it smokes'],
+            ...[...more, '--answers-stdin', '--json'],
+          ],
+          `${peoplesPassword}\n${await ann.code()}`,
+        ),
+      )
+    const first = await asks('--allow', 'shell,exec', '--work-order', 'WO-7')
+    expect(first).toMatchObject({ state: 'open', actions: ['shell', 'exec'], workOrder: 'WO-7' })
+    const taken = await run(
+      ['request', 'withdraw', first.id, '--user', 'ann', '--answers-stdin'],
+      `${peoplesPassword}\n${await ann.code()}`,
+    )
+    expect(taken).toMatch(/^withdrew the request for oven-5/)
+    const second = await asks()
+    const denied = await run(
+      ['request', 'deny', second.id, '--user', 'admin', '--note', 'not now', '--answers-stdin'],
+      `${peoplesPassword}\n${await admin.code()}`,
+    )
+    expect(denied).toMatch(/^denied: ann for oven-5/)
+    const third = await asks('--exclusive')
+    const approved = await run(
+      ['request', 'approve', third.id, '--user', 'admin', '--answers-stdin'],
+      `${peoplesPassword}\n${await admin.code()}\n${await admin.code()}`,
+    )
+    expect(approved).toMatch(/^approved: ann for oven-5/)
+    const grants = await stage.installation.tagoutJson<
+      readonly { readonly account: string; readonly mode: string }[]
+    >([...['grant', 'list', '--user', 'ann']])
+    expect(grants).toContainEqual(expect.objectContaining({ account: account('oven-5'), mode: 'exclusive' }))
+  },
+)
+
 test.skipIf(why !== undefined)('nothing runs off the page in any window, and axe finds nothing', async () => {
   const { page } = bob
   expect(await accessibilityFaults(page)).toEqual([])

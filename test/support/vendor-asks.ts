@@ -13,6 +13,8 @@ export type Others = {
   readonly grant: ReturnType<typeof newId<'grt'>>
   readonly request: ReturnType<typeof newId<'req'>>
   readonly lease: ReturnType<typeof newId<'lse'>>
+  readonly wait: ReturnType<typeof newId<'wai'>>
+  readonly handOver: ReturnType<typeof newId<'hov'>>
   readonly session: ReturnType<typeof newId<'ses'>>
   readonly recording: ReturnType<typeof newId<'rec'>>
   readonly login: ReturnType<typeof newId<'lgn'>>
@@ -30,6 +32,8 @@ export const nobodys: Others = {
   grant: newId('grt'),
   request: newId('req'),
   lease: newId('lse'),
+  wait: newId('wai'),
+  handOver: newId('hov'),
   session: newId('ses'),
   recording: newId('rec'),
   login: newId('lgn'),
@@ -147,6 +151,13 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'lease.checkOut': (of) => [{ account: of.account, exclusive: false }],
   'lease.checkIn': (of) => [{ lease: of.lease, reason: 'x' }],
   'lease.list': () => [{}],
+  'lease.wait': (of) => [{ account: of.account }],
+  'lease.leave': (of) => [{ wait: of.wait }],
+  'lease.queue': () => [{}],
+  'handover.offer': (of) => [{ lease: of.lease, user: of.user }],
+  'handover.accept': (of) => [{ handOver: of.handOver, totpCode: '000000' }],
+  'handover.end': (of) => [{ handOver: of.handOver }],
+  'handover.list': () => [{}],
   'access.list': () => [{}],
   'favourite.set': (of) => [{ account: of.account, favourite: true }],
   'ticket.issue': (of) => [{ account: of.account }],

@@ -239,6 +239,20 @@ function what(entry: Entry): string {
       return `checked out ${entry.accountName}${isSelf(entry, entry.userName) ? '' : ` for ${entry.userName}`}${entry.exclusive ? ' exclusively' : ''}${entry.until === undefined ? '' : ` until ${entry.until}`}`
     case 'lease.ended':
       return `checked in ${entry.accountName}${of(entry)}: ${entry.why}${because(entry.reason ?? '')}`
+    case 'lease.wait-begun':
+      return `began to wait for ${entry.accountName}${entry.exclusive ? ' alone' : ''}`
+    case 'lease.kept':
+      return `kept ${entry.accountName} for ${entry.userName}, whose turn it is, until ${entry.until}`
+    case 'lease.wait-ended':
+      return `ended the wait${of(entry)} for ${entry.accountName}: ${entry.why}`
+    case 'handover.offered':
+      return `offered ${entry.accountName} to ${entry.toName} until ${entry.expiresAt}`
+    case 'handover.accepted':
+      return `took ${entry.accountName} over from ${entry.userName}${entry.sessions === 0 ? '' : `, whose ${entry.sessions === 1 ? 'session ends' : `${entry.sessions} sessions end`}`}`
+    case 'handover.ended':
+      return entry.how === 'expired'
+        ? `let the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName} expire`
+        : `${entry.how === 'declined' ? 'declined' : 'withdrew'} the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName}`
     case 'ticket.issued':
       return `took a ticket for ${entry.accountName}${entry.for === 'connect' ? ' in the browser' : ''}, good until ${entry.expiresAt}`
     case 'ticket.used':

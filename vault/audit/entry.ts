@@ -42,6 +42,20 @@ type RequestRef = AccountRef & {
   readonly user: Id<'usr'>
   readonly userName: string
 }
+type WaitRef = AccountRef & {
+  readonly wait: Id<'wai'>
+  readonly user: Id<'usr'>
+  readonly userName: string
+}
+/** Of whom, and to whom. */
+type HandOverRef = AccountRef & {
+  readonly handOver: Id<'hov'>
+  readonly lease: Id<'lse'>
+  readonly from: Id<'usr'>
+  readonly userName: string
+  readonly to: Id<'usr'>
+  readonly toName: string
+}
 /** To whom is missing where it is the webhook. */
 type NotificationRef = {
   readonly notification: Id<'ntf'>
@@ -341,6 +355,22 @@ export type Happening =
       readonly reason?: string
       readonly userName: string
     } & AccountRef)
+  | ({ readonly kind: 'lease.wait-begun'; readonly exclusive: boolean } & WaitRef)
+  /** It is their turn, and the account is kept for them. */
+  | ({ readonly kind: 'lease.kept'; readonly until: string } & WaitRef)
+  | ({ readonly kind: 'lease.wait-ended'; readonly why: string } & WaitRef)
+  | ({ readonly kind: 'handover.offered'; readonly expiresAt: string } & HandOverRef)
+  /** `toLease`: the colleague's own, in place of `lease`. */
+  | ({
+      readonly kind: 'handover.accepted'
+      readonly toLease: Id<'lse'>
+      /** Of who held it, which end. */
+      readonly sessions: number
+    } & HandOverRef)
+  | ({
+      readonly kind: 'handover.ended'
+      readonly how: 'declined' | 'withdrawn' | 'expired'
+    } & HandOverRef)
   | ({
       readonly kind: 'ticket.issued'
       readonly expiresAt: string

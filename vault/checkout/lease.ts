@@ -8,12 +8,14 @@ import { type AccountId, type LeaseId, newId, type UserId } from '../kernel/id.t
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notify } from '../notifications/notify.ts'
-import { checked, type Row } from '../rows.ts'
+import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
+import { grantsNow } from './let-in.ts'
+import { endWait, waitsBefore, waitsFor } from './wait.ts'
 
 /** Milliseconds for which an implicit lease is kept after the last session under it. */
 export const implicitLinger = 60_000
@@ -24,6 +26,10 @@ type Wanted = {
   readonly exclusive: boolean
   /** When an explicit lease ends; null for an implicit one. */
   readonly until: Date | null
+  /** Milliseconds for which an implicit one is kept before the first session. */
+  readonly lingers?: number
+  /** Comes before whoever waits: who broke the glass, and to whom it was handed over. */
+  readonly passesQueue?: true
 }
 type Who = { readonly actor: Actor; readonly source?: string }
 
@@ -32,13 +38,11 @@ type Who = { readonly actor: Actor; readonly source?: string }
  *
  * INVARIANT: exclusive means one holder. The database keeps it by an exclusion constraint (migration 0012); the look
  * before only says who holds it. The caller holds the account's row lock, so that this look is rarely wrong.
+ *
+ * Whoever waits comes before whoever does not, and before whoever came later.
  */
 export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
-  let held = await heldOf(tx, wanted.account.id)
-  if (held.some(({ until }) => until !== null && until <= tx.now)) {
-    await endDueLeases(tx, wanted.account.id)
-    held = await heldOf(tx, wanted.account.id)
-  }
+  const held = await heldNow(tx, wanted.account.id)
   const others = held.filter((lease) => lease.user_id !== wanted.user.id)
   const own = held.find((lease) => lease.user_id === wanted.user.id)
   const wantsAll = wanted.exclusive || own?.exclusive === true
@@ -52,7 +56,22 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
       `the account ${wanted.account.name} was checked in, and your sessions under it have not ended yet`,
       'close them, or wait until they are ended, then try again',
     )
-  return own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who)
+  const isMore = own === undefined || (wantsAll && !own.exclusive)
+  const waits = isMore && wanted.passesQueue !== true ? await waitsFor(tx, wanted.account.id) : []
+  const first = waitsBefore(waits, wanted.user.id, wantsAll)
+  if (first !== undefined) return refuseQueued(tx, wanted, first)
+  const taken = await (own === undefined ? insertLease(tx, wanted, who) : joinLease(tx, own, wanted, who))
+  const served = waits.find((wait) => wait.user_id === wanted.user.id && (wantsAll || !wait.exclusive))
+  if (taken.ok && served !== undefined) await endWait(tx, served, 'it was their turn, and they took it', who)
+  return taken
+}
+
+/** Who holds an account now, locked; leases that are over are ended on the way. */
+export async function heldNow(tx: Tx, account: AccountId): Promise<Awaited<ReturnType<typeof heldOf>>> {
+  const held = await heldOf(tx, account)
+  if (!held.some(({ until }) => until !== null && until <= tx.now)) return held
+  await endDueLeases(tx, account)
+  return heldOf(tx, account)
 }
 
 /** Locked, so that nobody checks in what is being joined. */
@@ -87,6 +106,25 @@ function refuseHeld(
   )
 }
 
+async function refuseQueued(tx: Tx, wanted: Wanted, first: Row<'lease_wait'>): Promise<Outcome<never>> {
+  const { name } = wanted.account
+  if (wanted.user.roles.includes('vendor'))
+    return refuse('held', `the account ${name} is in use`, 'wait, or ask whoever let you in')
+  const user = await findUser(tx.db, tx.guard, first.user_id)
+  const kept = first.kept_until === null ? '' : ` until ${first.kept_until.toISOString()}`
+  return refuse(
+    'held',
+    `the account ${name} is kept for ${user?.name ?? 'somebody'}${kept}, who waits for it`,
+    `join the queue under My access, or with: tagout lease wait ${name}`,
+  )
+}
+
+/** Ends a lease now, also under sessions: whoever does so has them cut. */
+export async function giveUpLease(tx: Tx, lease: Row<'lease'>, why: string, who: Who): Promise<void> {
+  await tx.db.updateTable('lease').set({ ended_at: tx.now }).where('id', '=', lease.id).execute()
+  await auditEnd(tx, lease, why, who)
+}
+
 async function insertLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
   const row = await tx.db
     .insertInto('lease')
@@ -98,7 +136,7 @@ async function insertLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Ro
       explicit: wanted.until !== null,
       claim: claimOf(wanted.exclusive),
       since: tx.now,
-      until: wanted.until,
+      until: wanted.lingers === undefined ? wanted.until : new Date(tx.now.getTime() + wanted.lingers),
       ended_at: null,
     })
     .returningAll()
@@ -273,27 +311,9 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
     transact(call.world, async (tx) => {
       const account = await findAccount(tx.db, tx.guard, input.account, 'update')
       const user = await findUser(tx.db, tx.guard, asking.id)
-      const grants =
-        account === undefined
-          ? []
-          : checked(
-              tx.guard,
-              'access_grant',
-              await tx.db
-                .selectFrom('access_grant')
-                .selectAll()
-                .where('user_id', '=', asking.id)
-                .where('account_id', '=', account.id)
-                .where('rule', 'is', null)
-                .where('revoked_at', 'is', null)
-                .where('not_before', '<=', tx.now)
-                .where('not_after', '>', tx.now)
-                .forShare()
-                .execute(),
-            )
       if (account === undefined || user === undefined)
         return refuse('forbidden', 'there is no such account, or no grant lets you use it', 'ask for a grant')
-      const may = await mayHold(tx, call, user, account, grants)
+      const may = await mayHold(tx, call, user, account, await grantsNow(tx, user.id, account.id))
       if (!may.ok) return may
       const one = await representationOf(tx.db, tx.guard, user)
       const longest = Math.min(

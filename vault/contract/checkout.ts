@@ -114,6 +114,34 @@ export type LeaseView = {
   readonly sessions: number
 }
 
+/** Somebody's place in the queue for an account that others hold. */
+export type WaitView = {
+  readonly id: Id<'wai'>
+  readonly account: string
+  readonly user: string
+  /** Do they want it alone? */
+  readonly exclusive: boolean
+  readonly since: string
+  /** Ends by itself then. */
+  readonly until: string
+  /** 1: the first. Null for who comes from outside, who is not told how many others there are. */
+  readonly place: number | null
+  /** It is their turn, and the account is kept for them until then; null: they wait. */
+  readonly keptUntil: string | null
+  /** Who holds the account; nobody is named to who comes from outside. */
+  readonly heldBy: readonly Pick<LeaseView, 'user' | 'exclusive' | 'until'>[]
+}
+/** The holder of a lease wants somebody else to have it, who has not answered yet. */
+export type HandOverView = {
+  readonly id: Id<'hov'>
+  readonly lease: Id<'lse'>
+  readonly account: string
+  readonly from: string
+  readonly to: string
+  readonly exclusive: boolean
+  readonly createdAt: string
+  readonly expiresAt: string
+}
 /** An account that the asking user may use now, or will. */
 export type AccessView = {
   readonly account: string
@@ -215,6 +243,18 @@ export const checkoutVerbs = {
   /** Of somebody else's lease with the reason, which the holder is told. */
   'lease.checkIn': verb(people, z.strictObject({ lease: id('lse'), reason })),
   'lease.list': verb(people, nothing),
+  /** Joins the queue for an account that others hold. */
+  'lease.wait': verb(['user'], z.strictObject({ account: reference, exclusive: z.boolean().optional() })),
+  'lease.leave': verb(people, z.strictObject({ wait: id('wai') })),
+  /** Who waits: oneself, and everybody for whoever sees who holds what. */
+  'lease.queue': verb(people, nothing),
+  /** Offers one's own lease to somebody who may use the account anyway. */
+  'handover.offer': verb(['user'], z.strictObject({ lease: id('lse'), user: reference })),
+  /** Takes what was offered: the account passes at once, and the sessions of who held it end. */
+  'handover.accept': verb(['user'], z.strictObject({ handOver: id('hov'), totpCode: freshCode })),
+  /** Declines it, or takes the offer back. */
+  'handover.end': verb(['user'], z.strictObject({ handOver: id('hov') })),
+  'handover.list': verb(people, nothing),
   /** The accounts that the asking user may use, who holds them, and which of them are favourites. */
   'access.list': verb(['user'], nothing),
   'favourite.set': verb(['user'], z.strictObject({ account: reference, favourite: z.boolean() })),
@@ -235,6 +275,13 @@ export type CheckoutAnswers = {
   'lease.checkOut': LeaseView
   'lease.checkIn': null
   'lease.list': readonly LeaseView[]
+  'lease.wait': WaitView
+  'lease.leave': null
+  'lease.queue': readonly WaitView[]
+  'handover.offer': HandOverView
+  'handover.accept': LeaseView
+  'handover.end': null
+  'handover.list': readonly HandOverView[]
   'access.list': readonly AccessView[]
   'favourite.set': null
 }

@@ -400,6 +400,36 @@ export type DomainTables = {
     readonly until: Date | null
     readonly ended_at: Date | null
   }
+  /** Somebody's place in the queue for an account. */
+  lease_wait: Guarded & {
+    readonly id: Id<'wai'>
+    readonly account_id: Id<'acc'>
+    readonly user_id: Id<'usr'>
+    readonly exclusive: boolean
+    /** Who has the lesser one comes first. */
+    readonly place: number
+    readonly since: Date
+    /** Ends by itself then. */
+    readonly until: Date
+    /** It is their turn, and the account is kept for them until then; null: somebody is before them. */
+    readonly kept_until: Date | null
+    readonly ended_at: Date | null
+    readonly ended_why: string | null
+  }
+  /** That the holder of a lease wants somebody else to have it. */
+  hand_over: Guarded & {
+    readonly id: Id<'hov'>
+    readonly lease_id: Id<'lse'>
+    readonly account_id: Id<'acc'>
+    readonly from_user_id: Id<'usr'>
+    readonly to_user_id: Id<'usr'>
+    readonly created_at: Date
+    readonly expires_at: Date
+    readonly state: 'offered' | 'accepted' | 'declined' | 'withdrawn' | 'expired'
+    readonly closed_at: Date | null
+    /** What came of it. */
+    readonly to_lease_id: Id<'lse'> | null
+  }
   session: {
     readonly id: Id<'ses'>
     readonly recording_id: Id<'rec'>

@@ -75,6 +75,29 @@ export type About =
       readonly by: string
     }
   | {
+      readonly kind: 'lease.kept'
+      readonly user: string
+      readonly account: string
+      readonly until: string
+    }
+  | { readonly kind: 'lease.passed-over'; readonly user: string; readonly account: string }
+  | {
+      readonly kind: 'handover.offered'
+      readonly handOver: Id<'hov'>
+      readonly user: string
+      readonly account: string
+      readonly to: string
+      readonly expiresAt: string
+    }
+  | {
+      readonly kind: 'handover.ended'
+      readonly handOver: Id<'hov'>
+      readonly user: string
+      readonly account: string
+      readonly to: string
+      readonly how: 'accepted' | 'declined' | 'expired'
+    }
+  | {
       readonly kind: 'breakglass.opened'
       readonly breakGlass: Id<'bgl'>
       readonly user: string

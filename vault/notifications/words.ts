@@ -33,6 +33,16 @@ function sentence(about: About): string {
       return `${about.user} is held off ${about.account}: a frozen session ended`
     case 'lease.taken-back':
       return `${about.account} was taken back from ${about.user} by ${whoText(about.by)}`
+    case 'lease.kept':
+      return `${about.account} is free for ${about.user} now`
+    case 'lease.passed-over':
+      return `${about.account} was kept for ${about.user}, who did not take it in time`
+    case 'handover.offered':
+      return `${about.user} wants to hand ${about.account} over to ${about.to}`
+    case 'handover.ended':
+      return about.how === 'expired'
+        ? `${about.to} did not take ${about.account} over from ${about.user} in time`
+        : `${about.to} ${about.how === 'accepted' ? 'took' : 'declined to take'} ${about.account} over from ${about.user}`
     case 'breakglass.opened':
       return `ALARM: ${about.user} broke the glass for ${about.account}`
     case 'breakglass.reviewed':
@@ -75,6 +85,12 @@ export function adviceOf(about: About): readonly string[] {
         : [
             `The target stays closed to ${about.user} until ${minute(about.holdUntil)}, or until somebody lifts it.`,
           ]
+    case 'lease.kept':
+      return [`It is kept until ${minute(about.until)}: connect, or check it out, under My access.`]
+    case 'lease.passed-over':
+      return ['Whoever waits next has it now. Join the queue again under My access if you still need it.']
+    case 'handover.offered':
+      return [`It can be taken over until ${minute(about.expiresAt)}, under My access in the console.`]
     case 'breakglass.opened':
       return [
         `They let themselves in, until ${minute(about.until)}, on nobody’s approval. Their sessions are recorded.`,

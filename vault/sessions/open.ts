@@ -141,10 +141,23 @@ async function open(
 
   const lease = await takeLease(
     tx,
-    { account, user, exclusive: decision.exclusive, until: null },
+    {
+      account,
+      user,
+      exclusive: decision.exclusive,
+      until: null,
+      ...(breakGlass === undefined ? {} : { passesQueue: true }),
+    },
     { actor: { kind: 'user', id: user.id, name: user.name }, source: input.source },
   )
   if (!lease.ok) return lease
+  // It was handed over a moment ago: two people are never connected to what one holds.
+  if (lease.value.exclusive && (await hasOthersSessions(tx, user, account)))
+    return refuse(
+      'held',
+      'the sessions of who handed this account over have not ended yet',
+      'try again in a few seconds',
+    )
   // A session does not outlive the lease that it runs under.
   const ends = Math.min(decision.endsAt, lease.value.until?.getTime() ?? Number.POSITIVE_INFINITY)
   if (ends <= tx.now.getTime())
@@ -167,6 +180,17 @@ async function open(
     endsAt: new Date(ends),
     policyDigest: createHash('sha256').update(canonicalBytes(facts)).digest('hex'),
   })
+}
+
+async function hasOthersSessions(tx: Tx, user: Row<'app_user'>, account: Account): Promise<boolean> {
+  const one = await tx.db
+    .selectFrom('session')
+    .select('id')
+    .where('account_id', '=', account.id)
+    .where('user_id', '<>', user.id)
+    .where('state', '<>', 'ended')
+    .executeTakeFirst()
+  return one !== undefined
 }
 
 function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {

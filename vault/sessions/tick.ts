@@ -1,5 +1,7 @@
 import { revisitSessions } from '../access/revisit.ts'
 import { endDueLeases } from '../checkout/lease.ts'
+import { expireHandOvers } from '../checkout/hand-over.ts'
+import { offerTurns } from '../checkout/queue.ts'
 import { expireRequests } from '../checkout/request.ts'
 import { forgetNotifications } from '../notifications/outbox.ts'
 import { remindOfRequests } from '../notifications/unanswered.ts'
@@ -35,6 +37,8 @@ export function startTicking(world: World): AsyncDisposable {
       await endLost(world, lostSessions(world))
       await expireRequests(world)
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
+      await offerTurns(world)
+      await expireHandOvers(world)
       // What only tells people comes last: nothing waits for it.
       await remindOfRequests(world)
       await forgetNotifications(world)

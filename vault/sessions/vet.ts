@@ -99,6 +99,13 @@ async function look(world: World, session: LiveSession): Promise<Finding> {
     )
     const isTheirs = grant?.user_id === session.user && grant.account_id === session.account
     if (grant === undefined || !isTheirs || grant.revoked_at !== null) return { reason: 'grant revoked' }
+    // Handed over: the vault was gone before it could cut the sessions of who had it.
+    const lease = await database
+      .selectFrom('lease')
+      .select('ended_at')
+      .where('id', '=', session.lease)
+      .executeTakeFirst()
+    if (lease === undefined || lease.ended_at !== null) return { reason: 'terminated' }
     const user = await findUser(database, guard, session.user)
     if (user === undefined || user.state === 'disabled') return { reason: 'user disabled' }
     const one = await representationOf(database, guard, user)

@@ -1,4 +1,5 @@
 import { endLeasesOf } from '../checkout/lease.ts'
+import { endWaitsOf } from '../checkout/wait.ts'
 import { withdrawRequestsOf } from '../checkout/request.ts'
 import type { OffboardingView } from '../contract.ts'
 import { dropAccess } from '../identity/drop-access.ts'
@@ -163,6 +164,7 @@ async function endAllOf(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ende
   const grants = await revokeGrants(tx, call, user)
   const requests = await withdrawRequestsOf(tx, call, user.id)
   const leases = await endLeasesOf(tx, user.id, 'its holder was taken off', by(call))
+  await endWaitsOf(tx, user.id, 'they were taken off', by(call))
   const sessions = await tx.db
     .selectFrom('session')
     .select('id')

@@ -14,9 +14,11 @@ import type {
   AccessView,
   Action,
   GrantView,
+  HandOverView,
   HoldView,
   SessionView,
   VerbAnswer,
+  WaitView,
 } from '../../vault/contract.ts'
 import { ask } from '../api.ts'
 import { whoText } from '../../vault/kernel/who.ts'
@@ -28,7 +30,9 @@ import { GrantBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { sentence, span, visible } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
+import { HandOver, Offered } from './access-hand-over.tsx'
 import { CheckIn, CheckOut, isKeptOut, Standing, waysIn } from './access-lease.tsx'
+import { Waiting } from './access-queue.tsx'
 import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One account that the user may use. */
@@ -39,12 +43,16 @@ export function AccessCard(props: {
   readonly hold: HoldView | undefined
   /** The user's own session on its target that somebody has frozen: no other opens beside it. */
   readonly frozen: SessionView | undefined
+  /** The user's place in the queue for it. */
+  readonly wait: WaitView | undefined
+  /** What the user has offered to a colleague. */
+  readonly handOver: HandOverView | undefined
 }) {
-  const { access, user, hold, frozen } = props
+  const { access, user, hold, frozen, wait, handOver } = props
   const { account, grants, lease, favourite } = access
   const change = useChange()
   const [error, setError] = useState<unknown>(null)
-  const [doing, setDoing] = useState<'out' | 'in' | null>(null)
+  const [doing, setDoing] = useState<'out' | 'in' | 'over' | null>(null)
   const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
   const active = grants.filter(({ state }) => state === 'active')
   const isOpen = waysIn(access).length > 0
@@ -89,6 +97,8 @@ export function AccessCard(props: {
           <>
             {hold === undefined ? <Standing access={access} /> : <HeldOff hold={hold} />}
             {frozen === undefined ? null : <Frozen session={frozen} />}
+            {handOver === undefined ? null : <Offered offer={handOver} />}
+            <Waiting access={access} wait={wait} />
             <Commands access={access} active={active} may={[...may]} user={user} />
             <div className="row gap-above">
               {may.has('shell') ? (
@@ -127,6 +137,16 @@ export function AccessCard(props: {
                   Check in
                 </Button>
               )}
+              {lease === null || handOver !== undefined ? null : (
+                <Button
+                  variant="secondary"
+                  size="sm"
+                  onClick={() => setDoing('over')}
+                  aria-label={`Hand over ${account}`}
+                >
+                  Hand over
+                </Button>
+              )}
               <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
                 One-time ticket
               </Button>
@@ -147,6 +167,9 @@ export function AccessCard(props: {
       {doing === 'out' ? <CheckOut access={access} onClose={() => setDoing(null)} /> : null}
       {doing === 'in' && lease !== null ? (
         <CheckIn account={account} lease={lease} onClose={() => setDoing(null)} />
+      ) : null}
+      {doing === 'over' && lease !== null ? (
+        <HandOver account={account} lease={lease} onClose={() => setDoing(null)} />
       ) : null}
     </Card>
   )

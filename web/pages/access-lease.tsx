@@ -129,7 +129,7 @@ export function Standing({ access }: { readonly access: AccessView }) {
     return (
       <Content component="p">
         <strong>Held by {visible(alone.user)} alone</strong>, <HeldUntil lease={alone} />. Ask them to check
-        it in, or wait.
+        it in, or wait for it.
       </Content>
     )
   return (

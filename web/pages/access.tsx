@@ -18,8 +18,9 @@ import { Problem } from '../parts/problem.tsx'
 import { zone } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { AccessCard } from './access-card.tsx'
+import { Offers } from './access-hand-over.tsx'
 import { OpenBreakGlass, useGlass } from './break-glass.tsx'
-import { useAccess, useHolds, useSessions } from './lists.ts'
+import { useAccess, useHandOvers, useHolds, useQueue, useSessions } from './lists.ts'
 import { RequestAccess } from './request-access.tsx'
 
 const recently = 30 * 24 * 3600_000
@@ -33,6 +34,8 @@ export function Access() {
   const access = useAccess()
   const holds = useHolds()
   const sessions = useSessions()
+  const queue = useQueue()
+  const handOvers = useHandOvers()
   const frozen = sessions.data?.filter((one) => one.user === user.name && one.freeze?.waits === false) ?? []
   const [wanted, setWanted] = useState('')
   const [shown, setShown] = useState(shownAtFirst)
@@ -66,6 +69,7 @@ export function Access() {
         </Note>
       )}
       <Problem error={access.error} />
+      <Offers offers={(handOvers.data ?? []).filter(({ to }) => to === user.name)} />
       {access.isPending ? <Spinner aria-label="Loading what you may use" /> : null}
       {access.data !== undefined && all.length === 0 ? (
         <EmptyState titleText="You have no access now" headingLevel="h2">
@@ -104,6 +108,8 @@ export function Access() {
                 hold={holds.data?.find(
                   (hold) => hold.user === user.name && row.account.startsWith(`${hold.target}/`),
                 )}
+                wait={queue.data?.find((wait) => wait.user === user.name && wait.account === row.account)}
+                handOver={handOvers.data?.find((one) => one.lease === row.lease?.id)}
                 frozen={frozen.find(({ target }) => row.account.startsWith(`${target}/`))}
               />
             ))}

@@ -5,11 +5,12 @@ import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
 import { Name } from '../parts/name.tsx'
-import { When } from '../parts/when.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { Moment, When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { useChange, useUser } from '../shell/me.ts'
 import { HeldUntil, sessionsIn } from './lease-words.tsx'
-import { useLeases } from './lists.ts'
+import { useLeases, useQueue } from './lists.ts'
 
 /** Who holds which account now, with the way to take it from them. Nothing where nobody does. */
 export function HeldAccounts() {
@@ -46,6 +47,7 @@ export function HeldAccounts() {
           </li>
         ))}
       </ul>
+      <Queues />
       {taking === null ? null : <TakeBack lease={taking} onClose={() => setTaking(null)} />}
     </section>
   )
@@ -82,5 +84,51 @@ function TakeBack({ lease, onClose }: { readonly lease: LeaseView; readonly onCl
         hint="Told to the holder in their session, and written in the audit log"
       />
     </Dialog>
+  )
+}
+
+/** Who waits for which account, in their order, with the way to take somebody out. */
+function Queues() {
+  const queue = useQueue()
+  const change = useChange()
+  const [error, setError] = useState<unknown>(null)
+  const waits = queue.data ?? []
+  if (waits.length === 0) return null
+  return (
+    <>
+      <Title headingLevel="h3" size="md" id="queue">
+        Waiting
+      </Title>
+      <ul className="holds" aria-labelledby="queue">
+        {waits.map((wait) => (
+          <li key={wait.id}>
+            <span>
+              {wait.place === null ? '' : `${wait.place}. `}
+              <Name of={wait.user} /> for{' '}
+              <span className="mono">
+                <Name of={wait.account} />
+              </span>
+              {wait.exclusive ? ', alone' : ''}, since <When at={wait.since} />
+              {wait.keptUntil === null ? null : (
+                <>
+                  , kept for them until <Moment at={wait.keptUntil} />
+                </>
+              )}
+            </span>
+            <Button
+              variant="link"
+              size="sm"
+              onClick={() =>
+                change(() => ask('DELETE', at`/api/queue/${wait.id}`)).then(() => setError(null), setError)
+              }
+              aria-label={`Take out ${wait.user}, who waits for ${wait.account}`}
+            >
+              Take out
+            </Button>
+          </li>
+        ))}
+      </ul>
+      <Problem error={error} />
+    </>
   )
 }

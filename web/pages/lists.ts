@@ -55,6 +55,8 @@ export const useLatestNotifications = () =>
     select: ({ latest }) => latest,
   })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
+export const useQueue = () => useList<'lease.queue'>('queue', '/api/queue', { every: 3_000 })
+export const useHandOvers = () => useList<'handover.list'>('hand-overs', '/api/hand-overs', { every: 3_000 })
 export const useAccess = () => useList<'access.list'>('access', '/api/access', { every: 5_000 })
 export const useSeals = (when = true) =>
   useList<'seal.list'>('seals', '/api/vault/seals', { every: 10_000, when })

@@ -11,6 +11,7 @@ let vault: TestVault
 let api: VaultClient
 let recorder: VaultClient
 let vera: TestPerson
+let maya: TestPerson
 const key = makeSshKey()
 
 beforeAll(async () => {
@@ -98,7 +99,15 @@ async function addOthers(): Promise<Others> {
   const lease = must(
     await api.call('lease.checkOut', { account: 'press-3/engineer', exclusive: false }, mallory.token),
   )
-  must(await api.call('lease.checkOut', { account: 'press-3/engineer', exclusive: false }, moe.token))
+  const moes = must(
+    await api.call('lease.checkOut', { account: 'press-3/engineer', exclusive: false }, moe.token),
+  )
+  maya = await vault.person('maya', ['operator'])
+  for (const account of ['press-3/engineer', 'press-3/other']) await vault.grant('maya', account)
+  const wait = must(
+    await api.call('lease.wait', { account: 'press-3/engineer', exclusive: true }, maya.token),
+  )
+  const handOver = must(await api.call('handover.offer', { lease: moes.id, user: 'maya' }, moe.token))
   const proof = await prove(recorder, own, 'mallory')
   const held = await connectSession(recorder, { proof, target: 'mill-9', account: 'engineer' })
   await vault.ask('session.terminate', { session: held.session, reason: 'x', holdSeconds: 3600 })
@@ -128,6 +137,8 @@ async function addOthers(): Promise<Others> {
     grant: grant.id,
     request: request.id,
     lease: lease.id,
+    wait: wait.id,
+    handOver: handOver.id,
     session: permit.session,
     recording: permit.recording,
     login: login.id,
@@ -146,7 +157,7 @@ test('a vendor is answered the same, whether or not there are others', { timeout
   const others = await addOthers()
   const among = await answers(others)
   expect(among).toEqual(alone)
-  for (const name of ['mallory', 'moe', 'mill-9', 'globex', 'milton', 'initech'])
+  for (const name of ['mallory', 'moe', 'maya', 'mill-9', 'globex', 'milton', 'initech'])
     expect(among.join('\n')).not.toContain(name)
 
   // What is another vendor's takes as long as what is nobody's: of calls that take turns, those that nothing delayed.
@@ -161,4 +172,29 @@ test('a vendor is answered the same, whether or not there are others', { timeout
     }
   const quick = (of: readonly number[]) => [...of].sort((a, b) => a - b)[of.length / 10] ?? 0
   expect(Math.abs(quick(times.unknown) - quick(times.foreign))).toBeLessThan(5)
+})
+
+test('in a queue a vendor is told that the account is in use, and nothing of who is there', async () => {
+  await vault.grant('vera', 'press-3/other')
+  must(await api.call('lease.checkOut', { account: 'press-3/other', exclusive: true }, maya.token))
+  const joined = must(await api.call('lease.wait', { account: 'press-3/other' }, vera.token))
+  expect(joined).toMatchObject({ user: 'vera', place: null, heldBy: [] })
+  expect(must(await api.call('lease.queue', {}, vera.token))).toEqual([joined])
+  const refused = await api.call('lease.checkOut', { account: 'press-3/other', exclusive: false }, vera.token)
+  expect(refused).toMatchObject({ refusal: { message: 'the account press-3/other is in use' } })
+  // Whom a vendor may hand to is of their own company: of anybody else they learn nothing.
+  await vault.grant('vera', 'saw-1/engineer')
+  const own = must(
+    await api.call('lease.checkOut', { account: 'saw-1/engineer', exclusive: false }, vera.token),
+  )
+  const said = await Promise.all(
+    ['moe', 'mallory', 'maya', 'nobody'].map(async (user) =>
+      JSON.stringify(await api.call('handover.offer', { lease: own.id, user }, vera.token)).replace(
+        user,
+        '?',
+      ),
+    ),
+  )
+  expect(new Set(said).size).toBe(1)
+  expect(said[0]).toContain('is nobody who may use saw-1/engineer')
 })
