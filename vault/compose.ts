@@ -5,6 +5,8 @@ import { ticketLife } from './checkout/ticket.ts'
 import type { VaultConfig } from './config.ts'
 import { type Prepared, preparedLife } from './custody/ceremony.ts'
 import { EnteredShares } from './custody/entered-shares.ts'
+import { makeDirectories } from './directory/ask-worker.ts'
+import { startSyncing } from './directory/sync.ts'
 import { openDoor } from './doors.ts'
 import { handlers } from './handlers.ts'
 import { challengeLife } from './identity/auditor.ts'
@@ -94,6 +96,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     tokensSeen: makeShortLived(now, 60_000),
     custody,
     sender: { seenAt: null, mail: null },
+    directories: stack.use(makeDirectories()),
     onFault,
   }
   const answer = makeAnswer(world, handlers, relations)
@@ -117,6 +120,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     return path
   }
   stack.use(startTicking(world))
+  stack.use(startSyncing(world))
   const sockets = [await openOne('planes', 'run', 0o660), await openOne('admin', 'admin', 0o600)]
   const moved = stack.move()
   return { world, sockets, [Symbol.asyncDispose]: () => moved.disposeAsync() }

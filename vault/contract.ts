@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type AuditAnswers, auditVerbs } from './contract/audit.ts'
 import { type CheckoutAnswers, checkoutVerbs } from './contract/checkout.ts'
+import { type DirectoriesAnswers, directoriesVerbs } from './contract/directories.ts'
 import { type ImportAnswers, importVerbs } from './contract/import.ts'
 import { type KeysAnswers, keysVerbs } from './contract/keys.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
@@ -15,6 +16,7 @@ import { type VendorsAnswers, vendorsVerbs } from './contract/vendors.ts'
 
 export * from './contract/audit.ts'
 export * from './contract/checkout.ts'
+export * from './contract/directories.ts'
 export * from './contract/import.ts'
 export * from './contract/keys.ts'
 export * from './contract/notifications.ts'
@@ -48,6 +50,7 @@ export const verbs = {
   ...usersVerbs,
   ...servicesVerbs,
   ...vendorsVerbs,
+  ...directoriesVerbs,
   ...safesVerbs,
   ...importVerbs,
   ...checkoutVerbs,
@@ -67,6 +70,7 @@ export type VerbAnswers = KeysAnswers &
   UsersAnswers &
   ServicesAnswers &
   VendorsAnswers &
+  DirectoriesAnswers &
   SafesAnswers &
   ImportAnswers &
   CheckoutAnswers &

@@ -110,6 +110,16 @@ import { companyInvite, companyShow } from './vendors/representative.ts'
 import { tokenAdd, tokenList, tokenRevoke } from './services/token.ts'
 import { termsAccept, termsShow } from './vendors/terms.ts'
 import {
+  directoryAdd,
+  directoryChange,
+  directoryList,
+  directoryMap,
+  directoryRemove,
+  directoryShow,
+  directorySync,
+  directoryTest,
+} from './directory/verbs.ts'
+import {
   switchAdd,
   switchCall,
   switchInputs,
@@ -209,6 +219,14 @@ export const handlers: Handlers = {
   'grant.add': grantAdd,
   'grant.list': grantList,
   'grant.revoke': grantRevoke,
+  'directory.add': directoryAdd,
+  'directory.list': directoryList,
+  'directory.show': directoryShow,
+  'directory.change': directoryChange,
+  'directory.map': directoryMap,
+  'directory.remove': directoryRemove,
+  'directory.sync': directorySync,
+  'directory.test': directoryTest,
   'switch.add': switchAdd,
   'switch.list': switchList,
   'switch.key': switchKey,

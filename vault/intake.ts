@@ -22,6 +22,8 @@ export type IntakePayload =
   /** `secret` in base64: the password in UTF-8, or the text of the private key file. */
   | { readonly purpose: 'account-secret'; readonly account: string; readonly secret: string }
   | { readonly purpose: 'account-passphrase'; readonly account: string; readonly secret: string }
+  /** What the vault proves itself with at a directory: `secret` is its UTF-8 in base64. */
+  | { readonly purpose: 'directory-secret'; readonly directory: string; readonly secret: string }
 
 /** Milliseconds for which a sealed login password is taken, either way of the vault's clock. */
 export const loginPasswordLife = 5 * 60_000
@@ -64,6 +66,20 @@ export function makeSealedAccountPassphrase(
     purpose: 'account-passphrase',
     account,
     secret: toBase64(passphrase),
+  })
+}
+
+/** Seals what the vault proves itself with at the directory of this name, for `directory.add` and `directory.change`, as base64. */
+export function makeSealedDirectorySecret(
+  sodium: Sealing,
+  intakeKey: string,
+  directory: string,
+  secret: string,
+): string {
+  return seal(sodium, intakeKey, {
+    purpose: 'directory-secret',
+    directory,
+    secret: toBase64(new TextEncoder().encode(secret)),
   })
 }
 

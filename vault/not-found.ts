@@ -12,6 +12,7 @@ const listedBy = {
   hold: 'tagout hold list',
   switch: 'tagout switch list',
   token: 'tagout token list',
+  directory: 'tagout directory list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
   'break-glass': 'tagout breakglass list --all',

@@ -16,6 +16,7 @@ import type { EnteredShares } from './custody/entered-shares.ts'
 import type { Prepared } from './custody/ceremony.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
+import type { Directories } from './directory/ask-worker.ts'
 import type { Sender } from './notifications/outbox.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { Holds } from './sessions/hold.ts'
@@ -72,6 +73,8 @@ export type World = {
   }
   /** Who sends notifications, as far as they have said. */
   readonly sender: Sender
+  /** Speaks with directories. */
+  readonly directories: Directories
   readonly onFault: (what: string, error: unknown) => void
 }
 
@@ -85,6 +88,13 @@ export type Call = {
   readonly act: { readonly verb: VerbName; readonly input: unknown }
   /** Where the person sits, as far as their login says. */
   readonly source?: string
+}
+
+/** Who does something, of whatever has called: a person, or the vault itself. */
+export type Acting = Pick<Call, 'world' | 'actor' | 'source'> & {
+  /** The name under which their act is kept in a row. */
+  readonly name?: string
+  readonly principal?: Principal
 }
 
 export type Input<Name extends VerbName> = z.output<(typeof verbs)[Name]['input']>
@@ -124,18 +134,22 @@ export function userOf(call: Call): Principal & { readonly kind: 'user' } {
 }
 
 /** The name under which somebody's act is kept in a row. */
-export function nameOf(call: Call): string {
-  switch (call.principal.kind) {
+export function nameOf(call: Pick<Acting, 'name' | 'principal'>): string {
+  if (call.name !== undefined) return call.name
+  switch (call.principal?.kind) {
     case 'user':
       return call.principal.name
     case 'local':
       return `local:${call.principal.uid}`
     default:
-      return call.principal.kind
+      return call.principal?.kind ?? 'vault'
   }
 }
 
 /** The audit fields that each entry of this call has. */
-export function by(call: Call): { readonly actor: Actor; readonly source?: string } {
+export function by(call: Pick<Call, 'actor' | 'source'>): {
+  readonly actor: Actor
+  readonly source?: string
+} {
   return call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
 }

@@ -21,6 +21,27 @@ export const places: readonly Route[] = [
   { method: 'POST', path: '/api/switches/:switch/remove', verb: 'switch.remove', access: 'user' },
   { method: 'POST', path: '/api/switches/:switch/call', verb: 'switch.call', access: 'anyone', source: true },
 
+  { method: 'GET', path: '/api/directories', verb: 'directory.list', access: 'user' },
+  { method: 'POST', path: '/api/directories', verb: 'directory.add', access: 'user' },
+  { method: 'GET', path: '/api/directories/:directory', verb: 'directory.show', access: 'user' },
+  { method: 'PUT', path: '/api/directories/:directory', verb: 'directory.change', access: 'user' },
+  { method: 'PUT', path: '/api/directories/:directory/groups', verb: 'directory.map', access: 'user' },
+  { method: 'POST', path: '/api/directories/:directory/remove', verb: 'directory.remove', access: 'user' },
+  {
+    method: 'POST',
+    path: '/api/directories/:directory/sync',
+    verb: 'directory.sync',
+    access: 'user',
+    timeout: 120_000,
+  },
+  {
+    method: 'POST',
+    path: '/api/directories/:directory/test',
+    verb: 'directory.test',
+    access: 'user',
+    timeout: 90_000,
+  },
+
   { method: 'GET', path: '/api/targets', verb: 'target.list', access: 'user' },
   { method: 'POST', path: '/api/targets', verb: 'target.add', access: 'user' },
   { method: 'GET', path: '/api/targets/:target', verb: 'target.show', access: 'user' },

@@ -25,6 +25,7 @@ import { addRecoveryCommands } from './recovery.ts'
 import { addSafeCommands } from './safe.ts'
 import { addHoldCommands } from './session-control.ts'
 import { addSessionCommands } from './session.ts'
+import { addDirectoryCommands } from './directory.ts'
 import { addSwitchCommands } from './switch.ts'
 import { addSshConfigCommand } from './ssh-config.ts'
 import { addTargetCommands } from './target.ts'
@@ -73,6 +74,7 @@ export function buildProgram(io: Io): Command {
   addGrantCommands(root, tools)
   addRequestCommands(root, tools)
   addPolicyCommands(root, tools)
+  addDirectoryCommands(root, tools)
   addSwitchCommands(root, tools)
   addBreakGlassCommands(root, tools)
   addNotifyCommands(root, tools)

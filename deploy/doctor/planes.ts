@@ -65,12 +65,40 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineSeals(vault)))
     findings.push(...(await examineNotifications(vault)))
     findings.push(...(await examineBreakGlass(vault)))
+    findings.push(...(await examineDirectories(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
   } catch (error) {
     const text = error instanceof Error ? error.message : 'the vault does not answer'
     return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
   }
+}
+
+/** Whether directories were read when they last should have been. */
+async function examineDirectories(vault: VaultClient): Promise<readonly Finding[]> {
+  const directories = await vault.call('directory.list', {}, undefined, 10_000)
+  if (!directories.ok) return []
+  return directories.value.map(({ name, fault, lastSyncAt, people }): Finding => {
+    if (fault !== null)
+      return {
+        name: `directory ${name}`,
+        level: 'wrong',
+        text: `${fault}; last read ${lastSyncAt ?? 'never'}`,
+        next: `tagout directory test ${name}`,
+      }
+    return lastSyncAt === null
+      ? {
+          name: `directory ${name}`,
+          level: 'note',
+          text: 'it was not read yet, so nobody of it is a user',
+          next: `tagout directory show ${name}`,
+        }
+      : {
+          name: `directory ${name}`,
+          level: 'fine',
+          text: `${people} users follow it, last read ${lastSyncAt}`,
+        }
+  })
 }
 
 /** Whether more than one way opens the vault. */

@@ -12,6 +12,7 @@ import { connectAdmin, connectPlane, type VaultClient } from '../../vault/index.
 import {
   makeSealedAccountPassphrase,
   makeSealedAccountSecret,
+  makeSealedDirectorySecret,
   makeSealedLoginPassword,
 } from '../../vault/intake.ts'
 import type { Outcome, Refusal } from '../../vault/kernel/outcome.ts'
@@ -75,6 +76,7 @@ export type TestVault = AsyncDisposable & {
     file: string,
     passphrase?: string,
   ) => Promise<VerbInput<'account.add'>['credential']>
+  readonly sealDirectory: (directory: string, secret: string) => Promise<string>
   /** Adds a user and enrols them through the api's door: with password, second factor and an open login. */
   readonly person: (name: string, roles: readonly Role[]) => Promise<TestPerson>
   /** Uses an enrolment link. */
@@ -265,6 +267,8 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
     },
     sealLogin,
     sealPassword,
+    sealDirectory: async (directory, secret) =>
+      makeSealedDirectorySecret(sodium, await intakeKey(), directory, secret),
     sealKey: async (account, file, passphrase) => ({
       kind: 'ssh-key',
       sealed: makeSealedAccountSecret(sodium, await intakeKey(), account, Buffer.from(file)),

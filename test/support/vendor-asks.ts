@@ -49,6 +49,17 @@ const somePasskey = newId('pky')
 const someToken = newId('tok')
 const document = { version: 1, rules: [] }
 
+const ldapSettings = {
+  kind: 'ldap',
+  flavour: 'ldap',
+  url: 'ldaps://127.0.0.1:1',
+  certificates: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----',
+  base: 'dc=plant',
+  userFilter: null,
+  bindName: 'cn=tagout,dc=plant',
+  wrongPasswords: 3,
+}
+
 /** What a vendor asks of each verb. `null`: it makes something of its own, and knows nothing of others. */
 export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) | null>> = {
   status: () => [{}],
@@ -135,6 +146,16 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'notification.testWebhook': () => [{}],
   'notification.open': () => [{ token: 'a'.repeat(43) }],
   'webhook.set': () => [{ url: null }],
+  'directory.add': () => [{ name: 'corp', settings: ldapSettings }],
+  'directory.list': () => [{}],
+  'directory.show': () => [{ directory: 'corp' }],
+  'directory.change': () => [{ directory: 'corp', syncMinutes: 0 }],
+  'directory.map': () => [
+    { directory: 'corp', group: 'cn=ops,dc=plant', roles: ['operator'], policyGroup: null },
+  ],
+  'directory.remove': () => [{ directory: 'corp', withPeople: true }],
+  'directory.sync': () => [{ directory: 'corp' }],
+  'directory.test': () => [{ directory: 'corp' }],
   'switch.add': () => [{ name: 'hall-9', safes: ['line-3'], act: 'freeze' }],
   'switch.list': () => [{}],
   'switch.remove': () => [{ switch: 'hall-9' }],

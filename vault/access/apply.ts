@@ -20,7 +20,7 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
 import { lockMarks } from './follow.ts'
-import { encodePolicy, policyDigest, policyOf, readPolicyRow, type StoredPolicy } from './policy.ts'
+import { encodePolicy, inEffect, policyDigest, policyOf, readPolicyRow, type StoredPolicy } from './policy.ts'
 import { resolvePolicy } from './resolve.ts'
 import { covers, revisitSessions } from './revisit.ts'
 import { readSubjects } from './subject.ts'
@@ -48,7 +48,12 @@ export const policyShow: Handler<'policy.show'> = async (call) => {
 export const policyPlan: Handler<'policy.plan'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const row = await readPolicyRow(tx.db, tx.guard)
-    const planned = await plan(tx, policyOf(row), row?.digest ?? null, input.document)
+    const planned = await plan(
+      tx,
+      await inEffect(tx.db, tx.guard, policyOf(row)),
+      row?.digest ?? null,
+      input.document,
+    )
     return planned.ok ? done(planned.value.plan) : planned
   })
 
@@ -68,7 +73,12 @@ export const policyApply: Handler<'policy.apply'> = async (call, input) => {
         'another policy was applied meanwhile',
         'plan again, and look at what it changes now',
       )
-    const planned = await plan(tx, policyOf(row), row?.digest ?? null, input.document)
+    const planned = await plan(
+      tx,
+      await inEffect(tx.db, tx.guard, policyOf(row)),
+      row?.digest ?? null,
+      input.document,
+    )
     if (!planned.ok) return planned
     const { plan: change, ids } = planned.value
     const values = {
@@ -109,7 +119,7 @@ async function plan(
 ): Promise<Outcome<Planned>> {
   const ids = await resolvePolicy(tx.db, tx.guard, document)
   if (!ids.ok) return ids
-  const wanted = compilePolicy(document, ids.value)
+  const wanted = await inEffect(tx.db, tx.guard, compilePolicy(document, ids.value))
   const people = await peopleAndAccounts(tx)
   return done({
     ids: ids.value,

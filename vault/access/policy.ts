@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
+import { directoryMembers, withMembers } from '../directory/groups.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
 import { compilePolicy, noIds, type Policy, type PolicyIds } from '../policy/access-rule.ts'
@@ -55,7 +56,17 @@ export function policyOf(row: Row<'policy'> | undefined): Policy {
   return latest.policy
 }
 
+/** A policy with the members that directories give to its groups. */
+export async function inEffect(
+  db: Db,
+  checker: Checker,
+  policy: Policy,
+  lock: 'read' | 'share' = 'read',
+): Promise<Policy> {
+  return withMembers(policy, await directoryMembers(db, checker, policy.document.groups, lock))
+}
+
 /** The policy in force. `share`: it does not change until the transaction has ended. */
 export async function readPolicy(db: Db, checker: Checker, lock: 'read' | 'share' = 'read'): Promise<Policy> {
-  return policyOf(await readPolicyRow(db, checker, lock))
+  return inEffect(db, checker, policyOf(await readPolicyRow(db, checker, lock)), lock)
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { count } from '../kernel/count.ts'
+import { directoryMembers } from '../directory/groups.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { canonicalForwards } from '../checkout/forward.ts'
 import { type MarkedTargets, markKinds, type PolicyIds } from '../policy/access-rule.ts'
@@ -45,7 +46,8 @@ export async function resolvePolicy(
   checker: Checker,
   document: PolicyDocument,
 ): Promise<Outcome<PolicyIds>> {
-  const fault = contradictionIn(document)
+  const given = await directoryMembers(db, checker, document.groups)
+  const fault = contradictionIn(document, given)
   if (fault !== undefined) return refuse('invalid', fault.why, fault.next)
   const known = await knownIds(db, checker)
   const missing: string[] = []
@@ -142,7 +144,10 @@ function among<T>(
 }
 
 /** What a document contradicts in itself, without looking at anything else. */
-function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument) {
+function contradictionIn(
+  { groups = {}, calendars = {}, rules }: PolicyDocument,
+  given: ReadonlyMap<string, readonly unknown[]>,
+) {
   const fault = (why: string, next: string) => ({ why: `document: ${why}`, next })
   const twice = twiceIn([...rules.map(({ name }) => name)])
   if (twice !== undefined) return fault(`two rules are called ${twice}`, 'give each rule a name of its own')
@@ -161,11 +166,11 @@ function contradictionIn({ groups = {}, calendars = {}, rules }: PolicyDocument)
     if (strange !== undefined)
       return fault(`rule ${name}: there is no group ${strange}`, 'name it under groups, with its members')
     const quorum = (rule.effect === 'limit' ? (rule.approvals ?? []) : []).find(
-      (one) => one.count > membersOf(groups, one.group),
+      (one) => one.count > membersOf(groups, given, one.group),
     )
     if (quorum !== undefined)
       return fault(
-        `rule ${name}: it wants ${quorum.count} of ${quorum.group}, which has ${count(membersOf(groups, quorum.group), 'member')}, so nobody could ever be approved`,
+        `rule ${name}: it wants ${quorum.count} of ${quorum.group}, which has ${count(membersOf(groups, given, quorum.group), 'member')}, so nobody could ever be approved`,
         'add members to the group, or want fewer',
       )
     const unknown = during.find((one) => !Object.hasOwn(calendars, one))
@@ -205,11 +210,15 @@ function forwardsFault(rule: RuleDocument): { readonly why: string; readonly nex
     : { why: canonical.refusal.message, next: canonical.refusal.next ?? 'correct it' }
 }
 
-/** How many people are in a group that is there. */
-function membersOf(groups: NonNullable<PolicyDocument['groups']>, name: string): number {
+/** How many people are in a group that is there, those whom directories give it with them. */
+function membersOf(
+  groups: NonNullable<PolicyDocument['groups']>,
+  given: ReadonlyMap<string, readonly unknown[]>,
+  name: string,
+): number {
   const key = name.toLowerCase()
   const [, members = []] = Object.entries(groups).find(([group]) => group.toLowerCase() === key) ?? []
-  return new Set(members.map((member) => member.toLowerCase())).size
+  return new Set(members.map((member) => member.toLowerCase())).size + (given.get(key)?.length ?? 0)
 }
 
 function twiceIn(names: readonly string[]): string | undefined {

@@ -20,8 +20,8 @@ import { lookWhoIsThere, supervisorsIn } from '../sessions/presence.ts'
 import type { World } from '../world.ts'
 import { requestedGrants } from './facts.ts'
 import { type MachineOf, machineFinder } from './machine.ts'
-import { policyOf, readPolicyRow } from './policy.ts'
 import { readSubject } from './subject.ts'
+import { inEffect, policyOf, readPolicyRow } from './policy.ts'
 
 /** Milliseconds between two looks at all live sessions, and for how long after a change they are looked at each second. */
 const lookEvery = 10_000
@@ -52,7 +52,7 @@ export async function revisitSessions(world: World): Promise<void> {
   if (now - state.changedAt > lookCloselyFor && now - state.at < lookEvery) return
   state.at = now
   if (row === undefined) return
-  const policy = policyOf(row)
+  const policy = await inEffect(vault.database, vault.guard, policyOf(row))
 
   const verdictOf = await verdictFinder(vault.database, vault.guard, policy, sessions, now)
   for (const session of sessions) {

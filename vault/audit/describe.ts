@@ -201,6 +201,23 @@ function what(entry: Entry): string {
       return entry.state === 'run'
         ? `let work go on: the plant switch ${entry.switchName} is on`
         : `stopped work: the plant switch ${entry.switchName} ${entry.state === 'stop' ? 'is off' : 'cannot be read'}`
+    case 'directory.added':
+      return `added the directory ${entry.directoryName} at ${quoted(entry.at)}`
+    case 'directory.changed':
+      return `changed the directory ${entry.directoryName}: ${entry.what.join(', ')}`
+    case 'directory.mapped': {
+      const group = entry.policyGroup === undefined ? [] : [`group ${entry.policyGroup}`]
+      const given = [...entry.roles, ...group].join(', ')
+      return `had members of ${quoted(entry.group)} in the directory ${entry.directoryName} be ${given === '' ? 'nothing' : given}`
+    }
+    case 'directory.removed':
+      return `took the directory ${entry.directoryName} away, with ${entry.people} ${entry.people === 1 ? 'user' : 'users'}`
+    case 'directory.synced':
+      return `had users follow the directory ${entry.directoryName}: ${entry.added} added, ${entry.changed} changed, ${entry.off} turned off, of ${entry.people} people`
+    case 'directory.failed':
+      return `could not read the directory ${entry.directoryName}: ${quoted(entry.why)}`
+    case 'directory.person':
+      return `followed the directory ${entry.directoryName}: ${entry.name}: ${quoted(entry.what)}`
     case 'policy.applied':
       return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)}): ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
     case 'grant.shortened':

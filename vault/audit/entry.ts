@@ -72,6 +72,7 @@ type CompanyNow = CompanyRef & {
 }
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
+type DirectoryRef = { readonly directory: Id<'dir'>; readonly directoryName: string }
 type SessionRef = {
   readonly session: Id<'ses'>
   readonly recording: Id<'rec'>
@@ -273,6 +274,26 @@ export type Happening =
   | ({ readonly kind: 'switch.removed' } & SwitchRef)
   | ({ readonly kind: 'switch.key-shown' } & SwitchRef)
   | ({ readonly kind: 'switch.turned'; readonly state: 'run' | 'stop' | 'lost' } & SwitchRef)
+  | ({ readonly kind: 'directory.added'; readonly at: string } & DirectoryRef)
+  /** `what`: names of settings, `url`; what they say is the directory's own matter. */
+  | ({ readonly kind: 'directory.changed'; readonly what: readonly string[] } & DirectoryRef)
+  | ({
+      readonly kind: 'directory.mapped'
+      readonly group: string
+      readonly roles: readonly Role[]
+      readonly policyGroup?: string
+    } & DirectoryRef)
+  | ({ readonly kind: 'directory.removed'; readonly people: number } & DirectoryRef)
+  | ({
+      readonly kind: 'directory.synced'
+      readonly people: number
+      readonly added: number
+      readonly changed: number
+      readonly off: number
+    } & DirectoryRef)
+  | ({ readonly kind: 'directory.failed'; readonly why: string } & DirectoryRef)
+  /** What a directory says of one of its users, where it says something else than before. */
+  | ({ readonly kind: 'directory.person'; readonly what: string } & DirectoryRef & UserRef)
   | {
       readonly kind: 'policy.applied'
       readonly version: number

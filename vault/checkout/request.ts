@@ -21,7 +21,7 @@ import { type Sight, sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
-import { by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
+import { type Acting, by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
 import { encodeForward, forwardsOf } from './forward.ts'
 import { allowedBy } from './grant.ts'
 
@@ -378,7 +378,7 @@ export const requestWithdraw: Handler<'request.withdraw'> = async (call, input) 
   })
 
 /** Withdraws what a user asked for and nobody has answered; answers the requests. */
-export async function withdrawRequestsOf(tx: Tx, call: Call, user: UserId): Promise<readonly RequestId[]> {
+export async function withdrawRequestsOf(tx: Tx, call: Acting, user: UserId): Promise<readonly RequestId[]> {
   const open = checked(
     tx.guard,
     'access_request',

@@ -15,6 +15,7 @@ import {
   type Verb,
   verb,
 } from './shapes.ts'
+import type { DirectoryKind } from './directories.ts'
 import { type OffboardingView, type TermsView } from './vendors.ts'
 import { type Role, roles } from './words.ts'
 
@@ -43,6 +44,8 @@ export type UserView = {
   readonly lastLoginAt: string | null
   /** The company that they represent; missing for everybody else. */
   readonly company?: string
+  /** The directory that knows them: it checks their password. Missing for everybody else. */
+  readonly directory?: string
   /** When its contract ends. Missing in lists. */
   readonly contractEndsAt?: string
   /** Its terms were not accepted: nothing else is answered before they are. */
@@ -213,6 +216,8 @@ export type UsersAnswers = {
   'user.off': OffboardingView
   'enrolment.begin': {
     readonly name: string
+    /** The directory whose password is asked for; null: they choose one. */
+    readonly directory: { readonly name: string; readonly kind: DirectoryKind } | null
     /** What a representative has to accept with it. */
     readonly terms: TermsView | null
     /** `crypto_box_seal` of the JSON `{ secret, uri }` (base32, `otpauth:`), as base64. */

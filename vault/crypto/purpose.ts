@@ -44,6 +44,8 @@ export const purposes = {
   'webhook-sign': 'tagout/v1/webhook-sign',
   /** Challenges that passkeys sign (vault/kernel/act-challenge.ts, which runs in browsers too). */
   act: 'tagout/v1/act',
+  /** Keys of what the vault proves itself with at directories, which rests in their rows. */
+  'directory-secret': 'tagout/v1/directory-secret',
   /** Hashes of recovery codes. */
   'recovery-code': 'tagout/v1/recovery-code',
   'search-day': 'tagout/v1/search-day',

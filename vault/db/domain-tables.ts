@@ -1,5 +1,6 @@
 import type {
   Action,
+  DirectoryKind,
   ElevationKind,
   EndReason,
   InputPolicy,
@@ -474,6 +475,43 @@ export type DomainTables = {
     readonly account_id: Id<'acc'>
     readonly since: Date
   }
+  /** Where people come from who are not ours alone. */
+  directory: Guarded & {
+    readonly id: Id<'dir'>
+    readonly name: string
+    readonly kind: DirectoryKind
+    /** Canonical JSON: `DirectorySettings` of its kind. */
+    readonly settings: string
+    /** What the vault proves itself with there, sealed; null: nothing. */
+    readonly secret: Uint8Array | null
+    /** Canonical JSON: `DirectoryMapping[]`. */
+    readonly mappings: string
+    /** 0: it is read when somebody asks for it. */
+    readonly sync_minutes: number
+    readonly added_by: string
+    readonly added_at: Date
+    readonly removed_at: Date | null
+    // Not guarded: shown, and nothing is decided by them.
+    readonly last_sync_at: Date | null
+    readonly last_try_at: Date | null
+    readonly last_fault: string | null
+  }
+  /** A user whom a directory knows. Rows stay when users are turned off: their entries are known for good. */
+  directory_user: Guarded & {
+    readonly user_id: Id<'usr'>
+    readonly directory_id: Id<'dir'>
+    /** Stays when the entry is renamed, and is never given twice: entryUUID, objectGUID, sub. */
+    readonly subject: string
+    /** How they are called there, for people. */
+    readonly login: string
+    /** What its groups gave when it was last seen. */
+    readonly given_roles: readonly Role[]
+    readonly policy_groups: readonly string[]
+    readonly state: 'present' | 'disabled' | 'gone'
+    readonly seen_at: Date
+  }
+  /** Members that directories give to a group of the policy, by its name in small letters. */
+  directory_group: Guarded & { readonly name: string; readonly members: readonly Id<'usr'>[] }
   /** Whether somebody holds the input of a session's user: the latest word. No row: nobody ever did. */
   session_freeze: Guarded & {
     readonly session_id: Id<'ses'>

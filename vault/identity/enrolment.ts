@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Enrolment, VerbAnswer } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
+import { directoryOf, type OfDirectory } from '../directory/row.ts'
+import { askDirectory } from '../directory/sign-in.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
@@ -12,7 +14,7 @@ import { companyFacts, refuseCompany, representationOf } from '../vendors/standi
 import { acceptTerms } from '../vendors/terms.ts'
 import { dropAccess } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
-import { endLoginsOf, startLogin } from './login.ts'
+import { endLoginsOf, startLogin, wrongPassword } from './login.ts'
 import { hashPassword, passwordFault } from './password.ts'
 import { matchTotp, toBase32, totpUri } from './totp.ts'
 import { sealTotp, withTotp } from './totp-secret.ts'
@@ -132,8 +134,10 @@ export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { to
     using text = Secret.fromText(JSON.stringify(shown))
     return sealToBox(asking, text)
   })
+  const of = await directoryOf(world.vault.database, world.vault.guard, user.id)
   return done({
     name: user.name,
+    directory: of === undefined ? null : { name: of.directory.name, kind: of.directory.kind },
     terms: one === undefined || !companyFacts(one).owesTerms ? null : one.terms,
     sealedTotp: Buffer.from(sealed).toString('base64'),
     expiresAt: enrolment.expires_at.toISOString(),
@@ -148,12 +152,21 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
   const { name } = found.value.user
   const password = openLoginPassword(world, input.sealedPassword, name)
   if (!password.ok) return password
-  const fault = passwordFault(password.value, name)
+  const of = await directoryOf(world.vault.database, world.vault.guard, found.value.user.id)
+  const fault = of === undefined ? passwordFault(password.value, name) : undefined
   if (fault !== undefined) return refuse('invalid', `password: ${fault}`)
   const boxKey = input.boxKey === undefined ? undefined : Buffer.from(input.boxKey, 'base64')
   if (boxKey !== undefined && boxKey.length !== 32)
     return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
-  const hashed = await hashPassword(password.value, world.vault.purposeKey('password-pepper'))
+  if (of !== undefined) {
+    const asked = await askForLink(world, of, password.value, { name, source: input.source })
+    if (!asked.ok) return asked
+  }
+  // The password of a directory is kept nowhere here.
+  const hashed =
+    of === undefined
+      ? await hashPassword(password.value, world.vault.purposeKey('password-pepper'))
+      : undefined
 
   return transact(world, async (tx) => {
     const again = await findEnrolment(world, tx.db, tx.guard, input.token, true)
@@ -168,6 +181,8 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
         'totpCode: the code is not the one of now',
         'check the time of your authenticator and of this server',
       )
+    const ofNow = await directoryOf(tx.db, tx.guard, user.id)
+    if ((ofNow === undefined) !== (of === undefined)) return noLink
     const one = await representationOf(tx.db, tx.guard, user, 'share')
     const barred = refuseCompany(one, tx.now)
     if (barred !== undefined) return barred
@@ -179,11 +194,36 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
   })
 }
 
+/**
+ * Who holds a link to a directory's user gives that user's password there, too.
+ *
+ * SECURITY: guesses are slowed as those of sign-ins are: whoever found the link is not its person.
+ */
+async function askForLink(
+  world: World,
+  of: OfDirectory,
+  password: string,
+  who: { readonly name: string; readonly source: string },
+): Promise<Outcome<null>> {
+  const wait = world.backOff.wait(who.source, who.name)
+  if (wait > 0) return refuse('rate_limited', 'too many wrong passwords', `wait ${wait} s, then try again`)
+  const asked = await askDirectory(world, of, password)
+  if (asked.ok) return asked
+  if (asked.refusal.code === 'unauthenticated') world.backOff.failed(who.source, who.name)
+  return asked === wrongPassword
+    ? refuse(
+        'invalid',
+        `password: this is not your password of ${of.directory.name}`,
+        'type the one that you have there: none is chosen here',
+      )
+    : asked
+}
+
 async function finish(
   tx: Tx,
   call: Call,
   { enrolment, user }: Open,
-  hashed: { readonly salt: Buffer; readonly hash: Buffer },
+  hashed: { readonly salt: Buffer; readonly hash: Buffer } | undefined,
   step: number,
   source: string,
   boxKey: Uint8Array | undefined,
@@ -193,8 +233,8 @@ async function finish(
   await endLoginsOf(tx, user.id)
   const after = await updateGuarded(tx, 'app_user', user, {
     state: 'active',
-    password_salt: hashed.salt,
-    password_hash: hashed.hash,
+    password_salt: hashed?.salt ?? null,
+    password_hash: hashed?.hash ?? null,
     totp: enrolment.totp,
     // SECURITY: whoever issued a link that resets an active user could have used it themselves.
     ...(enrolment.resets ? { credential_set_by_other_at: tx.now } : {}),

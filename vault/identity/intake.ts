@@ -19,6 +19,15 @@ const accountPart = z.strictObject({
     .regex(/^[A-Za-z0-9+/]*={0,2}$/),
 })
 
+const directoryPart = z.strictObject({
+  purpose: z.literal('directory-secret'),
+  directory: z.string().max(100),
+  secret: z
+    .string()
+    .max(4_000)
+    .regex(/^[A-Za-z0-9+/]*={0,2}$/),
+})
+
 /** Opens a sealed login password of the user `name`. Refuses another purpose, another name and one that is old. */
 export function openLoginPassword(world: World, sealed: string, name: string): Outcome<string> {
   const payload = openPayload(world, sealed, loginPassword)
@@ -55,6 +64,18 @@ export function openAccountPart(
       `seal it for ${account} as ${purpose}`,
     )
   return done(new Secret(new Uint8Array(Buffer.from(payload.value.secret, 'base64'))))
+}
+
+/** Opens what the vault is to prove itself with at a directory. The caller owns the Secret. */
+export function openDirectorySecret(world: World, sealed: string, directory: string): Outcome<Secret> {
+  const payload = openPayload(world, sealed, directoryPart)
+  if (!payload.ok) return payload
+  if (payload.value.directory.toLowerCase() !== directory.toLowerCase())
+    return refuse('invalid', 'sealedSecret: it was sealed for another directory', `seal it for ${directory}`)
+  const bytes = new Uint8Array(Buffer.from(payload.value.secret, 'base64'))
+  // SECURITY: a bind without a password is none, and servers answer it with success (RFC 4513 §5.1.2).
+  if (bytes.length === 0) return refuse('invalid', 'sealedSecret: it is empty', 'give the password')
+  return done(new Secret(bytes))
 }
 
 function openPayload<T>(world: World, sealed: string, shape: z.ZodType<T>): Outcome<T> {

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { LoginView, UserView } from '../contract.ts'
 import type { LoginId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
+import { directoryOf } from '../directory/row.ts'
+import { proveByDirectory } from '../directory/sign-in.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
@@ -11,7 +13,7 @@ import { by, type Handler, tokenHash, userOf, type World } from '../world.ts'
 import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
-import { isPassword, isPasswordWorkPiledUp } from './password.ts'
+import { isPassword, isPasswordWorkPiledUp, type PasswordHash } from './password.ts'
 import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findUser, showUser } from './user.ts'
@@ -77,7 +79,12 @@ export async function endLoginsOf(tx: Tx, user: UserId, kept?: LoginId): Promise
   return open
 }
 
-const wrong = refuse('unauthenticated', 'name, password or code is wrong', 'try again with the next code')
+/** What somebody reads whatever of it was wrong. */
+export const wrongPassword = refuse(
+  'unauthenticated',
+  'name, password or code is wrong',
+  'try again with the next code',
+)
 
 /**
  * Proves a user by password and code, and gives what was proven to `then` in the same transaction. Unknown users,
@@ -109,26 +116,46 @@ export async function provePassword<T>(
       ? { salt: Buffer.from(known.password_salt), hash: Buffer.from(known.password_hash) }
       : undefined
   const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash)
-  const outcome = await transact(world, async (tx): Promise<Outcome<T>> => {
-    if (!isRight || known === undefined) return wrong
+  const of = known === undefined ? undefined : await directoryOf(vault.database, vault.guard, known.id)
+  const given = { password: password.value, totpCode: input.totpCode, source: input.source }
+  const outcome =
+    known !== undefined && of !== undefined
+      ? await proveByDirectory(world, known, given, via, then)
+      : await proveHere(world, known, hash, isRight, given, via, then)
+  if (outcome.ok) backOff.succeeded(input.source, input.name)
+  else if (outcome.refusal.code === 'unauthenticated') {
+    backOff.failed(input.source, input.name)
+    const why =
+      outcome === wrongPassword || of === undefined ? 'wrong name, password or code' : outcome.refusal.message
+    await auditRefusedLogin(world, input, via, why)
+  } else await auditRefusedLogin(world, input, via, outcome.refusal.message)
+  return outcome
+}
+
+/** Proves a user whose password is kept here. */
+async function proveHere<T>(
+  world: World,
+  known: Row<'app_user'> | undefined,
+  hash: PasswordHash | undefined,
+  isRight: boolean,
+  input: { readonly totpCode: string; readonly source: string },
+  via: string,
+  then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  return transact(world, async (tx): Promise<Outcome<T>> => {
+    if (!isRight || known === undefined) return wrongPassword
     const user = await findUser(tx.db, tx.guard, known.id, 'update')
-    if (user === undefined || user.state !== 'active') return wrong
-    if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrong
+    if (user === undefined || user.state !== 'active') return wrongPassword
+    if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrongPassword
     const step = matchUserTotp(world, user, input.totpCode)
     if (step === null) {
       const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
-      return left === undefined ? wrong : then(tx, user, true)
+      return left === undefined ? wrongPassword : then(tx, user, true)
     }
     tx.afterCommit(() => world.totpSteps.put(user.id, step))
     await useStep(tx, user.id, step)
     return then(tx, user, false)
   })
-  if (outcome.ok) backOff.succeeded(input.source, input.name)
-  else if (outcome.refusal.code === 'unauthenticated') {
-    backOff.failed(input.source, input.name)
-    await auditRefusedLogin(world, input, via, 'wrong name, password or code')
-  } else await auditRefusedLogin(world, input, via, outcome.refusal.message)
-  return outcome
 }
 
 /** Days for which a place where somebody signed in is known as theirs. */

@@ -63,11 +63,20 @@ export async function countPasskeys(
 }
 
 /** Takes all passkeys of a user away: they were set up with what is replaced, or the user goes. */
-export async function dropPasskeys(tx: Tx, call: Call, user: Row<'app_user'>): Promise<void> {
+export async function dropPasskeys(
+  tx: Tx,
+  call: Pick<Call, 'actor' | 'source'>,
+  user: Row<'app_user'>,
+): Promise<void> {
   for (const row of await passkeysOf(tx.db, tx.guard, user.id)) await removePasskey(tx, call, user, row)
 }
 
-async function removePasskey(tx: Tx, call: Call, user: Row<'app_user'>, row: Row<'passkey'>): Promise<void> {
+async function removePasskey(
+  tx: Tx,
+  call: Pick<Call, 'actor' | 'source'>,
+  user: Row<'app_user'>,
+  row: Row<'passkey'>,
+): Promise<void> {
   await deleteGuarded(tx, 'passkey', row)
   await tx.audit({
     kind: 'user.passkey-removed',

@@ -76,6 +76,34 @@ export async function makeCodes(tx: Tx, world: World, user: UserId, boxKey: Uint
   return Buffer.from(sealToBox(boxKey, text)).toString('base64')
 }
 
+/** The row of a code of theirs that was not used. */
+async function openCode(
+  tx: Tx,
+  world: World,
+  user: UserId,
+  text: string,
+): Promise<Row<'recovery_code'> | undefined> {
+  const signs = spelled(text)
+  if (signs === undefined) return undefined
+  const row = checkedOne(
+    tx.guard,
+    'recovery_code',
+    await tx.db
+      .selectFrom('recovery_code')
+      .selectAll()
+      .where('hash', '=', hashOf(world, user, signs))
+      .where('user_id', '=', user)
+      .forUpdate()
+      .executeTakeFirst(),
+  )
+  return row === undefined || row.used_at !== null ? undefined : row
+}
+
+/** Is this a recovery code that they have left? It stays theirs. */
+export async function findRecoveryCode(tx: Tx, world: World, user: UserId, text: string): Promise<boolean> {
+  return (await openCode(tx, world, user, text)) !== undefined
+}
+
 /**
  * Uses a recovery code of a user up, whose row the transaction has locked. Answers how many are left, or undefined
  * where it is none of theirs or was used.
@@ -91,20 +119,8 @@ export async function takeRecoveryCode(
   via: string,
   source: string,
 ): Promise<number | undefined> {
-  const signs = spelled(text)
-  if (signs === undefined) return undefined
-  const row = checkedOne(
-    tx.guard,
-    'recovery_code',
-    await tx.db
-      .selectFrom('recovery_code')
-      .selectAll()
-      .where('hash', '=', hashOf(world, user.id, signs))
-      .where('user_id', '=', user.id)
-      .forUpdate()
-      .executeTakeFirst(),
-  )
-  if (row === undefined || row.used_at !== null) return undefined
+  const row = await openCode(tx, world, user.id, text)
+  if (row === undefined) return undefined
   await updateGuarded(tx, 'recovery_code', row, { used_at: tx.now })
   const left = (await countCodes(tx.db, user.id)).get(user.id) ?? 0
   await tx.db.updateTable('app_user').set({ last_login_at: tx.now }).where('id', '=', user.id).execute()

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Enrolment, Role, UserView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
+import { directoryOf, type OfDirectory } from '../directory/row.ts'
 import { isId, newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
@@ -54,9 +55,10 @@ export function viewUser(
     readonly passkeys?: number | undefined
     readonly mail?: Row<'user_mail'> | undefined
     readonly company?: string | undefined
+    readonly directory?: string | undefined
   },
 ): UserView {
-  const { mail, company } = has
+  const { mail, company, directory } = has
   return {
     id: row.id,
     name: row.name,
@@ -71,6 +73,7 @@ export function viewUser(
     createdAt: row.created_at.toISOString(),
     lastLoginAt: row.last_login_at?.toISOString() ?? null,
     ...(company === undefined ? {} : { company }),
+    ...(directory === undefined ? {} : { directory }),
   }
 }
 
@@ -88,6 +91,7 @@ export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): 
     passkeys: (await countPasskeys(db, row.id)).get(row.id),
     mail: await mailOf(db, checker, row.id),
     company: one?.company.name,
+    directory: (await directoryOf(db, checker, row.id))?.directory.name,
   })
   if (one === undefined) return view
   const contractEndsAt = one.company.contract_ends_at.toISOString()
@@ -96,15 +100,13 @@ export async function showUser(db: Db, checker: Checker, row: Row<'app_user'>): 
 
 const noUser = (reference: string) => notFound('user', reference)
 
-/** Adds a user without anything to log in with, and the row's enrolment link. */
-export async function addUser(
+/** Adds a user without anything to log in with. */
+export async function insertUser(
   tx: Tx,
-  world: World,
   call: Pick<Call, 'actor' | 'source'>,
   name: string,
   roles: readonly Role[],
-  linkLifeMs: number,
-): Promise<{ readonly row: Row<'app_user'>; readonly enrolment: Enrolment }> {
+): Promise<Row<'app_user'>> {
   const row = await insertGuarded(tx, 'app_user', {
     id: newId('usr', tx.now.getTime()),
     name,
@@ -118,8 +120,20 @@ export async function addUser(
     totp_last_step: 0,
     last_login_at: null,
   })
-  const who = call.source === undefined ? { actor: call.actor } : { actor: call.actor, source: call.source }
-  await tx.audit({ kind: 'user.added', user: row.id, name, roles, ...who })
+  await tx.audit({ kind: 'user.added', user: row.id, name, roles, ...by(call) })
+  return row
+}
+
+/** Adds a user and their enrolment link. */
+export async function addUser(
+  tx: Tx,
+  world: World,
+  call: Pick<Call, 'actor' | 'source'>,
+  name: string,
+  roles: readonly Role[],
+  linkLifeMs: number,
+): Promise<{ readonly row: Row<'app_user'>; readonly enrolment: Enrolment }> {
+  const row = await insertUser(tx, call, name, roles)
   return { row, enrolment: await issueEnrolment(tx, world, call, row, linkLifeMs) }
 }
 
@@ -172,6 +186,15 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
         .execute()
     ).map((row) => [row.user_id, row.name]),
   )
+  const directories = new Map(
+    (
+      await database
+        .selectFrom('directory_user')
+        .innerJoin('directory', 'directory.id', 'directory_user.directory_id')
+        .select(['directory_user.user_id', 'directory.name'])
+        .execute()
+    ).map((row) => [row.user_id, row.name]),
+  )
   const codes = await countCodes(database)
   const passkeys = await countPasskeys(database)
   return done(
@@ -182,6 +205,7 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
         passkeys: passkeys.get(row.id),
         mail: mail.get(row.id),
         company: companies.get(row.id),
+        directory: directories.get(row.id),
       }),
     ),
   )
@@ -331,11 +355,24 @@ export const userEnable: Handler<'user.enable'> = async (call, { user }) =>
     if (row.state !== 'disabled') return refuse('conflict', `the user ${row.name} is not disabled`)
     const barred = refuseLettingIn(await representationOf(tx.db, tx.guard, row, 'share'), tx.now)
     if (barred !== undefined) return barred
-    const state = row.password_hash === null ? 'enrolling' : 'active'
+    const of = await directoryOf(tx.db, tx.guard, row.id)
+    if (of !== undefined && (of.entry.state !== 'present' || of.directory.removed_at !== null))
+      return refuse(
+        'conflict',
+        `the directory ${of.directory.name} lets ${row.name} do nothing: ${entryText(of)}`,
+        `put that right there, then: tagout directory sync ${of.directory.name}`,
+      )
+    const isEnrolled = of === undefined ? row.password_hash !== null : row.totp !== null
+    const state = isEnrolled ? 'active' : 'enrolling'
     const after = await updateGuarded(tx, 'app_user', row, { state })
     await tx.audit({ kind: 'user.enabled', user: row.id, name: row.name, ...by(call) })
     return done(await showUser(tx.db, tx.guard, after))
   })
+
+function entryText({ entry, directory }: OfDirectory): string {
+  if (directory.removed_at !== null) return 'it is no longer used here'
+  return entry.state === 'disabled' ? 'they are disabled there' : 'they are in none of its mapped groups'
+}
 
 export const userEnrol: Handler<'user.enrol'> = async (call, { user, totpCode }) =>
   transact(call.world, async (tx) => {

@@ -29,6 +29,7 @@ export type BreakGlassId = Id<'bgl'>
 export type NotificationId = Id<'ntf'>
 export type SwitchId = Id<'psw'>
 export type TokenId = Id<'tok'>
+export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'

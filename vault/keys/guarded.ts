@@ -249,6 +249,25 @@ export const guardedTables = {
       'to_lease_id',
     ],
   },
+  directory: {
+    id: ['id'],
+    columns: [
+      'name',
+      'kind',
+      'settings',
+      'secret',
+      'mappings',
+      'sync_minutes',
+      'added_by',
+      'added_at',
+      'removed_at',
+    ],
+  },
+  directory_user: {
+    id: ['user_id'],
+    columns: ['directory_id', 'subject', 'login', 'given_roles', 'policy_groups', 'state', 'seen_at'],
+  },
+  directory_group: { id: ['name'], columns: ['members'] },
   session_freeze: { id: ['session_id'], columns: ['frozen', 'by_name', 'reason', 'at'] },
   hold: {
     id: ['id'],

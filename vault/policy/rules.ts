@@ -109,6 +109,15 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'terms.show': { user: ['signed in'], beforeTerms: true },
   'terms.accept': { user: ['signed in'], beforeTerms: true },
 
+  'directory.add': { local: true, user: [admin] },
+  'directory.list': { local: true, user: [admin, auditor] },
+  'directory.show': { local: true, user: [admin, auditor] },
+  'directory.change': { local: true, user: [admin] },
+  'directory.map': { local: true, user: [admin] },
+  'directory.remove': { local: true, user: [admin] },
+  'directory.sync': { local: true, user: [admin] },
+  'directory.test': { local: true, user: [admin] },
+
   'enrolment.begin': { anyone: true },
   'enrolment.finish': { anyone: true },
   'login.start': { anyone: true },

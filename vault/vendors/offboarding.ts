@@ -13,7 +13,7 @@ import { notFound } from '../not-found.ts'
 import { checked, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, nameOf } from '../world.ts'
+import { type Acting, by, type Handler, nameOf } from '../world.ts'
 import { findCompany } from './company.ts'
 import { accountNames } from './names.ts'
 import { viewOffboardings } from './offboarding-view.ts'
@@ -97,9 +97,9 @@ type Due = Omit<Row<'rotation_due'>, 'offboarding_id' | 'epoch' | 'mac'>
  * INVARIANT: who opens a session holds its user's row, shared: it has committed by then, and is found here, or begins
  * afterwards and finds the user disabled.
  */
-async function takeOff(
+export async function takeOff(
   tx: Tx,
-  call: Call,
+  call: Acting,
   users: readonly Row<'app_user'>[],
   what: { readonly user: UserId | null; readonly company: CompanyId | null; readonly reason: string },
 ): Promise<OffboardingView> {
@@ -146,7 +146,7 @@ async function takeOff(
   return view
 }
 
-async function endAllOf(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ended> {
+async function endAllOf(tx: Tx, call: Acting, user: Row<'app_user'>): Promise<Ended> {
   // SECURITY: enabled again one day, they set up password and second factor anew, by a new link.
   await updateGuarded(tx, 'app_user', user, {
     state: 'disabled',
@@ -192,7 +192,7 @@ async function forgetLinks(tx: Tx, user: Row<'app_user'>): Promise<void> {
   for (const link of open) await updateGuarded(tx, 'enrolment', link, { used_at: tx.now })
 }
 
-async function takeKeys(tx: Tx, call: Call, user: Row<'app_user'>): Promise<void> {
+async function takeKeys(tx: Tx, call: Acting, user: Row<'app_user'>): Promise<void> {
   const keys = checked(
     tx.guard,
     'user_key',
@@ -211,7 +211,7 @@ async function takeKeys(tx: Tx, call: Call, user: Row<'app_user'>): Promise<void
   }
 }
 
-async function takeMemberships(tx: Tx, call: Call, user: Row<'app_user'>): Promise<void> {
+async function takeMemberships(tx: Tx, call: Acting, user: Row<'app_user'>): Promise<void> {
   const members = checked(
     tx.guard,
     'safe_member',
@@ -236,7 +236,7 @@ async function takeMemberships(tx: Tx, call: Call, user: Row<'app_user'>): Promi
   }
 }
 
-async function revokeGrants(tx: Tx, call: Call, user: Row<'app_user'>): Promise<Ended['grants']> {
+async function revokeGrants(tx: Tx, call: Acting, user: Row<'app_user'>): Promise<Ended['grants']> {
   const grants = checked(
     tx.guard,
     'access_grant',

@@ -1,0 +1,363 @@
+import type { Command } from 'commander'
+import {
+  type DirectoryDetail,
+  type DirectorySettings,
+  type DirectoryView,
+  type LdapFlavour,
+  mappedRoles,
+  type SyncAnswer,
+  type SyncChange,
+} from '../../vault/contract.ts'
+import { makeSealedDirectorySecret } from '../../vault/intake.ts'
+import { misuse } from './complaint.ts'
+import { when } from './io.ts'
+import { readSecret } from './secret-input.ts'
+import { loadSodium } from './sodium.ts'
+import { collect, examples, facts, type Tools, type Vault } from './tools.ts'
+import { pinnedIntakeKey } from './vault-pin.ts'
+
+type Options = {
+  readonly url?: string
+  readonly ca?: string
+  readonly base?: string
+  readonly bindName?: string
+  readonly userFilter?: string
+  readonly activeDirectory?: true
+  readonly wrongTries?: string
+  readonly every?: string
+  readonly passwordStdin?: true
+}
+
+/** `tagout directory`: where people come from who are not this installation's alone. */
+export function addDirectoryCommands(root: Command, tools: Tools): void {
+  const command = root
+    .command('directory')
+    .description(
+      'directories (Active Directory, LDAP): people sign in by their password there and a code of ours',
+    )
+
+  withSettings(
+    command
+      .command('add <name>')
+      .description('add a directory; asks for the password that it is read with')
+      .requiredOption('--url <url>', 'ldaps://host or ldaps://host:636; nothing else is spoken')
+      .requiredOption(
+        '--ca <file>',
+        'certificate of the CA that signed the directory’s, or the directory’s own (PEM)',
+      )
+      .requiredOption('--base <dn>', 'below which entry people are found')
+      .requiredOption('--bind-name <name>', 'who reads it: a DN, or name@domain in Active Directory'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'tagout directory add corp --active-directory --url ldaps://dc1.plant.example --ca ca.pem --base dc=plant,dc=example --bind-name tagout@plant.example',
+        "printf %s 'secret' | tagout directory add hall --url ldaps://ldap.plant.example --ca ca.pem --base dc=plant --bind-name cn=tagout,dc=plant --password-stdin",
+      ),
+    )
+    .action(async (name: string, options: Options) => {
+      const settings: DirectorySettings = {
+        kind: 'ldap',
+        flavour: options.activeDirectory === true ? 'active-directory' : 'ldap',
+        url: options.url ?? '',
+        certificates: await tools.readText(options.ca ?? ''),
+        base: options.base ?? '',
+        userFilter: options.userFilter ?? null,
+        bindName: options.bindName ?? '',
+        wrongPasswords: numberOf(options.wrongTries, '--wrong-tries') ?? 3,
+      }
+      const added = await tools.withVault(async (vault) =>
+        vault.ask('directory.add', {
+          name,
+          settings,
+          sealedSecret: await sealedSecret(tools, vault, name, settings.bindName, options),
+          ...minutesOf(options),
+        }),
+      )
+      tools.show(
+        added,
+        () =>
+          `added the directory ${added.name}; see whether it answers: tagout directory test ${added.name}\n` +
+          `then say what its groups give: tagout directory map ${added.name} GROUP --role operator`,
+      )
+    })
+
+  command
+    .command('list')
+    .description('list the directories, when each was last read, and what is wrong')
+    .addHelpText('after', examples('tagout directory list', 'tagout directory list --json'))
+    .action(async () => {
+      const rows = await tools.withVault((vault) => vault.ask('directory.list', {}))
+      tools.list<DirectoryView>(
+        rows,
+        [
+          ['NAME', (row) => row.name],
+          ['AT', (row) => row.settings.url],
+          ['USERS', (row) => String(row.people)],
+          ['READ', (row) => (row.lastSyncAt === null ? 'not yet' : when(row.lastSyncAt))],
+          ['EVERY', (row) => everyText(row.syncMinutes)],
+          ['FAULT', (row) => row.fault ?? '-'],
+        ],
+        'there are no directories; add one with: tagout directory add NAME',
+      )
+    })
+
+  command
+    .command('show <directory>')
+    .description('show a directory, what its groups give, and its users')
+    .addHelpText('after', examples('tagout directory show corp'))
+    .action(async (name: string) => {
+      const found = await tools.withVault((vault) => vault.ask('directory.show', { directory: name }))
+      tools.show(found, () => describe(found))
+    })
+
+  withSettings(
+    command
+      .command('change <directory>')
+      .description(
+        'change a directory; with another address, certificate or name its password is asked for anew',
+      )
+      .option('--url <url>', 'ldaps://host or ldaps://host:636')
+      .option(
+        '--ca <file>',
+        'certificate of the CA that signed the directory’s, or the directory’s own (PEM)',
+      )
+      .option('--base <dn>', 'below which entry people are found')
+      .option('--bind-name <name>', 'who reads it'),
+  )
+    .option('--ask', 'ask for a new one of who reads it, though nothing else changes')
+    .addHelpText(
+      'after',
+      examples('tagout directory change corp --ca new-ca.pem', 'tagout directory change corp --every 5'),
+    )
+    .action(async (name: string, options: Options & { readonly ask?: true }) => {
+      const changed = await tools.withVault(async (vault) => {
+        const found = await vault.ask('directory.show', { directory: name })
+        const settings = await changedSettings(tools, found.settings, options)
+        const asks =
+          options.ask === true ||
+          options.passwordStdin === true ||
+          options.url !== undefined ||
+          options.ca !== undefined ||
+          options.bindName !== undefined
+        return vault.ask('directory.change', {
+          directory: found.id,
+          settings,
+          ...minutesOf(options),
+          ...(asks
+            ? { sealedSecret: await sealedSecret(tools, vault, found.name, settings.bindName, options) }
+            : {}),
+        })
+      })
+      tools.show(changed, () => `changed the directory ${changed.name}`)
+    })
+
+  command
+    .command('map <directory> <group>')
+    .description('say what members of a group of the directory are here; they become so when it is next read')
+    .option('--role <roles>', `any of ${mappedRoles.join(', ')}`, collect)
+    .option('--policy-group <group>', 'the group of the policy that they are in, too')
+    .option('--nothing', 'the group gives nothing any more: who is in no other is turned off')
+    .addHelpText(
+      'after',
+      `
+Administrators and auditors are made here, by hand: no directory makes one.
+${examples(
+  'tagout directory map corp "CN=OT Operators,OU=Groups,DC=plant,DC=example" --role operator --policy-group line-3',
+  'tagout directory map corp "CN=Shift Leads,OU=Groups,DC=plant,DC=example" --role operator,approver',
+)}`,
+    )
+    .action(
+      async (
+        name: string,
+        group: string,
+        options: {
+          readonly role?: readonly string[]
+          readonly policyGroup?: string
+          readonly nothing?: true
+        },
+      ) => {
+        if ((options.role === undefined) === (options.nothing !== true))
+          throw misuse('say either --role or --nothing')
+        const roles = (options.role ?? []).map((role) => {
+          const known = mappedRoles.find((one) => one === role)
+          if (known === undefined)
+            throw misuse(`a directory does not make anybody ${role}`, `choose from ${mappedRoles.join(', ')}`)
+          return known
+        })
+        const changed = await tools.withVault((vault) =>
+          vault.ask('directory.map', {
+            directory: name,
+            group,
+            roles,
+            policyGroup: options.policyGroup ?? null,
+          }),
+        )
+        tools.show(
+          changed,
+          () =>
+            `${changed.name} gives ${options.nothing === true ? 'that group nothing' : 'its members that'} from when it is next read: tagout directory sync ${changed.name} --dry-run`,
+        )
+      },
+    )
+
+  command
+    .command('sync <directory>')
+    .description('have its users follow it now')
+    .option('--dry-run', 'say what it would do, and do nothing')
+    .option('--yes', 'also where it turns off more than three and a third of them')
+    .addHelpText('after', examples('tagout directory sync corp --dry-run', 'tagout directory sync corp'))
+    .action(async (name: string, options: { readonly dryRun?: true; readonly yes?: true }) => {
+      const synced = await tools.withVault((vault) =>
+        vault.ask('directory.sync', { directory: name, ...options }, undefined, 120_000),
+      )
+      tools.show(synced, () => syncText(synced))
+    })
+
+  command
+    .command('test <directory>')
+    .description('see whether it answers, whom it finds and who is in its groups; changes nothing')
+    .addHelpText('after', examples('tagout directory test corp'))
+    .action(async (name: string) => {
+      const found = await tools.withVault((vault) =>
+        vault.ask('directory.test', { directory: name }, undefined, 90_000),
+      )
+      tools.show(found, () =>
+        facts([
+          ['answers', `in ${found.milliseconds} ms`],
+          ['people', found.people === null ? 'it does not say' : String(found.people)],
+          ...found.groups.map(({ group, members }) => [group, `${members} members`] as const),
+        ]),
+      )
+    })
+
+  command
+    .command('remove <directory>')
+    .description('take a directory away')
+    .option('--with-people', 'its users are taken off with it')
+    .addHelpText('after', examples('tagout directory remove corp'))
+    .action(async (name: string, options: { readonly withPeople?: true }) => {
+      await tools.withVault((vault) => vault.ask('directory.remove', { directory: name, ...options }))
+      tools.show({ removed: name }, () => `took the directory ${name} away`)
+    })
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option(
+      '--user-filter <filter>',
+      'who are people (a filter of LDAP); left out: all that the directory calls so',
+    )
+    .option('--active-directory', 'it is Active Directory, or Samba as one')
+    .option(
+      '--wrong-tries <number>',
+      'how many wrong passwords of one person reach it in half an hour; fewer than lock them there (3)',
+    )
+    .option('--every <minutes>', 'how often it is read; 0: by hand alone (15)')
+    .option('--password-stdin', 'read the password from standard input')
+}
+
+async function changedSettings(
+  tools: Tools,
+  before: DirectorySettings,
+  options: Options,
+): Promise<DirectorySettings> {
+  const flavour: LdapFlavour = options.activeDirectory === true ? 'active-directory' : before.flavour
+  const wrongPasswords = numberOf(options.wrongTries, '--wrong-tries')
+  return {
+    ...before,
+    flavour,
+    ...(options.url === undefined ? {} : { url: options.url }),
+    ...(options.ca === undefined ? {} : { certificates: await tools.readText(options.ca) }),
+    ...(options.base === undefined ? {} : { base: options.base }),
+    ...(options.bindName === undefined ? {} : { bindName: options.bindName }),
+    ...(options.userFilter === undefined ? {} : { userFilter: options.userFilter }),
+    ...(wrongPasswords === undefined ? {} : { wrongPasswords }),
+  }
+}
+
+/** The password of who reads it, sealed here. The key first: nobody types a secret for a vault that is then refused. */
+async function sealedSecret(
+  tools: Tools,
+  vault: Vault,
+  name: string,
+  bindName: string,
+  options: { readonly passwordStdin?: true },
+): Promise<string> {
+  const intakeKey = await pinnedIntakeKey(tools, vault)
+  using secret = await readSecret(tools.io, {
+    what: `password of ${bindName}`,
+    fromStdin: options.passwordStdin === true,
+    option: '--password-stdin',
+    confirm: false,
+  })
+  const sodium = await loadSodium()
+  return secret.expose((bytes) =>
+    makeSealedDirectorySecret(sodium, intakeKey, name, new TextDecoder().decode(bytes)),
+  )
+}
+
+function numberOf(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d{1,4}$/.test(text)) throw misuse(`${option} takes a whole number`)
+  return Number(text)
+}
+
+function minutesOf(options: Options): { readonly syncMinutes?: number } {
+  const syncMinutes = numberOf(options.every, '--every')
+  return syncMinutes === undefined ? {} : { syncMinutes }
+}
+
+function everyText(minutes: number): string {
+  return minutes === 0 ? 'by hand' : `${minutes} min`
+}
+
+const acts: Readonly<Record<SyncChange['does'], string>> = {
+  add: 'added',
+  change: 'changed',
+  off: 'turned off',
+  back: 'back',
+  renamed: 'renamed',
+  skip: 'left as is',
+}
+
+function syncText({ applied, people, changes }: SyncAnswer): string {
+  const lines = changes.map(({ does, user, what }) => `${acts[does].padEnd(11)} ${user}: ${what}\n`)
+  const added = changes.filter(({ does }) => does === 'add').map(({ user }) => user)
+  const links =
+    applied && added.length > 0
+      ? `each who was added needs a link from you: tagout user enrol ${added.length === 1 ? added[0] : 'NAME'}\n`
+      : ''
+  const sum = `${people} people in its groups; ${changes.length === 0 ? 'nothing changes' : applied ? 'done' : 'nothing was changed: this is what a synchronisation would do'}\n`
+  return lines.join('') + sum + links
+}
+
+function describe(directory: DirectoryDetail): string {
+  const { settings } = directory
+  const mapped = directory.mappings.map(
+    ({ group, roles, policyGroup }) =>
+      `  ${group}: ${roles.join(', ')}${policyGroup === null ? '' : `; group ${policyGroup}`}\n`,
+  )
+  const users = directory.users.map(
+    (user) =>
+      `  ${user.user}${user.login === user.user ? '' : ` (${user.login} there)`}: ${user.roles.join(', ') || 'no role'}, ${user.state}${user.entry === 'present' ? '' : `, ${user.entry} there`}\n`,
+  )
+  const unknown =
+    directory.unknownPolicyGroups.length === 0
+      ? ''
+      : `the policy has no group ${directory.unknownPolicyGroups.join(', ')} yet: write it there, without members if they all come from here\n`
+  return (
+    facts([
+      ['directory', directory.name],
+      ['at', settings.url],
+      ['kind', settings.flavour === 'active-directory' ? 'Active Directory' : 'LDAP'],
+      ['base', settings.base],
+      ['read as', settings.bindName],
+      ['wrong passwords', `${settings.wrongPasswords} of one person in half an hour`],
+      ['read', everyText(directory.syncMinutes)],
+      ['last read', when(directory.lastSyncAt)],
+      ...(directory.fault === null ? [] : [['fault', directory.fault] as const]),
+    ]) +
+    `groups:\n${mapped.join('') || '  none gives anything yet\n'}users:\n${users.join('') || '  none yet\n'}${unknown}`
+  )
+}
