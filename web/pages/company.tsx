@@ -29,6 +29,7 @@ import { Moment, When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { AuditLink } from './audit-link.tsx'
 import { May } from './grant-parts.tsx'
 import { TakeOff } from './offboarding.tsx'
 import { CompanyFields, endOf, Sponsor, splitDomains } from './vendors.tsx'
@@ -66,7 +67,12 @@ export function Company({ id }: { readonly id: string }) {
   return (
     <Page
       title={data.name}
-      about={<Link href="/vendors">All vendors</Link>}
+      about={
+        <span className="row">
+          <Link href="/vendors">All vendors</Link>
+          <AuditLink asked={{ company: data.name }} text="What they did" of={data.name} />
+        </span>
+      }
       actions={
         <div className="row">
           {isAdmin && data.state === 'active' ? (

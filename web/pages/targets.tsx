@@ -15,6 +15,7 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { addressOf, visible } from '../parts/wording.ts'
 import { SignedIn, useChange } from '../shell/me.ts'
+import { AuditLink } from './audit-link.tsx'
 import { useSafes, useTargets } from './lists.ts'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
@@ -63,9 +64,14 @@ export function Targets() {
           {
             title: 'Name',
             cell: (row) => (
-              <strong>
-                <Name of={row.name} />
-              </strong>
+              <>
+                <strong>
+                  <Name of={row.name} />
+                </strong>
+                <div>
+                  <AuditLink asked={{ target: row.name }} text="Who was here" of={row.name} />
+                </div>
+              </>
             ),
           },
           { title: 'Safe', cell: (row) => <Name of={row.safe} /> },

@@ -17,6 +17,7 @@ import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { SignInsDialog } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
 import { KeysDialog } from './keys.tsx'
+import { AuditLink } from './audit-link.tsx'
 import { useUsers } from './lists.ts'
 import { TakeOff } from './offboarding.tsx'
 
@@ -82,6 +83,9 @@ export function Users() {
                     <Name of={row.mail.address} />
                   </div>
                 )}
+                <div>
+                  <AuditLink asked={{ person: row.name }} text="What they did" of={row.name} />
+                </div>
               </>
             ),
           },
