@@ -103,6 +103,7 @@ import {
   targetRemove,
   targetShow,
 } from './targets/verbs.ts'
+import { sessionGiveBack, sessionTake } from './sessions/take.ts'
 import { sessionWatch, watchEnd } from './sessions/watch.ts'
 import { companyAdd, companyChange, companyList, companyOn } from './vendors/company.ts'
 import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
@@ -276,6 +277,8 @@ export const handlers: Handlers = {
   'session.unfreeze': sessionUnfreeze,
   'session.message': sessionMessage,
   'session.watch': sessionWatch,
+  'session.take': sessionTake,
+  'session.giveBack': sessionGiveBack,
   'watch.end': watchEnd,
   'hold.list': holdList,
   'hold.release': holdRelease,

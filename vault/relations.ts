@@ -299,6 +299,8 @@ export const relations: Relations = {
     const target = await findTarget(database, guard, session.target)
     return { ...relation, ...(await ruledAt(call, 'watch', account, target)) }
   },
+  'session.take': (call, input) => ofSession(call, 'id', input.session),
+  'session.giveBack': (call, input) => ofSession(call, 'id', input.session),
   'session.message': (call, input) => ofSession(call, 'id', input.session),
   'hold.release': async (call, { hold }) => {
     const { database, guard } = call.world.vault

@@ -14,6 +14,8 @@ export const sessions: readonly Route[] = [
   { method: 'POST', path: '/api/sessions/:session/freeze', verb: 'session.freeze', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/unfreeze', verb: 'session.unfreeze', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/message', verb: 'session.message', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/take', verb: 'session.take', access: 'user' },
+  { method: 'POST', path: '/api/sessions/:session/give-back', verb: 'session.giveBack', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/watch', verb: 'session.watch', access: 'user' },
   { method: 'GET', path: '/api/holds', verb: 'hold.list', access: 'user' },
   { method: 'DELETE', path: '/api/holds/:hold', verb: 'hold.release', access: 'user' },

@@ -196,6 +196,7 @@ export const fieldNames = {
   'session.show': { session: '<session>' },
   'session.terminate': { session: '<session>', reason: '--reason', holdSeconds: '--hold' },
   'session.freeze': { session: '<session>', reason: '--reason' },
+  'session.take': { session: '<session>', watch: 'watch', reason: '--reason', totpCode: 'code' },
   'session.unfreeze': { session: '<session>' },
   'session.message': { session: '<session>', text: '<text>' },
   'hold.release': { hold: '<hold>' },

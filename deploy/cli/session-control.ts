@@ -10,7 +10,8 @@ import { examples, type Tools } from './tools.ts'
 export function stateOf({ state, freeze }: Pick<SessionView, 'state' | 'freeze'>): string {
   if (freeze === null) return state
   if (freeze.waits) return freeze.reason
-  return freeze.isHeld ? `frozen by ${whoText(freeze.by)}` : `freezing, by ${whoText(freeze.by)}`
+  const why = freeze.reason === '' ? '' : `: ${freeze.reason}`
+  return `${freeze.isHeld ? 'frozen by' : 'freezing, by'} ${whoText(freeze.by)}${why}`
 }
 
 /** The commands of `tagout session` that act on a live session. */

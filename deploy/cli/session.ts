@@ -5,7 +5,7 @@ import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import { addControlCommands, stateOf } from './session-control.ts'
-import { addWatchCommand } from './session-watch.ts'
+import { addTakeCommand, addWatchCommand } from './session-watch.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout session`: who is connected, and who was. */
@@ -66,6 +66,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
     })
 
   addWatchCommand(session, tools)
+  addTakeCommand(session, tools)
   addControlCommands(session, tools)
 }
 

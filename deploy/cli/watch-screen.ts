@@ -18,6 +18,7 @@ export class WatchScreen implements Disposable {
   readonly #changed: () => void
   #named: number | undefined
   #front: number | undefined
+  #pinned: number | undefined
   #painted: readonly string[] = []
 
   constructor(changed: () => void) {
@@ -29,7 +30,7 @@ export class WatchScreen implements Disposable {
       case 'screen': {
         const terminal = this.#terminal(message.channel)
         this.#named = message.channel
-        this.#front = message.channel
+        this.#show(message.channel)
         // After what waits to be drawn: it is of the screen before.
         return terminal.write('', () => {
           terminal.reset()
@@ -39,7 +40,7 @@ export class WatchScreen implements Disposable {
       }
       case 'channel':
         this.#named = message.channel
-        this.#front = message.channel
+        this.#show(message.channel)
         return
       case 'resize': {
         const terminal = this.#terminals.get(message.channel)
@@ -52,6 +53,7 @@ export class WatchScreen implements Disposable {
         // What it showed last stays while it is the only one.
         if (this.#terminals.size < 2) return
         this.#drop(message.channel)
+        this.#pinned = undefined
         this.#front = [...this.#terminals.keys()].at(-1)
         return this.#changed()
       case 'mark':
@@ -67,6 +69,20 @@ export class WatchScreen implements Disposable {
       this.#changed()
       drawn()
     })
+  }
+
+  /** Keeps one terminal in front, whatever else prints: the one that keys go into. Undefined: the one that printed last. */
+  pin(): number | undefined {
+    this.#pinned = this.#front
+    return this.#front
+  }
+
+  unpin(): void {
+    this.#pinned = undefined
+  }
+
+  #show(channel: number): void {
+    if (this.#pinned === undefined) this.#front = channel
   }
 
   /** Has the next picture be drawn whole. */

@@ -15,6 +15,7 @@ const clientMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('resize'), columns: size, rows: size }),
   z.strictObject({ kind: z.literal('taken'), bytes: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
   z.strictObject({ kind: z.literal('elevate') }),
+  z.strictObject({ kind: z.literal('into'), channel: z.int().min(0).max(1_000_000) }),
   z.strictObject({ kind: z.literal('leave') }),
 ])
 

@@ -1,4 +1,5 @@
 import type { Action, ElevationKind, EndReason } from '../../vault/contract.ts'
+import type { WatchId } from '../../vault/kernel/id.ts'
 
 /**
  * What goes over a live socket (docs/live-protocol.md): text frames are one JSON object each, tagged by `kind`; binary
@@ -36,6 +37,8 @@ export type ClientMessage =
   | { readonly kind: 'taken'; readonly bytes: number }
   /** The user asks for the secret of sudo, su or enable to be typed at its prompt. */
   | { readonly kind: 'elevate' }
+  /** Of a watcher to whom the session was handed: what they type goes into this channel's terminal. */
+  | { readonly kind: 'into'; readonly channel: number }
   /** The user leaves. */
   | { readonly kind: 'leave' }
 
@@ -70,12 +73,16 @@ export type ServerMessage =
   | {
       readonly kind: 'watching'
       readonly session: string
+      /** By which it is taken over. */
+      readonly watch: WatchId
       readonly user: string
       readonly account: string
       /** Was the user told? */
       readonly notice: boolean
     }
   | WatchMessage
+  /** The session was handed to this watcher, or taken back: what they type reaches it, or nothing. */
+  | { readonly kind: 'typing'; readonly may: boolean }
   /** The watch is over, and why. The last message. */
   | { readonly kind: 'unwatched'; readonly message: string }
   /** So many more bytes of input were taken. */

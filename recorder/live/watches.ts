@@ -25,8 +25,8 @@ export class Watches {
   /**
    * Shows a session over a live socket until either ends.
    *
-   * SECURITY: a watcher only looks. Whatever else comes over the socket than that bytes were drawn, or that they leave,
-   * ends the watch, and nothing of it goes any further.
+   * SECURITY: a watcher only looks, until the vault hands them the session. Whatever else comes over the socket before
+   * than that bytes were drawn, or that they leave, ends the watch, and nothing of it goes any further.
    */
   show(live: LiveSocket, ticket: WatchTicket): void {
     const session = this.#carried.sessions.get(ticket.session)
@@ -37,15 +37,26 @@ export class Watches {
     }
     session.watched(ticket.by, true, ticket.notice)
     const { user, account, notice } = ticket
-    live.send({ kind: 'watching', session: ticket.session, user, account, notice })
+    live.send({ kind: 'watching', session: ticket.session, watch: ticket.watch, user, account, notice })
     const watch = new Watch(session.writer, {
       send: (message) => live.send(message),
       write: (bytes, taken) => void live.output.write(bytes, taken),
+    })
+    // Keys may be on their way when it is taken back: of who has had the session once they are dropped.
+    let hasTyped = false
+    let into: number | undefined
+    const seat = session.seat(ticket.watch, {
+      by: ticket.by,
+      told: (may) => {
+        hasTyped ||= may
+        live.send({ kind: 'typing', may })
+      },
     })
     let isOver = false
     const over = (message?: string) => {
       if (isOver) return
       isOver = true
+      seat.leave()
       watch[Symbol.dispose]()
       this.#shown.delete(ticket.watch)
       session.watched(ticket.by, false, ticket.notice)
@@ -61,10 +72,20 @@ export class Watches {
         if (message.kind === 'leave') return over('you left')
         // The size of a watcher's own window is of no use here: they see the session's.
         if (message.kind === 'resize') return
+        if (message.kind === 'into' && hasTyped) {
+          into = message.channel
+          return
+        }
         live.close(liveClose.malformed, 'a watcher only looks')
         over()
       },
-      input: () => {
+      input: (bytes) => {
+        if (hasTyped) {
+          const taken = () => live.takeInput(bytes.length)
+          if (into === undefined) taken()
+          else session.typeFor(ticket.watch, into, bytes, taken)
+          return
+        }
         live.close(liveClose.malformed, 'a watcher only looks')
         over()
       },

@@ -32,6 +32,8 @@ export type Mark =
   /** A line that somebody had shown in the session's terminals. */
   | { readonly kind: 'message'; readonly by: string; readonly text: string }
   | { readonly kind: 'watch'; readonly by: string; readonly watching: boolean }
+  /** From here on somebody else types in the user's place, or no more: input between the two is theirs. */
+  | { readonly kind: 'take'; readonly by: string; readonly taken: boolean }
   | { readonly kind: 'policy'; readonly event: string; readonly detail: string }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'gap'; readonly reason: string }

@@ -79,6 +79,8 @@ export function markLine(mark: Mark): string {
       return `message from ${whoText(mark.by)}: ${mark.text}`
     case 'watch':
       return `${whoText(mark.by)} ${mark.watching ? 'watches' : 'stopped watching'}`
+    case 'take':
+      return `${whoText(mark.by)} ${mark.taken ? 'has taken the session over: what is typed from here on is theirs' : 'types no more'}`
     case 'policy':
       if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`
       return `${mark.event}: ${mark.detail}`

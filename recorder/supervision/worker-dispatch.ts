@@ -12,6 +12,7 @@ export type Carried = {
     session: SessionId,
     frozen: boolean,
     order: { readonly by: string; readonly reason: string; readonly waits: boolean },
+    hands: WatchId | null,
   ) => boolean
   readonly message: (session: SessionId, by: string, text: string) => number | undefined
 }
@@ -40,8 +41,8 @@ export function workerDispatch(
       return async (params) => {
         const call = recorderCalls['session.freeze'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a session.freeze')
-        const { session, frozen, ...order } = call.data
-        return carried()?.freeze(session, frozen, order) === true ? done(null) : notCarried
+        const { session, frozen, hands, ...order } = call.data
+        return carried()?.freeze(session, frozen, order, hands ?? null) === true ? done(null) : notCarried
       }
     if (method === 'watch.cut')
       return async (params) => {

@@ -380,6 +380,77 @@ test.skipIf(why !== undefined)(
   },
 )
 
+test.skipIf(why !== undefined)(
+  'a supervisor takes a session over in the browser, types in it and gives it back; on the command line too',
+  async () => {
+    const sam = await stage.enrolled('sam', { role: 'supervisor' })
+    await run(['safe', 'member', 'line-3', 'sam', '--allow', 'supervise'])
+    const shell = await openShell()
+    const { page } = sam
+    await page.goto(`${stage.installation.console}/sessions/${shell.session}`)
+    await see(page, '$')
+    await page.getByRole('button', { name: 'Take over' }).click()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await page.getByLabel('Reason').fill('wrong valve')
+    await page.getByLabel('Code').fill(await sam.code())
+    await picture(page, 'take-over')
+    await page.getByRole('dialog').getByRole('button', { name: 'Take over' }).click()
+    await until(() => (shell.text().includes('sam has taken this session over') ? true : undefined), 20_000)
+    await page.getByText('You have taken this session over').waitFor()
+    shell.channel.write('touch by-bob-while-taken\n')
+    await until(
+      async () =>
+        (await page.evaluate(() => document.activeElement?.getAttribute('aria-label')))?.startsWith(
+          'Terminal: you type',
+        ) || undefined,
+      20_000,
+    )
+    await page.keyboard.type('touch by-sam; echo sam-$((4+5))\n')
+    await see(page, 'sam-9')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'taken-over')
+    await page.getByRole('button', { name: 'Give back' }).click()
+    await until(
+      () => (shell.text().includes('this session goes on, unfrozen by sam') ? true : undefined),
+      20_000,
+    )
+    await page.getByText('You only look').waitFor()
+    shell.channel.write('touch by-bob-again; echo bob-$((5+6))\n')
+    await see(page, 'bob-11')
+    expect(existsSync(join(stage.sshd.home, 'by-sam'))).toBe(true)
+    expect(existsSync(join(stage.sshd.home, 'by-bob-again'))).toBe(true)
+    expect(existsSync(join(stage.sshd.home, 'by-bob-while-taken'))).toBe(false)
+    for (const kind of ['session.taken', 'session.given-back'])
+      expect((await entries(kind)).map(({ actor }) => actor)).toEqual([expect.stringContaining('user:')])
+    // An approver of the same safe watches, and is offered no take-over.
+    await sue.page.goto(`${stage.installation.console}/sessions/${shell.session}`)
+    await see(sue.page, 'bob-11')
+    expect(await sue.page.getByRole('button', { name: 'Take over' }).count()).toBe(0)
+    const [password, code, next] = ['canary-ash-meadow-5127', await sam.code(), await sam.code()]
+    const cli = watchByCommand([shell.session, '--reason', 'by-hand'], true, 'sam', 'take')
+    await cli.says('password of sam')
+    cli.child.stdin.write(`${password}\r`)
+    await cli.says('code of your second factor')
+    cli.child.stdin.write(`${code}\r`)
+    await cli.says('the next code')
+    cli.child.stdin.write(`${next}\r`)
+    await cli.says('YOU TYPE in bob')
+    cli.child.stdin.write('touch by-command; echo cli-$((6+7))\r')
+    await until(() => (shell.text().includes('cli-13') ? true : undefined), 20_000)
+    cli.child.stdin.write('\x1dg')
+    await until(
+      () => (shell.text().match(/goes on, unfrozen by sam/g)?.length === 2 ? true : undefined),
+      20_000,
+    )
+    expect(await cli.exited).toBe(0)
+    expect(existsSync(join(stage.sshd.home, 'by-command'))).toBe(true)
+    await run(['session', 'terminate', shell.session])
+    shells.pop()
+  },
+  // Four codes, each of another half a minute.
+  400_000,
+)
+
 /** Where the watched screen begins and ends, in pixels from the edges of its place: above 0 on the right, it is cut off there. */
 function sidesOf(page: Page): Promise<{ readonly left: number; readonly right: number }> {
   return page.getByTestId('watch-screen').evaluate((place) => {
@@ -390,11 +461,11 @@ function sidesOf(page: Page): Promise<{ readonly left: number; readonly right: n
 }
 
 /** `tagout session watch` as sue, with what it has said so far. */
-function watchByCommand(args: readonly string[], terminal: boolean) {
+function watchByCommand(args: readonly string[], terminal: boolean, user = 'sue', act = 'watch') {
   const program = [
     ...[process.execPath, '--disable-warning=ExperimentalWarning'],
     join(import.meta.dirname, '..', '..', 'deploy', 'cli', 'main.ts'),
-    ...['session', 'watch', ...args, '--user', 'sue'],
+    ...['session', act, ...args, '--user', user],
   ]
   const [file = '', ...rest] = terminal
     ? ['script', '-qfec', `stty cols 90 rows 20; ${program.join(' ')}`, '/dev/null']

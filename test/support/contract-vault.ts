@@ -150,6 +150,19 @@ export class ContractVault implements AsyncDisposable {
       await peer.call('session.freeze', { session, frozen, by, reason, waits })
   }
 
+  /** Hands a session to a watcher, or takes it back from them: its input is held either way. */
+  async hand(session: string, hands: string | null, by = 'sue'): Promise<void> {
+    for (const { peer } of this.callers)
+      await peer.call('session.freeze', {
+        session,
+        frozen: true,
+        by,
+        reason: 'taken over',
+        waits: false,
+        ...(hands === null ? {} : { hands }),
+      })
+  }
+
   /** Ends a watch at every connected worker. */
   async cutWatch(watch: string, message: string): Promise<void> {
     for (const { peer } of this.callers) await peer.call('watch.cut', { watch, message })

@@ -304,6 +304,12 @@ function what(entry: Entry): string {
         : `held session ${entry.session}${of(entry)} on ${entry.accountName}: it waits for a supervisor of ${entry.missing.map(quoted).join(', ')}`
     case 'session.unfrozen':
       return `unfroze session ${entry.session}${of(entry)} on ${entry.accountName}`
+    case 'session.taken':
+      return `took over session ${entry.session}${of(entry)} on ${entry.accountName}${because(entry.reason)}`
+    case 'session.given-back':
+      return `gave session ${entry.session}${of(entry)} on ${entry.accountName} back to its user`
+    case 'session.take-ended':
+      return `noted that ${entry.by}, who had taken over session ${entry.session}${of(entry)} on ${entry.accountName}, has it no more (${entry.why}): it stays frozen`
     case 'session.messaged':
       return `wrote to session ${entry.session}${of(entry)} on ${entry.accountName}: ${quoted(entry.text)}`
     case 'session.watched':

@@ -474,6 +474,15 @@ export type Happening =
       readonly by: string
     } & SessionRef)
   | ({ readonly kind: 'session.unfrozen' } & SessionRef)
+  | ({ readonly kind: 'session.taken'; readonly watch: Id<'wch'>; readonly reason: string } & SessionRef)
+  | ({ readonly kind: 'session.given-back'; readonly watch: Id<'wch'> } & SessionRef)
+  | ({
+      readonly kind: 'session.take-ended'
+      readonly watch: Id<'wch'>
+      /** Who had taken it over. It stays frozen. */
+      readonly by: string
+      readonly why: 'left' | 'not allowed any more' | 'frozen by another'
+    } & SessionRef)
   | ({ readonly kind: 'session.messaged'; readonly text: string } & SessionRef)
   | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)
   | ({ readonly kind: 'session.watch-ended'; readonly watch: Id<'wch'>; readonly by: string } & SessionRef)

@@ -102,6 +102,8 @@ export const recorderCalls = {
     reason: z.string().max(500),
     /** Held for want of a supervisor: what the user asks for waits, and is not refused. */
     waits: z.boolean(),
+    /** The watch whose watcher types in the user's place, while it is held. */
+    hands: id('wch').optional(),
   }),
   /** Ends a watch: its right is no more. */
   'watch.cut': z.strictObject({ watch: id('wch'), message: z.string().max(500) }),

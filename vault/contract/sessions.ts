@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
-import { id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
+import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
 import { type ForwardView, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
@@ -44,6 +44,8 @@ export type SessionView = {
     readonly waits: boolean
     readonly isHeld: boolean
   } | null
+  /** Who has taken it over and types in the user's place; null: nobody. */
+  readonly takenBy: string | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
   /** Who watches now, each once. */
@@ -123,6 +125,12 @@ export const sessionsVerbs = {
   ),
   /** A one-time ticket that shows the session, from its present screen on, over a live socket of the login that took it. */
   'session.watch': verb(['user'], z.strictObject({ session: id('ses') })),
+  /** Takes over a session that the asker watches by `watch`: what they type over it goes on, and the user's does not. */
+  'session.take': verb(
+    ['user'],
+    z.strictObject({ session: id('ses'), watch: id('wch'), reason, totpCode: freshCode }),
+  ),
+  'session.giveBack': verb(['user'], z.strictObject({ session: id('ses') })),
   /** A watcher has left. */
   'watch.end': verb(
     ['recorder'],
@@ -144,6 +152,8 @@ export type SessionsAnswers = {
   'session.terminate': null
   'session.freeze': SessionView
   'session.unfreeze': SessionView
+  'session.take': SessionView
+  'session.giveBack': SessionView
   /** In how many of the user's terminals the line was shown. */
   'session.message': { readonly terminals: number }
   /** `worker`: the recorder's worker that carries the session, whose live socket the ticket is for. */

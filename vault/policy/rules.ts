@@ -249,6 +249,9 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.message': { local: true, user: [admin, approve, supervise], notOwn: true },
   // SECURITY: the machine's administrator never watches; whoever does leaves the same trace.
   'session.watch': { user: [admin, approve, supervise, observe, { rule: 'watch' }], notOwn: true },
+  // SECURITY: no role takes over, and no administrator: only who may supervise there.
+  'session.take': { user: [supervise], notOwn: true },
+  'session.giveBack': { user: [supervise], notOwn: true },
   'watch.end': { recorder: true, whenSealed: true },
   'hold.list': { local: true, service: 'sessions.read', user: ['filtered'] },
   'hold.release': { local: true, user: [admin, approve, supervise], notOwn: true },

@@ -1,4 +1,4 @@
-import type { SessionId } from '../kernel/id.ts'
+import type { SessionId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
@@ -8,6 +8,7 @@ import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
 import type { LiveSession } from './live.ts'
 import { refOf } from './start.ts'
+import { loseTaken } from './take.ts'
 import { showSession } from './view.ts'
 import { orderMessage } from './workers.ts'
 
@@ -24,7 +25,18 @@ export const sessionFreeze: Handler<'session.freeze'> = async (call, input) => {
   const session = found.value
   if (session.cut !== null) return ending
   const reason = input.reason ?? ''
-  const { freeze } = session
+  const { freeze, taken } = session
+  if (taken !== null && taken.user === ownerOf(call))
+    return refuse(
+      'conflict',
+      'you have taken this session over',
+      'give it back, or leave: it stays frozen then',
+    )
+  // SECURITY: whoever may freeze a session holds those too who have taken it over.
+  if (taken !== null) {
+    await loseTaken(call.world, session, 'frozen by another', { call, reason })
+    return showSession(call, session.id)
+  }
   if (freeze !== null)
     return refuse('conflict', `this session is frozen already, by ${whoText(freeze.by)}`, 'unfreeze it first')
   return set(call, session, reason, true)
@@ -36,6 +48,12 @@ export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) 
   if (!found.ok) return found
   const session = found.value
   if (session.cut !== null) return ending
+  if (session.taken !== null)
+    return refuse(
+      'conflict',
+      `${whoText(session.taken.name)} has taken this session over`,
+      'they give it back: in the console, or at tagout session take',
+    )
   if (session.freeze === null && session.stop !== null)
     return refuse(
       'conflict',
@@ -53,12 +71,16 @@ export const sessionUnfreeze: Handler<'session.unfreeze'> = async (call, input) 
   return set(call, session, '', false)
 }
 
+function ownerOf({ principal }: Call): UserId | undefined {
+  return principal.kind === 'user' ? principal.id : undefined
+}
+
 async function set(call: Call, session: LiveSession, reason: string, frozen: boolean) {
   const { world } = call
   const name = nameOf(call)
   let told: Promise<void> | undefined
   const outcome = await transact(world, async (tx) => {
-    const row = await lock(tx, session.id)
+    const row = await lockFreeze(tx, session.id)
     // Of two who freeze at once, one does; the row says who was first.
     if ((row?.frozen ?? false) === frozen && (session.freeze !== null) === frozen)
       return frozen ? refuse('conflict', 'this session is frozen already', 'unfreeze it first') : notFrozen
@@ -83,7 +105,7 @@ async function set(call: Call, session: LiveSession, reason: string, frozen: boo
 }
 
 /** The row of a session's freeze, held until the end of the transaction: its session is locked first. */
-async function lock(tx: Tx, session: SessionId): Promise<Row<'session_freeze'> | undefined> {
+export async function lockFreeze(tx: Tx, session: SessionId): Promise<Row<'session_freeze'> | undefined> {
   await tx.db.selectFrom('session').select('id').where('id', '=', session).forUpdate().executeTakeFirst()
   return readFreezeRow(tx, session)
 }

@@ -90,6 +90,8 @@ function liveOf(row: Row<'session'>): LiveSession {
     cut: null,
     cutOrderedAt: 0,
     freeze: null,
+    taken: null,
+    isBeingTaken: false,
     stop: null,
     supervisors: [],
     missing: [],

@@ -10,8 +10,10 @@ import type {
   SessionId,
   TargetId,
   UserId,
+  WatchId,
 } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
+import type { Taken } from './take.ts'
 import { orderCut, orderFreeze } from './workers.ts'
 
 export type Cut = {
@@ -71,6 +73,9 @@ export type LiveSession = {
   cut: Cut | null
   cutOrderedAt: number
   freeze: Freeze | null
+  /** Who has taken it over: with a freeze, and only while nothing else holds it. */
+  taken: Taken | null
+  isBeingTaken: boolean
   /** The plant switch that holds it; null: none does. */
   stop: string | null
   /** The groups of the policy of whom somebody must watch, and those of whom nobody does: its input is held then. */
@@ -94,6 +99,12 @@ export function heldBy({ freeze, stop, missing }: Pick<LiveSession, 'freeze' | '
   if (stop !== null) return { by: `plant switch ${stop}`, reason: 'it is off', waits: false }
   if (missing.length === 0) return null
   return { by: 'policy', reason: `waits for a supervisor of ${missing.join(', ')} to watch it`, waits: true }
+}
+
+/** The watch whose watcher types in the user's place now. SECURITY: what holds everybody holds them too. */
+function handsOf({ freeze, stop, missing, taken, cut }: LiveSession): WatchId | null {
+  if (freeze === null || stop !== null || missing.length > 0 || cut !== null) return null
+  return taken === null || taken.isOver ? null : taken.watch
 }
 
 /** Milliseconds between orders to a worker that has not ended a session it was told to cut. */
@@ -173,13 +184,21 @@ export class LiveSessions {
 
   /** Tells a worker how the freeze of a session stands. What rows say is told only after they were checked. */
   async tell(session: LiveSession): Promise<void> {
-    const { peer, freeze, stop, missing } = session
+    const { peer, freeze, stop, missing, taken } = session
     if (peer === undefined || !session.connected || !session.isVetted) return
     const held = heldBy(session)
     const order = held === null ? { by: session.freezeBy, reason: '', waits: false } : held
-    const isTold = await orderFreeze(peer, session.id, { frozen: held !== null, ...order })
+    const hands = handsOf(session)
+    const isTold = await orderFreeze(peer, session.id, {
+      ...{ frozen: held !== null, ...order },
+      ...(hands === null ? {} : { hands }),
+    })
     // It may have been told something else meanwhile, or another worker may carry it now.
-    const isSame = session.freeze === freeze && session.missing === missing && session.stop === stop
+    const isSame =
+      session.freeze === freeze &&
+      session.missing === missing &&
+      session.stop === stop &&
+      session.taken === taken
     if (isTold && isSame && session.peer === peer) session.freezeTold = true
   }
 

@@ -392,6 +392,8 @@ async function keepSession(
       freeze: null,
       stop: stopIn(world, safe.id),
       supervisors,
+      taken: null,
+      isBeingTaken: false,
       missing: supervisors,
       missingSince: tx.now.getTime(),
       freezeBy: '',

@@ -44,6 +44,7 @@ export function viewSession({ world, principal }: Asking, row: Listed): SessionV
       live === undefined
         ? []
         : watchersOf(world, row.id, principal.kind === 'user' && principal.id === row.user_id),
+    takenBy: live?.taken?.isOver === false ? live.taken.name : null,
     endReason: row.end_reason,
     forward: viewForward(row),
     credentialSetByOther: row.credential_set_by_other,

@@ -14,6 +14,7 @@ import { type Call, type Handler, type Input, tokenHash, userOf, type World } fr
 import { findLive } from './freeze.ts'
 import { lookWhoIsThere } from './presence.ts'
 import { refOf } from './start.ts'
+import { loseTaken, mayTypeOn } from './take.ts'
 
 /** Somebody who watches a live session now. */
 export type Watching = {
@@ -146,7 +147,7 @@ async function mayWatch(
     readonly session: SessionId
     readonly source: string
   },
-): Promise<{ readonly name: string; readonly isActive: boolean } | undefined> {
+): Promise<{ readonly name: string; readonly isActive: boolean; readonly mayTake: boolean } | undefined> {
   if (world.vault.isSealed) return undefined
   const { database, guard, clock } = world.vault
   const login = checkedOne(
@@ -175,9 +176,11 @@ async function mayWatch(
     input,
   )
   if (relation === undefined) return undefined
-  const may = (verb: 'session.watch' | 'session.freeze') =>
+  const may = (verb: 'session.watch' | 'session.freeze' | 'session.take') =>
     decide({ verb, principal, vault: 'open', relation }).kind === 'allow'
-  return may('session.watch') ? { name: user.name, isActive: may('session.freeze') } : undefined
+  return may('session.watch')
+    ? { name: user.name, isActive: may('session.freeze'), mayTake: may('session.take') }
+    : undefined
 }
 
 /**
@@ -190,7 +193,7 @@ export const watchEnd: Handler<'watch.end'> = async ({ world, peer }, input) => 
   const isTheirs = watching === undefined ? await carries(world, peer, input.session) : watching.peer === peer
   if (!isTheirs) return refuse('forbidden', 'another worker shows this')
   world.watches.delete(input.watch)
-  await leave(world, watching?.session ?? input.session, watching?.name ?? input.by)
+  await leave(world, watching?.session ?? input.session, watching?.name ?? input.by, input.watch)
   await writeEnd(world, input.watch, watching?.session ?? input.session, watching?.name ?? input.by)
   return done(null)
 }
@@ -206,9 +209,13 @@ async function carries(world: World, peer: Peer, session: SessionId): Promise<bo
   return row === undefined || (row.node === worker?.node && row.worker === worker.worker)
 }
 
-/** A watcher has gone: where they were a supervisor whom the policy wants, the session waits for another. */
-async function leave(world: World, id: SessionId, name: string): Promise<void> {
+/**
+ * A watcher has gone: where they had taken the session over it stays frozen, and where they were a supervisor whom the
+ * policy wants it waits for another.
+ */
+async function leave(world: World, id: SessionId, name: string, watch?: WatchId): Promise<void> {
   const session = world.live.get(id)
+  if (watch !== undefined && session?.taken?.watch === watch) await loseTaken(world, session, 'left')
   if (session !== undefined && session.cut === null) await lookWhoIsThere(world, session, name)
 }
 
@@ -241,18 +248,22 @@ export async function endWatches(world: World): Promise<void> {
   for (const [id, one] of [...world.watches]) {
     if (!one.peer.isOpen) {
       world.watches.delete(id)
-      await leave(world, one.session, one.name)
+      await leave(world, one.session, one.name, id)
       await writeEnd(world, id, one.session, one.name)
       continue
     }
     let may: Awaited<ReturnType<typeof mayWatch>>
+    const session = world.live.get(one.session)
+    let mayType = session?.taken?.watch !== id
     try {
       may = await mayWatch(world, one)
+      if (may?.mayTake === true && session !== undefined) mayType ||= await mayTypeOn(world, session)
     } catch (error) {
       // SECURITY: what cannot be told is not allowed, but where the database alone is away it is asked again.
       if (isDatabaseAway(error)) throw error
       world.onFault('watch', error)
     }
+    if (!mayType && session !== undefined) await loseTaken(world, session, 'not allowed any more')
     if (may === undefined) orderEnd(id, one)
     else if (may.isActive !== one.isActive) {
       one.isActive = may.isActive

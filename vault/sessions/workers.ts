@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { EndReason } from '../contract.ts'
-import type { SessionId } from '../kernel/id.ts'
+import type { SessionId, WatchId } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 
 export type Worker = { readonly node: string; readonly worker: string; readonly peer: Peer }
@@ -45,6 +45,7 @@ export async function orderFreeze(
     readonly by: string
     readonly reason: string
     readonly waits: boolean
+    readonly hands?: WatchId
   },
 ): Promise<boolean> {
   try {

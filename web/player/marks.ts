@@ -83,6 +83,11 @@ function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string }
         kind: 'policy',
         text: `${whoText(visible(mark.by))} ${mark.watching ? 'watches' : 'no longer watches'}`,
       }
+    case 'take':
+      return {
+        kind: 'policy',
+        text: `${whoText(visible(mark.by))} ${mark.taken ? 'has taken the session over: what is typed from here on is theirs' : 'types no more'}`,
+      }
     case 'policy':
       if (mark.event === 'elevation typed')
         return { kind: 'policy', text: `elevated by ${visible(mark.detail)}: the secret was typed here` }

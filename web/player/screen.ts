@@ -1,6 +1,8 @@
 import { Unicode11Addon } from '@xterm/addon-unicode11'
 import { Terminal } from '@xterm/xterm'
 import { quieten, terminalColours, terminalFonts } from '../parts/quiet-terminal.ts'
+import { actOfKey } from '../terminal/keys.ts'
+import { judgePaste } from '../terminal/paste.ts'
 import type { Screen } from './playback.ts'
 
 /** Bytes that may wait for the terminal before the player waits for it. */
@@ -11,13 +13,15 @@ export type MountedScreen = Screen & {
   /** As `reset` and `resize`, between what was written before and what is written after, without waiting. */
   readonly resetInOrder: (columns: number, rows: number) => void
   readonly resizeInOrder: (columns: number, rows: number) => void
+  /** Gives the keys to somebody, or to nobody. The terminal answers nothing by itself either way. */
+  readonly setTyping: (typed: ((bytes: Uint8Array) => void) | null) => void
   readonly dispose: () => void
 }
 
 /**
- * A terminal that only shows.
+ * A terminal that only shows, until its keys are given to somebody (`setTyping`).
  *
- * SECURITY: what it is fed was written by machines that may be hostile (`quieten`). Nothing listens to it (`onData`), and no
+ * SECURITY: what it is fed was written by machines that may be hostile (`quieten`). Before, nobody listens to it, and no
  * key reaches it. Its letters fit its parent, down to `leastFont`; a parent that is narrower yet is to scroll.
  */
 export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
@@ -40,10 +44,43 @@ export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
   quieten(terminal)
   terminal.loadAddon(new Unicode11Addon())
   terminal.unicode.activeVersion = '11'
-  terminal.attachCustomKeyEventHandler(() => false)
+  let typing: ((bytes: Uint8Array) => void) | null = null
+  terminal.attachCustomKeyEventHandler((event) => {
+    if (typing === null) return false
+    if (actOfKey(event) !== 'leave') return actOfKey(event) === undefined
+    event.preventDefault()
+    if (event.type === 'keydown') terminal.blur()
+    return false
+  })
   terminal.open(host)
-  terminal.textarea?.setAttribute('tabindex', '-1')
-  terminal.textarea?.setAttribute('aria-hidden', 'true')
+  terminal.onData((text) => typing?.(new TextEncoder().encode(text)))
+  host.addEventListener(
+    'paste',
+    (event) => {
+      // SECURITY: before xterm sees it: into another's session goes one plain line at most, and no control character.
+      event.preventDefault()
+      event.stopPropagation()
+      const paste = judgePaste(event.clipboardData?.getData('text/plain') ?? '')
+      if (typing !== null && !paste.asks) terminal.paste(paste.text)
+    },
+    { capture: true },
+  )
+  const setTyping = (typed: typeof typing) => {
+    typing = typed
+    terminal.options.disableStdin = typed === null
+    const { textarea } = terminal
+    if (typed === null) {
+      textarea?.setAttribute('tabindex', '-1')
+      textarea?.setAttribute('aria-hidden', 'true')
+      terminal.blur()
+    } else {
+      textarea?.setAttribute('tabindex', '0')
+      textarea?.removeAttribute('aria-hidden')
+      textarea?.setAttribute('aria-label', 'Terminal: you type in this session')
+      terminal.focus()
+    }
+  }
+  setTyping(null)
 
   const ratio = glyphRatio()
   const fit = () => {
@@ -98,6 +135,7 @@ export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
       // Without a terminal at the other end nobody has made new lines of line feeds.
       terminal.options.convertEol = !isTerminal
     },
+    setTyping,
     dispose() {
       observer.disconnect()
       terminal.dispose()

@@ -6,6 +6,12 @@ export type WatchScreens = Disposable & {
   readonly told: (message: WatchMessage) => void
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
   readonly choose: (channel: number) => void
+  /** Puts the keyboard into the terminal that is in front. */
+  readonly focus: () => void
+  /** Gives the keys of one terminal to somebody; null: nobody types. */
+  readonly type: (
+    to: { readonly channel: number; readonly typed: (bytes: Uint8Array) => void } | null,
+  ) => void
 }
 
 type OneScreen = { readonly host: HTMLElement; readonly screen: MountedScreen }
@@ -88,6 +94,12 @@ export function mountWatchScreens(
     choose(channel) {
       chosen = channel
       if (front !== channel) show()
+    },
+    focus() {
+      if (front !== undefined) screens.get(front)?.host.querySelector('textarea')?.focus()
+    },
+    type(to) {
+      for (const [channel, { screen }] of screens) screen.setTyping(to?.channel === channel ? to.typed : null)
     },
     [Symbol.dispose]() {
       for (const channel of [...screens.keys()]) drop(channel)

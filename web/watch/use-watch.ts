@@ -17,6 +17,8 @@ export function useWatch(session: string, leastFont: number) {
   const [channels, setChannels] = useState<readonly number[]>([])
   const [front, setFront] = useState<number | undefined>()
   const [times, setTimes] = useState(0)
+  const [typing, setTyping] = useState(false)
+  const watch = useRef<Watching | null>(null)
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: `times` counts the tries, each of which is a watch of its own
   useEffect(() => {
@@ -27,9 +29,14 @@ export function useWatch(session: string, leastFont: number) {
     })
     screens.current = mounted
     setTold([])
+    setTyping(false)
     let count = 0
     const watching = Watching.begin(session, {
-      state: setState,
+      state: (next) => {
+        if (next.kind !== 'watching') setTyping(false)
+        setState(next)
+      },
+      typing: setTyping,
       output: mounted.output,
       told: (message) => {
         mounted.told(message)
@@ -39,14 +46,27 @@ export function useWatch(session: string, leastFont: number) {
         setTold((before) => [...before.slice(1 - mostTold), line])
       },
     })
+    watch.current = watching
     return () => {
+      watch.current = null
       watching.close()
       screens.current = null
       mounted[Symbol.dispose]()
     }
   }, [session, leastFont, times])
 
+  // Into the terminal that is in front, and no other: whoever chooses another one types there.
+  useEffect(() => {
+    const to = screens.current
+    if (!typing || front === undefined || to === null) return
+    watch.current?.into(front)
+    to.choose(front)
+    to.type({ channel: front, typed: (bytes) => watch.current?.type(bytes) })
+    return () => to.type(null)
+  }, [typing, front])
+
   const choose = useCallback((channel: number) => screens.current?.choose(channel), [])
+  const focus = useCallback(() => screens.current?.focus(), [])
   const again = useCallback(() => setTimes((before) => before + 1), [])
-  return { room, state, told, channels, front, choose, again }
+  return { room, state, told, channels, front, typing, focus, choose, again }
 }

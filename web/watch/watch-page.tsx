@@ -5,6 +5,7 @@ import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
 import { useSessions } from '../pages/lists.ts'
 import { type Control, ControlButtons, ControlDialog } from '../pages/session-control.tsx'
+import { TakeButtons, TakeDialog } from './take-over.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -19,7 +20,7 @@ import type { WatchState } from './watching.ts'
 
 /** A live session, watched: its present screen and what follows, what happens in it, and what can be done about it. */
 export default function WatchPage({ session: id }: { readonly session: string }) {
-  const { room, state, told, channels, front, choose, again } = useWatch(id, 4)
+  const { room, state, told, channels, front, typing, focus, choose, again } = useWatch(id, 4)
   const user = useUser()
   useInUse(state.kind === 'watching')
   const client = useQueryClient()
@@ -28,16 +29,25 @@ export default function WatchPage({ session: id }: { readonly session: string })
     if (state.kind !== 'connecting') void client.invalidateQueries({ queryKey: ['sessions'] })
   }, [client, state.kind])
   const session = useSessions().data?.find((one) => one.id === id)
-  const [acting, setActing] = useState<Control | null>(null)
+  const [acting, setActing] = useState<Control | 'take' | null>(null)
+  // The dialog gives the keyboard back to where it was opened from: then it goes to the terminal.
+  useEffect(() => {
+    if (!typing || acting !== null) return
+    const later = setTimeout(focus, 100)
+    return () => clearTimeout(later)
+  }, [typing, acting, focus])
   const whose =
     session === undefined ? 'a session' : `${visible(session.user)} on ${visible(session.account)}`
   const own = session?.user === user.name
   return (
     <Page
       title={`Watching ${whose}`}
-      about={aboutOf(state)}
+      about={typing ? typingText : aboutOf(state)}
       actions={
         <div className="row">
+          {session === undefined || state.kind !== 'watching' || own ? null : (
+            <TakeButtons session={session} typing={typing} onTake={() => setActing('take')} />
+          )}
           {session === undefined ? null : <ControlButtons session={session} own={own} onChoose={setActing} />}
           <Link href="/sessions/wall">Session wall</Link>
         </div>
@@ -46,7 +56,11 @@ export default function WatchPage({ session: id }: { readonly session: string })
       <Outcome state={state} {...(session?.state === 'ended' ? {} : { again })} />
       <div className="stage-and-marks">
         <section className="stage" aria-label="Screen">
-          <div className="stage-screen watch-room" ref={room} data-testid="watch-screen">
+          <div
+            className={`stage-screen watch-room${typing ? ' typed-in' : ''}`}
+            ref={room}
+            data-testid="watch-screen"
+          >
             {channels.length === 0 && state.kind === 'watching' ? (
               <p className="stage-silent">
                 No terminal is open in this session. What happens is listed beside.
@@ -69,12 +83,17 @@ export default function WatchPage({ session: id }: { readonly session: string })
         </section>
         <Happened told={told} />
       </div>
-      {acting === null || session === undefined ? null : (
+      {acting === 'take' && session !== undefined && state.kind === 'watching' ? (
+        <TakeDialog session={session} watch={state.as.watch} onClose={() => setActing(null)} />
+      ) : acting === null || acting === 'take' || session === undefined ? null : (
         <ControlDialog control={acting} session={session} onClose={() => setActing(null)} />
       )}
     </Page>
   )
 }
+
+const typingText =
+  'You have taken this session over: what you type goes into the terminal below, in your name. Its user’s keys are dropped, and they read that you have it. Ctrl+Shift+L leaves the terminal; if you leave the page, the session stays frozen.'
 
 function aboutOf(state: WatchState): string {
   if (state.kind === 'connecting') return 'Connecting…'

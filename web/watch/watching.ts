@@ -15,6 +15,8 @@ export type WatchState =
 export type WatchEvents = {
   readonly state: (state: WatchState) => void
   readonly told: (message: WatchMessage) => void
+  /** Does what this watcher types reach the session? */
+  readonly typing: (may: boolean) => void
   /** Draw these bytes in the terminal that was named last, then call back. */
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
 }
@@ -44,6 +46,16 @@ export class Watching {
     return watching
   }
 
+  /** Says into which terminal goes what is typed from here on. */
+  into(channel: number): void {
+    this.#client?.send({ kind: 'into', channel })
+  }
+
+  /** Sends keys, where the session was handed to this watch. */
+  type(bytes: Uint8Array): void {
+    if (!this.#isOver) this.#client?.type(bytes)
+  }
+
   /** Leaves, and says nothing more. */
   close(): void {
     this.#isOver = true
@@ -68,6 +80,8 @@ export class Watching {
             case 'watching':
               isShown = true
               return this.#events.state({ kind: 'watching', as: message })
+            case 'typing':
+              return this.#events.typing(message.may)
             case 'unwatched':
               return this.#end({ kind: 'over', message: message.message })
             case 'refused':

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { AuthContext, Connection, TcpipRequestInfo } from 'ssh2'
 import { type EndReason, nameText } from '../../../vault/contract.ts'
-import type { SessionId } from '../../../vault/kernel/id.ts'
+import type { SessionId, WatchId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
 import { authenticate, type Person } from './authenticate.ts'
 import { Carried } from './carried.ts'
@@ -74,9 +74,9 @@ export class SshFront {
   }
 
   /** Holds a session's input or lets it go on. False when it is not one of this worker's. */
-  freeze(session: SessionId, frozen: boolean, order: Freeze): boolean {
+  freeze(session: SessionId, frozen: boolean, order: Freeze, hands: WatchId | null): boolean {
     const found = this.#carried.sessions.get(session)
-    found?.setFrozen(frozen, order)
+    found?.setFrozen(frozen, order, hands)
     return found !== undefined
   }
 

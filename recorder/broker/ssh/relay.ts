@@ -41,6 +41,9 @@ export class Pump {
   #isWaiting = false
   #hasEnded = false
   #isFrozen = false
+  #isLent = false
+  /** Taken before the freeze and accepted since: it waits. */
+  #kept: Uint8Array[] = []
   #dropped: ((length: number) => void) | undefined
   #isOver = false
   #next: (() => Promise<void>) | undefined
@@ -85,9 +88,36 @@ export class Pump {
     if (!this.#isFrozen) return
     this.#isFrozen = false
     this.#dropped = undefined
+    this.#unlend()
     this.#options.to.uncork?.()
+    for (const bytes of this.#kept.splice(0)) this.#write(bytes)
     this.#goOn()
     this.#settle()
+  }
+
+  /**
+   * Lets somebody else write to `to` while this is frozen, until `takeBack` or `thaw`. What waited of this direction is
+   * dropped for good; answers how many bytes. Undefined: bytes of this direction stand in `to` that its peer has not
+   * taken, and would go on before anything else.
+   */
+  lend(): number | undefined {
+    if (!this.#isFrozen || this.#isOver || this.#pending > 0) return undefined
+    const dropped = this.#kept.splice(0).reduce((sum, { length }) => sum + length, 0)
+    if (!this.#isLent) this.#options.to.uncork?.()
+    this.#isLent = true
+    return dropped
+  }
+
+  takeBack(): void {
+    // Nothing that was accepted while somebody else had it goes on afterwards: they have changed what it was meant for.
+    this.#kept = []
+    this.#unlend()
+  }
+
+  #unlend(): void {
+    if (!this.#isLent) return
+    this.#isLent = false
+    this.#options.to.cork?.()
   }
 
   /** Writes bytes of our own, which are not the peer's, after all that was taken so far. */
@@ -110,7 +140,7 @@ export class Pump {
 
   #accepted(pass: readonly Uint8Array[]): void {
     this.#isAccepting = false
-    for (const bytes of [...pass, ...this.#injected.splice(0)]) this.#write(bytes)
+    for (const bytes of [...pass, ...this.#injected.splice(0)]) this.#pass(bytes)
     const next = this.#next
     this.#next = undefined
     if (next !== undefined) return this.during(next)
@@ -128,7 +158,7 @@ export class Pump {
       return this.#fail(error)
     }
     if (step.accepted === undefined) {
-      for (const bytes of step.pass) this.#write(bytes)
+      for (const bytes of step.pass) this.#pass(bytes)
       return
     }
     this.#isAccepting = true
@@ -137,6 +167,11 @@ export class Pump {
       () => this.#accepted(step.pass),
       (error: unknown) => this.#fail(error),
     )
+  }
+
+  #pass(bytes: Uint8Array): void {
+    if (this.#isFrozen) this.#kept.push(bytes)
+    else this.#write(bytes)
   }
 
   #write(bytes: Uint8Array): void {

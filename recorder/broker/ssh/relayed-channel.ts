@@ -26,6 +26,9 @@ const ctrlC = 0x03
 /** While frozen, how often typing is answered. */
 const noticeEveryMs = 5_000
 
+/** Who types in a session in place of its user. */
+export type Hands = { readonly by: string }
+
 /** One channel of a session: the user's end, the target's end, and the recording between them. */
 export class RelayedChannel {
   readonly closed: Promise<void>
@@ -43,6 +46,10 @@ export class RelayedChannel {
   #noticedAt = 0
   #heldSize: TerminalSize | undefined
   #elevation: Elevation | undefined
+  /** Who types here in place of the user, what they sent and waits, and how to wait for it no more. */
+  #hands: Hands | undefined
+  #handed: Promise<void> = Promise.resolve()
+  #handsLeft: () => void = () => undefined
   #isOver = false
   #hasFinished = false
   #errors: Pump | undefined
@@ -70,6 +77,10 @@ export class RelayedChannel {
 
   get hasTerminal(): boolean {
     return this.#request.terminal !== undefined
+  }
+
+  get number(): number {
+    return this.#number
   }
 
   /** Opens the target's end and relays until either end closes. */
@@ -106,6 +117,7 @@ export class RelayedChannel {
     }
     // Frozen while the target opened it.
     if (this.#isFrozen) this.#input?.freeze(this.hasTerminal ? (length) => this.#drop(length) : undefined)
+    if (this.#hands !== undefined) this.#lend()
     this.#front.listen({
       resize: (size) => {
         if (!this.hasTerminal || this.#isOver) return
@@ -290,6 +302,7 @@ export class RelayedChannel {
   thaw(): void {
     if (this.#isOver || !this.#isFrozen) return
     this.#isFrozen = false
+    this.giveBack()
     if (this.#dropped > 0) {
       const detail = `${this.#dropped} bytes typed while frozen reached nothing`
       this.#append({
@@ -302,6 +315,59 @@ export class RelayedChannel {
     this.#heldSize = undefined
     if (size !== undefined) this.#resize(size)
     this.#input?.thaw()
+  }
+
+  /**
+   * Somebody else types into this terminal from here on, while its user's input is held: what the user typed and what
+   * waited of it reaches nothing.
+   */
+  takeOver(hands: Hands): void {
+    if (this.#isOver || !this.#isFrozen || !this.hasTerminal) return
+    this.#hands = hands
+    this.#lend()
+  }
+
+  /** They type no more. What they sent before and the recording has not taken yet is dropped. */
+  giveBack(): void {
+    if (this.#hands === undefined) return
+    this.#hands = undefined
+    this.#input?.takeBack()
+  }
+
+  #lend(): boolean {
+    const dropped = this.#input?.lend()
+    if (dropped !== undefined) this.#dropped += dropped
+    return dropped !== undefined
+  }
+
+  /**
+   * Types for whom the session was handed to, recorded first and in order; `taken` when it has gone on, or was dropped.
+   * False where nothing can be typed here now.
+   */
+  typeFor(hands: Hands, bytes: Uint8Array, taken: () => void): boolean {
+    const back = this.#back?.channel
+    if (this.#isOver || back === undefined || this.#hands !== hands || !this.#lend()) {
+      taken()
+      return false
+    }
+    this.#demand.entered(Buffer.from(bytes))
+    this.#handed = this.#handed.then(async () => {
+      try {
+        if (this.#hands !== hands) return
+        await this.#session.writer.append({ kind: 'input', channel: this.#number, bytes })
+        // INVARIANT: after `giveBack` nothing of theirs reaches the target.
+        if (this.#hands !== hands || this.#isOver) return
+        await new Promise<void>((resolve) => {
+          this.#handsLeft = resolve
+          back.write(bytes, () => resolve())
+        })
+      } catch (error) {
+        this.#session.recordingFailed(error)
+      } finally {
+        taken()
+      }
+    })
+    return true
   }
 
   #drop(length: number): void {
@@ -334,6 +400,7 @@ export class RelayedChannel {
 
   #close(exit: Exit | undefined): void {
     this.#isOver = true
+    this.#handsLeft()
     clearTimeout(this.#endOfOutput)
     this.#onOver()
     for (const pump of this.#pumps) pump.stop()
@@ -392,6 +459,7 @@ export class RelayedChannel {
   async cut(text: string | undefined, reason: EndReason = 'protocol error'): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
+    this.#handsLeft()
     clearTimeout(this.#endOfOutput)
     this.#onOver()
     for (const pump of this.#pumps) pump.stop()

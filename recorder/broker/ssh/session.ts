@@ -4,6 +4,7 @@ import type { EndReason, Permit, VerbInput } from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
+import type { WatchId } from '../../../vault/kernel/id.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { whoText } from '../../../vault/kernel/who.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
@@ -52,6 +53,13 @@ export type Freeze = {
   readonly waits: boolean
 }
 
+/** Somebody who watches this session, and whom it may be handed to. */
+export type Seat = {
+  readonly by: string
+  /** Told whether what they type reaches the session. */
+  readonly told: (may: boolean) => void
+}
+
 function whileFrozen({ by, reason, waits }: Freeze): string {
   if (waits) return `this session ${printable(reason)}: try again then`
   return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
@@ -89,6 +97,9 @@ export class BrokeredSession {
   #hasFinished = false
   #isEnding = false
   #freeze: Freeze | null = null
+  /** Those who watch, and the one of them who types in the user's place. */
+  readonly #seats = new Map<WatchId, Seat>()
+  #hands: { readonly watch: WatchId; readonly seat: Seat } | null = null
   /** Who waits for the freeze to change. */
   #waiting: (() => void)[] = []
   /** Who watches now, of those whom the user is told of: once for each window. */
@@ -295,11 +306,22 @@ export class BrokeredSession {
 
   /**
    * Holds all that the user sends, or lets it go on. Said twice, it is done once. Whatever becomes of the vault, what is
-   * held stays held until it is said otherwise or the session ends.
+   * held stays held until it is said otherwise or the session ends. `hands` types in their place while it is held.
    */
-  setFrozen(frozen: boolean, order: Freeze): void {
+  setFrozen(frozen: boolean, order: Freeze, hands: WatchId | null = null): void {
+    if (this.#isEnding) return
+    // SECURITY: hands go before anything goes on, and come once everything is held.
+    if (this.#hands !== null && (!frozen || this.#hands.watch !== hands)) this.#takeHands()
+    this.#setFrozen(frozen, order)
+    if (frozen && hands !== null) this.#giveHands(hands)
+  }
+
+  #setFrozen(frozen: boolean, order: Freeze): void {
     const before = this.#freeze
-    if (this.#isEnding || (frozen === (before !== null) && (!frozen || before?.waits === order.waits))) return
+    if (frozen === (before !== null) && (!frozen || before?.waits === order.waits)) {
+      if (frozen) this.#freeze = order
+      return
+    }
     const by = printable(order.by)
     const reason = printable(order.reason)
     const whoAndWhy = order.waits
@@ -321,6 +343,62 @@ export class BrokeredSession {
       for (const channel of this.#channels) channel.thaw()
       this.#wake()
     }
+  }
+
+  /** Somebody watches who may be given the user's place; `leave` takes their seat, and what they type with it. */
+  seat(watch: WatchId, seat: Seat): { readonly leave: () => void } {
+    this.#seats.set(watch, seat)
+    return {
+      leave: () => {
+        this.#seats.delete(watch)
+        if (this.#hands?.watch === watch) this.#takeHands()
+      },
+    }
+  }
+
+  /** Types what a watcher sent into a terminal, where the session was handed to them. False: it reached nothing. */
+  typeFor(watch: WatchId, channel: number, bytes: Uint8Array, taken: () => void): boolean {
+    const found = [...this.#channels].find(
+      (one): one is RelayedChannel => one instanceof RelayedChannel && one.number === channel,
+    )
+    if (this.#isEnding || this.#hands?.watch !== watch || found === undefined) {
+      taken()
+      return false
+    }
+    return found.typeFor(this.#hands.seat, bytes, taken)
+  }
+
+  #giveHands(watch: WatchId): void {
+    const seat = this.#seats.get(watch)
+    if (this.#hands !== null || seat === undefined) return
+    this.#hands = { watch, seat }
+    const by = printable(seat.by)
+    this.#mark({ kind: 'take', by, taken: true })
+    for (const channel of this.#channels) {
+      if (channel instanceof RelayedChannel) channel.takeOver(seat)
+      channel.notify(
+        `${whoText(by)} has taken this session over: what appears is typed by them. What you type is dropped`,
+        'freeze',
+      )
+    }
+    seat.told(true)
+  }
+
+  /** INVARIANT: the user's input stays held: whoever had the session leaves it frozen, never with its user. */
+  #takeHands(): void {
+    const hands = this.#hands
+    if (hands === null) return
+    this.#hands = null
+    const by = printable(hands.seat.by)
+    for (const channel of this.#channels) {
+      if (channel instanceof RelayedChannel) channel.giveBack()
+      channel.notify(
+        `${whoText(by)} types in this session no more. What you type is dropped until it goes on`,
+        'freeze',
+      )
+    }
+    this.#mark({ kind: 'take', by, taken: false })
+    hands.seat.told(false)
   }
 
   #wake(): void {

@@ -103,6 +103,17 @@ test.each([
     `the gateway’s administrator (local:0) froze session ${session.session} of eve on press-3/engineer: "wrong valve"`,
   ],
   [
+    {
+      kind: 'session.taken',
+      ...session,
+      userName: 'eve',
+      watch: 'wch_00000000000000000000000001' as never,
+      reason: 'slip',
+      actor: admin,
+    },
+    `the gateway’s administrator (local:0) took over session ${session.session} of eve on press-3/engineer: "slip"`,
+  ],
+  [
     { kind: 'session.messaged', ...session, userName: 'eve', text: 'hi', actor: admin },
     `the gateway’s administrator (local:0) wrote to session ${session.session} of eve on press-3/engineer: "hi"`,
   ],

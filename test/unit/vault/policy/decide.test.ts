@@ -231,6 +231,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.freeze': 'LAps',
   'session.unfreeze': 'LAps',
   'session.message': 'LAps',
+  'session.take': 's',
+  'session.giveBack': 's',
   'session.watch': 'ApseEr',
   'watch.end': 'R',
   'hold.list': 'L*',
