@@ -42,7 +42,7 @@ export function atTarget(home: string) {
       until(() => {
         const text = existsSync(file(`ended-${name}`)) ? readFileSync(file(`ended-${name}`), 'utf8') : ''
         return text.length > 5 ? Number(text) : undefined
-      }, 60_000),
+      }, 180_000),
   }
 }
 
