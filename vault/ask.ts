@@ -22,6 +22,8 @@ const envelope = z.strictObject({
 const auditsItself: ReadonlySet<VerbName> = new Set([
   'login.start',
   'login.passkey',
+  'login.return',
+  'login.finish',
   'enrolment.begin',
   'enrolment.finish',
   'auditor.challenge',

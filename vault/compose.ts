@@ -5,6 +5,7 @@ import { ticketLife } from './checkout/ticket.ts'
 import type { VaultConfig } from './config.ts'
 import { type Prepared, preparedLife } from './custody/ceremony.ts'
 import { EnteredShares } from './custody/entered-shares.ts'
+import { makeOidcSignIns } from './directory/oidc-sign-in.ts'
 import { makeDirectories } from './directory/ask-worker.ts'
 import { startSyncing } from './directory/sync.ts'
 import { openDoor } from './doors.ts'
@@ -94,6 +95,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     },
     seen: makeShortLived(now, 20_000),
     tokensSeen: makeShortLived(now, 60_000),
+    oidc: makeOidcSignIns(now),
     custody,
     sender: { seenAt: null, mail: null },
     directories: stack.use(makeDirectories()),

@@ -5,6 +5,7 @@ import { type DirectoriesAnswers, directoriesVerbs } from './contract/directorie
 import { type ImportAnswers, importVerbs } from './contract/import.ts'
 import { type KeysAnswers, keysVerbs } from './contract/keys.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
+import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
@@ -20,6 +21,7 @@ export * from './contract/directories.ts'
 export * from './contract/import.ts'
 export * from './contract/keys.ts'
 export * from './contract/notifications.ts'
+export * from './contract/oidc.ts'
 export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
 export * from './contract/safes.ts'
@@ -49,6 +51,7 @@ export const verbs = {
   ...keysVerbs,
   ...usersVerbs,
   ...servicesVerbs,
+  ...oidcVerbs,
   ...vendorsVerbs,
   ...directoriesVerbs,
   ...safesVerbs,
@@ -69,6 +72,7 @@ export type VerbInput<Name extends VerbName> = z.input<(typeof verbs)[Name]['inp
 export type VerbAnswers = KeysAnswers &
   UsersAnswers &
   ServicesAnswers &
+  OidcAnswers &
   VendorsAnswers &
   DirectoriesAnswers &
   SafesAnswers &

@@ -110,6 +110,7 @@ import { companyOff, offboardingList, offboardingShow, userOff } from './vendors
 import { companyInvite, companyShow } from './vendors/representative.ts'
 import { tokenAdd, tokenList, tokenRevoke } from './services/token.ts'
 import { termsAccept, termsShow } from './vendors/terms.ts'
+import { loginFinish, loginLeave, loginProviders, loginReturn } from './directory/oidc-sign-in.ts'
 import {
   directoryAdd,
   directoryChange,
@@ -179,6 +180,10 @@ export const handlers: Handlers = {
   'enrolment.begin': enrolmentBegin,
   'enrolment.finish': enrolmentFinish,
   'login.start': loginStart,
+  'login.providers': loginProviders,
+  'login.leave': loginLeave,
+  'login.return': loginReturn,
+  'login.finish': loginFinish,
   'login.challenge': loginChallenge,
   'login.passkey': loginPasskey,
   'passkey.challenge': passkeyChallenge,

@@ -17,6 +17,7 @@ import type { Prepared } from './custody/ceremony.ts'
 import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
 import type { Directories } from './directory/ask-worker.ts'
+import type { OidcSignIns } from './directory/oidc-sign-in.ts'
 import type { Sender } from './notifications/outbox.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { Holds } from './sessions/hold.ts'
@@ -73,6 +74,8 @@ export type World = {
   }
   /** Who sends notifications, as far as they have said. */
   readonly sender: Sender
+  /** Sign-ins at providers of OpenID Connect that are under way. */
+  readonly oidc: OidcSignIns
   /** Speaks with directories. */
   readonly directories: Directories
   readonly onFault: (what: string, error: unknown) => void

@@ -20,6 +20,7 @@ import { Recordings } from './pages/recordings.tsx'
 import { Safes } from './pages/safes.tsx'
 import { Services } from './pages/services.tsx'
 import { Sessions } from './pages/sessions.tsx'
+import { SignInReturn } from './pages/sign-in-return.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Switches } from './pages/switches.tsx'
 import { Targets } from './pages/targets.tsx'
@@ -45,6 +46,7 @@ export function App() {
   const me = useMe()
   const [location] = useLocation()
   if (location === '/enrol') return <Enrol />
+  if (location === '/sign-in/return') return <SignInReturn />
   if (me.isPending) return <Waiting />
   if (me.data === undefined)
     return (

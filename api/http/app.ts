@@ -52,8 +52,11 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
     response.json({ ok: true, sshPort: options.sshPort, demo: options.isDemo?.() === true })
   })
   const proof = limitRate(limits.proofs)
+  // Nobody guesses at these, and a sign-in at a provider takes two of them beside its code.
+  const away = limitRate(limits.proofs)
   for (const route of routes)
-    if (route.method !== 'GET' && route.access === 'anyone') app.use(route.path, onlyFor(route.method, proof))
+    if (route.method !== 'GET' && route.access === 'anyone')
+      app.use(route.path, onlyFor(route.method, route.browser === undefined ? proof : away))
   app.use('/api', ...jsonBody(bodyLimits))
   for (const route of routes) {
     const handler = answerRoute(route, ports.ask)
@@ -81,8 +84,10 @@ function methodOf(method: 'GET' | 'POST' | 'PUT' | 'DELETE'): 'get' | 'post' | '
   return method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
 }
 
+/** For a route itself, and not for what lies below its path. */
 function onlyFor(method: string, handler: express.RequestHandler): express.RequestHandler {
-  return (request, response, next) => (request.method === method ? handler(request, response, next) : next())
+  return (request, response, next) =>
+    request.method === method && request.path === '/' ? handler(request, response, next) : next()
 }
 
 function answerError(ports: AppPorts): ErrorRequestHandler {

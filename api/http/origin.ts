@@ -18,9 +18,28 @@ export function checkOrigin(options: OriginOptions): RequestHandler {
     // SECURITY: no site can make a browser send this header here: it asks us first, and we let none.
     const isService = request.headers.authorization !== undefined
     const refusal = refuseForeign(request, options, reads || isService ? 'read' : 'change')
-    if (refusal !== undefined) throw refusal
+    if (refusal !== undefined && !(refusal.status === 403 && isReturn(request))) throw refusal
     next()
   }
+}
+
+/** The page to which a provider of OpenID Connect sends a browser back. */
+const returnPath = '/sign-in/return'
+
+/**
+ * A provider sends a browser back from its own site.
+ *
+ * SECURITY: it is a page of the console like any other, which shows nobody's things: it is read, as a whole document,
+ * and what it says is for the vault to judge. Everything that it asks for is held to the rule.
+ */
+function isReturn(request: Parameters<RequestHandler>[0]): boolean {
+  return (
+    request.method === 'GET' &&
+    request.path === returnPath &&
+    request.headers['sec-fetch-mode'] === 'navigate' &&
+    request.headers['sec-fetch-dest'] === 'document' &&
+    request.headers.origin === undefined
+  )
 }
 
 /**

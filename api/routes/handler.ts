@@ -1,7 +1,13 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { type LoginView, type VerbInput, type VerbName, verbs } from '../../vault/contract.ts'
+import {
+  type LoginView,
+  type VerbAnswer,
+  type VerbInput,
+  type VerbName,
+  verbs,
+} from '../../vault/contract.ts'
 import { readBearer } from '../http/bearer.ts'
-import { clearToken, readToken, setToken } from '../http/cookie.ts'
+import { clearToken, keepBrowser, readBrowser, readToken, setToken } from '../http/cookie.ts'
 import { HttpRefusal } from '../http/problem.ts'
 import type { AskVault } from '../vault-link.ts'
 import type { QueryKind, Route } from './route.ts'
@@ -37,6 +43,7 @@ export function answerRoute(route: Route, ask: AskVault): RequestHandler {
       throw new HttpRefusal(outcome.refusal)
     }
     if (route.login === 'starts') sendLogin(response, outcome.value as LoginView)
+    else if (route.browser === 'keeps') sendAway(response, outcome.value as VerbAnswer<'login.leave'>)
     else response.json(outcome.value)
   }
 }
@@ -48,11 +55,19 @@ function sendLogin(response: Response, login: LoginView): void {
   response.json(shown)
 }
 
+/** SECURITY: what binds the way back to this browser is out of the reach of scripts too. */
+function sendAway(response: Response, { browser, url }: VerbAnswer<'login.leave'>): void {
+  keepBrowser(response, browser)
+  response.json({ url })
+}
+
 function parseInput(route: Route, request: Request): VerbInput<VerbName> {
   const body: Readonly<Record<string, unknown>> = request.body ?? {}
   const outside: Record<string, unknown> = { ...parseQuery(route.query ?? {}, request.url) }
   for (const [name, value] of Object.entries(request.params)) outside[name] = value
   if (route.source === true) outside.source = sourceOf(request)
+  if (route.origin === true) outside.origin = request.headers.origin ?? ''
+  if (route.browser === 'brings') outside.browser = readBrowser(request) ?? 'none'
   // What the address says is not said again, perhaps otherwise, in the body.
   for (const name of Object.keys(body))
     if (name in outside)

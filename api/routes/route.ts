@@ -20,6 +20,10 @@ export type Route = {
   readonly query?: Readonly<Record<string, QueryKind>>
   /** The vault is told the caller's address. */
   readonly source?: true
+  /** The verb is told how the browser reached the console: the `Origin` of the request, which has been looked at. */
+  readonly origin?: true
+  /** What a browser keeps while it is away at a provider: the verb answers it, or is told it. It is in a cookie alone. */
+  readonly browser?: 'keeps' | 'brings'
   /** The verb answers a login: its token goes into the cookie and nowhere else. */
   readonly login?: 'starts' | 'ends'
   /** Milliseconds for the vault to answer, where 30,000 is too short or too long. */

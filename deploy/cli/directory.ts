@@ -1,20 +1,18 @@
 import type { Command } from 'commander'
 import {
   type DirectoryDetail,
-  type DirectorySettings,
+  type LdapSettings,
   type DirectoryView,
   type LdapFlavour,
   mappedRoles,
   type SyncAnswer,
   type SyncChange,
 } from '../../vault/contract.ts'
-import { makeSealedDirectorySecret } from '../../vault/intake.ts'
 import { misuse } from './complaint.ts'
+import { addOidcCommands, oidcFacts } from './directory-oidc.ts'
+import { sealSecretOf } from './directory-secret.ts'
 import { when } from './io.ts'
-import { readSecret } from './secret-input.ts'
-import { loadSodium } from './sodium.ts'
-import { collect, examples, facts, type Tools, type Vault } from './tools.ts'
-import { pinnedIntakeKey } from './vault-pin.ts'
+import { collect, examples, facts, type Tools } from './tools.ts'
 
 type Options = {
   readonly url?: string
@@ -33,7 +31,7 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
   const command = root
     .command('directory')
     .description(
-      'directories (Active Directory, LDAP): people sign in by their password there and a code of ours',
+      'directories (Active Directory, LDAP, OpenID Connect): people sign in by what they have there and a code of ours',
     )
 
   withSettings(
@@ -56,7 +54,7 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
       ),
     )
     .action(async (name: string, options: Options) => {
-      const settings: DirectorySettings = {
+      const settings: LdapSettings = {
         kind: 'ldap',
         flavour: options.activeDirectory === true ? 'active-directory' : 'ldap',
         url: options.url ?? '',
@@ -70,7 +68,7 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
         vault.ask('directory.add', {
           name,
           settings,
-          sealedSecret: await sealedSecret(tools, vault, name, settings.bindName, options),
+          sealedSecret: await sealSecretOf(tools, vault, name, passwordOf(settings.bindName, options)),
           ...minutesOf(options),
         }),
       )
@@ -82,6 +80,8 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
       )
     })
 
+  addOidcCommands(command, tools)
+
   command
     .command('list')
     .description('list the directories, when each was last read, and what is wrong')
@@ -92,10 +92,10 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
         rows,
         [
           ['NAME', (row) => row.name],
-          ['AT', (row) => row.settings.url],
+          ['AT', (row) => (row.settings.kind === 'ldap' ? row.settings.url : row.settings.issuer)],
           ['USERS', (row) => String(row.people)],
-          ['READ', (row) => (row.lastSyncAt === null ? 'not yet' : when(row.lastSyncAt))],
-          ['EVERY', (row) => everyText(row.syncMinutes)],
+          ['READ', (row) => readText(row)],
+          ['EVERY', (row) => (row.settings.kind === 'ldap' ? everyText(row.syncMinutes) : '-')],
           ['FAULT', (row) => row.fault ?? '-'],
         ],
         'there are no directories; add one with: tagout directory add NAME',
@@ -133,6 +133,8 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
     .action(async (name: string, options: Options & { readonly ask?: true }) => {
       const changed = await tools.withVault(async (vault) => {
         const found = await vault.ask('directory.show', { directory: name })
+        if (found.settings.kind !== 'ldap')
+          throw misuse(`${found.name} is a provider of OpenID Connect`, 'use: tagout directory change-oidc')
         const settings = await changedSettings(tools, found.settings, options)
         const asks =
           options.ask === true ||
@@ -145,7 +147,14 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
           settings,
           ...minutesOf(options),
           ...(asks
-            ? { sealedSecret: await sealedSecret(tools, vault, found.name, settings.bindName, options) }
+            ? {
+                sealedSecret: await sealSecretOf(
+                  tools,
+                  vault,
+                  found.name,
+                  passwordOf(settings.bindName, options),
+                ),
+              }
             : {}),
         })
       })
@@ -257,11 +266,7 @@ function withSettings(command: Command): Command {
     .option('--password-stdin', 'read the password from standard input')
 }
 
-async function changedSettings(
-  tools: Tools,
-  before: DirectorySettings,
-  options: Options,
-): Promise<DirectorySettings> {
+async function changedSettings(tools: Tools, before: LdapSettings, options: Options): Promise<LdapSettings> {
   const flavour: LdapFlavour = options.activeDirectory === true ? 'active-directory' : before.flavour
   const wrongPasswords = numberOf(options.wrongTries, '--wrong-tries')
   return {
@@ -276,25 +281,12 @@ async function changedSettings(
   }
 }
 
-/** The password of who reads it, sealed here. The key first: nobody types a secret for a vault that is then refused. */
-async function sealedSecret(
-  tools: Tools,
-  vault: Vault,
-  name: string,
-  bindName: string,
-  options: { readonly passwordStdin?: true },
-): Promise<string> {
-  const intakeKey = await pinnedIntakeKey(tools, vault)
-  using secret = await readSecret(tools.io, {
+function passwordOf(bindName: string, options: { readonly passwordStdin?: true }) {
+  return {
     what: `password of ${bindName}`,
     fromStdin: options.passwordStdin === true,
     option: '--password-stdin',
-    confirm: false,
-  })
-  const sodium = await loadSodium()
-  return secret.expose((bytes) =>
-    makeSealedDirectorySecret(sodium, intakeKey, name, new TextDecoder().decode(bytes)),
-  )
+  }
 }
 
 function numberOf(text: string | undefined, option: string): number | undefined {
@@ -306,6 +298,12 @@ function numberOf(text: string | undefined, option: string): number | undefined 
 function minutesOf(options: Options): { readonly syncMinutes?: number } {
   const syncMinutes = numberOf(options.every, '--every')
   return syncMinutes === undefined ? {} : { syncMinutes }
+}
+
+/** A provider is not read: it says who somebody is when they sign in. */
+function readText({ settings, lastSyncAt }: DirectoryView): string {
+  if (settings.kind === 'oidc') return 'at sign-ins'
+  return lastSyncAt === null ? 'not yet' : when(lastSyncAt)
 }
 
 function everyText(minutes: number): string {
@@ -349,13 +347,17 @@ function describe(directory: DirectoryDetail): string {
   return (
     facts([
       ['directory', directory.name],
-      ['at', settings.url],
-      ['kind', settings.flavour === 'active-directory' ? 'Active Directory' : 'LDAP'],
-      ['base', settings.base],
-      ['read as', settings.bindName],
-      ['wrong passwords', `${settings.wrongPasswords} of one person in half an hour`],
-      ['read', everyText(directory.syncMinutes)],
-      ['last read', when(directory.lastSyncAt)],
+      ...(settings.kind === 'oidc'
+        ? oidcFacts(settings)
+        : ([
+            ['at', settings.url],
+            ['kind', settings.flavour === 'active-directory' ? 'Active Directory' : 'LDAP'],
+            ['base', settings.base],
+            ['read as', settings.bindName],
+            ['wrong passwords', `${settings.wrongPasswords} of one person in half an hour`],
+            ['read', everyText(directory.syncMinutes)],
+            ['last read', when(directory.lastSyncAt)],
+          ] as const)),
       ...(directory.fault === null ? [] : [['fault', directory.fault] as const]),
     ]) +
     `groups:\n${mapped.join('') || '  none gives anything yet\n'}users:\n${users.join('') || '  none yet\n'}${unknown}`

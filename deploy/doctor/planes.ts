@@ -78,7 +78,10 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
 async function examineDirectories(vault: VaultClient): Promise<readonly Finding[]> {
   const directories = await vault.call('directory.list', {}, undefined, 10_000)
   if (!directories.ok) return []
-  return directories.value.map(({ name, fault, lastSyncAt, people }): Finding => {
+  return directories.value.map(({ name, settings, fault, lastSyncAt, people }): Finding => {
+    // A provider is not read: it says who somebody is when they sign in.
+    if (settings.kind === 'oidc')
+      return { name: `directory ${name}`, level: 'fine', text: `${people} users sign in by it` }
     if (fault !== null)
       return {
         name: `directory ${name}`,

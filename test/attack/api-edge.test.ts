@@ -38,16 +38,20 @@ const everyRoute = [
   { method: 'GET', path: '/api/health', access: 'anyone' },
 ]
 
-test('without a login every route answers 401, but for an allow-list of at most eight', async () => {
+test('without a login every route answers 401, but for a short allow-list', async () => {
   const open = everyRoute.filter(({ access }) => access === 'anyone')
   expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
     'GET /api/health',
+    'GET /api/login/providers',
     'GET /api/status',
     'POST /api/enrolment/begin',
     'POST /api/enrolment/finish',
     'POST /api/login',
     'POST /api/login/challenge',
+    'POST /api/login/finish',
+    'POST /api/login/leave',
     'POST /api/login/passkey',
+    'POST /api/login/return',
     'POST /api/switches/:switch/call',
   ])
   edge.asked.length = 0
@@ -270,4 +274,50 @@ test('another way to write a path or a method decides the same', async () => {
     expect(answer.text).not.toContain('"dependencies"')
   }
   expect(edge.asked).toEqual([])
+})
+
+test('a provider sends a browser back to the one page that is for it, as a document, and to nothing else', async () => {
+  const from = (mode: string, dest: string): Readonly<Record<string, string>> => ({
+    'sec-fetch-site': 'cross-site',
+    'sec-fetch-mode': mode,
+    'sec-fetch-dest': dest,
+  })
+  const statusOf = async (method: string, path: string, headers: Readonly<Record<string, string>>) =>
+    (await send(own, method, path, { headers: { ...json, ...headers } })).status
+  const document = from('navigate', 'document')
+  // There is no console in this folder: the page is let through, and not found.
+  expect(await statusOf('GET', '/sign-in/return?code=x&state=y', document)).toBe(503)
+  expect(await statusOf('GET', '/sign-in/return', { ...document, host: 'evil.example' })).toBe(421)
+  for (const [method, path, headers] of [
+    ['GET', '/sign-in/return', from('navigate', 'iframe')],
+    ['GET', '/sign-in/return', from('no-cors', 'script')],
+    ['GET', '/sign-in/return', { ...document, origin: 'https://evil.example' }],
+    ['POST', '/sign-in/return', document],
+    ['GET', '/sign-in/return/', document],
+    ['GET', '/', document],
+    ['GET', '/api/users', document],
+    ['POST', '/api/login/return', document],
+  ] as const)
+    expect([path, await statusOf(method, path, headers)]).toEqual([path, 403])
+})
+
+test('what binds a sign-in to a browser is in a cookie out of the reach of scripts, and nowhere else', async () => {
+  edge.answers.set('login.leave', () => ({ url: 'https://login.example/', browser: 'kept-here' }))
+  const cookie = `__Host-tagout=${edge.signIn('somebody', 'operator')}`
+  const left = await send(own, 'POST', '/api/login/leave', {
+    headers: { ...json, origin: own, cookie },
+    body: '{"directory":"corp"}',
+  })
+  expect(left.text).not.toContain('kept-here')
+  edge.asked.length = 0
+  await send(own, 'POST', '/api/login/return', {
+    headers: { ...json, origin: own, cookie: '__Host-tagout-away=kept-here' },
+    body: '{"state":"s","code":"c"}',
+  })
+  expect(edge.asked.at(-1)?.input).toMatchObject({ browser: 'kept-here', state: 's' })
+  const said = await send(own, 'POST', '/api/login/return', {
+    headers: { ...json, origin: own },
+    body: '{"state":"s","code":"c","browser":"in-the-body"}',
+  })
+  expect(said.status).toBe(400)
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import { freshCode, nameText, nothing, people, reference, sealed, type Verb, verb } from './shapes.ts'
+import { oidcSettings } from './oidc.ts'
 import type { UserView } from './users.ts'
 
 /** What can be asked about directories: where people come from who are not this installation's alone. */
@@ -56,7 +57,7 @@ export const ldapSettings = z.strictObject({
 })
 export type LdapSettings = z.output<typeof ldapSettings>
 
-export const directorySettings = z.discriminatedUnion('kind', [ldapSettings])
+export const directorySettings = z.discriminatedUnion('kind', [ldapSettings, oidcSettings])
 export type DirectorySettings = z.output<typeof directorySettings>
 
 /** What members of a group of the directory get. */

@@ -149,7 +149,9 @@ export const usersVerbs = {
     ['anyone'],
     z.strictObject({
       token: z.string().max(200),
-      sealedPassword: sealed,
+      /** Left out by who is of a provider of OpenID Connect: they have signed in there (`login.return`). */
+      sealedPassword: sealed.optional(),
+      arrival: base64url(100).optional(),
       totpCode: z.string().max(16),
       termsDigest: z
         .string()

@@ -113,7 +113,16 @@ async function knownIn(
   checker: Parameters<typeof usersOf>[1],
   directory: DirectoryId,
 ): Promise<readonly Known[]> {
-  return (await usersOf(db, checker, directory)).map(({ entry, user }) => ({
+  return (await usersOf(db, checker, directory)).map(knownOf)
+}
+
+/** A user of a directory as they were when it last spoke of them. */
+export function knownOf(one: {
+  readonly entry: Row<'directory_user'>
+  readonly user: Row<'app_user'>
+}): Known {
+  const { entry, user } = one
+  return {
     user: user.id,
     name: user.name,
     isOff: user.state === 'disabled',
@@ -123,11 +132,16 @@ async function knownIn(
     givenRoles: entry.given_roles,
     policyGroups: entry.policy_groups,
     state: entry.state,
-  }))
+  }
 }
 
 /** Does one step, and answers what came of it. */
-async function applyStep(tx: Tx, acting: Acting, directory: Row<'directory'>, step: Step): Promise<Step> {
+export async function applyStep(
+  tx: Tx,
+  acting: Acting,
+  directory: Row<'directory'>,
+  step: Step,
+): Promise<Step> {
   const { known } = step
   const values = {
     subject: step.entry.subject,

@@ -13,6 +13,7 @@ import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { takeOff } from '../vendors/offboarding.ts'
 import { readLdap } from './ask-ldap.ts'
+import { testOidc } from './ask-oidc.ts'
 import { writeMembers } from './groups.ts'
 import { allDirectories, findDirectory, usersOf } from './row.ts'
 import { sealDirectorySecret } from './secret.ts'
@@ -26,19 +27,31 @@ const usualMinutes = 15
 const mostMappings = 200
 
 /** Where a directory is, and who it is known as and by: a secret goes there and nowhere else. */
-const whereTo = ['url', 'certificates', 'bindName'] as const
+const whereTo = ['url', 'certificates', 'bindName', 'issuer', 'clientId']
+
+/** Where a directory is. */
+function addressOf(settings: DirectorySettings): string {
+  return settings.kind === 'ldap' ? settings.url : settings.issuer
+}
+
+/** What Tagout proves itself with there, in words. */
+function secretText(settings: DirectorySettings): string {
+  return settings.kind === 'ldap' ? 'the password of the bind name' : 'the secret of the client'
+}
 
 export const directoryAdd: Handler<'directory.add'> = async (call, input) => {
   const { world } = call
-  if (input.sealedSecret === undefined)
+  // A client of a provider may be a public one: PKCE proves that it is the one that began.
+  if (input.sealedSecret === undefined && input.settings.kind === 'ldap')
     return refuse(
       'invalid',
       'sealedSecret: a directory is read with a name and its password',
       'give the password of the bind name',
     )
-  const opened = openDirectorySecret(world, input.sealedSecret, input.name)
-  if (!opened.ok) return opened
-  using secret = opened.value
+  const opened =
+    input.sealedSecret === undefined ? undefined : openDirectorySecret(world, input.sealedSecret, input.name)
+  if (opened !== undefined && !opened.ok) return opened
+  using secret = opened?.value
   return await transact(world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, input.totpCode)
     if (!code.ok) return code
@@ -50,7 +63,7 @@ export const directoryAdd: Handler<'directory.add'> = async (call, input) => {
       name: input.name,
       kind: input.settings.kind,
       settings: encodeSettings(input.settings),
-      secret: sealDirectorySecret(world, id, secret),
+      secret: secret === undefined ? null : sealDirectorySecret(world, id, secret),
       mappings: encodeMappings([]),
       sync_minutes: input.syncMinutes ?? usualMinutes,
       added_by: nameOf(call),
@@ -64,7 +77,7 @@ export const directoryAdd: Handler<'directory.add'> = async (call, input) => {
       kind: 'directory.added',
       directory: id,
       directoryName: row.name,
-      at: input.settings.url,
+      at: addressOf(input.settings),
       ...by(call),
     })
     return done(viewOf(row, 0))
@@ -91,11 +104,11 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
     const changed = differences(before, settings)
     // SECURITY: whoever could have the password sent somewhere else would have it.
     const moved = whereTo.find((one) => changed.includes(one))
-    if (moved !== undefined && secret === undefined)
+    if (moved !== undefined && secret === undefined && row.secret !== null)
       return refuse(
         'invalid',
-        `sealedSecret: with another ${moved} the password is given anew`,
-        'give the password of the bind name',
+        `sealedSecret: with another ${moved} the secret is given anew`,
+        `give ${secretText(settings)}`,
       )
     const minutes = input.syncMinutes ?? row.sync_minutes
     const what = [
@@ -123,7 +136,8 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
 }
 
 function differences(before: DirectorySettings, after: DirectorySettings): readonly string[] {
-  return Object.keys(after).filter((key) => Reflect.get(before, key) !== Reflect.get(after, key))
+  const text = (of: DirectorySettings, key: string) => JSON.stringify(Reflect.get(of, key))
+  return Object.keys(after).filter((key) => text(before, key) !== text(after, key))
 }
 
 export const directoryMap: Handler<'directory.map'> = async (call, input) =>
@@ -261,6 +275,13 @@ export const directoryTest: Handler<'directory.test'> = async (call, input) => {
   const settings = settingsOf(row)
   const groups = mappingsOf(row).map(({ group }) => group)
   const began = performance.now()
+  if (settings.kind === 'oidc') {
+    const tested = await testOidc(world, row, settings)
+    // Who is in which group a provider says of whoever signs in, and of nobody else.
+    return tested.ok
+      ? done({ people: null, groups: [], milliseconds: Math.round(performance.now() - began) })
+      : tested
+  }
   const read = await readLdap(world, row, settings, groups)
   if (!read.ok) return read
   return done({

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
  */
 const speakers: Readonly<Record<string, () => Promise<(question: never) => Promise<object>>>> = {
   ldap: async () => (await import('./ldap-speak.ts')).speakLdap,
+  oidc: async () => (await import('./oidc-speak.ts')).speakOidc,
 }
 
 async function answer(question: { readonly speak: string }): Promise<object> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Enrolment, VerbAnswer } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { directoryOf, type OfDirectory } from '../directory/row.ts'
+import { forgetArrival, hasArrived } from '../directory/oidc-sign-in.ts'
 import { askDirectory } from '../directory/sign-in.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -9,7 +10,7 @@ import { Secret } from '../kernel/secret.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { type Call, type Handler, tokenHash, type World } from '../world.ts'
+import { type Call, type Handler, type Input, tokenHash, type World } from '../world.ts'
 import { companyFacts, refuseCompany, representationOf } from '../vendors/standing.ts'
 import { acceptTerms } from '../vendors/terms.ts'
 import { dropAccess } from './drop-access.ts'
@@ -150,23 +151,15 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
   const found = await findEnrolment(world, world.vault.database, world.vault.guard, input.token, false)
   if (!found.ok) return found
   const { name } = found.value.user
-  const password = openLoginPassword(world, input.sealedPassword, name)
-  if (!password.ok) return password
   const of = await directoryOf(world.vault.database, world.vault.guard, found.value.user.id)
-  const fault = of === undefined ? passwordFault(password.value, name) : undefined
-  if (fault !== undefined) return refuse('invalid', `password: ${fault}`)
+  const proven = await proveForLink(world, of, input, name)
+  if (!proven.ok) return proven
   const boxKey = input.boxKey === undefined ? undefined : Buffer.from(input.boxKey, 'base64')
   if (boxKey !== undefined && boxKey.length !== 32)
     return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
-  if (of !== undefined) {
-    const asked = await askForLink(world, of, password.value, { name, source: input.source })
-    if (!asked.ok) return asked
-  }
   // The password of a directory is kept nowhere here.
   const hashed =
-    of === undefined
-      ? await hashPassword(password.value, world.vault.purposeKey('password-pepper'))
-      : undefined
+    of === undefined ? await hashPassword(proven.value, world.vault.purposeKey('password-pepper')) : undefined
 
   return transact(world, async (tx) => {
     const again = await findEnrolment(world, tx.db, tx.guard, input.token, true)
@@ -183,6 +176,10 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
       )
     const ofNow = await directoryOf(tx.db, tx.guard, user.id)
     if ((ofNow === undefined) !== (of === undefined)) return noLink
+    if (ofNow?.directory.kind === 'oidc') {
+      await updateGuarded(tx, 'directory_user', ofNow.entry, { seen_at: tx.now })
+      tx.afterCommit(() => forgetArrival(world, input.arrival))
+    }
     const one = await representationOf(tx.db, tx.guard, user, 'share')
     const barred = refuseCompany(one, tx.now)
     if (barred !== undefined) return barred
@@ -192,6 +189,27 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
     }
     return finish(tx, call, again.value, hashed, step, input.source, boxKey)
   })
+}
+
+/** What a person gives beside their link and their code; answers the password that they chose, of a local user. */
+async function proveForLink(
+  world: World,
+  of: OfDirectory | undefined,
+  input: Input<'enrolment.finish'>,
+  name: string,
+): Promise<Outcome<string>> {
+  if (of?.directory.kind === 'oidc') {
+    const arrived = hasArrived(world, of, input.arrival)
+    return arrived.ok ? done('') : arrived
+  }
+  const password = openLoginPassword(world, input.sealedPassword ?? '', name)
+  if (!password.ok) return password
+  if (of === undefined) {
+    const fault = passwordFault(password.value, name)
+    return fault === undefined ? password : refuse('invalid', `password: ${fault}`)
+  }
+  const asked = await askForLink(world, of, password.value, { name, source: input.source })
+  return asked.ok ? done('') : asked
 }
 
 /**

@@ -18,7 +18,14 @@ import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findUser, showUser } from './user.ts'
 
-export type Via = 'password' | 'password and recovery code' | 'passkey' | 'enrolment' | 'auditor-key'
+export type Via =
+  | 'password'
+  | 'password and recovery code'
+  | 'directory'
+  | 'directory and recovery code'
+  | 'passkey'
+  | 'enrolment'
+  | 'auditor-key'
 
 /** Makes a login and its token. The token itself is kept nowhere. */
 export async function startLogin(

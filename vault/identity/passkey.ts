@@ -7,6 +7,7 @@ import type { Database } from '../db/tables.ts'
 import { actChallenge } from '../kernel/act-challenge.ts'
 import type { Canonical } from '../kernel/encoding.ts'
 import { type LoginId, newId, type UserId } from '../kernel/id.ts'
+import { directoryOf } from '../directory/row.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { notify } from '../notifications/notify.ts'
@@ -372,6 +373,14 @@ export const loginPasskey: Handler<'login.passkey'> = async ({ world }, input) =
     if (result === undefined || result === 'copied') return noSignIn
     const barred = refuseCompany(await representationOf(tx.db, tx.guard, user), tx.now)
     if (barred !== undefined) return barred
+    // SECURITY: a provider does not say who has left: whoever is of one signs in there.
+    const of = await directoryOf(tx.db, tx.guard, user.id)
+    if (of?.directory.kind === 'oidc')
+      return refuse(
+        'unauthenticated',
+        `who is of ${of.directory.name} signs in there`,
+        `choose ${of.directory.name} where you sign in; your passkey stands for codes afterwards`,
+      )
     await used(tx, known, result.counter)
     await tx.db.updateTable('app_user').set({ last_login_at: tx.now }).where('id', '=', user.id).execute()
     const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })

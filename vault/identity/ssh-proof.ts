@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isSeenLately } from '../directory/oidc-sign-in.ts'
 import type { KeyId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne, type Row } from '../rows.ts'
@@ -13,6 +14,10 @@ import { parseUserauthRequest } from './userauth.ts'
 import { findUser } from './user.ts'
 
 const no = refuse('unauthenticated', 'this is not an acceptable proof')
+const notSeen = refuse(
+  'unauthenticated',
+  'this person has not signed in by their directory for too long: their keys are good again once they have',
+)
 
 /** Answers an SSH client's public key: first whether it would do, then, with a signature, with a proof. */
 export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
@@ -91,6 +96,7 @@ async function prove(
     const now = await findUser(tx.db, tx.guard, user.id)
     if (now === undefined || now.state === 'disabled') return no
     if (how.key !== null && !(await isRegistered(tx, how.key))) return no
+    if (how.via === 'publickey' && !(await isSeenLately(call.world, tx, now.id))) return notSeen
     return keepProof(tx, call, input, now, how)
   })
   if (outcome.ok) call.world.backOff.succeeded(input.source, input.name)

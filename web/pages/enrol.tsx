@@ -10,8 +10,9 @@ import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { QrCode } from '../parts/qr-code.tsx'
 import { Terms } from '../parts/terms.tsx'
-import { zonedMoment } from '../parts/wording.ts'
+import { visible, zonedMoment } from '../parts/wording.ts'
 import { type Begun, beginEnrolment } from '../sealed/enrolment.ts'
+import { type Arrived, leaveFor } from '../sealed/providers.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { becomeUser } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
@@ -26,7 +27,14 @@ if (linkToken !== '') window.history.replaceState(null, '', '/enrol')
 type Finished = { readonly user: UserView; readonly sealedRecoveryCodes?: string }
 
 /** The page behind a one-time link: choose a password, set up the second factor, prove it. */
-export function Enrol() {
+export function Enrol({
+  link = linkToken,
+  arrived = null,
+}: {
+  readonly link?: string
+  /** What a provider has proven of them, where they are of one. */
+  readonly arrived?: Arrived | null
+}) {
   const client = useQueryClient()
   const [, go] = useLocation()
   const [begun, setBegun] = useState<Begun | null>(null)
@@ -42,23 +50,23 @@ export function Enrol() {
 
   useEffect(() => {
     document.title = 'First sign-in · Tagout'
-    if (linkToken === '') return
+    if (link === '') return
     let gone = false
-    beginEnrolment(linkToken).then(
+    beginEnrolment(link).then(
       (answer) => gone || setBegun(answer),
       (refused: unknown) => gone || setError(refused),
     )
     return () => {
       gone = true
     }
-  }, [])
+  }, [link])
 
   const advice = passwordAdvice(password, begun?.name ?? '')
+  const isOfProvider = begun?.directory?.kind === 'oidc'
   const differs = again !== '' && again !== password
   const ready =
     begun !== null &&
-    advice.good &&
-    again === password &&
+    (isOfProvider ? arrived !== null : advice.good && again === password) &&
     /^\d{6}$/.test(code.replaceAll(/\s/g, '')) &&
     (begun.terms === null || accepted)
 
@@ -68,11 +76,14 @@ export function Enrol() {
     setRunning(true)
     setError(null)
     try {
-      const sealedPassword = await sealLoginPassword(begun.name, password)
+      const proof =
+        arrived === null
+          ? { sealedPassword: await sealLoginPassword(begun.name, password) }
+          : { arrival: arrived.arrival }
       const { answer, codes } = await withRecoveryCodes((boxKey) =>
         ask<Finished>('POST', '/api/enrolment/finish', {
-          token: linkToken,
-          sealedPassword,
+          token: link,
+          ...proof,
           totpCode: code.replaceAll(/\s/g, ''),
           boxKey,
           ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
@@ -83,7 +94,7 @@ export function Enrol() {
       setError(refused)
       setCode('')
       // The terms may be others by now: what is accepted is what is shown.
-      const again = await beginEnrolment(linkToken).catch(() => begun)
+      const again = await beginEnrolment(link).catch(() => begun)
       if (again.terms?.digest !== begun.terms?.digest) {
         setBegun(again)
         setAccepted(false)
@@ -124,38 +135,65 @@ export function Enrol() {
           <span className="card-heading">{begun === null ? 'First sign-in' : `Welcome, ${begun.name}`}</span>
         </CardTitle>
         <CardBody>
-          {linkToken === '' ? (
+          {link === '' ? (
             <Note variant="warning" title="The link is incomplete">
               Open the whole link that you were given, or ask for a new one.
             </Note>
           ) : null}
           {begun === null && error !== null ? <Problem error={error} /> : null}
-          {linkToken !== '' && begun === null && error === null ? (
-            <Spinner aria-label="Opening the link" />
+          {link !== '' && begun === null && error === null ? <Spinner aria-label="Opening the link" /> : null}
+          {begun !== null && isOfProvider && arrived === null ? (
+            <>
+              <Content component="p">
+                You are known by {visible(begun.directory?.name ?? '')}. Sign in there first: you come back
+                here, and set up your second factor.
+              </Content>
+              <Problem error={error} />
+              <Button
+                isBlock
+                isDisabled={running}
+                onClick={async () => {
+                  setRunning(true)
+                  setError(null)
+                  try {
+                    await leaveFor(begun.directory?.name ?? '', link)
+                  } catch (refused) {
+                    setError(refused)
+                    setRunning(false)
+                  }
+                }}
+              >
+                Sign in by {visible(begun.directory?.name ?? '')}
+              </Button>
+            </>
           ) : null}
-          {begun === null ? null : (
+          {begun === null || (isOfProvider && arrived === null) ? null : (
             <Form onSubmit={submit} noValidate>
               <Content component="p" className="quiet">
                 This link is good until {zonedMoment(begun.expiresAt)}.
               </Content>
               <input type="text" name="username" autoComplete="username" value={begun.name} readOnly hidden />
-              <Field
-                label="Password"
-                type="password"
-                value={password}
-                onChange={setPassword}
-                autoComplete="new-password"
-                autoFocus
-                hint={<span className={`advice advice-${advice.level}`}>{advice.sentence}</span>}
-              />
-              <Field
-                label="Password again"
-                type="password"
-                value={again}
-                onChange={setAgain}
-                autoComplete="new-password"
-                fault={differs ? 'The two passwords differ.' : undefined}
-              />
+              {isOfProvider ? null : (
+                <>
+                  <Field
+                    label="Password"
+                    type="password"
+                    value={password}
+                    onChange={setPassword}
+                    autoComplete="new-password"
+                    autoFocus
+                    hint={<span className={`advice advice-${advice.level}`}>{advice.sentence}</span>}
+                  />
+                  <Field
+                    label="Password again"
+                    type="password"
+                    value={again}
+                    onChange={setAgain}
+                    autoComplete="new-password"
+                    fault={differs ? 'The two passwords differ.' : undefined}
+                  />
+                </>
+              )}
               <div className="second-factor">
                 <QrCode text={begun.uri} label="QR code of the second factor" />
                 <div>

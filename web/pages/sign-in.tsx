@@ -1,13 +1,15 @@
 import { Button, Card, CardBody, CardTitle, Form } from '@patternfly/react-core'
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
-import type { UserView } from '../../vault/contract.ts'
-import { ask } from '../api.ts'
+import type { UserView, VerbAnswer } from '../../vault/contract.ts'
+import { ask, get } from '../api.ts'
 import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
+import { visible } from '../parts/wording.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
 import { hasPasskeys, signInByPasskey } from '../sealed/passkeys.ts'
+import { leaveFor } from '../sealed/providers.ts'
 import { loadSodium } from '../sealed/sodium.ts'
 import { DemoBanner } from '../shell/demo-banner.tsx'
 import { becomeUser, useSaid, useStatus } from '../shell/me.ts'
@@ -24,6 +26,11 @@ export function SignIn() {
   const [running, setRunning] = useState(false)
   const [recovering, setRecovering] = useState(false)
   const signedOut = useSaid('signed out')
+  const providers = useQuery({
+    queryKey: ['providers'],
+    queryFn: () => get<VerbAnswer<'login.providers'>>('/api/login/providers'),
+    enabled: status.data?.sealed === false,
+  })
 
   useEffect(() => {
     document.title = 'Sign in · Tagout'
@@ -62,6 +69,17 @@ export function SignIn() {
     } catch (refused) {
       setError(refused)
     } finally {
+      setRunning(false)
+    }
+  }
+
+  const byProvider = async (name: string) => {
+    setRunning(true)
+    setError(null)
+    try {
+      await leaveFor(name)
+    } catch (refused) {
+      setError(refused)
       setRunning(false)
     }
   }
@@ -118,6 +136,18 @@ export function SignIn() {
               Sign in
             </Button>
           </Form>
+          {(providers.data ?? []).map(({ name }) => (
+            <Button
+              key={name}
+              variant="secondary"
+              isBlock
+              isDisabled={running}
+              onClick={() => byProvider(name)}
+              className="gap-above"
+            >
+              Sign in by {visible(name)}
+            </Button>
+          ))}
           {hasPasskeys ? (
             <Button variant="secondary" isBlock isDisabled={running} onClick={byKey} className="gap-above">
               Sign in with a passkey

@@ -12,6 +12,8 @@ export type Begun = {
   readonly uri: string
   /** What they have to accept with it, if anything. */
   readonly terms: TermsView | null
+  /** The directory that knows them; null: they choose a password here. */
+  readonly directory: VerbAnswer<'enrolment.begin'>['directory']
 }
 
 /**
@@ -29,7 +31,14 @@ export async function beginEnrolment(token: string): Promise<Begun> {
     const opened = sodium.crypto_box_seal_open(fromBase64(answer.sealedTotp), own.publicKey, own.privateKey)
     const { secret, uri } = JSON.parse(new TextDecoder().decode(opened)) as Pick<Begun, 'secret' | 'uri'>
     sodium.memzero(opened)
-    return { name: answer.name, expiresAt: answer.expiresAt, terms: answer.terms, secret, uri }
+    return {
+      name: answer.name,
+      expiresAt: answer.expiresAt,
+      terms: answer.terms,
+      directory: answer.directory,
+      secret,
+      uri,
+    }
   } finally {
     sodium.memzero(own.privateKey)
   }

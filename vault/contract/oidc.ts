@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import type { LoginView } from './users.ts'
+import { base64url, nameText, nothing, type Verb, verb } from './shapes.ts'
+
+/** What can be asked about sign-ins at a provider of OpenID Connect. */
+
+const line = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[^\p{C}]*$/u, 'one line of text')
+const claimName = z.string().regex(/^[A-Za-z0-9_:/.-]{1,200}$/, 'not the name of a claim')
+
+export const oidcSettings = z.strictObject({
+  kind: z.literal('oidc'),
+  /** As the provider writes it, sign for sign. */
+  issuer: z
+    .string()
+    .max(300)
+    .regex(/^https:\/\/[^\s?#@]+$/, 'write it as https://login.plant.example/realms/plant')
+    .refine((text) => URL.canParse(text), 'not an address'),
+  clientId: line(200),
+  /** PEM: of the CA that signed the provider's certificate; null: one of those that every browser trusts. */
+  certificates: z
+    .string()
+    .max(64_000)
+    .regex(
+      /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/,
+      'not a certificate in PEM: -----BEGIN CERTIFICATE-----',
+    )
+    .nullable(),
+  /** Where people reach the console: https://gateway.plant.example. Nobody is sent back to anywhere else. */
+  console: z
+    .string()
+    .max(300)
+    .regex(
+      /^(https:\/\/[a-z0-9.-]+|http:\/\/(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$/,
+      'write it as https://gateway.plant.example, with its port, in small letters',
+    ),
+  /** In which claims of the ID token the groups and the name of a person are. */
+  groupsClaim: claimName,
+  loginClaim: claimName,
+  /** Asked for beside `openid`. */
+  scopes: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, 'not a scope')).max(10),
+  /** One of them is asked for and has to be there: how the person was asked there. Empty: however they were. */
+  acrValues: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'not an acr value')).max(10),
+  /** How long ago they may have been asked there; null: however long. */
+  maxAgeSeconds: z
+    .int()
+    .min(60)
+    .max(30 * 24 * 3600)
+    .nullable(),
+  /** For so long after a sign-in there, an SSH key of theirs is good: the provider says nothing of who has left. */
+  keysSeconds: z
+    .int()
+    .min(600)
+    .max(30 * 24 * 3600),
+})
+export type OidcSettings = z.output<typeof oidcSettings>
+
+export const oidcVerbs = {
+  /** At which providers people sign in. */
+  'login.providers': verb(['anyone'], nothing),
+  /** Begins a sign-in there. `origin`: how the browser reached the console. */
+  'login.leave': verb(
+    ['anyone'],
+    z.strictObject({ directory: nameText, origin: z.string().max(300), source: z.string().max(100) }),
+  ),
+  /**
+   * What the provider sent the browser back with, within five minutes. `browser`: what `login.leave` had the browser
+   * keep.
+   */
+  'login.return': verb(
+    ['anyone'],
+    z.strictObject({
+      state: base64url(100),
+      browser: base64url(100),
+      code: z.string().min(1).max(4000).optional(),
+      iss: z.string().max(300).optional(),
+      error: z.string().max(200).optional(),
+      source: z.string().max(100),
+    }),
+  ),
+  /** Ends it with a code of the authenticator, or a recovery code: what the provider proved is half of a sign-in. */
+  'login.finish': verb(
+    ['anyone'],
+    z.strictObject({
+      arrival: base64url(100),
+      totpCode: z.string().max(16),
+      source: z.string().max(100),
+    }),
+  ),
+} as const satisfies Record<string, Verb>
+
+export type OidcAnswers = {
+  'login.providers': readonly { readonly name: string }[]
+  /** `browser` goes into a cookie, for the way back. */
+  'login.leave': { readonly url: string; readonly browser: string }
+  'login.return': {
+    readonly arrival: string
+    readonly name: string
+    readonly directory: string
+    /** They have no second factor yet: their link goes on with it. */
+    readonly isEnrolling: boolean
+  }
+  'login.finish': LoginView
+}
