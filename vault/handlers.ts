@@ -15,6 +15,7 @@ import { breakglassReview } from './breakglass/review.ts'
 import { breakglassList } from './breakglass/view.ts'
 import { importRows } from './import/verb.ts'
 import { policyApply, policyPlan, policyShow } from './access/apply.ts'
+import { policyApprove, policyAsk, policyRequest, policyRequests, policyWithdraw } from './access/two.ts'
 import { policyExplain, policyReach } from './access/explain.ts'
 import { requestDecide } from './checkout/approval.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
@@ -243,6 +244,11 @@ export const handlers: Handlers = {
   'policy.show': policyShow,
   'policy.plan': policyPlan,
   'policy.apply': policyApply,
+  'policy.ask': policyAsk,
+  'policy.requests': policyRequests,
+  'policy.request': policyRequest,
+  'policy.approve': policyApprove,
+  'policy.withdraw': policyWithdraw,
   'policy.explain': policyExplain,
   'policy.reach': policyReach,
   'request.add': requestAdd,

@@ -178,6 +178,9 @@ export const fieldNames = {
   'switch.remove': { switch: '<switch>', totpCode: 'code' },
   'policy.plan': { document: 'the policy' },
   'policy.apply': { document: 'the policy', expected: 'the policy in force', totpCode: 'code' },
+  'policy.ask': { document: 'the policy', expected: 'the policy in force', totpCode: 'code' },
+  'policy.request': { request: '<request>' },
+  'policy.withdraw': { request: '<request>' },
   'policy.explain': {
     user: '<user>',
     account: '<account>',

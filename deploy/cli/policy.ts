@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { diffLines } from 'diff'
-import type { PolicyChange, PolicyPlan, ReachView } from '../../vault/contract.ts'
-import type { PolicyDocument } from '../../vault/policy/document.ts'
+import type { ReachView } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseMoment } from './duration.ts'
 import { parseDestination } from './forward-words.ts'
-import { visible, when } from './io.ts'
+import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
-import { partText, policyText, readPolicyFile } from './policy-file.ts'
+import { policyText, readPolicyFile } from './policy-file.ts'
+import { planText } from './policy-plan.ts'
+import { addPolicyRequestCommands } from './policy-requests.ts'
 import { confirmed } from './secret-input.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
@@ -57,7 +57,8 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
       workOrder: "WO-####"        # # is a digit, ? any character, * any characters
       supervisors: ot             # somebody of this group must watch: input is held until then
 
-At its top a policy may say contact: whom to call where a rule names nobody.
+At its top a policy may say contact: whom to call where a rule names nobody; and applyBy: two: to change it takes two
+administrators from then on, also to change that. One asks (policy apply), another approves exactly that (policy approve).
 Names of rules that let in mean what has them when the policy is applied: plan says where one means another now. A limit
 means the machine: by its name, by every record of its address, and by whatever account goes there. A limit that names
 actions limits those alone: exec runs any command, and moves files too. A tag or a zone means what carries it: a rule
@@ -98,13 +99,16 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
 
   policy
     .command('apply <file>')
-    .description('put the policy of a file in force, whole; shows what that changes first')
+    .description(
+      'put the policy of a file in force, whole, or ask for it where that takes two; shows what it changes',
+    )
     .option('--yes', 'do it without being asked')
+    .option('--alone', 'where it takes two and there is no second administrator')
     .addHelpText(
       'after',
       examples('tagout policy apply policy.yaml', 'tagout policy apply policy.yaml --yes'),
     )
-    .action(async (file: string, options: { yes?: boolean }) => {
+    .action(async (file: string, options: { yes?: boolean; alone?: boolean }) => {
       const document = await readPolicyFile(tools, file)
       await tools.withVault(async (vault) => {
         const present = await vault.ask('policy.show', {})
@@ -112,12 +116,23 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
         if (plan.changes.length === 0)
           return tools.show(plan, () => 'the policy of this file is in force already')
         if (!tools.json()) tools.io.err(planText(present.document, document, plan))
-        if (!(await confirmed(tools.io, options.yes === true, 'Put it in force?')))
-          throw new Complaint('nothing was changed', 'put it in force with --yes')
+        const asks = present.document.applyBy === 'two' && options.alone !== true
+        if (!(await confirmed(tools.io, options.yes === true, asks ? 'Ask for it?' : 'Put it in force?')))
+          throw new Complaint('nothing was changed', `${asks ? 'ask for it' : 'put it in force'} with --yes`)
+        if (asks) {
+          const asked = await vault.ask('policy.ask', { document, expected: plan.from ?? '' })
+          return tools.show(
+            asked,
+            () =>
+              `asked for (${asked.id}): another administrator approves it until ${when(asked.expiresAt)}, on the page Policy or with tagout policy approve ${asked.id} --user NAME`,
+          )
+        }
         const applied = await vault.ask('policy.apply', { document, expected: plan.from })
         tools.show(applied, () => `version ${applied.version} of the policy is in force`)
       })
     })
+
+  addPolicyRequestCommands(policy, tools)
 
   policy
     .command('explain <user> <account>')
@@ -216,46 +231,4 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
         )
       },
     )
-}
-
-const signs = { added: '+', removed: '-', changed: '~' } as const
-
-function planText(present: PolicyDocument, wanted: PolicyDocument, plan: PolicyPlan): string {
-  if (plan.changes.length === 0) return 'the policy of this file is in force already\n'
-  const changes = plan.changes.map(
-    (change) =>
-      `${signs[change.change]} ${change.what} ${visible(change.name)}\n${changeText(present, wanted, change)}`,
-  )
-  return `${changes.join('')}\n${pairsText('gain', plan.gains)}${pairsText('lose', plan.loses)}`
-}
-
-function changeText(present: PolicyDocument, wanted: PolicyDocument, change: PolicyChange): string {
-  const { what } = change
-  return what === 'rule' || what === 'group' || what === 'calendar'
-    ? partDiff(partOf(present, what, change.name), partOf(wanted, what, change.name))
-    : '    the name means another one now\n'
-}
-
-function partOf(document: PolicyDocument, what: 'rule' | 'group' | 'calendar', name: string): unknown {
-  if (what === 'rule') return document.rules.find((rule) => rule.name === name)
-  const parts = (what === 'group' ? document.groups : document.calendars) ?? {}
-  return Object.hasOwn(parts, name) ? parts[name] : undefined
-}
-
-function partDiff(before: unknown, after: unknown): string {
-  return diffLines(partText(before), partText(after))
-    .flatMap(({ added, removed, value }) =>
-      value
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line) => `    ${added ? '+' : removed ? '-' : ' '} ${visible(line)}\n`),
-    )
-    .join('')
-}
-
-function pairsText(what: 'gain' | 'lose', { total, pairs }: PolicyPlan['gains']): string {
-  if (total === 0) return `nobody ${what}s access by a rule\n`
-  const shown = pairs.slice(0, 20).map(({ user, account }) => `    ${visible(user)}  ${visible(account)}\n`)
-  const more = total > shown.length ? `    and ${total - shown.length} more\n` : ''
-  return `access by a rule that people ${what}: ${total}\n${shown.join('')}${more}`
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test, vi } from 'vitest'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
-import { type Actor, consoleStage, looksRight } from '../support/console-stage.ts'
+import { type Actor, consoleStage, looksRight, peoplesPassword } from '../support/console-stage.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
@@ -140,5 +140,82 @@ test.skipIf(why !== undefined)(
     await dialog.getByText('Ask the shift leader, extension 4711').waitFor()
     await dialog.getByRole('button', { name: 'Close' }).first().click()
     await dialog.waitFor({ state: 'detached' })
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an administrator gives a target tags and a zone, and rules follow',
+  async () => {
+    const { page } = ann
+    await open(page, '/targets', 'Targets')
+    await page.getByRole('button', { name: 'Tags and zone of press-3' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Tags and zone of press-3' })
+    await dialog.getByLabel('Tags').fill('Press critical')
+    await dialog.getByLabel('Zone').fill('level-2')
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await picture(page, 'target-tags')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Change' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('row').filter({ hasText: 'press-3' }).getByText('zone level-2').waitFor()
+    expect(await run(['target', 'show', 'press-3'])).toMatch(/tags +critical, press/)
+    expect(await run(['target', 'change', 'press-3', '--tag', 'press', '--no-zone'])).toMatch(/tags +press\n/)
+    expect((await tagout(['target', 'change', 'press-3'])).stderr).toContain('say what to change')
+    await looksRight(page)
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'where it takes two, one asks, and another looks at what it changes and puts it in force',
+  async () => {
+    const bea = await stage.enrolled('bea', { role: 'admin' })
+    await writeFile(join(stage.room, 'two.yaml'), `applyBy: two\n${policy}`)
+    await run(['policy', 'apply', 'two.yaml', '--yes'])
+    await writeFile(
+      join(stage.room, 'tag.yaml'),
+      `applyBy: two\ncontact: the control room\n${policy.replace('{ accounts: [press-3/engineer] }', '{ tags: [press] }')}`,
+    )
+    expect((await tagout(['policy', 'apply', 'tag.yaml', '--yes', '--alone'])).stderr).toContain(
+      'this policy is changed by two people',
+    )
+    const said = await run(['policy', 'apply', 'tag.yaml', '--yes'])
+    expect(said).toMatch(/asked for \(plr_/)
+    const id = /plr_[0-9a-z]+/.exec(said)?.[0] ?? ''
+    expect(await run(['policy', 'requests'])).toContain(id)
+    expect(await run(['policy', 'request', id])).toContain('+ contact: the control room')
+    const { page } = ann
+    await open(page, '/policy', 'Policy')
+    await page.getByText('It takes two administrators to change it').waitFor()
+    await page.getByRole('button', { name: /^Look at the change that/ }).click()
+    const dialog = page.getByRole('dialog', { name: /asks for$/ })
+    await dialog.getByText('rule ot-on-the-press: changed').waitFor()
+    await dialog.getByText('Sessions that do not go on as they are: 0').waitFor()
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await picture(page, 'policy-two')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Put it in force' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('Whom to call: the control room').waitFor()
+    // Another one, approved by bea at the command line, and one that is withdrawn in the console.
+    await writeFile(join(stage.room, 'off.yaml'), policy)
+    const off = /plr_[0-9a-z]+/.exec(await run(['policy', 'apply', 'off.yaml', '--yes']))?.[0] ?? ''
+    const wrong = await tagout(
+      ['policy', 'approve', off, '--user', 'bob', '--answers-stdin', '--yes'],
+      'x\n1\n2',
+    )
+    expect(wrong.code).not.toBe(0)
+    await page.reload()
+    await page.getByRole('button', { name: /^Withdraw the change that/ }).click()
+    const gone = page.getByRole('dialog', { name: /^Withdraw the change/ })
+    await gone.getByRole('button', { name: 'Withdraw' }).click()
+    await gone.waitFor({ state: 'detached' })
+    expect(await run(['policy', 'requests'])).toContain('no policy waits')
+    const again = /plr_[0-9a-z]+/.exec(await run(['policy', 'apply', 'off.yaml', '--yes']))?.[0] ?? ''
+    const answers = `${peoplesPassword}\n${await bea.code()}\n${await bea.code()}`
+    const approved = await run(
+      ['policy', 'approve', again, '--user', 'bea', '--answers-stdin', '--yes'],
+      answers,
+    )
+    expect(approved).toContain('of the policy is in force')
   },
 )

@@ -1,6 +1,7 @@
-import type { PolicyChange, PolicyPlan, PolicyView } from '../contract.ts'
+import type { PolicyChange, PolicyPlan, PolicyView, VerbAnswer } from '../contract.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { canonicalJson } from '../kernel/encoding.ts'
+import type { PolicyRequestId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import {
   compilePolicy,
@@ -15,15 +16,16 @@ import {
 } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
 import { whoNeverConnects } from '../policy/roles.ts'
-import { checked, insertGuarded, updateGuarded } from '../rows.ts'
+import { checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Handler, nameOf, type World } from '../world.ts'
+import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
 import { lockMarks } from './follow.ts'
 import { encodePolicy, inEffect, policyDigest, policyOf, readPolicyRow, type StoredPolicy } from './policy.ts'
 import { resolvePolicy } from './resolve.ts'
 import { covers, revisitSessions } from './revisit.ts'
 import { readSubjects } from './subject.ts'
+import { touchedRequests, touchedSessions } from './touched.ts'
 
 /** How many pairs of user and account a plan names at the most; it counts all of them. */
 const mostNamed = 200
@@ -48,12 +50,7 @@ export const policyShow: Handler<'policy.show'> = async (call) => {
 export const policyPlan: Handler<'policy.plan'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const row = await readPolicyRow(tx.db, tx.guard)
-    const planned = await plan(
-      tx,
-      await inEffect(tx.db, tx.guard, policyOf(row)),
-      row?.digest ?? null,
-      input.document,
-    )
+    const planned = await plan(tx, call.world, row, input.document)
     return planned.ok ? done(planned.value.plan) : planned
   })
 
@@ -73,62 +70,110 @@ export const policyApply: Handler<'policy.apply'> = async (call, input) => {
         'another policy was applied meanwhile',
         'plan again, and look at what it changes now',
       )
-    const planned = await plan(
-      tx,
-      await inEffect(tx.db, tx.guard, policyOf(row)),
-      row?.digest ?? null,
-      input.document,
-    )
+    const alone = await mayApplyAlone(tx, call, policyOf(row).document)
+    if (!alone.ok) return alone
+    const planned = await plan(tx, call.world, row, input.document)
     if (!planned.ok) return planned
-    const { plan: change, ids } = planned.value
-    const values = {
-      id: 'policy',
-      version: (row?.version ?? 0) + 1,
-      body: encodePolicy({ document: input.document, ids }),
-      digest: change.digest,
-      applied_by: nameOf(call),
-      applied_at: tx.now,
-    }
-    if (row === undefined) await insertGuarded(tx, 'policy', values)
-    else await updateGuarded(tx, 'policy', row, values)
-    await revokeOfRules(tx, compilePolicy(input.document, ids))
-    await tx.audit({
-      kind: 'policy.applied',
-      version: values.version,
-      digest: change.digest,
-      changes: change.changes.map(({ what, name, change: how }) => `${what} ${name} ${how}`),
-      ...by(call),
-    })
-    tx.afterCommit(() => revisit(call.world))
-    return done({ version: values.version, ...change })
+    return done(await putInForce(tx, call, row, input.document, planned.value, { alone: alone.value }))
   })
   return applied
+}
+
+/**
+ * Where it takes two people to change the policy, one alone does not. The machine's administrator does where there is
+ * no second administrator who could approve: an installation of one is not locked out of its own policy.
+ */
+async function mayApplyAlone(tx: Tx, call: Call, { applyBy }: PolicyDocument): Promise<Outcome<boolean>> {
+  if (applyBy !== 'two') return done(false)
+  const admins = await administrators(tx)
+  if (call.principal.kind === 'local' && admins < 2) return done(true)
+  return refuse(
+    'conflict',
+    'this policy is changed by two people',
+    admins < 2
+      ? 'add a second administrator, or have the machine administrator apply it: tagout policy apply --alone'
+      : 'ask for it, and have another administrator approve it: tagout policy apply asks',
+  )
+}
+
+/** How many people could change the policy now, beside `but`. */
+export async function administrators(tx: Tx, but?: string): Promise<number> {
+  const rows = await tx.db.selectFrom('app_user').selectAll().execute()
+  return checked(tx.guard, 'app_user', rows).filter(
+    ({ id, state, roles }) => state === 'active' && roles.includes('admin') && id !== but,
+  ).length
+}
+
+/** Writes a policy in place of another. `how`: the machine's administrator alone, or who asked for it before. */
+export async function putInForce(
+  tx: Tx,
+  call: Call,
+  row: Row<'policy'> | undefined,
+  document: PolicyDocument,
+  { plan: change, ids }: Planned,
+  how: { readonly alone?: boolean; readonly request?: PolicyRequestId; readonly askedBy?: string },
+): Promise<VerbAnswer<'policy.apply'>> {
+  const values = {
+    id: 'policy',
+    version: (row?.version ?? 0) + 1,
+    body: encodePolicy({ document, ids }),
+    digest: change.digest,
+    applied_by: how.askedBy === undefined ? nameOf(call) : `${how.askedBy}, ${nameOf(call)}`,
+    applied_at: tx.now,
+  }
+  if (row === undefined) await insertGuarded(tx, 'policy', values)
+  else await updateGuarded(tx, 'policy', row, values)
+  await revokeOfRules(tx, compilePolicy(document, ids))
+  await tx.audit({
+    kind: 'policy.applied',
+    version: values.version,
+    digest: change.digest,
+    changes: change.changes.map(({ what, name, change: made }) => `${what} ${name} ${made}`),
+    ...(how.alone === true ? { alone: true } : {}),
+    ...(how.request === undefined ? {} : { request: how.request, askedBy: how.askedBy ?? '' }),
+    ...by(call),
+  })
+  tx.afterCommit(() => revisit(call.world))
+  return { version: values.version, ...change }
 }
 
 function revisit(world: World): void {
   revisitSessions(world).catch((error: unknown) => world.onFault('policy', error))
 }
 
-type Planned = { readonly plan: PolicyPlan; readonly ids: PolicyIds }
+export type Planned = { readonly plan: PolicyPlan; readonly ids: PolicyIds }
 
-async function plan(
+/** What a document would change, and for whom, in place of the policy of a row. */
+export async function plan(
   tx: Tx,
-  present: Policy,
-  from: string | null,
+  world: World,
+  row: Row<'policy'> | undefined,
   document: PolicyDocument,
 ): Promise<Outcome<Planned>> {
   const ids = await resolvePolicy(tx.db, tx.guard, document)
   if (!ids.ok) return ids
+  const present = await inEffect(tx.db, tx.guard, policyOf(row))
+  if (document.applyBy === 'two' && present.document.applyBy !== 'two') {
+    const admins = await administrators(tx)
+    if (admins < 2)
+      return refuse(
+        'invalid',
+        `document: applyBy: ${admins === 1 ? 'there is 1 administrator' : 'there are no administrators'}, so nobody could approve what another asks for`,
+        'add a second administrator first',
+      )
+  }
   const wanted = await inEffect(tx.db, tx.guard, compilePolicy(document, ids.value))
   const people = await peopleAndAccounts(tx)
   return done({
     ids: ids.value,
     plan: {
-      from,
+      from: row?.digest ?? null,
       digest: await policyDigest(document),
       changes: [...changesOf(present.document, document), ...renamed(present.ids, ids.value)],
       gains: pairsOnlyIn(wanted, present, people),
       loses: pairsOnlyIn(present, wanted, people),
+      sessions: await touchedSessions(tx, world, wanted),
+      requests: await touchedRequests(tx, present, wanted),
     },
   })
 }
@@ -147,8 +192,8 @@ function changesOf(before: PolicyDocument, after: PolicyDocument): readonly Poli
       return isSame(old.get(name), value) ? [] : [{ what, name, change: 'changed' }]
     }),
   ]
-  const byHow = ({ applyBy }: PolicyDocument) =>
-    new Map(applyBy === undefined ? [] : [['applyBy', applyBy] as const])
+  const byHow = ({ applyBy, contact }: PolicyDocument) =>
+    new Map(Object.entries({ applyBy, contact }).filter(([, value]) => value !== undefined))
   const rules = (document: PolicyDocument) => new Map(document.rules.map((rule) => [rule.name, rule]))
   return [
     ...compare(

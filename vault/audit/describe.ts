@@ -219,7 +219,11 @@ function what(entry: Entry): string {
     case 'directory.person':
       return `followed the directory ${entry.directoryName}: ${entry.name}: ${quoted(entry.what)}`
     case 'policy.applied':
-      return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)}): ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
+      return `applied version ${entry.version} of the policy (${entry.digest.slice(0, 12)})${entry.askedBy === undefined ? '' : `, which ${entry.askedBy} asked for`}${entry.alone === true ? ', alone, as there is no second administrator' : ''}: ${entry.changes.length === 0 ? 'nothing changed' : entry.changes.map(quoted).join(', ')}`
+    case 'policy.asked':
+      return `asked for another policy (${entry.digest.slice(0, 12)}): ${entry.changes.map(quoted).join(', ')}`
+    case 'policy.withdrawn':
+      return `withdrew the policy (${entry.digest.slice(0, 12)}) that ${entry.askedBy} asked for`
     case 'grant.shortened':
       return `had the grant${of(entry)} on ${entry.accountName} end with the contract, at ${entry.notAfter}`
     case 'request.made':

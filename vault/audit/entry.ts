@@ -300,6 +300,24 @@ export type Happening =
       readonly digest: string
       /** `rule line-3 changed`, of groups and calendars too. */
       readonly changes: readonly string[]
+      /** Though it takes two, as there was no second administrator. */
+      readonly alone?: boolean
+      /** What was asked for before, and by whom. */
+      readonly request?: string
+      readonly askedBy?: string
+    }
+  | {
+      readonly kind: 'policy.asked'
+      readonly request: string
+      readonly digest: string
+      readonly means: string
+      readonly changes: readonly string[]
+    }
+  | {
+      readonly kind: 'policy.withdrawn'
+      readonly request: string
+      readonly digest: string
+      readonly askedBy: string
     }
   | ({ readonly kind: 'grant.shortened'; readonly notAfter: string } & GrantRef)
   | ({

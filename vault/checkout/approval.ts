@@ -3,7 +3,7 @@ import { readPolicy } from '../access/policy.ts'
 import { readSubject } from '../access/subject.ts'
 import { findUser } from '../identity/user.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
-import type { SafeId, UserId } from '../kernel/id.ts'
+import type { RequestId, SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notify } from '../notifications/notify.ts'
@@ -114,6 +114,28 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
       )
     return done(await viewRequest(tx, call, after))
   })
+
+/** Who has approved each of some open requests, as far as it counts now. */
+export async function approverIds(
+  tx: Tx,
+  requests: readonly Row<'access_request'>[],
+): Promise<ReadonlyMap<RequestId, readonly UserId[]>> {
+  const found = new Map<RequestId, readonly UserId[]>()
+  for (const request of requests) {
+    const said = checked(
+      tx.guard,
+      'approval',
+      await tx.db.selectFrom('approval').selectAll().where('request_id', '=', request.id).execute(),
+    )
+    if (said.length === 0) continue
+    const safe = await safeOf(tx, request)
+    const counting: UserId[] = []
+    for (const one of said.filter(({ verdict }) => verdict === 'approve'))
+      if ((await approverOf(tx, one.user_id, safe.id)) !== undefined) counting.push(one.user_id)
+    found.set(request.id, counting)
+  }
+  return found
+}
 
 /** What the policy wants of a request now: on every machine that its account can be used on. */
 async function wantedNow(tx: Tx, policy: Policy, request: Row<'access_request'>): Promise<Wanted> {

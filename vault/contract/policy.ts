@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { allowedActions, type PolicyDocument, policyDocument } from '../policy/document.ts'
-import { freshCode, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
+import { freshCode, id, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
+import type { PolicyRequestId, RequestId, SessionId } from '../kernel/id.ts'
 import { type Action } from './words.ts'
 
 /** What can be asked about the policy. */
@@ -48,6 +49,38 @@ export type PolicyPlan = {
   /** Who could use what by rules, at some time, and could not before. */
   readonly gains: Pairs
   readonly loses: Pairs
+  /** Running sessions that would not go on as they are. */
+  readonly sessions: readonly {
+    readonly session: SessionId
+    readonly user: string
+    readonly account: string
+    readonly change: 'ends' | 'ends sooner' | 'waits'
+    readonly why: string
+    readonly endsAt: string | null
+  }[]
+  /** Open requests of which more would be wanted. */
+  readonly requests: readonly {
+    readonly request: RequestId
+    readonly user: string
+    readonly account: string
+    readonly why: string
+  }[]
+}
+
+/** A policy that somebody asks for, where it takes two people to change it. */
+export type PolicyRequestView = {
+  readonly id: PolicyRequestId
+  readonly digest: string
+  /** What is approved: SHA-256 of the document, what its names stand for, and the policy that it takes the place of. */
+  readonly means: string
+  readonly askedBy: string
+  readonly askedAt: string
+  readonly expiresAt: string
+  /** `stale`: another policy was applied meanwhile. */
+  readonly state: 'open' | 'applied' | 'withdrawn' | 'expired' | 'stale'
+  readonly closedAt: string | null
+  readonly closedBy: string | null
+  readonly mayApprove: boolean
 }
 
 export type PolicyAnswer = {
@@ -79,6 +112,8 @@ export type ReachView = {
   readonly exclusive: boolean
 }
 
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'not a digest: 64 hex digits')
+
 export const policyVerbs = {
   'policy.show': verb(people, nothing),
   /** What a policy would change, for whom. */
@@ -88,13 +123,23 @@ export const policyVerbs = {
     people,
     z.strictObject({
       document: policyDocument,
-      expected: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/, 'not a digest: 64 hex digits')
-        .nullable(),
+      expected: digest.nullable(),
       totpCode: freshCode,
     }),
   ),
+  /** Asks for a policy where it takes two people to change it: another administrator approves it. */
+  'policy.ask': verb(
+    people,
+    z.strictObject({ document: policyDocument, expected: digest, totpCode: freshCode }),
+  ),
+  'policy.requests': verb(people, z.strictObject({ state: z.enum(['open', 'all']).optional() })), // default: open
+  'policy.request': verb(people, z.strictObject({ request: id('plr') })),
+  /** Puts it in force; `means` of what was looked at. */
+  'policy.approve': verb(
+    ['user'],
+    z.strictObject({ request: id('plr'), means: digest, totpCode: freshCode }),
+  ),
+  'policy.withdraw': verb(people, z.strictObject({ request: id('plr') })),
   /** May this user do this with this account, at this moment (default: now), and why? */
   'policy.explain': verb(
     people,
@@ -126,6 +171,16 @@ export type PolicyAnswers = {
   'policy.show': PolicyView
   'policy.plan': PolicyPlan
   'policy.apply': PolicyPlan & { readonly version: number }
+  'policy.ask': PolicyRequestView & { readonly plan: PolicyPlan }
+  'policy.requests': readonly PolicyRequestView[]
+  'policy.request': PolicyRequestView & {
+    readonly document: PolicyDocument
+    /** What it would change now; null: it is not open, or cannot be applied any more (`fault`). */
+    readonly plan: PolicyPlan | null
+    readonly fault: string | null
+  }
+  'policy.approve': PolicyPlan & { readonly version: number }
+  'policy.withdraw': PolicyRequestView
   'policy.explain': PolicyAnswer
   'policy.reach': readonly ReachView[]
 }

@@ -16,6 +16,7 @@ export type LeaseId = Id<'lse'>
 export type WaitId = Id<'wai'>
 export type HandOverId = Id<'hov'>
 export type RequestId = Id<'req'>
+export type PolicyRequestId = Id<'plr'>
 export type ApprovalId = Id<'apr'>
 export type SessionId = Id<'ses'>
 export type RecordingId = Id<'rec'>

@@ -206,6 +206,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'policy.show': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   'policy.plan': { local: true, user: [admin] },
   'policy.apply': { local: true, user: [admin] },
+  'policy.ask': { local: true, user: [admin] },
+  'policy.requests': { local: true, user: [admin, auditor, officer] },
+  'policy.request': { local: true, user: [admin, auditor, officer] },
+  // SECURITY: the machine's administrator approves none: it has no second factor. Whose own it is, the verb looks at.
+  'policy.approve': { user: [admin] },
+  'policy.withdraw': { local: true, user: [admin] },
   'policy.explain': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   'policy.reach': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   // SECURITY: no role lets itself in, and the machine's administrator does not: only the permission on the safe.

@@ -10,6 +10,7 @@ import { Moment } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { usePolicy, usePolicyRules } from './lists.ts'
 import { PolicyExplain } from './policy-explain.tsx'
+import { PolicyRequests } from './policy-requests.tsx'
 
 type RuleDocument = PolicyView['document']['rules'][number]
 type CalendarDocument = NonNullable<PolicyView['document']['calendars']>[string]
@@ -26,6 +27,7 @@ export function Policy() {
       actions={<Button onClick={() => setAsking(true)}>May they?</Button>}
     >
       {policy.data === undefined ? null : <InForce policy={policy.data} />}
+      <PolicyRequests />
       <Listing
         name="Rules"
         query={rules}
@@ -78,6 +80,10 @@ function InForce({ policy }: { readonly policy: PolicyView }) {
   return (
     <Content component="p">
       Version {policy.version}, by {whoText(visible(policy.appliedBy))} <Moment at={policy.appliedAt} />.
+      {policy.document.applyBy === 'two'
+        ? ' It takes two administrators to change it: one asks, another approves.'
+        : ''}
+      {policy.document.contact === undefined ? '' : ` Whom to call: ${visible(policy.document.contact)}.`}
     </Content>
   )
 }

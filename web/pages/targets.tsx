@@ -14,6 +14,7 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { addressOf, visible } from '../parts/wording.ts'
+import { proven } from '../sealed/passkeys.ts'
 import { SignedIn, useChange } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
 import { useSafes, useTargets } from './lists.ts'
@@ -189,6 +190,7 @@ function Marks({ target: { tags, zone } }: { readonly target: TargetView }) {
 }
 
 const wordsOf = (text: string) => text.split(/[\s,]+/).filter((word) => word !== '')
+const marksIn = (text: string) => [...new Set(wordsOf(text.toLowerCase()))].sort()
 
 function MarkFields(props: {
   readonly tags: string
@@ -223,7 +225,7 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
   const [tags, setTags] = useState(target.tags.join(' '))
   const [zone, setZone] = useState(target.zone ?? '')
   const [code, setCode] = useState('')
-  const isSame = wordsOf(tags).join(' ') === target.tags.join(' ') && zone.trim() === (target.zone ?? '')
+  const isSame = marksIn(tags).join(' ') === target.tags.join(' ') && zone.trim() === (target.zone ?? '')
   return (
     <Dialog
       title={`Tags and zone of ${target.name}`}
@@ -231,13 +233,10 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
       ready={!isSame && isCode(code)}
       onClose={onClose}
       act={async () => {
-        await change(() =>
-          ask('PUT', at`/api/targets/${target.id}/marks`, {
-            tags: wordsOf(tags),
-            zone: zone.trim() === '' ? null : zone.trim(),
-            totpCode: code,
-          }),
-        )
+        // As the vault keeps them: a passkey proves exactly what is sent.
+        const wanted = { tags: marksIn(tags), zone: zone.trim() === '' ? null : zone.trim().toLowerCase() }
+        const body = await proven(code, 'target.change', { target: target.id }, wanted)
+        await change(() => ask('PUT', at`/api/targets/${target.id}/marks`, body))
         onClose()
       }}
     >

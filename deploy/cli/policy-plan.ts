@@ -1,0 +1,83 @@
+import { diffLines } from 'diff'
+import type { PolicyChange, PolicyPlan } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
+import type { PolicyDocument } from '../../vault/policy/document.ts'
+import { visible } from './io.ts'
+import { partText } from './policy-file.ts'
+
+const signs = { added: '+', removed: '-', changed: '~' } as const
+
+/** What a plan comes to, for people: the parts that change line by line, who gains and loses, what ends. */
+export function planText(present: PolicyDocument, wanted: PolicyDocument, plan: PolicyPlan): string {
+  if (plan.changes.length === 0) return 'the policy of this file is in force already\n'
+  const changes = plan.changes.map(
+    (change) =>
+      `${signs[change.change]} ${change.what} ${visible(change.name)}\n${changeText(present, wanted, change)}`,
+  )
+  return `${changes.join('')}\n${pairsText('gain', plan.gains)}${pairsText('lose', plan.loses)}${sessionsText(plan.sessions)}${requestsText(plan.requests)}`
+}
+
+function changeText(present: PolicyDocument, wanted: PolicyDocument, change: PolicyChange): string {
+  const { what } = change
+  if (what === 'rule' || what === 'group' || what === 'calendar')
+    return partDiff(partOf(present, what, change.name), partOf(wanted, what, change.name))
+  if (what === 'policy') return partDiff(headOf(present, change.name), headOf(wanted, change.name))
+  if (what === 'tag' || what === 'zone') return '    it stands for other targets now\n'
+  return '    the name means another one now\n'
+}
+
+function headOf({ applyBy, contact }: PolicyDocument, name: string): unknown {
+  const value = name === 'applyBy' ? applyBy : contact
+  return value === undefined ? undefined : { [name]: value }
+}
+
+function partOf(document: PolicyDocument, what: 'rule' | 'group' | 'calendar', name: string): unknown {
+  if (what === 'rule') return document.rules.find((rule) => rule.name === name)
+  const parts = (what === 'group' ? document.groups : document.calendars) ?? {}
+  return Object.hasOwn(parts, name) ? parts[name] : undefined
+}
+
+function partDiff(before: unknown, after: unknown): string {
+  return diffLines(partText(before), partText(after))
+    .flatMap(({ added, removed, value }) =>
+      value
+        .replace(/\n$/, '')
+        .split('\n')
+        .map((line) => `    ${added ? '+' : removed ? '-' : ' '} ${visible(line)}\n`),
+    )
+    .join('')
+}
+
+function pairsText(what: 'gain' | 'lose', { total, pairs }: PolicyPlan['gains']): string {
+  if (total === 0) return `nobody ${what}s access by a rule\n`
+  const shown = pairs.slice(0, 20).map(({ user, account }) => `    ${visible(user)}  ${visible(account)}\n`)
+  const more = total > shown.length ? `    and ${total - shown.length} more\n` : ''
+  return `access by a rule that people ${what}: ${total}\n${shown.join('')}${more}`
+}
+
+function sessionsText(sessions: PolicyPlan['sessions']): string {
+  return (['ends', 'ends sooner', 'waits'] as const)
+    .map((change) => {
+      const touched = sessions.filter((session) => session.change === change)
+      if (touched.length === 0) return ''
+      const verb = touched.length === 1 ? change : change.replace(/^(end|wait)s/, '$1')
+      const lines = touched
+        .slice(0, 20)
+        .map(({ user, account, why }) => `    ${visible(user)} on ${visible(account)}: ${visible(why)}\n`)
+      const more = touched.length > lines.length ? `    and ${touched.length - lines.length} more\n` : ''
+      return `${count(touched.length, 'session')} ${verb}:\n${lines.join('')}${more}`
+    })
+    .join('')
+}
+
+function requestsText(requests: PolicyPlan['requests']): string {
+  if (requests.length === 0) return ''
+  const lines = requests
+    .slice(0, 20)
+    .map(
+      ({ request, user, account, why }) =>
+        `    ${request}, ${visible(user)} for ${visible(account)}: ${visible(why)}\n`,
+    )
+  const more = requests.length > lines.length ? `    and ${requests.length - lines.length} more\n` : ''
+  return `${count(requests.length, 'open request')} of which more would be wanted:\n${lines.join('')}${more}`
+}

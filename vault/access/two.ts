@@ -1,0 +1,266 @@
+import type { PolicyRequestView } from '../contract.ts'
+import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
+import { sha256 } from '../kernel/digest.ts'
+import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
+import { newId, type PolicyRequestId } from '../kernel/id.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
+import type { PolicyIds } from '../policy/access-rule.ts'
+import type { PolicyDocument } from '../policy/document.ts'
+import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
+import { administrators, plan, type Planned, putInForce } from './apply.ts'
+import { lockMarks } from './follow.ts'
+import { policyOf, readPolicyRow } from './policy.ts'
+
+/** Milliseconds for which a policy that somebody asks for waits: over a weekend. */
+const waitsFor = 3 * 24 * 3600_000
+/** How many may wait at a time. */
+const mostOpen = 5
+
+/**
+ * Asks for a policy where it takes two people to change it. Nothing is changed: another administrator puts it in force.
+ */
+export const policyAsk: Handler<'policy.ask'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    await lockMarks(tx)
+    const row = await readPolicyRow(tx.db, tx.guard, 'update')
+    if (row === undefined || policyOf(row).document.applyBy !== 'two')
+      return refuse(
+        'conflict',
+        'one person changes this policy',
+        'apply it, or have it say applyBy: two first',
+      )
+    const planned = await planAgainst(tx, call, row, input.expected, input.document)
+    if (!planned.ok) return planned
+    if (planned.value.plan.changes.length === 0)
+      return refuse('conflict', 'this policy is in force already', 'there is nothing to ask for')
+    if ((await administrators(tx, askerOf(call))) === 0)
+      return refuse(
+        'conflict',
+        'there is no other administrator who could approve it',
+        'add one, or have the machine administrator apply it: tagout policy apply --alone',
+      )
+    const waiting = (await readOpen(tx)).filter((one) => stateOf(one, row, tx.now) === 'open')
+    if (waiting.length >= mostOpen)
+      return refuse('rate_limited', `${mostOpen} policies wait for somebody already`, 'withdraw one first')
+    const asked = await insertGuarded(tx, 'policy_request', {
+      id: newId('plr', tx.now.getTime()),
+      document: canonicalJson(input.document),
+      digest: planned.value.plan.digest,
+      expected: row.digest,
+      means: await meaningOf(input.document, planned.value.ids, row.digest),
+      asked_by: askerOf(call),
+      asked_by_name: nameOf(call),
+      asked_at: tx.now,
+      expires_at: new Date(tx.now.getTime() + waitsFor),
+      state: 'open',
+      closed_at: null,
+      closed_by: null,
+    })
+    await tx.audit({
+      kind: 'policy.asked',
+      request: asked.id,
+      digest: asked.digest,
+      means: asked.means,
+      changes: changesText(planned.value),
+      ...by(call),
+    })
+    return done({ ...viewOf(call, asked, row, tx.now), plan: planned.value.plan })
+  })
+
+/**
+ * Puts the policy in force that somebody else asked for: exactly that, with what its names stood for then.
+ *
+ * SECURITY: nobody approves their own, and the machine's administrator approves none: it has no second factor.
+ */
+export const policyApprove: Handler<'policy.approve'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const asking = userOf(call)
+    const code = await takeFreshCode(tx, call, input.totpCode)
+    if (!code.ok) return code
+    await lockMarks(tx)
+    const row = await readPolicyRow(tx.db, tx.guard, 'update')
+    const found = await lockOpen(tx, input.request, row)
+    if (!found.ok) return found
+    const asked = found.value
+    if (asked.asked_by === asking.id)
+      return refuse('forbidden', 'you cannot approve your own', 'ask another administrator')
+    if (asked.means !== input.means)
+      return refuse('conflict', 'means: this is not what is asked', 'look at it again')
+    const document = JSON.parse(asked.document) as PolicyDocument
+    const planned = await planAgainst(tx, call, row, asked.expected, document)
+    if (!planned.ok) return planned
+    if ((await meaningOf(document, planned.value.ids, asked.expected)) !== asked.means)
+      return refuse(
+        'conflict',
+        'what its names stand for has changed since it was asked for',
+        'have it withdrawn and asked for again',
+      )
+    const applied = await putInForce(tx, call, row, document, planned.value, {
+      request: asked.id,
+      askedBy: asked.asked_by_name,
+    })
+    await updateGuarded(tx, 'policy_request', asked, {
+      state: 'applied',
+      closed_at: tx.now,
+      closed_by: nameOf(call),
+    })
+    return done(applied)
+  })
+
+/** Takes back what one has asked for; any administrator says no to another's by it. */
+export const policyWithdraw: Handler<'policy.withdraw'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const row = await readPolicyRow(tx.db, tx.guard)
+    const found = await lockOpen(tx, input.request, row, ['open', 'stale'])
+    if (!found.ok) return found
+    const after = await updateGuarded(tx, 'policy_request', found.value, {
+      state: 'withdrawn',
+      closed_at: tx.now,
+      closed_by: nameOf(call),
+    })
+    await tx.audit({
+      kind: 'policy.withdrawn',
+      request: after.id,
+      digest: after.digest,
+      askedBy: after.asked_by_name,
+      ...by(call),
+    })
+    return done(viewOf(call, after, row, tx.now))
+  })
+
+/** The policies that wait, the newest first; all of them, the last hundred, where it is asked so. */
+export const policyRequests: Handler<'policy.requests'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const row = await readPolicyRow(tx.db, tx.guard)
+    const rows = checked(
+      tx.guard,
+      'policy_request',
+      await tx.db.selectFrom('policy_request').selectAll().orderBy('id', 'desc').limit(100).execute(),
+    )
+    const views = rows.map((one) => viewOf(call, one, row, tx.now))
+    return done(input.state === 'all' ? views : views.filter(({ state }) => state === 'open'))
+  })
+
+/** One of them, whole, and what it would change now. */
+export const policyRequest: Handler<'policy.request'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const row = await readPolicyRow(tx.db, tx.guard)
+    const asked = await readRequest(tx, input.request, 'read')
+    if (asked === undefined) return notFound('request', input.request)
+    const document = JSON.parse(asked.document) as PolicyDocument
+    const view = viewOf(call, asked, row, tx.now)
+    const planned =
+      view.state === 'open' ? await planAgainst(tx, call, row, asked.expected, document) : undefined
+    return done({
+      ...view,
+      document,
+      plan: planned?.ok === true ? planned.value.plan : null,
+      fault: planned?.ok === false ? planned.refusal.message : null,
+    })
+  })
+
+async function planAgainst(
+  tx: Tx,
+  call: Call,
+  row: Row<'policy'> | undefined,
+  expected: string | null,
+  document: PolicyDocument,
+): Promise<Outcome<Planned>> {
+  if ((row?.digest ?? null) !== expected)
+    return refuse(
+      'conflict',
+      'another policy was applied meanwhile',
+      'plan again, and look at what it changes now',
+    )
+  return plan(tx, call.world, row, document)
+}
+
+/** What is approved: the document, what its names stand for, and what it takes the place of. */
+async function meaningOf(document: PolicyDocument, ids: PolicyIds, expected: string | null): Promise<string> {
+  return toHex(await sha256(canonicalBytes({ document, ids, expected })))
+}
+
+export function changesText({ plan: { changes } }: Planned): readonly string[] {
+  return changes.map(({ what, name, change }) => `${what} ${name} ${change}`)
+}
+
+function askerOf({ principal }: Call): string {
+  return principal.kind === 'user' ? principal.id : 'local'
+}
+
+async function readOpen(tx: Tx): Promise<readonly Row<'policy_request'>[]> {
+  const query = tx.db.selectFrom('policy_request').selectAll().where('state', '=', 'open')
+  return checked(tx.guard, 'policy_request', await query.execute())
+}
+
+async function readRequest(
+  tx: Tx,
+  id: PolicyRequestId,
+  lock: 'read' | 'update',
+): Promise<Row<'policy_request'> | undefined> {
+  const query = tx.db.selectFrom('policy_request').selectAll().where('id', '=', id)
+  const locked = lock === 'update' ? query.forUpdate() : query
+  const row = checkedOne(tx.guard, 'policy_request', await locked.executeTakeFirst())
+  if (row === undefined) tx.guard.checkAbsent('policy_request', { id })
+  return row
+}
+
+async function lockOpen(
+  tx: Tx,
+  id: PolicyRequestId,
+  policy: Row<'policy'> | undefined,
+  among: readonly PolicyRequestView['state'][] = ['open'],
+): Promise<Outcome<Row<'policy_request'>>> {
+  const row = await readRequest(tx, id, 'update')
+  if (row === undefined) return notFound('request', id)
+  const state = stateOf(row, policy, tx.now)
+  if (among.includes(state)) return done(row)
+  if (state === 'stale')
+    return refuse(
+      'conflict',
+      'another policy was applied meanwhile',
+      'have it withdrawn, and planned and asked for again',
+    )
+  return refuse('conflict', `this is ${state} already`, 'see: tagout policy requests --all')
+}
+
+function stateOf(
+  row: Row<'policy_request'>,
+  policy: Row<'policy'> | undefined,
+  now: Date,
+): PolicyRequestView['state'] {
+  if (row.state !== 'open') return row.state
+  if (row.expires_at <= now) return 'expired'
+  return row.expected === (policy?.digest ?? null) ? 'open' : 'stale'
+}
+
+function viewOf(
+  { principal }: Call,
+  row: Row<'policy_request'>,
+  policy: Row<'policy'> | undefined,
+  now: Date,
+): PolicyRequestView {
+  const state = stateOf(row, policy, now)
+  return {
+    id: row.id,
+    digest: row.digest,
+    means: row.means,
+    askedBy: row.asked_by_name,
+    askedAt: row.asked_at.toISOString(),
+    expiresAt: row.expires_at.toISOString(),
+    state,
+    closedAt: row.closed_at?.toISOString() ?? null,
+    closedBy: row.closed_by,
+    mayApprove:
+      state === 'open' &&
+      principal.kind === 'user' &&
+      principal.roles.includes('admin') &&
+      principal.id !== row.asked_by,
+  }
+}
