@@ -58,7 +58,7 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
       'after',
       examples('tagout breakglass open press-3/engineer --user bob --reason "oil on the floor"'),
     )
-    .action(async (account: string, options: AskingPerson & { readonly reason: string }) => {
+    .action(async (account: string, options: Person & { readonly reason: string }) => {
       const answer = opened.parse(
         await askFreshAs(tools, options, async (client, nextCode) =>
           client.ask('POST', '/api/break-glass', {
@@ -86,7 +86,7 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
       'after',
       examples('tagout breakglass review bgl_… --user sue --note "a hose had burst; replayed, nothing else"'),
     )
-    .action(async (text: string, options: AskingPerson & { readonly note: string }) => {
+    .action(async (text: string, options: Person & { readonly note: string }) => {
       const id = parseGivenId('bgl', text, 'tagout breakglass list')
       const answer = reviewed.parse(
         await askFreshAs(tools, options, async (client, nextCode) =>

@@ -179,6 +179,7 @@ export const fieldNames = {
   'policy.plan': { document: 'the policy' },
   'policy.apply': { document: 'the policy', expected: 'the policy in force', totpCode: 'code' },
   'policy.ask': { document: 'the policy', expected: 'the policy in force', totpCode: 'code' },
+  'policy.requests': { state: '--all' },
   'policy.request': { request: '<request>' },
   'policy.withdraw': { request: '<request>' },
   'policy.explain': {

@@ -1,4 +1,5 @@
-import { type Document, parseDocument, stringify, YAMLParseError } from 'yaml'
+import { type Document, isScalar, parseDocument, stringify, visit, YAMLParseError } from 'yaml'
+import type { z } from 'zod'
 import { type PolicyDocument, policyDocument } from '../../vault/policy/document.ts'
 import { misuse } from './complaint.ts'
 import type { Tools } from './tools.ts'
@@ -27,16 +28,27 @@ export async function readPolicyFile(tools: Tools, path: string): Promise<Policy
   const [issue] = checked.error.issues
   const at = issue?.path ?? []
   const where = lineOf(parsed, text, at)
-  throw misuse(
-    `${path}${where}: ${nameOf(parsed, at)}${issue?.message ?? 'this is no policy'}`,
-    'see: tagout policy --help',
-  )
+  throw misuse(`${path}${where}: ${nameOf(parsed, at)}${sentenceOf(issue)}`, 'see: tagout policy --help')
+}
+
+/** Of a key that no name can be, what names are. */
+function sentenceOf(issue: z.core.$ZodIssue | undefined): string {
+  const inner = issue?.code === 'invalid_key' ? issue.issues[0]?.message : undefined
+  return inner ?? issue?.message ?? 'this is no policy'
 }
 
 function parse(path: string, text: string): Document {
   // One way to say yes and no, no tags, no keys twice: what is read is what people see.
   const parsed = parseDocument(text, { version: '1.2', schema: 'core', uniqueKeys: true, prettyErrors: true })
   const [error] = [...parsed.errors, ...parsed.warnings]
+  // A reader of JavaScript would lose it without a word.
+  visit(parsed, {
+    Pair: (_at, { key }) => {
+      if (!isScalar(key) || key.value !== '__proto__') return
+      const line = text.slice(0, key.range?.[0] ?? 0).split('\n').length
+      throw misuse(`${path}, line ${line}: nothing can be called __proto__`, 'choose another name')
+    },
+  })
   if (error === undefined) return parsed
   const line =
     error instanceof YAMLParseError || error.linePos !== undefined ? error.linePos?.[0].line : undefined

@@ -154,7 +154,9 @@ export function PlanText({ plan }: { readonly plan: PolicyPlan }) {
 function Lines({ title, of }: { readonly title: string; readonly of: readonly string[] }) {
   return (
     <>
-      <Content component="h3">{title}</Content>
+      <Content component="p">
+        <strong>{title}</strong>
+      </Content>
       {of.length === 0 ? null : (
         <ul>
           {of.map((line) => (

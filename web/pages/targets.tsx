@@ -69,6 +69,7 @@ export function Targets() {
                 <strong>
                   <Name of={row.name} />
                 </strong>
+                <Marks target={row} />
                 <div>
                   <AuditLink asked={{ target: row.name }} text="Who was here" of={row.name} />
                 </div>
@@ -84,7 +85,6 @@ export function Targets() {
               </span>
             ),
           },
-          { title: 'Tags and zone', cell: (row) => <Marks target={row} /> },
           {
             title: 'Identity',
             fit: 'text',
@@ -180,9 +180,9 @@ function Marks({ target: { tags, zone } }: { readonly target: TargetView }) {
   return (
     <>
       {tags.map((tag) => (
-        <Label key={tag} isCompact className="mark">
-          {visible(tag)}
-        </Label>
+        <div key={tag}>
+          <Label isCompact>{visible(tag)}</Label>
+        </div>
       ))}
       {zone === null ? null : <div className="quiet small">zone {visible(zone)}</div>}
     </>

@@ -385,18 +385,29 @@ test('what explain says is what happens, whatever the policy', async () => {
     },
     { requiredKeys: ['actions'] },
   )
+  await vault.ask('target.change', { target: 'press-3', tags: ['press'], zone: 'cell' })
+  await vault.ask('company.add', {
+    name: 'acme',
+    contractEndsAt: new Date(vault.now().getTime() + 90 * 24 * 3600_000).toISOString(),
+    sponsor: 'sue',
+    mailDomains: ['acme.com'],
+  })
   const who = fc.constantFrom(
     { everyone: true },
     { users: ['BOB'] },
     { groups: ['ot'] },
     { roles: ['operator'] },
+    { companies: ['acme'] },
   )
   const what = fc.constantFrom(
     { everything: true },
     { targets: ['press-3'] },
     { safes: ['office'] },
     { accounts: ['press-3/engineer'] },
+    { tags: ['PRESS'] },
+    { zones: ['cell'] },
   )
+  const forwards = [{ host: 'plc-7', port: 102 }]
   const rules = fc.array(
     fc.record({
       rule: pick,
@@ -404,13 +415,15 @@ test('what explain says is what happens, whatever the policy', async () => {
       what,
       effect: fc.constantFrom('allow', 'limit'),
       approvals: fc.constantFrom(undefined, undefined, undefined, both),
+      forwards: fc.constantFrom(undefined, forwards, [{ host: 'plc-8', port: 102 }]),
+      watches: fc.boolean(),
     }),
     { maxLength: 4 },
   )
   const property = fc.asyncProperty(
     rules,
     fc.boolean(),
-    fc.constantFrom<Action>('shell', 'exec', 'sftp-read', 'sftp-write'),
+    fc.constantFrom<Action>('shell', 'exec', 'sftp-read', 'sftp-write', 'forward'),
     async (given, isGranted, wants) => {
       await apply()
       const grant = isGranted
@@ -418,12 +431,22 @@ test('what explain says is what happens, whatever the policy', async () => {
         : undefined
       await apply(
         ...given.map(
-          ({ rule, effect, approvals, ...whoWhat }, at) =>
+          ({ rule, effect, approvals, forwards: to, watches, ...whoWhat }, at) =>
             ({
               name: `r${at}`,
               effect,
               ...rule,
               ...whoWhat,
+              ...(effect === 'allow'
+                ? {
+                    actions: [
+                      ...rule.actions,
+                      ...(to === undefined ? [] : ['forward']),
+                      ...(watches ? ['watch', 'reveal'] : []),
+                    ],
+                    ...(to === undefined ? {} : { forwards: to }),
+                  }
+                : {}),
               ...(effect === 'limit' && approvals !== undefined ? { approvals } : {}),
             }) as unknown as Rule,
         ),
@@ -433,8 +456,13 @@ test('what explain says is what happens, whatever the policy', async () => {
         account: 'press-3/engineer',
         action: wants as 'shell',
         source: '192.0.2.20',
+        ...(wants === 'forward' ? { forward: { host: 'plc-7', port: 102 } } : {}),
       })
-      const happened = await opens({ ...engineer, wants })
+      const happened = await opens({
+        ...engineer,
+        wants,
+        ...(wants === 'forward' ? { forward: { host: 'plc-7', port: 102 } } : {}),
+      })
       expect(happened.ok ? 'yes' : happened.refusal.message).toBe(said.allowed ? 'yes' : said.sentence)
       if (happened.ok) {
         const apart = Math.abs(Date.parse(happened.value.endsAt) - Date.parse(said.endsAt ?? ''))

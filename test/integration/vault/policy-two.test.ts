@@ -16,7 +16,6 @@ let recorder: VaultClient
 let ann: TestPerson
 let bea: TestPerson
 let bob: TestPerson
-let sue: TestPerson
 const key = makeSshKey()
 // Noon of a Monday, UTC.
 const monday = Date.parse('2026-11-30T12:00:00Z')
@@ -30,7 +29,7 @@ beforeAll(async () => {
   )
   await vault.account()
   bob = await vault.person('bob', ['operator'])
-  sue = await vault.person('sue', ['approver'])
+  await vault.person('sue', ['approver'])
   await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'sue', permissions: ['approve'] })
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'bob', permissions: ['use'] })
