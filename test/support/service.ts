@@ -8,7 +8,7 @@ import type { TestVault } from './vault.ts'
 
 /** Makes a token of a service, as the machine's administrator, and opens it. */
 export async function addToken(
-  vault: TestVault,
+  vault: Pick<TestVault, 'ask' | 'now'>,
   more: Partial<VerbInput<'token.add'>> = {},
 ): Promise<{ readonly id: VerbInput<'token.revoke'>['token']; readonly secret: string }> {
   const box = sodium.crypto_box_keypair()

@@ -49,7 +49,7 @@ const somePasskey = newId('pky')
 const someToken = newId('tok')
 const document = { version: 1, rules: [] }
 
-const ldapSettings = {
+export const ldapSettings = {
   kind: 'ldap',
   flavour: 'ldap',
   url: 'ldaps://127.0.0.1:1',
@@ -58,7 +58,7 @@ const ldapSettings = {
   userFilter: null,
   bindName: 'cn=tagout,dc=plant',
   wrongPasswords: 3,
-}
+} as const
 
 /** What a vendor asks of each verb. `null`: it makes something of its own, and knows nothing of others. */
 export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) | null>> = {
