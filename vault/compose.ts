@@ -21,6 +21,7 @@ import { relations } from './relations.ts'
 import { Checkpoints } from './sessions/checkpoints.ts'
 import { LiveSessions } from './sessions/live.ts'
 import { startTicking } from './sessions/tick.ts'
+import { type MachineTime, steadyClock } from './steady-clock.ts'
 import { makeWorkers } from './sessions/workers.ts'
 import { scanLife } from './targets/scan.ts'
 import type { World } from './world.ts'
@@ -30,6 +31,8 @@ export type VaultPlaneOptions = Omit<OpenVaultOptions, 'databaseUrl' | 'dataDir'
   readonly identity: PlaneIdentity
   readonly version: string
   readonly onFault: (what: string, error: unknown) => void
+  /** What the machine says of time. Default: this machine. */
+  readonly machine?: MachineTime
 }
 
 /** A vault that serves: both its doors are open. */
@@ -37,10 +40,12 @@ export type VaultPlane = AsyncDisposable & { readonly world: World; readonly soc
 
 /** Opens the vault and its two doors. It begins sealed. */
 export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane> {
-  const { config, identity, version, onFault, ...rest } = options
+  const { config, identity, version, onFault, machine, ...rest } = options
+  const steady = steadyClock(machine)
   await using stack = new AsyncDisposableStack()
   const vault = stack.use(
     await openVault({
+      clock: steady.now,
       ...rest,
       databaseUrl: identity.databaseUrl,
       dataDir: config.dataDir,
@@ -121,7 +126,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     stack.use(opened)
     return path
   }
-  stack.use(startTicking(world))
+  stack.use(startTicking(world, steady.takeJumps))
   stack.use(startSyncing(world))
   const sockets = [await openOne('planes', 'run', 0o660), await openOne('admin', 'admin', 0o600)]
   const moved = stack.move()

@@ -63,6 +63,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
         next: 'tagout auditor keygen --out auditor.key, then tagout auditor add NAME auditor.key.pub',
       })
     findings.push(...(await examineSeals(vault)))
+    findings.push(...(await examineClock(vault)))
     findings.push(...(await examineNotifications(vault)))
     findings.push(...(await examineBreakGlass(vault)))
     findings.push(...(await examineDirectories(vault)))
@@ -114,6 +115,38 @@ async function examineSeals(vault: VaultClient): Promise<readonly Finding[]> {
       level: 'note',
       text: 'only one way opens this vault besides its recovery key',
       next: 'add a second, kept elsewhere: tagout keys add, or tagout custody init',
+    },
+  ]
+}
+
+/** Whether the machine's clock was set of late, and whether the vault's time is another since. */
+export async function examineClock(
+  vault: VaultClient,
+  now: number = Date.now(),
+): Promise<readonly Finding[]> {
+  const [jumps, last] = await Promise.all([
+    vault.call('audit.list', { kind: 'clock.jumped', limit: 1 }, undefined, 10_000),
+    vault.call('audit.list', { limit: 1 }, undefined, 10_000),
+  ])
+  const [jump] = jumps.ok ? jumps.value : []
+  const [latest] = last.ok ? last.value : []
+  if (jump === undefined || latest === undefined) return []
+  if (Date.parse(latest.at) > now + 2_000)
+    return [
+      {
+        name: 'clock',
+        level: 'wrong',
+        text: `the vault ${jump.text}: codes of authenticators are wrong to it, and things end early`,
+        next: 'see that the machine’s clock is right, then start Tagout again: it takes the clock as it is then',
+      },
+    ]
+  if (Date.parse(jump.at) < now - 7 * 24 * 3600_000) return []
+  return [
+    {
+      name: 'clock',
+      level: 'note',
+      text: `at ${jump.at.slice(0, 16)}Z the vault ${jump.text}`,
+      next: 'see what sets it: timedatectl, chronyc tracking',
     },
   ]
 }

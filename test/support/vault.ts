@@ -17,6 +17,7 @@ import {
 } from '../../vault/intake.ts'
 import type { Outcome, Refusal } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
+import type { MachineTime } from '../../vault/steady-clock.ts'
 import { noSealers } from '../../vault/keys/sealers.ts'
 import { ed25519PublicKey, type Plane, type PlaneIdentity } from '../../vault/plane.ts'
 import { enrolmentBox } from './enrolment.ts'
@@ -28,6 +29,8 @@ export type TestVaultOptions = {
   readonly postgres?: TestPostgres
   /** Added to the vault's clock; change it with `advance`. */
   readonly clock?: () => Date
+  /** What the machine says of time, in place of the vault's clock: the vault makes its own of it. */
+  readonly machine?: MachineTime
   readonly initialised?: boolean
   /** Enrol an auditor (`ingrid`), without whom there are no sessions. Default true. */
   readonly withAuditor?: boolean
@@ -42,6 +45,8 @@ export type TestPerson = {
   readonly password: string
   /** A code that was not used before: it waits for none, the vault's clock is moved on instead. */
   readonly code: () => string
+  /** The code of a step, whether or not it was used. */
+  readonly codeOf: (step: number) => string
   /** Sealed to the box key that was given at the enrolment. */
   readonly sealedRecoveryCodes?: string
 }
@@ -133,7 +138,8 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const faults: { what: string; error: unknown }[] = []
   let offset = 0
   const base = options.clock ?? (() => new Date())
-  const now = () => new Date(base().getTime() + offset)
+  const now = (): Date =>
+    options.machine === undefined ? new Date(base().getTime() + offset) : running.plane.world.vault.clock()
   const start = () =>
     startVault({
       config: {
@@ -147,7 +153,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
       },
       identity: identities.vault,
       version: '0.0.0',
-      clock: now,
+      ...(options.machine === undefined ? { clock: now } : { machine: options.machine }),
       onFault: (what, error) => {
         faults.push({ what, error })
         if (process.env['TAGOUT_TEST_FAULTS'] !== undefined)
@@ -230,6 +236,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
       token: login.token,
       password,
       code,
+      codeOf: (step) => totpCode(secret, step),
       ...(sealedRecoveryCodes === undefined ? {} : { sealedRecoveryCodes }),
     }
   }

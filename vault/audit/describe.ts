@@ -93,6 +93,8 @@ function what(entry: Entry): string {
       return `exchanged ${exchangedKey(entry)}, version ${entry.version}: ${count(entry.total, 'key')} wrapped anew, the old one is gone`
     case 'vault.fault':
       return `met a fault (${entry.code}): ${entry.finding}`
+    case 'clock.jumped':
+      return `saw that the machine’s clock was set ${entry.byMs < 0 ? 'back' : 'forward'} by ${spanText(entry.byMs)}${entry.aheadMs > 0 ? `; the vault’s time does not go back and is ${spanText(entry.aheadMs)} ahead of it` : ''}`
     case 'user.added':
       return `added user ${entry.name} (${entry.roles.join(', ')})`
     case 'user.roles':
@@ -402,6 +404,14 @@ function refusedSession(entry: Extract<Entry, { kind: 'session.refused' }>): str
 /** A name that somebody gave: as it is where it looks like one, quoted otherwise. */
 function named(text: string): string {
   return /^[\p{L}\p{N}_.\-/]+$/u.test(text) ? text : quoted(text)
+}
+
+/** A span of time to its largest unit, of milliseconds: `2 h`, `90 s`. */
+function spanText(ms: number): string {
+  const seconds = Math.round(Math.abs(ms) / 1000)
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 120 * 60) return `${Math.round(seconds / 60)} min`
+  return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
 }
 
 function because(reason: string): string {

@@ -146,6 +146,8 @@ export type Happening =
       readonly total: number
     }
   | { readonly kind: 'vault.fault'; readonly code: string; readonly finding: string }
+  /** The machine's clock was set (negative: back). `aheadMs`: so far ahead of it is the vault's time, which never goes back. */
+  | { readonly kind: 'clock.jumped'; readonly byMs: number; readonly aheadMs: number }
   | ({ readonly kind: 'user.added'; readonly roles: readonly Role[] } & UserRef)
   | ({ readonly kind: 'user.roles'; readonly roles: readonly Role[] } & UserRef)
   /** `wasLastAdmin`: nobody administers in the console any more. */

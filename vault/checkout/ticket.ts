@@ -19,6 +19,8 @@ export type Ticket =
   | {
       readonly kind: 'ssh'
       readonly user: UserId
+      /** The login that took it: it is good no longer than that. */
+      readonly login: LoginId
       readonly account: AccountId
       /** When the login that took it showed its second factor (ms). */
       readonly factorAt: number
@@ -65,7 +67,13 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
         account: account.id,
         target: account.target_id,
       }
-    : { kind: 'ssh', user: user.id, account: account.id, factorAt: await signedInAt(world, user.login.id) }
+    : {
+        kind: 'ssh',
+        user: user.id,
+        login: user.login.id,
+        account: account.id,
+        factorAt: await signedInAt(world, user.login.id),
+      }
   const token = `tkt_${randomBytes(24).toString('base64url')}`
   const life = isConnect ? connectTicketLife : ticketLife
   const expiresAt = new Date(world.vault.clock().getTime() + life).toISOString()

@@ -30,7 +30,7 @@ export function dropLogin(
   login: LoginId,
   cut: { readonly reason: EndReason; readonly message: string },
 ): void {
-  world.tickets.forget((ticket) => ticket.kind !== 'ssh' && ticket.login === login)
+  world.tickets.forget((ticket) => ticket.login === login)
   world.proofs.forget((proof) => proof.login === login)
   for (const session of world.live.where((one) => one.login === login)) world.live.cut(session, cut)
 }

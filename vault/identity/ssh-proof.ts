@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { isSeenLately } from '../directory/oidc-sign-in.ts'
-import type { KeyId } from '../kernel/id.ts'
+import type { KeyId, LoginId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { type Call, type Handler, type Input, tokenHash } from '../world.ts'
+import { type Call, type Handler, type Input, tokenHash, type World } from '../world.ts'
 import { auditRefusedLogin, provePassword, waitOf } from './login.ts'
 import { issueProof, type Proof } from './proof.ts'
 import { parsePublicKeyBlob, sshFingerprint } from './ssh-key.ts'
@@ -159,6 +159,14 @@ export const sshPassword: Handler<'ssh.password'> = async (call, input) =>
     }),
   )
 
+/** Has the login neither ended nor come to its end? One that ended while a ticket was made is asked here at the latest. */
+async function isOpen(world: World, id: LoginId): Promise<boolean> {
+  const { database, guard, clock } = world.vault
+  const row = await database.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirst()
+  const login = checkedOne(guard, 'login', row)
+  return login !== undefined && login.ended_at === null && login.expires_at > clock()
+}
+
 /** Takes a one-time ticket. Of two that come at once, one is served. */
 export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
   const { world } = call
@@ -167,7 +175,9 @@ export const sshTicket: Handler<'ssh.ticket'> = async (call, input) => {
   const taken = world.tickets.take(tokenHash(world, input.ticket).toString('base64'))
   const ticket = taken?.kind === 'ssh' ? taken : undefined
   const user =
-    ticket === undefined ? undefined : await findUser(world.vault.database, world.vault.guard, ticket.user)
+    ticket === undefined || !(await isOpen(world, ticket.login))
+      ? undefined
+      : await findUser(world.vault.database, world.vault.guard, ticket.user)
   if (ticket === undefined || user === undefined || user.name.toLowerCase() !== input.name.toLowerCase()) {
     world.backOff.failed(input.source, input.name)
     await auditRefusedLogin(world, input, 'ssh ticket', 'the ticket is unknown, used or too old')

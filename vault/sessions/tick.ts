@@ -7,6 +7,8 @@ import { forgetNotifications } from '../notifications/outbox.ts'
 import { remindOfRequests } from '../notifications/unanswered.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
+import type { ClockJump } from '../steady-clock.ts'
+import { noteClock } from '../lifecycle/clock.ts'
 import { endLost } from './end.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
 import { endWatches } from './watch.ts'
@@ -20,7 +22,8 @@ const startWithin = 60_000
  * Does, every second, what time does: cuts sessions whose time is up, gives up those whose worker is gone, and ends
  * leases. Survives the database being away.
  */
-export function startTicking(world: World): AsyncDisposable {
+export function startTicking(world: World, takeJumps: () => readonly ClockJump[]): AsyncDisposable {
+  const lookAtClock = noteClock(world, takeJumps)
   let isTaken = false
   let running: Promise<void> | undefined
   const tick = async () => {
@@ -39,6 +42,7 @@ export function startTicking(world: World): AsyncDisposable {
       if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
       await offerTurns(world)
       await expireHandOvers(world)
+      await lookAtClock()
       // What only tells people comes last: nothing waits for it.
       await remindOfRequests(world)
       await forgetNotifications(world)

@@ -145,6 +145,19 @@ test('whoever signs out takes tickets, proofs and the sessions of that browser a
   ann = { ...ann, token: await logIn(ann) }
 })
 
+test('a ticket for SSH is good no longer than the login that took it', async () => {
+  const { ticket } = must(await api.call('ticket.issue', { account: 'press-3/engineer' }, ann.token))
+  must(await api.call('login.end', {}, ann.token))
+  const used = await recorder.call('ssh.ticket', {
+    name: 'ann',
+    connection: someConnection(),
+    ticket,
+    source: '192.0.2.7',
+  })
+  expect(refusalOf(used).code).toBe('unauthenticated')
+  ann = { ...ann, token: await logIn(ann) }
+})
+
 test('a login that is revoked loses its sessions, also those that a vault before this one opened', async () => {
   const session = must(await connect())
   const login = await loginOf(ann.token)
