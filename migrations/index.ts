@@ -27,6 +27,7 @@ import * as m0036 from './0036_a_policy_is_changed_by_two.ts'
 import * as m0039 from './0039_an_entry_is_found_by_machine_and_person.ts'
 import * as m0037 from './0037_people_wait_for_an_account.ts'
 import * as m0040 from './0040_a_directory_knows_users.ts'
+import * as m0042 from './0042_a_grant_gets_more_time.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -58,4 +59,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0039_an_entry_is_found_by_machine_and_person': m0039,
   '0037_people_wait_for_an_account': m0037,
   '0040_a_directory_knows_users': m0040,
+  '0042_a_grant_gets_more_time': m0042,
 }

@@ -19,6 +19,7 @@ import { policyApprove, policyAsk, policyRequest, policyRequests, policyWithdraw
 import { policyExplain, policyReach } from './access/explain.ts'
 import { requestDecide } from './checkout/approval.ts'
 import { grantAdd, grantList, grantRevoke } from './checkout/grant.ts'
+import { requestExtend } from './checkout/extension.ts'
 import { requestAdd, requestList, requestShow, requestWithdraw } from './checkout/request.ts'
 import { accessList, favouriteSet } from './checkout/access.ts'
 import { leaseCheckIn, leaseCheckOut, leaseList } from './checkout/lease.ts'
@@ -252,6 +253,7 @@ export const handlers: Handlers = {
   'policy.explain': policyExplain,
   'policy.reach': policyReach,
   'request.add': requestAdd,
+  'request.extend': requestExtend,
   'request.list': requestList,
   'request.show': requestShow,
   'request.withdraw': requestWithdraw,

@@ -4,7 +4,7 @@ import { ruledFinder } from './access/ruled.ts'
 import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { findUser } from './identity/user.ts'
-import type { AccountId, HandOverId, LeaseId, RequestId, SafeId } from './kernel/id.ts'
+import type { AccountId, GrantId, HandOverId, LeaseId, RequestId, SafeId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { mayHold } from './policy/roles.ts'
 import { checked, checkedOne } from './rows.ts'
@@ -154,6 +154,15 @@ async function ofRequest(call: Call, request: RequestId): Promise<Relation> {
   return ofHeld(call, checkedOne(guard, 'access_request', row))
 }
 
+async function ofGrant(call: Call, grant: GrantId): Promise<Relation> {
+  const row = await call.world.vault.database
+    .selectFrom('access_grant')
+    .select(['user_id', 'account_id'])
+    .where('id', '=', grant)
+    .executeTakeFirst()
+  return ofHeld(call, row)
+}
+
 async function ofLease(call: Call, lease: LeaseId): Promise<Relation> {
   const row = await call.world.vault.database
     .selectFrom('lease')
@@ -250,16 +259,9 @@ export const relations: Relations = {
   'exposure.list': async (call, { account }) =>
     account === undefined ? noRelation : ofAccount(call, account),
   'grant.add': (call, input) => ofAccount(call, input.account),
-  'grant.revoke': async (call, { grant }) =>
-    ofHeld(
-      call,
-      await call.world.vault.database
-        .selectFrom('access_grant')
-        .select(['user_id', 'account_id'])
-        .where('id', '=', grant)
-        .executeTakeFirst(),
-    ),
+  'grant.revoke': (call, { grant }) => ofGrant(call, grant),
   'request.add': (call, input) => ofAccount(call, input.account),
+  'request.extend': (call, input) => ofGrant(call, input.grant),
   'request.show': (call, input) => ofRequest(call, input.request),
   'request.withdraw': (call, input) => ofRequest(call, input.request),
   'request.decide': (call, input) => ofRequest(call, input.request),

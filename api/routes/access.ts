@@ -19,6 +19,7 @@ export const access: readonly Route[] = [
     query: { state: 'text' },
   },
   { method: 'POST', path: '/api/requests', verb: 'request.add', access: 'user' },
+  { method: 'POST', path: '/api/grants/:grant/extend', verb: 'request.extend', access: 'user' },
   { method: 'GET', path: '/api/requests/:request', verb: 'request.show', access: 'user' },
   { method: 'POST', path: '/api/requests/:request/withdraw', verb: 'request.withdraw', access: 'user' },
   { method: 'POST', path: '/api/requests/:request/decide', verb: 'request.decide', access: 'user' },

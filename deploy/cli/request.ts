@@ -4,6 +4,7 @@ import type { RequestView } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { askAs, askFreshAs, type Person } from './ask-as.ts'
 import type { ConsoleClient } from './console-client.ts'
+import { misuse } from './complaint.ts'
 import { parseDuration, parseMoment } from './duration.ts'
 import { mayDo, parseActions, parseForwards, parseGivenId } from './grant.ts'
 import { when } from './io.ts'
@@ -28,7 +29,7 @@ export function addRequestCommands(root: Command, tools: Tools): void {
           ['ID', (row) => row.id],
           ['USER', (row) => row.user],
           ['ACCOUNT', (row) => row.account],
-          ['FOR', (row) => `${Math.round(row.forSeconds / 60)} min`],
+          ['FOR', (row) => `${Math.round(row.forSeconds / 60)} min${row.extends === null ? '' : ' more'}`],
           ['STATE', (row) => row.state],
           ['APPROVED', (row) => `${approvalsOf(row)} of ${row.approvalsNeeded}`],
           ['ENDS', (row) => when(row.expiresAt)],
@@ -58,6 +59,23 @@ const answer = z.looseObject({
   state: z.string(),
   expiresAt: z.string(),
 })
+
+/** Of what a person may use, what says which grant more time is asked for: the one that lets in longest. */
+const heldGrant = z.looseObject({
+  id: z.string(),
+  state: z.string(),
+  grantedBy: z.string(),
+  notAfter: z.string(),
+})
+const held = z.array(z.looseObject({ account: z.string(), grants: z.array(heldGrant) }))
+
+type Held = z.output<typeof heldGrant>
+
+type ExtendOptions = Person & {
+  readonly for: string
+  readonly reason: string
+  readonly workOrder?: string
+}
 
 type DecideOptions = Person & { readonly note?: string; readonly digest?: string }
 
@@ -113,6 +131,50 @@ function addPersonCommands(request: Command, tools: Tools): void {
       tools.show(
         made,
         () => `asked for ${row.account} (${row.id}): it can be answered until ${when(row.expiresAt)}`,
+      )
+    })
+
+  request
+    .command('extend <account>')
+    .description('ask for more time on your grant, before it ends; sessions that end with it go on')
+    .requiredOption('--user <name>', 'you: who holds the grant')
+    .requiredOption('--for <duration>', 'by how much longer: 30m, 1h')
+    .requiredOption('--reason <text>', 'why; approvers read it')
+    .option('--work-order <number>', 'the work order it belongs to')
+    .option('--answers-stdin', twoAnswers)
+    .addHelpText(
+      'after',
+      examples(
+        'tagout request extend press-3/engineer --user bob --for 30m --reason "the pump is still open"',
+      ),
+    )
+    .action(async (account: string, options: ExtendOptions) => {
+      const seconds = parseDuration(options.for)
+      const made = await askAs(tools, options, async (client) => {
+        const all = held.parse(await client.ask('GET', '/api/access'))
+        const one = all.find((row) => row.account.toLowerCase() === account.toLowerCase())
+        const grant = one?.grants
+          .filter(({ state, grantedBy }) => state === 'active' && !grantedBy.startsWith('break-glass '))
+          .reduce<Held | undefined>(
+            (a, b) => (a !== undefined && a.notAfter >= b.notAfter ? a : b),
+            undefined,
+          )
+        if (grant === undefined)
+          throw misuse(
+            `you have no grant for ${account} that could be extended`,
+            'ask for one: tagout request ask',
+          )
+        return await client.ask('POST', `/api/grants/${grant.id}/extend`, {
+          until: new Date(Date.parse(grant.notAfter) + seconds * 1000).toISOString(),
+          reason: options.reason,
+          ...(options.workOrder === undefined ? {} : { workOrder: options.workOrder }),
+        })
+      })
+      const row = answer.parse(made)
+      tools.show(
+        made,
+        () =>
+          `asked for more time on ${row.account} (${row.id}): it can be answered until ${when(row.expiresAt)}`,
       )
     })
 
@@ -180,8 +242,16 @@ function describe(row: RequestView): string {
     ['account', row.account],
     ['may', mayDo(row)],
     ['mode', row.mode],
-    ['from', row.notBefore === null ? 'its approval on' : when(row.notBefore)],
-    ['for', `${Math.round(row.forSeconds / 60)} min`],
+    ...(row.extends === null
+      ? ([
+          ['from', row.notBefore === null ? 'its approval on' : when(row.notBefore)],
+          ['for', `${Math.round(row.forSeconds / 60)} min`],
+        ] as const)
+      : ([
+          ['more time', `${Math.round(row.forSeconds / 60)} min for ${row.extends.grant}`],
+          ['ends', when(row.notBefore ?? '')],
+          ['would end', when(row.extends.until)],
+        ] as const)),
     ['reason', row.reason],
     ...(row.workOrder === null ? [] : [['work order', row.workOrder] as const]),
     ['asked', when(row.createdAt)],

@@ -89,6 +89,8 @@ export type ServerMessage =
   | { readonly kind: 'taken'; readonly bytes: number }
   /** Said to the user while the session goes on: its end comes near, the recording fills up. */
   | { readonly kind: 'warning'; readonly text: string; readonly about?: NoticeTopic }
+  /** More time was granted: the session ends then, in so many seconds, and not when `started` said. */
+  | { readonly kind: 'ends'; readonly endsAt: string; readonly secondsLeft: number }
   /** Who watches now, of those whom the user is told of. */
   | { readonly kind: 'watchers'; readonly names: readonly string[] }
   /** No session came about. The last message. */

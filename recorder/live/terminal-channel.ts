@@ -90,6 +90,10 @@ export class TerminalChannel implements FrontChannel {
     this.#live.send({ kind: 'watchers', names })
   }
 
+  ends(endsAt: string, secondsLeft: number): void {
+    this.#live.send({ kind: 'ends', endsAt, secondsLeft })
+  }
+
   #pass(): void {
     while (this.#hasRoom) {
       const bytes = this.#waiting.shift()

@@ -14,6 +14,7 @@ export type Carried = {
     order: { readonly by: string; readonly reason: string; readonly waits: boolean },
     hands: WatchId | null,
   ) => boolean
+  readonly extend: (session: SessionId, endsAt: string) => boolean
   readonly message: (session: SessionId, by: string, text: string) => number | undefined
 }
 
@@ -21,7 +22,7 @@ export type Carried = {
 export type Shown = { readonly cut: (watch: WatchId, message: string) => boolean }
 
 /**
- * Answers what the vault asks of a worker: cut or freeze a session, write to its user, fetch a target's host keys. The
+ * Answers what the vault asks of a worker: cut, freeze or extend a session, write to its user, fetch a target's host keys. The
  * SSH server may not be there yet.
  */
 export function workerDispatch(
@@ -43,6 +44,12 @@ export function workerDispatch(
         if (!call.success) return refuse('invalid', 'not a session.freeze')
         const { session, frozen, hands, ...order } = call.data
         return carried()?.freeze(session, frozen, order, hands ?? null) === true ? done(null) : notCarried
+      }
+    if (method === 'session.extend')
+      return async (params) => {
+        const call = recorderCalls['session.extend'].safeParse(unwrap(params))
+        if (!call.success) return refuse('invalid', 'not a session.extend')
+        return carried()?.extend(call.data.session, call.data.endsAt) === true ? done(null) : notCarried
       }
     if (method === 'watch.cut')
       return async (params) => {

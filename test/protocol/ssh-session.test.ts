@@ -26,6 +26,7 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
     addTarget(gateway, 'copy-only', sshd, { actions: ['sftp-read', 'sftp-write'] })
     addTarget(gateway, 'shell-only', sshd, { actions: ['shell'] })
     addTarget(gateway, 'short', sshd, { lengthMs: 2_500 })
+    addTarget(gateway, 'longer', sshd, { lengthMs: 4_000 })
     addTarget(gateway, 'small', sshd, { quotaBytes: 12_000_000 })
   })
   afterAll(async () => {
@@ -159,6 +160,52 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
     expect(shell.text()).toContain('its time is up')
     await allEnded(gateway.vault)
     expect(gateway.vault.inputsOf('session.end').at(-1)?.reason).toBe('time is up')
+  })
+
+  test('a session that was given more time goes on past its old end, says so, and ends at the new one', async () => {
+    const before = gateway.vault.inputsOf('session.connected').length
+    const shell = start('longer', 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo at-$i; sleep 1; done', [
+      '-tt',
+    ])
+    await until(() => gateway.vault.inputsOf('session.connected').length > before, 20_000)
+    const session = gateway.vault.inputsOf('session.connected').at(-1)?.session ?? ''
+    await until(() => shell.text().includes('at-1'), 20_000)
+    const began = performance.now()
+    const endsAt = new Date(Date.now() + 8_000).toISOString()
+    await gateway.vault.extend(session, endsAt)
+    await gateway.vault.extend(session, endsAt)
+    expect(await shell.exited).toBe(255)
+    const lasted = performance.now() - began
+    expect(lasted).toBeGreaterThan(6_500)
+    expect(lasted).toBeLessThan(11_000)
+    expect(shell.text()).toContain('at-6')
+    expect(shell.text()).toContain('its time is up')
+    expect(shell.text().match(/more time was granted: this session ends at \d\d:\d\d UTC/g)).toHaveLength(1)
+    await allEnded(gateway.vault)
+    expect(gateway.vault.inputsOf('session.end').at(-1)?.reason).toBe('time is up')
+    const marks = (await gateway.frames()).flatMap((frame) => (frame.kind === 'mark' ? [frame.mark] : []))
+    expect(marks).toContainEqual({
+      kind: 'warning',
+      text: expect.stringContaining('more time was granted'),
+    })
+  }, 40_000)
+
+  test('warnings that were said are taken back and said anew for the new end', async () => {
+    const said: string[] = []
+    const startedAt = new Date()
+    using clock = startClock(
+      {
+        startedAt: startedAt.toISOString(),
+        endsAt: new Date(startedAt.getTime() + 16 * 60_000).toISOString(),
+      },
+      performance.now() - (10 * 60_000 + 59_950),
+      { warn: (text) => said.push(text), end: () => said.push('end') },
+      performance.now(),
+    )
+    expect(clock).toBeDefined()
+    await until(() => said.length > 0)
+    // That at 15 minutes is past: it was said of the old end.
+    expect(said).toEqual([expect.stringContaining('5 minutes')])
   })
 
   test('warnings come 15 and 5 minutes before the end, by the vault’s own length of the session', async () => {

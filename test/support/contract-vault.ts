@@ -144,6 +144,11 @@ export class ContractVault implements AsyncDisposable {
     for (const { peer } of this.callers) await peer.call('session.cut', { session, reason, message })
   }
 
+  /** Gives a session another end. */
+  async extend(session: string, endsAt: string): Promise<void> {
+    for (const { peer } of this.callers) await peer.call('session.extend', { session, endsAt })
+  }
+
   /** Tells every connected worker whether a session's input is held. */
   async setFrozen(session: string, frozen: boolean, by = 'sue', reason = '', waits = false): Promise<void> {
     for (const { peer } of this.callers)

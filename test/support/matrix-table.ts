@@ -419,6 +419,13 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 409,
     only: ['revoked', 'none'],
   },
+  'POST /api/grants/:grant/extend': {
+    who: ['own'],
+    of: 'grant',
+    ok: 409,
+    only: ['revoked'],
+    body: () => ({ until: '2099-01-01T00:00:00Z', reason: 'x' }),
+  },
   'GET /api/requests': { service: 'access.read', who: all, ok: 200, query: () => 'state=all' },
   'POST /api/requests': {
     who: ['+use', 'granted'],

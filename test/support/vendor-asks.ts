@@ -170,6 +170,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'policy.explain': (of) => [{ user: of.user, account: of.account }],
   'policy.reach': (of) => [{ user: of.user }],
   'request.add': (of) => [{ account: of.account, actions: ['shell'], forSeconds: 3600, reason: 'x' }],
+  'request.extend': (of) => [{ grant: of.grant, until: '2099-01-01T00:00:00Z', reason: 'x' }],
   'request.list': () => [{}, { state: 'all' }],
   'request.show': (of) => [{ request: of.request }],
   'request.withdraw': (of) => [{ request: of.request }],

@@ -196,7 +196,12 @@ function factsOf(
 }
 
 export type Verdict =
-  | { readonly endsAt: number; readonly supervisors: readonly string[] }
+  | {
+      readonly endsAt: number
+      readonly supervisors: readonly string[]
+      /** When limits of some of its acts, that hold now, would end a session that does those. */
+      readonly actEnds: readonly number[]
+    }
   | { readonly why: string }
 
 /** Until when a session may go on and who must watch it, or why it may not. */
@@ -231,7 +236,19 @@ function lookAt(
     one.until ?? Number.POSITIVE_INFINITY,
     endOf({ ...one, until: null }, began),
   ])
-  return { endsAt: Math.min(Number.POSITIVE_INFINITY, ...ends), supervisors: supervisorsIn(concerning) }
+  // To elevate is asked for each time, and held to its time then.
+  const does = session.forward === null ? grant.actions.filter((action) => action !== 'elevate') : acts
+  const some = concerning.filter(
+    ({ unmet, actions }) => unmet === null && does.some((action) => actions.includes(action)),
+  )
+  return {
+    endsAt: Math.min(Number.POSITIVE_INFINITY, ...ends),
+    supervisors: supervisorsIn(concerning),
+    actEnds: some.flatMap((one) => [
+      one.until ?? Number.POSITIVE_INFINITY,
+      endOf({ ...one, until: null }, began),
+    ]),
+  }
 }
 
 /** Does a rule let people do all that a grant which it made lets them? */

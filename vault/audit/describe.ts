@@ -226,9 +226,13 @@ function what(entry: Entry): string {
       return `asked for another policy (${entry.digest.slice(0, 12)}): ${entry.changes.map(quoted).join(', ')}`
     case 'policy.withdrawn':
       return `withdrew the policy (${entry.digest.slice(0, 12)}) that ${entry.askedBy} asked for`
+    case 'grant.extended':
+      return `extended grant ${entry.grant}${of(entry)} for ${entry.accountName} from ${entry.was} until ${entry.notAfter}`
     case 'grant.shortened':
       return `had the grant${of(entry)} on ${entry.accountName} end with the contract, at ${entry.notAfter}`
     case 'request.made':
+      if (entry.extends !== undefined)
+        return `asked for ${entry.forSeconds} s more on ${entry.accountName}, from ${entry.notBefore ?? ''} on: grant ${entry.extends}${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}${because(entry.reason)}`
       return `asked for ${entry.actions.join(', ')}${entry.forwards === undefined ? '' : ` (to ${entry.forwards.map(quoted).join(', ')})`} on ${entry.accountName} for ${entry.forSeconds} s${entry.notBefore === undefined ? ' from the approval on' : ` from ${entry.notBefore}`} (${entry.mode})${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}${because(entry.reason)}`
     case 'request.decided':
       return `${entry.verdict === 'approve' ? 'approved' : 'denied'} the request${of(entry)} for ${entry.accountName}${entry.grant === undefined ? '' : `: grant ${entry.grant}`}${because(entry.note)}`
@@ -308,6 +312,8 @@ function what(entry: Entry): string {
       return entry.missing.length === 0
         ? `let session ${entry.session}${of(entry)} on ${entry.accountName} go on: ${entry.by} supervises it`
         : `held session ${entry.session}${of(entry)} on ${entry.accountName}: it waits for a supervisor of ${entry.missing.map(quoted).join(', ')}`
+    case 'session.extended':
+      return `let session ${entry.session}${of(entry)} on ${entry.accountName} go on until ${entry.endsAt}`
     case 'session.unfrozen':
       return `unfroze session ${entry.session}${of(entry)} on ${entry.accountName}`
     case 'session.taken':

@@ -323,6 +323,13 @@ export type Happening =
     }
   | ({ readonly kind: 'grant.shortened'; readonly notAfter: string } & GrantRef)
   | ({
+      readonly kind: 'grant.extended'
+      readonly request: Id<'req'>
+      /** When it would have ended. */
+      readonly was: string
+      readonly notAfter: string
+    } & GrantRef)
+  | ({
       readonly kind: 'request.made'
       readonly actions: readonly Action[]
       readonly forwards?: readonly string[]
@@ -330,6 +337,8 @@ export type Happening =
       /** Missing: from its approval on. */
       readonly notBefore?: string
       readonly forSeconds: number
+      /** The grant that is to end so much later. */
+      readonly extends?: Id<'grt'>
       readonly reason: string
       readonly workOrder?: string
       readonly digest: string
@@ -494,6 +503,8 @@ export type Happening =
       readonly by: string
     } & SessionRef)
   | ({ readonly kind: 'session.unfrozen' } & SessionRef)
+  /** It ends later: its grant was extended. */
+  | ({ readonly kind: 'session.extended'; readonly grant: Id<'grt'>; readonly endsAt: string } & SessionRef)
   | ({ readonly kind: 'session.taken'; readonly watch: Id<'wch'>; readonly reason: string } & SessionRef)
   | ({ readonly kind: 'session.given-back'; readonly watch: Id<'wch'> } & SessionRef)
   | ({

@@ -15,6 +15,7 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, userOf } from '../world.ts'
+import { extendGrant } from './extension.ts'
 import { decodeForward } from './forward.ts'
 import { addGrant, contractEndOf } from './grant.ts'
 import { digestOf, lockRequest, refOf, viewRequest } from './request.ts'
@@ -78,7 +79,12 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
         'have it withdrawn and asked for again',
       )
     const state = decideRequest(spoken, neededOf(safe, quorums), quorums)
-    const grant = state === 'approved' ? await grantOf(tx, call, request, names) : done(null)
+    const grant =
+      state !== 'approved'
+        ? done(null)
+        : await (request.extends_grant === null
+            ? grantOf(tx, call, request, names)
+            : extendGrant(tx, call, request))
     if (!grant.ok) return grant
     const after =
       state === 'open'

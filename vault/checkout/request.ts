@@ -2,13 +2,13 @@ import type { Kysely } from 'kysely'
 import { machinesOf } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
 import { readSubject, readSubjects } from '../access/subject.ts'
-import { findAccount } from '../accounts/account.ts'
-import type { RequestView } from '../contract.ts'
+import { type Account, findAccount } from '../accounts/account.ts'
+import type { Action, RequestView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { findUser } from '../identity/user.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { encodeParts, toHex } from '../kernel/encoding.ts'
-import { newId, type RequestId, type SafeId, type UserId } from '../kernel/id.ts'
+import { type GrantId, newId, type RequestId, type SafeId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { approversOf, notify, safeIn } from '../notifications/notify.ts'
@@ -51,8 +51,17 @@ export async function digestOf(row: Row<'access_request'>): Promise<string> {
     row.reason,
     row.work_order ?? '',
     row.created_at.toISOString(),
+    // Only where there is one: what was asked before there were extensions keeps its digest.
+    ...(row.extends_grant === null ? [] : ['extends', row.extends_grant]),
   ]
   return toHex(await sha256(encodeParts(...parts)))
+}
+
+/** The grant that an extension is of, and the end that it gets; null: the request is for a grant of its own. */
+export function extensionOf(row: Row<'access_request'>): RequestView['extends'] {
+  if (row.extends_grant === null || row.not_before === null) return null
+  const until = new Date(row.not_before.getTime() + row.for_seconds * 1000)
+  return { grant: row.extends_grant, until: until.toISOString() }
 }
 
 /** A request is open until its time is up, whether or not anybody has written that down yet. */
@@ -135,6 +144,7 @@ export async function viewRequests(
         mode: row.mode,
         notBefore: row.not_before?.toISOString() ?? null,
         forSeconds: row.for_seconds,
+        extends: extensionOf(row),
         reason: row.reason,
         workOrder: row.work_order,
         createdAt: row.created_at.toISOString(),
@@ -219,103 +229,140 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
         `forSeconds: the contract of your company ends at ${contract.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
         'ask for a time before that',
       )
-    const open = checked(
-      tx.guard,
-      'access_request',
-      await tx.db
-        .selectFrom('access_request')
-        .selectAll()
-        .where('user_id', '=', user.id)
-        .where('state', '=', 'open')
-        .execute(),
-    )
-    for (const old of open.filter((one) => one.expires_at <= tx.now)) await expire(tx, old)
-    const waiting = open.filter((one) => one.expires_at > tx.now)
-    const same = waiting.find((one) => one.account_id === account.id)
-    if (same !== undefined)
-      return refuse(
-        'conflict',
-        `you asked for ${account.name} already (${same.id})`,
-        'wait for the answer, or withdraw it first',
-      )
-    if (waiting.length >= mostOpen)
-      return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
-    const policy = await readPolicy(tx.db, tx.guard)
-    const machines = (await machinesOf(tx.db, tx.guard, policy, [account.id])).get(account.id) ?? []
-    const subject = await readSubject(tx.db, tx.guard, user)
-    const { workOrders, approvals: quorums } = wantedOf(policy, subject, machines, actions)
-    const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, input.workOrder ?? ''))
-    if (unfit !== undefined)
-      return refuse(
-        'invalid',
-        `workOrder: the rule “${unfit.rule}” wants one of the form ${unfit.pattern}`,
-        'name the work order (# stands for a digit)',
-      )
-    const { lately } = await tx.db
-      .selectFrom('access_request')
-      .select((eb) => eb.fn.countAll<number>().as('lately'))
-      .where('user_id', '=', user.id)
-      .where('created_at', '>', new Date(now - 3600_000))
-      .executeTakeFirstOrThrow()
-    // People are written to about each: nobody fills their mailboxes.
-    if (lately >= mostAnHour)
-      return refuse(
-        'rate_limited',
-        `you have asked ${lately} times in an hour`,
-        'wait, or talk to an approver',
-      )
-    const row = await insertGuarded(tx, 'access_request', {
-      id: newId('req', now),
-      user_id: user.id,
-      account_id: account.id,
+    const asked: Asked = {
+      user,
+      account,
       actions,
       forwards: forwards.length === 0 ? null : forwards.map(encodeForward),
       mode: input.mode ?? 'shared',
-      not_before: notBefore,
-      for_seconds: input.forSeconds,
+      notBefore,
+      forSeconds: input.forSeconds,
+      expiresAt: new Date(end),
+      extendsGrant: null,
       reason: input.reason,
-      work_order: input.workOrder ?? null,
-      created_at: tx.now,
-      expires_at: new Date(end),
-      state: 'open',
-      closed_at: null,
-      closed_by: null,
-      grant_id: null,
-      reminded_at: null,
-    })
-    await tx.audit({
-      kind: 'request.made',
-      request: row.id,
-      user: user.id,
-      userName: user.name,
-      account: account.id,
-      accountName: account.name,
-      actions: row.actions,
-      ...(row.forwards === null ? {} : { forwards: row.forwards }),
-      mode: row.mode,
-      ...(notBefore === null ? {} : { notBefore: notBefore.toISOString() }),
-      forSeconds: row.for_seconds,
-      reason: row.reason,
-      ...(row.work_order === null ? {} : { workOrder: row.work_order }),
-      digest: await digestOf(row),
-      ...by(call),
-    })
-    const safe = await safeIn(tx, account.safe_id)
-    await notify(
-      tx,
-      {
-        kind: 'request.asked',
-        request: row.id,
-        user: user.name,
-        account: account.name,
-        safe: safe.name,
-        forSeconds: row.for_seconds,
-        expiresAt: row.expires_at.toISOString(),
-      },
-      () => approversOf(tx, safe, { but: user.id, needed: neededOf(safe, quorums) }),
-    )
-    return done(await viewRequest(tx, call, row))
+      workOrder: input.workOrder ?? null,
+    }
+    return makeRequest(tx, call, asked)
   })
+}
+
+/** What somebody asks for, when it was found that they may. */
+export type Asked = {
+  readonly user: Row<'app_user'>
+  readonly account: Account
+  readonly actions: readonly Action[]
+  /** Encoded, as a grant has them. */
+  readonly forwards: readonly string[] | null
+  readonly mode: 'shared' | 'exclusive'
+  /** Null: from the approval on. Of an extension: the grant's present end. */
+  readonly notBefore: Date | null
+  readonly forSeconds: number
+  readonly expiresAt: Date
+  /** The grant that gets a later end; null: one of its own comes of it. */
+  readonly extendsGrant: GrantId | null
+  readonly reason: string
+  readonly workOrder: string | null
+}
+
+/** Keeps a request and has its approvers told: one open at a time for an account, and not without end. */
+export async function makeRequest(tx: Tx, call: Call, asked: Asked): Promise<Outcome<RequestView>> {
+  const { user, account, actions } = asked
+  const now = tx.now.getTime()
+  const open = checked(
+    tx.guard,
+    'access_request',
+    await tx.db
+      .selectFrom('access_request')
+      .selectAll()
+      .where('user_id', '=', user.id)
+      .where('state', '=', 'open')
+      .execute(),
+  )
+  for (const old of open.filter((one) => one.expires_at <= tx.now)) await expire(tx, old)
+  const waiting = open.filter((one) => one.expires_at > tx.now)
+  const same = waiting.find((one) => one.account_id === account.id)
+  if (same !== undefined)
+    return refuse(
+      'conflict',
+      `you asked for ${account.name} already (${same.id})`,
+      'wait for the answer, or withdraw it first',
+    )
+  if (waiting.length >= mostOpen)
+    return refuse('rate_limited', `${mostOpen} requests of yours are open`, 'withdraw one of them first')
+  const policy = await readPolicy(tx.db, tx.guard)
+  const machines = (await machinesOf(tx.db, tx.guard, policy, [account.id])).get(account.id) ?? []
+  const subject = await readSubject(tx.db, tx.guard, user)
+  const { workOrders, approvals: quorums } = wantedOf(policy, subject, machines, actions)
+  const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, asked.workOrder ?? ''))
+  if (unfit !== undefined)
+    return refuse(
+      'invalid',
+      `workOrder: the rule “${unfit.rule}” wants one of the form ${unfit.pattern}`,
+      'name the work order (# stands for a digit)',
+    )
+  const { lately } = await tx.db
+    .selectFrom('access_request')
+    .select((eb) => eb.fn.countAll<number>().as('lately'))
+    .where('user_id', '=', user.id)
+    .where('created_at', '>', new Date(now - 3600_000))
+    .executeTakeFirstOrThrow()
+  // People are written to about each: nobody fills their mailboxes.
+  if (lately >= mostAnHour)
+    return refuse('rate_limited', `you have asked ${lately} times in an hour`, 'wait, or talk to an approver')
+  const row = await insertGuarded(tx, 'access_request', {
+    id: newId('req', now),
+    user_id: user.id,
+    account_id: account.id,
+    actions,
+    forwards: asked.forwards,
+    mode: asked.mode,
+    not_before: asked.notBefore,
+    for_seconds: asked.forSeconds,
+    reason: asked.reason,
+    work_order: asked.workOrder,
+    created_at: tx.now,
+    expires_at: asked.expiresAt,
+    extends_grant: asked.extendsGrant,
+    state: 'open',
+    closed_at: null,
+    closed_by: null,
+    grant_id: null,
+    reminded_at: null,
+  })
+  await tx.audit({
+    kind: 'request.made',
+    request: row.id,
+    user: user.id,
+    userName: user.name,
+    account: account.id,
+    accountName: account.name,
+    actions: row.actions,
+    ...(row.forwards === null ? {} : { forwards: row.forwards }),
+    mode: row.mode,
+    ...(row.not_before === null ? {} : { notBefore: row.not_before.toISOString() }),
+    forSeconds: row.for_seconds,
+    ...(row.extends_grant === null ? {} : { extends: row.extends_grant }),
+    reason: row.reason,
+    ...(row.work_order === null ? {} : { workOrder: row.work_order }),
+    digest: await digestOf(row),
+    ...by(call),
+  })
+  const safe = await safeIn(tx, account.safe_id)
+  await notify(
+    tx,
+    {
+      kind: 'request.asked',
+      request: row.id,
+      user: user.name,
+      account: account.name,
+      safe: safe.name,
+      forSeconds: row.for_seconds,
+      ...(row.extends_grant === null ? {} : { extends: row.extends_grant }),
+      expiresAt: row.expires_at.toISOString(),
+    },
+    () => approversOf(tx, safe, { but: user.id, needed: neededOf(safe, quorums) }),
+  )
+  return done(await viewRequest(tx, call, row))
 }
 
 /** Requests: one's own, and those that one may decide; all of them for administrators and auditors. */

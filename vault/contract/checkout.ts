@@ -45,6 +45,8 @@ export type RequestView = {
   /** Null: from its approval on. */
   readonly notBefore: string | null
   readonly forSeconds: number
+  /** More time for a grant that there is: it ends at `notBefore` and is to end at `until`. Null: a grant of its own. */
+  readonly extends: { readonly grant: Id<'grt'>; readonly until: string } | null
   readonly reason: string
   readonly workOrder: string | null
   readonly createdAt: string
@@ -203,6 +205,16 @@ export const checkoutVerbs = {
       workOrder: z.string().trim().min(1).max(100).optional(),
     }),
   ),
+  /** Asks for a later end of one's own grant, and of the sessions that end with it. Others approve it, as any request. */
+  'request.extend': verb(
+    ['user'],
+    z.strictObject({
+      grant: id('grt'),
+      until: moment,
+      reason: z.string().trim().min(1, 'say why').max(500),
+      workOrder: z.string().trim().min(1).max(100).optional(),
+    }),
+  ),
   'request.list': verb(people, z.strictObject({ state: z.enum(['open', 'all']).optional() })),
   'request.show': verb(people, z.strictObject({ request: id('req') })),
   'request.withdraw': verb(['user'], z.strictObject({ request: id('req') })),
@@ -265,6 +277,7 @@ export type CheckoutAnswers = {
   'grant.list': readonly GrantView[]
   'grant.revoke': GrantView
   'request.add': RequestView
+  'request.extend': RequestView
   'request.list': readonly RequestView[]
   'request.show': RequestView
   'request.withdraw': RequestView

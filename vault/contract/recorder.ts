@@ -105,6 +105,8 @@ export const recorderCalls = {
     /** The watch whose watcher types in the user's place, while it is held. */
     hands: id('wch').optional(),
   }),
+  /** Moves a session's end: its grant was extended. Said again, it changes nothing. */
+  'session.extend': z.strictObject({ session: id('ses'), endsAt: z.iso.datetime() }),
   /** Ends a watch: its right is no more. */
   'watch.cut': z.strictObject({ watch: id('wch'), message: z.string().max(500) }),
   /** Shows a line in the terminals of a session; answered with how many they are. */

@@ -318,6 +318,8 @@ export type DomainTables = {
     readonly closed_at: Date | null
     readonly closed_by: string | null
     readonly grant_id: Id<'grt'> | null
+    /** The grant that is to end later: at `not_before` it ends now, and `for_seconds` after that it will. */
+    readonly extends_grant: Id<'grt'> | null
     // Not guarded: it keeps people from being reminded twice.
     readonly reminded_at: Date | null
   }

@@ -148,6 +148,7 @@ export const guardedTables = {
       'closed_at',
       'closed_by',
       'grant_id',
+      'extends_grant',
     ],
   },
   approval: {

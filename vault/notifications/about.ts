@@ -12,6 +12,8 @@ export type About =
       readonly account: string
       readonly safe: string
       readonly forSeconds: number
+      /** The grant that is to end so much later. */
+      readonly extends?: Id<'grt'>
       readonly expiresAt: string
     }
   | {

@@ -14,7 +14,9 @@ export function sentenceOf(about: About): string {
 function sentence(about: About): string {
   switch (about.kind) {
     case 'request.asked':
-      return `${about.user} asks for ${about.account} for ${span(about.forSeconds)}`
+      return about.extends === undefined
+        ? `${about.user} asks for ${about.account} for ${span(about.forSeconds)}`
+        : `${about.user} asks for ${span(about.forSeconds)} more on ${about.account}`
     case 'request.unanswered':
       return `${about.user} has waited ${about.minutes} min for an answer about ${about.account}`
     case 'request.decided':

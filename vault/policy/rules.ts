@@ -183,6 +183,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   // Who uses accounts of a safe may ask for them; who has a grant may ask for a longer one.
   'request.add': { user: [{ permission: 'use' }, 'granted'] },
+  'request.extend': { user: ['own'] },
   'request.list': { local: true, service: 'access.read', user: ['filtered'] },
   'request.show': { local: true, service: 'access.read', user: [admin, auditor, approve, 'own', officer] },
   'request.withdraw': { user: ['own'] },

@@ -98,6 +98,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     missingSince: 0,
     freezeBy: '',
     freezeTold: false,
+    endTold: true,
   }
 }
 

@@ -14,7 +14,7 @@ import type {
 } from '../kernel/id.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import type { Taken } from './take.ts'
-import { orderCut, orderFreeze } from './workers.ts'
+import { orderCut, orderExtend, orderFreeze } from './workers.ts'
 
 export type Cut = {
   readonly reason: EndReason
@@ -87,6 +87,8 @@ export type LiveSession = {
   freezeBy: string
   /** Has its worker said that it does what `freeze` says? */
   freezeTold: boolean
+  /** Has its worker said that it ends when `endsAt` says? False only where that has become later. */
+  endTold: boolean
 }
 
 /** What holds the input of a session's user now: a freeze, a plant switch, or that a supervisor is missing; null: nothing. */
@@ -156,6 +158,20 @@ export class LiveSessions {
       void orderCut(session.peer, session.id, session.cut.reason, session.cut.message)
   }
 
+  /** Gives a session a later end, and has its worker told; again at each tick until it has answered. */
+  extend(session: LiveSession, endsAt: number): void {
+    session.endsAt = endsAt
+    session.endTold = false
+    void this.#tellEnd(session)
+  }
+
+  async #tellEnd(session: LiveSession): Promise<void> {
+    const { peer, endsAt } = session
+    if (peer === undefined || !session.connected || !session.isVetted || session.cut !== null) return
+    const isTold = await orderExtend(peer, session.id, new Date(endsAt).toISOString())
+    if (isTold && session.endsAt === endsAt && session.peer === peer) session.endTold = true
+  }
+
   /** Holds a session's input, or lets it go on, and has its worker told; again at each tick until it has answered. */
   freeze(session: LiveSession, freeze: Freeze | null, by: string): Promise<void> {
     session.freeze = freeze
@@ -207,6 +223,7 @@ export class LiveSessions {
     const now = this.#now()
     for (const session of this.#sessions.values()) {
       if (!session.freezeTold) void this.tell(session)
+      if (!session.endTold) void this.#tellEnd(session)
       if (session.cut === null) {
         if (session.endsAt <= now)
           this.cut(session, { reason: 'time is up', message: 'the time of this session is up' })

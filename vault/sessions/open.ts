@@ -398,6 +398,7 @@ async function keepSession(
       missingSince: tx.now.getTime(),
       freezeBy: '',
       freezeTold: true,
+      endTold: true,
     }
     world.live.add(live)
     // SECURITY: what took the proof back meanwhile did not find this session: it was not there yet.

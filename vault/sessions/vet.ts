@@ -5,6 +5,7 @@ import { idTime } from '../kernel/id.ts'
 import { checkedOne } from '../rows.ts'
 import type { World } from '../world.ts'
 import { representationOf } from '../vendors/standing.ts'
+import { extendedUntil } from './extend.ts'
 import { readFreezeRow } from './freeze.ts'
 import type { Freeze, LiveSession } from './live.ts'
 import { readStop } from '../switches/switches.ts'
@@ -16,7 +17,9 @@ const messages = {
   terminated: 'your session was terminated',
 } as const satisfies Partial<Record<EndReason, string>>
 
-type Finding = { readonly reason: keyof typeof messages } | { readonly endsAt: number }
+type Finding =
+  | { readonly reason: keyof typeof messages }
+  | { readonly endsAt: number; readonly isExtended: boolean }
 
 /**
  * The freeze that a session's row says.
@@ -80,6 +83,7 @@ export async function vet(world: World, session: LiveSession): Promise<void> {
   session.isVetted = true
   if ('endsAt' in finding) {
     session.endsAt = Math.min(session.endsAt, finding.endsAt)
+    session.endTold = !finding.isExtended
     return
   }
   world.live.cut(session, { reason: finding.reason, message: messages[finding.reason] })
@@ -112,7 +116,11 @@ async function look(world: World, session: LiveSession): Promise<Finding> {
     if (one !== undefined && one.company.off_at !== null) return { reason: 'user disabled' }
     const contract = one?.company.contract_ends_at.getTime() ?? Number.POSITIVE_INFINITY
     const longest = idTime(session.id) + grant.max_session_seconds * 1000
-    return { endsAt: Math.min(grant.not_after.getTime(), longest, contract) }
+    const extended = await extendedUntil(database, guard, session, grant, world.vault.clock())
+    return {
+      endsAt: Math.min(grant.not_after.getTime(), longest, contract, extended ?? Number.POSITIVE_INFINITY),
+      isExtended: extended !== undefined,
+    }
   } catch (error) {
     // SECURITY: a session that rests on a forged row ends; the others of its worker go on.
     await noteForgery(world, error)

@@ -56,6 +56,16 @@ export async function orderFreeze(
   }
 }
 
+/** Tells a worker that a session ends later than it was told before. True once the worker knows. */
+export async function orderExtend(peer: Peer, session: SessionId, endsAt: string): Promise<boolean> {
+  try {
+    return (await peer.call('session.extend', { session, endsAt }, undefined, freezeTimeout)).ok
+  } catch {
+    // As with a cut: the next tick asks again.
+    return false
+  }
+}
+
 /** Has a line shown in a session's terminals. Answers in how many; none where the worker does not answer. */
 export async function orderMessage(
   peer: Peer,

@@ -33,6 +33,7 @@ import { useChange } from '../shell/me.ts'
 import { HandOver, Offered } from './access-hand-over.tsx'
 import { CheckIn, CheckOut, isKeptOut, Standing, waysIn } from './access-lease.tsx'
 import { Waiting } from './access-queue.tsx'
+import { extendable, MoreTime } from './more-time.tsx'
 import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One account that the user may use. */
@@ -52,7 +53,7 @@ export function AccessCard(props: {
   const { account, grants, lease, favourite } = access
   const change = useChange()
   const [error, setError] = useState<unknown>(null)
-  const [doing, setDoing] = useState<'out' | 'in' | 'over' | null>(null)
+  const [doing, setDoing] = useState<'out' | 'in' | 'over' | 'time' | null>(null)
   const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
   const active = grants.filter(({ state }) => state === 'active')
   const isOpen = waysIn(access).length > 0
@@ -60,6 +61,7 @@ export function AccessCard(props: {
     ...active.flatMap(({ actions }) => actions),
     ...access.rules.filter(({ unmet }) => unmet === null).flatMap(({ actions }) => actions),
   ])
+  const grant = extendable(access)
   const attempt = async (act: () => Promise<unknown>) => {
     setError(null)
     await act().catch(setError)
@@ -147,6 +149,16 @@ export function AccessCard(props: {
                   Hand over
                 </Button>
               )}
+              {grant === undefined ? null : (
+                <Button
+                  variant="secondary"
+                  size="sm"
+                  onClick={() => setDoing('time')}
+                  aria-label={`More time on ${account}`}
+                >
+                  More time
+                </Button>
+              )}
               <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
                 One-time ticket
               </Button>
@@ -167,6 +179,9 @@ export function AccessCard(props: {
       {doing === 'out' ? <CheckOut access={access} onClose={() => setDoing(null)} /> : null}
       {doing === 'in' && lease !== null ? (
         <CheckIn account={account} lease={lease} onClose={() => setDoing(null)} />
+      ) : null}
+      {doing === 'time' && grant !== undefined ? (
+        <MoreTime grant={grant} onClose={() => setDoing(null)} />
       ) : null}
       {doing === 'over' && lease !== null ? (
         <HandOver account={account} lease={lease} onClose={() => setDoing(null)} />

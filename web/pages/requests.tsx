@@ -86,13 +86,18 @@ export function Requests() {
             cell: (row) => (
               <>
                 {span(row.forSeconds)}
+                {row.extends === null ? '' : ' more'}
                 {row.mode === 'exclusive' ? ', alone' : ''}
                 <div className="quiet small">
                   {row.notBefore === null ? (
                     'from its approval on'
-                  ) : (
+                  ) : row.extends === null ? (
                     <>
                       from <Moment at={row.notBefore} />
+                    </>
+                  ) : (
+                    <>
+                      until <Moment at={row.extends.until} />
                     </>
                   )}
                 </div>
@@ -206,7 +211,13 @@ export function Decide(props: {
     request.approvals.filter((one) => one.verdict === 'approve').length + 1 >= request.approvalsNeeded
   return (
     <Dialog
-      title={approves ? `Let ${request.user} in?` : `Deny ${request.user}’s request?`}
+      title={
+        approves
+          ? request.extends === null
+            ? `Let ${request.user} in?`
+            : `Give ${request.user} more time?`
+          : `Deny ${request.user}’s request?`
+      }
       action={approves ? 'Approve' : 'Deny'}
       danger={!approves}
       ready={!approves || isCode(code)}
@@ -258,7 +269,13 @@ export function RequestFacts({ request }: { readonly request: RequestView }) {
       <dt>For</dt>
       <dd>
         {span(request.forSeconds)}
-        {request.notBefore === null ? (
+        {request.extends !== null ? (
+          <>
+            {' '}
+            more: it ends <Moment at={request.notBefore} />, and would end{' '}
+            <Moment at={request.extends.until} />
+          </>
+        ) : request.notBefore === null ? (
           ' from now on'
         ) : (
           <>

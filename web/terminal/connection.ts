@@ -3,10 +3,10 @@ import type { VerbAnswer } from '../../vault/contract.ts'
 import { ask, Refused } from '../api.ts'
 import { LiveClient } from './live-client.ts'
 
-export type Started = Extract<ServerMessage, { kind: 'started' }> & {
-  /** When it ends, on this page's own clock (`performance.now()`). */
-  readonly endsAtLocal: number
-}
+/** When a session ends: by the vault's clock, and on this page's own (`performance.now()`). */
+export type Ends = { readonly endsAt: string; readonly endsAtLocal: number }
+
+export type Started = Extract<ServerMessage, { kind: 'started' }> & Ends
 
 export type ConnectionState =
   | { readonly kind: 'connecting' }
@@ -21,6 +21,8 @@ export type ConnectionEvents = {
   readonly warning: (text: string, about: NoticeTopic | undefined) => void
   /** Who watches now. */
   readonly watchers: (names: readonly string[]) => void
+  /** It ends at another moment than was said when it began. */
+  readonly ends: (ends: Ends) => void
   /** Draw these bytes, then call back. */
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
 }
@@ -95,6 +97,10 @@ export class Connection {
             this.#events.state({ kind: 'live', started: { ...message, endsAtLocal } })
           }
           if (message.kind === 'warning') this.#events.warning(message.text, message.about)
+          if (message.kind === 'ends') {
+            const endsAtLocal = performance.now() + message.secondsLeft * 1000
+            this.#events.ends({ endsAt: message.endsAt, endsAtLocal })
+          }
           if (message.kind === 'watchers') this.#events.watchers(message.names)
           if (message.kind === 'refused')
             this.#end({

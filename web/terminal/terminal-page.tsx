@@ -1,5 +1,6 @@
 import {
   AlertActionCloseButton,
+  AlertActionLink,
   Button,
   Modal,
   ModalBody,
@@ -10,12 +11,13 @@ import { SearchMinusIcon, SearchPlusIcon } from '@patternfly/react-icons'
 import { type ReactNode, type RefObject, useCallback, useEffect, useRef, useState } from 'react'
 import { flushSync } from 'react-dom'
 import { Link } from 'wouter'
+import { MoreTimeHere } from '../pages/more-time.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { clock, sentence, span, visible } from '../parts/wording.ts'
 import { useInUse } from '../shell/sign-in-clock.tsx'
 import { Brand } from '../shell/shell.tsx'
-import { Connection, type ConnectionState, type Started } from './connection.ts'
+import { Connection, type ConnectionState, type Ends } from './connection.ts'
 import { overOf } from './ended.ts'
 import { actOfKey, terminalKeys } from './keys.ts'
 import { addNotice, afterEnd, type Notice } from './notices.ts'
@@ -36,9 +38,10 @@ const notCopied = {
 export default function TerminalPage({ account }: { readonly account: string }) {
   const searchField = useRef<HTMLInputElement>(null)
   const terminal = useTerminal(account, searchField)
-  const { state, screen, notices, watchers } = terminal
+  const { state, screen, notices, watchers, ends } = terminal
   const [searching, setSearching] = useState(false)
   const [helping, setHelping] = useState(false)
+  const [asking, setAsking] = useState(false)
   const leave = useRef<HTMLButtonElement>(null)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -67,7 +70,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
       <header className="terminal-head row">
         <Brand />
         <h1 className="mono">{visible(account)}</h1>
-        <TerminalState state={state} />
+        <TerminalState state={state} ends={ends} />
         <WatcherBadge names={watchers} />
         <span className="controls-gap" />
         <Button ref={leave} variant="link" size="sm" onClick={search}>
@@ -102,13 +105,20 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         ) : null}
       </header>
       <main className="terminal-main" id="main">
-        {notices.map(({ id, text }) => (
+        {notices.map(({ id, text, about }) => (
           <Note
             key={id}
             variant="warning"
             role="alert"
             title={sentence(text)}
             actionClose={<AlertActionCloseButton aria-label="Dismiss" onClose={() => terminal.dismiss(id)} />}
+            {...(about === 'time' && state.kind === 'live'
+              ? {
+                  actionLinks: (
+                    <AlertActionLink onClick={() => setAsking(true)}>Ask for more time</AlertActionLink>
+                  ),
+                }
+              : {})}
           />
         ))}
         <Outcome state={state} again={terminal.connect} />
@@ -131,6 +141,16 @@ export default function TerminalPage({ account }: { readonly account: string }) 
           onClose={() => terminal.agreePaste(null)}
         />
       )}
+      {asking && state.kind === 'live' ? (
+        <MoreTimeHere
+          account={account}
+          endsAt={ends?.endsAt ?? state.started.endsAt}
+          onClose={() => {
+            setAsking(false)
+            screen?.focus()
+          }}
+        />
+      ) : null}
       {helping ? <KeysDialog onClose={() => setHelping(false)} /> : null}
     </div>
   )
@@ -146,6 +166,7 @@ function useTerminal(account: string, searchField: RefObject<HTMLInputElement | 
   const [paste, setPaste] = useState<Paste | null>(null)
   const [notices, setNotices] = useState<readonly Notice[]>([])
   const [watchers, setWatchers] = useState<readonly string[]>([])
+  const [ends, setEnds] = useState<Ends | null>(null)
   const [fontSize, setFontSize] = useState(keptFontSize)
   const font = useRef(fontSize)
 
@@ -195,6 +216,7 @@ function useTerminal(account: string, searchField: RefObject<HTMLInputElement | 
     connection.current?.close()
     setNotices([])
     setWatchers([])
+    setEnds(null)
     screen.setReadOnly(false)
     const made = Connection.open(account, screen.size, {
       state: (next) => {
@@ -208,6 +230,7 @@ function useTerminal(account: string, searchField: RefObject<HTMLInputElement | 
       },
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
+      ends: setEnds,
       output: screen.write,
     })
     connection.current = made
@@ -232,6 +255,7 @@ function useTerminal(account: string, searchField: RefObject<HTMLInputElement | 
     screen,
     notices,
     watchers,
+    ends,
     paste,
     onAct,
     zoom,
@@ -256,19 +280,19 @@ function keptFontSize(): number {
 }
 
 /** How long the session lasts yet. */
-function TerminalState({ state }: { readonly state: ConnectionState }) {
+function TerminalState({ state, ends }: { readonly state: ConnectionState; readonly ends: Ends | null }) {
   if (state.kind === 'connecting') return <span role="status">Connecting…</span>
-  if (state.kind === 'live') return <TimeLeft started={state.started} />
+  if (state.kind === 'live') return <TimeLeft ends={ends ?? state.started} />
   return <span role="status">Not connected</span>
 }
 
-function TimeLeft({ started }: { readonly started: Started }) {
+function TimeLeft({ ends }: { readonly ends: Ends }) {
   const [now, setNow] = useState(() => performance.now())
   useEffect(() => {
     const timer = setInterval(() => setNow(performance.now()), 1_000)
     return () => clearInterval(timer)
   }, [])
-  const left = Math.max(0, Math.round((started.endsAtLocal - now) / 1000))
+  const left = Math.max(0, Math.round((ends.endsAtLocal - now) / 1000))
   return (
     <span className="mono small" data-testid="time-left">
       ends in {left < 3600 ? clock(left) : span(left - (left % 60))}

@@ -177,6 +177,8 @@ export class ForwardedChannel {
 
   watchers(): void {}
 
+  ends(): void {}
+
   /** Ends the connection now. */
   async cut(): Promise<void> {
     if (this.#isOver) return

@@ -58,4 +58,6 @@ export type FrontChannel = {
   readonly notify: (text: string, about: NoticeTopic | undefined, inject: (bytes: Uint8Array) => void) => void
   /** Shows who watches now, where there is room beside the terminal: a line in the terminal says who comes and goes. */
   readonly watchers?: (names: readonly string[]) => void
+  /** Shows that the session ends at another moment than was said, in so many seconds from now. */
+  readonly ends?: (endsAt: string, secondsLeft: number) => void
 }

@@ -80,6 +80,13 @@ export class SshFront {
     return found !== undefined
   }
 
+  /** Moves a session's end. False when it is not one of this worker's. */
+  extend(session: SessionId, endsAt: string): boolean {
+    const found = this.#carried.sessions.get(session)
+    found?.extend(endsAt)
+    return found !== undefined
+  }
+
   /** Shows a line in a session's terminals: in how many. Undefined when it is not one of this worker's. */
   message(session: SessionId, by: string, text: string): number | undefined {
     return this.#carried.sessions.get(session)?.message(by, text)

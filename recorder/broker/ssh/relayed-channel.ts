@@ -455,6 +455,11 @@ export class RelayedChannel {
     if (this.hasTerminal && !this.#isOver) this.#front.watchers?.(names)
   }
 
+  /** Says when the session ends, where the user's terminal shows it. */
+  ends(endsAt: string, secondsLeft: number): void {
+    if (this.hasTerminal && !this.#isOver) this.#front.ends?.(endsAt, secondsLeft)
+  }
+
   /** Ends the channel with a sentence for its user, and resolves when that is delivered or cannot be. */
   async cut(text: string | undefined, reason: EndReason = 'protocol error'): Promise<void> {
     if (this.#isOver) return

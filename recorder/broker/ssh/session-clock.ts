@@ -9,12 +9,14 @@ const longestTimer = 2 ** 31 - 1
  * Warns at 15 and 5 minutes before the end of a session and ends it in time.
  *
  * SECURITY: the time left is the vault's (end minus start) and runs on the monotonic clock from `openedAt`
- * (`performance.now()`): setting this machine's clock back extends nothing.
+ * (`performance.now()`): setting this machine's clock back extends nothing. What would have been said before `from` is
+ * not said.
  */
 export function startClock(
   permit: Pick<Permit, 'startedAt' | 'endsAt'>,
   openedAt: number,
   act: { readonly warn: (text: string) => void; readonly end: () => void },
+  from = openedAt,
 ): Disposable {
   const length = Date.parse(permit.endsAt) - Date.parse(permit.startedAt)
   const endAt = openedAt + Math.max(0, Number.isFinite(length) ? length : 0)
@@ -24,7 +26,7 @@ export function startClock(
       at: endAt - minutes * minute,
       act: () => act.warn(`this session ends in ${minutes} minutes, at ${until} UTC`),
     }))
-    .filter(({ at }) => at > openedAt)
+    .filter(({ at }) => at > from)
     .concat([{ at: endAt, act: act.end }])
   let timer: NodeJS.Timeout | undefined
   const next = () => {

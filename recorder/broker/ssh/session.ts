@@ -60,6 +60,10 @@ export type Seat = {
   readonly told: (may: boolean) => void
 }
 
+function minuteOf(at: string): string {
+  return `${at.slice(11, 16)} UTC`
+}
+
 function whileFrozen({ by, reason, waits }: Freeze): string {
   if (waits) return `this session ${printable(reason)}: try again then`
   return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
@@ -75,7 +79,9 @@ export class BrokeredSession {
   readonly #ports: BrokerPorts
   readonly #targetTransport: Transport
   readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
-  readonly #clock: Disposable
+  readonly #openedAt: number
+  #endsAt: string
+  #clock: Disposable
   readonly #watch: Disposable
   readonly #denials = new Denials('refused file requests', (detail) =>
     this.#writeEvent('refused channel', detail),
@@ -129,13 +135,41 @@ export class BrokeredSession {
       limits.keepAlive,
       () => void this.end('target unreachable'),
     )
-    this.#clock = startClock(permit, openedAt, {
-      warn: (text) => {
-        this.notify(text, 'time')
+    this.#openedAt = openedAt
+    this.#endsAt = permit.endsAt
+    this.#clock = this.#startClock()
+  }
+
+  #startClock(from?: number): Disposable {
+    const { startedAt, breakGlass } = this.permit
+    const times = { startedAt, endsAt: this.#endsAt }
+    const act = {
+      warn: (text: string) => {
+        this.notify(breakGlass === undefined ? `${text}. To ask for more time: My access` : text, 'time')
         this.event('time warning', text)
       },
       end: () => void this.end('time is up'),
-    })
+    }
+    return startClock(times, this.#openedAt, act, from)
+  }
+
+  /**
+   * Moves its end, on the vault's word: what was said of the old one is taken back, and said anew of this one. Said
+   * twice, it is done once.
+   */
+  extend(endsAt: string): void {
+    if (this.#isEnding || endsAt === this.#endsAt) return
+    const was = this.#endsAt
+    this.#endsAt = endsAt
+    this.#clock[Symbol.dispose]()
+    this.#clock = this.#startClock(performance.now())
+    this.notify(
+      `more time was granted: this session ends at ${minuteOf(endsAt)}, and not at ${minuteOf(was)}`,
+      'time',
+    )
+    const length = Date.parse(endsAt) - Date.parse(this.permit.startedAt)
+    const left = Math.max(0, Math.round((this.#openedAt + length - performance.now()) / 1000))
+    for (const channel of this.#channels) channel.ends(endsAt, left)
   }
 
   get isEnding(): boolean {

@@ -62,6 +62,7 @@ test('every verb of the guides is there', () => {
     'lease accept',
     'lease decline',
     'request ask',
+    'request extend',
     'request approve',
     'request deny',
     'request withdraw',

@@ -206,6 +206,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'policy.explain': 'LAaUXFG',
   'policy.reach': 'LAaUXFG',
   'request.add': 'guW',
+  'request.extend': 'ao',
   'request.list': 'L*',
   'request.show': 'LAapoUXFG',
   'request.withdraw': 'ao',
