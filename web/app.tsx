@@ -8,6 +8,7 @@ import { Audit } from './pages/audit.tsx'
 import { Auditors } from './pages/auditors.tsx'
 import { Company } from './pages/company.tsx'
 import { BreakGlass } from './pages/break-glass.tsx'
+import { Directories } from './pages/directories.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
@@ -105,6 +106,7 @@ export function App() {
               <Route path="/requests/:request">{({ request }) => <RequestPage request={request} />}</Route>
               <Route path="/break-glass" component={BreakGlass} />
               <Route path="/notifications" component={Notifications} />
+              <Route path="/directories" component={Directories} />
               <Route path="/switches" component={Switches} />
               <Route path="/vault-keys" component={VaultKeys} />
               <Route path="/auditors" component={Auditors} />

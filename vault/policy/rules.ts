@@ -110,8 +110,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'terms.accept': { user: ['signed in'], beforeTerms: true },
 
   'directory.add': { local: true, user: [admin] },
-  'directory.list': { local: true, user: [admin, auditor] },
-  'directory.show': { local: true, user: [admin, auditor] },
+  'directory.list': { local: true, user: [admin, auditor, officer] },
+  'directory.show': { local: true, user: [admin, auditor, officer] },
   'directory.change': { local: true, user: [admin] },
   'directory.map': { local: true, user: [admin] },
   'directory.remove': { local: true, user: [admin] },

@@ -66,7 +66,11 @@ export function Enrol({
   const differs = again !== '' && again !== password
   const ready =
     begun !== null &&
-    (isOfProvider ? arrived !== null : advice.good && again === password) &&
+    (isOfProvider
+      ? arrived !== null
+      : begun.directory === null
+        ? advice.good && again === password
+        : password !== '') &&
     /^\d{6}$/.test(code.replaceAll(/\s/g, '')) &&
     (begun.terms === null || accepted)
 
@@ -173,7 +177,7 @@ export function Enrol({
                 This link is good until {zonedMoment(begun.expiresAt)}.
               </Content>
               <input type="text" name="username" autoComplete="username" value={begun.name} readOnly hidden />
-              {isOfProvider ? null : (
+              {isOfProvider ? null : begun.directory === null ? (
                 <>
                   <Field
                     label="Password"
@@ -193,6 +197,16 @@ export function Enrol({
                     fault={differs ? 'The two passwords differ.' : undefined}
                   />
                 </>
+              ) : (
+                <Field
+                  label={`Your password of ${begun.directory.name}`}
+                  type="password"
+                  value={password}
+                  onChange={setPassword}
+                  autoComplete="current-password"
+                  autoFocus
+                  hint="The one that you have there: it is not kept here"
+                />
               )}
               <div className="second-factor">
                 <QrCode text={begun.uri} label="QR code of the second factor" />

@@ -32,6 +32,7 @@ export const useGrants = (when = true) =>
 export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>
   useList<'request.list'>(`requests ${state}`, `/api/requests?state=${state}`, { every: 5_000, when })
 export const useSwitches = () => useList<'switch.list'>('switches', '/api/switches', { every: 3_000 })
+export const useDirectories = () => useList<'directory.list'>('directories', '/api/directories')
 export const usePolicy = () => useList<'policy.show'>('policy', '/api/policy')
 export const usePolicyRequests = () =>
   useList<'policy.requests'>('policy requests', '/api/policy/requests', { every: 10_000 })

@@ -78,6 +78,11 @@ export function Users() {
                     of <Name of={row.company} />
                   </div>
                 )}
+                {row.directory === undefined ? null : (
+                  <div className="quiet small">
+                    from <Name of={row.directory} />
+                  </div>
+                )}
                 {row.mail === null ? null : (
                   <div className="quiet small">
                     <Name of={row.mail.address} />
@@ -106,7 +111,11 @@ export function Users() {
             title: 'Proofs',
             cell: (row) => {
               const proofs = [
-                row.hasPassword ? 'password' : '',
+                row.hasPassword
+                  ? 'password'
+                  : row.directory === undefined
+                    ? ''
+                    : `password of ${row.directory}`,
                 row.hasTotp ? 'code' : '',
                 row.passkeys > 0 ? `${row.passkeys} ${row.passkeys === 1 ? 'passkey' : 'passkeys'}` : '',
                 row.recoveryCodes > 0

@@ -7,13 +7,13 @@ import { loadSodium } from './sodium.ts'
 export type Begun = {
   readonly name: string
   readonly expiresAt: string
+  /** The directory that knows them; null: they choose a password here. */
+  readonly directory: VerbAnswer<'enrolment.begin'>['directory']
   /** For an authenticator: the secret in base32, and the address that it scans. */
   readonly secret: string
   readonly uri: string
   /** What they have to accept with it, if anything. */
   readonly terms: TermsView | null
-  /** The directory that knows them; null: they choose a password here. */
-  readonly directory: VerbAnswer<'enrolment.begin'>['directory']
 }
 
 /**
@@ -31,14 +31,8 @@ export async function beginEnrolment(token: string): Promise<Begun> {
     const opened = sodium.crypto_box_seal_open(fromBase64(answer.sealedTotp), own.publicKey, own.privateKey)
     const { secret, uri } = JSON.parse(new TextDecoder().decode(opened)) as Pick<Begun, 'secret' | 'uri'>
     sodium.memzero(opened)
-    return {
-      name: answer.name,
-      expiresAt: answer.expiresAt,
-      terms: answer.terms,
-      directory: answer.directory,
-      secret,
-      uri,
-    }
+    const { name, expiresAt, directory, terms } = answer
+    return { name, expiresAt, directory, terms, secret, uri }
   } finally {
     sodium.memzero(own.privateKey)
   }

@@ -2,6 +2,7 @@ import type { VaultStatus } from '../../vault/contract.ts'
 import {
   makeSealedAccountPassphrase,
   makeSealedAccountSecret,
+  makeSealedDirectorySecret,
   makeSealedLoginPassword,
 } from '../../vault/intake.ts'
 import { get, Refused } from '../api.ts'
@@ -25,6 +26,11 @@ async function intakeKey(): Promise<string> {
 export async function sealLoginPassword(name: string, password: string): Promise<string> {
   const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
   return makeSealedLoginPassword(sodium, key, name, password)
+}
+
+export async function sealDirectorySecret(directory: string, password: string): Promise<string> {
+  const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
+  return makeSealedDirectorySecret(sodium, key, directory, password)
 }
 
 export type TypedCredential =

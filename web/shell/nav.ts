@@ -58,6 +58,7 @@ export const places: readonly Place[] = [
   },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', officer, 'auditor'] },
+  { path: '/directories', title: 'Directories', group: 'People', roles: ['admin', officer] },
   { path: '/services', title: 'Services', group: 'People', roles: ['admin'] },
   { path: '/auditors', title: 'Auditors', group: 'People', roles: ['admin', 'auditor'] },
 ]
