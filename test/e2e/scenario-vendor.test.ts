@@ -1,0 +1,174 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, expect, test, vi } from 'vitest'
+import type { AuditFound, RequestView, SessionView } from '../../vault/contract.ts'
+import { picture, signIn } from '../support/console-browser.ts'
+import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
+import { CanaryScan } from '../support/canary.ts'
+import { allBytes, atTarget, measured, terminalOf } from '../support/scenario.ts'
+import { until } from '../support/installation.ts'
+
+vi.setConfig({ testTimeout: 480_000, hookTimeout: 400_000 })
+
+const stage = consoleStage('a vendor repairs a machine without ever seeing its password', { sshd: true })
+const { open, run, why } = stage
+let priya: Actor
+let jonas: Actor
+let bytes: ReturnType<typeof allBytes>
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  await stage.start()
+  await stage.auditor()
+  await run(['safe', 'add', 'line-3'])
+  await stage.machine('hmi-3', 'line-3')
+  jonas = await stage.enrolled('jonas', { role: 'approver' })
+  await run(['safe', 'member', 'line-3', 'jonas', '--allow', 'approve'])
+  await run(['vendor', 'add', 'oem', '--until', '+90d', '--sponsor', 'jonas', '--mail-domain', 'oem.example'])
+  const { enrolment } = await stage.installation.tagoutJson<{
+    readonly enrolment: { readonly link: string }
+  }>([...['vendor', 'invite', 'oem', 'priya', 'priya@oem.example']])
+  priya = await stage.enrolled('priya', { link: enrolment.link })
+  await run(['safe', 'member', 'line-3', 'priya', '--allow', 'use'])
+  bytes = allBytes(priya.page)
+})
+
+const account = () => `hmi-3/${stage.sshd.user}`
+const sleepUntil = (at: number) =>
+  until(() => (Date.now() >= at ? true : undefined), Math.max(1_000, at - Date.now() + 5_000))
+/** From the approval until the window opens, and how long it is open. */
+const aheadMs = 150_000
+const openMs = 75_000
+
+// SSH stands for VNC here: the way of request, approval, credential, recording and end is the same.
+test.skipIf(why !== undefined)(
+  'over SSH for VNC: asked for a window with a work order, approved at the plant, refused a minute before, ended with it, the password nowhere',
+  async () => {
+    const { page } = priya
+    // She asks by hand; what the dialog counts in hours is a minute on its way, so that its end is seen here.
+    let begins = 0
+    await page.route('**/api/requests', async (route) => {
+      if (route.request().method() !== 'POST') return route.continue()
+      begins = Date.now() + aheadMs
+      const body = {
+        ...route.request().postDataJSON(),
+        notBefore: new Date(begins).toISOString(),
+        forSeconds: openMs / 1000,
+      }
+      return route.continue({ postData: JSON.stringify(body) })
+    })
+    await open(page, '/access', 'My access')
+    await page.getByRole('button', { name: 'Request access' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'Request access' })
+    await dialog.getByLabel('Account').selectOption(account())
+    await dialog.getByLabel('Reason').fill('the panel of line 3 shows nothing')
+    await dialog.getByLabel('Work order (optional)').fill('WO-4711')
+    await dialog.getByRole('button', { name: 'Send request' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.unroute('**/api/requests')
+    const ends = begins + openMs
+
+    await open(jonas.page, '/requests', 'Requests')
+    await jonas.page.getByRole('button', { name: `Approve ${account()} for priya` }).click()
+    const decide = jonas.page.getByRole('dialog', { name: 'Let priya in?' })
+    await decide.getByText('work order WO-4711').waitFor()
+    await decide.getByLabel('Code').fill(await jonas.code())
+    await decide.getByRole('button', { name: 'Approve' }).click()
+    await decide.waitFor({ state: 'detached' })
+    const [request] = await stage.installation.tagoutJson<readonly RequestView[]>([
+      'request',
+      'list',
+      '--all',
+    ])
+    expect(request).toMatchObject({ state: 'approved', closedBy: 'jonas', workOrder: 'WO-4711' })
+
+    // Her second factor, again, for this work.
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
+    await signIn(page, 'priya', peoplesPassword, await priya.code())
+    await page.getByRole('heading', { level: 1, name: /access|Overview/ }).waitFor()
+
+    // A minute before the window she is refused.
+    await sleepUntil(begins - 60_000)
+    const terminal = terminalOf(page)
+    await page.goto(`${stage.installation.console}/terminal#${account()}`)
+    await page.getByRole('alert').first().waitFor()
+    const refusedAt = Date.now()
+    expect(refusedAt).toBeLessThan(begins)
+    expect(await page.getByTestId('time-left').count()).toBe(0)
+    expect(await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])).toEqual([])
+    console.log(`  refused ${Math.round((begins - refusedAt) / 1000)} s before the window`)
+
+    await sleepUntil(begins + 500)
+    await page.goto('about:blank')
+    await page.goto(`${stage.installation.console}/terminal#${account()}`)
+    await terminal.live()
+    await terminal.type(`echo repaired-$((6*7))\n`)
+    await terminal.see('repaired-42')
+    await picture(page, 'scenario-vendor')
+    await terminal.type(
+      `sh -c "trap 'date +%s%3N > ended-priya; exit' EXIT HUP TERM; while :; do sleep 0.1; done"\n`,
+    )
+    const endedAt = await atTarget(stage.sshd.home).endedAt('priya')
+    expect(endedAt).toBeGreaterThan(ends - 2_000)
+    expect(measured('ended at the machine after the end of the window', endedAt - ends, 3_000)).toBeLessThan(
+      3_000,
+    )
+    await page.getByRole('link', { name: 'My access' }).waitFor()
+    await page.goto('about:blank')
+    await page.goto(`${stage.installation.console}/terminal#${account()}`)
+    await page.getByRole('alert').first().waitFor()
+
+    // Who, when and what: one question.
+    const begun = performance.now()
+    const found = await stage.installation.tagoutJson<readonly AuditFound[]>([
+      ...['audit', 'find', '--target', 'hmi-3', '--since', '1h'],
+    ])
+    measured('who, when and what, from the command to its answer', performance.now() - begun, 5_000)
+    const of = (kind: string) => found.find((entry) => entry.kind === kind)
+    expect(of('request.made')).toMatchObject({ who: 'priya', company: 'oem', account: account() })
+    expect(of('request.decided')).toMatchObject({ who: 'jonas', company: null })
+    for (const kind of ['session.opened', 'session.started', 'session.ended'])
+      expect(of(kind)).toMatchObject({
+        who: 'priya',
+        company: 'oem',
+        approvedBy: ['jonas'],
+        account: account(),
+        source: '127.0.0.1',
+      })
+    const signIns = await stage.installation.tagoutJson<readonly AuditFound[]>([
+      ...['audit', 'find', '--person', 'priya', '--kind', 'login.started', '--since', '1h'],
+    ])
+    expect(signIns.at(-1)?.text).toContain('password')
+    // Nobody has seen the password.
+    expect(await stage.installation.tagoutJson(['exposure', 'list'])).toEqual([])
+
+    // And it is nowhere: not in a byte to or from her browser, a log, the recording, its export.
+    const [session] = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
+    await run(
+      [
+        ...['recording', 'export', session?.recording ?? '', '--as', 'asciicast', '--out', 'work.cast'],
+        ...['--identity', 'auditor.key', '--passphrase-stdin'],
+      ],
+      'birch lantern 8851',
+    )
+    const cast = await readFile(join(stage.room, 'work.cast'))
+    expect(cast.toString()).toContain('repaired-42')
+    const taken = await bytes.taken()
+    expect(taken.some((one) => one.includes('WO-4711'))).toBe(true)
+    const scan = new CanaryScan([
+      { name: 'the password of the machine', bytes: Buffer.from(stage.sshd.password) },
+    ])
+    for (const one of taken) scan.look('her browser', one)
+    scan.look('the log', stage.installation.log())
+    scan.look('the export', cast)
+    for (const folder of ['recorder', 'api', 'supervisor'])
+      scan.lookInFolder(folder, join(stage.installation.dataDir, folder))
+    expect(scan.hits).toEqual([])
+    console.log(`  searched: ${taken.length} messages of her browser, logs, recording, export`)
+    // Positive control: where it is, it is found.
+    scan.look('control', `x${Buffer.from(stage.sshd.password).toString('base64')}x`)
+    expect(scan.hits.length).toBeGreaterThan(0)
+    expect([...priya.wrong, ...jonas.wrong]).toEqual([])
+  },
+)
