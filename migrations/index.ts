@@ -24,9 +24,10 @@ import * as m0031 from './0031_a_passkey_proves_a_user.ts'
 import * as m0032 from './0032_somebody_breaks_the_glass.ts'
 import * as m0034 from './0034_a_service_has_tokens.ts'
 import * as m0036 from './0036_a_policy_is_changed_by_two.ts'
-import * as m0039 from './0039_an_entry_is_found_by_machine_and_person.ts'
 import * as m0037 from './0037_people_wait_for_an_account.ts'
+import * as m0039 from './0039_an_entry_is_found_by_machine_and_person.ts'
 import * as m0040 from './0040_a_directory_knows_users.ts'
+import * as m0041 from './0041_an_exposure_is_due.ts'
 import * as m0042 from './0042_a_grant_gets_more_time.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
@@ -56,8 +57,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0032_somebody_breaks_the_glass': m0032,
   '0034_a_service_has_tokens': m0034,
   '0036_a_policy_is_changed_by_two': m0036,
-  '0039_an_entry_is_found_by_machine_and_person': m0039,
   '0037_people_wait_for_an_account': m0037,
+  '0039_an_entry_is_found_by_machine_and_person': m0039,
   '0040_a_directory_knows_users': m0040,
+  '0041_an_exposure_is_due': m0041,
   '0042_a_grant_gets_more_time': m0042,
 }

@@ -1,5 +1,6 @@
 import { accountElevation } from './accounts/elevation.ts'
-import { exposureList, accountReveal } from './accounts/reveal.ts'
+import { accountReveal } from './accounts/reveal.ts'
+import { exposureDue, exposureList } from './accounts/exposures.ts'
 import {
   accountAdd,
   accountBind,
@@ -76,6 +77,7 @@ import {
   safeAdd,
   safeApprovals,
   safeBreakGlass,
+  safeExposure,
   safeList,
   safeMemberSet,
   safeNotifications,
@@ -111,8 +113,8 @@ import { companyAdd, companyChange, companyList, companyOn } from './vendors/com
 import { companyOff, offboardingList, offboardingShow, userOff } from './vendors/offboarding.ts'
 import { companyInvite, companyShow } from './vendors/representative.ts'
 import { tokenAdd, tokenList, tokenRevoke } from './services/token.ts'
-import { termsAccept, termsShow } from './vendors/terms.ts'
 import { loginFinish, loginLeave, loginProviders, loginReturn } from './directory/oidc-sign-in.ts'
+import { companyTerms, termsAccept, termsShow } from './vendors/terms.ts'
 import {
   directoryAdd,
   directoryChange,
@@ -224,6 +226,9 @@ export const handlers: Handlers = {
   'account.remove': accountRemove,
   'account.reveal': accountReveal,
   'exposure.list': exposureList,
+  'exposure.due': exposureDue,
+  'safe.exposure': safeExposure,
+  'company.terms': companyTerms,
   'grant.add': grantAdd,
   'grant.list': grantList,
   'grant.revoke': grantRevoke,

@@ -217,6 +217,7 @@ export const relations: Relations = {
   'login.revokeAll': (call, input) => ofUser(call, input.user),
   'user.off': (call, input) => ofUser(call, input.user),
   'company.show': (call, input) => ofCompany(call, input.company),
+  'company.terms': (call, input) => ofCompany(call, input.company),
   'company.off': (call, input) => ofCompany(call, input.company),
   'offboarding.show': async (call, { offboarding }) => {
     const { database, guard } = call.world.vault
@@ -258,6 +259,14 @@ export const relations: Relations = {
   },
   'exposure.list': async (call, { account }) =>
     account === undefined ? noRelation : ofAccount(call, account),
+  'exposure.due': async (call, { exposure }) => {
+    const row = await call.world.vault.database
+      .selectFrom('exposure')
+      .select(['user_id', 'account_id'])
+      .where('id', '=', exposure)
+      .executeTakeFirst()
+    return ofHeld(call, row)
+  },
   'grant.add': (call, input) => ofAccount(call, input.account),
   'grant.revoke': (call, { grant }) => ofGrant(call, grant),
   'request.add': (call, input) => ofAccount(call, input.account),

@@ -10,6 +10,7 @@ import { Company } from './pages/company.tsx'
 import { BreakGlass } from './pages/break-glass.tsx'
 import { Directories } from './pages/directories.tsx'
 import { Enrol } from './pages/enrol.tsx'
+import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
 import { Notifications } from './pages/notifications.tsx'
@@ -90,6 +91,7 @@ export function App() {
                 {({ recording }) => <Player recording={recording} />}
               </Route>
               <Route path="/audit" component={Audit} />
+              <Route path="/exposure" component={Exposure} />
               <Route path="/safes" component={Safes} />
               <Route path="/targets" component={Targets} />
               <Route path="/accounts" component={Accounts} />

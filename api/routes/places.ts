@@ -14,6 +14,7 @@ export const places: readonly Route[] = [
   { method: 'PUT', path: '/api/safes/:safe/approvals', verb: 'safe.approvals', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/notifications', verb: 'safe.notifications', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/break-glass', verb: 'safe.breakGlass', access: 'user' },
+  { method: 'PUT', path: '/api/safes/:safe/exposure', verb: 'safe.exposure', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/members/:user', verb: 'safe.member.set', access: 'user' },
 
   { method: 'GET', path: '/api/switches', verb: 'switch.list', access: 'user' },
@@ -65,8 +66,9 @@ export const places: readonly Route[] = [
     path: '/api/exposures',
     verb: 'exposure.list',
     access: 'user',
-    query: { account: 'text' },
+    query: { account: 'text', user: 'text', company: 'text' },
   },
+  { method: 'PUT', path: '/api/exposures/:exposure/due', verb: 'exposure.due', access: 'user' },
 
   {
     method: 'POST',

@@ -5,6 +5,7 @@ export const vendors: readonly Route[] = [
   { method: 'GET', path: '/api/companies', verb: 'company.list', access: 'user' },
   { method: 'POST', path: '/api/companies', verb: 'company.add', access: 'user' },
   { method: 'GET', path: '/api/companies/:company', verb: 'company.show', access: 'user' },
+  { method: 'GET', path: '/api/companies/:company/terms', verb: 'company.terms', access: 'user' },
   { method: 'PUT', path: '/api/companies/:company', verb: 'company.change', access: 'user' },
   {
     method: 'POST',

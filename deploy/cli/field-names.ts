@@ -123,7 +123,10 @@ export const fieldNames = {
   'account.bind': { account: '<account>', target: '--target' },
   'account.elevation': { account: '<account>', elevation: '--sudo, --su or --enable' },
   'account.remove': { account: '<account>' },
-  'exposure.list': { account: '--account' },
+  'exposure.list': { account: '--account', user: '--user', company: '--company' },
+  'exposure.due': { exposure: '<exposure>', dueAt: '--by', reason: '--reason' },
+  'safe.exposure': { safe: '<safe>', days: '<days>' },
+  'company.terms': { company: '<company>' },
   'grant.add': {
     user: '<user>',
     account: '<account>',

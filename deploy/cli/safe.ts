@@ -90,8 +90,26 @@ export function addSafeCommands(root: Command, tools: Tools): void {
 
   addWatchNotice(safe, tools)
   addApprovals(safe, tools)
+  addExposure(safe, tools)
   addNotifications(safe, tools)
   addBreakGlass(safe, tools)
+}
+
+function addExposure(safe: Command, tools: Tools): void {
+  safe
+    .command('exposure <safe> <days>')
+    .description('say within how many days a secret that somebody has seen is rotated: 1 to 366')
+    .addHelpText('after', examples('tagout safe exposure line-3 14'))
+    .action(async (name: string, days: string) => {
+      if (!/^[1-9]\d{0,2}$/.test(days)) throw misuse(`${JSON.stringify(days)} is no number of days`)
+      const changed = await tools.withVault((vault) =>
+        vault.ask('safe.exposure', { safe: name, days: Number(days) }),
+      )
+      tools.show(
+        changed,
+        () => `secrets of ${changed.name} that somebody has seen are due within ${changed.exposureDays} days`,
+      )
+    })
 }
 
 function addApprovals(safe: Command, tools: Tools): void {
@@ -232,6 +250,7 @@ function describe(safe: SafeView): string {
     ['requests', `approved by ${inPeople(safe.approvals)}`],
     ['mail', notificationsText(safe)],
     ['break-glass', breakGlassText(safe)],
+    ['seen secrets', `rotated within ${safe.exposureDays} days`],
     ['targets', String(safe.targets)],
     ['accounts', String(safe.accounts)],
     ['added', when(safe.createdAt)],

@@ -125,6 +125,27 @@ function addCompanyCommands(vendor: Command, tools: Tools): void {
     })
 
   vendor
+    .command('terms <company>')
+    .description('show the texts of its terms in the course of time, and who accepted which')
+    .addHelpText('after', examples('tagout vendor terms acme', 'tagout vendor terms acme --json'))
+    .action(async (company: string) => {
+      const texts = await tools.withVault((vault) => vault.ask('company.terms', { company }))
+      tools.show(texts, () =>
+        texts.length === 0
+          ? `${company} has had no terms\n`
+          : texts
+              .map(({ digest, text, since, isPresent, acceptances }) =>
+                [
+                  `SHA-256 ${digest}${isPresent ? ' (present)' : ''}${since === null ? '' : `, kept since ${when(since)}`}`,
+                  ...acceptances.map((one) => `  accepted by ${one.user} ${when(one.at)} from ${one.source}`),
+                  text ?? '  its text was not kept',
+                ].join('\n'),
+              )
+              .join('\n\n'),
+      )
+    })
+
+  vendor
     .command('invite <company> <name> <mail>')
     .description('invite a person of a company; prints a one-time link')
     .addHelpText('after', examples('tagout vendor invite acme vera vera.stone@acme.com'))

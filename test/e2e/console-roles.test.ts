@@ -50,7 +50,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
   [
     'security-officer',
     [
-      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Audit log', 'Plant switches'],
+      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Exposure', 'Audit log', 'Plant switches'],
       ...['Users', 'Vendors', 'Policy'],
     ],
   ],

@@ -1,17 +1,11 @@
-import type { Kysely } from 'kysely'
 import { holdToLimits } from '../access/limits.ts'
 import { ruledFinder } from '../access/ruled.ts'
 import { readSubject } from '../access/subject.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
-import type { Database } from '../db/tables.ts'
-import type { AccountId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
-import { notFound } from '../not-found.ts'
 import { decideLimits } from '../policy/session.ts'
 import { permissionsIn } from '../relations.ts'
-import { type Checker, checked } from '../rows.ts'
-import { rotatedSince } from '../vendors/offboarding-view.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, userOf } from '../world.ts'
 import { currentCredential, findAccount } from './account.ts'
@@ -77,70 +71,4 @@ export const accountReveal: Handler<'account.reveal'> = async (call, input) => {
     sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64'),
     version: credential.version,
   })
-}
-
-/** Who has seen which secret. Of one account for those who manage it, of all for administrators and auditors. */
-export const exposureList: Handler<'exposure.list'> = async (call, input) => {
-  const { database, guard } = call.world.vault
-  let query = database
-    .selectFrom('exposure')
-    .innerJoin('app_user', 'app_user.id', 'exposure.user_id')
-    .innerJoin('account', 'account.id', 'exposure.account_id')
-    .innerJoin('target', 'target.id', 'account.target_id')
-    .select([
-      'exposure.user_id',
-      'exposure.account_id',
-      'app_user.name as user_name',
-      'target.name as target_name',
-      'account.login',
-      'exposure.version',
-      'exposure.at',
-      'exposure.reason',
-    ])
-    .orderBy('exposure.at', 'desc')
-    .limit(10_000)
-  if (input.account !== undefined) {
-    const account = await findAccount(database, guard, input.account)
-    if (account === undefined) return notFound('account', input.account)
-    query = query.where('exposure.account_id', '=', account.id)
-  }
-  const rows = await query.execute()
-  const due = await dueOf(
-    database,
-    guard,
-    rows.map((row) => row.account_id),
-  )
-  return done(
-    rows.map((row) => ({
-      user: row.user_name,
-      account: `${row.target_name}/${row.login}`,
-      version: row.version,
-      at: row.at.toISOString(),
-      reason: row.reason,
-      rotationDueAt:
-        due
-          .find(
-            (one) =>
-              one.user_id === row.user_id && one.account_id === row.account_id && one.version === row.version,
-          )
-          ?.due_at.toISOString() ?? null,
-    })),
-  )
-}
-
-/** What has to be rotated still of these accounts, the earliest first. */
-async function dueOf(db: Kysely<Database>, checker: Checker, accounts: readonly AccountId[]) {
-  if (accounts.length === 0) return []
-  const due = checked(
-    checker,
-    'rotation_due',
-    await db
-      .selectFrom('rotation_due')
-      .selectAll()
-      .where('account_id', 'in', [...new Set(accounts)])
-      .orderBy('due_at')
-      .execute(),
-  )
-  const rotated = await rotatedSince(db, checker, due)
-  return due.filter(({ id }) => !rotated.has(id))
 }

@@ -280,6 +280,14 @@ function what(entry: Entry): string {
       return entry.how === 'expired'
         ? `let the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName} expire`
         : `${entry.how === 'declined' ? 'declined' : 'withdrew'} the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName}`
+    case 'safe.exposure-set':
+      return `had secrets of safe ${entry.safeName} that somebody has seen rotated within ${entry.days} days`
+    case 'exposure.due-set':
+      return `set the rotation of version ${entry.version} of ${entry.accountName}, which ${entry.userName} has seen, to ${entry.dueAt} (before: ${entry.before})${because(entry.reason)}`
+    case 'company.contract-notice':
+      return entry.days === 0
+        ? `told people that the contract of ${entry.companyName} has ended`
+        : `told people that the contract of ${entry.companyName} ends at ${entry.contractEndsAt}, within ${entry.days} days`
     case 'ticket.issued':
       return `took a ticket for ${entry.accountName}${entry.for === 'connect' ? ' in the browser' : ''}, good until ${entry.expiresAt}`
     case 'ticket.used':

@@ -518,6 +518,23 @@ export type Happening =
   | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)
   | ({ readonly kind: 'session.watch-ended'; readonly watch: Id<'wch'>; readonly by: string } & SessionRef)
   | ({ readonly kind: 'safe.watch-notice'; readonly shown: boolean } & SafeRef)
+  | ({ readonly kind: 'safe.exposure-set'; readonly days: number } & SafeRef)
+  /** Another date than the safe's, by which an exposed secret is rotated. */
+  | ({
+      readonly kind: 'exposure.due-set'
+      readonly exposure: Id<'exp'>
+      readonly version: number
+      readonly dueAt: string
+      readonly before: string
+      readonly reason: string
+      readonly userName: string
+    } & AccountRef)
+  /** People were told of the end of a contract; `days` before it, 0: that it has ended. */
+  | ({
+      readonly kind: 'company.contract-notice'
+      readonly days: number
+      readonly contractEndsAt: string
+    } & CompanyRef)
   | ({ readonly kind: 'safe.approvals-set'; readonly approvals: number } & SafeRef)
   | {
       readonly kind: 'hold.released'

@@ -3,6 +3,7 @@ import type { Id } from '../kernel/id.ts'
 import {
   base64,
   freshCode,
+  id,
   loginName,
   moment,
   nameText,
@@ -48,6 +49,8 @@ export type SafeView = {
   /** How many people must approve a request for one of its accounts. */
   readonly approvals: number
   readonly notifications: SafeNotifications
+  /** Days within which a secret that somebody has seen is rotated. */
+  readonly exposureDays: number
   /** For how long members with `break-glass` may let themselves in, and who is alarmed; null: they may not. */
   readonly breakGlass: { readonly minutes: number; readonly alarms: readonly string[] } | null
   readonly targets: number
@@ -109,14 +112,26 @@ export type AccountView = {
   readonly createdAt: string
 }
 
+export const exposureCauses = ['reveal', 'break-glass', 'off-boarding'] as const
 export type ExposureView = {
+  readonly id: Id<'exp'>
   readonly user: string
+  /** The company that they represent; null for everybody else. */
+  readonly company: string | null
   readonly account: string
+  readonly safe: string
   readonly version: number
   readonly at: string
   readonly reason: string
-  /** By when it has to be rotated: its user was taken off, and it is in use still. */
+  /** `off-boarding`: they have seen it, and were taken off since. */
+  readonly cause: (typeof exposureCauses)[number]
+  /** By when it has to be rotated; null: it was, or there is nothing to rotate. */
   readonly rotationDueAt: string | null
+  readonly isOverdue: boolean
+  /** When another version took its place. */
+  readonly rotatedAt: string | null
+  /** Who set another date than the safe's, and why; null: nobody. */
+  readonly dueSet: { readonly by: string; readonly at: string; readonly reason: string } | null
 }
 
 /** A host key that a target presents. `needs`: the old algorithms without which no session with it comes about. */
@@ -172,6 +187,11 @@ export const safesVerbs = {
       alarms: z.array(reference).min(2, 'name two people at least').max(20).optional(), // with minutes
       totpCode: freshCode,
     }),
+  ),
+  /** Days within which a secret of the safe that somebody has seen is rotated. */
+  'safe.exposure': verb(
+    people,
+    z.strictObject({ safe: reference, days: z.int().min(1, 'a day at least').max(366, 'a year at most') }),
   ),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(
@@ -270,7 +290,24 @@ export const safesVerbs = {
       reason: z.string().min(1).max(500),
     }),
   ),
-  'exposure.list': verb(people, z.strictObject({ account: reference.optional() })),
+  /** Of one account, one person or one company's people; left out: of all. */
+  'exposure.list': verb(
+    people,
+    z.strictObject({
+      account: reference.optional(),
+      user: reference.optional(),
+      company: reference.optional(),
+    }),
+  ),
+  /** By when an exposed secret is to be rotated: earlier freely, later with a reason. */
+  'exposure.due': verb(
+    people,
+    z.strictObject({
+      exposure: id('exp'),
+      dueAt: moment,
+      reason: z.string().trim().min(1, 'say why').max(500).optional(),
+    }),
+  ),
 } as const satisfies Record<string, Verb>
 
 export type SafesAnswers = {
@@ -298,5 +335,7 @@ export type SafesAnswers = {
   'account.elevation': AccountView
   'account.remove': null
   'account.reveal': { readonly sealed: string; readonly version: number }
+  'safe.exposure': SafeView
   'exposure.list': readonly ExposureView[]
+  'exposure.due': ExposureView
 }

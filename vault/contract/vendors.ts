@@ -26,6 +26,15 @@ export type TermsView = {
   readonly digest: string
 }
 
+/** A text of a company's terms, the latest first, and who accepted it. */
+export type TermsHistoryView = {
+  readonly digest: string
+  /** Null: it was replaced before texts were kept. */
+  readonly text: string | null
+  readonly since: string | null
+  readonly isPresent: boolean
+  readonly acceptances: readonly { readonly user: string; readonly at: string; readonly source: string }[]
+}
 export const companyStates = ['active', 'ended', 'off'] as const
 
 export type CompanyView = {
@@ -137,6 +146,8 @@ export const vendorsVerbs = {
   'offboarding.list': verb(people, nothing),
   'offboarding.show': verb(people, z.strictObject({ offboarding: id('off') })),
   /** The terms of the asking user's own company, if they have to accept any. */
+  /** What the company's people were shown to accept, in the course of time, and who accepted which. */
+  'company.terms': verb(people, z.strictObject({ company: reference })),
   'terms.show': verb(['user'], nothing),
   'terms.accept': verb(['user'], z.strictObject({ digest: z.string().regex(/^[0-9a-f]{64}$/) })),
 } as const satisfies Record<string, Verb>
@@ -151,6 +162,7 @@ export type VendorsAnswers = {
   'company.on': CompanyView
   'offboarding.list': readonly OffboardingView[]
   'offboarding.show': OffboardingView
+  'company.terms': readonly TermsHistoryView[]
   'terms.show': TermsView | null
   'terms.accept': UserView
 }

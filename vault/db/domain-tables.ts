@@ -121,6 +121,8 @@ export type DomainTables = {
     readonly break_glass_minutes: number | null
     /** Ids of the users who are alarmed then, beside the administrators. */
     readonly break_glass_alarms: readonly string[] | null
+    /** Days within which an exposed secret is rotated; null: 30. */
+    readonly exposure_days: number | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -252,6 +254,32 @@ export type DomainTables = {
     readonly version: number
     readonly at: Date
     readonly reason: string
+  }
+  /** When a person said that an exposed secret is rotated, in place of what its safe says. */
+  exposure_due: Guarded & {
+    readonly exposure_id: Id<'exp'>
+    readonly due_at: Date
+    readonly reason: string
+    readonly set_by: string
+    readonly set_at: Date
+  }
+  /** That people were told of a contract's end. */
+  contract_notice: Guarded & {
+    readonly id: Id<'cnt'>
+    readonly company_id: Id<'cmp'>
+    readonly contract_ends_at: Date
+    /** Days before the end; 0: that it has ended. */
+    readonly days: number
+    readonly told_at: Date
+  }
+  /** What a company's people agreed to, or would have. */
+  terms_text: Guarded & {
+    readonly id: Id<'tmt'>
+    readonly company_id: Id<'cmp'>
+    /** SHA-256 of the text, in hex. */
+    readonly digest: string
+    readonly body: string
+    readonly since: Date
   }
   access_grant: Guarded & {
     readonly id: Id<'grt'>

@@ -59,6 +59,7 @@ export const guardedTables = {
       'session_notices',
       'break_glass_minutes',
       'break_glass_alarms',
+      'exposure_days',
     ],
   },
   safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
@@ -206,6 +207,9 @@ export const guardedTables = {
     id: ['id'],
     columns: ['account_id', 'version', 'user_id', 'offboarding_id', 'due_at', 'created_at'],
   },
+  exposure_due: { id: ['exposure_id'], columns: ['due_at', 'reason', 'set_by', 'set_at'] },
+  contract_notice: { id: ['id'], columns: ['company_id', 'contract_ends_at', 'days', 'told_at'] },
+  terms_text: { id: ['id'], columns: ['company_id', 'digest', 'body', 'since'] },
   plant_switch: {
     id: ['id'],
     columns: [

@@ -114,6 +114,13 @@ export type About =
       readonly account: string
       readonly by: string
     }
+  | {
+      readonly kind: 'company.contract-ends'
+      readonly company: string
+      readonly contractEndsAt: string
+      /** At most so many days are left; 0: it has ended. */
+      readonly days: number
+    }
   | { readonly kind: 'user.mail-changed'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.link-made' | 'user.key-added'; readonly user: string; readonly by: string }
   | { readonly kind: 'user.codes-renewed' | 'user.passkey-added'; readonly user: string }

@@ -49,6 +49,10 @@ function sentence(about: About): string {
       return `ALARM: ${about.user} broke the glass for ${about.account}`
     case 'breakglass.reviewed':
       return `the break-glass of ${about.user} for ${about.account} was reviewed by ${about.by}`
+    case 'company.contract-ends':
+      return about.days === 0
+        ? `the contract of ${about.company} has ended`
+        : `the contract of ${about.company} ends ${about.days === 1 ? 'within a day' : `in ${about.days} days or less`}`
     case 'user.mail-changed':
       return `the mail address of ${about.user} was changed by ${whoText(about.by)}`
     case 'user.link-made':
@@ -86,6 +90,13 @@ export function adviceOf(about: About): readonly string[] {
         ? ['The reason was shown in the session, and is in the audit log.']
         : [
             `The target stays closed to ${about.user} until ${minute(about.holdUntil)}, or until somebody lifts it.`,
+          ]
+    case 'company.contract-ends':
+      return about.days === 0
+        ? ['Nobody of it can sign in or connect any more. Renew it, or take the company off, under Vendors.']
+        : [
+            `It ends at ${minute(about.contractEndsAt)}: grants and sessions of its people end with it.`,
+            'Renew it under Vendors, or let it end.',
           ]
     case 'lease.kept':
       return [`It is kept until ${minute(about.until)}: connect, or check it out, under My access.`]

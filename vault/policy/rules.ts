@@ -100,6 +100,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'company.list': { local: true, service: 'users.read', user: ['filtered'] },
   // `own`: the sponsor's.
   'company.show': { local: true, service: 'users.read', user: [admin, auditor, 'own', officer] },
+  'company.terms': { local: true, user: [admin, auditor, 'own', officer] },
   'company.change': { local: true, user: [admin] },
   'company.invite': { local: true, user: [admin] },
   'company.off': { local: true, user: [admin, 'own'] },
@@ -144,6 +145,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'safe.approvals': { local: true, user: [admin] },
   'safe.notifications': { local: true, user: [admin] },
   'safe.breakGlass': { local: true, user: [admin] },
+  'safe.exposure': { local: true, user: [admin] },
   'safe.list': { local: true, service: 'inventory.read', user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -176,6 +178,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe, or a rule of the policy.
   'account.reveal': { user: [reveal, { rule: 'reveal' }] },
   'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage, officer] },
+  'exposure.due': { local: true, user: [admin, manage] },
 
   'grant.add': { local: true, user: [admin, approve] },
   'grant.list': { local: true, service: 'access.read', user: ['filtered'] },

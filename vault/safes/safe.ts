@@ -22,6 +22,9 @@ import type { Tx } from '../transaction.ts'
 import { by, type Handler, userOf } from '../world.ts'
 import { sightOf } from './sight.ts'
 
+/** Days within which an exposed secret is rotated, where the safe does not say. */
+export const exposureDays = 30
+
 type Db = Kysely<Database>
 
 /** The safe of an id or a name, in any case of letters. */
@@ -86,6 +89,7 @@ async function showSafes(
     inputPolicy: safe.input_policy,
     watchNotice: safe.watch_notice ?? true,
     approvals: safe.approvals ?? 1,
+    exposureDays: safe.exposure_days ?? exposureDays,
     notifications: {
       unansweredMinutes: safe.unanswered_minutes,
       escalateTo: named.get(safe.escalate_to ?? '') ?? null,
@@ -124,6 +128,7 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       created_at: tx.now,
       watch_notice: null,
       approvals: null,
+      exposure_days: null,
       unanswered_minutes: null,
       escalate_to: null,
       session_notices: null,
@@ -168,6 +173,22 @@ export const safeApprovals: Handler<'safe.approvals'> = async (call, input) =>
     await tx.audit({
       kind: 'safe.approvals-set',
       approvals: input.approvals,
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, after))
+  })
+
+/** Says within how many days a secret that somebody has seen is rotated. */
+export const safeExposure: Handler<'safe.exposure'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
+    if (safe === undefined) return notFound('safe', input.safe)
+    const after = await updateGuarded(tx, 'safe', safe, { exposure_days: input.days })
+    await tx.audit({
+      kind: 'safe.exposure-set',
+      days: input.days,
       safe: safe.id,
       safeName: safe.name,
       ...by(call),

@@ -10,6 +10,7 @@ import type { World } from '../world.ts'
 import type { ClockJump } from '../steady-clock.ts'
 import { noteClock } from '../lifecycle/clock.ts'
 import { endLost } from './end.ts'
+import { tellOfContracts } from '../vendors/contract-notices.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
 import { endWatches } from './watch.ts'
 import { vet } from './vet.ts'
@@ -45,6 +46,7 @@ export function startTicking(world: World, takeJumps: () => readonly ClockJump[]
       await lookAtClock()
       // What only tells people comes last: nothing waits for it.
       await remindOfRequests(world)
+      await tellOfContracts(world)
       await forgetNotifications(world)
     } catch (error) {
       noteFault(world, 'tick', error)

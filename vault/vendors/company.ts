@@ -14,6 +14,7 @@ import { by, type Call, type Handler } from '../world.ts'
 import { canonicalDomain } from './mail.ts'
 import { shortenTo } from './shorten.ts'
 import { termsOf } from './standing.ts'
+import { keepTerms } from './terms.ts'
 
 type Db = Kysely<Database>
 
@@ -156,6 +157,7 @@ export const companyAdd: Handler<'company.add'> = async (call, input) => {
       created_at: tx.now,
       off_at: null,
     })
+    await keepTerms(tx, row)
     await tx.audit({ kind: 'company.added', ...(await entryOf(row, sponsor.value.name)), ...by(call) })
     return done(await viewCompany(tx, row))
   })
@@ -195,6 +197,9 @@ export const companyChange: Handler<'company.change'> = async (call, input) => {
       ...(domains === undefined ? {} : { mail_domains: domains.value }),
       ...(terms === undefined ? {} : { terms }),
     })
+    // What was accepted until now stays readable, also where it was written before texts were kept.
+    await keepTerms(tx, row)
+    await keepTerms(tx, after)
     await tx.audit({ kind: 'company.changed', ...(await entryOf(after, found.value.name)), ...by(call) })
     if (end.value < row.contract_ends_at) await shortenTo(tx, call, after)
     return done(await viewCompany(tx, after))

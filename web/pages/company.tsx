@@ -25,6 +25,7 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { CompanyBadge, UserBadge } from '../parts/state.tsx'
 import { TermsText } from '../parts/terms.tsx'
+import { TermsHistory } from './terms-history.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
@@ -115,6 +116,7 @@ export function Company({ id }: { readonly id: string }) {
           </Card>
         )}
       </Gallery>
+      <TermsHistory company={data.name} present={data.terms?.digest ?? null} />
       {doing?.kind === 'change' ? <Change company={data} onClose={close} /> : null}
       {doing?.kind === 'invite' ? (
         <Invite

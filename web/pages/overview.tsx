@@ -7,11 +7,13 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
-import { visible } from '../parts/wording.ts'
+import { span, visible } from '../parts/wording.ts'
 import { hasRole, useStatus, useUser } from '../shell/me.ts'
 import {
   useAccounts,
   useBreakGlass,
+  useCompanies,
+  useExposures,
   useGrants,
   useRecordings,
   useSafes,
@@ -158,6 +160,8 @@ function useNotices(): readonly Notice[] {
   const users = useUsers(admin)
   const grants = useGrants(!hasRole(user, 'auditor', 'observer', 'security-officer'))
   const recordings = useRecordings(admin || auditor)
+  const companies = useCompanies()
+  const exposures = useExposures(admin || auditor || hasRole(user, 'security-officer'))
   const notices: Notice[] = []
   const add = (when: boolean, notice: Notice) => {
     if (when) notices.push(notice)
@@ -202,6 +206,30 @@ function useNotices(): readonly Notice[] {
     variant: 'warning',
     title: `Nobody can connect to ${overdue.map(({ name }) => name).join(', ')}: the time of its old algorithms is over`,
     body: <Link href="/targets">Update the machine, or renew it</Link>,
+  })
+  const ending = companies.data?.filter((one) => one.state !== 'off' && endsSoon(one.contractEndsAt)) ?? []
+  add(ending.length > 0, {
+    key: 'contracts',
+    variant: ending.some(({ state }) => state === 'ended') ? 'warning' : 'info',
+    title: ending
+      .slice(0, 3)
+      .map(({ name, state, contractEndsAt }) =>
+        state === 'ended'
+          ? `The contract of ${name} has ended`
+          : `The contract of ${name} ends in ${span((Date.parse(contractEndsAt) - Date.now()) / 1000)}`,
+      )
+      .join('; '),
+    body: <Link href="/vendors">Renew it, or take the company off</Link>,
+  })
+  const late = exposures.data?.filter(({ isOverdue }) => isOverdue) ?? []
+  add(late.length > 0, {
+    key: 'exposures',
+    variant: 'warning',
+    title:
+      late.length === 1
+        ? 'A secret that somebody has seen should be another one by now'
+        : `${late.length} secrets that people have seen should be others by now`,
+    body: <Link href="/exposure">See which, and change them</Link>,
   })
   add(status.data?.sealed === true, {
     key: 'sealed',
@@ -296,4 +324,9 @@ function useNotices(): readonly Notice[] {
     body: <Link href="/access">How to connect</Link>,
   })
   return notices
+}
+
+/** Has a contract a month left, or ended within the last one? */
+function endsSoon(at: string): boolean {
+  return Math.abs(Date.parse(at) - Date.now()) < 30 * 24 * 3600_000
 }
