@@ -125,7 +125,7 @@ export const fieldNames = {
   'account.remove': { account: '<account>' },
   'exposure.list': { account: '--account', user: '--user', company: '--company' },
   'exposure.due': { exposure: '<exposure>', dueAt: '--by', reason: '--reason' },
-  'safe.exposure': { safe: '<safe>', days: '<days>' },
+  'safe.exposure': { safe: '<safe>', days: '<days>', reason: '--reason' },
   'company.terms': { company: '<company>' },
   'grant.add': {
     user: '<user>',

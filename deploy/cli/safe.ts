@@ -99,11 +99,22 @@ function addExposure(safe: Command, tools: Tools): void {
   safe
     .command('exposure <safe> <days>')
     .description('say within how many days a secret that somebody has seen is rotated: 1 to 366')
-    .addHelpText('after', examples('tagout safe exposure line-3 14'))
-    .action(async (name: string, days: string) => {
+    .option('--reason <text>', 'why they are more than now; it is in the audit log')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout safe exposure line-3 14',
+        'tagout safe exposure line-3 60 --reason "rotated in the yearly stop"',
+      ),
+    )
+    .action(async (name: string, days: string, { reason }: { readonly reason?: string }) => {
       if (!/^[1-9]\d{0,2}$/.test(days)) throw misuse(`${JSON.stringify(days)} is no number of days`)
       const changed = await tools.withVault((vault) =>
-        vault.ask('safe.exposure', { safe: name, days: Number(days) }),
+        vault.ask('safe.exposure', {
+          safe: name,
+          days: Number(days),
+          ...(reason === undefined ? {} : { reason }),
+        }),
       )
       tools.show(
         changed,

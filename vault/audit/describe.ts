@@ -281,7 +281,7 @@ function what(entry: Entry): string {
         ? `let the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName} expire`
         : `${entry.how === 'declined' ? 'declined' : 'withdrew'} the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName}`
     case 'safe.exposure-set':
-      return `had secrets of safe ${entry.safeName} that somebody has seen rotated within ${entry.days} days`
+      return `had secrets of safe ${entry.safeName} that somebody has seen rotated within ${entry.days} days (before: ${entry.before})${because(entry.reason)}`
     case 'exposure.due-set':
       return `set the rotation of version ${entry.version} of ${entry.accountName}, which ${entry.userName} has seen, to ${entry.dueAt} (before: ${entry.before})${because(entry.reason)}`
     case 'company.contract-notice':

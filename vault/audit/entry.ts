@@ -518,7 +518,12 @@ export type Happening =
   | ({ readonly kind: 'session.watched'; readonly watch: Id<'wch'>; readonly notice: boolean } & SessionRef)
   | ({ readonly kind: 'session.watch-ended'; readonly watch: Id<'wch'>; readonly by: string } & SessionRef)
   | ({ readonly kind: 'safe.watch-notice'; readonly shown: boolean } & SafeRef)
-  | ({ readonly kind: 'safe.exposure-set'; readonly days: number } & SafeRef)
+  | ({
+      readonly kind: 'safe.exposure-set'
+      readonly days: number
+      readonly before: number
+      readonly reason: string
+    } & SafeRef)
   /** Another date than the safe's, by which an exposed secret is rotated. */
   | ({
       readonly kind: 'exposure.due-set'

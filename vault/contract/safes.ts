@@ -188,10 +188,14 @@ export const safesVerbs = {
       totpCode: freshCode,
     }),
   ),
-  /** Days within which a secret of the safe that somebody has seen is rotated. */
+  /** Days within which a secret of the safe that somebody has seen is rotated: fewer freely, more with a reason. */
   'safe.exposure': verb(
     people,
-    z.strictObject({ safe: reference, days: z.int().min(1, 'a day at least').max(366, 'a year at most') }),
+    z.strictObject({
+      safe: reference,
+      days: z.int().min(1, 'a day at least').max(366, 'a year at most'),
+      reason: z.string().trim().min(1, 'say why').max(500).optional(),
+    }),
   ),
   'safe.list': verb(people, nothing),
   'safe.member.set': verb(

@@ -185,10 +185,19 @@ export const safeExposure: Handler<'safe.exposure'> = async (call, input) =>
   transact(call.world, async (tx) => {
     const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
     if (safe === undefined) return notFound('safe', input.safe)
+    const before = safe.exposure_days ?? exposureDays
+    if (input.days > before && input.reason === undefined)
+      return refuse(
+        'invalid',
+        'reason: say why seen secrets are rotated later than now',
+        'it is in the audit log',
+      )
     const after = await updateGuarded(tx, 'safe', safe, { exposure_days: input.days })
     await tx.audit({
       kind: 'safe.exposure-set',
       days: input.days,
+      before,
+      reason: input.reason ?? '',
       safe: safe.id,
       safeName: safe.name,
       ...by(call),

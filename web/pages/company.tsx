@@ -33,7 +33,7 @@ import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
 import { May } from './grant-parts.tsx'
 import { TakeOff } from './offboarding.tsx'
-import { CompanyFields, endOf, Sponsor, splitDomains } from './vendors.tsx'
+import { CompanyFields, dayOf, endOf, Sponsor, splitDomains } from './vendors.tsx'
 
 type Doing =
   | { readonly kind: 'change' | 'invite' | 'off' | 'on' }
@@ -115,8 +115,8 @@ export function Company({ id }: { readonly id: string }) {
             </CardBody>
           </Card>
         )}
+        <TermsHistory company={data.name} present={data.terms?.digest ?? null} />
       </Gallery>
-      <TermsHistory company={data.name} present={data.terms?.digest ?? null} />
       {doing?.kind === 'change' ? <Change company={data} onClose={close} /> : null}
       {doing?.kind === 'invite' ? (
         <Invite
@@ -295,13 +295,6 @@ function Grants({ company }: { readonly company: CompanyDetail }) {
       </CardBody>
     </Card>
   )
-}
-
-/** The day of a moment in the reader's time zone, as a field of a date holds it. */
-function dayOf(iso: string): string {
-  const day = new Date(iso)
-  const two = (value: number) => String(value).padStart(2, '0')
-  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`
 }
 
 function Change({ company, onClose }: { readonly company: CompanyDetail; readonly onClose: () => void }) {

@@ -13,6 +13,7 @@ import { visible } from '../parts/wording.ts'
 import { saveFile } from '../sealed/download.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useExposures } from './lists.ts'
+import { dayOf, endOf } from './vendors.tsx'
 
 /** Who has ever seen which secret, why, and by when it has to be another one. */
 export function Exposure() {
@@ -20,39 +21,38 @@ export function Exposure() {
   const exposures = useExposures()
   const [overdue, setOverdue] = useState(false)
   const [setting, setSetting] = useState<ExposureView | null>(null)
-  const rows = exposures.data ?? []
-  const late = rows.filter(({ isOverdue }) => isOverdue).length
-  const keep = (row: ExposureView) => !overdue || row.isOverdue
+  const late = exposures.data?.filter(({ isOverdue }) => isOverdue).length ?? 0
   return (
     <Page
       title="Exposure"
-      about="Who has ever seen which secret. What somebody has seen is changed by its date, and is due no longer when another version has taken its place."
-      actions={
-        <Button
-          variant="secondary"
-          isDisabled={rows.length === 0}
-          onClick={() => saveFile('exposure.csv', exposureCsv(rows.filter(keep)))}
-        >
-          Export CSV
-        </Button>
-      }
+      about="Who has ever seen which secret, why, and by when it has to be another one. Nothing is due any more once another version has taken its place."
     >
       <Listing
-        name="exposures"
+        name="Exposures"
         query={exposures}
         keyOf={({ id }) => id}
         text={(row) =>
           `${row.user} ${row.company ?? ''} ${row.account} ${row.safe} ${row.cause} ${row.reason}`
         }
-        keep={keep}
-        tools={
-          <Checkbox
-            id="overdue"
-            label={`Overdue alone (${late})`}
-            isChecked={overdue}
-            onChange={(_event, checked) => setOverdue(checked)}
-          />
-        }
+        keep={(row) => !overdue || row.isOverdue}
+        tools={(rows) => (
+          <>
+            <Checkbox
+              id="overdue"
+              label={`Overdue alone (${late})`}
+              isChecked={overdue}
+              onChange={(_event, checked) => setOverdue(checked)}
+            />
+            <Button
+              variant="secondary"
+              size="sm"
+              isDisabled={rows.length === 0}
+              onClick={() => saveFile('exposure.csv', exposureCsv(rows))}
+            >
+              Export CSV
+            </Button>
+          </>
+        )}
         empty={{
           title: 'Nobody has seen a secret',
           body: 'Whoever reveals one, or breaks the glass, is written down here for good.',
@@ -148,20 +148,20 @@ function Due({ row }: { readonly row: ExposureView }) {
 function SetDue({ row, onClose }: { readonly row: ExposureView; readonly onClose: () => void }) {
   const change = useChange()
   const before = row.rotationDueAt ?? ''
-  const [date, setDate] = useState(before.slice(0, 10))
+  const day = dayOf(before)
+  const [date, setDate] = useState(day)
   const [reason, setReason] = useState('')
-  const moment = Date.parse(`${date}T00:00:00Z`)
-  const isLater = moment > Date.parse(before)
+  const isLater = date > day
   return (
     <Dialog
       title={`When is ${visible(row.account)} rotated?`}
       action="Set the date"
-      ready={!Number.isNaN(moment) && (!isLater || reason.trim() !== '')}
+      ready={date !== '' && date !== day && (!isLater || reason.trim() !== '')}
       onClose={onClose}
       act={async () => {
         await change(() =>
           ask('PUT', at`/api/exposures/${row.id}/due`, {
-            dueAt: new Date(moment).toISOString(),
+            dueAt: endOf(date),
             ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
           }),
         )
@@ -169,8 +169,8 @@ function SetDue({ row, onClose }: { readonly row: ExposureView; readonly onClose
       }}
     >
       <Content component="p">
-        {visible(row.user)} has seen it. It is due <Moment at={before} />. An earlier date needs no reason; a
-        later one does, and both are in the audit log.
+        {visible(row.user)} has seen it. It is due <Moment at={before} />. A later date needs a reason, an
+        earlier one does not; both are in the audit log.
       </Content>
       <Field label="By" name="dueAt" type="date" value={date} onChange={setDate} autoFocus />
       <Field
@@ -178,7 +178,8 @@ function SetDue({ row, onClose }: { readonly row: ExposureView; readonly onClose
         name="reason"
         value={reason}
         onChange={setReason}
-        hint={isLater ? 'Needed: it is later than before' : 'Where you like'}
+        required={isLater}
+        hint={isLater ? 'Needed: it is later than before.' : undefined}
       />
     </Dialog>
   )

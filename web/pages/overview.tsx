@@ -7,7 +7,7 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
-import { span, visible } from '../parts/wording.ts'
+import { away, visible } from '../parts/wording.ts'
 import { hasRole, useStatus, useUser } from '../shell/me.ts'
 import {
   useAccounts,
@@ -216,7 +216,7 @@ function useNotices(): readonly Notice[] {
       .map(({ name, state, contractEndsAt }) =>
         state === 'ended'
           ? `The contract of ${name} has ended`
-          : `The contract of ${name} ends in ${span((Date.parse(contractEndsAt) - Date.now()) / 1000)}`,
+          : `The contract of ${name} ends ${away(contractEndsAt)}`,
       )
       .join('; '),
     body: <Link href="/vendors">Renew it, or take the company off</Link>,

@@ -46,6 +46,7 @@ export function Safes() {
   const [approvals, setApprovals] = useState<SafeView | null>(null)
   const [telling, setTelling] = useState<SafeView | null>(null)
   const [glass, setGlass] = useState<SafeView | null>(null)
+  const [seen, setSeen] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -108,6 +109,21 @@ export function Safes() {
                     </Button>
                   ) : (
                     glassText(row)
+                  )}
+                </div>
+                <div>
+                  seen secrets:{' '}
+                  {admin ? (
+                    <Button
+                      variant="link"
+                      isInline
+                      onClick={() => setSeen(row)}
+                      aria-label={`Seen secrets of ${row.name}: rotated within ${row.exposureDays} days`}
+                    >
+                      {row.exposureDays} days
+                    </Button>
+                  ) : (
+                    `${row.exposureDays} days`
                   )}
                 </div>
               </>
@@ -180,6 +196,7 @@ export function Safes() {
       {member === null ? null : <Members safe={member} onClose={() => setMember(null)} />}
       {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
       {glass === null ? null : <SafeGlass safe={glass} onClose={() => setGlass(null)} />}
+      {seen === null ? null : <SeenSecrets safe={seen} onClose={() => setSeen(null)} />}
       {telling === null ? null : <SafeMail safe={telling} onClose={() => setTelling(null)} />}
       {approvals === null ? null : <Approvals safe={approvals} onClose={() => setApprovals(null)} />}
     </Page>
@@ -339,6 +356,49 @@ function Approvals({ safe, onClose }: { readonly safe: SafeView; readonly onClos
         hint="Never by who asks. It holds for requests that wait now, too."
       />
       <FreshCode code={code} onChange={setCode} />
+    </Dialog>
+  )
+}
+
+function SeenSecrets({ safe, onClose }: { readonly safe: SafeView; readonly onClose: () => void }) {
+  const change = useChange()
+  const [days, setDays] = useState(String(safe.exposureDays))
+  const [reason, setReason] = useState('')
+  const isNumber = /^[1-9]\d{0,2}$/.test(days)
+  const isLater = isNumber && Number(days) > safe.exposureDays
+  return (
+    <Dialog
+      title={`Seen secrets of ${safe.name}`}
+      action="Set"
+      ready={isNumber && Number(days) !== safe.exposureDays && (!isLater || reason.trim() !== '')}
+      onClose={onClose}
+      act={async () => {
+        await change(() =>
+          ask('PUT', at`/api/safes/${safe.name}/exposure`, {
+            days: Number(days),
+            ...(reason.trim() === '' ? {} : { reason: reason.trim() }),
+          }),
+        )
+        onClose()
+      }}
+    >
+      <Field
+        label="Days within which a secret that somebody has seen is rotated"
+        name="days"
+        inputMode="numeric"
+        value={days}
+        onChange={setDays}
+        autoFocus
+        hint="1 to 366. It holds for secrets that were seen before, too, but not where a date of its own was set."
+      />
+      <Field
+        label="Reason"
+        name="reason"
+        value={reason}
+        onChange={setReason}
+        required={isLater}
+        hint={isLater ? 'Needed: it is later than before.' : undefined}
+      />
     </Dialog>
   )
 }

@@ -1,4 +1,4 @@
-import { Content, ExpandableSection, Title } from '@patternfly/react-core'
+import { Card, CardBody, CardTitle, Content, ExpandableSection } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import type { VerbAnswer } from '../../vault/contract.ts'
 import { at, get } from '../api.ts'
@@ -17,24 +17,27 @@ export function TermsHistory(props: { readonly company: string; readonly present
   if (history.error !== null) return <Problem error={history.error} />
   if (earlier.length === 0) return null
   return (
-    <section aria-labelledby="earlier-terms" className="held-off">
-      <Title headingLevel="h2" size="lg" id="earlier-terms">
-        Earlier terms
-      </Title>
-      {earlier.map(({ digest, text, acceptances }) => (
-        <ExpandableSection key={digest} toggleText={`SHA-256 ${digest.slice(0, 16)}…`}>
-          {text === null ? (
-            <Content component="p">Its text was replaced before texts were kept.</Content>
-          ) : (
-            <TermsText text={text} />
-          )}
-          {acceptances.map((one) => (
-            <Content component="p" key={`${one.user} ${one.at}`}>
-              Accepted by <Name of={one.user} />, <Moment at={one.at} />
+    <Card>
+      <CardTitle component="h2">Earlier terms</CardTitle>
+      <CardBody>
+        {earlier.map(({ digest, text, acceptances }) => (
+          <ExpandableSection key={digest} toggleText={`SHA-256 ${digest.slice(0, 16)}…`}>
+            {text === null ? (
+              <Content component="p">Its text was replaced before texts were kept.</Content>
+            ) : (
+              <TermsText text={text} />
+            )}
+            <Content component="p" className="quiet small">
+              SHA-256 <span className="mono">{digest}</span>
             </Content>
-          ))}
-        </ExpandableSection>
-      ))}
-    </section>
+            {acceptances.map((one) => (
+              <Content component="p" key={`${one.user} ${one.at}`}>
+                Accepted by <Name of={one.user} />, <Moment at={one.at} />
+              </Content>
+            ))}
+          </ExpandableSection>
+        ))}
+      </CardBody>
+    </Card>
   )
 }

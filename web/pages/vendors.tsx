@@ -147,6 +147,13 @@ export function endOf(day: string): string {
   return new Date(`${day}T23:59:59`).toISOString()
 }
 
+/** The day of a moment in the reader's time zone, as a field of a date holds it. */
+export function dayOf(iso: string): string {
+  const day = new Date(iso)
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`
+}
+
 export function splitDomains(text: string): readonly string[] {
   return text.split(/[\s,]+/).filter((part) => part !== '')
 }

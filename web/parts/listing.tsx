@@ -34,7 +34,8 @@ export function Listing<Row extends { readonly id?: string }>(props: {
   /** What the filter looks into. */
   readonly text: (row: Row) => string
   readonly empty: { readonly title: string; readonly body: ReactNode; readonly action?: ReactNode }
-  readonly tools?: ReactNode
+  /** Beside the filter; what does something with the rows that are left is given these. */
+  readonly tools?: ReactNode | ((rows: readonly Row[]) => ReactNode)
   readonly keep?: (row: Row) => boolean
 }) {
   const [filter, setFilter] = useState('')
@@ -73,7 +74,7 @@ export function Listing<Row extends { readonly id?: string }>(props: {
           onChange={(_event, value) => setFilter(value)}
           onClear={() => setFilter('')}
         />
-        {props.tools}
+        {typeof props.tools === 'function' ? props.tools(rows) : props.tools}
         <span className="quiet list-count" aria-live="polite">
           {rows.length === query.data.length
             ? `${rows.length} in all`

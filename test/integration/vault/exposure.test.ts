@@ -88,6 +88,14 @@ test('an entry is due within 30 days, or those of its safe, until another versio
   expect(Date.parse(seen.rotationDueAt ?? '') - Date.parse(seen.at)).toBe(30 * day)
   expect((await vault.ask('safe.exposure', { safe: 'line-3', days: 7 })).exposureDays).toBe(7)
   expect(Date.parse((await first()).rotationDueAt ?? '') - Date.parse(seen.at)).toBe(7 * day)
+  // Whoever has everything rotated later says why, as for one entry.
+  const more = { safe: 'line-3', days: 8 }
+  expect(refusalOf(await vault.admin.call('safe.exposure', more)).message).toMatch(/^reason: say why/)
+  must(await vault.admin.call('safe.exposure', { ...more, reason: 'the yearly stop' }))
+  const [leaf] = await vault.ask('audit.list', { kind: 'safe.exposure-set', limit: 1 })
+  expect(leaf?.text).toContain('within 8 days (before: 7)')
+  expect(leaf?.text).toContain('the yearly stop')
+  await vault.ask('safe.exposure', { safe: 'line-3', days: 7 })
   vault.advance(7 * day)
   expect((await first()).isOverdue).toBe(true)
   for (const [which, found] of [
