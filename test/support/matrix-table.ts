@@ -240,6 +240,11 @@ export const table: Readonly<Record<string, Row>> = {
     of: 'company',
     ok: 200,
   },
+  'GET /api/companies/:company/terms': {
+    who: [...readers, 'own'],
+    of: 'company',
+    ok: 200,
+  },
   'PUT /api/companies/:company': {
     who: admin,
     of: 'company',
@@ -288,6 +293,7 @@ export const table: Readonly<Record<string, Row>> = {
     none: noCode,
     body: () => ({ approvals: 1 }),
   },
+  'PUT /api/safes/:safe/exposure': { who: admin, of: 'safe', ok: 200, body: () => ({ days: 7 }) },
   'PUT /api/safes/:safe/notifications': {
     who: admin,
     of: 'safe',
@@ -398,6 +404,13 @@ export const table: Readonly<Record<string, Row>> = {
     of: 'account',
     ok: 200,
     query: (ref) => `account=${encodeURIComponent(ref)}`,
+  },
+  // Of one that is not there: who manages an account that somebody has seen is told apart in exposure.test.ts.
+  'PUT /api/exposures/:exposure/due': {
+    who: admin,
+    ok: 404,
+    path: { exposure: newId('exp', 0) },
+    body: () => ({ dueAt: '2099-01-01T00:00:00Z' }),
   },
   'POST /api/import': {
     who: admin,
