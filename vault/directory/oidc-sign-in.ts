@@ -1,6 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { OidcSettings, VerbAnswer } from '../contract.ts'
-import { auditRefusedLogin, startLogin, useStep, waitOf } from '../identity/login.ts'
+import {
+  auditRefusedLogin,
+  countWrongCode,
+  refuseGuess,
+  startLogin,
+  useStep,
+  waitOf,
+} from '../identity/login.ts'
 import { takeRecoveryCode } from '../identity/recovery-code.ts'
 import { makeShortLived, type ShortLived } from '../identity/short-lived.ts'
 import { matchUserTotp } from '../identity/totp-secret.ts'
@@ -343,11 +350,20 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
     if (user === undefined || user.state !== 'active') return noArrival
     if (of?.entry.state !== 'present' || of.directory.id !== arrival.directory) return noArrival
     if (of.directory.removed_at !== null) return noArrival
+    // SECURITY: the row is locked: of many guesses at once each is counted before the next is looked at.
+    if (world.oidc.arrivals.get(key) !== arrival) return noArrival
+    const piled = refuseGuess(world, who)
+    if (piled !== undefined) return piled
     const step = matchUserTotp(world, user, input.totpCode)
     const via = `directory ${of.directory.name}`
     if (step === null) {
       const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
-      if (left === undefined) return wrongCode
+      if (left === undefined) {
+        countWrongCode(world, who)
+        arrival.wrong += 1
+        if (arrival.wrong >= mostWrong) world.oidc.arrivals.take(key)
+        return wrongCode
+      }
     } else {
       tx.afterCommit(() => world.totpSteps.put(user.id, step))
       await useStep(tx, user.id, step)
@@ -368,11 +384,6 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
     world.oidc.arrivals.take(key)
     world.backOff.succeeded(who.source, who.name)
     return outcome
-  }
-  if (outcome === wrongCode) {
-    world.backOff.failed(who.source, who.name)
-    arrival.wrong += 1
-    if (arrival.wrong >= mostWrong) world.oidc.arrivals.take(key)
   }
   await auditRefusedLogin(world, who, 'directory', outcome.refusal.message)
   return outcome

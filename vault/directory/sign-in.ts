@@ -1,4 +1,4 @@
-import { useStep, wrongPassword } from '../identity/login.ts'
+import { countWrongCode, refuseGuess, useStep, wrongPassword } from '../identity/login.ts'
 import { findRecoveryCode, takeRecoveryCode } from '../identity/recovery-code.ts'
 import { matchUserTotp } from '../identity/totp-secret.ts'
 import { findUser } from '../identity/user.ts'
@@ -89,7 +89,12 @@ type Code = { readonly isRecovery: boolean }
 export async function proveByDirectory<T>(
   world: World,
   known: Row<'app_user'>,
-  input: { readonly password: string; readonly totpCode: string; readonly source: string },
+  input: {
+    readonly name: string
+    readonly password: string
+    readonly totpCode: string
+    readonly source: string
+  },
   via: string,
   then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
@@ -98,6 +103,8 @@ export async function proveByDirectory<T>(
     if (user === undefined || user.state !== 'active') return wrongPassword
     const of = await directoryOf(tx.db, tx.guard, user.id)
     if (of === undefined || of.entry.state !== 'present') return wrongPassword
+    const piled = refuseGuess(world, input)
+    if (piled !== undefined) return piled
     const step = matchUserTotp(world, user, input.totpCode)
     if (step !== null) {
       tx.afterCommit(() => world.totpSteps.put(user.id, step))
@@ -106,7 +113,7 @@ export async function proveByDirectory<T>(
     }
     // It is used up below, by a sign-in that came about: nobody guesses one.
     const isRecovery = await findRecoveryCode(tx, world, user.id, input.totpCode)
-    return isRecovery ? done({ ...of, isRecovery }) : wrongPassword
+    return isRecovery ? done({ ...of, isRecovery }) : countWrongCode(world, input)
   })
   if (!looked.ok) return looked
   const asked = await askDirectory(world, looked.value, input.password)

@@ -93,6 +93,30 @@ export const wrongPassword = refuse(
   'try again with the next code',
 )
 
+/** The same, of a code: it was counted while the user's row was locked. */
+const wrongCode: typeof wrongPassword = { ...wrongPassword }
+
+/** Who signs in as whom, as guesses are counted. */
+type Guessing = { readonly source: string; readonly name: string }
+
+/**
+ * Why a guess that was let begin is not looked at any more, or undefined.
+ *
+ * SECURITY: asked again where guesses come one after another: of many that begin at once each counts before the next.
+ */
+export function refuseGuess({ backOff }: World, who: Guessing): Outcome<never> | undefined {
+  const wait = backOff.wait(who.source, who.name)
+  return wait > 0
+    ? refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
+    : undefined
+}
+
+/** Counts a wrong code. Call it while the user's row is locked. */
+export function countWrongCode({ backOff }: World, who: Guessing): typeof wrongPassword {
+  backOff.failed(who.source, who.name)
+  return wrongCode
+}
+
 /**
  * Proves a user by password and code, and gives what was proven to `then` in the same transaction. Unknown users,
  * disabled ones and wrong passwords take the same work and read alike; each code is good once. A recovery code stands
@@ -122,18 +146,24 @@ export async function provePassword<T>(
     known?.password_hash && known.password_salt
       ? { salt: Buffer.from(known.password_salt), hash: Buffer.from(known.password_hash) }
       : undefined
-  const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash)
   const of = known === undefined ? undefined : await directoryOf(vault.database, vault.guard, known.id)
-  const given = { password: password.value, totpCode: input.totpCode, source: input.source }
+  const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash)
+  const piled = refuseGuess(world, input)
+  if (piled !== undefined) return piled
+  const isCounted = of === undefined && !isRight
+  if (isCounted) backOff.failed(input.source, input.name)
+  const given = { ...input, password: password.value }
   const outcome =
     known !== undefined && of !== undefined
       ? await proveByDirectory(world, known, given, via, then)
       : await proveHere(world, known, hash, isRight, given, via, then)
   if (outcome.ok) backOff.succeeded(input.source, input.name)
   else if (outcome.refusal.code === 'unauthenticated') {
-    backOff.failed(input.source, input.name)
+    if (!isCounted && outcome !== wrongCode) backOff.failed(input.source, input.name)
     const why =
-      outcome === wrongPassword || of === undefined ? 'wrong name, password or code' : outcome.refusal.message
+      outcome === wrongPassword || outcome === wrongCode || of === undefined
+        ? 'wrong name, password or code'
+        : outcome.refusal.message
     await auditRefusedLogin(world, input, via, why)
   } else await auditRefusedLogin(world, input, via, outcome.refusal.message)
   return outcome
@@ -145,7 +175,7 @@ async function proveHere<T>(
   known: Row<'app_user'> | undefined,
   hash: PasswordHash | undefined,
   isRight: boolean,
-  input: { readonly totpCode: string; readonly source: string },
+  input: Guessing & { readonly totpCode: string },
   via: string,
   then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
@@ -154,10 +184,12 @@ async function proveHere<T>(
     const user = await findUser(tx.db, tx.guard, known.id, 'update')
     if (user === undefined || user.state !== 'active') return wrongPassword
     if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrongPassword
+    const piled = refuseGuess(world, input)
+    if (piled !== undefined) return piled
     const step = matchUserTotp(world, user, input.totpCode)
     if (step === null) {
       const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
-      return left === undefined ? wrongPassword : then(tx, user, true)
+      return left === undefined ? countWrongCode(world, input) : then(tx, user, true)
     }
     tx.afterCommit(() => world.totpSteps.put(user.id, step))
     await useStep(tx, user.id, step)

@@ -194,7 +194,7 @@ test('a password is sent to no directory that shows another certificate', async 
 test('an administrator sends the password that is kept nowhere else', async () => {
   const settings = slapd.settings({ url: 'ldaps://attacker.example' })
   expect(refusalOf(await vault.admin.call('directory.change', { directory: 'corp', settings })).message).toBe(
-    'sealedSecret: with another url the password is given anew',
+    'sealedSecret: with another url the secret is given anew',
   )
   for (const more of [{ certificates: slapd.certificates.certificate }, { bindName: 'cn=other,dc=plant' }])
     expect(
