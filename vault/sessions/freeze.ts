@@ -39,7 +39,11 @@ export const sessionFreeze: Handler<'session.freeze'> = async (call, input) => {
   }
   if (freeze !== null)
     return refuse('conflict', `this session is frozen already, by ${whoText(freeze.by)}`, 'unfreeze it first')
-  return set(call, session, reason, true)
+  const outcome = await set(call, session, reason, true)
+  // SECURITY: somebody may have taken it over at the same moment: they are held as if they had before.
+  if (session.taken === null || session.taken.user === ownerOf(call)) return outcome
+  await loseTaken(call.world, session, 'frozen by another', { call, reason })
+  return showSession(call, session.id)
 }
 
 /** Lets the input of a session's user go on. */

@@ -46,6 +46,7 @@ export const sessionTake: Handler<'session.take'> = async (call, input) => {
   session.isBeingTaken = true
   try {
     const reason = input.reason ?? ''
+    const { freeze: before } = session
     const taken: Taken = { watch: input.watch, user: asking.id, name: asking.name, isOver: false }
     let told: Promise<void> | undefined
     const outcome = await transact(world, async (tx) => {
@@ -54,6 +55,9 @@ export const sessionTake: Handler<'session.take'> = async (call, input) => {
       const limits = await mayType(tx, world, session, asking.id, call.source ?? '', tx.now.getTime())
       if (!limits.ok) return limits
       await freezeRow(tx, session, asking.name, takenReason(reason))
+      // SECURITY: whoever froze it meanwhile meant whoever types in it.
+      if (session.freeze !== before)
+        return refuse('conflict', 'this session was frozen meanwhile', 'look at it again')
       await tx.audit({ kind: 'session.taken', watch: input.watch, reason, ...refOf(session), ...by(call) })
       tx.afterCommit(() => {
         session.taken = taken

@@ -210,6 +210,29 @@ test('whoever may freeze it takes it from who has it', async () => {
   expect(await kinds(session)).toEqual(['session.taken', 'session.take-ended', 'session.frozen'])
 })
 
+test('who freezes it at the moment when somebody takes it over holds them too', async () => {
+  const session = await connects()
+  for (let round = 0; round < 6; round += 1) {
+    const watch = await watches(sue, session)
+    const totpCode = sue.code()
+    const [taken, frozen] = await Promise.all([
+      api.call('session.take', { session, watch, totpCode }, sue.token),
+      api.call('session.freeze', { session, reason: 'stop' }, ann.token),
+    ])
+    expect(frozen.ok).toBe(true)
+    if (!taken.ok) expect(taken.refusal.code).toBe('conflict')
+    const said = await kinds(session)
+    // Whoever takes over what was frozen before they began sees that it was; no freeze that came later is passed by.
+    if (said.at(-1) === 'session.taken') await leaves(watch, session, 'sue')
+    else {
+      expect(await show(session)).toMatchObject({ takenBy: null, freeze: { by: 'ann', reason: 'stop' } })
+      expect(last()?.hands).toBe(null)
+      await leaves(watch, session, 'sue')
+    }
+    must(await api.call('session.unfreeze', { session }, ann.token))
+  }
+})
+
 test('what the policy limits, and a hold on the supervisor, stand against them too', async () => {
   const session = await connects()
   const { digest } = await vault.ask('policy.show', {})
