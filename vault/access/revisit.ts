@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { encodeForward } from '../checkout/forward.ts'
 import type { Action } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
-import { Fault } from '../kernel/fault.ts'
+import { Fault, isForged } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
 import {
   allowingRules,
@@ -65,7 +65,7 @@ export async function revisitSessions(world: World): Promise<void> {
       } else live.cut(session, { reason: 'grant revoked', message: verdict.why })
     } catch (error) {
       // SECURITY: a session that rests on a forged row ends; the others are looked at all the same.
-      if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
+      if (!isForged(error)) throw error
       world.onFault('session', error)
       live.cut(session, { reason: 'terminated', message: 'your session was terminated' })
     }

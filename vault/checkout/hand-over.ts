@@ -3,6 +3,7 @@ import { readAccount } from '../accounts/account.ts'
 import type { HandOverView } from '../contract.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
+import { isForged } from '../kernel/fault.ts'
 import { type HandOverId, newId, type UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notify } from '../notifications/notify.ts'
@@ -80,7 +81,7 @@ async function areColleagues(tx: Tx, one: Row<'app_user'>, other: Row<'app_user'
 }
 
 /** The offers of a lease that stand; those whose time is up are ended on the way. */
-async function openOf(tx: Tx, lease: Row<'lease'>): Promise<readonly Row<'hand_over'>[]> {
+async function openOf(tx: Tx, lease: Pick<Row<'lease'>, 'id'>): Promise<readonly Row<'hand_over'>[]> {
   const rows = checked(
     tx.guard,
     'hand_over',
@@ -96,7 +97,12 @@ async function openOf(tx: Tx, lease: Row<'lease'>): Promise<readonly Row<'hand_o
   return rows.filter((row) => row.expires_at > tx.now)
 }
 
-/** A lease that has not ended, with the lock of its account before its own: the order of whoever takes one. */
+/**
+ * A lease that is still held, with the lock of its account before its own: the order of whoever takes one.
+ *
+ * SECURITY: one that was checked in, or whose time is up, stands only until its sessions have ended: whoever waits is
+ * next, and nobody else.
+ */
 async function lockLease(tx: Tx, id: Row<'lease'>['id']): Promise<Row<'lease'> | undefined> {
   const found = await tx.db.selectFrom('lease').select('account_id').where('id', '=', id).executeTakeFirst()
   if (found === undefined) return undefined
@@ -106,6 +112,7 @@ async function lockLease(tx: Tx, id: Row<'lease'>['id']): Promise<Row<'lease'> |
     .selectAll()
     .where('id', '=', id)
     .where('ended_at', 'is', null)
+    .where((eb) => eb.or([eb('until', 'is', null), eb('until', '>', tx.now)]))
     .forUpdate()
     .executeTakeFirst()
 }
@@ -321,12 +328,11 @@ export async function expireHandOvers(world: World): Promise<void> {
     .limit(100)
     .execute()
   for (const { lease_id } of due)
-    await world.vault.inTransaction(async (tx) => {
-      const lease = await tx.db
-        .selectFrom('lease')
-        .selectAll()
-        .where('id', '=', lease_id)
-        .executeTakeFirstOrThrow()
-      await openOf(tx, lease)
-    })
+    try {
+      await world.vault.inTransaction((tx) => openOf(tx, { id: lease_id }))
+    } catch (error) {
+      // SECURITY: a forged offer holds up its own lease's, and no other.
+      if (!isForged(error)) throw error
+      world.onFault('hand-over', error)
+    }
 }

@@ -3,7 +3,7 @@ import { mayHold } from '../access/check-out.ts'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import type { WaitView } from '../contract.ts'
 import { findUser } from '../identity/user.ts'
-import { Fault } from '../kernel/fault.ts'
+import { isForged } from '../kernel/fault.ts'
 import { type AccountId, newId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notify } from '../notifications/notify.ts'
@@ -210,7 +210,7 @@ export async function offerTurns(world: World): Promise<void> {
       await world.vault.inTransaction((tx) => offerTurn(tx, account_id))
     } catch (error) {
       // SECURITY: a forged place holds up its own account's queue, and no other.
-      if (!(error instanceof Fault) || !['forged_row', 'rolled_back_row'].includes(error.code)) throw error
+      if (!isForged(error)) throw error
       world.onFault('queue', error)
     }
 }

@@ -25,3 +25,8 @@ export class Fault extends Error {
     this.code = code
   }
 }
+
+/** Is it that somebody else than the vault wrote a row, or put it back? */
+export function isForged(error: unknown): error is Fault {
+  return error instanceof Fault && (error.code === 'forged_row' || error.code === 'rolled_back_row')
+}

@@ -35,19 +35,13 @@ export function startTicking(world: World, takeJumps: () => readonly ClockJump[]
         isTaken = true
       }
       for (const session of world.live.where((one) => !one.isVetted)) await vet(world, session)
-      // A policy that cannot be read keeps nothing else from ending.
-      await revisitSessions(world).catch((error: unknown) => noteFault(world, 'policy', error))
-      await endWatches(world)
-      await endLost(world, lostSessions(world))
-      await expireRequests(world)
-      if (await hasDueLease(world)) await world.vault.inTransaction((tx) => endDueLeases(tx))
-      await offerTurns(world)
-      await expireHandOvers(world)
-      await lookAtClock()
-      // What only tells people comes last: nothing waits for it.
-      await remindOfRequests(world)
-      await tellOfContracts(world)
-      await forgetNotifications(world)
+      for (const [where, act] of [...acts, ['clock', lookAtClock] as const])
+        try {
+          await act(world)
+        } catch (error) {
+          if (isDatabaseAway(error)) throw error
+          noteFault(world, where, error)
+        }
     } catch (error) {
       noteFault(world, 'tick', error)
     }
@@ -68,6 +62,25 @@ export function startTicking(world: World, takeJumps: () => readonly ClockJump[]
   }
 }
 
+/**
+ * What time does, in this order.
+ *
+ * SECURITY: each by itself: a row that somebody forged, or a policy that cannot be read, keeps nothing else from ending.
+ */
+const acts: readonly (readonly [where: string, act: (world: World) => Promise<unknown>])[] = [
+  ['policy', revisitSessions],
+  ['watches', endWatches],
+  ['sessions', (world) => endLost(world, lostSessions(world))],
+  ['requests', expireRequests],
+  ['leases', endLeases],
+  ['queue', offerTurns],
+  ['hand-overs', expireHandOvers],
+  // What only tells people comes last: nothing waits for it.
+  ['reminders', remindOfRequests],
+  ['contracts', tellOfContracts],
+  ['notifications', forgetNotifications],
+]
+
 function noteFault(world: World, where: string, error: unknown): void {
   if (!isDatabaseAway(error)) world.onFault(where, error)
 }
@@ -83,12 +96,12 @@ function lostSessions(world: World) {
     .map((session) => session.id)
 }
 
-async function hasDueLease(world: World): Promise<boolean> {
+async function endLeases(world: World): Promise<void> {
   const due = await world.vault.database
     .selectFrom('lease')
     .select('id')
     .where('ended_at', 'is', null)
     .where('until', '<=', world.vault.clock())
     .executeTakeFirst()
-  return due !== undefined
+  if (due !== undefined) await world.vault.inTransaction((tx) => endDueLeases(tx))
 }

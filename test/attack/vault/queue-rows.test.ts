@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { VerbAnswer } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
-import { connectSession, makeSshKey, prove, until } from '../../support/vault-ssh.ts'
+import { connectSession, endSession, makeSshKey, prove, until } from '../../support/vault-ssh.ts'
 
 // Whoever writes the database jumps no queue and hands nothing over; nor does who is not asked, or asks twice.
 
@@ -181,4 +181,61 @@ test('a vault that dies with a hand-over cuts the sessions of who handed over wh
   if (lease === undefined) throw new Error('ben holds it')
   must(await api.call('lease.checkIn', { lease: lease.id }, token('ben')))
   await until(async () => ((await vault.ask('lease.queue', {}))[0]?.keptUntil ? true : undefined))
+})
+
+test.each([
+  ['themself', () => token('ann'), undefined],
+  ['somebody else', () => undefined, 'it is needed'],
+])(
+  'what its holder was connected under and that was checked in by %s is handed over no more, past who waits',
+  async (_who, asking, reason) => {
+    const offer = await offers('ann', 'ben')
+    await connectSession(recorder, { proof: await prove(recorder, key, 'ann') })
+    await waits('cem')
+    const lease = { lease: offer.lease, ...(reason === undefined ? {} : { reason }) }
+    const own = asking()
+    if (own === undefined) await vault.ask('lease.checkIn', lease)
+    else must(await api.call('lease.checkIn', lease, own))
+    // Its session has not ended yet: the account is still hers, and nobody's to pass on.
+    expect(refusalOf(await accepts('ben', offer.id)).message).toBe('this hand-over is over')
+    const again = await api.call('handover.offer', { lease: offer.lease, user: 'ben' }, token('ann'))
+    expect(refusalOf(again).message).toBe('you do not hold this lease any more')
+    for (const { id } of await vault.ask('session.list', { live: true })) await endSession(recorder, id)
+    expect(await holders()).not.toContain('ben')
+    await until(async () => ((await vault.ask('lease.queue', {}))[0]?.keptUntil ? true : undefined))
+  },
+)
+
+test('a hand-over or a request that somebody writes keeps no other lease, turn or offer from its end', async () => {
+  await vault.account({ target: 'press-4' })
+  for (const name of ['ann', 'cem']) await vault.grant(name, 'press-4/engineer', { forSeconds: 8 * 3600 })
+  const offer = await offers('ann', 'ben')
+  const other = must(
+    await api.call(
+      'lease.checkOut',
+      { account: 'press-4/engineer', exclusive: true, forSeconds: 3600 },
+      token('ann'),
+    ),
+  )
+  must(await api.call('handover.offer', { lease: other.id, user: 'cem' }, token('ann')))
+  const request = must(
+    await api.call(
+      'request.add',
+      { account: 'press-4/engineer', actions: ['shell'], forSeconds: 600, reason: 'a look' },
+      token('ann'),
+    ),
+  )
+  const past = `expires_at = now() - interval '1 hour'`
+  await forged('access_request', request.id, `update access_request set ${past} where id = $1`, () =>
+    forged('hand_over', offer.id, `update hand_over set ${past} where id = $1`, async () => {
+      vault.advance(61 * 60_000)
+      await until(async () => ((await holders()).length === 0 ? true : undefined))
+      await until(async () => {
+        const entries = await vault.ask('audit.list', { kind: 'handover.ended', limit: 100 })
+        return entries.some(({ entry }) => (entry as { lease?: string }).lease === other.id)
+          ? true
+          : undefined
+      })
+    }),
+  )
 })
