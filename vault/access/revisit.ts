@@ -44,8 +44,8 @@ export async function revisitSessions(world: World): Promise<void> {
   const row = await readPolicyRow(vault.database, vault.guard)
   const now = vault.clock().getTime()
   const before = looked.get(world)
-  // Not its version: what its rules mean changes with the tags of targets too.
-  const body = row?.body ?? ''
+  // Its version too: between two looks it may have changed and changed back, and somebody come in meanwhile.
+  const body = `${row?.version ?? 0} ${row?.body ?? ''}`
   const state: Looked =
     before?.body === body ? before : { body, changedAt: before === undefined ? 0 : now, at: 0 }
   looked.set(world, state)

@@ -31,41 +31,66 @@ export function supervisorsIn(limits: readonly { readonly supervisors: string | 
   return [...new Set(limits.flatMap(({ supervisors }) => (supervisors === null ? [] : [supervisors])))].sort()
 }
 
+type There = {
+  /** The groups of whom nobody watches now. */
+  readonly missing: readonly string[]
+  /** Who watches of a group. */
+  readonly of: (group: string) => string | undefined
+}
+
 /**
- * The groups of whom nobody watches the session now. Its own user supervises nothing, nor does who may only look on.
+ * Who supervises the session now. Its own user supervises nothing, nor does who may only look on.
  *
  * SECURITY: where the policy cannot be read, nobody is known to supervise.
  */
-async function whoIsMissing(world: World, session: LiveSession): Promise<readonly string[]> {
+async function whoIsThere(world: World, session: LiveSession): Promise<There> {
   const { supervisors } = session
+  const nobody: There = { missing: supervisors, of: () => undefined }
   const watching = [...world.watches.values()].filter(
     (one) => one.session === session.id && one.user !== session.user && one.isActive,
   )
-  if (supervisors.length === 0 || watching.length === 0) return supervisors
+  if (supervisors.length === 0 || watching.length === 0) return nobody
   try {
     const { groups } = await readPolicy(world.vault.database, world.vault.guard)
-    return supervisors.filter((group) => !watching.some(({ user }) => groups.get(group)?.has(user) === true))
+    const of = (group: string) => watching.find(({ user }) => groups.get(group)?.has(user) === true)?.name
+    return { missing: supervisors.filter((group) => of(group) === undefined), of }
   } catch (error) {
     if (!isDatabaseAway(error)) world.onFault('presence', error)
-    return supervisors
+    return nobody
   }
 }
 
 /**
  * Looks who is there: holds the session's input where a supervisor is missing, and lets it go on once one of each
- * group watches. `by` came or went.
+ * group watches. `by` came or went. One look at a session after the other: two at once would both find the change, and
+ * write it down twice.
  *
  * SECURITY: it is held before that is written down, and goes on only afterwards.
  */
-export async function lookWhoIsThere(world: World, session: LiveSession, by: string): Promise<void> {
+export function lookWhoIsThere(world: World, session: LiveSession, by: string): Promise<void> {
+  const look = (looks.get(session) ?? Promise.resolve()).then(() => lookOnce(world, session, by))
+  looks.set(
+    session,
+    look.catch(() => undefined),
+  )
+  return look
+}
+
+/** The last look at each session. */
+const looks = new WeakMap<LiveSession, Promise<void>>()
+
+async function lookOnce(world: World, session: LiveSession, by: string): Promise<void> {
   const before = session.missing
-  const missing = await whoIsMissing(world, session)
+  const { missing, of } = await whoIsThere(world, session)
   if (missing.join() === before.join()) return
   const isLess = missing.every((group) => before.includes(group))
-  if (!isLess) await world.live.await(session, missing, by)
+  // Whoever looks first, by chance each second, it is the supervisor who lets it go on.
+  const came = before.filter((group) => !missing.includes(group)).map(of)
+  const who = (isLess ? came.find((name) => name !== undefined) : undefined) ?? by
+  if (!isLess) await world.live.await(session, missing, who)
   await world.vault.inTransaction((tx) =>
-    tx.audit({ kind: 'session.presence', missing, by, ...refOf(session), actor: { kind: 'vault' } }),
+    tx.audit({ kind: 'session.presence', missing, by: who, ...refOf(session), actor: { kind: 'vault' } }),
   )
   // Somebody may have left while it was written down.
-  if (isLess) await world.live.await(session, await whoIsMissing(world, session), by)
+  if (isLess) await world.live.await(session, (await whoIsThere(world, session)).missing, who)
 }

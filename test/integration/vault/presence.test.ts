@@ -105,6 +105,17 @@ test('a session begins held, goes on while a supervisor watches, and is held aga
   expect(lines[1]).toContain('sue supervises it')
 })
 
+test('people who come and go at the same moment are written down once for each change', async () => {
+  const { session } = await connects()
+  for (let round = 1; round <= 5; round++) {
+    const leave = await Promise.all([sue, sue, tom, sue].map((who) => comes(who, session)))
+    expect((await show(session)).state).toBe('live')
+    for (const outcome of await Promise.all(leave.map((leaves) => leaves()))) must(outcome)
+    expect((await show(session)).state).toBe('frozen')
+    expect((await told(session)).map((line) => line.split(' ')[1])).toHaveLength(1 + 2 * round)
+  }
+})
+
 test('who is of another group, or the user themself, supervises nothing', async () => {
   const { session } = await connects()
   const tomLeaves = await comes(tom, session)
