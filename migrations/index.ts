@@ -29,6 +29,7 @@ import * as m0039 from './0039_an_entry_is_found_by_machine_and_person.ts'
 import * as m0040 from './0040_a_directory_knows_users.ts'
 import * as m0041 from './0041_an_exposure_is_due.ts'
 import * as m0042 from './0042_a_grant_gets_more_time.ts'
+import * as m0043 from './0043_a_session_is_closed_out.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -62,4 +63,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0040_a_directory_knows_users': m0040,
   '0041_an_exposure_is_due': m0041,
   '0042_a_grant_gets_more_time': m0042,
+  '0043_a_session_is_closed_out': m0043,
 }

@@ -65,6 +65,7 @@ export const backupTables = [
   'hand_over',
   'session',
   'recording',
+  'close_out',
   'session_freeze',
   'hold',
   'favourite',

@@ -10,6 +10,7 @@ import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
 import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
+import { type CloseoutAnswers, closeoutVerbs } from './contract/closeout.ts'
 import { type SessionsAnswers, sessionsVerbs } from './contract/sessions.ts'
 import { type SwitchesAnswers, switchesVerbs } from './contract/switches.ts'
 import { type UsersAnswers, usersVerbs } from './contract/users.ts'
@@ -26,6 +27,7 @@ export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
 export * from './contract/safes.ts'
 export * from './contract/services.ts'
+export * from './contract/closeout.ts'
 export * from './contract/sessions.ts'
 export {
   type Door,
@@ -60,6 +62,7 @@ export const verbs = {
   ...policyVerbs,
   ...switchesVerbs,
   ...notificationsVerbs,
+  ...closeoutVerbs,
   ...sessionsVerbs,
   ...auditVerbs,
   ...recorderVerbs,
@@ -81,6 +84,7 @@ export type VerbAnswers = KeysAnswers &
   PolicyAnswers &
   SwitchesAnswers &
   NotificationsAnswers &
+  CloseoutAnswers &
   SessionsAnswers &
   AuditAnswers &
   RecorderAnswers

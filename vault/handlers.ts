@@ -76,6 +76,7 @@ import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import {
   safeAdd,
   safeApprovals,
+  safeCloseOut,
   safeBreakGlass,
   safeExposure,
   safeList,
@@ -107,6 +108,7 @@ import {
   targetRemove,
   targetShow,
 } from './targets/verbs.ts'
+import { closeoutFill, closeoutList, closeoutShow } from './closeout/close-out.ts'
 import { sessionGiveBack, sessionTake } from './sessions/take.ts'
 import { sessionWatch, watchEnd } from './sessions/watch.ts'
 import { companyAdd, companyChange, companyList, companyOn } from './vendors/company.ts'
@@ -203,6 +205,7 @@ export const handlers: Handlers = {
   'login.local': loginLocal,
   'safe.add': safeAdd,
   'safe.watchNotice': safeWatchNotice,
+  'safe.closeOut': safeCloseOut,
   'safe.approvals': safeApprovals,
   'safe.notifications': safeNotifications,
   'safe.breakGlass': safeBreakGlass,
@@ -288,6 +291,9 @@ export const handlers: Handlers = {
   'ticket.issue': ticketIssue,
   'ticket.redeem': ticketRedeem,
   'live.open': liveOpen,
+  'closeout.list': closeoutList,
+  'closeout.show': closeoutShow,
+  'closeout.fill': closeoutFill,
   'session.list': sessionList,
   'session.show': sessionShow,
   'session.terminate': sessionTerminate,

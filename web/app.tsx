@@ -6,6 +6,7 @@ import { Access } from './pages/access.tsx'
 import { Accounts } from './pages/accounts.tsx'
 import { Audit } from './pages/audit.tsx'
 import { Auditors } from './pages/auditors.tsx'
+import { CloseOuts } from './pages/close-outs.tsx'
 import { Company } from './pages/company.tsx'
 import { BreakGlass } from './pages/break-glass.tsx'
 import { Directories } from './pages/directories.tsx'
@@ -86,6 +87,7 @@ export function App() {
               <Route path="/sessions" component={Sessions} />
               <Route path="/sessions/wall" component={Wall} />
               <Route path="/sessions/:session">{({ session }) => <WatchPage session={session} />}</Route>
+              <Route path="/close-outs" component={CloseOuts} />
               <Route path="/recordings" component={Recordings} />
               <Route path="/recordings/:recording">
                 {({ recording }) => <Player recording={recording} />}

@@ -11,6 +11,7 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/safes', verb: 'safe.list', access: 'user' },
   { method: 'POST', path: '/api/safes', verb: 'safe.add', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/watch-notice', verb: 'safe.watchNotice', access: 'user' },
+  { method: 'PUT', path: '/api/safes/:safe/close-out', verb: 'safe.closeOut', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/approvals', verb: 'safe.approvals', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/notifications', verb: 'safe.notifications', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/break-glass', verb: 'safe.breakGlass', access: 'user' },

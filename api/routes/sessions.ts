@@ -17,6 +17,9 @@ export const sessions: readonly Route[] = [
   { method: 'POST', path: '/api/sessions/:session/take', verb: 'session.take', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/give-back', verb: 'session.giveBack', access: 'user' },
   { method: 'POST', path: '/api/sessions/:session/watch', verb: 'session.watch', access: 'user' },
+  { method: 'GET', path: '/api/close-outs', verb: 'closeout.list', access: 'user', query: { open: 'flag' } },
+  { method: 'GET', path: '/api/close-outs/:session', verb: 'closeout.show', access: 'user' },
+  { method: 'PUT', path: '/api/close-outs/:session', verb: 'closeout.fill', access: 'user' },
   { method: 'GET', path: '/api/holds', verb: 'hold.list', access: 'user' },
   { method: 'DELETE', path: '/api/holds/:hold', verb: 'hold.release', access: 'user' },
   {

@@ -23,7 +23,7 @@ export class ConsoleClient {
   }
 
   /** Sends one request and answers its JSON. A refusal is thrown as a `Complaint`. */
-  async ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
+  async ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown> {
     const answer = await this.#send(method, path, body)
     if (answer.cookie !== undefined) this.#cookie = answer.cookie
     if (answer.status < 400) return answer.body

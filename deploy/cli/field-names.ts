@@ -79,6 +79,7 @@ export const fieldNames = {
   'user.key.list': { user: '<user>' },
   'user.key.remove': { user: '<user>', key: '<key>' },
   'safe.add': { name: '<name>', inputPolicy: '--input' },
+  'safe.closeOut': { safe: '<safe>', closeOut: '<wanted>' },
   'safe.approvals': { safe: '<safe>', approvals: '<people>', totpCode: 'code' },
   'safe.notifications': {
     safe: '<safe>',
@@ -203,6 +204,14 @@ export const fieldNames = {
   'session.show': { session: '<session>' },
   'session.terminate': { session: '<session>', reason: '--reason', holdSeconds: '--hold' },
   'session.freeze': { session: '<session>', reason: '--reason' },
+  'closeout.list': { open: '--open' },
+  'closeout.fill': {
+    session: '<session>',
+    result: '--result',
+    done: '--done',
+    left: '--left',
+    workOrder: '--work-order',
+  },
   'session.take': { session: '<session>', watch: 'watch', reason: '--reason', totpCode: 'code' },
   'session.unfreeze': { session: '<session>' },
   'session.message': { session: '<session>', text: '<text>' },

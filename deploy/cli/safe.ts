@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { inputPolicies, type Permission, permissions, type SafeView } from '../../vault/contract.ts'
+import { addSafeCloseOut, closeOutText } from './close-out.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseDuration } from './duration.ts'
 import { table, when } from './io.ts'
@@ -89,6 +90,7 @@ export function addSafeCommands(root: Command, tools: Tools): void {
     })
 
   addWatchNotice(safe, tools)
+  addSafeCloseOut(safe, tools)
   addApprovals(safe, tools)
   addExposure(safe, tools)
   addNotifications(safe, tools)
@@ -259,6 +261,7 @@ function describe(safe: SafeView): string {
     ['typed input', safe.inputPolicy],
     ['who is watched', safe.watchNotice ? 'is told' : 'is not told'],
     ['requests', `approved by ${inPeople(safe.approvals)}`],
+    ['close-out', closeOutText(safe.closeOut)],
     ['mail', notificationsText(safe)],
     ['break-glass', breakGlassText(safe)],
     ['seen secrets', `rotated within ${safe.exposureDays} days`],

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import type { SessionView } from '../../vault/contract.ts'
+import { addCloseOutCommands } from './close-out.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { accountCell, forwardFacts } from './forward-words.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
@@ -68,6 +70,7 @@ export function addSessionCommands(root: Command, tools: Tools): void {
   addWatchCommand(session, tools)
   addTakeCommand(session, tools)
   addControlCommands(session, tools)
+  addCloseOutCommands(session, tools)
 }
 
 function describe(session: SessionView): string {
@@ -87,6 +90,12 @@ function describe(session: SessionView): string {
     ['last activity', when(session.lastActivityAt)],
     ...(session.watchers.length === 0 ? [] : [['watched by', session.watchers.join(', ')] as const]),
     ...(session.endedAt === null ? [] : [['ended', when(session.endedAt)] as const]),
-    ...(session.endReason === null ? [] : [['because', session.endReason] as const]),
+    ...(session.endReason === null ? [] : [['because', becauseOf(session)] as const]),
   ])
+}
+
+/** Why a session ended; of one that was terminated, by whom and why. */
+function becauseOf({ endReason, endedBy }: SessionView): string {
+  if (endedBy === null) return endReason ?? ''
+  return `terminated by ${whoText(endedBy.by)}${endedBy.reason === '' ? '' : `: ${endedBy.reason}`}`
 }

@@ -33,25 +33,25 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
   [
     'approver',
     [
-      ...['Overview', 'My access', 'Requests', 'Sessions', 'Break-glass', 'Plant switches'],
+      ...['Overview', 'My access', 'Requests', 'Sessions', 'Break-glass', 'Plant switches', 'Close-outs'],
       ...['Safes', 'Targets', 'Accounts', 'Vendors', 'Grants'],
     ],
   ],
-  ['supervisor', ['Overview', 'Sessions', 'Plant switches']],
+  ['supervisor', ['Overview', 'Sessions', 'Plant switches', 'Close-outs']],
   ['observer', ['Overview', 'Sessions']],
   [
     'operator',
     [
       ...['Overview', 'My access', 'Requests', 'Sessions', 'Safes', 'Targets', 'Accounts'],
-      ...['Vendors', 'Grants'],
+      ...['Vendors', 'Grants', 'Close-outs'],
     ],
   ],
-  ['vendor', ['Overview', 'My access', 'Requests', 'Sessions']],
+  ['vendor', ['Overview', 'My access', 'Requests', 'Sessions', 'Close-outs']],
   [
     'security-officer',
     [
       ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Exposure', 'Audit log', 'Plant switches'],
-      ...['Users', 'Vendors', 'Policy'],
+      ...['Users', 'Vendors', 'Policy', 'Close-outs'],
     ],
   ],
 ]

@@ -293,6 +293,12 @@ export const table: Readonly<Record<string, Row>> = {
     none: noCode,
     body: () => ({ approvals: 1 }),
   },
+  'PUT /api/safes/:safe/close-out': {
+    who: admin,
+    of: 'safe',
+    ok: 200,
+    body: () => ({ closeOut: 'none' }),
+  },
   'PUT /api/safes/:safe/exposure': { who: admin, of: 'safe', ok: 200, body: () => ({ days: 7 }) },
   'PUT /api/safes/:safe/notifications': {
     who: admin,
@@ -557,6 +563,20 @@ export const table: Readonly<Record<string, Row>> = {
 
   // ---- sessions
   'GET /api/sessions': { service: 'sessions.read', who: all, ok: 200 },
+  'GET /api/close-outs': { who: all, ok: 200 },
+  // Nobody is asked what they did here: who may is told so. What is there is tried in closeout.test.ts.
+  'GET /api/close-outs/:session': {
+    who: [...readers, '+approve', '+supervise', 'own'],
+    of: 'session',
+    ok: 404,
+    replays: true,
+  },
+  'PUT /api/close-outs/:session': {
+    who: ['own'],
+    of: 'session',
+    ok: 404,
+    body: () => ({ result: 'done', done: 'x' }),
+  },
   'GET /api/sessions/:session': {
     service: 'sessions.read',
     who: [...readers, '+approve', '+supervise', '+observe', 'own'],

@@ -338,6 +338,14 @@ function what(entry: Entry): string {
       return `noted that ${entry.by} no longer watches session ${entry.session}${of(entry)} on ${entry.accountName}`
     case 'safe.watch-notice':
       return `had users ${entry.shown ? '' : 'not '}told who watches them in safe ${entry.safeName}`
+    case 'safe.close-out-set':
+      return entry.closeOut === 'none'
+        ? `had nobody asked what they did in safe ${entry.safeName}`
+        : `had users ${entry.closeOut === 'required' ? 'required to say' : 'asked'} what they did in safe ${entry.safeName}`
+    case 'close-out.asked':
+      return `asked ${entry.userName} what they did on ${entry.accountName} in session ${entry.session}`
+    case 'close-out.filled':
+      return `closed out session ${entry.session}${of(entry)} on ${entry.accountName} as ${entry.result}: ${quoted(entry.done)}${entry.left === undefined ? '' : `, left in place: ${quoted(entry.left)}`}${entry.workOrder === undefined ? '' : `, work order ${quoted(entry.workOrder)}`}`
     case 'safe.approvals-set':
       return `had requests in safe ${entry.safeName} approved by ${entry.approvals === 1 ? 'one person' : `${entry.approvals} people`}`
     case 'hold.released':

@@ -540,6 +540,15 @@ export type Happening =
       readonly days: number
       readonly contractEndsAt: string
     } & CompanyRef)
+  | ({ readonly kind: 'safe.close-out-set'; readonly closeOut: 'none' | 'asked' | 'required' } & SafeRef)
+  | ({ readonly kind: 'close-out.asked' } & SessionRef)
+  | ({
+      readonly kind: 'close-out.filled'
+      readonly result: 'done' | 'not done' | 'follow-up'
+      readonly done: string
+      readonly left?: string
+      readonly workOrder?: string
+    } & SessionRef)
   | ({ readonly kind: 'safe.approvals-set'; readonly approvals: number } & SafeRef)
   | {
       readonly kind: 'hold.released'

@@ -14,7 +14,7 @@ import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { by, type Call, type Handler, userOf, type World } from '../world.ts'
 import { catchHeld, giveUpLease, implicitLinger, sessionsUnder, takeLease, viewLease } from './lease.ts'
-import { grantsNow, isLetIn } from './let-in.ts'
+import { grantsNow, isGlassBroken, isLetIn } from './let-in.ts'
 import { endWaitsOf } from './wait.ts'
 
 /** Milliseconds for which a colleague may take what was offered. */
@@ -159,7 +159,8 @@ export const handoverAccept: Handler<'handover.accept'> = async (call, input) =>
       if (account === undefined || account.removed_at !== null || user === undefined || from === undefined)
         return gone
       if (!(await areColleagues(tx, from, user))) return gone
-      const may = await mayHold(tx, call, user, account, await grantsNow(tx, user.id, account.id))
+      const grants = await grantsNow(tx, user.id, account.id)
+      const may = await mayHold(tx, call, user, account, grants)
       if (!may.ok) return may
       const one = await representationOf(tx.db, tx.guard, user)
       const longest = Math.min(
@@ -179,6 +180,7 @@ export const handoverAccept: Handler<'handover.accept'> = async (call, input) =>
             ? { until: new Date(Math.min(longest, lease.until.getTime())) }
             : { until: null, lingers: 5 * implicitLinger }),
           passesQueue: true,
+          breaksGlass: await isGlassBroken(tx, grants),
         },
         by(call),
       )

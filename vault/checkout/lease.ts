@@ -2,9 +2,10 @@ import { sql } from 'kysely'
 import { mayHold } from '../access/check-out.ts'
 import type { LeaseView, Role } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
+import { owesNothing } from '../closeout/close-out.ts'
 import { findUser } from '../identity/user.ts'
 import type { Actor } from '../audit/entry.ts'
-import { type AccountId, type LeaseId, newId, type UserId } from '../kernel/id.ts'
+import { type AccountId, type LeaseId, newId, type SafeId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notify } from '../notifications/notify.ts'
@@ -14,14 +15,14 @@ import { sqlState, transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
-import { grantsNow } from './let-in.ts'
+import { grantsNow, isGlassBroken } from './let-in.ts'
 import { endWait, waitsBefore, waitsFor } from './wait.ts'
 
 /** Milliseconds for which an implicit lease is kept after the last session under it. */
 export const implicitLinger = 60_000
 
 type Wanted = {
-  readonly account: { readonly id: AccountId; readonly name: string }
+  readonly account: { readonly id: AccountId; readonly name: string; readonly safe_id: SafeId }
   readonly user: { readonly id: UserId; readonly name: string; readonly roles: readonly Role[] }
   readonly exclusive: boolean
   /** When an explicit lease ends; null for an implicit one. */
@@ -30,6 +31,8 @@ type Wanted = {
   readonly lingers?: number
   /** Comes before whoever waits: who broke the glass, and to whom it was handed over. */
   readonly passesQueue?: true
+  /** Somebody broke the glass for it: no form keeps them waiting. */
+  readonly breaksGlass?: boolean
 }
 type Who = { readonly actor: Actor; readonly source?: string }
 
@@ -39,7 +42,8 @@ type Who = { readonly actor: Actor; readonly source?: string }
  * INVARIANT: exclusive means one holder. The database keeps it by an exclusion constraint (migration 0012); the look
  * before only says who holds it. The caller holds the account's row lock, so that this look is rarely wrong.
  *
- * Whoever waits comes before whoever does not, and before whoever came later.
+ * Whoever waits comes before whoever does not, and before whoever came later. Who owes a close-out takes nothing more in
+ * its safe; who holds the account already goes on.
  */
 export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
   const held = await heldNow(tx, wanted.account.id)
@@ -56,6 +60,10 @@ export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outco
       `the account ${wanted.account.name} was checked in, and your sessions under it have not ended yet`,
       'close them, or wait until they are ended, then try again',
     )
+  if (own === undefined && wanted.breaksGlass !== true) {
+    const owes = await owesNothing(tx, wanted.user.id, wanted.account.safe_id)
+    if (!owes.ok) return owes
+  }
   const isMore = own === undefined || (wantsAll && !own.exclusive)
   const waits = isMore && wanted.passesQueue !== true ? await waitsFor(tx, wanted.account.id) : []
   const first = waitsBefore(waits, wanted.user.id, wantsAll)
@@ -313,7 +321,8 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
       const user = await findUser(tx.db, tx.guard, asking.id)
       if (account === undefined || user === undefined)
         return refuse('forbidden', 'there is no such account, or no grant lets you use it', 'ask for a grant')
-      const may = await mayHold(tx, call, user, account, await grantsNow(tx, user.id, account.id))
+      const grants = await grantsNow(tx, user.id, account.id)
+      const may = await mayHold(tx, call, user, account, grants)
       if (!may.ok) return may
       const one = await representationOf(tx.db, tx.guard, user)
       const longest = Math.min(
@@ -323,7 +332,8 @@ export const leaseCheckOut: Handler<'lease.checkOut'> = async (call, input) => {
       const wanted = input.forSeconds === undefined ? longest : tx.now.getTime() + input.forSeconds * 1000
       const until = new Date(Math.min(longest, wanted))
       const exclusive = input.exclusive || may.value.exclusive
-      const lease = await takeLease(tx, { account, user, exclusive, until }, by(call))
+      const breaksGlass = await isGlassBroken(tx, grants)
+      const lease = await takeLease(tx, { account, user, exclusive, until, breaksGlass }, by(call))
       if (!lease.ok) return lease
       const sessions = await sessionsUnder(tx.db, [lease.value.id])
       return done(viewLease(lease.value, account.name, user.name, sessions.get(lease.value.id) ?? 0))

@@ -1,5 +1,6 @@
 import { standingAccounts } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
+import { breakGlassOf } from '../breakglass/view.ts'
 import type { AccountId, UserId } from '../kernel/id.ts'
 import { whoNeverConnects } from '../policy/roles.ts'
 import { checked, type Row } from '../rows.ts'
@@ -27,6 +28,12 @@ export async function grantsNow(
       .forShare()
       .execute(),
   )
+}
+
+/** Did somebody break the glass for what these grants are of? */
+export async function isGlassBroken(tx: Tx, grants: readonly Row<'access_grant'>[]): Promise<boolean> {
+  for (const grant of grants) if ((await breakGlassOf(tx.db, tx.guard, grant)) !== undefined) return true
+  return false
 }
 
 /** May somebody else than the one who asks use an account, as far as can be told before they come themselves? */

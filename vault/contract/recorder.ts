@@ -45,6 +45,8 @@ export type Permit = {
   readonly forward?: ForwardRule
   /** The user let themselves in; missing where somebody else did. */
   readonly breakGlass?: { readonly id: Id<'bgl'>; readonly reason: string }
+  /** Whether its user says afterwards what they did; missing: they are not asked. */
+  readonly closeOut?: 'asked' | 'required'
   readonly inputPolicy: InputPolicy
   readonly startedAt: string
   /** The session ends here: the least of grant end and longest session. */

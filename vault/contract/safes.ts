@@ -40,6 +40,9 @@ export type SafeNotifications = {
   readonly sessions: boolean
 }
 
+export const closeOutWanted = ['none', 'asked', 'required'] as const
+export type CloseOutWanted = (typeof closeOutWanted)[number]
+
 export type SafeView = {
   readonly id: Id<'saf'>
   readonly name: string
@@ -48,6 +51,8 @@ export type SafeView = {
   readonly watchNotice: boolean
   /** How many people must approve a request for one of its accounts. */
   readonly approvals: number
+  /** Do users say what they did, after a check-out? `required`: before the next one. */
+  readonly closeOut: CloseOutWanted
   readonly notifications: SafeNotifications
   /** Days within which a secret that somebody has seen is rotated. */
   readonly exposureDays: number
@@ -155,6 +160,7 @@ export const safesVerbs = {
   /** Whether users are told in their terminal who watches them. */
   'safe.watchNotice': verb(people, z.strictObject({ safe: reference, shown: z.boolean() })),
   /** How many people must approve a request for an account of the safe. */
+  'safe.closeOut': verb(people, z.strictObject({ safe: reference, closeOut: z.enum(closeOutWanted) })),
   'safe.approvals': verb(
     people,
     z.strictObject({ safe: reference, approvals: z.int().min(1).max(5), totpCode: freshCode }),
@@ -317,6 +323,7 @@ export const safesVerbs = {
 export type SafesAnswers = {
   'safe.add': SafeView
   'safe.watchNotice': SafeView
+  'safe.closeOut': SafeView
   'safe.approvals': SafeView
   'safe.notifications': SafeView
   'safe.breakGlass': SafeView

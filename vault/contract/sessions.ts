@@ -48,6 +48,8 @@ export type SessionView = {
   readonly takenBy: string | null
   /** One of `endReasons`, null while live. */
   readonly endReason: string | null
+  /** Who terminated it, and why; null: nobody did. */
+  readonly endedBy: { readonly by: string; readonly reason: string } | null
   /** Who watches now, each once. */
   readonly watchers: readonly string[]
   readonly forward: ForwardView | null

@@ -9,6 +9,7 @@ import type {
   RecordingState,
   Role,
   ServiceScope,
+  CloseOutResult,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 import type { AboutKind } from '../notifications/about.ts'
@@ -123,6 +124,8 @@ export type DomainTables = {
     readonly break_glass_alarms: readonly string[] | null
     /** Days within which an exposed secret is rotated; null: 30. */
     readonly exposure_days: number | null
+    /** Null: nobody is asked what they did. */
+    readonly close_out: 'asked' | 'required' | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>
@@ -378,6 +381,20 @@ export type DomainTables = {
     readonly reviewed_by: Id<'usr'> | null
     readonly note: string | null
   }
+  /** What somebody says that they did in a check-out; asked at the end of its session. */
+  close_out: Guarded & {
+    readonly session_id: Id<'ses'>
+    readonly lease_id: Id<'lse'>
+    readonly user_id: Id<'usr'>
+    readonly account_id: Id<'acc'>
+    readonly safe_id: Id<'saf'>
+    readonly opened_at: Date
+    readonly filled_at: Date | null
+    readonly result: CloseOutResult | null
+    readonly done: string | null
+    readonly left_behind: string | null
+    readonly work_order: string | null
+  }
   /** What somebody is written to, or the webhook is told. */
   notification: Guarded & {
     readonly id: Id<'ntf'>
@@ -486,6 +503,9 @@ export type DomainTables = {
     readonly ends_at: Date
     readonly ended_at: Date | null
     readonly end_reason: EndReason | null
+    /** Who terminated it, and why; null: nobody did. */
+    readonly ended_by: string | null
+    readonly ended_why: string | null
     /** When the credential left, once. */
     readonly released_at: Date | null
     readonly header_hash: Uint8Array | null

@@ -142,6 +142,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   'safe.add': { local: true, user: [admin] },
   'safe.watchNotice': { local: true, user: [admin] },
+  'safe.closeOut': { local: true, user: [admin] },
   'safe.approvals': { local: true, user: [admin] },
   'safe.notifications': { local: true, user: [admin] },
   'safe.breakGlass': { local: true, user: [admin] },
@@ -249,6 +250,10 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'ticket.issue': { user: ['granted'] },
   'live.open': { user: ['signed in'] },
 
+  'closeout.list': { local: true, user: ['filtered'] },
+  'closeout.show': { local: true, user: [admin, auditor, officer, approve, supervise, 'own'], replay: true },
+  // SECURITY: nobody says for somebody else what they did.
+  'closeout.fill': { user: ['own'] },
   'session.list': { local: true, service: 'sessions.read', user: ['filtered'] },
   'session.show': {
     local: true,

@@ -90,6 +90,7 @@ async function showSafes(
     watchNotice: safe.watch_notice ?? true,
     approvals: safe.approvals ?? 1,
     exposureDays: safe.exposure_days ?? exposureDays,
+    closeOut: safe.close_out ?? 'none',
     notifications: {
       unansweredMinutes: safe.unanswered_minutes,
       escalateTo: named.get(safe.escalate_to ?? '') ?? null,
@@ -129,6 +130,7 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       watch_notice: null,
       approvals: null,
       exposure_days: null,
+      close_out: null,
       unanswered_minutes: null,
       escalate_to: null,
       session_notices: null,
@@ -198,6 +200,23 @@ export const safeExposure: Handler<'safe.exposure'> = async (call, input) =>
       days: input.days,
       before,
       reason: input.reason ?? '',
+      safe: safe.id,
+      safeName: safe.name,
+      ...by(call),
+    })
+    return done(await showSafe(tx.db, tx.guard, after))
+  })
+
+/** Says whether users say what they did in its sessions. */
+export const safeCloseOut: Handler<'safe.closeOut'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const safe = await findSafe(tx.db, tx.guard, input.safe, 'update')
+    if (safe === undefined) return notFound('safe', input.safe)
+    const closeOut = input.closeOut === 'none' ? null : input.closeOut
+    const after = await updateGuarded(tx, 'safe', safe, { close_out: closeOut })
+    await tx.audit({
+      kind: 'safe.close-out-set',
+      closeOut: input.closeOut,
       safe: safe.id,
       safeName: safe.name,
       ...by(call),

@@ -1,3 +1,4 @@
+import { askToCloseOut } from '../closeout/close-out.ts'
 import { releaseLease } from '../checkout/lease.ts'
 import type { EndReason, RecordingState } from '../contract.ts'
 import type { SessionId } from '../kernel/id.ts'
@@ -61,6 +62,7 @@ async function close(
     .where('id', '=', row.id)
     .execute()
   await closeRecording(tx, row, ending)
+  await askToCloseOut(tx, world, row)
   const hold = live === undefined ? undefined : await holdFrozen(tx, world, live)
   await auditEnd(tx, row, ending, hold)
   await tellEnd(tx, world, row, ending, hold)
@@ -176,6 +178,12 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
             reason,
             by: nameOf(call),
           })
+    await tx.db
+      .updateTable('session')
+      .set({ ended_by: nameOf(call), ended_why: reason })
+      .where('id', '=', session.id)
+      .where('ended_by', 'is', null)
+      .execute()
     await tx.audit({
       kind: 'session.terminated',
       reason,

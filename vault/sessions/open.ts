@@ -3,6 +3,7 @@ import { currentCredential, readAccount, type Account } from '../accounts/accoun
 import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
+import { isGlassBroken } from '../checkout/let-in.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
 import { breakGlassOf } from '../breakglass/view.ts'
 import { quorumsAt } from '../access/limits.ts'
@@ -147,6 +148,8 @@ async function open(
       exclusive: decision.exclusive,
       until: null,
       ...(breakGlass === undefined ? {} : { passesQueue: true }),
+      // Also of who was let in otherwise: whichever grant was chosen.
+      breaksGlass: await isGlassBroken(tx, grants),
     },
     { actor: { kind: 'user', id: user.id, name: user.name }, source: input.source },
   )
@@ -315,6 +318,8 @@ async function keepSession(
       ends_at: endsAt,
       ended_at: null,
       end_reason: null,
+      ended_by: null,
+      ended_why: null,
       released_at: null,
       header_hash: null,
       public_key: null,
@@ -440,6 +445,7 @@ function permitOf(
     lease: lease.id,
     actions: opened.actions,
     ...(opened.forward === undefined ? {} : { forward: opened.forward }),
+    ...(safe.close_out === null ? {} : { closeOut: safe.close_out }),
     ...(opened.breakGlass === undefined
       ? {}
       : { breakGlass: { id: opened.breakGlass.id, reason: opened.breakGlass.reason } }),

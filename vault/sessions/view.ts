@@ -44,6 +44,7 @@ export function viewSession({ world, principal }: Asking, row: Listed): SessionV
       live === undefined
         ? []
         : watchersOf(world, row.id, principal.kind === 'user' && principal.id === row.user_id),
+    endedBy: row.ended_by === null ? null : { by: row.ended_by, reason: row.ended_why ?? '' },
     takenBy: live?.taken?.isOver === false ? live.taken.name : null,
     endReason: row.end_reason,
     forward: viewForward(row),

@@ -19,6 +19,15 @@ function useList<Name extends VerbName>(
 export const useSessions = (when = true) =>
   useList<'session.list'>('sessions', '/api/sessions?limit=1000', { every: 3_000, when })
 export const useHolds = () => useList<'hold.list'>('holds', '/api/holds', { every: 5_000 })
+/** By the session that each is of. */
+export const useCloseOuts = (when = true) =>
+  useQuery({
+    queryKey: ['close-outs'],
+    queryFn: () => get<VerbAnswer<'closeout.list'>>('/api/close-outs'),
+    refetchInterval: 5_000,
+    enabled: when,
+    select: (forms) => forms.map((form) => ({ ...form, id: form.session })),
+  })
 export const useRecordings = (when = true) =>
   useList<'recording.list'>('recordings', '/api/recordings?limit=10000', { every: 5_000, when })
 export const useSafes = (when = true) => useList<'safe.list'>('safes', '/api/safes', { when })

@@ -20,6 +20,7 @@ import {
   useSessions,
   useTargets,
   useUsers,
+  useCloseOuts,
 } from './lists.ts'
 
 type Notice = {
@@ -176,6 +177,14 @@ function useNotices(): readonly Notice[] {
         ? 'A recording was tampered with'
         : `${tampered.length} recordings were tampered with`,
     body: <Link href="/recordings">See which</Link>,
+  })
+  const forms = useCloseOuts(!hasRole(user, 'auditor', 'observer', 'security-officer'))
+  const owed = forms.data?.filter((one) => one.filled === null && one.user === user.name) ?? []
+  add(owed.length > 0, {
+    key: 'close-out',
+    variant: owed.some(({ isRequired }) => isRequired) ? 'warning' : 'info',
+    title: `Say what you did on ${[...new Set(owed.map(({ account }) => visible(account)))].slice(0, 3).join(', ')}`,
+    body: <Link href="/close-outs">Close out</Link>,
   })
   const approver = hasRole(user, 'approver')
   const opened = useBreakGlass('open', admin || auditor || approver || hasRole(user, 'security-officer'))

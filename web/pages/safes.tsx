@@ -13,6 +13,7 @@ import { proven } from '../sealed/passkeys.ts'
 import { span } from '../parts/wording.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { useSafes, useUsers } from './lists.ts'
+import { SafeCloseOut } from './safe-close-out.tsx'
 import { SafeGlass } from './safe-glass.tsx'
 import { SafeMail } from './safe-mail.tsx'
 
@@ -47,6 +48,7 @@ export function Safes() {
   const [telling, setTelling] = useState<SafeView | null>(null)
   const [glass, setGlass] = useState<SafeView | null>(null)
   const [seen, setSeen] = useState<SafeView | null>(null)
+  const [asking, setAsking] = useState<SafeView | null>(null)
   const add = (
     <Button onClick={() => setAdding(true)} isDisabled={!admin}>
       Add a safe
@@ -126,6 +128,21 @@ export function Safes() {
                     `${row.exposureDays} days`
                   )}
                 </div>
+                <div>
+                  close-out:{' '}
+                  {admin ? (
+                    <Button
+                      variant="link"
+                      isInline
+                      onClick={() => setAsking(row)}
+                      aria-label={`Close-out in ${row.name}: ${row.closeOut}`}
+                    >
+                      {row.closeOut}
+                    </Button>
+                  ) : (
+                    row.closeOut
+                  )}
+                </div>
               </>
             ),
           },
@@ -197,6 +214,7 @@ export function Safes() {
       {notice === null ? null : <WatchNotice safe={notice} onClose={() => setNotice(null)} />}
       {glass === null ? null : <SafeGlass safe={glass} onClose={() => setGlass(null)} />}
       {seen === null ? null : <SeenSecrets safe={seen} onClose={() => setSeen(null)} />}
+      {asking === null ? null : <SafeCloseOut safe={asking} onClose={() => setAsking(null)} />}
       {telling === null ? null : <SafeMail safe={telling} onClose={() => setTelling(null)} />}
       {approvals === null ? null : <Approvals safe={approvals} onClose={() => setApprovals(null)} />}
     </Page>

@@ -2,11 +2,13 @@ import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/
 import { Link } from 'wouter'
 import type { SessionView } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { HeldBy } from '../parts/held-by.tsx'
 import { Moment } from '../parts/when.tsx'
 import { between, bytes, visible } from '../parts/wording.ts'
+import { useCloseOuts } from './lists.ts'
 import { type Control, ControlButtons } from './session-control.tsx'
 
 /** Everything that is known of a session. */
@@ -19,6 +21,7 @@ export function SessionFacts(props: {
   readonly onClose: () => void
 }) {
   const { session, onClose } = props
+  const form = useCloseOuts(session.endedAt !== null).data?.find((one) => one.session === session.id)
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="session-title">
       <ModalHeader
@@ -73,7 +76,24 @@ export function SessionFacts(props: {
           <dd>
             <Moment at={session.endedAt ?? session.endsAt} />
             {session.endReason === null ? null : `, ${visible(session.endReason)}`}
+            {session.endedBy === null
+              ? null
+              : ` by ${whoText(visible(session.endedBy.by))}${session.endedBy.reason === '' ? '' : `: ${visible(session.endedBy.reason)}`}`}
           </dd>
+          {form === undefined ? null : (
+            <>
+              <dt>Close-out</dt>
+              <dd>
+                {form.filled === null ? (
+                  <>
+                    not filled: see <Link href="/close-outs">Close-outs</Link>
+                  </>
+                ) : (
+                  `${form.filled.result}: ${visible(form.filled.done)}`
+                )}
+              </dd>
+            </>
+          )}
           {session.forward === null ? null : (
             <>
               <dt>Forwarding</dt>

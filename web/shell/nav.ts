@@ -31,6 +31,12 @@ export const places: readonly Place[] = [
     roles: ['admin', 'approver', 'supervisor', 'observer', 'operator', 'vendor', officer],
   },
   {
+    path: '/close-outs',
+    title: 'Close-outs',
+    group: 'Watch',
+    roles: ['admin', 'approver', 'supervisor', 'operator', 'vendor', officer, 'auditor'],
+  },
+  {
     path: '/break-glass',
     title: 'Break-glass',
     group: 'Watch',

@@ -52,6 +52,7 @@ export class RelayedChannel {
   #handsLeft: () => void = () => undefined
   #isOver = false
   #hasFinished = false
+  #hasSentEnd = false
   #errors: Pump | undefined
   readonly #demand = new ChangeDemand()
   #outputsLeft = 2
@@ -155,7 +156,9 @@ export class RelayedChannel {
       if (this.#isBackClosed) return this.#finish()
       // A client with both ends at end of file closes at once, and would never hear the exit status that follows.
       this.#endOfOutput = setTimeout(() => {
-        if (!this.#isOver && !this.#hasInputEnded) front.sendEof()
+        if (this.#isOver || this.#hasInputEnded) return
+        this.#hasSentEnd = true
+        front.sendEof()
       }, exitStatusMs)
     }
     const taps = this.#session.tap(this.#request, this.#number)
@@ -388,7 +391,19 @@ export class RelayedChannel {
   #finish(): void {
     if (this.#isOver) return
     this.#hasFinished = true
+    if (this.hasTerminal && !this.#hasSentEnd) this.#askToCloseOut()
     this.#close(this.#back?.exit())
+  }
+
+  /** The last line of the last terminal: its pump is done, so that this goes past it. */
+  #askToCloseOut(): void {
+    const text = this.#session.closeOutNotice()
+    if (text === undefined) return
+    try {
+      this.#front.notify(text, 'message', (bytes) => void this.#front.output.write(bytes, () => undefined))
+    } catch {
+      // The connection below is gone: the console asks.
+    }
   }
 
   #frontGone(): void {

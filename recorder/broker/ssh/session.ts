@@ -307,6 +307,15 @@ export class BrokeredSession {
     this.#greetings.push(text)
   }
 
+  /** What the user reads in the last terminal that ends, where they are asked what they did. */
+  closeOutNotice(): string | undefined {
+    const { closeOut, session } = this.permit
+    if (closeOut === undefined || this.#channels.size > 1) return undefined
+    const text = `say what you did, ${closeOut === 'required' ? 'before you connect there again' : 'please'}: in the console, under Close-outs, or with tagout session close-out ${session}`
+    this.#mark({ kind: 'warning', text })
+    return text
+  }
+
   /** What the terminal that opens now has to show. */
   takeGreetings(): readonly string[] {
     const texts = this.#greetings.splice(0)
