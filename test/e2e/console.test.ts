@@ -218,6 +218,7 @@ test.skipIf(why !== undefined)(
     expect(places).toEqual([
       'Overview',
       'Requests',
+      'Close-outs',
       'Break-glass',
       'Recordings',
       'Exposure',
@@ -513,6 +514,7 @@ const pages = [
   ['/sessions', 'Sessions'],
   ['/recordings', 'Recordings'],
   ['/exposure', 'Exposure'],
+  ['/close-outs', 'Close-outs'],
   ['/audit', 'Audit log'],
   ['/safes', 'Safes'],
   ['/targets', 'Targets'],
