@@ -202,9 +202,9 @@ export const table: Readonly<Record<string, Row>> = {
   },
 
   // ---- directories
-  'GET /api/directories': { who: ['admin', 'auditor'], ok: 200 },
+  'GET /api/directories': { who: readers, ok: 200 },
   'POST /api/directories': { who: admin, ok: noCode, body: () => ({ name: 'corp', settings: ldapSettings }) },
-  'GET /api/directories/:directory': { who: ['admin', 'auditor'], of: 'directory', ok: 200 },
+  'GET /api/directories/:directory': { who: readers, of: 'directory', ok: 200 },
   'PUT /api/directories/:directory': {
     who: admin,
     of: 'directory',
