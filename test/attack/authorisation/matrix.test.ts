@@ -13,7 +13,7 @@ import { whyNoSshd } from '../../support/sshd.ts'
 // Every route and live socket × who asks × what it is about × open and sealed, against a running installation. What is
 // expected stands in test/support/matrix-table.ts.
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 240_000 })
 
 const why = whyNoSshd()
 if (why !== undefined) console.warn(`the authorisation matrix is not tested: ${why}`)
