@@ -1,5 +1,5 @@
-import { asPerson } from './console-login.ts'
 import type { ConsoleClient } from './console-client.ts'
+import { asPerson } from './console-login.ts'
 import { readAnswers, readThreeAnswers } from './person-answers.ts'
 import type { Tools } from './tools.ts'
 import { pinnedIntakeKey } from './vault-pin.ts'

@@ -158,7 +158,7 @@ function show(tools: Tools, entries: readonly AuditFound[], zone: string): void 
       ['FROM', (row) => row.source ?? '-'],
       ['WHAT', (row) => row.text],
     ],
-    'nothing of this kind is in the log',
+    'nothing of this kind is in the log; names are looked for as they were written then',
   )
 }
 

@@ -5,8 +5,8 @@ import { collectExport, verifyExport } from './audit-export.ts'
 import { addAuditFindCommands } from './audit-find.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
-import { writeNewFile } from './new-file.ts'
 import { mostRows, parseLimit } from './limit.ts'
+import { writeNewFile } from './new-file.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
 /** `tagout audit`: the log of who did what, and whether it is whole. */

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import {
-  closeOutResults,
-  closeOutWanted,
   type CloseOutView,
   type CloseOutWanted,
+  closeOutResults,
+  closeOutWanted,
 } from '../../vault/contract.ts'
 import { askAs } from './ask-as.ts'
 import { misuse } from './complaint.ts'

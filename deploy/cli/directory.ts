@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import {
   type DirectoryDetail,
-  type LdapSettings,
   type DirectoryView,
   type LdapFlavour,
+  type LdapSettings,
   mappedRoles,
   type SyncAnswer,
   type SyncChange,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { SessionView } from '../../vault/contract.ts'
-import { addCloseOutCommands } from './close-out.ts'
 import { whoText } from '../../vault/kernel/who.ts'
+import { addCloseOutCommands } from './close-out.ts'
 import { accountCell, forwardFacts } from './forward-words.ts'
 import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'

@@ -23,6 +23,7 @@ const parts = [
   'vault',
   'postgres',
   'admin',
+  'guacd',
   'run',
   'backups',
   'supervisor',

@@ -61,6 +61,7 @@ export async function startFakeConsole(
   const ask: AskVault = async (verb, input, token) => {
     asked.push({ verb, input, token })
     if (verb === 'status') return done(status) as never
+    if (verb === 'login.providers') return done([]) as never
     if (verb === 'login.start') return startLogin(input as { name: string }, signIn, tokens) as never
     const user = token === undefined ? undefined : tokens.get(token)
     if (user === undefined) return refuse('unauthenticated', 'the sign-in is over', 'sign in again')

@@ -453,6 +453,7 @@ function printable(text: string): string {
 }
 
 function marksText(tags: readonly string[], zone: string | null): string {
-  const tagged = tags.length === 0 ? 'no tags' : `the tags ${tags.join(', ')}`
+  const tagged =
+    tags.length === 0 ? 'no tags' : `the ${tags.length === 1 ? 'tag' : 'tags'} ${tags.join(', ')}`
   return `${tagged} and ${zone === null ? 'no zone' : `the zone ${zone}`}`
 }

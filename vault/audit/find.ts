@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { AuditFound } from '../contract.ts'
 import { type Checked, entriesWhere, type Reader, readChecked, vouchedFor } from './checked-leaves.ts'
-import { textOf } from './read.ts'
 import { text } from './index-row.ts'
+import { textOf } from './read.ts'
 import { tell } from './tell.ts'
 
 /** What is looked for; all of what is given holds of what is found. */

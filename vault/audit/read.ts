@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
+import type { AuditLeafView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { Fault } from '../kernel/fault.ts'
-import type { AuditLeafView } from '../contract.ts'
 import { actorText, describe } from './describe.ts'
 import type { Entry } from './entry.ts'
 import { leafBytes } from './leaf.ts'

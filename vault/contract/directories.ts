@@ -1,7 +1,18 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
-import { freshCode, nameText, nothing, people, reference, sealed, type Verb, verb } from './shapes.ts'
 import { oidcSettings } from './oidc.ts'
+import {
+  certificates,
+  freshCode,
+  line,
+  nameText,
+  nothing,
+  people,
+  reference,
+  sealed,
+  type Verb,
+  verb,
+} from './shapes.ts'
 import type { UserView } from './users.ts'
 
 /** What can be asked about directories: where people come from who are not this installation's alone. */
@@ -15,13 +26,6 @@ export const mappedRoles = ['operator', 'approver', 'supervisor'] as const
 /** How a directory names things: Active Directory (Samba too), or what RFC 2307 and RFC 4519 have. */
 export const ldapFlavours = ['active-directory', 'ldap'] as const
 export type LdapFlavour = (typeof ldapFlavours)[number]
-
-const line = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
-    .regex(/^[^\p{C}]*$/u, 'one line of text')
 
 export const ldapSettings = z.strictObject({
   kind: z.literal('ldap'),
@@ -39,13 +43,7 @@ export const ldapSettings = z.strictObject({
       return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)
     }, 'there is no such port'),
   /** PEM: of the CA that signed the directory's, or the directory's own: then it is that one, whatever name is on it. */
-  certificates: z
-    .string()
-    .max(64_000)
-    .regex(
-      /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/,
-      'not a certificate in PEM: -----BEGIN CERTIFICATE-----',
-    ),
+  certificates,
   /** Below which entry people are found. */
   base: line(1000).regex(/=/, 'write a DN, like dc=plant,dc=example'),
   /** Who of them are people; null: as the flavour has it. */

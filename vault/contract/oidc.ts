@@ -1,15 +1,9 @@
 import { z } from 'zod'
+import { base64url, certificates, line, nameText, nothing, type Verb, verb } from './shapes.ts'
 import type { LoginView } from './users.ts'
-import { base64url, nameText, nothing, type Verb, verb } from './shapes.ts'
 
 /** What can be asked about sign-ins at a provider of OpenID Connect. */
 
-const line = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
-    .regex(/^[^\p{C}]*$/u, 'one line of text')
 const claimName = z.string().regex(/^[A-Za-z0-9_:/.-]{1,200}$/, 'not the name of a claim')
 
 export const oidcSettings = z.strictObject({
@@ -22,14 +16,7 @@ export const oidcSettings = z.strictObject({
     .refine((text) => URL.canParse(text), 'not an address'),
   clientId: line(200),
   /** PEM: of the CA that signed the provider's certificate; null: one of those that every browser trusts. */
-  certificates: z
-    .string()
-    .max(64_000)
-    .regex(
-      /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/,
-      'not a certificate in PEM: -----BEGIN CERTIFICATE-----',
-    )
-    .nullable(),
+  certificates: certificates.nullable(),
   /** Where people reach the console: https://gateway.plant.example. Nobody is sent back to anywhere else. */
   console: z
     .string()

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import type { PolicyRequestId, RequestId, SessionId } from '../kernel/id.ts'
 import { allowedActions, type PolicyDocument, policyDocument } from '../policy/document.ts'
 import { freshCode, id, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
-import type { PolicyRequestId, RequestId, SessionId } from '../kernel/id.ts'
 import { type Action } from './words.ts'
 
 /** What can be asked about the policy. */

@@ -81,6 +81,22 @@ export const freshCode = z.union([z.string().max(16), passkeyProof]).optional()
 
 export type FreshCode = z.output<typeof freshCode>
 
+/** Text without line breaks or other control characters. */
+export const line = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[^\p{C}]*$/u, 'one line of text')
+
+export const certificates = z
+  .string()
+  .max(64_000)
+  .regex(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/,
+    'not a certificate in PEM: -----BEGIN CERTIFICATE-----',
+  )
+
 /** Where forwarding may go. */
 export const forwards = z
   .array(

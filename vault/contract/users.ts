@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
+import type { DirectoryKind } from './directories.ts'
 import {
   base64,
   base64url,
@@ -15,7 +16,6 @@ import {
   type Verb,
   verb,
 } from './shapes.ts'
-import type { DirectoryKind } from './directories.ts'
 import { type OffboardingView, type TermsView } from './vendors.ts'
 import { type Role, roles } from './words.ts'
 
