@@ -230,7 +230,9 @@ test.skipIf(why !== undefined)(
         endedAt,
         lastActivityAt: startedAt,
         freeze,
+        takenBy: null,
         endReason: endedAt === null ? null : 'terminated',
+        endedBy: endedAt === null ? null : { by: 'alice', reason: 'wrong valve' },
         forward: null,
         credentialSetByOther: true,
         breakGlass: null,
@@ -242,7 +244,7 @@ test.skipIf(why !== undefined)(
       return null
     })
     edge.answers.set('session.freeze', () => {
-      freeze = { by: 'alice', reason: 'wrong valve', at: startedAt, isHeld: true }
+      freeze = { by: 'alice', reason: 'wrong valve', at: startedAt, waits: false, isHeld: true }
       return null
     })
     edge.answers.set('session.unfreeze', () => {
