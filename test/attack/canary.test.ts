@@ -45,7 +45,7 @@ const secrets = {
   tokenPin: `pin-${token()}`,
   userPassword: `user-${token()}`,
   guessedPassword: `guess-${token()}`,
-  typedWithoutEcho: `typed${token().replace(/[^a-z0-9]/gi, '')}`,
+  typedWithoutEcho: `typed${token().replace(/[^a-z0-9]/gi, 'x')}`,
 }
 
 let target: TestSshd
