@@ -50,7 +50,13 @@ export const login: readonly Route[] = [
   { method: 'DELETE', path: '/api/login', verb: 'login.end', access: 'user', login: 'ends' },
   { method: 'GET', path: '/api/logins', verb: 'login.list', access: 'user' },
   { method: 'DELETE', path: '/api/logins/:login', verb: 'login.revoke', access: 'user' },
-  { method: 'POST', path: '/api/enrolment/begin', verb: 'enrolment.begin', access: 'anyone' },
+  {
+    method: 'POST',
+    path: '/api/enrolment/begin',
+    verb: 'enrolment.begin',
+    access: 'anyone',
+    source: true,
+  },
   {
     method: 'POST',
     path: '/api/enrolment/finish',

@@ -39,7 +39,7 @@ export async function enrolPerson(
         ? await invite(ask)
         : (await ask('user.add', { name, roles: [...roles] })).enrolment
   const box = sodium.crypto_box_keypair()
-  const begun = await ask('enrolment.begin', { token: link.token, boxKey: toBase64(box.publicKey) })
+  const begun = await ask('enrolment.begin', { token: link.token, boxKey: toBase64(box.publicKey), source })
   const opened = sodium.crypto_box_seal_open(fromBase64(begun.sealedTotp), box.publicKey, box.privateKey)
   const { secret } = JSON.parse(Buffer.from(opened).toString('utf8')) as { secret: string }
   const { code, step } = await freshCode({ ...person, totp: secret, lastStep: 0 })

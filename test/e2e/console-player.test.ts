@@ -25,7 +25,6 @@ import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
 import { until } from '../support/installation.ts'
 import { simulated } from '../support/long-recording.ts'
 import { type RecordingRoom, recordingRoom, valueOf } from '../support/recordings.ts'
-import { recordingView } from '../support/views.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -99,15 +98,25 @@ beforeAll(async () => {
     },
   })
   for (const verb of ['recording.show', 'recording.readable'] as const)
-    edge.answers.set(verb, ({ recording: id }) => {
+    edge.answers.set(verb, ({ recording: id }: { readonly recording: RecordingId }) => {
       const found = stored.get(id)
-      return recordingView({
+      const startedAt = new Date(Date.now() - 3600_000).toISOString()
+      return {
         id,
-        startedAt: new Date(Date.now() - 3600_000).toISOString(),
+        session: newId('ses'),
+        user: 'bob',
+        account: 'press-3/engineer',
+        target: 'press-3',
+        protocol: 'ssh',
+        grant: newId('grt'),
+        source: '192.0.2.7',
+        startedAt,
         endedAt: new Date(Date.now() - 3000_000).toISOString(),
+        endReason: 'closed by the user',
+        forward: null,
         state: found?.state ?? 'complete',
         sizeBytes: found?.bytes.length ?? 0,
-      })
+      }
     })
   ingrid = await newPerson(browser, edge.address)
   await ingrid.page.goto(edge.address)

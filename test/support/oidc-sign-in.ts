@@ -38,7 +38,7 @@ export async function enrolByProvider(
 ): Promise<{ readonly code: () => string; readonly token: string }> {
   const { token } = await vault.ask('user.enrol', { user: name })
   const box = await enrolmentBox()
-  const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
+  const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey, source: '192.0.2.10' }))
   const secret = fromBase32(box.open(begun.sealedTotp).secret)
   let used = 0
   const code = () => {

@@ -209,7 +209,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const enrol: TestVault['enrol'] = async (token, password = testPassword, termsDigest, boxKey) => {
     const api = await connect('api')
     const box = await enrolmentBox()
-    const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
+    const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey, source: '192.0.2.10' }))
     const secret = fromBase32(box.open(begun.sealedTotp).secret)
     let used = 0
     const code = () => {

@@ -23,7 +23,7 @@ import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
 import { lockMarks } from './follow.ts'
 import { encodePolicy, inEffect, policyDigest, policyOf, readPolicyRow, type StoredPolicy } from './policy.ts'
 import { resolvePolicy } from './resolve.ts'
-import { covers, revisitSessions } from './revisit.ts'
+import { covers, revisitSoon } from './revisit.ts'
 import { readSubjects } from './subject.ts'
 import { touchedRequests, touchedSessions } from './touched.ts'
 
@@ -133,12 +133,8 @@ export async function putInForce(
     ...(how.request === undefined ? {} : { request: how.request, askedBy: how.askedBy ?? '' }),
     ...by(call),
   })
-  tx.afterCommit(() => revisit(call.world))
+  tx.afterCommit(() => revisitSoon(call.world))
   return { version: values.version, ...change }
-}
-
-function revisit(world: World): void {
-  revisitSessions(world).catch((error: unknown) => world.onFault('policy', error))
 }
 
 export type Planned = { readonly plan: PolicyPlan; readonly ids: PolicyIds }

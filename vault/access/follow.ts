@@ -6,7 +6,7 @@ import type { Tx } from '../transaction.ts'
 import type { World } from '../world.ts'
 import { encodePolicy, readPolicyRow, storedIn } from './policy.ts'
 import { carries } from './resolve.ts'
-import { revisitSessions } from './revisit.ts'
+import { revisitSoon } from './revisit.ts'
 
 /** Waits for whoever applies a policy or marks a target. Call it before either reads what the other writes. */
 export async function lockMarks(tx: Tx): Promise<void> {
@@ -32,9 +32,7 @@ export async function followMarks(tx: Tx, world: World, target: Row<'target'>): 
   const body = encodePolicy({ document, ids: { ...ids, marks } })
   if (body === row.body) return
   await updateGuarded(tx, 'policy', row, { body })
-  tx.afterCommit(() => {
-    revisitSessions(world).catch((error: unknown) => world.onFault('policy', error))
-  })
+  tx.afterCommit(() => revisitSoon(world))
 }
 
 function followed(

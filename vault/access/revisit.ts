@@ -72,6 +72,16 @@ export async function revisitSessions(world: World): Promise<void> {
   }
 }
 
+/**
+ * What the policy asks has changed beside its text: somebody's role or group, a machine's address. Live sessions are held
+ * against it at once, and for some seconds. Call it once the change has committed.
+ */
+export function revisitSoon(world: World): void {
+  const before = looked.get(world)
+  if (before !== undefined) before.changedAt = world.vault.clock().getTime()
+  revisitSessions(world).catch((error: unknown) => world.onFault('policy', error))
+}
+
 /** Says what a policy makes of each of some live sessions. What is found throws where the session rests on a forged row. */
 export async function verdictFinder(
   db: Kysely<Database>,

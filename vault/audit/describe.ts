@@ -119,6 +119,8 @@ function what(entry: Entry): string {
       return `accepted the terms of company ${entry.companyName} (SHA-256 ${entry.digest})`
     case 'user.enrolment-issued':
       return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
+    case 'user.enrolment-opened':
+      return `the enrolment link of ${entry.name} was opened: with a new second factor, and any shown before good no longer`
     case 'user.enrolled':
       return `enrolled${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`}: new password and second factor`
     case 'user.mail-set':

@@ -169,6 +169,7 @@ export type Happening =
   | ({ readonly kind: 'company.on' } & CompanyRef)
   | ({ readonly kind: 'terms.accepted'; readonly digest: string } & CompanyRef & UserRef)
   | ({ readonly kind: 'user.enrolment-issued'; readonly expiresAt: string } & UserRef)
+  | ({ readonly kind: 'user.enrolment-opened' } & UserRef)
   | ({ readonly kind: 'user.enrolled' } & UserRef)
   /** `address` is missing where it was taken away. */
   | ({

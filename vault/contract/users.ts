@@ -143,8 +143,11 @@ export const usersVerbs = {
    * seen is due to be rotated.
    */
   'user.off': verb(people, z.strictObject({ user: reference, reason: z.string().trim().min(1).max(500) })),
-  /** `boxKey`: the asking client's one-time X25519 key, to which the second factor comes sealed. */
-  'enrolment.begin': verb(['anyone'], z.strictObject({ token: z.string().max(200), boxKey: base64 })),
+  /** `boxKey`: the asking client's one-time X25519 key, to which a new second factor comes sealed: of several the last one counts. */
+  'enrolment.begin': verb(
+    ['anyone'],
+    z.strictObject({ token: z.string().max(200), boxKey: base64, source: z.string().max(100) }),
+  ),
   'enrolment.finish': verb(
     ['anyone'],
     z.strictObject({

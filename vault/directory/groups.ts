@@ -5,6 +5,8 @@ import type { Policy } from '../policy/access-rule.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
+import type { World } from '../world.ts'
+import { revisitSoon } from '../access/revisit.ts'
 
 type Db = Kysely<Database>
 
@@ -41,8 +43,12 @@ export function withMembers(policy: Policy, members: ReadonlyMap<string, readonl
   return { ...policy, groups }
 }
 
-/** Sets the members of some groups as the rows of users say. Call it after those were written. */
-export async function writeMembers(tx: Tx, names: Iterable<string>): Promise<void> {
+/**
+ * Sets the members of some groups as the rows of users say. Call it after those and their roles were written: sessions
+ * are then held against what both give.
+ */
+export async function writeMembers(tx: Tx, world: World, names: Iterable<string>): Promise<void> {
+  tx.afterCommit(() => revisitSoon(world))
   const wanted = [...new Set(names)].sort()
   if (wanted.length === 0) return
   const rows = checked(

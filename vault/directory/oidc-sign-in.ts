@@ -263,6 +263,7 @@ async function meet(
   for (const step of steps) applied.push(await applyStep(tx, acting, directory, step))
   await writeMembers(
     tx,
+    world,
     steps.flatMap(({ known: one, entry: now }) => [...(one?.policyGroups ?? []), ...now.policyGroups]),
   )
   const skipped = applied.find(({ does }) => does === 'skip')
@@ -420,5 +421,6 @@ export async function isSeenLately(world: World, tx: Tx, user: UserId): Promise<
   const settings = settingsOf(of.directory)
   if (settings.kind !== 'oidc') return true
   if (of.directory.removed_at !== null || of.entry.state !== 'present') return false
-  return world.vault.clock().getTime() - of.entry.seen_at.getTime() <= settings.keysSeconds * 1000
+  const ago = world.vault.clock().getTime() - of.entry.seen_at.getTime()
+  return ago >= 0 && ago <= settings.keysSeconds * 1000
 }

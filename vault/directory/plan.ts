@@ -61,7 +61,8 @@ export function givenBy(
  * What is to be done so that the users of a directory are as it says. Pure.
  *
  * SECURITY: a user is an entry's by what is never given twice, not by name: a name that is taken here stays whose it
- * is. Roles that were given or taken here by hand stay so: what a directory says counts where it changes.
+ * is. Roles that were given or taken here by hand stay so: what a directory says counts where it changes. What it gives
+ * no more is taken, whatever stands against the rest.
  */
 export function planSync(
   known: readonly Known[],
@@ -120,6 +121,9 @@ function planNew(
       does: 'skip',
       what: 'somebody else is called that here already, and stays who they are: give one of the two another name',
     }
+  const fault = rolesFault(given.roles)
+  if (fault !== undefined)
+    return { ...base, does: 'skip', what: `cannot hold what their groups give: ${fault}` }
   return { ...base, does: 'add', what: wordsOf(given) }
 }
 
@@ -128,23 +132,47 @@ function planKnown(one: Known, entry: Entry, mappings: readonly DirectoryMapping
   if (entry.disabled !== null)
     return off(one, { ...now, state: 'disabled' }, `${entry.disabled} in the directory`)
   const present = { ...now, state: 'present' as const }
-  if (one.isOff)
-    return one.state === 'present'
-      ? undefined
-      : step(one, 'back', 'is there again, and stays turned off until somebody enables them here', present)
   const given = givenBy(entry.groups, mappings)
+  if (one.isOff && one.state !== 'present')
+    return step(one, 'back', 'is there again, and stays turned off until somebody enables them here', present)
+  if (one.isOff) {
+    const policyGroups = one.policyGroups.filter((group) => given.policyGroups.includes(group))
+    return sameSet(policyGroups, one.policyGroups)
+      ? undefined
+      : step(one, 'keep', '', { ...present, policyGroups })
+  }
   const roles = rolesAfter(one, given.roles)
   const isSame = sameSet(given.roles, one.givenRoles) && sameSet(given.policyGroups, one.policyGroups)
   if (isSame && entry.login === one.login) return undefined
   if (isSame)
     return step(one, 'renamed', `is called ${entry.login} there now, and ${one.name} here as before`, present)
   const fault = rolesFault(roles)
-  if (fault !== undefined) return step(one, 'skip', `their roles stay as they are: ${fault}`, now)
+  if (fault !== undefined) return takeOnly(one, given, present, fault)
   return {
     ...step(one, 'change', wordsOf({ roles, policyGroups: given.policyGroups }), {
       ...present,
       givenRoles: given.roles,
       policyGroups: given.policyGroups,
+    }),
+    roles: sameSet(roles, one.roles) ? null : roles,
+  }
+}
+
+/**
+ * What is done with somebody who cannot hold all that their groups give: those of it that they had and were given no
+ * more are taken, nothing is added.
+ */
+function takeOnly(one: Known, given: ReturnType<typeof givenBy>, entry: Step['entry'], fault: string): Step {
+  const givenRoles = one.givenRoles.filter((role) => given.roles.includes(role))
+  const policyGroups = one.policyGroups.filter((group) => given.policyGroups.includes(group))
+  const roles = rolesAfter(one, givenRoles)
+  if (sameSet(givenRoles, one.givenRoles) && sameSet(policyGroups, one.policyGroups))
+    return step(one, 'skip', `nothing is added to their roles: ${fault}`, entry)
+  return {
+    ...step(one, 'change', `${wordsOf({ roles, policyGroups })}; nothing is added: ${fault}`, {
+      ...entry,
+      givenRoles,
+      policyGroups,
     }),
     roles: sameSet(roles, one.roles) ? null : roles,
   }

@@ -84,6 +84,7 @@ async function readAndApply(
     for (const step of steps) applied.push(await applyStep(tx, acting, now, step))
     await writeMembers(
       tx,
+      world,
       steps.flatMap(({ known: before, entry }) => [...(before?.policyGroups ?? []), ...entry.policyGroups]),
     )
     const count = (...acts: readonly Step['does'][]) =>
@@ -173,12 +174,17 @@ export async function applyStep(
   if (step.does === 'skip') return step
   if (step.does === 'off' && user.roles.includes('admin')) {
     const last = await refuseLastAdmin(tx, user)
-    if (last !== undefined)
+    if (last !== undefined) {
+      // What its groups gave is taken all the same.
+      const entry = (await usersEntry(tx, user.id)) as Row<'directory_user'>
+      if (entry.policy_groups.length > 0)
+        await updateGuarded(tx, 'directory_user', entry, { policy_groups: [] })
       return {
         ...step,
         does: 'skip',
         what: `${step.what}, and stays on: they are the last active administrator; make another one, then turn them off`,
       }
+    }
   }
   const before = (await usersEntry(tx, user.id)) as Row<'directory_user'>
   await updateGuarded(tx, 'directory_user', before, values)

@@ -246,6 +246,7 @@ export const directoryRemove: Handler<'directory.remove'> = async (call, input) 
       await updateGuarded(tx, 'directory_user', entry, { policy_groups: [], state: 'gone' })
     await writeMembers(
       tx,
+      call.world,
       users.flatMap(({ entry }) => entry.policy_groups),
     )
     await updateGuarded(tx, 'directory', row, { removed_at: tx.now, secret: null })

@@ -116,32 +116,46 @@ async function findEnrolment(
 }
 
 /**
- * Shows what the link is for. Nothing is used up: a person may open it twice.
+ * Shows what the link is for, with a second factor made for whoever opened it now. Nothing is used up: a person may open
+ * it twice, and what was shown before is worth nothing then.
  *
  * SECURITY: the second factor leaves sealed to the one-time key of the client that asks, so that the api, which
- * carries the answer, does not learn it.
+ * carries the answer, does not learn it. Nobody who opens the link sees the one that its person goes on with: who looked
+ * before them holds an old one, who looks after them shuts them out and is noticed. Each look is in the audit log.
  */
-export const enrolmentBegin: Handler<'enrolment.begin'> = async ({ world }, { token, boxKey }) => {
+export const enrolmentBegin: Handler<'enrolment.begin'> = async (call, { token, boxKey, source }) => {
+  const { world } = call
   const asking = Buffer.from(boxKey, 'base64')
   if (asking.length !== 32) return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
-  const found = await findEnrolment(world, world.vault.database, world.vault.guard, token, false)
-  if (!found.ok) return found
-  const { enrolment, user } = found.value
-  const one = await representationOf(world.vault.database, world.vault.guard, user)
-  const barred = refuseCompany(one, world.vault.clock())
-  if (barred !== undefined) return barred
-  const sealed = withTotp(world, user.id, enrolment.totp, (secret) => {
-    const shown = { secret: toBase32(secret), uri: totpUri(secret, user.name) }
-    using text = Secret.fromText(JSON.stringify(shown))
-    return sealToBox(asking, text)
-  })
-  const of = await directoryOf(world.vault.database, world.vault.guard, user.id)
-  return done({
-    name: user.name,
-    directory: of === undefined ? null : { name: of.directory.name, kind: of.directory.kind },
-    terms: one === undefined || !companyFacts(one).owesTerms ? null : one.terms,
-    sealedTotp: Buffer.from(sealed).toString('base64'),
-    expiresAt: enrolment.expires_at.toISOString(),
+  return transact(world, async (tx) => {
+    const found = await findEnrolment(world, tx.db, tx.guard, token, true)
+    if (!found.ok) return found
+    const { enrolment, user } = found.value
+    const one = await representationOf(tx.db, tx.guard, user)
+    const barred = refuseCompany(one, tx.now)
+    if (barred !== undefined) return barred
+    const totp = sealTotp(world, user.id, randomBytes(20))
+    await updateGuarded(tx, 'enrolment', enrolment, { totp })
+    await tx.audit({
+      kind: 'user.enrolment-opened',
+      user: user.id,
+      name: user.name,
+      actor: call.actor,
+      source,
+    })
+    const sealed = withTotp(world, user.id, totp, (secret) => {
+      const shown = { secret: toBase32(secret), uri: totpUri(secret, user.name) }
+      using text = Secret.fromText(JSON.stringify(shown))
+      return sealToBox(asking, text)
+    })
+    const of = await directoryOf(tx.db, tx.guard, user.id)
+    return done({
+      name: user.name,
+      directory: of === undefined ? null : { name: of.directory.name, kind: of.directory.kind },
+      terms: one === undefined || !companyFacts(one).owesTerms ? null : one.terms,
+      sealedTotp: Buffer.from(sealed).toString('base64'),
+      expiresAt: enrolment.expires_at.toISOString(),
+    })
   })
 }
 
@@ -172,7 +186,7 @@ export const enrolmentFinish: Handler<'enrolment.finish'> = async (call, input) 
       return refuse(
         'invalid',
         'totpCode: the code is not the one of now',
-        'check the time of your authenticator and of this server',
+        'check the time of your authenticator and of this server; where the link was opened again since, open it once more and scan what it shows then',
       )
     const ofNow = await directoryOf(tx.db, tx.guard, user.id)
     if ((ofNow === undefined) !== (of === undefined)) return noLink

@@ -16,7 +16,7 @@ import { openLoginPassword } from './intake.ts'
 import { isPassword, isPasswordWorkPiledUp, type PasswordHash } from './password.ts'
 import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
-import { findUser, showUser } from './user.ts'
+import { findByName, findUser, showUser } from './user.ts'
 
 export type Via =
   | 'password'
@@ -141,7 +141,7 @@ export async function provePassword<T>(
   const password = openLoginPassword(world, input.sealedPassword, input.name)
   if (!password.ok) return password
 
-  const known = await findUser(vault.database, vault.guard, input.name)
+  const known = await findByName(vault.database, vault.guard, input.name)
   const hash =
     known?.password_hash && known.password_salt
       ? { salt: Buffer.from(known.password_salt), hash: Buffer.from(known.password_hash) }

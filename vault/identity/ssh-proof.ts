@@ -11,7 +11,7 @@ import { issueProof, type Proof } from './proof.ts'
 import { parsePublicKeyBlob, sshFingerprint } from './ssh-key.ts'
 import { isAlgorithmOf, verifySshSignature } from './ssh-signature.ts'
 import { parseUserauthRequest } from './userauth.ts'
-import { findUser } from './user.ts'
+import { findByName, findUser } from './user.ts'
 
 const no = refuse('unauthenticated', 'this is not an acceptable proof')
 const notSeen = refuse(
@@ -25,7 +25,7 @@ export const sshPublickey: Handler<'ssh.publickey'> = async (call, input) => {
   const { vault } = world
   const key = parsePublicKeyBlob(Buffer.from(input.key, 'base64'))
   if (!key.ok || !isAlgorithmOf(key.value, input.algorithm)) return no
-  const user = await findUser(vault.database, vault.guard, input.name)
+  const user = await findByName(vault.database, vault.guard, input.name)
   const registered =
     user === undefined
       ? undefined

@@ -1,3 +1,4 @@
+import { revisitSoon } from '../access/revisit.ts'
 import type { Kysely } from 'kysely'
 import type { Enrolment, Role, UserView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -44,6 +45,19 @@ export async function findUser(
         : query
     ).executeTakeFirst(),
   )
+}
+
+/**
+ * Who signs in.
+ *
+ * SECURITY: by their name alone. By their id too they would be two to guess at, each counted by itself.
+ */
+export async function findByName(
+  db: Db,
+  checker: Checker,
+  name: string,
+): Promise<Row<'app_user'> | undefined> {
+  return isId('usr', name) ? undefined : findUser(db, checker, name)
 }
 
 /** How a user is shown. */
@@ -249,6 +263,7 @@ export const userRoles: Handler<'user.roles'> = async (call, { user, roles, totp
     if (conflict !== undefined) return conflict
     const after = await updateGuarded(tx, 'app_user', row, { roles: [...roles] })
     await tx.audit({ kind: 'user.roles', user: row.id, name: row.name, roles, ...by(call) })
+    tx.afterCommit(() => revisitSoon(call.world))
     return done(await showUser(tx.db, tx.guard, after))
   })
 }

@@ -5,17 +5,23 @@ import { readAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import { limitingRules, ruleAt } from '../policy/access-rule.ts'
 import { findTarget } from '../targets/target.ts'
+import type { UserId } from '../kernel/id.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { World } from '../world.ts'
 import type { LiveSession } from './live.ts'
 import { refOf } from './start.ts'
+import type { Watching } from './watch.ts'
 
-/** Of which groups somebody must watch a session, as the policy says now. */
-export async function supervisorsOf(tx: Tx, session: LiveSession): Promise<readonly string[]> {
+/** Of which groups somebody must watch a session, as the policy says now; or must where another `user` types in it. */
+export async function supervisorsOf(
+  tx: Tx,
+  session: LiveSession,
+  who: UserId = session.user,
+): Promise<readonly string[]> {
   const policy = await readPolicy(tx.db, tx.guard)
   if (policy.rules.length === 0) return []
-  const user = await findUser(tx.db, tx.guard, session.user)
+  const user = await findUser(tx.db, tx.guard, who)
   const target = await findTarget(tx.db, tx.guard, session.target)
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', target)
   if (user === undefined || account === undefined || target === undefined) return []
@@ -29,6 +35,31 @@ export async function supervisorsOf(tx: Tx, session: LiveSession): Promise<reado
 /** The groups that rules want somebody of, each once. */
 export function supervisorsIn(limits: readonly { readonly supervisors: string | null }[]): readonly string[] {
   return [...new Set(limits.flatMap(({ supervisors }) => (supervisors === null ? [] : [supervisors])))].sort()
+}
+
+/**
+ * Of which groups nobody watches whom the policy wants where `hands` types in the session in its user's place.
+ *
+ * SECURITY: nobody is their own supervisor: who types counts for nothing here, and nor does the session's user.
+ */
+export async function missingBeside(
+  tx: Tx,
+  world: World,
+  session: LiveSession,
+  hands: UserId,
+): Promise<readonly string[]> {
+  const wanted = await supervisorsOf(tx, session, hands)
+  if (wanted.length === 0) return []
+  const { groups } = await readPolicy(tx.db, tx.guard)
+  const others = watchersFor(world, session).filter(({ user }) => user !== hands)
+  return wanted.filter((group) => !others.some(({ user }) => groups.get(group)?.has(user) === true))
+}
+
+/** Who watches a session and may act on it, its own user never. */
+function watchersFor(world: World, session: LiveSession): readonly Watching[] {
+  return [...world.watches.values()].filter(
+    (one) => one.session === session.id && one.user !== session.user && one.isActive,
+  )
 }
 
 type There = {
@@ -46,9 +77,7 @@ type There = {
 async function whoIsThere(world: World, session: LiveSession): Promise<There> {
   const { supervisors } = session
   const nobody: There = { missing: supervisors, of: () => undefined }
-  const watching = [...world.watches.values()].filter(
-    (one) => one.session === session.id && one.user !== session.user && one.isActive,
-  )
+  const watching = watchersFor(world, session)
   if (supervisors.length === 0 || watching.length === 0) return nobody
   try {
     const { groups } = await readPolicy(world.vault.database, world.vault.guard)

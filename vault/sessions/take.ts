@@ -10,6 +10,7 @@ import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
 import { findLive, lockFreeze } from './freeze.ts'
 import { handsOff } from './hold.ts'
+import { missingBeside } from './presence.ts'
 import type { LiveSession } from './live.ts'
 import { refOf } from './start.ts'
 import { showSession } from './view.ts'
@@ -68,8 +69,9 @@ export const sessionTake: Handler<'session.take'> = async (call, input) => {
     })
     if (!outcome.ok) return outcome
     await told
-    // Who left while it was written down has it no more.
+    // Who left while it was written down has it no more, nor who lost a supervisor of their own.
     if (!world.watches.has(input.watch)) await loseTaken(world, session, 'left')
+    else if (!(await mayTypeOn(world, session))) await loseTaken(world, session, 'not allowed any more')
     return await showSession(call, session.id)
   } finally {
     session.isBeingTaken = false
@@ -131,7 +133,20 @@ async function mayType(
   const held = await handsOff(tx, world, { user, account: session.account, target })
   if (!held.ok) return held
   const use = { user, account: session.account, target: session.target, does: ['shell'] } as const
-  return holdToLimits(tx, { ...use, allowed: 'shell' }, { now: tx.now.getTime(), source, factorAt })
+  const limits = await holdToLimits(
+    tx,
+    { ...use, allowed: 'shell' },
+    { now: tx.now.getTime(), source, factorAt },
+  )
+  if (!limits.ok) return limits
+  const missing = await missingBeside(tx, world, session, user)
+  return missing.length === 0
+    ? done(null)
+    : refuse(
+        'held',
+        `the policy wants somebody of ${missing.join(' and one of ')} to watch whoever types here, and nobody supervises themselves`,
+        'have another of them watch this session, and take it over then; or freeze or terminate it',
+      )
 }
 
 /** Does nothing stand any more against what somebody types who has taken a session over? */

@@ -216,6 +216,8 @@ async function carries(world: World, peer: Peer, session: SessionId): Promise<bo
 async function leave(world: World, id: SessionId, name: string, watch?: WatchId): Promise<void> {
   const session = world.live.get(id)
   if (watch !== undefined && session?.taken?.watch === watch) await loseTaken(world, session, 'left')
+  else if (session?.taken?.isOver === false && !(await mayTypeOn(world, session)))
+    await loseTaken(world, session, 'not allowed any more')
   if (session !== undefined && session.cut === null) await lookWhoIsThere(world, session, name)
 }
 

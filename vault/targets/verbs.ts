@@ -1,3 +1,4 @@
+import { revisitSoon } from '../access/revisit.ts'
 import { followMarks, lockMarks } from '../access/follow.ts'
 import { rebindAccounts } from '../accounts/binding.ts'
 import type { TargetView, VerbInput } from '../contract.ts'
@@ -149,6 +150,7 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
     const before = formatAddress(row)
     const after = await updateGuarded(tx, 'target', row, { ...address.value })
     call.world.scans.take(row.id)
+    tx.afterCommit(() => revisitSoon(call.world))
     await tx.audit({
       kind: 'target.address',
       address: formatAddress(address.value),

@@ -3,7 +3,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import type { UserView } from '../../vault/contract.ts'
-import { ask } from '../api.ts'
+import { ask, Refused } from '../api.ts'
 import { Command } from '../parts/command.tsx'
 import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
@@ -44,6 +44,7 @@ export function Enrol({
   const [accepted, setAccepted] = useState(false)
   const [error, setError] = useState<unknown>(null)
   const [running, setRunning] = useState(false)
+  const [renewed, setRenewed] = useState(false)
   const [made, setMade] = useState<{ readonly user: UserView; readonly codes: readonly string[] } | null>(
     null,
   )
@@ -97,11 +98,11 @@ export function Enrol({
     } catch (refused) {
       setError(refused)
       setCode('')
-      // The terms may be others by now: what is accepted is what is shown.
-      const again = await beginEnrolment(link).catch(() => begun)
-      if (again.terms?.digest !== begun.terms?.digest) {
-        setBegun(again)
+      // The terms are others by now: what is accepted is what is shown. The link shows another second factor with them.
+      if (begun.terms !== null && refused instanceof Refused && refused.code === 'conflict') {
+        setBegun(await beginEnrolment(link).catch(() => begun))
         setAccepted(false)
+        setRenewed(true)
       }
     } finally {
       setRunning(false)
@@ -211,6 +212,11 @@ export function Enrol({
               <div className="second-factor">
                 <QrCode text={begun.uri} label="QR code of the second factor" />
                 <div>
+                  {renewed ? (
+                    <Note variant="warning" title="This second factor is a new one">
+                      Scan it again: the one that was here before is good no longer.
+                    </Note>
+                  ) : null}
                   <Content component="p">
                     Scan this with an authenticator app, or type the secret into it. Keep the app: each
                     sign-in asks for its code.

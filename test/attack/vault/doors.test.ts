@@ -56,7 +56,9 @@ test('the api cannot make up a token', async () => {
 test('the api carries the second factor of a new user without learning it', async () => {
   const { enrolment } = await vault.ask('user.add', { name: 'nina', roles: ['operator'] })
   const box = await enrolmentBox()
-  const begun = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey }))
+  const begun = must(
+    await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey, source: '192.0.2.10' }),
+  )
   const { secret, uri } = box.open(begun.sealedTotp)
   expect(secret).toMatch(/^[A-Z2-7]{32}$/)
   expect(uri).toContain(`secret=${secret}`)
@@ -65,7 +67,11 @@ test('the api carries the second factor of a new user without learning it', asyn
   expect(carried).not.toContain('otpauth')
   const other = await enrolmentBox()
   expect(() => other.open(begun.sealedTotp)).toThrow()
-  const short = await api.call('enrolment.begin', { token: enrolment.token, boxKey: 'AAAA' })
+  const short = await api.call('enrolment.begin', {
+    token: enrolment.token,
+    boxKey: 'AAAA',
+    source: '192.0.2.10',
+  })
   expect(refusalOf(short).code).toBe('invalid')
 })
 

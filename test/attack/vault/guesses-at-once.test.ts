@@ -4,7 +4,7 @@ import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import { clientSecret, startProvider, type TestProvider } from '../../support/oidc-provider.ts'
 import { enrolByProvider, signInBy } from '../../support/oidc-sign-in.ts'
 import { peoplesPassword, slapdSecret, startSlapd, type TestSlapd } from '../../support/slapd.ts'
-import { must, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
+import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 // Whoever has the password, or the corporate login, guesses at codes: many at once are no more than one after another.
 
@@ -116,3 +116,25 @@ test.each([
   },
   60_000,
 )
+
+test('somebody is one to guess at: by their id nobody signs in, and nothing is guessed beside their name', async () => {
+  vault.advance(3600_000)
+  const id = (await vault.ask('user.show', { user: 'dora' })).id
+  const guess = async (name: string, source: string, totpCode = '123456') =>
+    api.call('login.start', {
+      name,
+      sealedPassword: await vault.sealLogin(name, dora.password),
+      totpCode,
+      source,
+    })
+  for (const name of [id, id.toUpperCase()])
+    expect(refusalOf(await guess(name, '203.0.113.77', dora.code())).message).toBe(
+      'name, password or code is wrong',
+    )
+  vault.advance(3600_000)
+  // From ten places, by turns: what is guessed at by the id is guessed at nobody.
+  const looked = []
+  for (let at = 0; at < 24; at += 1) looked.push(await guess(at % 2 === 0 ? 'dora' : id, `203.0.113.${at}`))
+  expect(lookedAt(looked.filter((_, at) => at % 2 === 0))).toBe(10)
+  expect(looked.some((one) => one.ok)).toBe(false)
+}, 60_000)

@@ -258,6 +258,70 @@ test('what the policy limits, and a hold on the supervisor, stand against them t
   await vault.ask('policy.apply', { document: { version: 1, groups: {}, rules: [] }, expected: now })
 })
 
+const supervised = async (who: object) => {
+  const expected = (await vault.ask('policy.show', {})).digest
+  const document = {
+    version: 1,
+    groups: { shift: ['sue', 'tom'] },
+    rules: [{ name: 'four-eyes', effect: 'limit', who, what: { safes: ['line-3'] }, supervisors: 'shift' }],
+  }
+  await vault.ask('policy.apply', { document: document as never, expected })
+}
+const unsupervised = async () => {
+  const expected = (await vault.ask('policy.show', {})).digest
+  await vault.ask('policy.apply', { document: { version: 1, groups: {}, rules: [] }, expected })
+}
+
+test('nobody supervises themselves: who takes over needs another who watches, and types no more when they leave', async () => {
+  await supervised({ everyone: true })
+  const session = await connects()
+  const watch = await watches(sue, session)
+  const alone = refusalOf(await asks(sue, session, watch))
+  expect(alone).toMatchObject({ code: 'held' })
+  expect(alone.message).toContain('somebody of shift to watch whoever types here')
+  expect(await show(session)).toMatchObject({ takenBy: null, state: 'live' })
+  // Another watch of their own is no other person.
+  await watches(sue, session)
+  expect(refusalOf(await asks(sue, session, watch)).code).toBe('held')
+  const toms = await watches(tom, session)
+  must(await asks(sue, session, watch))
+  expect(last()).toMatchObject({ frozen: true, hands: watch })
+  await leaves(toms, session, 'tom')
+  expect(last()).toMatchObject({ frozen: true, hands: null })
+  expect(await show(session)).toMatchObject({ state: 'frozen', takenBy: null })
+  expect(await kinds(session)).toEqual(['session.taken', 'session.take-ended'])
+  // To stop takes nobody.
+  must(await api.call('session.terminate', { session }, sue.token))
+  await unsupervised()
+})
+
+test('of one who leaves at the moment when another takes over, none types alone', async () => {
+  await supervised({ everyone: true })
+  const session = await connects()
+  for (let round = 0; round < 6; round += 1) {
+    const watch = await watches(sue, session)
+    const toms = await watches(tom, session)
+    const totpCode = sue.code()
+    await Promise.all([
+      api.call('session.take', { session, watch, totpCode }, sue.token),
+      leaves(toms, session, 'tom'),
+    ])
+    await until(() => ((last()?.hands ?? null) === null ? true : undefined))
+    expect((await show(session)).takenBy).toBe(null)
+    await leaves(watch, session, 'sue')
+    await api.call('session.unfreeze', { session }, ann.token)
+  }
+  await unsupervised()
+})
+
+test('a rule for those who come from outside wants nobody beside the plant’s own supervisor', async () => {
+  await supervised({ users: ['bob'] })
+  const session = await connects()
+  await takes(sue, session)
+  expect(await show(session)).toMatchObject({ takenBy: 'sue' })
+  await unsupervised()
+})
+
 test.each([
   ['changed', `update session_freeze set frozen = false where session_id = $1`],
   ['deleted', `delete from session_freeze where session_id = $1`],

@@ -205,7 +205,9 @@ test('an acceptance that the database invents, moves or copies is none', async (
       name,
       mail: `${name}@strict.com`,
     })
-    const { terms } = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey }))
+    const { terms } = must(
+      await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey, source: '192.0.2.10' }),
+    )
     people.push(await vault.enrol(enrolment.token, undefined, terms?.digest))
   }
   await vault.ask('company.change', { company: 'strict', terms: 'Behave better.' })
@@ -270,7 +272,9 @@ test('who is invited while their company is taken off goes with it, or is not in
     }
     expect((await vault.ask('user.show', { user: `${name}-v` })).state).toBe('disabled')
     const { token } = invited.value.enrolment
-    expect((await api.call('enrolment.begin', { token, boxKey: box.boxKey })).ok).toBe(false)
+    expect((await api.call('enrolment.begin', { token, boxKey: box.boxKey, source: '192.0.2.10' })).ok).toBe(
+      false,
+    )
   }
 })
 

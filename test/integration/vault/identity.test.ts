@@ -38,27 +38,40 @@ async function logInAdmin(): Promise<void> {
 
 test('the first link makes an administrator, once', async () => {
   expect(must(await api.call('login.who', {}, admin.token))).toMatchObject({ name: 'admin', state: 'active' })
-  const again = await api.call('enrolment.begin', { token: vault.firstAdminToken, boxKey })
+  const again = await api.call('enrolment.begin', {
+    token: vault.firstAdminToken,
+    boxKey,
+    source: '192.0.2.10',
+  })
   expect(refusalOf(again).code).toBe('conflict')
 })
 
 test('a link can be looked at twice, ends after its time, and the newest of a user counts', async () => {
   const { enrolment, user } = await vault.ask('user.add', { name: 'carol', roles: ['operator'] })
-  const first = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey }))
-  expect(must(await api.call('enrolment.begin', { token: enrolment.token, boxKey }))).toMatchObject({
+  const first = must(
+    await api.call('enrolment.begin', { token: enrolment.token, boxKey, source: '192.0.2.10' }),
+  )
+  expect(
+    must(await api.call('enrolment.begin', { token: enrolment.token, boxKey, source: '192.0.2.10' })),
+  ).toMatchObject({
     name: first.name,
     expiresAt: first.expiresAt,
   })
   const newer = await vault.ask('user.enrol', { user: user.id })
-  expect((await api.call('enrolment.begin', { token: enrolment.token, boxKey })).ok).toBe(false)
+  expect(
+    (await api.call('enrolment.begin', { token: enrolment.token, boxKey, source: '192.0.2.10' })).ok,
+  ).toBe(false)
   vault.advance(24 * 3600_000 + 1)
-  expect((await api.call('enrolment.begin', { token: newer.token, boxKey })).ok).toBe(false)
+  expect((await api.call('enrolment.begin', { token: newer.token, boxKey, source: '192.0.2.10' })).ok).toBe(
+    false,
+  )
   await logInAdmin()
 })
 
 test('a link that lets nobody in says why, and what to do', async () => {
   const { enrolment } = await vault.ask('user.add', { name: 'gale', roles: ['operator'] })
-  const begin = async (token: string) => refusalOf(await api.call('enrolment.begin', { token, boxKey }))
+  const begin = async (token: string) =>
+    refusalOf(await api.call('enrolment.begin', { token, boxKey, source: '192.0.2.10' }))
   expect(await begin('x'.repeat(43))).toMatchObject({
     code: 'unauthenticated',
     message: 'there is no such link',
@@ -91,7 +104,9 @@ test('a link that lets nobody in says why, and what to do', async () => {
 
 test('of two who finish an enrolment at once, one does', async () => {
   const { enrolment } = await vault.ask('user.add', { name: 'erin', roles: ['operator'] })
-  const begun = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey }))
+  const begun = must(
+    await api.call('enrolment.begin', { token: enrolment.token, boxKey, source: '192.0.2.10' }),
+  )
   const { secret } = box.open(begun.sealedTotp)
   const { totpCode, totpStep } = await import('../../../vault/identity/totp.ts')
   const bits = [...secret].map((char) =>

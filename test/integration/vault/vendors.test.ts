@@ -203,7 +203,9 @@ test('terms are accepted with the enrolment, as they were shown, and written dow
     mail: `tess@${acme.name}.com`,
   })
   const box = await enrolmentBox()
-  const begun = must(await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey }))
+  const begun = must(
+    await api.call('enrolment.begin', { token: enrolment.token, boxKey: box.boxKey, source: '192.0.2.10' }),
+  )
   expect(begun.terms).toMatchObject({ company: acme.name, text: 'Nobody brings a USB stick.\nNobody.' })
   const finish = (termsDigest?: string) => vault.enrol(enrolment.token, undefined, termsDigest)
   await expect(finish()).rejects.toThrow(/termsDigest: the terms of .* have to be accepted/)
@@ -437,7 +439,13 @@ test('one act takes a company off, and the report says what it ended and how lon
   for (const who of [vera, vito]) expect((await api.call('login.who', {}, who.token)).ok).toBe(false)
   expect((await signIn(vera)).ok).toBe(false)
   expect(
-    refusalOf(await api.call('enrolment.begin', { token: waiting.enrolment.token, boxKey: box.boxKey })).code,
+    refusalOf(
+      await api.call('enrolment.begin', {
+        token: waiting.enrolment.token,
+        boxKey: box.boxKey,
+        source: '192.0.2.10',
+      }),
+    ).code,
   ).toBe('unauthenticated')
   expect((await vault.ask('grant.list', { user: vera.name })).find(({ id }) => id === grant.id)?.state).toBe(
     'revoked',
@@ -548,7 +556,9 @@ test('a company that was taken off comes back person by person, each with a new 
   await vault.ask('user.enable', { user: waiting.representative.user })
   const { boxKey } = await enrolmentBox()
   const { token } = waiting.enrolment
-  expect(refusalOf(await api.call('enrolment.begin', { token, boxKey })).message).toContain('was used')
+  expect(
+    refusalOf(await api.call('enrolment.begin', { token, boxKey, source: '192.0.2.10' })).message,
+  ).toContain('was used')
   await expect(prove(recorder, key, vera.name)).rejects.toThrow()
   const [safe] = await vault.ask('safe.list', {})
   expect(safe?.members.map(({ user }) => user)).not.toContain(vera.name)
