@@ -42,6 +42,7 @@ import { Shell } from './shell/shell.tsx'
 const Player = lazy(() => import('./player/player.tsx'))
 const TerminalPage = lazy(() => import('./terminal/terminal-page.tsx'))
 const WatchPage = lazy(() => import('./watch/watch-page.tsx'))
+const PolicyChangePage = lazy(() => import('./pages/policy-change.tsx'))
 const Wall = lazy(() => import('./watch/wall.tsx'))
 
 /** The console. Who is not signed in sees the sign-in page wherever they wanted to go, and goes on there afterwards. */
@@ -105,8 +106,19 @@ export function App() {
               </Route>
               <Route path="/grants" component={Grants} />
               <Route path="/requests" component={Requests} />
-              <Route path="/policy" component={Policy} />
-              <Route path="/requests/open" component={OpenedRequest} />
+              <Route path="/policy">
+                <Policy />
+              </Route>
+              <Route path="/policy/change">
+                <PolicyChangePage />
+              </Route>
+              <Route path="/policy/open">
+                <OpenedRequest under="policy" />
+              </Route>
+              <Route path="/policy/:request">{({ request }) => <Policy request={request} />}</Route>
+              <Route path="/requests/open">
+                <OpenedRequest under="requests" />
+              </Route>
               <Route path="/requests/:request">{({ request }) => <RequestPage request={request} />}</Route>
               <Route path="/break-glass" component={BreakGlass} />
               <Route path="/notifications" component={Notifications} />

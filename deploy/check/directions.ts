@@ -51,10 +51,12 @@ const rules: readonly Rule[] = [
         'vault/intake.ts',
         'vault/import/columns.ts',
         'vault/audit/found-file.ts',
+        'vault/policy/file.ts',
+        'vault/policy/difference.ts',
       ].includes(target) ||
       target === 'recorder/live/protocol.ts' ||
       target.startsWith('recorder/replay/'),
-    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, recorder/replay, recorder/live/protocol.ts',
+    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, vault/policy/file.ts and difference.ts, recorder/replay, recorder/live/protocol.ts',
   },
   { folder: 'migrations', mayImport: inKernel, says: 'migrations import only vault/kernel' },
   {

@@ -1,9 +1,8 @@
-import { diffLines } from 'diff'
 import type { PolicyChange, PolicyPlan } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
+import { changedLines } from '../../vault/policy/difference.ts'
 import type { PolicyDocument } from '../../vault/policy/document.ts'
 import { visible } from './io.ts'
-import { partText } from './policy-file.ts'
 
 const signs = { added: '+', removed: '-', changed: '~' } as const
 
@@ -18,34 +17,9 @@ export function planText(present: PolicyDocument, wanted: PolicyDocument, plan: 
 }
 
 function changeText(present: PolicyDocument, wanted: PolicyDocument, change: PolicyChange): string {
-  const { what } = change
-  if (what === 'rule' || what === 'group' || what === 'calendar')
-    return partDiff(partOf(present, what, change.name), partOf(wanted, what, change.name))
-  if (what === 'policy') return partDiff(headOf(present, change.name), headOf(wanted, change.name))
-  if (what === 'tag' || what === 'zone') return '    it stands for other targets now\n'
-  return '    the name means another one now\n'
-}
-
-function headOf({ applyBy, contact }: PolicyDocument, name: string): unknown {
-  const value = name === 'applyBy' ? applyBy : contact
-  return value === undefined ? undefined : { [name]: value }
-}
-
-function partOf(document: PolicyDocument, what: 'rule' | 'group' | 'calendar', name: string): unknown {
-  if (what === 'rule') return document.rules.find((rule) => rule.name === name)
-  const parts = (what === 'group' ? document.groups : document.calendars) ?? {}
-  return Object.hasOwn(parts, name) ? parts[name] : undefined
-}
-
-function partDiff(before: unknown, after: unknown): string {
-  return diffLines(partText(before), partText(after))
-    .flatMap(({ added, removed, value }) =>
-      value
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line) => `    ${added ? '+' : removed ? '-' : ' '} ${visible(line)}\n`),
-    )
-    .join('')
+  const lines = changedLines(present, wanted, change)
+  if (typeof lines === 'string') return `    ${lines}\n`
+  return lines.map(({ sign, text }) => `    ${sign} ${visible(text)}\n`).join('')
 }
 
 function pairsText(what: 'gain' | 'lose', { total, pairs }: PolicyPlan['gains']): string {

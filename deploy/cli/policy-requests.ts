@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { whoText } from '../../vault/kernel/who.ts'
-import { askFreshAs, type Person } from './ask-as.ts'
-import { Complaint } from './complaint.ts'
+import type { PolicyDocument } from '../../vault/policy/document.ts'
+import { askAs, askFreshAs, type Person } from './ask-as.ts'
+import { Complaint, misuse } from './complaint.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
 import { planText } from './policy-plan.ts'
@@ -10,6 +11,7 @@ import { confirmed } from './secret-input.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 
 const applied = z.looseObject({ version: z.number() })
+const asked = z.looseObject({ id: z.string(), expiresAt: z.string() })
 const allThese = 'tagout policy requests --all'
 
 /** `tagout policy requests|request|approve|withdraw`: what waits for a second person. */
@@ -87,12 +89,44 @@ export function addPolicyRequestCommands(policy: Command, tools: Tools): void {
   policy
     .command('withdraw <request>')
     .description('take back a policy that waits, or say no to another’s')
-    .addHelpText('after', examples('tagout policy withdraw plr_…'))
-    .action(async (text: string) => {
+    .option('--user <name>', 'do it as yourself, an administrator: your name is in the audit log')
+    .option('--answers-stdin', 'with --user: read two lines: your password and your present code')
+    .addHelpText('after', examples('tagout policy withdraw plr_…', 'tagout policy withdraw plr_… --user ann'))
+    .action(async (text: string, options: Partial<Person>) => {
       const request = parseGivenId('plr', text, allThese)
-      const gone = await tools.withVault((vault) => vault.ask('policy.withdraw', { request }))
+      const { user, ...answers } = options
+      if (user === undefined && answers.answersStdin === true)
+        throw misuse('--answers-stdin goes with --user', 'say who you are: --user NAME')
+      const gone =
+        user === undefined
+          ? await tools.withVault((vault) => vault.ask('policy.withdraw', { request }))
+          : await askAs(tools, { user, ...answers }, async (client) =>
+              asked.parse(await client.ask('DELETE', `/api/policy/requests/${request}`, {})),
+            )
       tools.show(gone, () => `withdrew ${gone.id}`)
     })
+}
+
+/** Puts a policy in force as a person. */
+export function applyPolicyAs(
+  tools: Tools,
+  person: Person,
+  body: { readonly document: PolicyDocument; readonly expected: string | null },
+) {
+  return askFreshAs(tools, person, async (client, nextCode) =>
+    applied.parse(await client.ask('PUT', '/api/policy', { ...body, totpCode: await nextCode() })),
+  )
+}
+
+/** Asks for a policy as a person, where it takes two to change it. */
+export function askForPolicyAs(
+  tools: Tools,
+  person: Person,
+  body: { readonly document: PolicyDocument; readonly expected: string },
+) {
+  return askFreshAs(tools, person, async (client, nextCode) =>
+    asked.parse(await client.ask('POST', '/api/policy/requests', { ...body, totpCode: await nextCode() })),
+  )
 }
 
 async function look(vault: Vault, text: string) {

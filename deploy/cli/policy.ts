@@ -6,11 +6,19 @@ import { parseMoment } from './duration.ts'
 import { parseDestination } from './forward-words.ts'
 import { when } from './io.ts'
 import { writeNewFile } from './new-file.ts'
-import { policyText, readPolicyFile } from './policy-file.ts'
+import { policyText } from '../../vault/policy/file.ts'
+import { readPolicyFile } from './policy-file.ts'
 import { planText } from './policy-plan.ts'
-import { addPolicyRequestCommands } from './policy-requests.ts'
+import { addPolicyRequestCommands, applyPolicyAs, askForPolicyAs } from './policy-requests.ts'
 import { confirmed } from './secret-input.ts'
 import { examples, facts, type Tools } from './tools.ts'
+
+type ApplyOptions = {
+  readonly yes?: boolean
+  readonly alone?: boolean
+  readonly user?: string
+  readonly answersStdin?: boolean
+}
 
 const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate', 'reveal', 'watch'] as const
 
@@ -104,32 +112,53 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
     )
     .option('--yes', 'do it without being asked')
     .option('--alone', 'where it takes two and there is no second administrator')
+    .option('--user <name>', 'do it as yourself, an administrator: your name is in the audit log')
+    .option('--answers-stdin', 'with --user: read three lines: password, present code, and the one after it')
     .addHelpText(
       'after',
-      examples('tagout policy apply policy.yaml', 'tagout policy apply policy.yaml --yes'),
+      examples(
+        'tagout policy apply policy.yaml',
+        'tagout policy apply policy.yaml --yes',
+        'tagout policy apply policy.yaml --user ann',
+      ),
     )
-    .action(async (file: string, options: { yes?: boolean; alone?: boolean }) => {
+    .action(async (file: string, options: ApplyOptions) => {
+      const { user, answersStdin } = options
+      if (user === undefined && answersStdin === true)
+        throw misuse('--answers-stdin goes with --user', 'say who you are: --user NAME')
+      if (user !== undefined && options.alone === true)
+        throw misuse('--alone is the machine administrator’s', 'leave out --user, or --alone')
       const document = await readPolicyFile(tools, file)
-      await tools.withVault(async (vault) => {
-        const present = await vault.ask('policy.show', {})
-        const plan = await vault.ask('policy.plan', { document })
-        if (plan.changes.length === 0)
-          return tools.show(plan, () => 'the policy of this file is in force already')
-        if (!tools.json()) tools.io.err(planText(present.document, document, plan))
-        const asks = present.document.applyBy === 'two' && options.alone !== true
-        if (!(await confirmed(tools.io, options.yes === true, asks ? 'Ask for it?' : 'Put it in force?')))
-          throw new Complaint('nothing was changed', `${asks ? 'ask for it' : 'put it in force'} with --yes`)
-        if (asks) {
-          const asked = await vault.ask('policy.ask', { document, expected: plan.from ?? '' })
-          return tools.show(
-            asked,
-            () =>
-              `asked for (${asked.id}): another administrator approves it until ${when(asked.expiresAt)}, on the page Policy or with tagout policy approve ${asked.id} --user NAME`,
-          )
-        }
-        const applied = await vault.ask('policy.apply', { document, expected: plan.from })
-        tools.show(applied, () => `version ${applied.version} of the policy is in force`)
-      })
+      const { present, plan } = await tools.withVault(async (vault) => ({
+        present: (await vault.ask('policy.show', {})).document,
+        plan: await vault.ask('policy.plan', { document }),
+      }))
+      if (plan.changes.length === 0)
+        return tools.show(plan, () => 'the policy of this file is in force already')
+      if (!tools.json()) tools.io.err(planText(present, document, plan))
+      const asks = present.applyBy === 'two' && options.alone !== true
+      if (!(await confirmed(tools.io, options.yes === true, asks ? 'Ask for it?' : 'Put it in force?')))
+        throw new Complaint('nothing was changed', `${asks ? 'ask for it' : 'put it in force'} with --yes`)
+      const person =
+        user === undefined ? undefined : { user, ...(answersStdin === undefined ? {} : { answersStdin }) }
+      if (asks) {
+        const body = { document, expected: plan.from ?? '' }
+        const asked =
+          person === undefined
+            ? await tools.withVault((vault) => vault.ask('policy.ask', body))
+            : await askForPolicyAs(tools, person, body)
+        return tools.show(
+          asked,
+          () =>
+            `asked for (${asked.id}): another administrator approves it until ${when(asked.expiresAt)}, on the page Policy or with tagout policy approve ${asked.id} --user NAME`,
+        )
+      }
+      const body = { document, expected: plan.from }
+      const applied =
+        person === undefined
+          ? await tools.withVault((vault) => vault.ask('policy.apply', body))
+          : await applyPolicyAs(tools, person, body)
+      tools.show(applied, () => `version ${applied.version} of the policy is in force`)
     })
 
   addPolicyRequestCommands(policy, tools)

@@ -144,6 +144,40 @@ test.skipIf(why !== undefined)(
 )
 
 test.skipIf(why !== undefined)(
+  'the link of a mail leads an administrator to the policy that another asked for, once',
+  async () => {
+    const bea = await stage.enrolled('bea', { role: 'admin' })
+    await run(['user', 'mail', 'ann', 'ann@plant.example'])
+    const document = 'version: 1\napplyBy: two\nrules: []\n'
+    await writeFile(join(stage.room, 'two.yaml'), document)
+    await run(['policy', 'apply', 'two.yaml', '--yes'])
+    await writeFile(join(stage.room, 'call.yaml'), `contact: the control room\n${document}`)
+    await run(
+      ['policy', 'apply', 'call.yaml', '--yes', '--user', 'bea', '--answers-stdin'],
+      `${peoplesPassword}\n${await bea.code()}\n${await bea.code()}`,
+    )
+    const { text } = await mailTo('ann@plant.example', /bea asks for another policy: 1 change/)
+    const link = /https:\/\/\S+#\S+/.exec(text)?.[0] ?? ''
+    expect(link.startsWith(`${stage.installation.console}/policy/open#ntf_`)).toBe(true)
+    const { page } = ann
+    await page.goto(link)
+    const dialog = page.getByRole('dialog', { name: /asks for$/ })
+    await dialog.getByText('policy contact: added').waitFor()
+    expect(page.url()).toMatch(/\/policy\/plr_[0-9a-z]{26}$/)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await dialog.getByRole('button', { name: 'Put it in force' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('Whom to call: the control room').waitFor()
+    expect(page.url()).toBe(`${stage.installation.console}/policy`)
+    await page.goto(link)
+    await page.getByText('This link was used').waitFor()
+    await page.getByRole('link', { name: 'Look under Policy' }).click()
+    await page.getByText('Whom to call: the control room').waitFor()
+  },
+)
+
+test.skipIf(why !== undefined)(
   'a safe says who is reminded; a mail server that is away is seen, in the console and by doctor',
   async () => {
     await open(ann.page, '/safes', 'Safes')

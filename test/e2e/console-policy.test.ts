@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test, vi } from 'vitest'
+import type { PolicyView } from '../../vault/contract.ts'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
 import { type Actor, consoleStage, looksRight, peoplesPassword } from '../support/console-stage.ts'
 
@@ -10,6 +11,7 @@ const stage = consoleStage('the policy')
 const { open, run, tagout, why } = stage
 let ann: Actor
 let bob: Actor
+let bea: Actor
 
 beforeAll(async () => {
   if (why !== undefined) return
@@ -168,7 +170,7 @@ test.skipIf(why !== undefined)(
 test.skipIf(why !== undefined)(
   'where it takes two, one asks, and another looks at what it changes and puts it in force',
   async () => {
-    const bea = await stage.enrolled('bea', { role: 'admin' })
+    bea = await stage.enrolled('bea', { role: 'admin' })
     await writeFile(join(stage.room, 'two.yaml'), `applyBy: two\n${policy}`)
     await run(['policy', 'apply', 'two.yaml', '--yes'])
     await writeFile(
@@ -217,5 +219,114 @@ test.skipIf(why !== undefined)(
       answers,
     )
     expect(approved).toContain('of the policy is in force')
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an administrator puts a policy in force, and withdraws one, as herself on the command line',
+  { timeout: 240_000 },
+  async () => {
+    const asBea = ['--user', 'bea', '--answers-stdin']
+    await writeFile(join(stage.room, 'hers.yaml'), `applyBy: two\ncontact: bea\n${policy}`)
+    expect(
+      await run(
+        ['policy', 'apply', 'hers.yaml', '--yes', ...asBea],
+        `${peoplesPassword}\n${await bea.code()}\n${await bea.code()}`,
+      ),
+    ).toContain('of the policy is in force')
+    expect((await stage.installation.tagoutJson<PolicyView>(['policy', 'export'])).appliedBy).toBe('bea')
+    const plr = /plr_[0-9a-z]+/.exec(await run(['policy', 'apply', 'off.yaml', '--yes']))?.[0] ?? ''
+    expect(await run(['policy', 'withdraw', plr, ...asBea], `${peoplesPassword}\n${await bea.code()}`)).toBe(
+      `withdrew ${plr}\n`,
+    )
+    expect(await run(['policy', 'requests', '--all'])).toMatch(new RegExp(`${plr} +withdrawn .* bea\\b`))
+    expect((await tagout(['policy', 'apply', 'off.yaml', '--answers-stdin'])).stderr).toContain('--user NAME')
+    expect((await tagout(['policy', 'apply', 'off.yaml', '--alone', '--user', 'bea'])).stderr).toContain(
+      '--alone is the machine administrator’s',
+    )
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an administrator changes the policy in the console: a file, what is wrong in which line, what it does, in force',
+  { timeout: 240_000 },
+  async () => {
+    const { page } = ann
+    await run(['user', 'disable', 'bea'])
+    await writeFile(join(stage.room, 'one.yaml'), policy)
+    await run(['policy', 'apply', 'one.yaml', '--yes', '--alone'])
+    await open(page, '/policy', 'Policy')
+    await page.getByRole('link', { name: 'Change it' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Change the policy' }).waitFor()
+    const field = page.getByLabel('Policy', { exact: true })
+    expect(await field.inputValue()).toContain('name: ot-on-the-press')
+    const looks = () => page.getByRole('button', { name: 'See what it changes' }).click()
+    await looks()
+    await page.getByText('This policy is in force already.').waitFor()
+    // What is wrong is said with its line, which is where the cursor is then: no YAML, no policy, a name that nobody has.
+    const wrong = [
+      ['version: 1\nrules:\n  - name: a\n   effect: limit\n', /^Line 4: /],
+      [
+        policy.replace('longest: 2h', 'longest: soon'),
+        /^Line 14: rule ot-on-the-press, longest: write a duration/,
+      ],
+      [policy.replace('[bob]\n', '[bob, nobody]\n'), /^Line 3: group ot: there is no user "nobody"/],
+    ] as const
+    for (const [text, said] of wrong) {
+      await field.fill(text)
+      await looks()
+      await page.getByText(said).waitFor()
+    }
+    expect(await field.evaluate((area: HTMLTextAreaElement) => document.activeElement === area)).toBe(true)
+    expect(
+      await field.evaluate((area: HTMLTextAreaElement) =>
+        area.value.slice(area.selectionStart, area.selectionEnd),
+      ),
+    ).toBe('  ot: [bob, nobody]')
+    await picture(page, 'policy-change-wrong')
+    await looksRight(page)
+    // A file that is no text, and one that is a policy.
+    const chosen = page.getByLabel('Policy file')
+    await chosen.setInputFiles({
+      name: 'a.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from([0xff, 0xd8, 0xff]),
+    })
+    await page.getByText('This file is not text in UTF-8').waitFor()
+    await chosen.setInputFiles({
+      name: 'policy.yaml',
+      mimeType: 'application/yaml',
+      buffer: Buffer.from(policy.replace('longest: 2h', 'longest: 3h')),
+    })
+    await looks()
+    const preview = page.getByRole('region', { name: 'What it changes' })
+    await preview.getByText('rule ot-on-the-press: changed').waitFor()
+    await preview.getByText('- longest: 2h').waitFor()
+    await preview.getByText('+ longest: 3h').waitFor()
+    await preview.getByText('Sessions that do not go on as they are: 0').waitFor()
+    await picture(page, 'policy-change')
+    await looksRight(page)
+    await page.setViewportSize({ width: 390, height: 844 })
+    await picture(page, 'policy-change-phone')
+    await page.setViewportSize({ width: 1280, height: 800 })
+    // Another text is another policy: what was seen is gone.
+    await field.press('End')
+    await field.press('Enter')
+    expect(await preview.count()).toBe(0)
+    await looks()
+    await preview.getByRole('button', { name: 'Put it in force' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Put this policy in force?' })
+    await dialog.getByText('No session ends, and no request waits for more.').waitFor()
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
+    expect(await accessibilityFaults(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Put it in force' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('heading', { level: 1, name: 'Policy', exact: true }).waitFor()
+    await page.getByText(/by ann/).waitFor()
+    expect(await run(['policy', 'export'])).toContain('longest: 3h')
+    // Nobody else gets there.
+    await bob.page.goto(`${stage.installation.console}/policy/change`)
+    await bob.page.getByText('Administrators change the policy').waitFor()
+    expect(ann.wrong).toEqual([])
   },
 )

@@ -2,21 +2,24 @@ import type { PolicyRequestView } from '../contract.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
-import { newId, type PolicyRequestId } from '../kernel/id.ts'
+import { isId, newId, type PolicyRequestId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { adminsOf, notify } from '../notifications/notify.ts'
 import type { PolicyIds } from '../policy/access-rule.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Call, type Handler, nameOf, userOf } from '../world.ts'
+import { by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
 import { administrators, plan, type Planned, putInForce } from './apply.ts'
 import { lockMarks } from './follow.ts'
 import { policyOf, readPolicyRow } from './policy.ts'
 
 /** Milliseconds for which a policy that somebody asks for waits: over a weekend. */
 const waitsFor = 3 * 24 * 3600_000
+/** Hours after which people are reminded of one that nobody answered. */
+const remindAfterHours = 24
 /** How many may wait at a time. */
 const mostOpen = 5
 
@@ -61,6 +64,7 @@ export const policyAsk: Handler<'policy.ask'> = async (call, input) =>
       state: 'open',
       closed_at: null,
       closed_by: null,
+      reminded_at: null,
     })
     await tx.audit({
       kind: 'policy.asked',
@@ -70,6 +74,17 @@ export const policyAsk: Handler<'policy.ask'> = async (call, input) =>
       changes: changesText(planned.value),
       ...by(call),
     })
+    await notify(
+      tx,
+      {
+        kind: 'policy.asked',
+        policyRequest: asked.id,
+        user: asked.asked_by_name,
+        changes: planned.value.plan.changes.length,
+        expiresAt: asked.expires_at.toISOString(),
+      },
+      () => confirmersOf(tx, asked),
+    )
     return done({ ...viewOf(call, asked, row, tx.now), plan: planned.value.plan })
   })
 
@@ -110,6 +125,7 @@ export const policyApprove: Handler<'policy.approve'> = async (call, input) =>
       closed_at: tx.now,
       closed_by: nameOf(call),
     })
+    await tellAsker(tx, asked, { kind: 'policy.decided', verdict: 'applied', by: nameOf(call) })
     return done(applied)
   })
 
@@ -131,6 +147,7 @@ export const policyWithdraw: Handler<'policy.withdraw'> = async (call, input) =>
       askedBy: after.asked_by_name,
       ...by(call),
     })
+    await tellAsker(tx, after, { kind: 'policy.decided', verdict: 'withdrawn', by: nameOf(call) })
     return done(viewOf(call, after, row, tx.now))
   })
 
@@ -188,6 +205,89 @@ async function meaningOf(document: PolicyDocument, ids: PolicyIds, expected: str
 
 export function changesText({ plan: { changes } }: Planned): readonly string[] {
   return changes.map(({ what, name, change }) => `${what} ${name} ${change}`)
+}
+
+/** Who may approve it and can be written to. */
+async function confirmersOf(tx: Tx, row: Row<'policy_request'>): Promise<readonly UserId[]> {
+  return (await adminsOf(tx)).filter((id) => id !== row.asked_by)
+}
+
+type Told =
+  | { readonly kind: 'policy.decided'; readonly verdict: 'applied' | 'withdrawn'; readonly by: string }
+  | { readonly kind: 'policy.expired' }
+
+/** Tells whoever asked what became of it; the machine's administrator has no address. */
+async function tellAsker(tx: Tx, row: Row<'policy_request'>, what: Told): Promise<void> {
+  await notify(
+    tx,
+    { ...what, policyRequest: row.id, user: row.asked_by_name },
+    isId('usr', row.asked_by) ? [row.asked_by] : [],
+  )
+}
+
+/** Whether a policy still waits for a second administrator. */
+export async function isPolicyWaiting(tx: Tx, id: PolicyRequestId): Promise<boolean> {
+  const row = await readRequest(tx, id, 'read')
+  return row !== undefined && stateOf(row, await readPolicyRow(tx.db, tx.guard), tx.now) === 'open'
+}
+
+/**
+ * What time does to policies that wait: people are reminded of one that nobody answers, once, and it is over when its
+ * time is.
+ */
+export async function followPolicyRequests(world: World): Promise<void> {
+  const { database, clock, isSealed } = world.vault
+  if (isSealed) return
+  const now = clock()
+  const due = await database
+    .selectFrom('policy_request')
+    .select('id')
+    .where('state', '=', 'open')
+    .where((eb) =>
+      eb.or([
+        eb('expires_at', '<=', now),
+        eb.and([
+          eb('reminded_at', 'is', null),
+          eb('asked_at', '<=', new Date(now.getTime() - remindAfterHours * 3600_000)),
+        ]),
+      ]),
+    )
+    .limit(100)
+    .execute()
+  for (const { id } of due)
+    await world.vault.inTransaction(async (tx) => {
+      const row = await readRequest(tx, id, 'update')
+      // What was looked for is the vault's own only here.
+      if (row !== undefined && row.state === 'open') await follow(tx, row)
+    })
+}
+
+async function follow(tx: Tx, row: Row<'policy_request'>): Promise<void> {
+  const { id, digest } = row
+  const of = { request: id, digest, askedBy: row.asked_by_name, actor: { kind: 'vault' } } as const
+  const isStale = row.expected !== ((await readPolicyRow(tx.db, tx.guard))?.digest ?? null)
+  if (row.expires_at <= tx.now) {
+    await updateGuarded(tx, 'policy_request', row, { state: 'expired', closed_at: tx.now })
+    await tx.audit({ kind: 'policy.expired', ...of })
+    if (!isStale) await tellAsker(tx, row, { kind: 'policy.expired' })
+    return
+  }
+  if (row.reminded_at !== null || row.asked_at.getTime() + remindAfterHours * 3600_000 > tx.now.getTime())
+    return
+  await tx.db.updateTable('policy_request').set({ reminded_at: tx.now }).where('id', '=', id).execute()
+  if (isStale) return
+  await tx.audit({ kind: 'policy.unanswered', hours: remindAfterHours, ...of })
+  await notify(
+    tx,
+    {
+      kind: 'policy.unanswered',
+      policyRequest: id,
+      user: row.asked_by_name,
+      hours: remindAfterHours,
+      expiresAt: row.expires_at.toISOString(),
+    },
+    () => confirmersOf(tx, row),
+  )
 }
 
 function askerOf({ principal }: Call): string {

@@ -228,6 +228,10 @@ function what(entry: Entry): string {
       return `asked for another policy (${entry.digest.slice(0, 12)}): ${entry.changes.map(quoted).join(', ')}`
     case 'policy.withdrawn':
       return `withdrew the policy (${entry.digest.slice(0, 12)}) that ${entry.askedBy} asked for`
+    case 'policy.unanswered':
+      return `reminded people of the policy (${entry.digest.slice(0, 12)}) that ${entry.askedBy} asked for, unanswered for ${entry.hours} h`
+    case 'policy.expired':
+      return `let the policy (${entry.digest.slice(0, 12)}) that ${entry.askedBy} asked for expire`
     case 'grant.extended':
       return `extended grant ${entry.grant}${of(entry)} for ${entry.accountName} from ${entry.was} until ${entry.notAfter}`
     case 'grant.shortened':

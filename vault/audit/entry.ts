@@ -322,6 +322,20 @@ export type Happening =
       readonly digest: string
       readonly askedBy: string
     }
+  /** Nobody answered: people were reminded, or it can be approved no more. */
+  | {
+      readonly kind: 'policy.unanswered'
+      readonly request: string
+      readonly digest: string
+      readonly askedBy: string
+      readonly hours: number
+    }
+  | {
+      readonly kind: 'policy.expired'
+      readonly request: string
+      readonly digest: string
+      readonly askedBy: string
+    }
   | ({ readonly kind: 'grant.shortened'; readonly notAfter: string } & GrantRef)
   | ({
       readonly kind: 'grant.extended'

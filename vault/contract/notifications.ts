@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Id } from '../kernel/id.ts'
+import type { Id, PolicyRequestId } from '../kernel/id.ts'
 import { freshCode, id, nothing, people, reference, type Verb, verb } from './shapes.ts'
 
 /** What can be asked about what people are written and the webhook is told. */
@@ -92,7 +92,7 @@ export type NotificationsAnswers = {
   }
   'notification.test': { readonly notification: Id<'ntf'> }
   'notification.testWebhook': { readonly notification: Id<'ntf'> }
-  'notification.open': { readonly request: Id<'req'> }
+  'notification.open': { readonly request: Id<'req'> | PolicyRequestId }
   'webhook.set': { readonly key: string }
   'notification.take': readonly Envelope[]
   'notification.done': null

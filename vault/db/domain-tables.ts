@@ -327,9 +327,11 @@ export type DomainTables = {
     readonly asked_by_name: string
     readonly asked_at: Date
     readonly expires_at: Date
-    readonly state: 'open' | 'applied' | 'withdrawn'
+    readonly state: 'open' | 'applied' | 'withdrawn' | 'expired'
     readonly closed_at: Date | null
     readonly closed_by: string | null
+    /** Not guarded: it keeps people from being reminded twice. */
+    readonly reminded_at: Date | null
   }
   access_request: Guarded & {
     readonly id: Id<'req'>

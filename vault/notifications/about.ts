@@ -1,4 +1,4 @@
-import type { Id } from '../kernel/id.ts'
+import type { Id, PolicyRequestId } from '../kernel/id.ts'
 
 /**
  * What a notification says: ids, names, numbers and moments, and nothing that a person wrote at length. Reasons stay in
@@ -39,6 +39,29 @@ export type About =
       readonly user: string
       readonly account: string
     }
+  /** A policy that takes two people to change: by whom it was asked for, and in how many parts it changes. */
+  | {
+      readonly kind: 'policy.asked'
+      readonly policyRequest: PolicyRequestId
+      readonly user: string
+      readonly changes: number
+      readonly expiresAt: string
+    }
+  | {
+      readonly kind: 'policy.unanswered'
+      readonly policyRequest: PolicyRequestId
+      readonly user: string
+      readonly hours: number
+      readonly expiresAt: string
+    }
+  | {
+      readonly kind: 'policy.decided'
+      readonly policyRequest: PolicyRequestId
+      readonly user: string
+      readonly verdict: 'applied' | 'withdrawn'
+      readonly by: string
+    }
+  | { readonly kind: 'policy.expired'; readonly policyRequest: PolicyRequestId; readonly user: string }
   | {
       readonly kind: 'session.started'
       readonly session: Id<'ses'>
@@ -137,6 +160,9 @@ const security: ReadonlySet<AboutKind> = new Set([
   'lease.taken-back',
   'breakglass.opened',
   'breakglass.reviewed',
+  'policy.asked',
+  'policy.unanswered',
+  'policy.decided',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

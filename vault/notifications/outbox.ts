@@ -1,3 +1,4 @@
+import { isPolicyWaiting } from '../access/two.ts'
 import { signBytes, signingKeyOf } from '../crypto/signing.ts'
 import type { Envelope } from '../contract.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -118,14 +119,23 @@ async function envelopeOf(tx: Tx, world: World, row: Row<'notification'>): Promi
     to: address,
     subject: sentenceOf(about),
     lines: adviceOf(about),
-    path: 'request' in about ? `/requests/open#${linkToken(world, row)}` : null,
+    path: pathOf(about, () => linkToken(world, row)),
     linkUntil: new Date(row.created_at.getTime() + linkLives).toISOString(),
     at: row.created_at.toISOString(),
   }
 }
 
+function pathOf(about: About, token: () => string): string | null {
+  if ('request' in about) return `/requests/open#${token()}`
+  return 'policyRequest' in about ? `/policy/open#${token()}` : null
+}
+
 /** A question that was answered meanwhile is not asked any more. */
 async function whyOver(tx: Tx, about: About): Promise<string | undefined> {
+  if (about.kind === 'policy.asked' || about.kind === 'policy.unanswered')
+    return (await isPolicyWaiting(tx, about.policyRequest))
+      ? undefined
+      : 'its policy was answered, or is over'
   if (about.kind !== 'request.asked' && about.kind !== 'request.unanswered') return undefined
   const request = checkedOne(
     tx.guard,
@@ -246,18 +256,21 @@ export const notificationOpen: Handler<'notification.open'> = async (call, { tok
             .forUpdate()
             .executeTakeFirst()
     if (row === undefined || !isLinkOf(call.world, row, token))
-      return refuse('not_found', 'this link leads nowhere', 'look under Requests')
+      return refuse('not_found', 'this link leads nowhere', 'look under Requests, or under Policy')
+    const under = `look under ${row.kind.startsWith('policy.') ? 'Policy' : 'Requests'}`
     checkedOne(tx.guard, 'notification', row)
     if (row.user_id !== userOf(call).id)
       return refuse('forbidden', 'this link was sent to somebody else', 'sign in as who it was sent to')
     if (row.created_at.getTime() + linkLives <= tx.now.getTime())
-      return refuse('expired', 'this link is too old', 'look under Requests')
-    if (row.opened_at !== null) return refuse('conflict', 'this link was used', 'look under Requests')
+      return refuse('expired', 'this link is too old', under)
+    if (row.opened_at !== null) return refuse('conflict', 'this link was used', under)
     const about = JSON.parse(row.about) as About
-    if (!('request' in about)) return refuse('not_found', 'this link leads nowhere', 'look under Requests')
+    const leadsTo =
+      'request' in about ? about.request : 'policyRequest' in about ? about.policyRequest : undefined
+    if (leadsTo === undefined) return refuse('not_found', 'this link leads nowhere', under)
     await tx.db.updateTable('notification').set({ opened_at: tx.now }).where('id', '=', row.id).execute()
     await tx.audit({ kind: 'notification.opened', notification: row.id, about: row.kind, ...by(call) })
-    return done({ request: about.request })
+    return done({ request: leadsTo })
   })
 
 /** Forgets what was sent long ago. */

@@ -1,4 +1,5 @@
 import { unreachable } from '../kernel/outcome.ts'
+import { count } from '../kernel/count.ts'
 import { whoText } from '../kernel/who.ts'
 import type { About } from './about.ts'
 
@@ -25,6 +26,14 @@ function sentence(about: About): string {
       return `nobody answered the request of ${about.user} for ${about.account} in time`
     case 'request.withdrawn':
       return `${about.user} withdrew the request for ${about.account}`
+    case 'policy.asked':
+      return `${whoText(about.user)} asks for another policy: ${count(about.changes, 'change')}`
+    case 'policy.unanswered':
+      return `${whoText(about.user)} has waited ${about.hours} h for an answer about another policy`
+    case 'policy.decided':
+      return `the policy that ${whoText(about.user)} asked for was ${about.verdict === 'applied' ? 'put in force' : 'withdrawn'} by ${whoText(about.by)}`
+    case 'policy.expired':
+      return `nobody answered in time for the policy that ${whoText(about.user)} asked for`
     case 'session.started':
       return `a session of ${about.user} on ${about.account} has begun`
     case 'session.ended':
@@ -84,6 +93,18 @@ export function adviceOf(about: About): readonly string[] {
         : ['What was said to it is under Requests in the console.']
     case 'request.expired':
       return ['Ask again, or talk to an approver.']
+    case 'policy.asked':
+    case 'policy.unanswered':
+      return [
+        `It can be put in force or withdrawn until ${minute(about.expiresAt)}, under Policy in the console.`,
+        'Look at what it changes before you approve it: the audit log says where it was asked for.',
+      ]
+    case 'policy.decided':
+      return about.verdict === 'applied'
+        ? ['What is in force is under Policy in the console.']
+        : ['The policy in force stays as it was.']
+    case 'policy.expired':
+      return ['Ask again, and talk to another administrator: tagout policy apply FILE.']
     case 'session.terminated':
     case 'hold.placed':
       return about.holdUntil === null

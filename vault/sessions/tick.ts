@@ -1,3 +1,4 @@
+import { followPolicyRequests } from '../access/two.ts'
 import { revisitSessions } from '../access/revisit.ts'
 import { endDueLeases } from '../checkout/lease.ts'
 import { expireHandOvers } from '../checkout/hand-over.ts'
@@ -77,6 +78,7 @@ const acts: readonly (readonly [where: string, act: (world: World) => Promise<un
   ['hand-overs', expireHandOvers],
   // What only tells people comes last: nothing waits for it.
   ['reminders', remindOfRequests],
+  ['policies asked for', followPolicyRequests],
   ['contracts', tellOfContracts],
   ['notifications', forgetNotifications],
 ]

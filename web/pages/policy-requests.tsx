@@ -1,7 +1,8 @@
 import { Button, Content, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
-import type { PolicyPlan, PolicyRequestView, VerbAnswer } from '../../vault/contract.ts'
+import { lazy, Suspense, useState } from 'react'
+import { useLocation } from 'wouter'
+import type { PolicyPlan, PolicyRequestView, PolicyView, VerbAnswer } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at, get } from '../api.ts'
@@ -13,47 +14,69 @@ import { Moment } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
-import { usePolicyRequests } from './lists.ts'
+import { usePolicy, usePolicyRequests } from './lists.ts'
 
-/** The policies that wait for a second administrator, where it takes two to change it. */
-export function PolicyRequests() {
+// What compares texts is no part of what everybody loads.
+const PolicyDifference = lazy(() => import('./policy-difference.tsx'))
+
+/**
+ * The policies that wait for a second administrator, where it takes two to change it. `looked`: one of them, which a
+ * link led to: it is shown at once.
+ */
+export function PolicyRequests({ looked }: { readonly looked?: string }) {
   const user = useUser()
   const requests = usePolicyRequests()
+  const [, go] = useLocation()
   const [doing, setDoing] = useState<{ request: PolicyRequestView; kind: 'look' | 'withdraw' } | null>(null)
-  if (requests.data === undefined || requests.data.length === 0) return <Problem error={requests.error} />
-  const close = () => setDoing(null)
+  if (requests.data === undefined) return <Problem error={requests.error} />
+  const led = requests.data.find(({ id }) => id === looked)
+  const over =
+    looked === undefined || led !== undefined ? null : (
+      <Note variant="info" title="What was asked for waits no more">
+        It was put in force, withdrawn, or not answered in time: the audit log says which.
+      </Note>
+    )
+  if (requests.data.length === 0) return over
+  const shown = doing ?? (led === undefined ? null : { request: led, kind: 'look' as const })
+  const close = () => {
+    setDoing(null)
+    if (looked !== undefined) go('/policy', { replace: true })
+  }
   return (
-    <Note variant="info" title={`${count(requests.data.length, 'change')} of the policy asked for`}>
-      <ul className="plain">
-        {requests.data.map((request) => (
-          <li key={request.id}>
-            By {whoText(visible(request.askedBy))} <Moment at={request.askedAt} />, until{' '}
-            <Moment at={request.expiresAt} />.{' '}
-            <Button
-              variant="link"
-              isInline
-              onClick={() => setDoing({ request, kind: 'look' })}
-              aria-label={`Look at the change that ${visible(request.askedBy)} asked for`}
-            >
-              {request.mayApprove ? 'Look and approve' : 'Look'}
-            </Button>{' '}
-            {hasRole(user, 'admin') ? (
+    <>
+      {over}
+      <Note variant="info" title={`${count(requests.data.length, 'change')} of the policy asked for`}>
+        <ul className="plain">
+          {requests.data.map((request) => (
+            <li key={request.id}>
+              By {whoText(visible(request.askedBy))} <Moment at={request.askedAt} />, until{' '}
+              <Moment at={request.expiresAt} />.{' '}
               <Button
                 variant="link"
                 isInline
-                isDanger
-                onClick={() => setDoing({ request, kind: 'withdraw' })}
-                aria-label={`Withdraw the change that ${visible(request.askedBy)} asked for`}
+                onClick={() => setDoing({ request, kind: 'look' })}
+                aria-label={`Look at the change that ${visible(request.askedBy)} asked for`}
               >
-                Withdraw
-              </Button>
-            ) : null}
-          </li>
-        ))}
-      </ul>
-      {doing?.kind === 'look' ? <Look request={doing.request} onClose={close} /> : null}
-      {doing?.kind === 'withdraw' ? <Withdraw request={doing.request} onClose={close} /> : null}
-    </Note>
+                {request.mayApprove ? 'Look and approve' : 'Look'}
+              </Button>{' '}
+              {hasRole(user, 'admin') ? (
+                <Button
+                  variant="link"
+                  isInline
+                  isDanger
+                  onClick={() => setDoing({ request, kind: 'withdraw' })}
+                  aria-label={`Withdraw the change that ${visible(request.askedBy)} asked for`}
+                >
+                  Withdraw
+                </Button>
+              ) : null}
+            </li>
+          ))}
+        </ul>
+        {shown?.kind === 'look' ? <Look request={shown.request} onClose={close} /> : null}
+        {shown?.kind === 'withdraw' ? <Withdraw request={shown.request} onClose={close} /> : null}
+      </Note>
+    </>
   )
 }
 
@@ -86,6 +109,7 @@ function Look({ request, onClose }: Shown) {
     queryFn: () => get<VerbAnswer<'policy.request'>>(at`/api/policy/requests/${request.id}`),
     gcTime: 0,
   })
+  const present = usePolicy()
   const plan = whole.data?.plan ?? null
   return (
     <Dialog
@@ -109,7 +133,9 @@ function Look({ request, onClose }: Shown) {
           {visible(whole.data.fault)}. Have it withdrawn and asked for again.
         </Note>
       )}
-      {plan === null ? null : <PlanText plan={plan} />}
+      {plan === null || whole.data === undefined || present.data === undefined ? null : (
+        <PlanText plan={plan} present={present.data.document} wanted={whole.data.document} />
+      )}
       {whole.data === undefined ? null : (
         <details>
           <summary>The whole document</summary>
@@ -124,13 +150,18 @@ function Look({ request, onClose }: Shown) {
 }
 
 /** What a policy would change: its parts, who gains and loses, what ends. */
-export function PlanText({ plan }: { readonly plan: PolicyPlan }) {
+export function PlanText(props: {
+  readonly plan: PolicyPlan
+  readonly present: PolicyView['document']
+  readonly wanted: PolicyView['document']
+}) {
+  const { plan } = props
   return (
     <>
-      <Lines
-        title={plan.changes.length === 0 ? 'Nothing changes' : 'What changes'}
-        of={plan.changes.map(({ what, name, change }) => `${what} ${name}: ${change}`)}
-      />
+      <Lines title={plan.changes.length === 0 ? 'Nothing changes' : 'What changes'} of={[]} />
+      <Suspense fallback={<Spinner size="md" aria-label="Comparing the two" />}>
+        <PolicyDifference changes={plan.changes} present={props.present} wanted={props.wanted} />
+      </Suspense>
       <Lines
         title={`People gain access by a rule: ${plan.gains.total}`}
         of={plan.gains.pairs.slice(0, 20).map(({ user, account }) => `${user} to ${account}`)}

@@ -1,5 +1,6 @@
 import { Button, Content, Label } from '@patternfly/react-core'
 import { useState } from 'react'
+import { useLocation } from 'wouter'
 import type { PolicyView } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Command } from '../parts/command.tsx'
@@ -8,6 +9,7 @@ import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
 import { Moment } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
+import { hasRole, useUser } from '../shell/me.ts'
 import { usePolicy, usePolicyRules } from './lists.ts'
 import { PolicyExplain } from './policy-explain.tsx'
 import { PolicyRequests } from './policy-requests.tsx'
@@ -15,19 +17,39 @@ import { PolicyRequests } from './policy-requests.tsx'
 type RuleDocument = PolicyView['document']['rules'][number]
 type CalendarDocument = NonNullable<PolicyView['document']['calendars']>[string]
 
-/** The rules of who may use what. They are changed as a file. */
-export function Policy() {
+/** The rules of who may use what. They are changed as a file. `request`: what waits, and is looked at at once. */
+export function Policy({ request }: { readonly request?: string }) {
   const policy = usePolicy()
   const [asking, setAsking] = useState(false)
   const rules = usePolicyRules()
+  const [, go] = useLocation()
+  const isAdmin = hasRole(useUser(), 'admin')
   return (
     <Page
       title="Policy"
       about="Rules that let people in without a grant, and limits that hold for everybody they name, by whatever they were let in."
-      actions={<Button onClick={() => setAsking(true)}>May they?</Button>}
+      actions={
+        <div className="row">
+          <Button variant={isAdmin ? 'secondary' : 'primary'} onClick={() => setAsking(true)}>
+            May they?
+          </Button>
+          {isAdmin ? (
+            <Button
+              component="a"
+              href="/policy/change"
+              onClick={(event) => {
+                event.preventDefault()
+                go('/policy/change')
+              }}
+            >
+              Change it
+            </Button>
+          ) : null}
+        </div>
+      }
     >
       {policy.data === undefined ? null : <InForce policy={policy.data} />}
-      <PolicyRequests />
+      <PolicyRequests {...(request === undefined ? {} : { looked: request })} />
       <Listing
         name="Rules"
         query={rules}
@@ -57,12 +79,13 @@ export function Policy() {
         ]}
         empty={{
           title: 'No rule yet',
-          body: 'Grants alone let people in. Rules are written in a file and put in force by the machine administrator, or by an administrator with a fresh code.',
+          body: 'Grants alone let people in. Rules are written in a file, which an administrator puts in force with a fresh code.',
         }}
       />
       {policy.data === undefined ? null : <Named policy={policy.data} />}
       <Content component="p" className="gap-above quiet">
-        To change it: write it to a file, edit that, look at what it would change, and put it in force.
+        It can be kept as a file, in git, and changed from the command line: write it to a file, edit that,
+        look at what it would change, and put it in force.
       </Content>
       <div>
         <Command text="tagout policy export policy.yaml" label="Command that writes the policy to a file" />

@@ -10,11 +10,13 @@ import { useUser } from '../shell/me.ts'
 import { Decide, RequestFacts, RequestState, Said, Withdraw } from './requests.tsx'
 
 // SECURITY: the token is in the fragment, which browsers send to no server, and leaves the address bar at once.
-let linkToken = window.location.pathname === '/requests/open' ? window.location.hash.slice(1) : ''
-if (linkToken !== '') window.history.replaceState(null, '', '/requests/open')
+let linkToken = /^\/(requests|policy)\/open$/.test(window.location.pathname)
+  ? window.location.hash.slice(1)
+  : ''
+if (linkToken !== '') window.history.replaceState(null, '', window.location.pathname)
 
-/** The page behind the link in a mail: it leads to its request, once. */
-export function OpenedRequest() {
+/** The page behind the link in a mail: it leads to what was asked for, once. */
+export function OpenedRequest({ under }: { readonly under: 'requests' | 'policy' }) {
   const [, go] = useLocation()
   const [error, setError] = useState<unknown>(null)
   useEffect(() => {
@@ -22,16 +24,17 @@ export function OpenedRequest() {
     linkToken = ''
     if (token === '') {
       // Looked at a second time: there is nothing to open any more.
-      go('/requests', { replace: true })
+      go(`/${under}`, { replace: true })
       return
     }
     ask<{ readonly request: string }>('POST', '/api/notifications/open', { token }).then(
-      ({ request }) => go(`/requests/${request}`, { replace: true }),
+      ({ request }) =>
+        go(request.startsWith('plr_') ? `/policy/${request}` : `/requests/${request}`, { replace: true }),
       setError,
     )
-  }, [go])
+  }, [go, under])
   return (
-    <Page title="Request">
+    <Page title={under === 'policy' ? 'Policy' : 'Request'}>
       {error === null ? (
         <Bullseye>
           <Spinner aria-label="Opening the request" />
@@ -40,7 +43,7 @@ export function OpenedRequest() {
         <>
           <Problem error={error} />
           <p>
-            <Link href="/requests">Look under Requests</Link>
+            <Link href={`/${under}`}>Look under {under === 'policy' ? 'Policy' : 'Requests'}</Link>
           </p>
         </>
       )}

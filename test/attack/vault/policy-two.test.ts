@@ -208,3 +208,23 @@ test('nobody loosens it alone by tags: what limits counts at once, what lets in 
   must(await opens({ account: 'engineer' }))
   expect((await opens(mill)).ok).toBe(false)
 })
+
+test('one that is forged in the table is sent to nobody, and nobody is told in its name', async () => {
+  const mail = { server: 'mail.plant.example:587', from: 'tagout@plant.example' }
+  const take = async () => must(await api.call('notification.take', { mail, limit: 50 }))
+  await vault.ask('user.mail', { user: 'bea', address: 'bea@plant.example' })
+  const asked = await asks(ann, documentOf(...start.rules, tighter))
+  await superuser.query(`update policy_request set asked_by_name = 'the director' where id = $1`, [asked.id])
+  expect(await take()).toEqual([])
+  await expect(approves(bea, asked)).rejects.toThrow()
+  await superuser.query(`update policy_request set asked_by_name = 'ann' where id = $1`, [asked.id])
+  vault.advance(60_000)
+  expect(await take()).toMatchObject([{ channel: 'mail', to: 'bea@plant.example' }])
+  // Said to be asked by somebody else, nobody is told that what they asked for is over.
+  await superuser.query(`update policy_request set asked_by = 'local' where id = $1`, [asked.id])
+  await expect(api.call('policy.withdraw', { request: asked.id }, bea.token)).rejects.toThrow()
+  await superuser.query(
+    `update policy_request set asked_by = (select id from app_user where name = 'ann') where id = $1`,
+    [asked.id],
+  )
+})

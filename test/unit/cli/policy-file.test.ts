@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { policyText } from '../../../deploy/cli/policy-file.ts'
+import { faultInFile, policyText, readPolicyText } from '../../../vault/policy/file.ts'
 import { policyDocument } from '../../../vault/policy/document.ts'
 import { tagout } from '../../support/cli.ts'
 
@@ -64,4 +64,38 @@ test('a policy that is written is read again as the same', async () => {
     ],
   })
   expect(parse(policyText(document))).toEqual(document)
+})
+
+test('a policy is the same text in whichever order its members came', () => {
+  const rule = {
+    name: 'a',
+    effect: 'limit',
+    who: { everyone: true },
+    what: { everything: true },
+    longest: '2h',
+  }
+  const document = { version: 1, contact: 'ann', groups: { b: ['x'], a: ['y'] }, rules: [rule] }
+  const turned = {
+    rules: [Object.fromEntries(Object.entries(rule).reverse())],
+    groups: document.groups,
+    contact: 'ann',
+    version: 1,
+  }
+  const text = policyText(policyDocument.parse(document))
+  expect(policyText(turned as never)).toBe(text)
+  expect(text).toMatch(/version: 1\ncontact: ann\ngroups:\n {2}b:[\s\S]*- name: a\n {4}effect: limit/)
+})
+
+test.each([
+  ['document.rules.0.longest: write a duration', 5, 'rule a, longest: write a duration'],
+  ['document: rule a: there is no user "x"', 4, 'rule a: there is no user "x"'],
+  ['document: group ot: there is no user "x"', 2, 'group ot: there is no user "x"'],
+  ['document: applyBy: there is 1 administrator', undefined, 'applyBy: there is 1 administrator'],
+])('what the vault says of a document has its line: %s', (message, line, fault) => {
+  const read = readPolicyText('version: 1\ngroups: { ot: [x] }\nrules:\n  - name: a\n    longest: soon\n')
+  if (!('file' in read)) throw new Error(read.fault)
+  const found = faultInFile(read.file, message)
+  expect(found).toMatchObject({ fault })
+  expect(found?.line).toBe(line)
+  expect(faultInFile(read.file, 'another policy was applied meanwhile')).toBe(undefined)
 })
