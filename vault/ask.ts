@@ -24,6 +24,7 @@ const auditsItself: ReadonlySet<VerbName> = new Set([
   'login.passkey',
   'login.return',
   'login.finish',
+  'login.stepUpReturn',
   'enrolment.begin',
   'enrolment.finish',
   'auditor.challenge',

@@ -36,6 +36,7 @@ export {
   mailAddress,
   nameText,
   type PasskeyProof,
+  type SignInCode,
 } from './contract/shapes.ts'
 export * from './contract/switches.ts'
 export * from './contract/users.ts'

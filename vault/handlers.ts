@@ -116,6 +116,7 @@ import { companyOff, offboardingList, offboardingShow, userOff } from './vendors
 import { companyInvite, companyShow } from './vendors/representative.ts'
 import { tokenAdd, tokenList, tokenRevoke } from './services/token.ts'
 import { loginFinish, loginLeave, loginProviders, loginReturn } from './directory/oidc-sign-in.ts'
+import { loginStepUp, loginStepUpReturn } from './directory/step-up.ts'
 import { companyTerms, termsAccept, termsShow } from './vendors/terms.ts'
 import {
   directoryAdd,
@@ -190,6 +191,8 @@ export const handlers: Handlers = {
   'login.leave': loginLeave,
   'login.return': loginReturn,
   'login.finish': loginFinish,
+  'login.stepUp': loginStepUp,
+  'login.stepUpReturn': loginStepUpReturn,
   'login.challenge': loginChallenge,
   'login.passkey': loginPasskey,
   'passkey.challenge': passkeyChallenge,

@@ -23,6 +23,7 @@ import { Recordings } from './pages/recordings.tsx'
 import { Safes } from './pages/safes.tsx'
 import { Services } from './pages/services.tsx'
 import { Sessions } from './pages/sessions.tsx'
+import { SignInAnew } from './pages/sign-in-anew.tsx'
 import { SignInReturn } from './pages/sign-in-return.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Switches } from './pages/switches.tsx'
@@ -34,6 +35,7 @@ import { VaultKeys } from './pages/vault-keys.tsx'
 import { accountInAddress } from './pages/ssh-command.ts'
 import { Page } from './parts/page.tsx'
 import { Problem } from './parts/problem.tsx'
+import { anewPath } from './parts/step-up.tsx'
 import { SignedIn, useMe } from './shell/me.ts'
 import { SignInClock } from './shell/sign-in-clock.tsx'
 import { Shell } from './shell/shell.tsx'
@@ -51,6 +53,7 @@ export function App() {
   const [location] = useLocation()
   if (location === '/enrol') return <Enrol />
   if (location === '/sign-in/return') return <SignInReturn />
+  if (location === anewPath) return <SignInAnew search={null} />
   if (me.isPending) return <Waiting />
   if (me.data === undefined)
     return (

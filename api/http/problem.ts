@@ -10,6 +10,7 @@ const refusalStatus: Readonly<Record<RefusalCode, number>> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
+  step_up: 403,
   not_found: 404,
   conflict: 409,
   held: 409,

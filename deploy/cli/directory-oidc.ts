@@ -16,6 +16,8 @@ type Options = {
   readonly acr?: readonly string[]
   readonly anyAcr?: true
   readonly askedWithin?: string
+  readonly stepUpWithin?: string
+  readonly stepUpAcr?: readonly string[]
   readonly keysFor?: string
   readonly secretStdin?: true
   readonly public?: true
@@ -72,7 +74,8 @@ ${examples(
       .option('--issuer <url>', 'the provider, sign for sign as it writes itself')
       .option('--client-id <id>', 'how the provider calls this installation')
       .option('--console <url>', 'where people reach the console')
-      .option('--any-acr', 'however people were asked there'),
+      .option('--any-acr', 'however people were asked there')
+      .option('--no-step-up', 'a fresh code alone is enough for everything'),
   )
     .option('--anew', 'ask for the secret of the client anew')
     .addHelpText(
@@ -82,12 +85,15 @@ ${examples(
         'tagout directory change-oidc corp --ca new-ca.pem',
       ),
     )
-    .action(async (name: string, options: Options & { readonly anew?: true }) => {
+    .action(async (name: string, options: Options & { readonly anew?: true; readonly stepUp?: boolean }) => {
       const changed = await tools.withVault(async (vault) => {
         const found = await vault.ask('directory.show', { directory: name })
         if (found.settings.kind !== 'oidc')
           throw misuse(`${found.name} is no provider of OpenID Connect`, 'use: tagout directory change')
-        const settings = await settingsFrom(tools, found.settings, options)
+        const settings = {
+          ...(await settingsFrom(tools, found.settings, options)),
+          ...(options.stepUp === false ? { stepUp: null } : {}),
+        }
         const moves = [options.issuer, options.clientId, options.ca].some((one) => one !== undefined)
         const asks = options.anew === true || options.secretStdin === true || (moves && found.hasSecret)
         return vault.ask('directory.change', {
@@ -110,6 +116,11 @@ function withSettings(command: Command): Command {
     .option('--scope <scopes>', 'what to ask for beside openid (profile)', collect)
     .option('--acr <values>', 'how people have to have been asked there: any of these', collect)
     .option('--asked-within <duration>', 'how long ago that may have been: 8h; left out: however long')
+    .option(
+      '--step-up-within <duration>',
+      'what takes a fresh code takes a sign-in there no longer ago than this, too: 5m',
+    )
+    .option('--step-up-acr <values>', 'and people asked like that: any of these', collect)
     .option('--keys-for <duration>', 'for how long after a sign-in there their SSH keys are good (12h)')
     .option('--secret-stdin', 'read the secret from standard input')
 }
@@ -130,6 +141,7 @@ const usual: Omit<OidcSettings, 'issuer' | 'clientId' | 'console'> = {
   scopes: ['profile'],
   acrValues: [],
   maxAgeSeconds: null,
+  stepUp: null,
   keysSeconds: 12 * 3600,
 }
 
@@ -139,6 +151,8 @@ async function settingsFrom(
   options: Options,
 ): Promise<OidcSettings> {
   const { issuer, clientId, ca, groupsClaim, nameClaim, scope, acr, askedWithin, keysFor } = options
+  const { stepUpWithin, stepUpAcr } = options
+  const stepUp = before?.stepUp ?? { withinSeconds: 300, acrValues: [] }
   return {
     ...(before ?? { ...usual, issuer: '', clientId: '', console: '' }),
     ...(issuer === undefined ? {} : { issuer }),
@@ -151,6 +165,14 @@ async function settingsFrom(
     ...(acr === undefined ? {} : { acrValues: [...acr] }),
     ...(options.anyAcr === true ? { acrValues: [] } : {}),
     ...(askedWithin === undefined ? {} : { maxAgeSeconds: parseDuration(askedWithin) }),
+    ...(stepUpWithin === undefined && stepUpAcr === undefined
+      ? {}
+      : {
+          stepUp: {
+            withinSeconds: stepUpWithin === undefined ? stepUp.withinSeconds : parseDuration(stepUpWithin),
+            acrValues: stepUpAcr === undefined ? stepUp.acrValues : [...stepUpAcr],
+          },
+        }),
     ...(keysFor === undefined ? {} : { keysSeconds: parseDuration(keysFor) }),
   }
 }
@@ -166,6 +188,13 @@ export function oidcFacts(settings: DirectorySettings & { readonly kind: 'oidc' 
     ['names in', settings.loginClaim],
     ['asked by', settings.acrValues.length === 0 ? 'however it likes' : settings.acrValues.join(' or ')],
     ['asked within', settings.maxAgeSeconds === null ? 'any time' : `${settings.maxAgeSeconds / 60} min`],
+    ['step-up', stepUpText(settings.stepUp)],
     ['SSH keys', `good for ${settings.keysSeconds / 3600} h after a sign-in there`],
   ] as const
+}
+
+function stepUpText(stepUp: OidcSettings['stepUp']): string {
+  if (stepUp === null) return 'a fresh code is enough'
+  const how = stepUp.acrValues.length === 0 ? '' : `, by ${stepUp.acrValues.join(' or ')}`
+  return `with a fresh code, a sign-in there within ${stepUp.withinSeconds / 60} min${how}`
 }

@@ -58,6 +58,7 @@ export async function startHostileProvider(
     scopes: [],
     acrValues: [],
     maxAgeSeconds: null,
+    stepUp: null,
     keysSeconds: 3600,
   }
   const hostile: HostileProvider = {

@@ -40,7 +40,12 @@ export type TestProvider = AsyncDisposable & {
 
 /** `console`: where people reach the console. `host`: by another name than the console's, it is another site. */
 export async function startProvider(
-  options: { readonly console?: string; readonly host?: '127.0.0.1' | 'localhost' } = {},
+  options: {
+    readonly console?: string
+    readonly host?: '127.0.0.1' | 'localhost'
+    /** What it takes for now (ms) where it says when it asked somebody. */
+    readonly now?: () => number
+  } = {},
 ): Promise<TestProvider> {
   const folder = mkdtempSync(join(tmpdir(), 'tagout-oidc-'))
   const { ca, files } = makeDirectoryCertificates(folder)
@@ -53,7 +58,8 @@ export async function startProvider(
   const provider = makeProvider(issuer, `${console}/sign-in/return`, people)
   const answer = provider.callback()
   server.on('request', (asked: IncomingMessage, response: ServerResponse) => {
-    if (asked.url?.startsWith('/interaction/') === true) void interact(provider, people, asked, response)
+    if (asked.url?.startsWith('/interaction/') === true)
+      void interact(provider, people, asked, response, options.now)
     else answer(asked, response)
   })
   const settings: OidcSettings = {
@@ -67,6 +73,7 @@ export async function startProvider(
     scopes: ['profile'],
     acrValues: [],
     maxAgeSeconds: null,
+    stepUp: null,
     keysSeconds: 12 * 3600,
   }
   const stop = () =>
@@ -163,6 +170,7 @@ async function interact(
   people: ReadonlyMap<string, ProviderPerson>,
   asked: IncomingMessage,
   response: ServerResponse,
+  now: () => number = Date.now,
 ): Promise<void> {
   try {
     const { uid } = await provider.interactionDetails(asked, response)
@@ -181,6 +189,7 @@ async function interact(
         : {
             login: {
               accountId: person.sub,
+              ts: Math.floor(now() / 1000),
               ...(form.get('acr') ? { acr: form.get('acr') } : {}),
             },
           }

@@ -29,6 +29,34 @@ export async function signInBy(
   return api.call('login.return', { ...back, browser: left.browser, source })
 }
 
+type How = { readonly acr?: string; readonly deny?: boolean }
+
+/** Signs in by a provider and a code. Answers the token of the login. */
+export async function signInWhole(
+  api: VaultClient,
+  provider: TestProvider,
+  who: string,
+  code: () => string,
+  how: How = {},
+): Promise<string> {
+  const { arrival } = must(await signInBy(api, provider, who, how))
+  return must(await api.call('login.finish', { arrival, totpCode: code(), source })).token
+}
+
+/** Sends whoever has this login to their provider to be asked anew; there somebody signs in as `who`. */
+export async function stepUp(
+  api: VaultClient,
+  provider: TestProvider,
+  token: string,
+  who: string,
+  how: How = {},
+): Promise<{ readonly url: string; readonly outcome: Outcome<VerbAnswer<'login.stepUpReturn'>> }> {
+  const left = must(await api.call('login.stepUp', { origin: provider.settings.console }, token))
+  const back = await provider.signIn(left.url, who, how)
+  const outcome = await api.call('login.stepUpReturn', { ...back, browser: left.browser }, token)
+  return { url: left.url, outcome }
+}
+
 /** Has a link made for somebody, who follows it, signed in at the provider, and sets up their authenticator. */
 export async function enrolByProvider(
   vault: TestVault,

@@ -98,6 +98,8 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'terms.accept': () => [{ digest: '0'.repeat(64) }],
   'login.who': () => [{}],
   'login.end': null,
+  'login.stepUp': null,
+  'login.stepUpReturn': null,
   'login.list': () => [{}],
   'user.renewCodes': null,
   'login.revokeAll': (of) => [{ user: of.user }],

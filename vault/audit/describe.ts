@@ -141,6 +141,8 @@ function what(entry: Entry): string {
       return `logged in${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`} by ${entry.via}`
     case 'login.refused':
       return `was refused a login as ${named(entry.name)} by ${entry.via}: ${entry.why}`
+    case 'login.stepped-up':
+      return `signed in anew by ${entry.directoryName}${entry.acr === null ? '' : ` (${entry.acr})`}`
     case 'login.ended':
       return isSelf(entry, entry.name) ? 'logged out' : `ended the login of ${entry.name}`
     case 'login.revoked':

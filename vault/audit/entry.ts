@@ -196,6 +196,13 @@ export type Happening =
   | ({ readonly kind: 'user.code-used'; readonly via: string; readonly left: number } & UserRef)
   | ({ readonly kind: 'login.started'; readonly login: Id<'lgn'>; readonly via: string } & UserRef)
   | { readonly kind: 'login.refused'; readonly name: string; readonly via: string; readonly why: string }
+  /** Their provider has asked them anew. `acr`: how, as it says. */
+  | ({
+      readonly kind: 'login.stepped-up'
+      readonly login: Id<'lgn'>
+      readonly acr: string | null
+    } & DirectoryRef &
+      UserRef)
   | ({ readonly kind: 'login.ended'; readonly login: Id<'lgn'> } & UserRef)
   | ({ readonly kind: 'login.revoked'; readonly login: Id<'lgn'> } & UserRef)
   | ({ readonly kind: 'ssh.proven'; readonly via: 'publickey' | 'password' | 'ticket' } & UserRef)

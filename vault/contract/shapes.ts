@@ -73,6 +73,11 @@ export const passkeyProof = z.strictObject({
 
 export type PasskeyProof = z.output<typeof passkeyProof>
 
+/** A code of the authenticator, a recovery code, or a proof by a passkey: what ends a sign-in. */
+export const signInCode = z.union([z.string().max(16), passkeyProof])
+
+export type SignInCode = z.output<typeof signInCode>
+
 /**
  * A code of the asking person's authenticator that was not used before, or a proof by a passkey, made for this act
  * alone. The machine's administrator gives none.

@@ -13,6 +13,7 @@ import {
   people,
   reference,
   sealed,
+  signInCode,
   type Verb,
   verb,
 } from './shapes.ts'
@@ -172,8 +173,8 @@ export const usersVerbs = {
     z.strictObject({
       name: z.string().max(100),
       sealedPassword: sealed,
-      /** Of the authenticator, or a recovery code. */
-      totpCode: z.string().max(16),
+      /** A passkey signs name and sealed password, with a nonce of `login.challenge`. */
+      totpCode: signInCode,
       source: z.string().max(100),
     }),
   ),

@@ -3,6 +3,7 @@ import type { OidcSettings } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import type { World } from '../world.ts'
+import type { OidcAsking } from './oidc-speak.ts'
 import { openSecretOf } from './secret.ts'
 
 /** Seconds that a provider has to answer, all that it is asked for one step together. */
@@ -49,7 +50,7 @@ export async function beginOidc(
     readonly state: string
     readonly nonce: string
     readonly challenge: string
-    readonly prompt: string | null
+    readonly asking: OidcAsking
   },
 ): Promise<Outcome<string>> {
   const answer = await ask(world, row, settings, { do: 'begin', ...what }, beginAnswer)
@@ -71,6 +72,7 @@ export async function exchangeOidc(
     readonly state: string
     readonly nonce: string
     readonly verifier: string
+    readonly maxAge: number | null
   },
 ): Promise<Outcome<OidcClaims>> {
   const answer = await ask(world, row, settings, { do: 'exchange', ...what }, exchangeAnswer)

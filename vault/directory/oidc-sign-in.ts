@@ -1,18 +1,21 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { OidcSettings, VerbAnswer } from '../contract.ts'
+import type { OidcSettings, SignInCode, VerbAnswer } from '../contract.ts'
 import {
   auditRefusedLogin,
   countWrongCode,
   refuseGuess,
+  type Shown,
   startLogin,
   useStep,
+  viaOf,
   waitOf,
 } from '../identity/login.ts'
+import { type SignInAct, signInAct, takeSignInPasskey } from '../identity/passkey.ts'
 import { takeRecoveryCode } from '../identity/recovery-code.ts'
 import { makeShortLived, type ShortLived } from '../identity/short-lived.ts'
 import { matchUserTotp } from '../identity/totp-secret.ts'
 import { findUser, showUser } from '../identity/user.ts'
-import type { DirectoryId, UserId } from '../kernel/id.ts'
+import type { DirectoryId, LoginId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne, type Checker, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
@@ -20,7 +23,9 @@ import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
 import { beginOidc, exchangeOidc, type OidcClaims } from './ask-oidc.ts'
 import { writeMembers } from './groups.ts'
+import type { OidcAsking } from './oidc-speak.ts'
 import { type Entry, planSync } from './plan.ts'
+import type { ProviderProof, ProviderProofs } from './provider-proof.ts'
 import { allDirectories, directoryOf, findDirectory, type OfDirectory } from './row.ts'
 import { mappingsOf, settingsOf } from './settings.ts'
 import { applyStep, knownOf } from './sync.ts'
@@ -39,20 +44,32 @@ type Departure = {
   readonly nonce: string
   readonly verifier: string
   readonly browser: Buffer
+  readonly asking: OidcAsking
+  /** When they were sent there (ms): who is asked anew is asked after that. */
+  readonly at: number
+  /** The login that is to be proven anew; null: it is a sign-in. */
+  readonly login: LoginId | null
 }
 /** Somebody whom a provider has proven, and who has not given a code of ours. */
-type Arrival = { readonly directory: DirectoryId; readonly user: UserId; wrong: number }
+type Arrival = {
+  readonly directory: DirectoryId
+  readonly user: UserId
+  readonly proven: ProviderProof | undefined
+  wrong: number
+}
 
 /** Sign-ins that are under way. They are in memory alone: a restart ends them. */
 export type OidcSignIns = {
   readonly departures: ShortLived<Departure>
   readonly arrivals: ShortLived<Arrival>
+  readonly proven: ProviderProofs
 }
 
 export function makeOidcSignIns(now: () => number): OidcSignIns {
   return {
     departures: makeShortLived(now, awayMs, 20_000),
     arrivals: makeShortLived(now, awayMs, 20_000),
+    proven: makeShortLived<ProviderProof>(now, 12 * 3600_000),
   }
 }
 
@@ -79,16 +96,30 @@ export const loginLeave: Handler<'login.leave'> = async ({ world }, input) => {
   const settings = row === undefined ? undefined : settingsOf(row)
   if (row === undefined || settings?.kind !== 'oidc')
     return refuse('not_found', 'nobody signs in by that here', 'sign in with name and password')
+  const { acrValues, maxAgeSeconds: maxAge } = settings
+  return depart(world, row, settings, input.origin, { acrValues, maxAge, anew: false }, null)
+}
+
+/** Has a provider asked for somebody: state, nonce and verifier are kept for when they come back. */
+export async function depart(
+  world: World,
+  row: Row<'directory'>,
+  settings: OidcSettings,
+  origin: string,
+  asking: OidcAsking,
+  login: LoginId | null,
+): Promise<Outcome<VerbAnswer<'login.leave'>>> {
   // SECURITY: nobody is sent back to a name that the directory does not say, whatever the api has been asked by.
-  if (input.origin !== settings.console)
+  if (origin !== settings.console)
     return refuse(
       'conflict',
       `who signs in by ${row.name} opens the console at ${settings.console}`,
       'open it there, and sign in again',
     )
+  const at = world.vault.clock().getTime()
   const [state, nonce, verifier, browser] = [random(), random(), random(), random()]
   const challenge = digest(verifier).toString('base64url')
-  const url = await beginOidc(world, row, settings, { state, nonce, challenge, prompt: null })
+  const url = await beginOidc(world, row, settings, { state, nonce, challenge, asking })
   if (!url.ok) return url
   world.oidc.departures.put(keyOf(state), {
     directory: row.id,
@@ -96,6 +127,9 @@ export const loginLeave: Handler<'login.leave'> = async ({ world }, input) => {
     nonce,
     verifier,
     browser: digest(browser),
+    asking,
+    at,
+    login,
   })
   return done({ url: url.value, browser })
 }
@@ -108,39 +142,64 @@ const unknownReturn = refuse(
 
 /** Takes back whom a provider has sent. What it proves is half of a sign-in. */
 export const loginReturn: Handler<'login.return'> = async ({ world }, input) => {
+  const { back, row } = await comeBack(world, input, null)
+  const via = `directory ${row?.name ?? ''}`.trim()
+  const refused = async <T>(outcome: Outcome<T>, name = ''): Promise<Outcome<T>> => {
+    if (!outcome.ok)
+      await auditRefusedLogin(world, { name, source: input.source }, via, outcome.refusal.message)
+    return outcome
+  }
+  if (!back.ok || row === undefined) return refused(back.ok ? unknownReturn : back)
+  const entry = back.value
+  const met = await transact(world, (tx) => meet(tx, world, row, entry))
+  if (!met.ok) return refused(met, entry.login)
+  const { value } = met
+  if (value.kind === 'refused') return refused(value.outcome, entry.login)
+  const arrival = random()
+  const { proven } = entry
+  world.oidc.arrivals.put(keyOf(arrival), { directory: row.id, user: value.user.id, proven, wrong: 0 })
+  const isEnrolling = value.user.state === 'enrolling'
+  return done({ arrival, name: value.user.name, directory: row.name, isEnrolling })
+}
+
+/**
+ * The person whom a provider has sent back, and by whose row. `login`: the one that was to be proven anew, or null for a
+ * sign-in: what came of the one is nothing for the other.
+ */
+export async function comeBack(
+  world: World,
+  input: {
+    readonly state: string
+    readonly browser: string
+    readonly code?: string | undefined
+    readonly iss?: string | undefined
+    readonly error?: string | undefined
+  },
+  login: LoginId | null,
+): Promise<{ readonly back: Outcome<Arriving>; readonly row: Row<'directory'> | undefined }> {
   // Used up, whatever comes of it.
   const departure = world.oidc.departures.take(keyOf(input.state))
   const { database, guard } = world.vault
   const row = departure === undefined ? undefined : await findDirectory(database, guard, departure.directory)
-  const who = { name: '', source: input.source, via: `directory ${row?.name ?? ''}`.trim() }
-  const refused = async <T>(outcome: Outcome<T>, name = who.name): Promise<Outcome<T>> => {
-    if (!outcome.ok) await auditRefusedLogin(world, { ...who, name }, who.via, outcome.refusal.message)
-    return outcome
-  }
-  if (departure === undefined || row === undefined) return refused(unknownReturn)
-  if (!timingSafeEqual(digest(input.browser), departure.browser)) return refused(unknownReturn)
+  if (departure === undefined || row === undefined || departure.login !== login)
+    return { back: unknownReturn, row }
+  if (!timingSafeEqual(digest(input.browser), departure.browser)) return { back: unknownReturn, row }
   const settings = settingsOf(row)
-  if (settings.kind !== 'oidc' || row.settings !== departure.settings) return refused(unknownReturn)
+  if (settings.kind !== 'oidc' || row.settings !== departure.settings) return { back: unknownReturn, row }
   if (input.error !== undefined || input.code === undefined)
-    return refused(providerRefused(row.name, input.error))
+    return { back: providerRefused(row.name, input.error), row }
+  const { asking, nonce, verifier } = departure
   const claims = await exchangeOidc(world, row, settings, {
     code: input.code,
     iss: input.iss ?? null,
     state: input.state,
-    nonce: departure.nonce,
-    verifier: departure.verifier,
+    nonce,
+    verifier,
+    // Who is asked anew is given time there; since when is looked at below.
+    maxAge: asking.anew ? awayMs / 1000 : asking.maxAge,
   })
-  if (!claims.ok) return refused(claims)
-  const entry = entryOf(row, settings, claims.value, departure.nonce, world.vault.clock())
-  if (!entry.ok) return refused(entry)
-  const met = await transact(world, (tx) => meet(tx, world, row, entry.value))
-  if (!met.ok) return refused(met, entry.value.login)
-  const { value } = met
-  if (value.kind === 'refused') return refused(value.outcome, entry.value.login)
-  const arrival = random()
-  world.oidc.arrivals.put(keyOf(arrival), { directory: row.id, user: value.user.id, wrong: 0 })
-  const isEnrolling = value.user.state === 'enrolling'
-  return done({ arrival, name: value.user.name, directory: row.name, isEnrolling })
+  if (!claims.ok) return { back: claims, row }
+  return { back: entryOf(row, settings, claims.value, departure, world.vault.clock()), row }
 }
 
 function providerRefused(name: string, error: string | undefined): Outcome<never> {
@@ -166,9 +225,9 @@ function entryOf(
   row: Row<'directory'>,
   settings: OidcSettings,
   claims: OidcClaims,
-  nonce: string,
+  { nonce, asking, at }: Departure,
   now: Date,
-): Outcome<Entry & { readonly isNamed: boolean }> {
+): Outcome<Arriving> {
   const audiences = typeof claims.aud === 'string' ? [claims.aud] : claims.aud
   const isOurs =
     claims.iss === settings.issuer &&
@@ -182,15 +241,24 @@ function entryOf(
       `what the provider ${row.name} says of you is not for this sign-in`,
       'begin it anew; if it stays so, tell an administrator',
     )
-  if (settings.acrValues.length > 0 && !settings.acrValues.includes(claims.acr ?? ''))
+  const { acrValues, maxAge, anew } = asking
+  if (acrValues.length > 0 && !acrValues.includes(claims.acr ?? ''))
     return refuse(
       'unauthenticated',
       `the provider ${row.name} did not ask you for as much as is needed here`,
-      `sign in there with what it takes (${settings.acrValues.join(', ')}), or tell an administrator`,
+      `sign in there with what it takes (${acrValues.join(', ')}), or tell an administrator`,
     )
-  if (settings.maxAgeSeconds !== null) {
-    const age = claims.auth_time === undefined ? undefined : now.getTime() / 1000 - claims.auth_time
-    if (age === undefined || age > settings.maxAgeSeconds + clockOff || age < -clockOff)
+  const age = claims.auth_time === undefined ? undefined : now.getTime() / 1000 - claims.auth_time
+  const isAge = age !== undefined && age >= -clockOff
+  // SECURITY: a provider may take no notice of what it was asked for: that it did is for its answer to say.
+  if (anew && !(isAge && age <= (now.getTime() - at) / 1000 + clockOff))
+    return refuse(
+      'unauthenticated',
+      `the provider ${row.name} did not ask you anew, or does not say when it did`,
+      'sign out there, and try again; if it stays so, tell an administrator: it has to take prompt=login',
+    )
+  if (!anew && maxAge !== null) {
+    if (!isAge || age > maxAge + clockOff)
       return refuse(
         'unauthenticated',
         `the provider ${row.name} asked you for your password too long ago, or does not say when`,
@@ -214,7 +282,19 @@ function entryOf(
     isNamed: login !== '',
     disabled: null,
     groups: mapped.filter((group) => groups.has(group)),
+    proven: isAge
+      ? {
+          issuer: settings.issuer,
+          askedAt: Math.min(now.getTime(), now.getTime() - age * 1000),
+          acr: acrIn(claims.acr),
+        }
+      : undefined,
   })
+}
+
+/** How a provider says that it asked, where that is written as such values are. */
+function acrIn(text: string | undefined): string | null {
+  return text !== undefined && /^[\x21-\x7e]{1,200}$/.test(text) ? text : null
 }
 
 /** The names of groups in a claim; undefined for what lists none. */
@@ -223,6 +303,9 @@ function groupsIn(claim: unknown): ReadonlySet<string> | undefined {
   if (!Array.isArray(claim) || claim.length > 5000) return undefined
   return claim.every((one) => typeof one === 'string') ? new Set(claim) : undefined
 }
+
+/** Somebody as their provider says that they are. */
+type Arriving = Entry & { readonly isNamed: boolean; readonly proven: ProviderProof | undefined }
 
 type Met =
   | { readonly kind: 'met'; readonly user: Row<'app_user'> }
@@ -233,7 +316,7 @@ type Met =
  *
  * SECURITY: somebody is who they are by their subject alone: a name that is taken here stays whose it is.
  */
-async function meet(
+export async function meet(
   tx: Tx,
   world: World,
   seen: Row<'directory'>,
@@ -308,7 +391,7 @@ function nothingFor(name: string, entry: { readonly isNamed: boolean }): Outcome
       )
 }
 
-async function entryOfSubject(
+export async function entryOfSubject(
   db: Tx['db'],
   checker: Checker,
   directory: DirectoryId,
@@ -345,6 +428,7 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
   const who = { name: known.name, source: input.source }
   const wait = await waitOf(world, who.source, who.name)
   if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
+  const act = signInAct(world, input.totpCode, 'login.finish', { arrival: input.arrival })
   const outcome = await transact(world, async (tx): Promise<Outcome<VerbAnswer<'login.finish'>>> => {
     const user = await findUser(tx.db, tx.guard, arrival.user, 'update')
     const of = await directoryOf(tx.db, tx.guard, arrival.user)
@@ -355,19 +439,13 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
     if (world.oidc.arrivals.get(key) !== arrival) return noArrival
     const piled = refuseGuess(world, who)
     if (piled !== undefined) return piled
-    const step = matchUserTotp(world, user, input.totpCode)
     const via = `directory ${of.directory.name}`
-    if (step === null) {
-      const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
-      if (left === undefined) {
-        countWrongCode(world, who)
-        arrival.wrong += 1
-        if (arrival.wrong >= mostWrong) world.oidc.arrivals.take(key)
-        return wrongCode
-      }
-    } else {
-      tx.afterCommit(() => world.totpSteps.put(user.id, step))
-      await useStep(tx, user.id, step)
+    const shown = await takeShown(tx, world, user, input, act, via)
+    if (shown === undefined) {
+      countWrongCode(world, who)
+      arrival.wrong += 1
+      if (arrival.wrong >= mostWrong) world.oidc.arrivals.take(key)
+      return wrongCode
     }
     await updateGuarded(tx, 'directory_user', of.entry, { seen_at: tx.now })
     const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })
@@ -376,8 +454,9 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
         user,
         view,
         kind: 'console',
-        via: step === null ? 'directory and recovery code' : 'directory',
+        via: viaOf('directory', shown),
         source: input.source,
+        proven: arrival.proven,
       }),
     )
   })
@@ -388,6 +467,27 @@ export const loginFinish: Handler<'login.finish'> = async ({ world }, input) => 
   }
   await auditRefusedLogin(world, who, 'directory', outcome.refusal.message)
   return outcome
+}
+
+/** Takes what somebody ends their sign-in with, and says what it was; undefined for nothing of theirs. */
+async function takeShown(
+  tx: Tx,
+  world: World,
+  user: Row<'app_user'>,
+  { totpCode, source }: { readonly totpCode: SignInCode; readonly source: string },
+  act: SignInAct,
+  via: string,
+): Promise<Shown | undefined> {
+  if (typeof totpCode !== 'string')
+    return (await takeSignInPasskey(tx, world, user, totpCode, act)) ? 'passkey' : undefined
+  const step = matchUserTotp(world, user, totpCode)
+  if (step !== null) {
+    tx.afterCommit(() => world.totpSteps.put(user.id, step))
+    await useStep(tx, user.id, step)
+    return 'code'
+  }
+  const left = await takeRecoveryCode(tx, world, user, totpCode, via, source)
+  return left === undefined ? undefined : 'recovery code'
 }
 
 const wrongCode = refuse('unauthenticated', 'the code is wrong or was used', 'try again with the next code')

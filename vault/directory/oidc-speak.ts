@@ -13,6 +13,13 @@ import {
 } from 'openid-client'
 import type { OidcSettings } from '../contract.ts'
 
+/** How a provider is to ask somebody: as one of these values says, no longer ago than so many seconds, or anew. */
+export type OidcAsking = {
+  readonly acrValues: readonly string[]
+  readonly maxAge: number | null
+  readonly anew: boolean
+}
+
 /**
  * OpenID Connect, in the process that speaks with a directory. Nothing of it is loaded by the vault.
  *
@@ -29,7 +36,7 @@ export type OidcQuestion = {
       readonly state: string
       readonly nonce: string
       readonly challenge: string
-      readonly prompt: string | null
+      readonly asking: OidcAsking
     }
   | {
       readonly do: 'exchange'
@@ -38,6 +45,8 @@ export type OidcQuestion = {
       readonly state: string
       readonly nonce: string
       readonly verifier: string
+      /** Seconds, as openid-client looks at them; the vault looks again. */
+      readonly maxAge: number | null
     }
   | { readonly do: 'test' }
 )
@@ -131,7 +140,7 @@ function isBehindTls(address: string): boolean {
 }
 
 function addressFor(config: Configuration, question: OidcQuestion & { readonly do: 'begin' }): URL {
-  const { settings } = question
+  const { settings, asking } = question
   return buildAuthorizationUrl(config, {
     redirect_uri: question.redirectUri,
     response_type: 'code',
@@ -140,9 +149,9 @@ function addressFor(config: Configuration, question: OidcQuestion & { readonly d
     nonce: question.nonce,
     code_challenge: question.challenge,
     code_challenge_method: 'S256',
-    ...(settings.acrValues.length === 0 ? {} : { acr_values: settings.acrValues.join(' ') }),
-    ...(settings.maxAgeSeconds === null ? {} : { max_age: String(settings.maxAgeSeconds) }),
-    ...(question.prompt === null ? {} : { prompt: question.prompt }),
+    ...(asking.acrValues.length === 0 ? {} : { acr_values: asking.acrValues.join(' ') }),
+    ...(asking.maxAge === null ? {} : { max_age: String(asking.maxAge) }),
+    ...(asking.anew ? { prompt: 'login' } : {}),
   })
 }
 
@@ -150,7 +159,7 @@ async function exchange(
   config: Configuration,
   question: OidcQuestion & { readonly do: 'exchange' },
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { settings, code, iss, state } = question
+  const { settings, code, iss, state, maxAge } = question
   const back = new URL(question.redirectUri)
   back.search = new URLSearchParams({ code, state, ...(iss === null ? {} : { iss }) }).toString()
   const tokens = await authorizationCodeGrant(config, back, {
@@ -158,7 +167,7 @@ async function exchange(
     expectedState: state,
     expectedNonce: question.nonce,
     idTokenExpected: true,
-    ...(settings.maxAgeSeconds === null ? {} : { maxAge: settings.maxAgeSeconds }),
+    ...(maxAge === null ? {} : { maxAge }),
   })
   const { id_token: text } = tokens
   const claims = tokens.claims()

@@ -1,4 +1,6 @@
-import { countWrongCode, refuseGuess, useStep, wrongPassword } from '../identity/login.ts'
+import type { SignInCode } from '../contract.ts'
+import { countWrongCode, refuseGuess, type Shown, useStep, wrongPassword } from '../identity/login.ts'
+import { type SignInAct, takeSignInPasskey } from '../identity/passkey.ts'
 import { findRecoveryCode, takeRecoveryCode } from '../identity/recovery-code.ts'
 import { matchUserTotp } from '../identity/totp-secret.ts'
 import { findUser } from '../identity/user.ts'
@@ -77,8 +79,8 @@ export async function askDirectory(
   }
 }
 
-/** What a person of a directory proved besides their password: a code of ours. */
-type Code = { readonly isRecovery: boolean }
+/** What a person of a directory proved besides their password: a second factor of ours. */
+type Code = { readonly shown: Shown }
 
 /**
  * Proves a user of a directory by their password there and a code of ours, and gives what was proven to `then`.
@@ -92,11 +94,12 @@ export async function proveByDirectory<T>(
   input: {
     readonly name: string
     readonly password: string
-    readonly totpCode: string
+    readonly totpCode: SignInCode
+    readonly act: SignInAct
     readonly source: string
   },
   via: string,
-  then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
+  then: (tx: Tx, user: Row<'app_user'>, shown: Shown) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   const looked = await transact(world, async (tx): Promise<Outcome<OfDirectory & Code>> => {
     const user = await findUser(tx.db, tx.guard, known.id, 'update')
@@ -105,15 +108,20 @@ export async function proveByDirectory<T>(
     if (of === undefined || of.entry.state !== 'present') return wrongPassword
     const piled = refuseGuess(world, input)
     if (piled !== undefined) return piled
-    const step = matchUserTotp(world, user, input.totpCode)
+    const { totpCode, act } = input
+    if (typeof totpCode !== 'string')
+      return (await takeSignInPasskey(tx, world, user, totpCode, act))
+        ? done({ ...of, shown: 'passkey' })
+        : countWrongCode(world, input)
+    const step = matchUserTotp(world, user, totpCode)
     if (step !== null) {
       tx.afterCommit(() => world.totpSteps.put(user.id, step))
       await useStep(tx, user.id, step)
-      return done({ ...of, isRecovery: false })
+      return done({ ...of, shown: 'code' })
     }
     // It is used up below, by a sign-in that came about: nobody guesses one.
-    const isRecovery = await findRecoveryCode(tx, world, user.id, input.totpCode)
-    return isRecovery ? done({ ...of, isRecovery }) : countWrongCode(world, input)
+    const isRecovery = await findRecoveryCode(tx, world, user.id, totpCode)
+    return isRecovery ? done({ ...of, shown: 'recovery code' }) : countWrongCode(world, input)
   })
   if (!looked.ok) return looked
   const asked = await askDirectory(world, looked.value, input.password)
@@ -121,11 +129,12 @@ export async function proveByDirectory<T>(
   return transact(world, async (tx): Promise<Outcome<T>> => {
     const user = await stillThere(tx, known.id)
     if (user === undefined) return wrongPassword
-    if (looked.value.isRecovery) {
+    const { shown } = looked.value
+    if (shown === 'recovery code' && typeof input.totpCode === 'string') {
       const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
       if (left === undefined) return wrongPassword
     }
-    return then(tx, user, looked.value.isRecovery)
+    return then(tx, user, shown)
   })
 }
 

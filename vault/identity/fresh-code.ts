@@ -1,4 +1,5 @@
 import type { FreshCode } from '../contract.ts'
+import { refuseStale } from '../directory/provider-proof.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Tx } from '../transaction.ts'
 import { type Call, userOf } from '../world.ts'
@@ -25,6 +26,9 @@ export async function takeFreshCode(tx: Tx, call: Call, code: FreshCode): Promis
     )
   const user = await findUser(tx.db, tx.guard, asking.id, 'update')
   if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
+  // Before the code is looked at: it stays good for when they are back.
+  const stale = await refuseStale(tx, call)
+  if (stale !== undefined) return stale
   // A passkey cannot be guessed: it is neither counted nor kept waiting.
   if (typeof code !== 'string') return takePasskey(tx, call, code)
   // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import type { LoginView, UserView } from '../contract.ts'
+import type { LoginView, SignInCode, UserView } from '../contract.ts'
 import type { LoginId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
+import type { ProviderProof } from '../directory/provider-proof.ts'
 import { directoryOf } from '../directory/row.ts'
 import { proveByDirectory } from '../directory/sign-in.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -14,6 +15,7 @@ import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
 import { isPassword, isPasswordWorkPiledUp, type PasswordHash } from './password.ts'
+import { type SignInAct, signInAct, takeSignInPasskey } from './passkey.ts'
 import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
 import { findByName, findUser, showUser } from './user.ts'
@@ -21,8 +23,10 @@ import { findByName, findUser, showUser } from './user.ts'
 export type Via =
   | 'password'
   | 'password and recovery code'
+  | 'password and passkey'
   | 'directory'
   | 'directory and recovery code'
+  | 'directory and passkey'
   | 'passkey'
   | 'enrolment'
   | 'auditor-key'
@@ -38,6 +42,8 @@ export async function startLogin(
     readonly via: Via
     readonly source: string
     readonly lifeMs?: number
+    /** What a provider has proven of them just now. */
+    readonly proven?: ProviderProof | undefined
   },
 ): Promise<LoginView> {
   const token = randomBytes(32).toString('base64url')
@@ -55,6 +61,8 @@ export async function startLogin(
     ended_at: null,
     last_seen_at: tx.now,
   })
+  const { proven } = what
+  if (proven !== undefined) tx.afterCommit(() => world.oidc.proven.put(row.id, proven))
   const actor = { kind: 'user', id: user.id, name: user.name } as const
   await tx.audit({
     kind: 'login.started',
@@ -117,21 +125,29 @@ export function countWrongCode({ backOff }: World, who: Guessing): typeof wrongP
   return wrongCode
 }
 
+/** What was shown as the second factor of a sign-in. */
+export type Shown = 'code' | 'recovery code' | 'passkey'
+
+/** `password`, or `password and recovery code`: how a sign-in is told in the log. */
+export function viaOf(first: 'password' | 'directory', shown: Shown): Via {
+  return shown === 'code' ? first : `${first} and ${shown}`
+}
+
 /**
  * Proves a user by password and code, and gives what was proven to `then` in the same transaction. Unknown users,
- * disabled ones and wrong passwords take the same work and read alike; each code is good once. A recovery code stands
- * in for the code of the authenticator.
+ * disabled ones and wrong passwords take the same work and read alike; each code is good once. A recovery code, or a
+ * proof by a passkey that was made for this very sign-in, stands in for the code of the authenticator.
  */
 export async function provePassword<T>(
   world: World,
   input: {
     readonly name: string
     readonly sealedPassword: string
-    readonly totpCode: string
+    readonly totpCode: SignInCode
     readonly source: string
   },
   via: string,
-  then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
+  then: (tx: Tx, user: Row<'app_user'>, shown: Shown) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   const { backOff, vault } = world
   const wait = await waitOf(world, input.source, input.name)
@@ -152,7 +168,9 @@ export async function provePassword<T>(
   if (piled !== undefined) return piled
   const isCounted = of === undefined && !isRight
   if (isCounted) backOff.failed(input.source, input.name)
-  const given = { ...input, password: password.value }
+  const { name, sealedPassword } = input
+  const act = signInAct(world, input.totpCode, 'login.start', { name, sealedPassword })
+  const given = { ...input, act, password: password.value }
   const outcome =
     known !== undefined && of !== undefined
       ? await proveByDirectory(world, known, given, via, then)
@@ -175,9 +193,9 @@ async function proveHere<T>(
   known: Row<'app_user'> | undefined,
   hash: PasswordHash | undefined,
   isRight: boolean,
-  input: Guessing & { readonly totpCode: string },
+  input: Guessing & { readonly totpCode: SignInCode; readonly act: SignInAct },
   via: string,
-  then: (tx: Tx, user: Row<'app_user'>, byRecoveryCode: boolean) => Promise<Outcome<T>>,
+  then: (tx: Tx, user: Row<'app_user'>, shown: Shown) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   return transact(world, async (tx): Promise<Outcome<T>> => {
     if (!isRight || known === undefined) return wrongPassword
@@ -186,14 +204,19 @@ async function proveHere<T>(
     if (!user.password_hash || !hash?.hash.equals(user.password_hash)) return wrongPassword
     const piled = refuseGuess(world, input)
     if (piled !== undefined) return piled
-    const step = matchUserTotp(world, user, input.totpCode)
+    const { totpCode, act } = input
+    if (typeof totpCode !== 'string')
+      return (await takeSignInPasskey(tx, world, user, totpCode, act))
+        ? then(tx, user, 'passkey')
+        : countWrongCode(world, input)
+    const step = matchUserTotp(world, user, totpCode)
     if (step === null) {
-      const left = await takeRecoveryCode(tx, world, user, input.totpCode, via, input.source)
-      return left === undefined ? countWrongCode(world, input) : then(tx, user, true)
+      const left = await takeRecoveryCode(tx, world, user, totpCode, via, input.source)
+      return left === undefined ? countWrongCode(world, input) : then(tx, user, 'recovery code')
     }
     tx.afterCommit(() => world.totpSteps.put(user.id, step))
     await useStep(tx, user.id, step)
-    return then(tx, user, false)
+    return then(tx, user, 'code')
   })
 }
 
@@ -250,7 +273,7 @@ export async function auditRefusedLogin(
 }
 
 export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
-  provePassword(world, input, 'console', async (tx, user, byRecoveryCode) => {
+  provePassword(world, input, 'console', async (tx, user, shown) => {
     const barred = refuseCompany(await representationOf(tx.db, tx.guard, user), tx.now)
     if (barred !== undefined) return barred
     const view = await showUser(tx.db, tx.guard, { ...user, last_login_at: tx.now })
@@ -259,7 +282,7 @@ export const loginStart: Handler<'login.start'> = async ({ world }, input) =>
         user,
         view,
         kind: 'console',
-        via: byRecoveryCode ? 'password and recovery code' : 'password',
+        via: viaOf('password', shown),
         source: input.source,
       }),
     )

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server'
 import { decodeAttestationObject } from '@simplewebauthn/server/helpers'
 import type { Kysely } from 'kysely'
-import type { PasskeyProof, PasskeyView } from '../contract.ts'
+import type { PasskeyProof, PasskeyView, SignInCode } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { actChallenge } from '../kernel/act-challenge.ts'
 import type { Canonical } from '../kernel/encoding.ts'
@@ -204,6 +204,41 @@ export async function takePasskey(tx: Tx, call: Call, proof: PasskeyProof): Prom
     )
   await used(tx, row, result.counter)
   return done(null)
+}
+
+/** What a proof by a passkey at a sign-in has to have been made for. `isOurs`: its nonce was one of `login.challenge`. */
+export type SignInAct = {
+  readonly verb: 'login.start' | 'login.finish'
+  readonly input: Canonical
+  readonly isOurs: boolean
+}
+
+/** What a sign-in's code is a proof of, where it is one. It uses the nonce up: call it once for a call. */
+export function signInAct(
+  world: World,
+  code: SignInCode,
+  verb: SignInAct['verb'],
+  input: Canonical,
+): SignInAct {
+  const isOurs = typeof code !== 'string' && world.passkeys.signIns.take(code.nonce) === true
+  return { verb, input, isOurs }
+}
+
+/** Is this a proof by a passkey of theirs, made for this sign-in? The transaction has locked the user's row. */
+export async function takeSignInPasskey(
+  tx: Tx,
+  world: World,
+  user: Row<'app_user'>,
+  proof: PasskeyProof,
+  act: SignInAct,
+): Promise<boolean> {
+  const row = await findPasskey(tx, proof.credential)
+  if (row === undefined || row.user_id !== user.id || !act.isOurs) return false
+  const result = await check(world, row, proof, await actChallenge(proof.nonce, act.verb, act.input))
+  if (result === undefined || result === 'copied') return false
+  await used(tx, row, result.counter)
+  await tx.db.updateTable('app_user').set({ last_login_at: tx.now }).where('id', '=', user.id).execute()
+  return true
 }
 
 /** What a browser needs to prove something with a passkey of the person who asks. */

@@ -3,6 +3,7 @@ export const refusalCodes = [
   'invalid', // the input is malformed; the message names the field
   'unauthenticated',
   'forbidden', // not allowed, or unknown: after authentication the two read alike
+  'step_up', // their provider has to ask them anew first: `login.stepUp`
   'not_found', // only where the caller may know what exists
   'conflict', // already exists, or changed meanwhile
   'held', // an exclusive lease of somebody else

@@ -126,6 +126,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'login.leave': { anyone: true },
   'login.return': { anyone: true },
   'login.finish': { anyone: true },
+  'login.stepUp': { user: ['signed in'] },
+  'login.stepUpReturn': { user: ['signed in'] },
   'login.challenge': { anyone: true },
   'login.passkey': { anyone: true },
   'passkey.challenge': { user: ['signed in'] },

@@ -8,9 +8,11 @@ import { Field } from '../parts/field.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { visible } from '../parts/wording.ts'
-import { type Arrived, comeBack, takeLink } from '../sealed/providers.ts'
+import { hasPasskeys, signInProof } from '../sealed/passkeys.ts'
+import { type Arrived, comeBack, takeAnew, takeLink } from '../sealed/providers.ts'
 import { becomeUser } from '../shell/me.ts'
 import { Brand } from '../shell/shell.tsx'
+import { SignInAnew } from './sign-in-anew.tsx'
 import { Enrol } from './enrol.tsx'
 
 const returnPath = '/sign-in/return'
@@ -22,7 +24,10 @@ if (search !== '') window.history.replaceState(null, '', returnPath)
 // Asked once, whatever is drawn anew.
 let asked: Promise<{ readonly arrived: Arrived; readonly link: string | null }> | undefined
 
-/** Where a provider sends people back: they give a code of ours, or go on with the link that they were following. */
+// A tab that was away to be asked anew signs nobody in.
+const isAnew = search !== '' && takeAnew()
+
+/** Where a provider sends people back: they were asked anew, or they give a code of ours, or go on with the link that they were following. */
 export function SignInReturn() {
   const client = useQueryClient()
   const [, go] = useLocation()
@@ -34,7 +39,7 @@ export function SignInReturn() {
 
   useEffect(() => {
     document.title = 'Sign in · Tagout'
-    if (search === '') return
+    if (search === '' || isAnew) return
     let gone = false
     asked ??= comeBack(search).then((answer) => ({ arrived: answer, link: takeLink() }))
     asked.then(
@@ -50,15 +55,17 @@ export function SignInReturn() {
     }
   }, [])
 
-  const submit = async (event: FormEvent) => {
-    event.preventDefault()
+  const finish = async (by: 'code' | 'passkey') => {
     if (arrived === null || running) return
+    const { arrival } = arrived
     setRunning(true)
     setError(null)
     try {
+      const totpCode =
+        by === 'code' ? code.replaceAll(/\s/g, '') : await signInProof('login.finish', { arrival })
       const { user } = await ask<{ readonly user: UserView }>('POST', '/api/login/finish', {
-        arrival: arrived.arrival,
-        totpCode: code.replaceAll(/\s/g, ''),
+        arrival,
+        totpCode,
       })
       becomeUser(client, user)
       go('/', { replace: true })
@@ -70,6 +77,7 @@ export function SignInReturn() {
     }
   }
 
+  if (isAnew) return <SignInAnew search={search} />
   if (arrived !== null && link !== null) return <Enrol link={link} arrived={arrived} />
   const anew = (
     <Button variant="link" isInline onClick={() => go('/', { replace: true })}>
@@ -105,7 +113,13 @@ export function SignInReturn() {
             </Note>
           ) : null}
           {arrived !== null && !arrived.isEnrolling ? (
-            <Form onSubmit={submit} noValidate>
+            <Form
+              onSubmit={(event: FormEvent) => {
+                event.preventDefault()
+                void finish('code')
+              }}
+              noValidate
+            >
               <Content component="p">
                 {visible(arrived.directory)} knows you as <strong>{visible(arrived.name)}</strong>.
               </Content>
@@ -122,6 +136,16 @@ export function SignInReturn() {
               <Button type="submit" isBlock isLoading={running} isDisabled={running || code === ''}>
                 Sign in
               </Button>
+              {hasPasskeys ? (
+                <Button
+                  variant="secondary"
+                  isBlock
+                  isDisabled={running}
+                  onClick={() => void finish('passkey')}
+                >
+                  Use a passkey instead
+                </Button>
+              ) : null}
               {error === null ? null : <p>{anew}</p>}
             </Form>
           ) : null}

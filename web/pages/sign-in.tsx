@@ -8,7 +8,7 @@ import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { visible } from '../parts/wording.ts'
 import { sealLoginPassword } from '../sealed/intake.ts'
-import { hasPasskeys, signInByPasskey } from '../sealed/passkeys.ts'
+import { hasPasskeys, signInByPasskey, signInProof } from '../sealed/passkeys.ts'
 import { leaveFor } from '../sealed/providers.ts'
 import { loadSodium } from '../sealed/sodium.ts'
 import { DemoBanner } from '../shell/demo-banner.tsx'
@@ -24,7 +24,7 @@ export function SignIn() {
   const [code, setCode] = useState('')
   const [error, setError] = useState<unknown>(null)
   const [running, setRunning] = useState(false)
-  const [recovering, setRecovering] = useState(false)
+  const [factor, setFactor] = useState<'code' | 'recovery code' | 'passkey'>('code')
   const signedOut = useSaid('signed out')
   const providers = useQuery({
     queryKey: ['providers'],
@@ -43,15 +43,14 @@ export function SignIn() {
     setRunning(true)
     setError(null)
     try {
-      const { user } = await ask<{ readonly user: UserView }>('POST', '/api/login', {
-        name: name.trim(),
-        sealedPassword: await sealLoginPassword(name.trim(), password),
-        totpCode: code.replaceAll(/\s/g, ''),
-      })
+      const given = { name: name.trim(), sealedPassword: await sealLoginPassword(name.trim(), password) }
+      const totpCode =
+        factor === 'passkey' ? await signInProof('login.start', given) : code.replaceAll(/\s/g, '')
+      const { user } = await ask<{ readonly user: UserView }>('POST', '/api/login', { ...given, totpCode })
       setPassword('')
       becomeUser(client, user)
       signedOut.close()
-      if (recovering) client.setQueryData(['recovery codes'], leftText(user.recoveryCodes))
+      if (factor === 'recovery code') client.setQueryData(['recovery codes'], leftText(user.recoveryCodes))
     } catch (refused) {
       setError(refused)
       setCode('')
@@ -106,7 +105,8 @@ export function SignIn() {
               onChange={setPassword}
               autoComplete="current-password"
             />
-            {recovering ? (
+            {factor === 'passkey' ? <p>You are asked for your passkey in place of the code.</p> : null}
+            {factor === 'recovery code' ? (
               <Field
                 label="Recovery code"
                 value={code}
@@ -115,7 +115,8 @@ export function SignIn() {
                 hint="One of the ten that you kept, such as 4k7qd-9x2hm: each is good once"
                 mono
               />
-            ) : (
+            ) : null}
+            {factor === 'code' ? (
               <Field
                 label="Code"
                 value={code}
@@ -125,13 +126,13 @@ export function SignIn() {
                 hint="Six digits from your authenticator app"
                 mono
               />
-            )}
+            ) : null}
             <Problem error={error} />
             <Button
               type="submit"
               isBlock
               isLoading={running}
-              isDisabled={running || name === '' || password === '' || code === ''}
+              isDisabled={running || name === '' || password === '' || (factor !== 'passkey' && code === '')}
             >
               Sign in
             </Button>
@@ -153,18 +154,24 @@ export function SignIn() {
               Sign in with a passkey
             </Button>
           ) : null}
-          <p className="gap-above">
-            <Button
-              variant="link"
-              isInline
-              size="sm"
-              onClick={() => {
-                setRecovering(!recovering)
-                setCode('')
-              }}
-            >
-              {recovering ? 'Use the authenticator' : 'Authenticator not at hand? Use a recovery code'}
-            </Button>
+          <p className="gap-above row close">
+            Authenticator not at hand?{' '}
+            {ways
+              .filter(({ by }) => by !== factor && (by !== 'passkey' || hasPasskeys))
+              .map(({ by, text }) => (
+                <Button
+                  key={by}
+                  variant="link"
+                  isInline
+                  size="sm"
+                  onClick={() => {
+                    setFactor(by)
+                    setCode('')
+                  }}
+                >
+                  {text}
+                </Button>
+              ))}
           </p>
           <p className="quiet small">
             No password yet, or lost it? An administrator of this installation gives you a one-time link.
@@ -174,6 +181,13 @@ export function SignIn() {
     </main>
   )
 }
+
+/** What is given beside the password. */
+const ways = [
+  { by: 'code', text: 'Use the authenticator' },
+  { by: 'recovery code', text: 'Use a recovery code' },
+  { by: 'passkey', text: 'Use a passkey beside the password' },
+] as const
 
 function leftText(left: number): string {
   if (left === 0) return 'That was your last recovery code.'

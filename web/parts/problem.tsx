@@ -1,5 +1,6 @@
 import { Refused } from '../api.ts'
 import { Note } from './note.tsx'
+import { StepUp } from './step-up.tsx'
 import { sentence } from './wording.ts'
 
 /** Says what was refused or went wrong, and what to do next. */
@@ -16,6 +17,7 @@ export function Problem({ error, title }: { readonly error: unknown; readonly ti
     >
       {title === undefined ? null : <p>{sentence(message)}</p>}
       {next === undefined ? null : <p>{sentence(next)}</p>}
+      {error instanceof Refused && error.code === 'step_up' ? <StepUp key={message} /> : null}
       {instance === undefined ? null : (
         <p>
           Id for the log: <code>{instance}</code>

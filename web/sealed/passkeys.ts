@@ -78,6 +78,15 @@ export async function signInByPasskey(): Promise<UserView> {
   return user
 }
 
+/** A proof by a passkey in place of the code of a sign-in: made for what else it brings. */
+export async function signInProof(
+  verb: 'login.start' | 'login.finish',
+  input: Canonical,
+): Promise<PasskeyProof> {
+  const { nonce } = await ask<VerbAnswer<'login.challenge'>>('POST', '/api/login/challenge')
+  return prove({ nonce, passkeys: [] }, verb, input)
+}
+
 type Read<T> = T extends readonly (infer One)[]
   ? readonly Read<One>[]
   : T extends object

@@ -140,6 +140,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'login.leave': 'N',
   'login.return': 'N',
   'login.finish': 'N',
+  'login.stepUp': '*',
+  'login.stepUpReturn': '*',
   'login.challenge': 'N',
   'login.passkey': 'N',
   'passkey.challenge': '*',
