@@ -236,6 +236,9 @@ ${examples(
           ['answers', `in ${found.milliseconds} ms`],
           ['people', found.people === null ? 'it does not say' : String(found.people)],
           ...found.groups.map(({ group, members }) => [group, `${members} members`] as const),
+          ...found.findings.map(
+            ({ about, fine, says }) => [about, fine ? says : `look at it: ${says}`] as const,
+          ),
         ]),
       )
     })

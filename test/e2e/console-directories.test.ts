@@ -1,6 +1,7 @@
 import { beforeAll, expect, test, vi } from 'vitest'
 import { accessibilityFaults, picture, signIn } from '../support/console-browser.ts'
 import { type Actor, consoleStage, looksRight } from '../support/console-stage.ts'
+import { clientSecret, startProvider } from '../support/oidc-provider.ts'
 import {
   peoplesPassword,
   slapdBase,
@@ -41,9 +42,15 @@ test.skipIf(why !== undefined)('an administrator adds a directory and tests it',
   await page.getByLabel('Base').fill(slapdBase)
   await page.getByLabel('Read as').fill(slapdReader)
   await page.getByLabel('Its password').fill(slapdSecret)
+  // Read by hand alone: it would be read before this test looks at what that does.
+  await page.getByRole('button', { name: 'More settings' }).click()
+  await page.getByLabel('Read every').fill('0')
   await page.getByRole('textbox', { name: 'Code' }).fill(await ann.code())
   await page.getByRole('button', { name: 'Add it' }).click()
-  await page.getByText('write it as ldaps://host').waitFor()
+  await page.getByText('Write it as ldaps://host').waitFor()
+  // Beside the field that it is about, which has the keyboard.
+  expect(await page.getByLabel('Address').getAttribute('aria-invalid')).toBe('true')
+  expect(await page.getByLabel('Address').evaluate((field) => field === document.activeElement)).toBe(true)
   expect(await accessibilityFaults(page)).toEqual([])
   await picture(page, 'directory-add')
   await page.getByLabel('Address').fill(slapd.url)
@@ -51,6 +58,7 @@ test.skipIf(why !== undefined)('an administrator adds a directory and tests it',
   await page.getByRole('cell', { name: 'corp' }).first().waitFor()
   await page.getByRole('button', { name: 'Test corp' }).click()
   await page.getByText('It has 2 people, 0 in mapped groups').waitFor()
+  await page.getByText('Its certificate is good until').waitFor()
   await looksRight(page)
   await picture(page, 'directories')
 })
@@ -108,4 +116,84 @@ test.skipIf(why !== undefined)(
     await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
   },
   240_000,
+)
+
+test.skipIf(why !== undefined)(
+  'a provider is added, tested, changed and removed',
+  async () => {
+    const { page } = ann
+    const origin = stage.installation.console.replace(/\/$/, '')
+    const provider = await startProvider({ console: origin })
+    try {
+      await open(page, '/directories', 'Directories')
+      await page.getByRole('button', { name: 'Add a directory' }).click()
+      await page.getByLabel('Name', { exact: true }).fill('login')
+      await page.getByLabel('Kind').selectOption('oidc')
+      await page.getByLabel('Issuer').fill(provider.issuer.replace('https', 'http'))
+      await page.getByLabel('Client', { exact: true }).fill('tagout')
+      expect(await page.getByRole('textbox', { name: 'Console' }).inputValue()).toBe(origin)
+      await page.getByLabel('Certificate (optional)').fill(provider.ca)
+      await page.getByLabel('Secret of the client').fill('not this one')
+      await page.getByRole('button', { name: 'More settings' }).click()
+      await page.getByLabel('Asked anew after').fill('soon')
+      await page.getByRole('textbox', { name: 'Code' }).fill(await ann.code())
+      expect(await accessibilityFaults(page)).toEqual([])
+      await picture(page, 'provider-add')
+      await page.getByRole('button', { name: 'Add it' }).click()
+      await page.getByText('Write a number of minutes').waitFor()
+      await page.getByLabel('Asked anew after').fill('5')
+      await page.getByLabel('Asked anew by').fill('two-factors, phishing-resistant')
+      await page.getByRole('button', { name: 'Add it' }).click()
+      await page.getByText('Write it as https://login.plant.example').waitFor()
+      await looksRight(page)
+      await picture(page, 'provider-add-refused')
+      await page.getByLabel('Issuer').fill(provider.issuer)
+      await page.getByRole('button', { name: 'Add it' }).click()
+      await page.getByText('asked at each sign-in').waitFor()
+
+      const test = page.getByRole('button', { name: 'Test login' })
+      await test.click()
+      await page.getByText('does not know this console, or not by the secret that was entered').waitFor()
+      await looksRight(page)
+      await page.getByRole('button', { name: 'Change of login' }).click()
+      await page.getByLabel('Secret of the client').fill(clientSecret)
+      await page.getByRole('textbox', { name: 'Code' }).fill(await ann.code())
+      expect(await accessibilityFaults(page)).toEqual([])
+      await page.getByRole('button', { name: 'Change it' }).click()
+      await page.getByRole('dialog').waitFor({ state: 'hidden' })
+      await test.click()
+      await page.getByText('It knows the client tagout, by its secret').waitFor()
+      await page.getByText('It does not name the acr value phishing-resistant').waitFor()
+      await page.getByText('Its certificate is good until').waitFor()
+      await page.getByText(/It has \d+ keys?, and signs by/).waitFor()
+      await looksRight(page)
+      await page.setViewportSize({ width: 390, height: 844 })
+      await picture(page, 'provider-tested-phone')
+      await page.getByRole('button', { name: 'Change of login' }).click()
+      await page.getByLabel('Issuer').waitFor()
+      await picture(page, 'provider-change-phone')
+      await page.keyboard.press('Escape')
+      await page.setViewportSize({ width: 1440, height: 900 })
+
+      // What was left alone is as it was.
+      await page.getByRole('button', { name: 'Change of login' }).click()
+      await page.getByRole('button', { name: 'More settings' }).click()
+      expect(await page.getByLabel('Asked anew by').inputValue()).toBe('two-factors phishing-resistant')
+      await page.getByLabel('Asked anew by').fill('two-factors')
+      await page.getByRole('textbox', { name: 'Code' }).fill(await ann.code())
+      await page.getByRole('button', { name: 'Change it' }).click()
+      await page.getByRole('dialog').waitFor({ state: 'hidden' })
+      await test.click()
+      await page.getByText(`It is ${provider.issuer}, as it writes itself`).waitFor()
+
+      await page.getByRole('button', { name: 'Remove of login' }).click()
+      await page.getByRole('textbox', { name: 'Code' }).fill(await ann.code())
+      expect(await accessibilityFaults(page)).toEqual([])
+      await page.getByRole('button', { name: 'Remove it' }).click()
+      await page.getByRole('button', { name: 'Test login' }).waitFor({ state: 'hidden' })
+    } finally {
+      await provider[Symbol.asyncDispose]()
+    }
+  },
+  300_000,
 )

@@ -65,6 +65,7 @@ export async function startFakeConsole(
     if (verb === 'login.start') return startLogin(input as { name: string }, signIn, tokens) as never
     const user = token === undefined ? undefined : tokens.get(token)
     if (user === undefined) return refuse('unauthenticated', 'the sign-in is over', 'sign in again')
+    if (verb === 'login.stepUp') return done({ url: 'https://login.example/', browser: 'kept-here' }) as never
     if (verb === 'login.who') return done(user) as never
     if (verb === 'login.end' && token !== undefined) tokens.delete(token)
     const answer = answers.get(verb)

@@ -83,8 +83,9 @@ export const table: Readonly<Record<string, Row>> = {
   'POST /api/enrolment/begin': { ok: 400 },
   'POST /api/enrolment/finish': { ok: 400 },
   'POST /api/switches/:switch/call': { ok: 400, path: { switch: 'hall-3' } },
-  'POST /api/login/step-up': { who: all, ok: 400 },
-  'POST /api/login/step-up/return': { who: all, ok: 400 },
+  // Nobody of the matrix is of a provider, or was sent to one.
+  'POST /api/login/step-up': { who: all, ok: 409 },
+  'POST /api/login/step-up/return': { who: all, ok: 409, body: () => ({ state: 'nobodys' }) },
   'GET /api/login': { who: all, ok: 200, beforeTerms: true, replays: true },
   'DELETE /api/login': { who: all, ok: 200, only: [], beforeTerms: true, replays: true },
   'GET /api/logins': { service: 'users.read', who: all, ok: 200 },

@@ -119,11 +119,18 @@ export type SyncAnswer = {
   readonly people: number
   readonly changes: readonly SyncChange[]
 }
+/** What a test found. `fine` is false where it works and somebody should look at it. */
+export type DirectoryFinding = {
+  readonly about: 'discovery' | 'keys' | 'certificate' | 'client'
+  readonly fine: boolean
+  readonly says: string
+}
 export type DirectoryTest = {
   /** How many people it finds; null: it cannot say. */
   readonly people: number | null
   /** How many members each mapped group has. */
   readonly groups: readonly { readonly group: string; readonly members: number }[]
+  readonly findings: readonly DirectoryFinding[]
   readonly milliseconds: number
 }
 

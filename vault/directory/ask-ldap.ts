@@ -27,6 +27,7 @@ const readAnswer = z.union([
     people: z.array(person).max(50_000),
     members: z.array(z.int().min(0)).max(1000),
     all: z.int().min(0),
+    certificateUntil: z.string().max(60).nullable(),
   }),
   failed,
 ])
@@ -71,12 +72,16 @@ function parse<T extends { readonly ok: boolean }>(
   if (!answer.ok) return answer
   const parsed = shape.safeParse(answer.value)
   if (!parsed.success)
-    return refuse('unavailable', `the directory ${directory} answered something that is no answer`, test)
+    return refuse(
+      'unavailable',
+      `the directory ${directory} answered something that is no answer`,
+      test(directory),
+    )
   const said = parsed.data as T | z.output<typeof failed>
   return 'why' in said ? whyText(directory, said) : done(said as Extract<T, { ok: true }>)
 }
 
-const test = 'see: tagout directory test NAME'
+const test = (name: string) => `see: tagout directory test ${name}`
 
 function whyText(directory: string, { why, detail }: z.output<typeof failed>): Outcome<never> {
   const code = /^[A-Z_ 0-9a-z]{1,60}$/.test(detail) ? ` (${detail})` : ''
@@ -91,34 +96,38 @@ function whyText(directory: string, { why, detail }: z.output<typeof failed>): O
       return refuse(
         'unavailable',
         `the directory ${directory} shows a certificate that the one kept of it does not vouch for${code}`,
-        'find out why; if it was renewed on purpose: tagout directory change NAME --ca FILE',
+        `find out why; if it was renewed on purpose: tagout directory change ${directory} --ca FILE`,
       )
     case 'bind':
       return refuse(
         'unavailable',
         `the directory ${directory} does not let Tagout in: the name or password that it reads it with is wrong, expired or locked`,
-        'set it anew: tagout directory change NAME --ask',
+        `set it anew: tagout directory change ${directory} --ask`,
       )
     case 'group':
       return refuse(
         'unavailable',
         `the directory ${directory} has no group ${quoted(detail)}, or does not show it`,
-        'write it as the directory does, or take it away: tagout directory map NAME GROUP --nothing',
+        `write it as the directory does, or take it away: tagout directory map ${directory} GROUP --nothing`,
       )
     case 'base':
       return refuse(
         'unavailable',
         `the directory ${directory} has no entry at its base, or does not show it`,
-        'correct the base: tagout directory change NAME --base DN',
+        `correct the base: tagout directory change ${directory} --base DN`,
       )
     case 'filter':
       return refuse(
         'unavailable',
         `the filter of the directory ${directory} is no filter of LDAP`,
-        'correct it: tagout directory change NAME --user-filter FILTER',
+        `correct it: tagout directory change ${directory} --user-filter FILTER`,
       )
     case 'failed':
-      return refuse('unavailable', `the directory ${directory} does not answer as one should${code}`, test)
+      return refuse(
+        'unavailable',
+        `the directory ${directory} does not answer as one should${code}`,
+        test(directory),
+      )
   }
 }
 

@@ -54,6 +54,8 @@ export type LdapAnswer =
       readonly people: readonly LdapPerson[]
       readonly members: readonly number[]
       readonly all: number
+      /** Until when its certificate is good, as TLS says it; null: it does not say. */
+      readonly certificateUntil: string | null
     }
   | { readonly ok: true; readonly verdict: Verdict }
 
@@ -92,6 +94,9 @@ type Connection = {
 }
 
 /** SECURITY: TLS from the first byte, to a directory that these certificates vouch for. */
+/** Until when the certificate of a connection's other side is good. */
+const untils = new WeakMap<Client, string>()
+
 function open(settings: LdapSettings): Connection {
   const own = new Set(
     (settings.certificates.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
@@ -116,6 +121,10 @@ function open(settings: LdapSettings): Connection {
         // A certificate that was itself given is that directory's, whatever name is on it.
         checkServerIdentity: (name, certificate) =>
           own.has(certificate.fingerprint256) ? undefined : tls.checkServerIdentity(name, certificate),
+      })
+      socket.once('secureConnect', () => {
+        const { valid_to: until } = socket.getPeerCertificate()
+        if (typeof until === 'string') untils.set(client, until)
       })
       let bytes = 0
       socket.on('data', (chunk: Buffer) => {
@@ -311,7 +320,13 @@ async function read(question: LdapQuestion & { readonly do: 'read' }): Promise<L
     // Without it nobody could be told from somebody else who is called the same later.
     if (inSome.some(({ subject, login }) => subject === '' || login === ''))
       throw new Refused('failed', `${flavour.subject} or ${flavour.login} of somebody cannot be read`)
-    return { ok: true, people: inSome, members: members.map((dns) => dns.length), all: everybody.size }
+    return {
+      ok: true,
+      people: inSome,
+      members: members.map((dns) => dns.length),
+      all: everybody.size,
+      certificateUntil: untils.get(client) ?? null,
+    }
   } finally {
     await close(client)
   }

@@ -1,4 +1,5 @@
 import { request as httpsRequest } from 'node:https'
+import type { TLSSocket } from 'node:tls'
 import {
   authorizationCodeGrant,
   buildAuthorizationUrl,
@@ -66,7 +67,22 @@ export type OidcAnswer =
   | { readonly ok: false; readonly why: OidcWhy; readonly detail: string }
   | { readonly ok: true; readonly url: string }
   | { readonly ok: true; readonly claims: Readonly<Record<string, unknown>> }
-  | { readonly ok: true }
+  | ({ readonly ok: true } & OidcFound)
+
+/** What a provider says of itself. Null: it does not say. */
+export type OidcFound = {
+  readonly certificateUntil: string | null
+  /** How many keys it signs with, of those that are believed. */
+  readonly keys: number
+  /** Of what it signs ID tokens by, what is believed. */
+  readonly algorithms: readonly string[]
+  readonly takesPkce: boolean | null
+  /** Which of the values and scopes that it is asked for it does not name. */
+  readonly unknownAcr: readonly string[] | null
+  readonly unknownScopes: readonly string[] | null
+  /** Does it know this client, by this secret? */
+  readonly knowsClient: boolean | null
+}
 
 /** Signatures of ID tokens that are believed: none by a shared secret, and no `none`. */
 const algorithms = [
@@ -105,7 +121,7 @@ export async function speakOidc(question: OidcQuestion): Promise<OidcAnswer> {
       case 'exchange':
         return { ok: true, claims: await exchange(config, question) }
       case 'test':
-        return { ok: true }
+        return { ok: true, ...(await find(config, question)) }
     }
   } catch (error) {
     return reason(error)
@@ -133,6 +149,57 @@ async function discover({ settings, secret }: OidcQuestion): Promise<Configurati
     if (endpoint === undefined || !isBehindTls(endpoint)) throw new Refused('metadata', 'endpoint')
   enableNonRepudiationChecks(config)
   return config
+}
+
+/** Looks at what it says of itself, at its keys, and at whether it knows this client: by a code that is none. */
+async function find(
+  config: Configuration,
+  { settings, secret, redirectUri }: OidcQuestion,
+): Promise<OidcFound> {
+  const said = config.serverMetadata()
+  const lacking = (wanted: readonly string[], known: unknown) =>
+    Array.isArray(known) ? wanted.filter((one) => !known.includes(one)) : null
+  let certificateUntil: string | null = null
+  const fetch = fetchBy(settings.certificates, (until) => {
+    certificateUntil = until
+  })
+  const asked = async (address: string, form?: Readonly<Record<string, string>>) => {
+    const answer = await fetch(address, {
+      method: form === undefined ? 'GET' : 'POST',
+      headers: form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' },
+      body: form === undefined ? undefined : new URLSearchParams(form),
+      redirect: 'manual',
+    } as Parameters<CustomFetch>[1])
+    const value: unknown = await answer.json().catch(() => null)
+    return (name: string): unknown =>
+      typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  }
+  const keys = (await asked(said.jwks_uri ?? ''))('keys')
+  const refusal = (
+    await asked(said.token_endpoint ?? '', {
+      grant_type: 'authorization_code',
+      code: 'a-test-by-tagout',
+      redirect_uri: redirectUri,
+      code_verifier: 'a-test-by-tagout-that-is-as-long-as-a-verifier-is',
+      client_id: settings.clientId,
+      ...(secret === '' ? {} : { client_secret: secret }),
+    })
+  )('error')
+  if (refusal === 'invalid_client' || refusal === 'unauthorized_client') throw new Refused('client', refusal)
+  const signs = said.id_token_signing_alg_values_supported
+  const pkce = said.code_challenge_methods_supported
+  return {
+    certificateUntil,
+    keys: Array.isArray(keys) ? Math.min(keys.length, 1000) : 0,
+    algorithms: algorithms.filter((one) => Array.isArray(signs) && signs.includes(one)),
+    takesPkce: Array.isArray(pkce) ? pkce.includes('S256') : null,
+    unknownAcr: lacking(
+      [...settings.acrValues, ...(settings.stepUp?.acrValues ?? [])],
+      said['acr_values_supported'],
+    ),
+    unknownScopes: lacking(settings.scopes, said.scopes_supported),
+    knowsClient: refusal === 'invalid_grant' ? true : null,
+  }
 }
 
 function isBehindTls(address: string): boolean {
@@ -186,7 +253,10 @@ function algorithmOf(token: string): string {
 }
 
 /** The fetch of this process: over TLS alone, by these certificates, no redirection, bounded in time and bytes. */
-function fetchBy(certificates: string | null): CustomFetch {
+function fetchBy(
+  certificates: string | null,
+  onCertificate: (until: string) => void = () => {},
+): CustomFetch {
   return (address, { method, headers, body }) =>
     new Promise((resolve, reject) => {
       const asked = httpsRequest(
@@ -201,6 +271,10 @@ function fetchBy(certificates: string | null): CustomFetch {
           ...(certificates === null ? {} : { ca: certificates }),
         },
         (response) => {
+          const { socket } = response
+          const until =
+            'getPeerCertificate' in socket ? (socket as TLSSocket).getPeerCertificate().valid_to : ''
+          if (typeof until === 'string') onCertificate(until)
           const chunks: Buffer[] = []
           let bytes = 0
           response.on('error', reject)

@@ -45,7 +45,7 @@ export const loginStepUpReturn: Handler<'login.stepUpReturn'> = async (call, inp
       )
     // Their login goes on: what failed is to be tried again.
     if (outcome.ok || outcome.refusal.code !== 'unauthenticated') return outcome
-    return { ok: false, refusal: { ...outcome.refusal, code: 'forbidden' } }
+    return { ok: false, refusal: { ...outcome.refusal, code: 'conflict' } }
   }
   if (!back.ok) return refused(back)
   const { subject, proven } = back.value

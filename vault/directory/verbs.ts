@@ -13,6 +13,7 @@ import { transact } from '../transact.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { takeOff } from '../vendors/offboarding.ts'
 import { readLdap } from './ask-ldap.ts'
+import { certificateFinding } from './certificate.ts'
 import { testOidc } from './ask-oidc.ts'
 import { writeMembers } from './groups.ts'
 import { allDirectories, findDirectory, usersOf } from './row.ts'
@@ -280,7 +281,12 @@ export const directoryTest: Handler<'directory.test'> = async (call, input) => {
     const tested = await testOidc(world, row, settings)
     // Who is in which group a provider says of whoever signs in, and of nobody else.
     return tested.ok
-      ? done({ people: null, groups: [], milliseconds: Math.round(performance.now() - began) })
+      ? done({
+          people: null,
+          groups: [],
+          findings: tested.value,
+          milliseconds: Math.round(performance.now() - began),
+        })
       : tested
   }
   const read = await readLdap(world, row, settings, groups)
@@ -288,6 +294,7 @@ export const directoryTest: Handler<'directory.test'> = async (call, input) => {
   return done({
     people: read.value.all,
     groups: groups.map((group, at) => ({ group, members: read.value.members[at] ?? 0 })),
+    findings: [certificateFinding(read.value.certificateUntil, world.vault.clock())],
     milliseconds: Math.round(performance.now() - began),
   })
 }

@@ -10,7 +10,7 @@ import type {
 } from '../../vault/contract.ts'
 import { ask, at, get } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
-import { Choice, Field, LongField } from '../parts/field.tsx'
+import { Field } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
@@ -18,15 +18,15 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { When } from '../parts/when.tsx'
-import { visible } from '../parts/wording.ts'
-import { sealDirectorySecret } from '../sealed/intake.ts'
+import { sentence, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
+import { DirectoryForm } from './directory-form.tsx'
 import { useDirectories } from './lists.ts'
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'groups' | 'sync' | 'remove' | 'people'; readonly directory: DirectoryView }
+  | { readonly kind: 'change' | 'groups' | 'sync' | 'remove' | 'people'; readonly directory: DirectoryView }
 
 /** What a group of a directory may give. */
 const mappedRoles: DirectoryMapping['roles'] = ['operator', 'approver', 'supervisor']
@@ -90,6 +90,7 @@ export function Directories() {
                       />
                     ) : null}
                     <TestButton of={row} onTested={setTested} />
+                    <Act text="Change" of={row} onDo={() => setDoing({ kind: 'change', directory: row })} />
                     <Act text="Remove" of={row} onDo={() => setDoing({ kind: 'remove', directory: row })} />
                   </>
                 ) : null}
@@ -101,14 +102,15 @@ export function Directories() {
           title: 'No directory yet',
           body: (
             <>
-              All users are local. Add a directory here, or with <code>tagout directory add corp</code> (a
-              provider of OpenID Connect with <code>add-oidc</code>), and say what its groups give.
+              All users are local. Add a directory or a provider of OpenID Connect here, or with{' '}
+              <code>tagout directory add corp</code> (<code>add-oidc</code>), and say what its groups give.
             </>
           ),
           ...(add === undefined ? {} : { action: add }),
         }}
       />
-      {doing?.kind === 'add' ? <AddDirectory onClose={close} /> : null}
+      {doing?.kind === 'add' ? <DirectoryForm directory={null} onClose={close} /> : null}
+      {doing?.kind === 'change' ? <DirectoryForm directory={doing.directory} onClose={close} /> : null}
       {doing?.kind === 'groups' ? <Groups name={doing.directory.name} onClose={close} /> : null}
       {doing?.kind === 'sync' ? <Synchronise directory={doing.directory} onClose={close} /> : null}
       {doing?.kind === 'people' ? <People directory={doing.directory} onClose={close} /> : null}
@@ -191,122 +193,31 @@ function TestButton(props: {
 /** How a test went. */
 function TestResult({ tested }: { readonly tested: Tested }) {
   if (tested.said === null) return <Problem error={tested.error} />
-  const { milliseconds, people, groups } = tested.said
+  const { milliseconds, people, groups, findings } = tested.said
+  const isFine = findings.every(({ fine }) => fine)
   return (
-    <Note isInline variant="success" title={`${tested.name} answers, in ${milliseconds} ms`}>
-      It has {people ?? 0} people, {groups.reduce((sum, { members }) => sum + members, 0)} in mapped groups.
-    </Note>
-  )
-}
-
-function AddDirectory({ onClose }: { readonly onClose: () => void }) {
-  const change = useChange()
-  const [name, setName] = useState('')
-  const [flavour, setFlavour] = useState<'active-directory' | 'ldap'>('active-directory')
-  const [host, setHost] = useState('')
-  const [certificates, setCertificates] = useState('')
-  const [base, setBase] = useState('')
-  const [bindName, setBindName] = useState('')
-  const [password, setPassword] = useState('')
-  const [tries, setTries] = useState('3')
-  const [code, setCode] = useState('')
-  const url = /^[a-z]+:\/\//i.test(host) ? host : `ldaps://${host}`
-  return (
-    <Dialog
-      title="Add a directory"
-      action="Add it"
-      wide
-      ready={
-        [name, host, certificates, base, bindName, password].every((text) => text !== '') && isCode(code)
-      }
-      onClose={onClose}
-      act={async () => {
-        const settings = {
-          kind: 'ldap' as const,
-          flavour,
-          url,
-          certificates,
-          base,
-          userFilter: null,
-          bindName,
-          wrongPasswords: Number(tries),
-        }
-        const sealedSecret = await sealDirectorySecret(name, password)
-        const body = await proven(code, 'directory.add', {}, { name, settings, sealedSecret })
-        await change(() => ask('POST', '/api/directories', body))
-        onClose()
-      }}
+    <Note
+      isInline
+      className="gap-below"
+      variant={isFine ? 'success' : 'warning'}
+      title={`${visible(tested.name)} answers, in ${milliseconds} ms${isFine ? '' : '; look at what is marked'}`}
     >
-      <Field
-        label="Name"
-        name="name"
-        value={name}
-        onChange={setName}
-        autoFocus
-        hint="How it is called here: corp"
-      />
-      <Choice
-        label="Kind"
-        value={flavour}
-        onChange={(value) => setFlavour(value === 'ldap' ? 'ldap' : 'active-directory')}
-        options={[
-          { value: 'active-directory', label: 'Active Directory (Samba too)' },
-          { value: 'ldap', label: 'LDAP' },
-        ]}
-      />
-      <Field
-        label="Address"
-        name="settings.url"
-        value={host}
-        onChange={setHost}
-        mono
-        hint="dc1.plant.example, or ldaps://dc1.plant.example:636. It is spoken with over TLS alone"
-      />
-      <LongField
-        label="Certificate"
-        name="settings.certificates"
-        value={certificates}
-        onChange={setCertificates}
-        rows={4}
-        mono
-        placeholder="-----BEGIN CERTIFICATE-----"
-        hint="Of the CA that signed the directory’s, or the directory’s own, in PEM"
-      />
-      <Field
-        label="Base"
-        name="settings.base"
-        value={base}
-        onChange={setBase}
-        mono
-        hint="Below which entry people are found: DC=plant,DC=example"
-      />
-      <Field
-        label="Read as"
-        name="settings.bindName"
-        value={bindName}
-        onChange={setBindName}
-        mono
-        hint="Who may read people and groups, and nothing else: tagout@plant.example, or a DN"
-      />
-      <Field
-        label="Its password"
-        name="sealedSecret"
-        type="password"
-        value={password}
-        onChange={setPassword}
-        autoComplete="new-password"
-        hint="Sealed in this browser to the vault"
-      />
-      <Field
-        label="Wrong passwords"
-        name="settings.wrongPasswords"
-        value={tries}
-        onChange={setTries}
-        inputMode="numeric"
-        hint="Of one person in half an hour that reach it: fewer than lock them there"
-      />
-      <FreshCode code={code} onChange={setCode} />
-    </Dialog>
+      {people === null ? null : (
+        <p>
+          It has {people} people, {groups.reduce((sum, { members }) => sum + members, 0)} in mapped groups.
+        </p>
+      )}
+      <ul className="plain">
+        {findings.map(({ about, fine, says }) => (
+          <li key={about} className="row close">
+            <Label isCompact color={fine ? 'green' : 'orange'}>
+              {about}
+            </Label>
+            <span>{sentence(visible(says))}</span>
+          </li>
+        ))}
+      </ul>
+    </Note>
   )
 }
 

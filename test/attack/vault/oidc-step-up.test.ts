@@ -60,7 +60,7 @@ async function enrolled(name: string): Promise<Signed> {
   await signIn(name)
   const { token } = await vault.ask('user.enrol', { user: name })
   const box = await enrolmentBox()
-  const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey }))
+  const begun = must(await api.call('enrolment.begin', { token, boxKey: box.boxKey, source }))
   const secret = fromBase32(box.open(begun.sealedTotp).secret)
   let used = 0
   const code = () => {
@@ -118,7 +118,7 @@ test.each<readonly [string, () => ProviderLies['claims'], string]>([
 ])('an answer %s makes no login fresh, signs nobody out, and is in the log', async (_what, claims, said) => {
   const before = await names()
   const refused = refusalOf(await steps(claims()))
-  expect(refused).toMatchObject({ code: 'forbidden' })
+  expect(refused).toMatchObject({ code: 'conflict' })
   expect(refused.message).toContain(said)
   expect(await isFresh()).toBe(false)
   expect(await lastRefused()).toMatch(/as bob by directory corp: asked anew: /)

@@ -93,7 +93,7 @@ test('how they are asked may be said, too: it is asked for, and less is refused'
   const weak = await stepUp(api, provider, bob.token, 'bob')
   expect(new URL(weak.url).searchParams.get('acr_values')).toBe('two-factors')
   expect(refusalOf(weak.outcome)).toMatchObject({
-    code: 'forbidden',
+    code: 'conflict',
     message: 'the provider corp did not ask you for as much as is needed here',
   })
   must((await stepUp(api, provider, bob.token, 'bob', { acr: 'two-factors' })).outcome)
@@ -104,7 +104,7 @@ test('how they are asked may be said, too: it is asked for, and less is refused'
 test('who says no there keeps their login, and reads so', async () => {
   const { outcome } = await stepUp(api, provider, bob.token, 'bob', { deny: true })
   expect(refusalOf(outcome)).toMatchObject({
-    code: 'forbidden',
+    code: 'conflict',
     message: 'the provider corp did not let you in, or you left it',
   })
   must(await api.call('login.who', {}, bob.token))
