@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import type { VaultClient } from '../vault/index.ts'
 import { readPlaneIdentity } from '../vault/index.ts'
 import type { SessionId } from '../vault/kernel/id.ts'
+import { Tap } from './broker/desktop/tap.ts'
 import { Carried } from './broker/ssh/carried.ts'
 import { SshFront } from './broker/ssh/front.ts'
 import type { GatewayKeys } from './broker/ssh/host-key.ts'
@@ -37,6 +39,11 @@ export async function composeWorker(
   const node = nodeName()
   // Over, but the vault has not heard: still this worker's, or the vault would call them crashed.
   const unheard = new Set<SessionId>()
+  const tap =
+    config.guacd === undefined
+      ? undefined
+      : await Tap.listen(join(config.dataDir, 'recorder', `tap-${name}.sock`))
+  // From the link on nothing is awaited before there is a front: the vault is told hello once, as soon as it answers.
   let front: SshFront | undefined
   let watches: Watches | undefined
   const link = new VaultLink({
@@ -66,6 +73,7 @@ export async function composeWorker(
     node,
     worker: name,
     log,
+    ...(config.guacd === undefined || tap === undefined ? {} : { desktops: { guacd: config.guacd, tap } }),
   }
   const limits = { ...defaultLimits, quotaBytes: config.quotaBytes }
   const carried = new Carried()
@@ -92,6 +100,7 @@ export async function composeWorker(
       clearInterval(watch)
       await sshFront.close('shut down')
       await live[Symbol.asyncDispose]()
+      await tap?.[Symbol.asyncDispose]()
       await link[Symbol.asyncDispose]()
     },
   }

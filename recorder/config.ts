@@ -16,6 +16,10 @@ export type RecorderConfig = {
   readonly floorBytes: number
   /** How long sessions go on while the vault is away. */
   readonly vaultAwayMs: number
+  /** What carries desktops; undefined: they are off. */
+  readonly guacd:
+    | { readonly host: string; readonly port: number; readonly uid: number | undefined }
+    | undefined
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
@@ -32,6 +36,13 @@ const file = z.looseObject({
       vaultAwaySeconds: wholeNumber(1, 86_400).optional(),
     })
     .optional(),
+  guacd: z
+    .looseObject({
+      host: z.string().min(1).optional(),
+      port: wholeNumber(1, 65_535).optional(),
+      uid: wholeNumber(0, 2 ** 32).optional(),
+    })
+    .optional(),
 })
 
 /** The variables that win over the file: name, place in the file. */
@@ -43,6 +54,10 @@ const variables = [
   ['TAGOUT_RECORDER_FLOOR_BYTES', 'recorder', 'floorBytes'],
   ['TAGOUT_RECORDER_STORE', 'recorder', 'storePath'],
   ['TAGOUT_RECORDER_VAULT_AWAY_SECONDS', 'recorder', 'vaultAwaySeconds'],
+  ['TAGOUT_GUACD_HOST', 'guacd', 'host'],
+  ['TAGOUT_GUACD_PORT', 'guacd', 'port'],
+  // Where guacd runs as a user of its own: the start says it.
+  ['TAGOUT_GUACD_UID', 'guacd', 'uid'],
 ] as const
 
 /**
@@ -69,7 +84,7 @@ export function readConfig(env: NodeJS.ProcessEnv): RecorderConfig {
     const where = named !== undefined && env[named] ? named : `${path} in ${join(dataDir, 'tagout.json')}`
     throw new Fault('configuration', `${where} cannot be used (${issue?.message ?? 'malformed'}): correct it`)
   }
-  const { ssh, recorder } = parsed.data
+  const { ssh, recorder, guacd } = parsed.data
   return {
     dataDir,
     ssh: { host: ssh?.host ?? '0.0.0.0', port: ssh?.port ?? 2222 },
@@ -78,6 +93,10 @@ export function readConfig(env: NodeJS.ProcessEnv): RecorderConfig {
     quotaBytes: recorder?.quotaBytes ?? 1024 ** 3,
     floorBytes: recorder?.floorBytes ?? 1024 ** 3,
     vaultAwayMs: (recorder?.vaultAwaySeconds ?? 600) * 1000,
+    guacd:
+      guacd?.host === undefined || guacd.port === undefined
+        ? undefined
+        : { host: guacd.host, port: guacd.port, uid: guacd.uid },
   }
 }
 

@@ -42,6 +42,7 @@ import { Shell } from './shell/shell.tsx'
 
 // The terminal and the reader of recordings are loaded by who connects, watches or replays.
 const Player = lazy(() => import('./player/player.tsx'))
+const DesktopPage = lazy(() => import('./desktop/desktop-page.tsx'))
 const TerminalPage = lazy(() => import('./terminal/terminal-page.tsx'))
 const WatchPage = lazy(() => import('./watch/watch-page.tsx'))
 const PolicyChangePage = lazy(() => import('./pages/policy-change.tsx'))
@@ -68,13 +69,17 @@ export function App() {
     )
   if (me.data === null) return <SignIn />
   if (me.data.owesTerms === true) return <AcceptTerms />
-  if (location === '/terminal')
+  if (location === '/terminal' || location === '/desktop')
     return (
       <SignedIn value={me.data}>
         <SignInClock />
         <Guard>
           <Suspense fallback={<Waiting />}>
-            <TerminalPage account={accountInAddress()} />
+            {location === '/desktop' ? (
+              <DesktopPage account={accountInAddress()} />
+            ) : (
+              <TerminalPage account={accountInAddress()} />
+            )}
           </Suspense>
         </Guard>
       </SignedIn>

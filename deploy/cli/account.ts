@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { AccountView } from '../../vault/contract.ts'
+import type { AccountView, TargetView } from '../../vault/contract.ts'
 import { addElevationCommand, elevationText } from './account-elevation.ts'
 import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
@@ -32,6 +32,12 @@ async function sealedCredential(
   return sealGiven(await loadSodium(), intakeKey, account, given)
 }
 
+/** Says out loud what VNC makes of a password, before it is typed. */
+function noteLength(tools: Tools, { name, protocol }: TargetView): void {
+  if (protocol === 'vnc')
+    tools.note(`${name} is a desktop over VNC: of its password the first 8 characters count, and no more`)
+}
+
 /** `tagout account`: how somebody logs in to a target. */
 export function addAccountCommands(root: Command, tools: Tools): void {
   const account = root.command('account').description('accounts: logins on targets, and their secrets')
@@ -55,6 +61,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
       const added = await tools.withVault(async (vault) => {
         // By name whatever was given, since the sealed secret says what it is for.
         const found = await vault.ask('target.show', { target })
+        noteLength(tools, found)
         const credential = await sealedCredential(tools, vault, `${found.name}/${login}`, options)
         return vault.ask('account.add', { target: found.id, login, credential })
       })
@@ -103,6 +110,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
     .action(async (name: string, options: SecretOptions) => {
       const changed = await tools.withVault(async (vault) => {
         const found = await vault.ask('account.show', { account: name })
+        noteLength(tools, await vault.ask('target.show', { target: found.target }))
         const credential = await sealedCredential(tools, vault, found.name, options)
         return vault.ask('account.secret', { account: found.id, credential })
       })

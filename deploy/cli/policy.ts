@@ -20,7 +20,18 @@ type ApplyOptions = {
   readonly answersStdin?: boolean
 }
 
-const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate', 'reveal', 'watch'] as const
+const actions = [
+  'shell',
+  'exec',
+  'sftp-read',
+  'sftp-write',
+  'forward',
+  'elevate',
+  'observe',
+  'interact',
+  'reveal',
+  'watch',
+] as const
 
 const form = `
 A policy is a YAML file. Rules with effect allow let people in without a grant; rules with effect limit hold for

@@ -8,6 +8,7 @@ import {
   Replay,
   readStructure,
   toAsciicast,
+  toGuac,
   toPcap,
   toText,
   verifyRecording,
@@ -107,14 +108,25 @@ function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string | 
   switch (options.form) {
     case 'asciicast':
     case 'asciicast-v2':
+      requireTerminal(replay)
       return toAsciicast(replay, 2, options.channel)
     case 'asciicast-v3':
+      requireTerminal(replay)
       return toAsciicast(replay, 3, options.channel)
     case 'text':
       return toText(replay)
     case 'pcap':
       return capture(replay)
+    case 'guac':
+      if (replay.header.target.protocol === 'ssh')
+        throw new Complaint('this session has no desktop', 'export it as asciicast or text')
+      return toGuac(replay)
   }
+}
+
+function requireTerminal({ header }: Replay): void {
+  if (header.target.protocol !== 'ssh')
+    throw new Complaint('this session is a desktop, which no terminal shows', 'export it as guac')
 }
 
 async function* capture(replay: Replay): AsyncGenerator<Uint8Array> {

@@ -154,6 +154,13 @@ async function follow(
       if (isBinary) return face.output(data, () => say({ kind: 'taken', bytes: data.length }))
       const message = JSON.parse(data.toString('utf8')) as ServerMessage
       if (message.kind === 'refused') return reject(new Complaint(message.message, message.next))
+      if (message.kind === 'watching' && message.desktop === true)
+        return reject(
+          new Complaint(
+            'this session is a desktop, which no terminal shows',
+            `${hands === undefined ? 'watch it' : 'watch it and take it over'} in the console, under Sessions`,
+          ),
+        )
       if (message.kind === 'watching') {
         isShown = true
         hands?.take(message.watch).catch(reject)

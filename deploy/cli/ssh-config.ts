@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { fitsProtocol } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { readReady } from './installation.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
@@ -78,7 +79,9 @@ ${examples(
       }
       const logins = await tools.withVault((vault) => loginsOf(vault, user))
       if (logins.length === 0)
-        tools.note(`${user} has no grants, so there is no machine to name: tagout grant add ${user} …`)
+        tools.note(
+          `${user} has no grants that ssh could use, so there is no machine to name: tagout grant add ${user} …`,
+        )
       const made = makeSshConfig(gateway, user, logins, knownHostsFile)
       tools.show(
         made,
@@ -96,6 +99,8 @@ async function loginsOf(vault: Vault, user: string): Promise<readonly Login[]> {
   return groupLogins(
     grants
       .filter((grant) => grant.state === 'active' || grant.state === 'future')
+      // What is of desktops alone no ssh reaches.
+      .filter(({ actions }) => actions.some((action) => fitsProtocol(action, 'ssh')))
       .map((grant) => grant.account),
   )
 }

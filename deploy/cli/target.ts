@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ScannedKey, TargetView } from '../../vault/contract.ts'
+import { type ScannedKey, type TargetView, unverified } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
@@ -64,6 +64,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin SHA256:4cmU…',
         'tagout target add press-3 ssh://127.0.0.1:2201 --safe line-3 --pin-now',
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --tag press critical --zone level-2',
+        'tagout target add hmi-3 vnc://10.0.3.8 --safe line-3',
       ),
     )
     .action(
@@ -158,29 +159,43 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     .command('pin <target> [fingerprint]')
     .description('pin the host key that a target must show; earlier pins end')
     .option('--now', 'pin what the target shows now')
+    .option('--unverified', 'for a desktop: approve that nothing tells who answers at its address')
     .addHelpText(
       'after',
-      examples('tagout target pin press-3 SHA256:4cmU…', 'tagout target pin press-3 --now'),
+      examples(
+        'tagout target pin press-3 SHA256:4cmU…',
+        'tagout target pin press-3 --now',
+        'tagout target pin hmi-3 --unverified',
+      ),
     )
-    .action(async (name: string, fingerprint: string | undefined, options: { now?: boolean }) => {
-      if (fingerprint !== undefined && options.now === true)
-        throw misuse('give the fingerprint or --now, not both')
-      const pinned = await tools.withVault(async (vault) => {
-        if (fingerprint !== undefined) return vault.ask('target.pin', { target: name, fingerprint })
-        if (options.now === true) return pinNow(tools, vault, name)
-        const key = await scanned(vault, name)
-        tools.note(`${name} shows ${key.type} ${key.fingerprint}`)
-        if (!(await confirmed(tools.io, false, 'Pin it?')))
-          throw new Complaint(
-            'nothing is pinned',
-            `pin it with: tagout target pin ${name} ${key.fingerprint}`,
-          )
-        const approved = await vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
-        noteNeeds(tools, approved, key)
-        return approved
-      })
-      tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
-    })
+    .action(
+      async (
+        name: string,
+        fingerprint: string | undefined,
+        options: { now?: boolean; unverified?: boolean },
+      ) => {
+        const given = [fingerprint !== undefined, options.now === true, options.unverified === true]
+        if (given.filter(Boolean).length > 1)
+          throw misuse('give one of: the fingerprint, --now, --unverified')
+        const pinned = await tools.withVault(async (vault) => {
+          if (fingerprint !== undefined) return vault.ask('target.pin', { target: name, fingerprint })
+          if (options.unverified === true)
+            return vault.ask('target.pin', { target: name, fingerprint: unverified })
+          if (options.now === true) return pinNow(tools, vault, name)
+          const key = await scanned(vault, name)
+          tools.note(`${name} shows ${key.type} ${key.fingerprint}`)
+          if (!(await confirmed(tools.io, false, 'Pin it?')))
+            throw new Complaint(
+              'nothing is pinned',
+              `pin it with: tagout target pin ${name} ${key.fingerprint}`,
+            )
+          const approved = await vault.ask('target.pin', { target: name, fingerprint: key.fingerprint })
+          noteNeeds(tools, approved, key)
+          return approved
+        })
+        tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
+      },
+    )
 
   target
     .command('address <target> <address>')

@@ -68,7 +68,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineBreakGlass(vault)))
     findings.push(...(await examineDirectories(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
-    return targets.ok ? [...findings, ...oldMachines(targets.value)] : findings
+    return targets.ok ? [...findings, ...oldMachines(targets.value), ...openLines(targets.value)] : findings
   } catch (error) {
     const text = error instanceof Error ? error.message : 'the vault does not answer'
     return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
@@ -251,6 +251,23 @@ export function oldMachines(targets: readonly TargetView[]): readonly Finding[] 
           },
         ]
   })
+}
+
+/** Desktops that are reached over a line which hides nothing, where that is not this machine's own. */
+export function openLines(targets: readonly TargetView[]): readonly Finding[] {
+  const names = targets
+    .filter(({ protocol, host }) => protocol === 'vnc' && host !== '127.0.0.1' && host !== '::1')
+    .map(({ name }) => name)
+  if (names.length === 0) return []
+  const some = names.slice(0, 5).join(', ')
+  return [
+    {
+      name: 'desktops unencrypted',
+      level: 'note',
+      text: `VNC hides nothing and shows nobody's identity: ${some}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
+      next: 'keep that line to yourselves: a network segment of the machine and this gateway alone, or a tunnel',
+    },
+  ]
 }
 
 type Ready = { readonly console: URL; readonly ssh: { readonly host: string; readonly port: number } }

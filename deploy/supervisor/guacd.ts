@@ -87,6 +87,15 @@ export async function runGuacd(options: GuacdOptions): Promise<Guacd> {
   }
 }
 
+/** What the recorder is told of it. */
+export function guacdVariables({ address, isOwn }: Guacd): Record<string, string> {
+  return {
+    TAGOUT_GUACD_HOST: address.host,
+    TAGOUT_GUACD_PORT: String(address.port),
+    ...(isOwn && isRoot() ? { TAGOUT_GUACD_UID: String(ensureSystemUser('tagout-guacd').uid) } : {}),
+  }
+}
+
 /** Starts guacd and waits until it speaks the protocol. Throws `Fault` when it ends, or does not, before that. */
 export async function startGuacd(
   program: string,

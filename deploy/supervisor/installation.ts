@@ -16,7 +16,7 @@ import {
   useGivenDatabase,
 } from './database.ts'
 import { type DemoMachines, requireNoHalfRemoval, runDemoMachines } from './demo-machines.ts'
-import { type Guacd, runGuacd } from './guacd.ts'
+import { type Guacd, guacdVariables, runGuacd } from './guacd.ts'
 import { openVaultAtStart, requireSealChoice, type SealChoice, unsealByItself } from './first-run.ts'
 import { requirePlaneSettings, unreadVariables } from './known-settings.ts'
 import { type Kept, keepRunning } from './keep-running.ts'
@@ -129,7 +129,12 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   )
   step()
   const opening = { say, vaultRunsAs: owners.vault, signal: options.signal }
-  const env = { ...planeEnvironment(options.env, settings), ...tls.variables, TAGOUT_DATA: dataDir }
+  const env = {
+    ...planeEnvironment(options.env, settings),
+    ...guacdVariables(desktops.guacd),
+    ...tls.variables,
+    TAGOUT_DATA: dataDir,
+  }
   const sshPort = () => addressOf((kept[1] as Kept).ready(), settings.ssh).port
   let firstAdmin: { readonly path: string } | undefined
   for (const name of planes) {

@@ -9,7 +9,8 @@ import type { BrokeredSession } from '../broker/ssh/session.ts'
 import type { RedeemedTicket } from '../../vault/contract.ts'
 import type { Watches } from './watches.ts'
 import type { LiveSocket } from './live-socket.ts'
-import { liveBounds, liveClose } from './protocol.ts'
+import { BrowserFront } from './browser-front.ts'
+import { liveBounds, liveClose, type ServerMessage } from './protocol.ts'
 import { TerminalChannel } from './terminal-channel.ts'
 
 export type LivePorts = {
@@ -71,6 +72,7 @@ async function begin(
   if (!redeemed.ok) return refuseLive(live, redeemed.refusal)
   switch (redeemed.value.kind) {
     case 'connect':
+      if (redeemed.value.protocol === 'vnc') return connectDesktop(live, caller, ports, redeemed.value)
       return connect(live, caller, ports, redeemed.value, size())
     case 'watch':
       return ports.watches.show(live, redeemed.value)
@@ -125,7 +127,64 @@ async function connect(
   // Whoever closed the page while the target was being reached.
   if (live.isGone) return void session.leave()
   const { permit } = session
-  live.send({
+  live.send(startedOf(session))
+  const request = shellOf(size)
+  if (!permit.actions.includes(actionOf(request, permit.actions))) return void session.end('protocol error')
+  // Once the channel has seen its own end: whether what ran there finished decides how the session ended.
+  void channel.over.then(() => setImmediate(() => void session?.leave()))
+  await session.open(request, channel)
+}
+
+/** Opens a session for a desktop in the browser, on the same way. */
+async function connectDesktop(
+  live: LiveSocket,
+  caller: LiveCaller,
+  ports: LivePorts,
+  ticket: Extract<RedeemedTicket, { kind: 'connect' }>,
+): Promise<void> {
+  const { broker, limits, carried } = ports
+  if (live.isGone) return
+  const isTooMany = carried.enter(ticket.user) > limits.connectionsPerUser
+  const front = new BrowserFront(live)
+  let session: BrokeredSession | undefined
+  live.listen({
+    message: (message) => {
+      // The desktop has the size that it has.
+      if (message.kind === 'resize') return
+      if (message.kind === 'leave') void session?.end('closed by the user')
+      else live.close(liveClose.malformed, 'not a message for a desktop')
+    },
+    input: (bytes) => front.hear(bytes),
+    gone: () => {
+      front.gone()
+      void session?.leave()
+      carried.leave(ticket.user)
+    },
+  })
+  if (isTooMany)
+    return refuseLive(live, {
+      code: 'rate_limited',
+      message: 'you have too many connections',
+      next: 'close some, then try again',
+    })
+  const opened = await openSession(broker, limits, {
+    person: { proof: ticket.proof, source: caller.source },
+    target: ticket.target,
+    account: ticket.account,
+    wants: 'observe',
+  })
+  if (!opened.ok) return refuseLive(live, opened.refusal)
+  session = opened.value
+  carried.add(session)
+  void session.ended.then(() => live.close(1000))
+  if (live.isGone) return void session.leave()
+  live.send({ ...startedOf(session), desktop: true })
+  await session.show(front)
+}
+
+/** What the browser is told of a session that has begun. */
+function startedOf({ permit }: BrokeredSession): Extract<ServerMessage, { kind: 'started' }> {
+  return {
     kind: 'started',
     session: permit.session,
     user: permit.user.name,
@@ -135,12 +194,7 @@ async function connect(
     ...(permit.elevation?.isGranted === true ? { elevation: permit.elevation.kind } : {}),
     endsAt: permit.endsAt,
     secondsLeft: Math.max(0, Math.round((Date.parse(permit.endsAt) - Date.parse(permit.startedAt)) / 1000)),
-  })
-  const request = shellOf(size)
-  if (!permit.actions.includes(actionOf(request, permit.actions))) return void session.end('protocol error')
-  // Once the channel has seen its own end: whether what ran there finished decides how the session ended.
-  void channel.over.then(() => setImmediate(() => void session?.leave()))
-  await session.open(request, channel)
+  }
 }
 
 function shellOf({ columns, rows }: Size): ChannelRequest {

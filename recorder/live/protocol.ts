@@ -63,6 +63,8 @@ export type ServerMessage =
       readonly target: string
       readonly account: string
       readonly actions: readonly Action[]
+      /** Bytes are instructions of the Guacamole protocol, both ways; missing: of a terminal. */
+      readonly desktop?: true
       /** What may be elevated by, on the message `elevate`. */
       readonly elevation?: ElevationKind
       readonly endsAt: string
@@ -79,6 +81,8 @@ export type ServerMessage =
       readonly account: string
       /** Was the user told? */
       readonly notice: boolean
+      /** Bytes are instructions of the Guacamole protocol: the picture as it is, and what changes. */
+      readonly desktop?: true
     }
   | WatchMessage
   /** The session was handed to this watcher, or taken back: what they type reaches it, or nothing. */

@@ -3,6 +3,7 @@ import type { WatchId } from '../../vault/kernel/id.ts'
 import type { Carried } from '../broker/ssh/carried.ts'
 import type { BrokerPorts } from '../broker/ssh/ports.ts'
 import { printable } from '../broker/ssh/sentence.ts'
+import { DesktopWatch } from './desktop-watch.ts'
 import type { LiveSocket } from './live-socket.ts'
 import { liveClose } from './protocol.ts'
 import { Watch } from './watch.ts'
@@ -13,11 +14,11 @@ const tellTimes = 300
 
 /** The watches that a worker shows now. */
 export class Watches {
-  readonly #ports: Pick<BrokerPorts, 'ask' | 'log'>
+  readonly #ports: Pick<BrokerPorts, 'ask' | 'log' | 'desktops'>
   readonly #carried: Carried
   readonly #shown = new Map<WatchId, (message: string) => void>()
 
-  constructor(ports: Pick<BrokerPorts, 'ask' | 'log'>, carried: Carried) {
+  constructor(ports: Pick<BrokerPorts, 'ask' | 'log' | 'desktops'>, carried: Carried) {
     this.#ports = ports
     this.#carried = carried
   }
@@ -37,11 +38,28 @@ export class Watches {
     }
     session.watched(ticket.by, true, ticket.notice)
     const { user, account, notice } = ticket
-    live.send({ kind: 'watching', session: ticket.session, watch: ticket.watch, user, account, notice })
-    const watch = new Watch(session.writer, {
-      send: (message) => live.send(message),
-      write: (bytes, taken) => void live.output.write(bytes, taken),
+    const { desktop } = session
+    const isDesktop = desktop !== undefined
+    live.send({
+      kind: 'watching',
+      session: ticket.session,
+      watch: ticket.watch,
+      user,
+      account,
+      notice,
+      ...(isDesktop ? { desktop: true } : {}),
     })
+    const write = (bytes: Uint8Array, taken: () => void) => void live.output.write(bytes, taken)
+    // Of a desktop this passes on the marks alone: it has no terminal.
+    const watch = new Watch(session.writer, { send: (message) => live.send(message), write })
+    const guacd = this.#ports.desktops?.guacd
+    const picture =
+      desktop === undefined || guacd === undefined
+        ? undefined
+        : new DesktopWatch(guacd, desktop.id, {
+            write,
+            over: () => over('the desktop cannot be shown any more'),
+          })
     // Keys may be on their way when it is taken back: of who has had the session once they are dropped.
     let hasTyped = false
     let into: number | undefined
@@ -58,6 +76,7 @@ export class Watches {
       isOver = true
       seat.leave()
       watch[Symbol.dispose]()
+      picture?.[Symbol.dispose]()
       this.#shown.delete(ticket.watch)
       session.watched(ticket.by, false, ticket.notice)
       if (message !== undefined) {

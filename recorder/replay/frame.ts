@@ -13,7 +13,7 @@ export type Mark =
     }
   | {
       readonly kind: 'open'
-      readonly type: 'shell' | 'exec' | 'subsystem' | 'forward'
+      readonly type: 'shell' | 'exec' | 'subsystem' | 'forward' | 'desktop'
       /** Command line, name of the subsystem, or host:port of a forwarding. */
       readonly command?: string
       readonly term?: string

@@ -4,6 +4,7 @@
  */
 export { toAsciicast } from './asciicast.ts'
 export type * from './frame.ts'
+export { toGuac } from './guac.ts'
 export type { RecordingHeader } from './header.ts'
 export { openRecordingKey } from './key.ts'
 export { Replay, ReplayError, type TimedMark } from './replay.ts'

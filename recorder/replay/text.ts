@@ -13,7 +13,12 @@ export async function* toText(replay: Replay): AsyncGenerator<string> {
   yield safe(`${header.user.name} from ${header.source} on ${header.account.name} (grant ${header.grant})`)
   yield `started ${header.createdAt}`
   const streams = new Map<string, Plainer>()
+  // What a desktop shows are pictures.
+  const desktops = new Set<number>()
   for await (const frame of replay.frames()) {
+    if (frame.kind === 'mark' && frame.mark.kind === 'open' && frame.mark.type === 'desktop')
+      desktops.add(frame.channel)
+    if (frame.kind === 'output' && desktops.has(frame.channel)) continue
     if (frame.kind === 'output' || frame.kind === 'stderr' || frame.kind === 'input') {
       const name = `${frame.channel}${{ output: '>', stderr: '!', input: '<' }[frame.kind]}`
       let stream = streams.get(name)

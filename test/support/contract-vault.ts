@@ -10,6 +10,7 @@ import type {
   ForwardRule,
   LegacyAlgorithm,
   Permit,
+  Protocol,
   VerbInput,
   WatchTicket,
 } from '../../vault/contract.ts'
@@ -42,6 +43,8 @@ export type FakeAccount = {
   quotaBytes?: number
   legacy?: readonly LegacyAlgorithm[]
   elevation?: { readonly kind: ElevationKind; readonly secret: string }
+  /** Default: ssh. */
+  readonly protocol?: Protocol
 }
 
 export type FakeUser = {
@@ -301,7 +304,9 @@ export class ContractVault implements AsyncDisposable {
       return refuse('unauthenticated', 'this ticket is unknown, used or too old', 'connect again')
     const proof = newId('lgn')
     this.#proofs.set(proof, ticket.user)
-    return done({ kind: 'connect', proof, user: ticket.user, target: ticket.target, account: ticket.account })
+    const { user, target, account } = ticket
+    const protocol = this.accounts.find((one) => one.target === target)?.protocol ?? 'ssh'
+    return done({ kind: 'connect', proof, user, target, protocol, account })
   }
 
   #ticket(input: VerbInput<'ssh.ticket'>): Outcome<unknown> {
@@ -333,7 +338,7 @@ export class ContractVault implements AsyncDisposable {
       target: {
         id: newId('tgt'),
         name: account.target,
-        protocol: 'ssh',
+        protocol: account.protocol ?? 'ssh',
         host: account.host,
         port: account.port,
         pins: account.pins,

@@ -13,7 +13,7 @@ export type LiveEnd = {
   readonly text: () => string
   readonly bytes: () => number
   readonly say: (message: object) => void
-  readonly type: (text: string) => void
+  readonly type: (typed: string | Uint8Array) => void
   /** Waits for a message of this kind. */
   readonly hear: <Kind extends ServerMessage['kind']>(
     kind: Kind,

@@ -31,12 +31,15 @@ export type SpawnedRecorder = AsyncDisposable & {
 export type RecorderProcess = SpawnedRecorder &
   Pick<Gateway, 'keyFile' | 'ssh'> & { readonly vault: ContractVault; readonly room: RecordingRoom }
 
-export async function startRecorderProcess(settings: object = {}): Promise<RecorderProcess> {
+export async function startRecorderProcess(
+  settings: object = {},
+  variables: Readonly<Record<string, string>> = {},
+): Promise<RecorderProcess> {
   // Its auditors are the room's, so that what it records can be replayed.
   const room = await recordingRoom()
   const dataDir = await mkdtemp(join(tmpdir(), 'tagout-recorder-'))
   const vault = await ContractVault.start(dataDir, room.links)
-  const recorder = await spawnRecorder(dataDir, vault.recorder, settings)
+  const recorder = await spawnRecorder(dataDir, vault.recorder, settings, variables)
   const { keyFile, ssh } = makeBob(dataDir, vault, recorder.ready().knownHosts, recorder.ready().address.port)
   return {
     ...recorder,
@@ -58,6 +61,7 @@ export async function spawnRecorder(
   dataDir: string,
   identity: PlaneIdentity,
   settings: object = {},
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<SpawnedRecorder> {
   writeRecorderIdentity(dataDir, identity)
   mkdirSync(join(dataDir, 'run'), { recursive: true })
@@ -69,7 +73,7 @@ export async function spawnRecorder(
   let log = ''
   const start = async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../recorder/main.ts')], {
-      env: { PATH: process.env['PATH'] ?? '', TAGOUT_DATA: dataDir },
+      env: { PATH: process.env['PATH'] ?? '', TAGOUT_DATA: dataDir, ...variables },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     child.stderr?.on('data', (piece: Buffer) => {

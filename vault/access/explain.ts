@@ -328,6 +328,8 @@ const sessionActions = [
   'sftp-write',
   'forward',
   'elevate',
+  'observe',
+  'interact',
 ] as const satisfies readonly Action[]
 
 /** An account at a target that it is bound to: its own, or another. */

@@ -44,6 +44,12 @@ export const accountElevation: Handler<'account.elevation'> = async (call, input
     const before = await elevationOf(tx.db, tx.guard, account.id)
     const named = { account: account.id, accountName: account.name }
     const { elevation } = input
+    if (elevation !== null && account.target.protocol !== 'ssh')
+      return refuse(
+        'conflict',
+        `${account.target.name} has a desktop`,
+        'elevation is for accounts of SSH targets',
+      )
     if (elevation === null) {
       if (before === undefined)
         return refuse(

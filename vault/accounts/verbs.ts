@@ -44,6 +44,8 @@ export async function addAccount(
   arrived: Arrived,
 ): Promise<Outcome<Row<'account'>>> {
   const name = `${target.name}/${login}`
+  const fits = fitsProtocolOf(target, arrived)
+  if (!fits.ok) return fits
   if ((await findAccount(tx.db, tx.guard, name)) !== undefined)
     return refuse(
       'conflict',
@@ -70,6 +72,12 @@ export async function addAccount(
   await keepCredential(tx, call, { ...row, name, target }, arrived)
   await bindAccount(tx, call, row, name, target)
   return done(row)
+}
+
+function fitsProtocolOf(target: Row<'target'>, arrived: Arrived): Outcome<null> {
+  return target.protocol === 'ssh' || arrived.kind === 'password'
+    ? done(null)
+    : refuse('invalid', `credential: ${target.name} has a desktop, which takes no key`, 'give a password')
 }
 
 export const accountList: Handler<'account.list'> = async (call) => {
@@ -117,6 +125,8 @@ export const accountSecret: Handler<'account.secret'> = async (call, input) => {
     if (account === undefined) return notFound('account', input.account)
     const target = await findTarget(tx.db, tx.guard, account.target_id, 'update')
     if (target === undefined) return notFound('account', input.account)
+    const fits = fitsProtocolOf(target, arrived)
+    if (!fits.ok) return fits
     await keepCredential(tx, call, account, arrived)
     if (!(await isBoundTo(tx, account, target))) await bindAccount(tx, call, account, account.name, target)
     return done(await showAccount(tx.db, tx.guard, account))

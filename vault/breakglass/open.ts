@@ -60,7 +60,10 @@ export const breakglassOpen: Handler<'breakglass.open'> = async (call, input) =>
     const id = newId('bgl', tx.now.getTime())
     const end = new Date(tx.now.getTime() + safe.break_glass_minutes * 60_000)
     const elevation = await elevationOf(tx.db, tx.guard, account.id)
-    const actions: Action[] = ['shell', 'exec', 'sftp-read', 'sftp-write']
+    const actions: Action[] =
+      account.target.protocol === 'vnc'
+        ? ['observe', 'interact']
+        : ['shell', 'exec', 'sftp-read', 'sftp-write']
     if (elevation !== undefined) actions.push('elevate')
     const grant = await insertGuarded(tx, 'access_grant', {
       id: newId('grt', tx.now.getTime()),

@@ -1,11 +1,11 @@
-import type { Action, ForwardRule, GrantView, VerbInput } from '../contract.ts'
+import { type Action, fitsProtocol, type ForwardRule, type GrantView, type VerbInput } from '../contract.ts'
 import type { GrantId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
 import { readSubject } from '../access/subject.ts'
-import { findAccount, readAccount } from '../accounts/account.ts'
+import { type Account, findAccount, readAccount } from '../accounts/account.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { notFound } from '../not-found.ts'
@@ -64,8 +64,28 @@ export function allowedBy(
       : refuse('invalid', 'actions: destinations go with the action forward', 'allow forward too')
   if (actions.includes('elevate') && !actions.includes('shell') && !actions.includes('exec'))
     return refuse('invalid', 'actions: elevate goes with shell or exec', 'allow shell too')
+  if (actions.includes('interact') && !actions.includes('observe'))
+    return refuse('invalid', 'actions: interact goes with observe', 'allow observe too')
   const forwards = canonicalForwards(input.forwards ?? [])
   return forwards.ok ? done({ actions, forwards: forwards.value }) : forwards
+}
+
+/** Refuses actions that an account's target cannot be asked for: a shell of a desktop, a look at a terminal's. */
+export function fitsTarget(account: Account, actions: readonly Action[]): Outcome<null> {
+  const { name, protocol } = account.target
+  const odd = actions.find((action) => !fitsProtocol(action, protocol))
+  if (odd === undefined) return done(null)
+  return protocol === 'vnc'
+    ? refuse(
+        'invalid',
+        `actions: ${name} has a desktop, and ${odd} is none of it`,
+        'allow observe, and interact',
+      )
+    : refuse(
+        'invalid',
+        `actions: ${name} has no desktop, and ${odd} is of desktops alone`,
+        'allow shell, say',
+      )
 }
 
 /**
@@ -115,6 +135,8 @@ export async function addGrant(
   }
   const account = await findAccount(tx.db, tx.guard, input.account)
   if (account === undefined) return notFound('account', input.account)
+  const fits = fitsTarget(account, actions)
+  if (!fits.ok) return fits
   const ends = await boundByContract(tx, user, { notBefore, notAfter, field: end, input })
   if (!ends.ok) return ends
 

@@ -23,7 +23,7 @@ import type { Tx } from '../transaction.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { type Acting, by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
 import { encodeForward, forwardsOf } from './forward.ts'
-import { allowedBy } from './grant.ts'
+import { allowedBy, fitsTarget } from './grant.ts'
 
 type Db = Kysely<Database>
 
@@ -218,6 +218,8 @@ export const requestAdd: Handler<'request.add'> = async (call, input) => {
     if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
     const account = await findAccount(tx.db, tx.guard, input.account)
     if (account === undefined) return notFound('account', input.account)
+    const fits = fitsTarget(account, actions)
+    if (!fits.ok) return fits
     const one = await representationOf(tx.db, tx.guard, user)
     const contract = one?.company.contract_ends_at
     if (

@@ -181,7 +181,14 @@ async function redeemConnect(
     },
     liveProofLife,
   )
-  return done({ kind: 'connect', proof, user: user.name, target: target.name, account: account.login })
+  return done({
+    kind: 'connect',
+    proof,
+    user: user.name,
+    target: target.name,
+    protocol: target.protocol,
+    account: account.login,
+  })
 }
 
 function keyOf(world: World, ticket: string): string {

@@ -10,6 +10,7 @@ import {
   type ForwardRule,
   type InputPolicy,
   type LegacyAlgorithm,
+  type Protocol,
 } from './words.ts'
 
 /** What can be asked about the recorder: what it asks of the vault, and the vault of it. */
@@ -28,7 +29,7 @@ export type Permit = {
   readonly target: {
     readonly id: Id<'tgt'>
     readonly name: string
-    readonly protocol: 'ssh'
+    readonly protocol: Protocol
     readonly host: string
     readonly port: number
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
@@ -85,6 +86,8 @@ export type ConnectTicket = {
   readonly proof: string
   readonly user: string
   readonly target: string
+  /** What it is spoken with: a terminal or a desktop. */
+  readonly protocol: Protocol
   /** The account's login name. */
   readonly account: string
 }

@@ -26,6 +26,7 @@ import {
   legacyAlgorithms,
   type Permission,
   permissions,
+  type Protocol,
 } from './words.ts'
 
 /** What can be asked about safes, targets, accounts and who has seen their secrets. */
@@ -68,7 +69,7 @@ export type TargetView = {
   readonly id: Id<'tgt'>
   readonly name: string
   readonly safe: string
-  readonly protocol: 'ssh'
+  readonly protocol: Protocol
   readonly host: string
   readonly port: number
   /** Pinned host keys: `SHA256:…`. Empty: nobody can connect until one is approved. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
-import { type ForwardView, ticketUses } from './words.ts'
+import { type ForwardView, type Protocol, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
 
@@ -26,7 +26,7 @@ export type SessionView = {
   readonly user: string
   readonly account: string
   readonly target: string
-  readonly protocol: 'ssh'
+  readonly protocol: Protocol
   readonly grant: Id<'grt'>
   readonly source: string
   readonly state: 'opening' | 'live' | 'frozen' | 'ended'
@@ -65,7 +65,7 @@ export type RecordingView = {
   readonly user: string
   readonly account: string
   readonly target: string
-  readonly protocol: 'ssh'
+  readonly protocol: Protocol
   readonly grant: Id<'grt'>
   readonly source: string
   readonly startedAt: string

@@ -26,9 +26,33 @@ export const permissions = [
 
 export type Permission = (typeof permissions)[number]
 
-export const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate'] as const
+export const actions = [
+  'shell',
+  'exec',
+  'sftp-read',
+  'sftp-write',
+  'forward',
+  'elevate',
+  'observe',
+  'interact',
+] as const
 
 export type Action = (typeof actions)[number]
+
+/** What a target is spoken with. */
+export const protocols = ['ssh', 'vnc'] as const
+
+export type Protocol = (typeof protocols)[number]
+
+/** What can be done on a desktop: see it, and use it too. Everything else is of SSH. */
+export const desktopActions: readonly Action[] = ['observe', 'interact']
+
+/** Whether an action is one of a target that is spoken with so. */
+export function fitsProtocol(action: Action, protocol: Protocol): boolean {
+  return desktopActions.includes(action) === (protocol === 'vnc')
+}
+
+export { unverified } from '../kernel/unverified.ts'
 
 export const verdicts = ['approve', 'deny'] as const
 

@@ -10,6 +10,7 @@ import type {
   Role,
   ServiceScope,
   CloseOutResult,
+  Protocol,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 import type { AboutKind } from '../notifications/about.ts'
@@ -136,7 +137,7 @@ export type DomainTables = {
     readonly id: Id<'tgt'>
     readonly name: string
     readonly safe_id: Id<'saf'>
-    readonly protocol: 'ssh'
+    readonly protocol: Protocol
     readonly host: string
     readonly port: number
     /** Canonical JSON: `[{ type, fingerprint, approvedBy }]`. */
@@ -493,7 +494,7 @@ export type DomainTables = {
     readonly user_name: string
     readonly account_name: string
     readonly target_name: string
-    readonly protocol: 'ssh'
+    readonly protocol: Protocol
     readonly source: string
     readonly node: string
     readonly worker: string

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { forwards } from '../contract/shapes.ts'
+import { protocols } from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 
 /**
@@ -73,23 +74,25 @@ export const ruleActions = [
   'sftp-write',
   'forward',
   'elevate',
+  'observe',
+  'interact',
   'reveal',
 ] as const
 /** What a rule can let people do: the same, and watch others do it. */
 export const allowedActions = [...ruleActions, 'watch'] as const
 export type RuleAction = (typeof allowedActions)[number]
 
-/** Words of desktops, which are not carried yet. */
-const desktopActions: readonly unknown[] = ['clipboard-in', 'clipboard-out']
+/** Words of a desktop's clipboard, which is carried neither way. */
+const clipboardActions: readonly unknown[] = ['clipboard-in', 'clipboard-out']
 
-/** Some of these words; those of desktops are refused as that, so that nobody takes one for a limit that holds. */
+/** Some of these words; those of a clipboard are refused as that, so that nobody takes one for a limit that holds. */
 function actionsOf<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z
     .array(
       z.enum(words, {
         error: ({ input }) =>
-          desktopActions.includes(input)
-            ? `${String(input)} is for desktops, which this version does not carry: in a terminal, what is pasted is typed and what is shown can be copied`
+          clipboardActions.includes(input)
+            ? `${String(input)} is of desktops, whose clipboard this version carries neither way: in a terminal, what is pasted is typed and what is shown can be copied`
             : `this is none of ${words.join(', ')}`,
       }),
     )
@@ -121,11 +124,7 @@ const what = z.strictObject({
   /** Targets that carry one of these tags, or lie in one of these zones. */
   tags: names.optional(),
   zones: names.optional(),
-  protocols: z
-    .array(z.enum(['ssh']))
-    .min(1)
-    .max(8)
-    .optional(),
+  protocols: z.array(z.enum(protocols)).min(1).max(8).optional(),
 })
 /** `#` a digit, `?` any character, `*` any characters (once). */
 const pattern = line(100).refine((text) => text.split('*').length <= 2, 'a pattern has one * at most')

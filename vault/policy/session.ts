@@ -48,6 +48,8 @@ export type SessionFacts = AccessFacts & {
   readonly auditors: number
   /** When the target's old algorithms stop being allowed; null where it needs none. */
   readonly legacyUntil: number | null
+  /** It is a desktop, which has no host key; missing otherwise. */
+  readonly isDesktop?: true
 }
 
 /** By what somebody is let in: the place in `grants`, or in `allowing`. */
@@ -304,6 +306,13 @@ function reaches(grant: Pick<GrantFacts, 'forwards'>, { wants, forward }: Access
 }
 
 function decideObstacle(facts: SessionFacts): Denial | undefined {
+  if (facts.pins === 0 && facts.isDesktop === true)
+    return {
+      kind: 'deny',
+      code: 'not_pinned',
+      why: 'nobody has approved yet that the identity of this desktop cannot be verified',
+      next: 'ask an administrator to run tagout target pin … --unverified',
+    }
   if (facts.pins === 0)
     return {
       kind: 'deny',

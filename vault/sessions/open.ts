@@ -12,7 +12,7 @@ import { readPolicy } from '../access/policy.ts'
 import { accessFacts, grantFacts, requestedGrants } from '../access/facts.ts'
 import { grantOfRule, standingAccounts } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
-import type { Action, Permit } from '../contract.ts'
+import { type Action, fitsProtocol, type Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
@@ -76,6 +76,8 @@ async function open(
   const chosen = await chooseAccount(tx, user, subject, target, input.account)
   if (!chosen.ok) return chosen
   const { account, grants } = chosen.value
+  // Whoever has a grant learns how the target is spoken with; to everybody else it is not there.
+  if (!fitsProtocol(input.wants, target.protocol)) return wrongProtocol(target)
   const isMeant =
     (proof.account === null || proof.account === account.id) &&
     (proof.target === null || proof.target === target.id)
@@ -120,6 +122,7 @@ async function open(
     hasCredential: credential !== undefined,
     auditors: links.length,
     legacyUntil: legacyOf(target)?.until.getTime() ?? null,
+    ...(target.protocol === 'vnc' ? { isDesktop: true as const } : {}),
   } as const
   const decision = decideSession(facts)
   if (decision.kind === 'deny') return refuseDecision(decision)
@@ -194,6 +197,12 @@ async function hasOthersSessions(tx: Tx, user: Row<'app_user'>, account: Account
     .where('state', '<>', 'ended')
     .executeTakeFirst()
   return one !== undefined
+}
+
+function wrongProtocol({ name, protocol }: Row<'target'>): Outcome<never> {
+  return protocol === 'vnc'
+    ? refuse('invalid', `${name} has a desktop, not a terminal`, 'open it from My access in the console')
+    : refuse('invalid', `${name} has no desktop`, 'open a terminal from My access in the console, or use ssh')
 }
 
 function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {
@@ -307,7 +316,7 @@ async function keepSession(
       user_name: user.name,
       account_name: account.name,
       target_name: target.name,
-      protocol: 'ssh',
+      protocol: target.protocol,
       source: input.source,
       node: worker.node,
       worker: worker.worker,

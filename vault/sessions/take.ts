@@ -1,9 +1,10 @@
 import { holdToLimits } from '../access/limits.ts'
+import type { Action } from '../contract.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { UserId, WatchId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
-import { insertGuarded, updateGuarded } from '../rows.ts'
+import { checkedOne, insertGuarded, updateGuarded } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -132,10 +133,14 @@ async function mayType(
   if (target === undefined) return refuse('conflict', 'the target of this session is gone')
   const held = await handsOff(tx, world, { user, account: session.account, target })
   if (!held.ok) return held
-  const use = { user, account: session.account, target: session.target, does: ['shell'] } as const
+  const does = target.protocol === 'vnc' ? 'interact' : 'shell'
+  // SECURITY: whoever takes a session over that only looks would do what nobody let its user do.
+  if (does === 'interact' && !(await isLetIn(tx, session, does)))
+    return refuse('conflict', 'this session only looks at its desktop', 'freeze or terminate it')
+  const use = { user, account: session.account, target: session.target, does: [does] } as const
   const limits = await holdToLimits(
     tx,
-    { ...use, allowed: 'shell' },
+    { ...use, allowed: does },
     { now: tx.now.getTime(), source, factorAt },
   )
   if (!limits.ok) return limits
@@ -147,6 +152,15 @@ async function mayType(
         `the policy wants somebody of ${missing.join(' and one of ')} to watch whoever types here, and nobody supervises themselves`,
         'have another of them watch this session, and take it over then; or freeze or terminate it',
       )
+}
+
+async function isLetIn(tx: Tx, session: LiveSession, action: Action): Promise<boolean> {
+  const grant = checkedOne(
+    tx.guard,
+    'access_grant',
+    await tx.db.selectFrom('access_grant').selectAll().where('id', '=', session.grant).executeTakeFirst(),
+  )
+  return grant?.actions.includes(action) === true
 }
 
 /** Does nothing stand any more against what somebody types who has taken a session over? */

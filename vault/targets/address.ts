@@ -1,14 +1,17 @@
 import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { type Protocol, protocols } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 
 /** Where a target answers, in its one canonical spelling. */
-export type Address = { readonly protocol: 'ssh'; readonly host: string; readonly port: number }
+export type Address = { readonly protocol: Protocol; readonly host: string; readonly port: number }
 
-const example = 'write ssh://host or ssh://host:port, an IPv6 address in brackets'
+const example = 'write ssh://host or ssh://host:port, vnc://host for a desktop, an IPv6 address in brackets'
+
+const usualPorts: Readonly<Record<Protocol, number>> = { ssh: 22, vnc: 5900 }
 
 /**
- * Parses `ssh://host[:port]`. International names become their ASCII form, IPv6 its shortest, or the
+ * Parses `ssh://host[:port]` and `vnc://host[:port]`. International names become their ASCII form, IPv6 its shortest, or the
  * IPv4 address that it maps; a user, a path, a query
  * or a host that is a number in disguise (`0x7f.1`, `2130706433`) is refused.
  */
@@ -17,7 +20,8 @@ export function parseAddress(text: string): Outcome<Address> {
   if (/[\s\p{C}]/u.test(text)) return no('blanks and control characters do not belong here')
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)
   if (scheme === null) return no('the protocol is missing')
-  if (scheme[1]?.toLowerCase() !== 'ssh') return no('only ssh:// targets can be added')
+  const protocol = protocols.find((one) => one === scheme[1]?.toLowerCase())
+  if (protocol === undefined) return no('only ssh:// and vnc:// targets can be added')
   const rest = text.slice(scheme[0].length).replace(/\/$/, '')
   if (rest.includes('@')) return no('a user does not belong here, accounts hold the login names')
   if (/[/?#\\]/.test(rest)) return no('a path or query does not belong here')
@@ -25,22 +29,22 @@ export function parseAddress(text: string): Outcome<Address> {
   const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d{1,5}))?$/.exec(rest)
   if (parts === null) return no('not a host and a port')
   const [, host = '', portText] = parts
-  const port = portText === undefined ? 22 : Number(portText)
+  const port = portText === undefined ? usualPorts[protocol] : Number(portText)
   if (port < 1 || port > 65_535) return no('the port lies outside 1 to 65535')
 
   if (host.startsWith('[')) {
     const inside = host.slice(1, -1)
     if (!isIPv6(inside)) return no('not an IPv6 address in the brackets')
-    return done({ protocol: 'ssh', host: canonicalIPv6(inside), port })
+    return done({ protocol, host: canonicalIPv6(inside), port })
   }
-  if (isIP(host) === 4) return done({ protocol: 'ssh', host, port })
+  if (isIP(host) === 4) return done({ protocol, host, port })
   const ascii = domainToASCII(host).toLowerCase().replace(/\.$/, '')
   if (ascii === '' || ascii.length > 253) return no('not a host name')
   if (isIP(ascii) !== 0 || /(^|\.)(0x[0-9a-f]*|\d+)$/.test(ascii))
     return no('write an IPv4 address as four decimal numbers')
   if (!ascii.split('.').every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label)))
     return no('not a host name')
-  return done({ protocol: 'ssh', host: ascii, port })
+  return done({ protocol, host: ascii, port })
 }
 
 /** The address as text, the way `parseAddress` takes it. */

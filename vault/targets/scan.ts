@@ -4,7 +4,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { type HostKeySeen, legacyAlgorithms } from '../contract.ts'
 import { notFound } from '../not-found.ts'
 import { by, type Handler, type World } from '../world.ts'
-import { findTarget, isFingerprint } from './target.ts'
+import { findTarget, isFingerprint, notAPin } from './target.ts'
 
 /** Milliseconds for which a scan's key types are remembered, and in which a recorder must have done it. */
 export const scanLife = 10 * 60_000
@@ -24,6 +24,7 @@ export const targetScan: Handler<'target.scan'> = async (call, { target: referen
   const { world } = call
   const target = await findTarget(world.vault.database, world.vault.guard, reference)
   if (target === undefined) return notFound('target', reference)
+  if (target.protocol !== 'ssh') return notAPin(target.protocol, 'target')
   const seen = await fetchKeys(world, target)
   if (!seen.ok) return seen
   world.scans.put(target.id, seen.value)

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { LegacyAlgorithm, TargetView } from '../contract.ts'
+import { type LegacyAlgorithm, type Protocol, type TargetView, unverified } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { canonicalJson, encodeParts } from '../kernel/encoding.ts'
 import { isId, type SafeId, type TargetId } from '../kernel/id.ts'
+import { type Outcome, refuse } from '../kernel/outcome.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
 
 type Db = Kysely<Database>
@@ -58,6 +59,22 @@ function showLegacy(legacy: Legacy | undefined, now: Date): TargetView['legacy']
 /** Is this the text of a SHA-256 fingerprint, as OpenSSH prints it? */
 export function isFingerprint(text: string): boolean {
   return /^SHA256:[A-Za-z0-9+/]{43}$/.test(text)
+}
+
+/** May this be pinned to a target that is spoken with so? */
+export function isPin(protocol: Protocol, text: string): boolean {
+  return protocol === 'vnc' ? text === unverified : isFingerprint(text)
+}
+
+/** Why a text is no pin of such a target. */
+export function notAPin(protocol: Protocol, field: string): Outcome<never> {
+  return protocol === 'vnc'
+    ? refuse(
+        'invalid',
+        `${field}: a target of VNC shows nothing that could be pinned`,
+        `approve that its identity is unverified: tagout target pin NAME --unverified`,
+      )
+    : refuse('invalid', `${field}: not a fingerprint of the form SHA256:…`)
 }
 
 /**

@@ -14,9 +14,7 @@ import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { noLegacy } from './legacy.ts'
-import { findTarget, isFingerprint, pinsOf, showTarget, showTargets, writePins } from './target.ts'
-
-const badFingerprint = 'not a fingerprint of the form SHA256:…'
+import { findTarget, isPin, notAPin, pinsOf, showTarget, showTargets, writePins } from './target.ts'
 
 export const targetAdd: Handler<'target.add'> = (call, input) =>
   transact(call.world, (tx) => addTarget(tx, call, input))
@@ -30,7 +28,8 @@ export async function addTarget(
   const address = parseAddress(input.address)
   if (!address.ok) return address
   const { pin } = input
-  if (pin !== undefined && !isFingerprint(pin)) return refuse('invalid', `pin: ${badFingerprint}`)
+  const { protocol } = address.value
+  if (pin !== undefined && !isPin(protocol, pin)) return notAPin(protocol, 'pin')
   const safe = await findSafe(tx.db, tx.guard, input.safe)
   if (safe === undefined) return notFound('safe', input.safe)
   if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
@@ -147,6 +146,13 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
   return transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, input.target, 'update')
     if (row === undefined) return notFound('target', input.target)
+    // Its pins and its accounts' credentials are of that protocol, and of no other.
+    if (row.protocol !== address.value.protocol)
+      return refuse(
+        'conflict',
+        `address: ${row.name} is spoken with over ${row.protocol}`,
+        'add another target for another protocol',
+      )
     const before = formatAddress(row)
     const after = await updateGuarded(tx, 'target', row, { ...address.value })
     call.world.scans.take(row.id)
@@ -164,11 +170,11 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
 }
 
 /** Pins a host key in place of earlier ones. Accounts that were bound to the target until now follow it. */
-export const targetPin: Handler<'target.pin'> = async (call, { target: reference, fingerprint }) => {
-  if (!isFingerprint(fingerprint)) return refuse('invalid', `fingerprint: ${badFingerprint}`)
-  return transact(call.world, async (tx) => {
+export const targetPin: Handler<'target.pin'> = async (call, { target: reference, fingerprint }) =>
+  transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, reference, 'update')
     if (row === undefined) return notFound('target', reference)
+    if (!isPin(row.protocol, fingerprint)) return notAPin(row.protocol, 'fingerprint')
     const seen = call.world.scans.get(row.id)?.find((key) => key.fingerprint === fingerprint)
     const known = pinsOf(row).find((pin) => pin.fingerprint === fingerprint)
     const type =
@@ -190,7 +196,6 @@ export const targetPin: Handler<'target.pin'> = async (call, { target: reference
     await rebindAccounts(tx, call, row, after)
     return done(await showTarget(tx.db, tx.guard, after, tx.now))
   })
-}
 
 export const targetRemove: Handler<'target.remove'> = async (call, { target: reference }) =>
   transact(call.world, async (tx) => {

@@ -34,7 +34,7 @@ import { HandOver, Offered } from './access-hand-over.tsx'
 import { CheckIn, CheckOut, isKeptOut, Standing, waysIn } from './access-lease.tsx'
 import { Waiting } from './access-queue.tsx'
 import { extendable, MoreTime } from './more-time.tsx'
-import { nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
+import { desktopPath, nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
 /** One account that the user may use. */
 export function AccessCard(props: {
@@ -120,6 +120,23 @@ export function AccessCard(props: {
                   Connect
                 </Button>
               ) : null}
+              {may.has('observe') ? (
+                <Button
+                  variant="primary"
+                  size="sm"
+                  aria-label={`Open the desktop of ${account}`}
+                  {...(kept
+                    ? { isDisabled: true }
+                    : {
+                        component: 'a' as const,
+                        href: desktopPath(account),
+                        target: '_blank',
+                        rel: 'noopener',
+                      })}
+                >
+                  Open desktop
+                </Button>
+              ) : null}
               <Button
                 variant="secondary"
                 size="sm"
@@ -159,9 +176,11 @@ export function AccessCard(props: {
                   More time
                 </Button>
               )}
-              <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
-                One-time ticket
-              </Button>
+              {may.has('observe') ? null : (
+                <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
+                  One-time ticket
+                </Button>
+              )}
             </div>
           </>
         )}

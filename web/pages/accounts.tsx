@@ -170,8 +170,9 @@ export function Accounts() {
   )
 }
 
-function useTypedCredential() {
-  const [kind, setKind] = useState<'password' | 'ssh-key'>('password')
+function useTypedCredential(isDesktop: boolean) {
+  const [chosen, setKind] = useState<'password' | 'ssh-key'>('password')
+  const kind = isDesktop ? 'password' : chosen
   const [password, setPassword] = useState('')
   const [file, setFile] = useState('')
   const [passphrase, setPassphrase] = useState('')
@@ -181,22 +182,24 @@ function useTypedCredential() {
       : { kind, file: file.endsWith('\n') ? file : `${file}\n`, passphrase }
   const fields = (
     <>
-      <div className="row">
-        <Radio
-          id="kind-password"
-          name="kind"
-          label="Password"
-          isChecked={kind === 'password'}
-          onChange={() => setKind('password')}
-        />
-        <Radio
-          id="kind-key"
-          name="kind"
-          label="SSH private key"
-          isChecked={kind === 'ssh-key'}
-          onChange={() => setKind('ssh-key')}
-        />
-      </div>
+      {isDesktop ? null : (
+        <div className="row">
+          <Radio
+            id="kind-password"
+            name="kind"
+            label="Password"
+            isChecked={kind === 'password'}
+            onChange={() => setKind('password')}
+          />
+          <Radio
+            id="kind-key"
+            name="kind"
+            label="SSH private key"
+            isChecked={kind === 'ssh-key'}
+            onChange={() => setKind('ssh-key')}
+          />
+        </div>
+      )}
       {kind === 'password' ? (
         <Field
           label="Password of the account"
@@ -204,7 +207,7 @@ function useTypedCredential() {
           value={password}
           onChange={setPassword}
           autoComplete="off"
-          hint="Sealed in this browser to the vault: the console's server cannot read it."
+          hint={`${isDesktop ? 'VNC takes the first 8 characters of it, and no more. ' : ''}Sealed in this browser to the vault: the console's server cannot read it.`}
         />
       ) : (
         <>
@@ -237,7 +240,8 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
   const targets = useTargets()
   const [target, setTarget] = useState('')
   const [login, setLogin] = useState('')
-  const { typed, fields, ready } = useTypedCredential()
+  const isDesktop = targets.data?.find(({ name }) => name === target)?.protocol === 'vnc'
+  const { typed, fields, ready } = useTypedCredential(isDesktop)
   return (
     <Dialog
       wide
@@ -277,7 +281,9 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
 
 function NewSecret({ account, onClose }: { readonly account: AccountView; readonly onClose: () => void }) {
   const change = useChange()
-  const { typed, fields, ready } = useTypedCredential()
+  const targets = useTargets()
+  const isDesktop = targets.data?.find(({ name }) => name === account.target)?.protocol === 'vnc'
+  const { typed, fields, ready } = useTypedCredential(isDesktop)
   return (
     <Dialog
       wide

@@ -9,6 +9,8 @@ const meanings: Readonly<Record<Action, string>> = {
   'sftp-read': 'Fetch files',
   'sftp-write': 'Put files',
   elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
+  observe: 'See a desktop (VNC)',
+  interact: 'Use its mouse and keyboard. Goes with observe.',
   forward: 'Reach other machines through the target with ssh -L, and only these',
 }
 

@@ -9,7 +9,18 @@ import { Moment } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
 import { useAccounts, useUsers } from './lists.ts'
 
-const actions = ['shell', 'exec', 'sftp-read', 'sftp-write', 'forward', 'elevate', 'reveal', 'watch'] as const
+const actions = [
+  'shell',
+  'exec',
+  'sftp-read',
+  'sftp-write',
+  'forward',
+  'elevate',
+  'observe',
+  'interact',
+  'reveal',
+  'watch',
+] as const
 
 /** Asks whether somebody may use an account, now or at another time, and shows everything that decides it. */
 export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {

@@ -54,7 +54,12 @@ export function terminalPath(account: string): string {
   return `/terminal#${account.split('/').map(encodeURIComponent).join('/')}`
 }
 
-/** The account that the address of a terminal names. */
+/** Where the desktop of `account` (`hmi-3/operator`) is in the console. */
+export function desktopPath(account: string): string {
+  return terminalPath(account).replace('/terminal', '/desktop')
+}
+
+/** The account that the address of a terminal or a desktop names. */
 export function accountInAddress(): string {
   try {
     return decodeURIComponent(window.location.hash.slice(1))

@@ -2,6 +2,7 @@ import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useContext, useState } from 'react'
 import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
+import { unverified } from '../../vault/kernel/unverified.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
@@ -100,14 +101,16 @@ export function Targets() {
             actions: true,
             cell: (row) => (
               <>
-                <Button
-                  size="sm"
-                  variant={row.pins.length === 0 ? 'primary' : 'secondary'}
-                  onClick={() => setDoing({ kind: 'pin', target: row })}
-                  aria-label={`${row.pins.length === 0 ? 'Scan and approve' : 'Scan'} ${row.name}`}
-                >
-                  {row.pins.length === 0 ? 'Scan and approve' : 'Scan'}
-                </Button>
+                {row.protocol === 'vnc' && row.pins.length > 0 ? null : (
+                  <Button
+                    size="sm"
+                    variant={row.pins.length === 0 ? 'primary' : 'secondary'}
+                    onClick={() => setDoing({ kind: 'pin', target: row })}
+                    aria-label={`${pinningOf(row)} ${row.name}`}
+                  >
+                    {pinningOf(row)}
+                  </Button>
+                )}
                 <Button
                   size="sm"
                   variant="secondary"
@@ -124,14 +127,16 @@ export function Targets() {
                 >
                   Tags
                 </Button>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'legacy', target: row, needs: [] })}
-                  aria-label={`Old algorithms of ${row.name}`}
-                >
-                  Algorithms
-                </Button>
+                {row.protocol === 'vnc' ? null : (
+                  <Button
+                    size="sm"
+                    variant="secondary"
+                    onClick={() => setDoing({ kind: 'legacy', target: row, needs: [] })}
+                    aria-label={`Old algorithms of ${row.name}`}
+                  >
+                    Algorithms
+                  </Button>
+                )}
                 <Button
                   size="sm"
                   variant="link"
@@ -157,7 +162,10 @@ export function Targets() {
         }}
       />
       {doing?.kind === 'add' ? <AddTarget onClose={close} /> : null}
-      {doing?.kind === 'pin' ? (
+      {doing?.kind === 'pin' && doing.target.protocol === 'vnc' ? (
+        <ApproveUnverified target={doing.target} onClose={close} />
+      ) : null}
+      {doing?.kind === 'pin' && doing.target.protocol !== 'vnc' ? (
         <Approve
           target={doing.target}
           onClose={close}
@@ -250,7 +258,24 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
   )
 }
 
+/** What the button says by which a person approves who answers at a target's address. */
+function pinningOf({ protocol, pins }: TargetView): string {
+  if (protocol === 'vnc') return 'Approve unverified'
+  return pins.length === 0 ? 'Scan and approve' : 'Scan'
+}
+
 function Identity({ target }: { readonly target: TargetView }) {
+  if (target.pins.some(({ fingerprint }) => fingerprint === unverified))
+    return (
+      <>
+        <Label color="orange" isCompact>
+          unverified
+        </Label>{' '}
+        <span className="quiet small">
+          approved so by {target.pins.map(({ approvedBy }) => whoText(visible(approvedBy))).join(', ')}
+        </span>
+      </>
+    )
   if (target.changedKey !== null)
     return (
       <Label status="danger" isCompact>
@@ -319,7 +344,7 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         value={address}
         onChange={setAddress}
         mono
-        hint="ssh://host or ssh://host:port"
+        hint="ssh://host or ssh://host:port; vnc://host for a desktop"
       />
       <Choice
         label="Safe"
@@ -333,6 +358,34 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         {...(safes.data?.length === 0 ? { hint: 'Add a safe first.' } : {})}
       />
       {isAdmin ? <MarkFields tags={tags} onTags={setTags} zone={zone} onZone={setZone} /> : null}
+    </Dialog>
+  )
+}
+
+/** A desktop shows nothing that could be compared: a person says that it may be connected to all the same. */
+function ApproveUnverified({
+  target,
+  onClose,
+}: {
+  readonly target: TargetView
+  readonly onClose: () => void
+}) {
+  const change = useChange()
+  return (
+    <Dialog
+      title={`Connect to ${target.name} unverified?`}
+      action="Approve that"
+      onClose={onClose}
+      act={async () => {
+        await change(() => ask('PUT', at`/api/targets/${target.id}/pin`, { fingerprint: unverified }))
+        onClose()
+      }}
+    >
+      <Content component="p">
+        VNC has no host key. Whoever answers at {target.host} port {target.port} is taken for {target.name},
+        and is sent what proves its password; who listens on the line can see the desktop. Approve it where
+        that line is one that you trust.
+      </Content>
     </Dialog>
   )
 }

@@ -17,6 +17,8 @@ export type Channel = {
   /** What a list of channels says: "shell", "exec: ls -l", "sftp". */
   readonly title: string
   readonly terminal: boolean
+  /** Its output is a desktop's: instructions of the Guacamole protocol. */
+  readonly desktop: boolean
 }
 
 export type Opened = {
@@ -98,8 +100,13 @@ export function channelsOf(marks: readonly TimedMark[]): readonly Channel[] {
   for (const { channel, mark } of marks) {
     if (mark.kind !== 'open' || found.some((known) => known.channel === channel)) continue
     const command = mark.command === undefined ? '' : mark.command
-    const title = mark.type === 'shell' ? 'shell' : mark.type === 'exec' ? `exec: ${command}` : command
-    found.push({ channel, title, terminal: mark.columns !== undefined })
+    const title =
+      mark.type === 'shell' || mark.type === 'desktop'
+        ? mark.type
+        : mark.type === 'exec'
+          ? `exec: ${command}`
+          : command
+    found.push({ channel, title, terminal: mark.columns !== undefined, desktop: mark.type === 'desktop' })
   }
   return found
 }

@@ -1,6 +1,6 @@
 import { Bullseye, Button, Card, CardBody, Content, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useState } from 'react'
 import { Link } from 'wouter'
 import type { RecordingView } from '../../vault/contract.ts'
 import { at, get } from '../api.ts'
@@ -13,6 +13,18 @@ import { hasRole, useUser } from '../shell/me.ts'
 import { Facts, Integrity } from './facts.tsx'
 import { type Opened, openRecording } from './open.ts'
 import { Stage } from './stage.tsx'
+
+const DesktopStage = lazy(() => import('./desktop-stage.tsx'))
+
+/** What a recording shows: terminals, or a desktop, whose reader is loaded by who replays one. */
+function Shown(props: { readonly opened: Opened; readonly isLive: boolean }) {
+  if (!props.opened.channels.some(({ desktop }) => desktop)) return <Stage {...props} />
+  return (
+    <Suspense fallback={<Spinner aria-label="Loading the player" />}>
+      <DesktopStage {...props} />
+    </Suspense>
+  )
+}
 
 /** One recording: its facts, and for an auditor with her key open, what it shows. */
 export default function Player({ recording }: { readonly recording: string }) {
@@ -72,7 +84,7 @@ export default function Player({ recording }: { readonly recording: string }) {
       <div className="player">
         <div className="player-main">
           {opened !== null ? (
-            <Stage key={attempt} opened={opened} isLive={data.state === 'recording'} />
+            <Shown key={attempt} opened={opened} isLive={data.state === 'recording'} />
           ) : null}
           {opened === null && error !== null ? (
             <>

@@ -280,7 +280,13 @@ function keptFontSize(): number {
 }
 
 /** How long the session lasts yet. */
-function TerminalState({ state, ends }: { readonly state: ConnectionState; readonly ends: Ends | null }) {
+export function TerminalState({
+  state,
+  ends,
+}: {
+  readonly state: ConnectionState
+  readonly ends: Ends | null
+}) {
   if (state.kind === 'connecting') return <span role="status">Connecting…</span>
   if (state.kind === 'live') return <TimeLeft ends={ends ?? state.started} />
   return <span role="status">Not connected</span>
@@ -301,7 +307,7 @@ function TimeLeft({ ends }: { readonly ends: Ends }) {
 }
 
 /** Why there is no session (any more), and what to do next. */
-function Outcome({ state, again }: { readonly state: ConnectionState; readonly again: () => void }) {
+export function Outcome({ state, again }: { readonly state: ConnectionState; readonly again: () => void }) {
   if (state.kind === 'connecting' || state.kind === 'live') return null
   const buttons = (label: string, may: boolean) => (
     <div className="row terminal-next">
@@ -365,7 +371,7 @@ function KeysDialog({ onClose }: { readonly onClose: () => void }): ReactNode {
   )
 }
 
-function useTitle(account: string, state: ConnectionState): void {
+export function useTitle(account: string, state: ConnectionState): void {
   useEffect(() => {
     const mark = state.kind === 'live' ? '' : state.kind === 'connecting' ? '… ' : '✕ '
     document.title = `${mark}${visible(account)} · Tagout`
@@ -373,7 +379,7 @@ function useTitle(account: string, state: ConnectionState): void {
 }
 
 /** A tab that is closed by mistake (Ctrl+W means something else in a shell) asks first. */
-function useStayWhileLive(isLive: boolean): void {
+export function useStayWhileLive(isLive: boolean): void {
   useEffect(() => {
     if (!isLive) return
     const stay = (event: BeforeUnloadEvent) => event.preventDefault()

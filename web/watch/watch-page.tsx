@@ -42,7 +42,7 @@ export default function WatchPage({ session: id }: { readonly session: string })
   return (
     <Page
       title={`Watching ${whose}`}
-      about={typing ? typingText : aboutOf(state)}
+      about={typing ? typingText(state) : aboutOf(state)}
       actions={
         <div className="row">
           {session === undefined || state.kind !== 'watching' || own ? null : (
@@ -92,8 +92,11 @@ export default function WatchPage({ session: id }: { readonly session: string })
   )
 }
 
-const typingText =
-  'You have taken this session over: what you type goes into the terminal below, in your name. Its user’s keys are dropped, and they read that you have it. Ctrl+Shift+L leaves the terminal; if you leave the page, the session stays frozen.'
+function typingText(state: WatchState): string {
+  const isDesktop = state.kind === 'watching' && state.as.desktop === true
+  const where = isDesktop ? 'desktop' : 'terminal'
+  return `You have taken this session over: what you type ${isDesktop ? 'and click goes to the desktop' : 'goes into the terminal'} below, in your name. Its user’s keys are dropped, and they read that you have it. Ctrl+Shift+L leaves the ${where}; if you leave the page, the session stays frozen.`
+}
 
 function aboutOf(state: WatchState): string {
   if (state.kind === 'connecting') return 'Connecting…'

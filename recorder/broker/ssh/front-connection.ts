@@ -331,5 +331,8 @@ function describe(action: Action): string {
       return 'elevation'
     case 'forward':
       return 'forwarding'
+    case 'observe':
+    case 'interact':
+      return 'a desktop'
   }
 }

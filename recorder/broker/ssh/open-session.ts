@@ -7,7 +7,8 @@ import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import type { Person } from './authenticate.ts'
 import { SessionBox } from './elevation-key.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
-import { BrokeredSession } from './session.ts'
+import { openDesktop } from '../desktop/open-desktop.ts'
+import { BrokeredSession, type TargetLink } from './session.ts'
 import { logIn, type TargetCredential } from './target.ts'
 
 export type Wanted = {
@@ -61,7 +62,10 @@ export async function openSession(
   const started = await start(ports, permit, writer)
   if (!started.ok) return stop('protocol error', started.refusal)
   const { credential, box } = started.value
-  const login = await logIn(permit, credential, limits.targetConnect)
+  const login =
+    permit.target.protocol === 'vnc'
+      ? await openDesktop(ports.desktops?.guacd, permit, credential, limits.targetConnect)
+      : await logIn(permit, credential, limits.targetConnect)
   if (login.kind === 'failed') {
     box?.[Symbol.dispose]()
     if (login.changedKey !== undefined)
@@ -83,11 +87,16 @@ export async function openSession(
   const connected = await ports.ask('session.connected', { session: permit.session })
   if (!connected.ok) {
     box?.[Symbol.dispose]()
-    login.client.end()
-    login.client.destroy()
+    if ('desktop' in login) login.desktop.close()
+    else {
+      login.client.end()
+      login.client.destroy()
+    }
     return stop('protocol error', connected.refusal)
   }
-  const session = new BrokeredSession(ports, limits, permit, writer, login, openedAt)
+  const link: TargetLink =
+    'desktop' in login ? { kind: 'desktop', desktop: login.desktop } : { ...login, kind: 'ssh' }
+  const session = new BrokeredSession(ports, limits, permit, writer, link, openedAt)
   session.elevationBox = box
   attach(session)
   if (permit.elevation?.isGranted === true && wanted.hasElevateButton !== true)

@@ -2,6 +2,8 @@ import type { VerbAnswer, VerbInput, VerbName } from '../../../vault/contract.ts
 import type { RecordingId, SessionId } from '../../../vault/kernel/id.ts'
 import type { Outcome } from '../../../vault/kernel/outcome.ts'
 import type { OpenRecordingOptions, RecordingWriter } from '../../recording/index.ts'
+import type { GuacdPlace } from '../desktop/guacd-connection.ts'
+import type { Tap } from '../desktop/tap.ts'
 import type { RecordingStore } from '../../store/index.ts'
 
 export type SessionEnd = Omit<VerbInput<'session.end'>, 'session'> & { readonly session: SessionId }
@@ -26,6 +28,8 @@ export type BrokerPorts = {
   readonly node: string
   readonly worker: string
   readonly log: Log
+  /** What carries desktops. */
+  readonly desktops?: { readonly guacd: GuacdPlace; readonly tap: Tap }
 }
 
 /** Bounds of the broker; tests make them small. Times in milliseconds. */

@@ -16,6 +16,8 @@ import type { SessionBox } from './elevation-key.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
+import { DesktopChannel, type DesktopFront } from '../desktop/desktop-channel.ts'
+import type { GuacdConnection } from '../desktop/guacd-connection.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { printable, watchedBy } from './sentence.ts'
@@ -69,20 +71,32 @@ function whileFrozen({ by, reason, waits }: Freeze): string {
   return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
 }
 
+/** What a session is connected by: an SSH connection that is logged in, or a desktop. */
+export type TargetLink =
+  | { readonly kind: 'ssh'; readonly client: SshClient; readonly socket: Socket }
+  | { readonly kind: 'desktop'; readonly desktop: GuacdConnection }
+
+/** A channel into which a person types. */
+type TypedChannel = RelayedChannel | DesktopChannel
+
+function isTyped(channel: TypedChannel | ForwardedChannel): channel is TypedChannel {
+  return !(channel instanceof ForwardedChannel)
+}
+
 /** One connection of a user to one target, by an SSH client or in the browser: the unit that is granted, recorded and ended. */
 export class BrokeredSession {
   readonly permit: Permit
-  readonly client: SshClient
   readonly writer: RecordingWriter
   /** Resolves when the session is over and its recording closed. */
   readonly ended: Promise<void>
   readonly #ports: BrokerPorts
-  readonly #targetTransport: Transport
-  readonly #channels = new Set<RelayedChannel | ForwardedChannel>()
+  readonly #link: TargetLink
+  readonly #targetTransport: Transport | undefined
+  readonly #channels = new Set<RelayedChannel | ForwardedChannel | DesktopChannel>()
   readonly #openedAt: number
   #endsAt: string
   #clock: Disposable
-  readonly #watch: Disposable
+  readonly #watch: Disposable | undefined
   readonly #denials = new Denials('refused file requests', (detail) =>
     this.#writeEvent('refused channel', detail),
   )
@@ -117,24 +131,26 @@ export class BrokeredSession {
     limits: Limits,
     permit: Permit,
     writer: RecordingWriter,
-    target: { readonly client: SshClient; readonly socket: Socket },
+    link: TargetLink,
     openedAt: number,
   ) {
     this.permit = permit
     this.writer = writer
-    this.client = target.client
+    this.#link = link
     this.#ports = ports
-    this.#targetTransport = new Transport(target.client, limits, ports.log)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
-    target.client.on('close', () => void this.end('closed by the target'))
-    this.#watch = watchTarget(
-      target.client,
-      target.socket,
-      limits.keepAlive,
-      () => void this.end('target unreachable'),
-    )
+    if (link.kind === 'ssh') {
+      this.#targetTransport = new Transport(link.client, limits, ports.log)
+      link.client.on('close', () => void this.end('closed by the target'))
+      this.#watch = watchTarget(
+        link.client,
+        link.socket,
+        limits.keepAlive,
+        () => void this.end('target unreachable'),
+      )
+    } else link.desktop.socket.on('close', () => void this.end('closed by the target'))
     this.#openedAt = openedAt
     this.#endsAt = permit.endsAt
     this.#clock = this.#startClock()
@@ -176,8 +192,20 @@ export class BrokeredSession {
     return this.#isEnding
   }
 
+  /** The connection to an SSH target. */
+  get client(): SshClient {
+    if (this.#link.kind !== 'ssh') throw new Fault('protocol', 'a desktop has no SSH connection')
+    return this.#link.client
+  }
+
   get transports(): { readonly targetTransport: Transport } {
+    if (this.#targetTransport === undefined) throw new Fault('protocol', 'a desktop has no SSH connection')
     return { targetTransport: this.#targetTransport }
+  }
+
+  /** The desktop that the session shows; undefined for a session of SSH. */
+  get desktop(): GuacdConnection | undefined {
+    return this.#link.kind === 'desktop' ? this.#link.desktop : undefined
   }
 
   get liveChannels(): number {
@@ -204,6 +232,25 @@ export class BrokeredSession {
       this.#hasFinished = channel.hasFinished
     })
     try {
+      await channel.run()
+    } catch (error) {
+      this.recordingFailed(error)
+    }
+  }
+
+  /** Shows the session's desktop to its user, until either is gone. */
+  async show(front: DesktopFront): Promise<void> {
+    const { desktop } = this
+    const { desktops } = this.#ports
+    if (desktop === undefined || desktops === undefined)
+      throw new Fault('protocol', 'this session has no desktop')
+    const channel = new DesktopChannel(this, this.#nextChannel, desktop, front, desktops.tap)
+    this.#nextChannel += 1
+    this.#channels.add(channel)
+    void channel.closed.then(() => this.#channels.delete(channel))
+    try {
+      if (this.#freeze !== null) channel.freeze(whileFrozen(this.#freeze))
+      if (this.#hands !== null) channel.takeOver(this.#hands.seat)
       await channel.run()
     } catch (error) {
       this.recordingFailed(error)
@@ -402,7 +449,7 @@ export class BrokeredSession {
   /** Types what a watcher sent into a terminal, where the session was handed to them. False: it reached nothing. */
   typeFor(watch: WatchId, channel: number, bytes: Uint8Array, taken: () => void): boolean {
     const found = [...this.#channels].find(
-      (one): one is RelayedChannel => one instanceof RelayedChannel && one.number === channel,
+      (one): one is TypedChannel => isTyped(one) && one.number === channel,
     )
     if (this.#isEnding || this.#hands?.watch !== watch || found === undefined) {
       taken()
@@ -418,7 +465,7 @@ export class BrokeredSession {
     const by = printable(seat.by)
     this.#mark({ kind: 'take', by, taken: true })
     for (const channel of this.#channels) {
-      if (channel instanceof RelayedChannel) channel.takeOver(seat)
+      if (isTyped(channel)) channel.takeOver(seat)
       channel.notify(
         `${whoText(by)} has taken this session over: what appears is typed by them. What you type is dropped`,
         'freeze',
@@ -434,7 +481,7 @@ export class BrokeredSession {
     this.#hands = null
     const by = printable(hands.seat.by)
     for (const channel of this.#channels) {
-      if (channel instanceof RelayedChannel) channel.giveBack()
+      if (isTyped(channel)) channel.giveBack()
       channel.notify(
         `${whoText(by)} types in this session no more. What you type is dropped until it goes on`,
         'freeze',
@@ -529,7 +576,7 @@ export class BrokeredSession {
     this.#isEnding = true
     this.#wake()
     this.#clock[Symbol.dispose]()
-    this.#watch[Symbol.dispose]()
+    this.#watch?.[Symbol.dispose]()
     this.elevationBox?.[Symbol.dispose]()
     this.elevationBox = undefined
     // SECURITY: the reason is a person's words, and goes to a terminal.
@@ -538,8 +585,9 @@ export class BrokeredSession {
     await Promise.all([...this.#channels].map((channel) => channel.cut(sentence, reason)))
     this.#denials.finish()
     for (const repeated of this.#repeated.values()) repeated.finish()
-    this.client.end()
-    this.#targetTransport[Symbol.dispose]()
+    if (this.#link.kind === 'ssh') this.#link.client.end()
+    else this.#link.desktop.close()
+    this.#targetTransport?.[Symbol.dispose]()
     const finished = await this.writer.finish(reason)
     if (this.permit.forward !== undefined)
       await this.#tellVault('session.forwarded', {
@@ -548,7 +596,7 @@ export class BrokeredSession {
         bytesUp: this.#carried.up,
         bytesDown: this.#carried.down,
       })
-    this.client.destroy()
+    if (this.#link.kind === 'ssh') this.#link.client.destroy()
     await this.#ports.reportEnd(this.permit.recording, {
       session: this.permit.session,
       reason,

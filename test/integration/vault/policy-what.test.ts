@@ -351,7 +351,9 @@ test('words of desktops are refused as that, and never taken for a limit that ho
     for (const action of ['clipboard-in', 'clipboard-out']) {
       const document = { version: 1, rules: [{ ...allow({ actions: [action] }), effect }] }
       const refusal = refusalOf(await vault.admin.call('policy.plan', { document } as never))
-      expect(refusal.message).toContain(`${action} is for desktops, which this version does not carry`)
+      expect(refusal.message).toContain(
+        `${action} is of desktops, whose clipboard this version carries neither way`,
+      )
     }
   const watch = documentOf([limit({ actions: ['watch'] })])
   expect((await refusalOfApply(watch)).message).toContain('this is none of shell, exec')

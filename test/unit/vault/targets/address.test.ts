@@ -9,6 +9,8 @@ test.each([
   ['ssh://[2001:DB8:0:0::1]', 'ssh://[2001:db8::1]:22'],
   ['ssh://müller.example', 'ssh://xn--mller-kva.example:22'],
   ['ssh://host/', 'ssh://host:22'],
+  ['vnc://hmi-3', 'vnc://hmi-3:5900'],
+  ['VNC://[::1]:5901', 'vnc://[::1]:5901'],
 ])('%s is %s', (text, canonical) => {
   const parsed = parseAddress(text)
   expect(parsed.ok && formatAddress(parsed.value)).toBe(canonical)
@@ -18,6 +20,8 @@ test.each([
 test.each([
   'press-3',
   'rdp://press-3',
+  'vnc://operator@hmi-3',
+  'vncs://hmi-3',
   'ssh://',
   'ssh://root@press-3',
   'ssh://press-3/etc',

@@ -1,0 +1,370 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { EndReason } from '../../../vault/contract.ts'
+import { Fault } from '../../../vault/kernel/fault.ts'
+import type { NoticeTopic } from '../../live/protocol.ts'
+import type { Mark } from '../../recording/index.ts'
+import type { Hands } from '../ssh/relayed-channel.ts'
+import { watchedBy } from '../ssh/sentence.ts'
+import type { BrokeredSession } from '../ssh/session.ts'
+import { ShownFilter, type Used, understand } from './desktop-policy.ts'
+import type { GuacdConnection } from './guacd-connection.ts'
+import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
+import { type Lite, openLite } from './lite.ts'
+import type { Tap } from './tap.ts'
+
+/** The user's end of a desktop: a browser. */
+export type DesktopFront = {
+  /** Sends whole instructions; `drawn` is called when the browser says that it has taken them. */
+  readonly show: (bytes: Buffer, drawn: () => void) => void
+  readonly notify: (text: string, about: NoticeTopic | undefined) => void
+  readonly watchers: (names: readonly string[]) => void
+  readonly ends: (endsAt: string, secondsLeft: number) => void
+  /** The last thing that is said. */
+  readonly tell: (text: string | undefined, reason: EndReason) => void
+  /** From now on what the browser sends is heard. `taken` says so many bytes of it have been. */
+  readonly listen: (hear: (bytes: Uint8Array) => void, gone: () => void) => void
+  readonly taken: (bytes: number) => void
+}
+
+/** Bytes that a browser has not drawn yet, above which guacd is kept waiting. */
+const mostUndrawn = 1024 * 1024
+/** Milliseconds in which a browser that has so many draws some; guacd gives it up soon after. */
+const stalledMs = 12_000
+/** While frozen, how often input is answered. */
+const noticeEveryMs = 5_000
+
+/**
+ * A desktop between guacd and its user: recorded, filtered both ways, held while it is frozen.
+ *
+ * INVARIANT: no instruction reaches the browser that the recording has not accepted. A recording that is slow, or a
+ * browser, keeps guacd waiting; nothing is kept here without bound.
+ */
+export class DesktopChannel {
+  readonly closed: Promise<void>
+  readonly hasFinished = false
+  readonly hasTerminal = true
+  readonly #session: BrokeredSession
+  readonly #number: number
+  readonly #desktop: GuacdConnection
+  readonly #front: DesktopFront
+  readonly #tap: Tap
+  readonly #fromUser = new InstructionParser()
+  readonly #pressed = new Set<number>()
+  #mouse = { x: 0, y: 0, mask: 0 }
+  #lite: Lite | undefined
+  #socket: Socket | undefined
+  #undrawn = 0
+  #stall: NodeJS.Timeout | undefined
+  /** Who waits for the browser to have drawn. */
+  #whenDrawn: (() => void)[] = []
+  #frozen: string | undefined
+  /** Who uses it in its user's place, and what of theirs has gone on. */
+  #hands: Hands | undefined
+  #fromHands = new InstructionParser()
+  #handed: Promise<void> = Promise.resolve()
+  #noticedAt = 0
+  /** guacd's clock at its last frame, and ours then. */
+  #frame = { at: 0, heard: 0 }
+  #isOver = false
+  #resolveClosed: () => void = () => undefined
+
+  constructor(
+    session: BrokeredSession,
+    number: number,
+    desktop: GuacdConnection,
+    front: DesktopFront,
+    tap: Tap,
+  ) {
+    this.#session = session
+    this.#number = number
+    this.#desktop = desktop
+    this.#front = front
+    this.#tap = tap
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+  }
+
+  get number(): number {
+    return this.#number
+  }
+
+  /** Relays until either end is gone. Rejects when the recording failed. */
+  async run(): Promise<void> {
+    await this.#mark({ kind: 'open', type: 'desktop' })
+    const { ticket, brought } = this.#tap.offer()
+    this.#lite = openLite(this.#tap.path, ticket, {
+      send: (bytes) => this.#show(bytes),
+      closed: () => this.#userGone(),
+    })
+    const socket = await brought
+    this.#socket = socket
+    if (this.#isOver) return void socket.destroy()
+    const greetings = this.#session.takeGreetings()
+    for (const text of greetings) this.#front.notify(text, undefined)
+    const { watchers } = this.#session
+    for (const name of watchers) this.#front.notify(watchedBy(name), 'watch')
+    if (watchers.length > 0) this.#front.watchers(watchers)
+    this.#front.listen(
+      (bytes) => this.#hear(bytes),
+      () => this.#userGone(),
+    )
+    await Promise.all([this.#relayDown(socket), this.#relayUp(socket)])
+  }
+
+  async #relayDown(socket: Socket): Promise<void> {
+    const filter = new ShownFilter()
+    try {
+      for await (const instructions of this.#desktop.instructions()) {
+        if (this.#isOver) return
+        const shown: Instruction[] = []
+        for (const one of instructions) {
+          if (one.opcode === 'error' || one.opcode === 'disconnect') {
+            await this.#pass(shown, socket)
+            return void this.#session.end('closed by the target')
+          }
+          if (filter.passes(one)) shown.push(one)
+          if (one.opcode === 'sync') this.#frame = { at: Number(one.args[0]) || 0, heard: performance.now() }
+        }
+        await this.#pass(shown, socket)
+      }
+    } catch (error) {
+      if (this.#isOver) return
+      // What guacd says is no instruction, or it is gone; a fault of the recording is the session's to tell.
+      if (error instanceof Fault && error.code !== 'protocol') throw error
+      await this.#session.end(error instanceof Fault ? 'protocol error' : 'closed by the target')
+    }
+  }
+
+  async #pass(shown: readonly Instruction[], socket: Socket): Promise<void> {
+    const kept = shown.filter(({ opcode }) => opcode !== 'nop')
+    if (kept.length > 0) await this.#record(Buffer.concat(kept.map(({ bytes }) => bytes)))
+    if (shown.length === 0 || socket.destroyed || this.#isOver) return
+    if (!socket.write(Buffer.concat(shown.map(({ bytes }) => bytes))))
+      await Promise.race([once(socket, 'drain'), this.closed])
+  }
+
+  async #relayUp(socket: Socket): Promise<void> {
+    const parser = new InstructionParser()
+    try {
+      for await (const chunk of socket as AsyncIterable<Uint8Array>)
+        for (const instruction of parser.push(chunk)) {
+          if (this.#isOver) return
+          await this.#use(instruction)
+          this.#front.taken(instruction.bytes.length)
+        }
+    } catch (error) {
+      if (this.#isOver) return
+      if (error instanceof Fault && error.code === 'recording') throw error
+      await this.#session.end('protocol error')
+    }
+  }
+
+  async #use(instruction: Instruction): Promise<void> {
+    const understood = understand(instruction)
+    if (understood === undefined)
+      return this.#session.event('refused channel', `of the desktop: ${instruction.opcode.slice(0, 40)}`)
+    const { is, bytes } = understood
+    if (is.kind === 'leave') return void this.#session.end('closed by the user')
+    if (is.kind === 'flow') return this.#desktop.write(bytes)
+    // SECURITY: nobody works unseen: while a browser keeps the picture waiting, its keys wait too.
+    await this.#drawn()
+    await this.#press(is, bytes, () => this.#mayPass(instruction))
+  }
+
+  /** A key or the mouse: recorded, then done, if it still may be: a freeze can have come meanwhile. */
+  async #press(
+    is: Extract<Used, { kind: 'key' | 'mouse' }>,
+    bytes: Buffer,
+    may: () => boolean,
+  ): Promise<void> {
+    if (!may()) return
+    const at = this.#frame.at + Math.round(performance.now() - this.#frame.heard)
+    if (is.kind === 'mouse')
+      await this.#record(encodeInstruction('mouse', ...[is.x, is.y, is.mask, at].map(String)))
+    // SECURITY: keys spell passwords: what they did is on the screen. Only a safe that keeps all input keeps them.
+    else if (this.#session.permit.inputPolicy === 'full')
+      await this.#record(encodeInstruction('key', ...[is.keysym, Number(is.pressed), at].map(String)))
+    if (this.#isOver || !may()) return
+    if (is.kind === 'mouse') this.#mouse = is
+    else if (is.pressed) this.#pressed.add(is.keysym)
+    else this.#pressed.delete(is.keysym)
+    this.#desktop.write(bytes)
+  }
+
+  /** What the browser sent. SECURITY: nothing that is no instruction comes to guacamole-lite. */
+  #hear(bytes: Uint8Array): void {
+    if (this.#isOver) return
+    try {
+      const whole = this.#fromUser.push(bytes)
+      const passing = whole.filter((one) => this.#mayPass(one))
+      if (passing.length > 0) this.#lite?.hear(Buffer.concat(passing.map((one) => one.bytes)))
+      // What passes is taken when it is done: a browser that sends faster waits.
+      const dropped = lengthOf(whole) - lengthOf(passing)
+      if (dropped > 0) this.#front.taken(dropped)
+    } catch {
+      void this.#session.end('protocol error')
+    }
+  }
+
+  /** Whether input may go on now. Asked when it comes, so that what was sent while frozen never arrives later. */
+  #mayPass({ opcode }: Instruction): boolean {
+    if (opcode !== 'key' && opcode !== 'mouse') return true
+    // SECURITY: dropped here, whatever guacd was told of a look only.
+    if (!this.#session.permit.actions.includes('interact')) return false
+    if (this.#frozen !== undefined) this.#sayFrozen(this.#frozen)
+    return this.#frozen === undefined
+  }
+
+  #show(bytes: Buffer): void {
+    if (this.#isOver) return
+    this.#undrawn += bytes.length
+    if (this.#undrawn > mostUndrawn && this.#stall === undefined) {
+      this.#lite?.pause()
+      this.#stall = this.#awaitDrawing()
+    }
+    this.#front.show(bytes, () => {
+      this.#undrawn -= bytes.length
+      if (this.#stall === undefined) return
+      clearTimeout(this.#stall)
+      this.#stall = this.#undrawn > mostUndrawn / 2 ? this.#awaitDrawing() : undefined
+      if (this.#stall !== undefined) return
+      this.#lite?.resume()
+      for (const resolve of this.#whenDrawn.splice(0)) resolve()
+    })
+  }
+
+  #awaitDrawing(): NodeJS.Timeout {
+    const text = 'your browser took no more of the picture, so this session ends: connect again'
+    return setTimeout(() => void this.#session.end('closed by the user', text), stalledMs)
+  }
+
+  async #drawn(): Promise<void> {
+    if (this.#stall !== undefined && !this.#isOver)
+      await new Promise<void>((resolve) => this.#whenDrawn.push(resolve))
+  }
+
+  #sayFrozen(text: string): void {
+    if (performance.now() - this.#noticedAt < noticeEveryMs) return
+    this.#noticedAt = performance.now()
+    this.notify(text, 'freeze')
+  }
+
+  /** Drops keys and mouse until `thaw`. What is pressed is let go: nothing stays down on the machine meanwhile. */
+  freeze(text: string): void {
+    this.#frozen = text
+    this.#letGo()
+  }
+
+  #letGo(): void {
+    for (const keysym of this.#pressed) this.#desktop.write(encodeInstruction('key', String(keysym), '0'))
+    this.#pressed.clear()
+    const { x, y, mask } = this.#mouse
+    if (mask !== 0) this.#desktop.write(encodeInstruction('mouse', String(x), String(y), '0'))
+    this.#mouse = { x, y, mask: 0 }
+  }
+
+  thaw(): void {
+    this.giveBack()
+    this.#frozen = undefined
+  }
+
+  /** Somebody else uses the desktop from here on, while its user's input is held. */
+  takeOver(hands: Hands): void {
+    if (this.#isOver || this.#frozen === undefined) return
+    this.#hands = hands
+    this.#fromHands = new InstructionParser()
+  }
+
+  /** They use it no more: what they sent and the recording has not taken yet is dropped, what they press is let go. */
+  giveBack(): void {
+    if (this.#hands === undefined) return
+    this.#hands = undefined
+    this.#letGo()
+  }
+
+  /**
+   * Does what who has the session sent, in order and recorded first; `taken` when it is done, or was dropped. False where
+   * they can do nothing here now.
+   */
+  typeFor(hands: Hands, bytes: Uint8Array, taken: () => void): boolean {
+    // SECURITY: whoever takes a session over that only looks, only looks.
+    if (this.#isOver || this.#hands !== hands || !this.#session.permit.actions.includes('interact')) {
+      taken()
+      return false
+    }
+    this.#handed = this.#handed.then(async () => {
+      try {
+        // INVARIANT: after `giveBack` nothing of theirs reaches the target.
+        const has = () => this.#hands === hands && !this.#isOver
+        for (const instruction of has() ? this.#fromHands.push(bytes) : []) {
+          const understood = understand(instruction)
+          const { is } = understood ?? {}
+          if (understood === undefined || is === undefined)
+            this.#session.event('refused channel', `of the desktop: ${instruction.opcode.slice(0, 40)}`)
+          // That frames were drawn is answered where they watch.
+          else if (is.kind === 'key' || is.kind === 'mouse') await this.#press(is, understood.bytes, has)
+        }
+      } catch (error) {
+        if (error instanceof Fault && error.code === 'protocol') this.#ungrasp(hands)
+        else this.#session.recordingFailed(error)
+      } finally {
+        taken()
+      }
+    })
+    return true
+  }
+
+  /** What they send is none of the protocol: no more of it is heard, and the session stays held. */
+  #ungrasp(hands: Hands): void {
+    if (this.#hands !== hands) return
+    this.giveBack()
+    this.#session.event('refused channel', 'of the desktop: no instruction, of who has taken it over')
+  }
+
+  notify(text: string, about?: NoticeTopic): void {
+    if (!this.#isOver) this.#front.notify(text, about)
+  }
+
+  watchers(names: readonly string[]): void {
+    if (!this.#isOver) this.#front.watchers(names)
+  }
+
+  ends(endsAt: string, secondsLeft: number): void {
+    if (!this.#isOver) this.#front.ends(endsAt, secondsLeft)
+  }
+
+  async cut(text: string | undefined, reason: EndReason): Promise<void> {
+    if (this.#isOver) return
+    this.#front.tell(text, reason)
+    this.#close()
+  }
+
+  #userGone(): void {
+    if (!this.#isOver) void this.#session.leave()
+  }
+
+  #close(): void {
+    this.#isOver = true
+    clearTimeout(this.#stall)
+    for (const resolve of this.#whenDrawn.splice(0)) resolve()
+    this.#lite?.[Symbol.dispose]()
+    this.#socket?.destroy()
+    // Ending: the recording takes it as the last of the channel, or is over itself.
+    this.#mark({ kind: 'close' }).catch(() => undefined)
+    this.#resolveClosed()
+  }
+
+  async #record(bytes: Uint8Array): Promise<void> {
+    await this.#session.writer.append({ kind: 'output', channel: this.#number, bytes })
+  }
+
+  async #mark(mark: Mark): Promise<void> {
+    await this.#session.writer.append({ kind: 'mark', channel: this.#number, mark })
+  }
+}
+
+function lengthOf(instructions: readonly Instruction[]): number {
+  return instructions.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}

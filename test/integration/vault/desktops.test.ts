@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { VaultClient } from '../../../vault/index.ts'
+import type { SessionId } from '../../../vault/kernel/id.ts'
+import { done } from '../../../vault/kernel/outcome.ts'
+import { must, refusalOf, somePin, startTestVault, type TestVault } from '../../support/vault.ts'
+import { connectSession, endSession, makeSshKey, open, prove, startCall } from '../../support/vault-ssh.ts'
+
+/** Targets of VNC: what may be pinned, granted and opened on them, and that SSH stays SSH. */
+
+let vault: TestVault
+let recorder: VaultClient
+const key = makeSshKey()
+
+beforeAll(async () => {
+  vault = await startTestVault()
+  recorder = await vault.worker('w1', () => async () => done(null))
+  await vault.account()
+  await vault.ask('target.add', { name: 'hmi-3', safe: 'line-3', address: 'vnc://10.0.3.8' })
+  const credential = await vault.sealPassword('hmi-3/operator', 'Kanarie7')
+  await vault.ask('account.add', { target: 'hmi-3', login: 'operator', credential })
+  await vault.ask('user.add', { name: 'bob', roles: ['operator'] })
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+}, 60_000)
+afterAll(() => vault[Symbol.asyncDispose]())
+
+const proof = () => prove(recorder, key, 'bob')
+const hmi = { target: 'hmi-3', account: 'operator' } as const
+const grant = (account: string, actions: readonly string[]) =>
+  vault.admin.call('grant.add', { user: 'bob', account, actions: actions as never, forSeconds: 3600 })
+
+test('its address has a port of its own, and its target cannot become one of SSH', async () => {
+  const target = await vault.ask('target.show', { target: 'hmi-3' })
+  expect([target.protocol, target.port, target.pins]).toEqual(['vnc', 5900, []])
+  const refusal = refusalOf(
+    await vault.admin.call('target.address', { target: 'hmi-3', address: 'ssh://10.0.3.8' }),
+  )
+  expect(refusal.message).toBe('address: hmi-3 is spoken with over vnc')
+  expect((await vault.ask('target.address', { target: 'hmi-3', address: 'vnc://10.0.3.8:5901' })).port).toBe(
+    5901,
+  )
+  must(await vault.admin.call('account.bind', { account: 'hmi-3/operator' } as never))
+})
+
+test.each([
+  ['a shell of it', 'hmi-3/operator', ['shell'], 'actions: hmi-3 has a desktop, and shell is none of it'],
+  ['a desktop of a terminal', 'press-3/engineer', ['observe'], 'actions: press-3 has no desktop'],
+  ['both', 'hmi-3/operator', ['observe', 'exec'], 'actions: hmi-3 has a desktop, and exec is none of it'],
+  ['use without sight', 'hmi-3/operator', ['interact'], 'actions: interact goes with observe'],
+])('%s cannot be granted', async (_, account, actions, message) => {
+  expect(refusalOf(await grant(account, actions)).message).toContain(message)
+})
+
+test('nobody connects before somebody who manages it has approved that it is unverified', async () => {
+  must(await grant('hmi-3/operator', ['observe', 'interact']))
+  const before = refusalOf(await open(recorder, { proof: await proof(), ...hmi, wants: 'observe' }))
+  expect(before).toMatchObject({ code: 'not_pinned', next: expect.stringContaining('--unverified') })
+  for (const fingerprint of [somePin, 'verified', '', 'Unverified'])
+    expect(
+      refusalOf(await vault.admin.call('target.pin', { target: 'hmi-3', fingerprint })).message,
+    ).toContain('shows nothing that could be pinned')
+  expect(refusalOf(await vault.admin.call('target.scan', { target: 'hmi-3' })).message).toContain(
+    'nothing that could be pinned',
+  )
+  const pinned = await vault.ask('target.pin', { target: 'hmi-3', fingerprint: 'unverified' })
+  expect(pinned.pins).toMatchObject([
+    { fingerprint: 'unverified', approvedBy: expect.stringMatching(/^local:/) },
+  ])
+  const leaf = (await vault.ask('audit.list', { kind: 'target.pinned' })).at(-1)
+  expect(JSON.stringify(leaf)).toContain('unverified')
+})
+
+test('a target of SSH is never approved as unverified', async () => {
+  const refusal = refusalOf(
+    await vault.admin.call('target.pin', { target: 'press-3', fingerprint: 'unverified' }),
+  )
+  expect(refusal.message).toBe('fingerprint: not a fingerprint of the form SHA256:…')
+  const added = await vault.admin.call('target.add', {
+    name: 'press-9',
+    safe: 'line-3',
+    address: 'ssh://10.0.3.9',
+    pin: 'unverified',
+  })
+  expect(refusalOf(added).code).toBe('invalid')
+})
+
+test('it is opened as a desktop, its password leaves once, and a terminal is refused with what to do', async () => {
+  const permit = must(await open(recorder, { proof: await proof(), ...hmi, wants: 'observe' }))
+  expect(permit.target).toMatchObject({ protocol: 'vnc', port: 5901, pins: [{ fingerprint: 'unverified' }] })
+  expect(permit.actions).toEqual(['observe', 'interact'])
+  const start = startCall(permit.session)
+  expect(start.read(must(await recorder.call('session.start', start.input)))).toBe('Kanarie7')
+  expect(refusalOf(await recorder.call('session.start', start.input)).code).toBe('conflict')
+  expect(await vault.ask('session.show', { session: permit.session })).toMatchObject({ protocol: 'vnc' })
+  await endSession(recorder, permit.session)
+  for (const wants of ['shell', 'exec', 'sftp-read'] as const)
+    expect(refusalOf(await open(recorder, { proof: await proof(), ...hmi, wants }))).toMatchObject({
+      message: 'hmi-3 has a desktop, not a terminal',
+      next: 'open it from My access in the console',
+    })
+})
+
+test('whoever has no grant there learns nothing of how it is spoken with', async () => {
+  await vault.ask('user.add', { name: 'carl', roles: ['operator'] })
+  const other = makeSshKey()
+  await vault.ask('user.key.add', { user: 'carl', publicKey: other.line })
+  const as = async (target: string, wants: 'shell' | 'observe') =>
+    refusalOf(await open(recorder, { proof: await prove(recorder, other, 'carl'), target, wants }))
+  const unknown = await as('no-such-target', 'observe')
+  expect(await as('hmi-3', 'observe')).toEqual(unknown)
+  expect(await as('hmi-3', 'shell')).toEqual(unknown)
+  expect(await as('press-3', 'observe')).toEqual(unknown)
+})
+
+test('another address takes the release away until somebody binds again', async () => {
+  await vault.ask('target.address', { target: 'hmi-3', address: 'vnc://10.0.3.99' })
+  expect(refusalOf(await open(recorder, { proof: await proof(), ...hmi, wants: 'observe' })).code).toBe(
+    'not_pinned',
+  )
+  await vault.ask('target.address', { target: 'hmi-3', address: 'vnc://10.0.3.8:5901' })
+  const permit = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })
+  await endSession(recorder, permit.session)
+})
+
+test('a supervisor takes over a session that may use its desktop, and none that only looks', async () => {
+  const api = await vault.connect('api')
+  const sue = await vault.person('sue', ['supervisor'])
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'sue', permissions: ['supervise'] })
+  const takes = async (session: SessionId) => {
+    const { ticket } = must(await api.call('session.watch', { session }, sue.token))
+    const { login } = must(await api.call('live.open', {}, sue.token))
+    const watching = must(await recorder.call('ticket.redeem', { ticket, login, source: '192.0.2.9' }))
+    if (watching.kind !== 'watch') throw new Error('not a watch')
+    const wanted = { session, watch: watching.watch, totpCode: sue.code() }
+    return api.call('session.take', wanted, sue.token)
+  }
+  const using = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })
+  expect(must(await takes(using.session))).toMatchObject({ takenBy: 'sue', state: 'frozen' })
+  await endSession(recorder, using.session)
+
+  for (const { id } of await vault.ask('grant.list', { user: 'bob' }))
+    await vault.ask('grant.revoke', { grant: id })
+  for (const { id } of await vault.ask('hold.list', {})) await vault.ask('hold.release', { hold: id })
+  must(await grant('hmi-3/operator', ['observe']))
+  const looking = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })
+  expect(looking.actions).toEqual(['observe'])
+  expect(refusalOf(await takes(looking.session))).toMatchObject({
+    message: 'this session only looks at its desktop',
+    next: 'freeze or terminate it',
+  })
+  expect(await vault.ask('session.show', { session: looking.session })).toMatchObject({ takenBy: null })
+  await endSession(recorder, looking.session)
+})
+
+test('it takes no key, and is not elevated', async () => {
+  const { privateKey } = makeSshKey()
+  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  const credential = await vault.sealKey('hmi-3/keyed', pem)
+  const added = await vault.admin.call('account.add', { target: 'hmi-3', login: 'keyed', credential })
+  expect(refusalOf(added).message).toBe('credential: hmi-3 has a desktop, which takes no key')
+  const elevated = await vault.admin.call('account.elevation', {
+    account: 'hmi-3/operator',
+    elevation: { kind: 'sudo', account: 'hmi-3/operator' },
+  })
+  expect(refusalOf(elevated).message).toBe('hmi-3 has a desktop')
+})

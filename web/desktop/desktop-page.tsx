@@ -1,0 +1,164 @@
+import { AlertActionCloseButton, Button } from '@patternfly/react-core'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { Note } from '../parts/note.tsx'
+import { sentence, visible } from '../parts/wording.ts'
+import { Brand } from '../shell/shell.tsx'
+import { useInUse } from '../shell/sign-in-clock.tsx'
+import { Connection, type ConnectionState, type Ends } from '../terminal/connection.ts'
+import { actOfKey } from '../terminal/keys.ts'
+import { addNotice, afterEnd, type Notice } from '../terminal/notices.ts'
+import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/terminal-page.tsx'
+import { WatcherBadge } from '../terminal/watcher-badge.tsx'
+import { type DesktopScreen, mountDesktop } from './screen.ts'
+
+/** The window of a terminal, which a desktop has not: the live socket's first message names one. */
+const noSize = () => ({ columns: 80, rows: 24 })
+const ctrlAltDel = [0xffe3, 0xffe9, 0xffff] as const
+
+/** The desktop of `account` (`hmi-3/operator`), in a tab of its own. */
+export default function DesktopPage({ account }: { readonly account: string }) {
+  const host = useRef<HTMLDivElement>(null)
+  const frame = useRef<HTMLDivElement>(null)
+  const leaveButton = useRef<HTMLButtonElement>(null)
+  const connection = useRef<Connection | null>(null)
+  const screen = useRef<DesktopScreen | null>(null)
+  const [state, setState] = useState<ConnectionState>({ kind: 'connecting' })
+  const [notices, setNotices] = useState<readonly Notice[]>([])
+  const [watchers, setWatchers] = useState<readonly string[]>([])
+  const [ends, setEnds] = useState<Ends | null>(null)
+  useTitle(account, state)
+  useStayWhileLive(state.kind === 'live')
+  useInUse(state.kind === 'live')
+
+  const connect = useCallback(() => {
+    connection.current?.close()
+    screen.current?.[Symbol.dispose]()
+    screen.current = null
+    setNotices([])
+    setWatchers([])
+    setEnds(null)
+    const made: Connection = Connection.open(account, noSize, {
+      state: (next) => {
+        if (next.kind === 'live' && host.current !== null) {
+          const canUse = next.started.actions.includes('interact')
+          screen.current = mountDesktop(host.current, {
+            send: (bytes) => made.type(bytes),
+          })
+          if (canUse) {
+            screen.current.use((event) => {
+              const isOwn = actOfKey(event) === 'leave'
+              if (isOwn) leaveButton.current?.focus()
+              return isOwn
+            })
+            screen.current.focus()
+          }
+        }
+        setState(next)
+        if (next.kind !== 'live' && next.kind !== 'connecting') {
+          setNotices(afterEnd)
+          setWatchers([])
+        }
+      },
+      warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
+      watchers: setWatchers,
+      ends: setEnds,
+      output: (bytes, drawn) => (screen.current === null ? drawn() : screen.current.write(bytes, drawn)),
+    })
+    connection.current = made
+  }, [account])
+
+  useEffect(() => {
+    connect()
+    return () => {
+      connection.current?.close()
+      connection.current = null
+      screen.current?.[Symbol.dispose]()
+      screen.current = null
+    }
+  }, [connect])
+
+  const isLive = state.kind === 'live'
+  const canUse = isLive && state.started.actions.includes('interact')
+  return (
+    <div className="terminal-page">
+      <header className="terminal-head row">
+        <Brand />
+        <h1 className="mono">{visible(account)}</h1>
+        <TerminalState state={state} ends={ends} />
+        <WatcherBadge names={watchers} />
+        <span className="controls-gap" />
+        {canUse ? (
+          <Button
+            variant="link"
+            size="sm"
+            onClick={() => {
+              screen.current?.press(...ctrlAltDel)
+              screen.current?.focus()
+            }}
+          >
+            Ctrl+Alt+Del
+          </Button>
+        ) : null}
+        {isLive ? (
+          <Button
+            ref={leaveButton}
+            variant="link"
+            size="sm"
+            onClick={() => {
+              // A browser that does not let it shows the page as before.
+              frame.current?.requestFullscreen().catch(() => undefined)
+              screen.current?.focus()
+            }}
+          >
+            Full screen
+          </Button>
+        ) : null}
+        {isLive ? (
+          <Button variant="secondary" size="sm" onClick={() => connection.current?.leave()}>
+            End session
+          </Button>
+        ) : null}
+      </header>
+      <main className="terminal-main" id="main">
+        {notices.map(({ id, text }) => (
+          <Note
+            key={id}
+            variant="warning"
+            role="alert"
+            title={sentence(text)}
+            actionClose={
+              <AlertActionCloseButton
+                aria-label="Dismiss"
+                onClose={() => setNotices((before) => before.filter((one) => one.id !== id))}
+              />
+            }
+          />
+        ))}
+        <Outcome state={state} again={connect} />
+        <div className="terminal-frame desktop-frame" ref={frame}>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys typed here go to the desktop */}
+          <div
+            ref={host}
+            className="desktop-host"
+            data-testid="desktop"
+            tabIndex={0}
+            role="application"
+            aria-label="Desktop"
+          />
+        </div>
+        <p className="small terminal-foot">
+          {canUse || !isLive
+            ? 'This session is recorded: what the desktop shows and the mouse does. '
+            : 'You look at this desktop: your mouse and keyboard do nothing there. This session is recorded. '}
+          {canUse ? (
+            <>
+              <kbd>Ctrl</kbd>
+              <kbd>Shift</kbd>
+              <kbd>L</kbd> leaves the desktop for the page.
+            </>
+          ) : null}
+        </p>
+      </main>
+    </div>
+  )
+}

@@ -1,0 +1,74 @@
+/** What is used of guacamole-common-js 1.5.0, Apache Guacamole's own client, which has no types. */
+declare module 'guacamole-common-js' {
+  class Tunnel {
+    static readonly State: { readonly CONNECTING: 0; readonly OPEN: 1; readonly CLOSED: 2 }
+    connect: (data?: string) => void
+    disconnect: () => void
+    sendMessage: (...elements: readonly (string | number)[]) => void
+    readonly oninstruction: ((opcode: string, args: string[]) => void) | null
+    setState(state: number): void
+  }
+  class Parser {
+    oninstruction: ((opcode: string, args: string[]) => void) | null
+    receive(text: string): void
+  }
+  class Display {
+    oncursor: ((canvas: HTMLCanvasElement, x: number, y: number) => void) | null
+    onresize: ((width: number, height: number) => void) | null
+    getElement(): HTMLElement
+    getWidth(): number
+    getHeight(): number
+    scale(scale: number): void
+    showCursor(shown: boolean): void
+  }
+  type MouseState = { readonly x: number; readonly y: number }
+  class Client {
+    constructor(tunnel: Tunnel)
+    onerror: ((status: { readonly code: number }) => void) | null
+    connect(data?: string): void
+    disconnect(): void
+    getDisplay(): Display
+    sendKeyEvent(pressed: 0 | 1, keysym: number): void
+    sendMouseState(state: MouseState, applyDisplayScale: boolean): void
+  }
+  class Mouse {
+    constructor(element: HTMLElement)
+    onmousedown: ((state: MouseState) => void) | null
+    onmouseup: ((state: MouseState) => void) | null
+    onmousemove: ((state: MouseState) => void) | null
+    setCursor(canvas: HTMLCanvasElement, x: number, y: number): boolean
+  }
+  class Keyboard {
+    constructor(element: HTMLElement)
+    onkeydown: ((keysym: number) => boolean) | null
+    onkeyup: ((keysym: number) => void) | null
+    reset(): void
+  }
+  class SessionRecording {
+    constructor(tunnel: Tunnel)
+    onload: (() => void) | null
+    onerror: ((message: string) => void) | null
+    onplay: (() => void) | null
+    onpause: (() => void) | null
+    onseek: ((position: number) => void) | null
+    connect(): void
+    disconnect(): void
+    getDisplay(): Display
+    getDuration(): number
+    getPosition(): number
+    isPlaying(): boolean
+    play(): void
+    pause(): void
+    seek(position: number, done?: () => void): void
+  }
+  const Guacamole: {
+    readonly Tunnel: typeof Tunnel
+    readonly Parser: typeof Parser
+    readonly Client: typeof Client
+    readonly Mouse: typeof Mouse
+    readonly Keyboard: typeof Keyboard
+    readonly SessionRecording: typeof SessionRecording
+  }
+  export default Guacamole
+  export type { Display, MouseState, Tunnel }
+}

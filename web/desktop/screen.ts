@@ -1,0 +1,141 @@
+import Guacamole, { type Display, type MouseState } from 'guacamole-common-js'
+
+export type DesktopScreen = Disposable & {
+  /** Draws instructions; `taken` is called when they are read. */
+  readonly write: (bytes: Uint8Array, taken: () => void) => void
+  /** Presses and lets go of keys together, by X11 keysyms. */
+  readonly press: (...keysyms: readonly number[]) => void
+  readonly focus: () => void
+  readonly blur: () => void
+  /**
+   * Its mouse and keys are the user's from here on; null: it is only looked at. `own` says whether a key is one of the
+   * page's own, which goes nowhere else.
+   */
+  readonly use: (own: ((event: KeyboardEvent) => boolean) | null) => void
+}
+
+/** The other end of a desktop: it takes instructions. */
+export type DesktopEnd = {
+  readonly send: (bytes: Uint8Array) => void
+  /** It is watched: it takes keys and the mouse alone, and only when they are this user's. */
+  readonly isWatched?: true
+}
+
+/** Puts a desktop into `host`, as large as there is room for and no larger than it is. */
+export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen {
+  const tunnel = new Guacamole.Tunnel()
+  const parser = new Guacamole.Parser()
+  const decoder = new TextDecoder()
+  const client = new Guacamole.Client(tunnel)
+  tunnel.connect = () => tunnel.setState(Guacamole.Tunnel.State.OPEN)
+  tunnel.disconnect = () => tunnel.setState(Guacamole.Tunnel.State.CLOSED)
+  let listening: Disposable | undefined
+  tunnel.sendMessage = (...elements) => {
+    const isInput = elements[0] === 'key' || elements[0] === 'mouse'
+    if (isInput ? listening !== undefined : end.isWatched !== true) end.send(encode(elements))
+  }
+  parser.oninstruction = (opcode, args) => tunnel.oninstruction?.(opcode, args)
+  const display = client.getDisplay()
+  const element = display.getElement()
+  host.append(element)
+  const fitting = fit(host, display)
+  client.connect()
+  return {
+    write: (bytes, taken) => {
+      parser.receive(decoder.decode(bytes, { stream: true }))
+      taken()
+    },
+    press: (...keysyms) => {
+      for (const keysym of keysyms) client.sendKeyEvent(1, keysym)
+      for (const keysym of keysyms.toReversed()) client.sendKeyEvent(0, keysym)
+    },
+    focus: () => host.focus(),
+    blur: () => host.blur(),
+    use: (own) => {
+      listening?.[Symbol.dispose]()
+      listening = own === null ? undefined : listen(host, element, client, display, own)
+    },
+    [Symbol.dispose]: () => {
+      listening?.[Symbol.dispose]()
+      fitting[Symbol.dispose]()
+      client.disconnect()
+      element.remove()
+    },
+  }
+}
+
+/** Keeps a display as large as `host` has room for, and no larger than it is unless the whole screen is its. */
+export function fit(host: HTMLElement, display: Display): Disposable {
+  const scale = () => {
+    const [wide, high] = [display.getWidth(), display.getHeight()]
+    if (wide === 0 || high === 0) return
+    const most = document.fullscreenElement === null ? 1 : 4
+    display.scale(Math.max(0.1, Math.min(most, host.clientWidth / wide, host.clientHeight / high)))
+  }
+  display.onresize = scale
+  const observer = new ResizeObserver(scale)
+  observer.observe(host)
+  return { [Symbol.dispose]: () => observer.disconnect() }
+}
+
+function listen(
+  host: HTMLElement,
+  element: HTMLElement,
+  client: InstanceType<typeof Guacamole.Client>,
+  display: Display,
+  own: (event: KeyboardEvent) => boolean,
+): Disposable {
+  const abort = new AbortController()
+  const { signal } = abort
+  // Before the keyboard of the desktop hears it.
+  host.addEventListener(
+    'keydown',
+    (event) => {
+      if (!own(event)) return
+      event.preventDefault()
+      event.stopImmediatePropagation()
+      keyboard.reset()
+    },
+    { capture: true, signal },
+  )
+  const keyboard = new Guacamole.Keyboard(host)
+  keyboard.onkeydown = (keysym) => {
+    client.sendKeyEvent(1, keysym)
+    return false
+  }
+  keyboard.onkeyup = (keysym) => client.sendKeyEvent(0, keysym)
+  // What is pressed when somebody goes elsewhere is let go.
+  host.addEventListener('blur', () => keyboard.reset(), { signal })
+  const mouse = new Guacamole.Mouse(element)
+  const move = (state: MouseState) => client.sendMouseState(state, true)
+  mouse.onmousemove = move
+  mouse.onmouseup = move
+  mouse.onmousedown = (state) => {
+    host.focus()
+    move(state)
+  }
+  display.showCursor(false)
+  display.oncursor = (canvas, x, y) => {
+    if (!mouse.setCursor(canvas, x, y)) display.showCursor(true)
+  }
+  return {
+    [Symbol.dispose]: () => {
+      abort.abort()
+      keyboard.onkeydown = null
+      keyboard.onkeyup = null
+      mouse.onmousemove = null
+      mouse.onmouseup = null
+      mouse.onmousedown = null
+      display.oncursor = null
+      element.style.cursor = ''
+      display.showCursor(true)
+    },
+  }
+}
+
+const encoder = new TextEncoder()
+
+/** An instruction for the other end; lengths count characters, of which all that is sent here are ASCII. */
+function encode(elements: readonly (string | number)[]): Uint8Array {
+  return encoder.encode(`${elements.map((one) => `${[...String(one)].length}.${one}`).join(',')};`)
+}
