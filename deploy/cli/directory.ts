@@ -33,6 +33,13 @@ export function addDirectoryCommands(root: Command, tools: Tools): void {
     .description(
       'directories (Active Directory, LDAP, OpenID Connect): people sign in by what they have there and a code of ours',
     )
+    .addHelpText(
+      'after',
+      `
+In this order: add (or add-oidc), test, map its groups, sync --dry-run, sync, and a link for each new person:
+tagout user enrol NAME. A policy lets them in by the group that map names. Keep a local administrator.
+${examples('tagout directory test corp', 'tagout directory map corp "CN=OT Operators,OU=Groups,DC=plant,DC=example" --role operator --policy-group line-3')}`,
+    )
 
   withSettings(
     command

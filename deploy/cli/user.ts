@@ -7,6 +7,7 @@ import { parseGivenId } from './grant.ts'
 import { readReady } from './installation.ts'
 import { when } from './io.ts'
 import { reportText, untilEnded } from './offboarding.ts'
+import { addRecoveryCodesCommand } from './recovery-codes.ts'
 import { collect, examples, facts, type Tools } from './tools.ts'
 
 /** The whole link of an enrolment, where the console's address is known. */
@@ -150,6 +151,7 @@ ${examples('tagout user off bob --reason "left the plant"')}`,
   addMailCommand(user, tools)
   addKeyCommands(user, tools)
   addPasskeyCommands(user, tools)
+  addRecoveryCodesCommand(user, tools)
 }
 
 function addMailCommand(user: Command, tools: Tools): void {

@@ -24,6 +24,9 @@ export type HttpCall = {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** What a directory's person shows with their link: its password, or that they were at their provider. */
+export type LinkProof = { readonly password: string } | { readonly arrival: string }
+
 /** The HTTP edge of a running installation, as any program on this machine reaches it: no browser, no console. */
 export type PlantHttp = Disposable & {
   readonly origin: string
@@ -31,7 +34,7 @@ export type PlantHttp = Disposable & {
   /** Signs in with password and code. */
   readonly signIn: (name: string, password: string, code: string, from?: string) => Promise<HttpAnswer>
   /** Goes through a one-time link: sets a password, proves the second factor and signs in. */
-  readonly enrol: (link: string, from?: string) => Promise<HttpPerson>
+  readonly enrol: (link: string, from?: string, proof?: LinkProof) => Promise<HttpPerson>
 }
 
 /** Somebody who has signed in, with what proves them. */
@@ -115,19 +118,19 @@ export async function plantHttp(installation: {
         body: { name, sealedPassword: await seal(name, password), totpCode: code },
         ...(from === undefined ? {} : { from }),
       }),
-    enrol: async (link, from = nextSource()) => {
+    enrol: async (link, from = nextSource(), proof = { password: 'canary-ash-meadow-5127' }) => {
       const token = new URL(link, origin).hash.slice(1)
       const box = await enrolmentBox()
       const begun = must(
         await ask('POST', '/api/enrolment/begin', { from, body: { token, boxKey: box.boxKey } }),
       )
       const code = authenticator(box.open(begun.sealedTotp).secret)
-      const password = 'canary-ash-meadow-5127'
+      const password = 'password' in proof ? proof.password : ''
       const answer = await ask('POST', '/api/enrolment/finish', {
         from,
         body: {
           token,
-          sealedPassword: await seal(begun.name, password),
+          ...('arrival' in proof ? proof : { sealedPassword: await seal(begun.name, password) }),
           totpCode: await code(),
           ...(begun.terms === null ? {} : { termsDigest: begun.terms.digest }),
         },

@@ -5,7 +5,7 @@ import { findRecoveryCode, takeRecoveryCode } from '../identity/recovery-code.ts
 import { matchUserTotp } from '../identity/totp-secret.ts'
 import { findUser } from '../identity/user.ts'
 import type { UserId } from '../kernel/id.ts'
-import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse, told } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -33,7 +33,11 @@ export async function askDirectory(
   if (directory.removed_at !== null)
     return refuse('unauthenticated', `the directory ${name} is no longer used here`, 'ask an administrator')
   if (settings.kind !== 'ldap')
-    return refuse('unauthenticated', `who is of ${name} signs in there`, `choose ${name} where you sign in`)
+    return refuse(
+      'unauthenticated',
+      `who is of ${name} signs in there, and has no password here`,
+      `sign in by ${name} in the console; over SSH give your key then, or a ticket of the console`,
+    )
   const now = world.vault.clock().getTime()
   const { wrong } = world.directories
   const recent = (wrong.get(entry.user_id) ?? []).filter((at) => now - at < wrongWithin)
@@ -125,7 +129,8 @@ export async function proveByDirectory<T>(
   })
   if (!looked.ok) return looked
   const asked = await askDirectory(world, looked.value, input.password)
-  if (!asked.ok) return asked
+  // They have the second factor: what else stands in their way is theirs to know, at SSH too.
+  if (!asked.ok) return asked === wrongPassword ? asked : told(asked)
   return transact(world, async (tx): Promise<Outcome<T>> => {
     const user = await stillThere(tx, known.id)
     if (user === undefined) return wrongPassword

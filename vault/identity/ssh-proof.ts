@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isSeenLately } from '../directory/oidc-sign-in.ts'
 import type { KeyId, LoginId } from '../kernel/id.ts'
-import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse, told } from '../kernel/outcome.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -14,9 +14,13 @@ import { parseUserauthRequest } from './userauth.ts'
 import { findByName, findUser } from './user.ts'
 
 const no = refuse('unauthenticated', 'this is not an acceptable proof')
-const notSeen = refuse(
-  'unauthenticated',
-  'this person has not signed in by their directory for too long: their keys are good again once they have',
+// Its key has proven the person by then.
+const notSeen = told(
+  refuse(
+    'unauthenticated',
+    'you have not signed in by your directory for too long',
+    'sign in by it in the console: your keys are good again then',
+  ),
 )
 
 /** Answers an SSH client's public key: first whether it would do, then, with a signature, with a proof. */

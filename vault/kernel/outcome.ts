@@ -25,6 +25,11 @@ export type Refusal = {
   readonly code: RefusalCode
   readonly message: string
   readonly next?: string
+  /**
+   * Of a login over SSH: whoever it is has proven a factor of the person's own, and may be told before they are in.
+   * Every other refusal there reads alike.
+   */
+  readonly told?: true
 }
 
 export type Outcome<T> =
@@ -37,6 +42,11 @@ export function done<T>(value: T): Outcome<T> {
 
 export function refuse(code: RefusalCode, message: string, next?: string): Outcome<never> {
   return { ok: false, refusal: next === undefined ? { code, message } : { code, message, next } }
+}
+
+/** The same refusal, for whoever has proven something of the person's own. */
+export function told<T>(outcome: Outcome<T>): Outcome<T> {
+  return outcome.ok ? outcome : { ok: false, refusal: { ...outcome.refusal, told: true } }
 }
 
 /** Fails to compile, and throws, where a `switch` has missed a member of a union. */

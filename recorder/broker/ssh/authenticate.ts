@@ -1,8 +1,8 @@
 import sodium from 'libsodium-wrappers'
 import type { AuthContext, Connection, KeyboardAuthContext, PublicKeyAuthContext } from 'ssh2'
 import { makeSealedLoginPassword } from '../../../vault/intake.ts'
-import { done, type Outcome, type RefusalCode, refuse as refused } from '../../../vault/kernel/outcome.ts'
-import { bannerOf } from './banner.ts'
+import { done, type Outcome, type Refusal, refuse as refused } from '../../../vault/kernel/outcome.ts'
+import { refusalBanner } from './banner.ts'
 import { type Destination, parseDestination } from './destination.ts'
 import { sendBanner, sessionIdOf } from './library.ts'
 import type { AskVault, Limits, Log } from './ports.ts'
@@ -44,11 +44,11 @@ export function authenticate(connection: Connection, options: AuthenticateOption
   let isProven = false
   let isTold = false
 
-  /** Tells a client once that the gateway cannot verify anybody now, so that nobody doubts a good key. */
-  const tellState = (code: RefusalCode) => {
-    const banner = bannerOf(code)
+  /** Tells a client once why a good key or password is not taken, where that is for it to know. */
+  const tellState = (refusal: Refusal) => {
+    const banner = refusalBanner(refusal)
     if (banner === undefined) return
-    log('a login was refused, as every one is at present', { source, code })
+    log('a login was refused, and why was told', { source, code: refusal.code })
     if (!isTold) sendBanner(connection, banner)
     isTold = true
   }
@@ -68,7 +68,7 @@ export function authenticate(connection: Connection, options: AuthenticateOption
     const name = destination?.user ?? 'nobody@'
     const outcome = await prove(ask, connection, context, name, source)
     if (outcome === undefined || !outcome.ok || destination === undefined) {
-      if (outcome !== undefined && !outcome.ok) tellState(outcome.refusal.code)
+      if (outcome !== undefined && !outcome.ok) tellState(outcome.refusal)
       return refuse(context, isOffer ? 'offer' : 'attempt')
     }
     const { proof, user } = outcome.value

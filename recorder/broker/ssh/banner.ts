@@ -1,11 +1,23 @@
-import type { RefusalCode } from '../../../vault/kernel/outcome.ts'
+import type { Refusal, RefusalCode } from '../../../vault/kernel/outcome.ts'
+import { readableLines } from './readable.ts'
+
+/**
+ * What somebody is told before a login that does not come about, or undefined where it reads like every other.
+ *
+ * SECURITY: of a person it speaks to whoever has proven a factor of theirs alone: the vault says so (`told`).
+ */
+export function refusalBanner({ code, message, next, told }: Refusal): string | undefined {
+  if (told !== true) return bannerOf(code)
+  const [line = ''] = readableLines(next === undefined ? message : `${message}: ${next}`, 1, 400)
+  return `Tagout: ${line}`
+}
 
 /**
  * What everybody is told before a login while none can be verified, or undefined where a refusal is the person's own.
  *
  * SECURITY: it speaks of the gateway alone. No code is listed here that the vault gives because of who asks.
  */
-export function bannerOf(code: RefusalCode): string | undefined {
+function bannerOf(code: RefusalCode): string | undefined {
   switch (code) {
     case 'sealed':
       return 'Tagout: the vault is sealed, nobody can log in: ask the administrator to unseal it'

@@ -121,5 +121,5 @@ test('a key is not good because its person was seen in the future', async () => 
   expect(await prove(recorder, key, 'bob')).toEqual(expect.any(String))
   vault.advance(-41 * 24 * 3600_000)
   const refused = refusalOf(await recorder.call('ssh.publickey', publickeyCall(key, 'bob')))
-  expect(refused.message).toContain('has not signed in by their directory for too long')
+  expect(refused.message).toContain('have not signed in by your directory for too long')
 })
