@@ -85,7 +85,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     workers: makeWorkers(),
     live: new LiveSessions(now),
     holds: new Map(),
-    switches: { isLoaded: false, all: new Map() },
+    switches: { isLoaded: false, all: new Map(), tests: new Map() },
     watches: new Map(),
     checkpoints: new Checkpoints(),
     proofs: makeShortLived(now, proofLife),

@@ -131,12 +131,14 @@ import {
 import {
   switchAdd,
   switchCall,
+  switchChange,
   switchInputs,
   switchKey,
   switchList,
   switchRemove,
   switchSense,
 } from './switches/verbs.ts'
+import { switchTest, switchTested, switchTests } from './switches/test.ts'
 import type { Handlers } from './world.ts'
 
 /** Which function does which verb. The compiler refuses a verb without one. */
@@ -249,6 +251,10 @@ export const handlers: Handlers = {
   'switch.add': switchAdd,
   'switch.list': switchList,
   'switch.key': switchKey,
+  'switch.change': switchChange,
+  'switch.test': switchTest,
+  'switch.tests': switchTests,
+  'switch.tested': switchTested,
   'switch.remove': switchRemove,
   'switch.call': switchCall,
   'switch.inputs': switchInputs,

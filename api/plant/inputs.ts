@@ -3,6 +3,7 @@ import type { AskVault } from '../vault-link.ts'
 import { BitReader } from './modbus.ts'
 
 type Input = VerbAnswer<'switch.inputs'>[number]
+type Test = VerbAnswer<'switch.tests'>[number]
 
 /** Milliseconds between two readings of an input, for an answer, and without one until it is lost. */
 const readEvery = 200
@@ -34,6 +35,8 @@ export function startInputs({ ask, onFault }: Ports): AsyncDisposable {
       reading.set(input.switch, { is: input, stop })
       void readOn(input, ask, stop.signal)
     }
+    const tests = await ask('switch.tests', {})
+    if (tests.ok) for (const test of tests.value) void readOnce(test, ask)
   }
   let running: Promise<void> | undefined
   const timer = setInterval(() => {
@@ -61,6 +64,19 @@ export function startInputs({ ask, onFault }: Ports): AsyncDisposable {
   }
 }
 
+/** Reads an input that somebody wants to know of, once. */
+async function readOnce({ test, ...input }: Test, ask: AskVault): Promise<void> {
+  using reader = new BitReader(input)
+  const read = await reader.read(answerWithin).then(
+    (reads) => ({ reads }),
+    (error: unknown) => ({
+      fault: error instanceof Error ? error.message.slice(0, 200) : 'it cannot be read',
+    }),
+  )
+  // Whoever waits gives up by themself where the vault is away.
+  await ask('switch.tested', { test, ...read }).catch(() => undefined)
+}
+
 /** Reads one input until it is not wanted any more. */
 async function readOn(input: Input, ask: AskVault, signal: AbortSignal): Promise<void> {
   using reader = new BitReader(input)
@@ -76,7 +92,11 @@ async function readOn(input: Input, ask: AskVault, signal: AbortSignal): Promise
     }
     const now = performance.now()
     if (state !== undefined && !signal.aborted && (state !== said?.state || now - said.at >= sayEvery)) {
-      const told = await ask('switch.sense', { switch: input.switch, state }).catch(() => undefined)
+      const told = await ask('switch.sense', {
+        switch: input.switch,
+        state,
+        input: input.input,
+      }).catch(() => undefined)
       // A vault that is away or refuses is told again at the next reading.
       if (told?.ok === true) said = { state, at: now }
     }

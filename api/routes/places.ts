@@ -20,6 +20,8 @@ export const places: readonly Route[] = [
 
   { method: 'GET', path: '/api/switches', verb: 'switch.list', access: 'user' },
   { method: 'POST', path: '/api/switches', verb: 'switch.add', access: 'user' },
+  { method: 'PUT', path: '/api/switches/:switch', verb: 'switch.change', access: 'user' },
+  { method: 'POST', path: '/api/switches/test', verb: 'switch.test', access: 'user' },
   { method: 'POST', path: '/api/switches/:switch/remove', verb: 'switch.remove', access: 'user' },
   { method: 'POST', path: '/api/switches/:switch/call', verb: 'switch.call', access: 'anyone', source: true },
 

@@ -329,6 +329,14 @@ export const table: Readonly<Record<string, Row>> = {
     ok: noCode,
     body: () => ({ name: 'hall-9', safes: ['line-3'], act: 'freeze' }),
   },
+  'PUT /api/switches/:switch': {
+    who: admin,
+    of: 'switch',
+    ok: noCode,
+    none: noCode,
+    body: () => ({ act: 'terminate' }),
+  },
+  'POST /api/switches/test': { who: admin, ok: 400, body: () => ({ input: 'modbus://nowhere' }) },
   'POST /api/switches/:switch/remove': { who: admin, of: 'switch', ok: noCode, none: noCode },
   'GET /api/targets': { service: 'inventory.read', who: all, ok: 200 },
   'POST /api/targets': {

@@ -6,9 +6,11 @@ import { until } from './vault-ssh.ts'
 /** A vault that has these inputs and keeps what it is told. */
 export function listen(port: number, stopsAt = true, kind: 'discrete' | 'coil' = 'discrete') {
   const told: string[] = []
-  const wanted = [{ switch: 'psw_1', host: '127.0.0.1', port, unit: 1, kind, number: 12, stopsAt }]
+  const input = `modbus://127.0.0.1:${port}/1/${kind}/12`
+  const wanted = [{ switch: 'psw_1', input, host: '127.0.0.1', port, unit: 1, kind, number: 12, stopsAt }]
   const ask = (async (verb: string, input: { readonly state?: string }) => {
     if (verb === 'switch.inputs') return done(wanted)
+    if (verb === 'switch.tests') return done([])
     told.push(input.state ?? '')
     return done(null)
   }) as unknown as AskVault

@@ -199,6 +199,10 @@ function what(entry: Entry): string {
       return `was refused with a token of the service ${entry.service}: ${tokenRefused[entry.why]}`
     case 'switch.added':
       return `added the plant switch ${entry.switchName} (${entry.act}) for ${entry.safes.join(', ')}${entry.input === undefined ? '' : `, read at ${quoted(entry.input)}`}`
+    case 'switch.changed':
+      return `changed the plant switch ${entry.switchName} (${entry.what.join(', ')}): ${entry.act} for ${entry.safes.join(', ')}${entry.input === undefined ? '' : `, read at ${quoted(entry.input)}, stops at ${entry.stopsAt === true ? 'on' : 'off'}`}`
+    case 'switch.tested':
+      return `had the input ${quoted(entry.input)} read once: ${entry.reads}`
     case 'switch.removed':
       return `took the plant switch ${entry.switchName} away`
     case 'switch.key-shown':

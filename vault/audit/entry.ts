@@ -281,6 +281,16 @@ export type Happening =
       readonly act: 'freeze' | 'terminate'
       readonly input?: string
     } & SwitchRef)
+  /** `what` of it changed; the rest says how it is now. */
+  | ({
+      readonly kind: 'switch.changed'
+      readonly what: readonly string[]
+      readonly safes: readonly string[]
+      readonly act: 'freeze' | 'terminate'
+      readonly input?: string
+      readonly stopsAt?: boolean
+    } & SwitchRef)
+  | { readonly kind: 'switch.tested'; readonly input: string; readonly reads: 'on' | 'off' | 'nothing' }
   | ({ readonly kind: 'switch.removed' } & SwitchRef)
   | ({ readonly kind: 'switch.key-shown' } & SwitchRef)
   | ({ readonly kind: 'switch.turned'; readonly state: 'run' | 'stop' | 'lost' } & SwitchRef)

@@ -202,13 +202,17 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
     service: 'inventory.read',
     user: [admin, auditor, { role: 'approver' }, { role: 'supervisor' }, officer],
   },
-  // SECURITY: who holds it turns the switch: the machine's administrator takes it to the plant, past the api.
+  // SECURITY: who holds it turns the switch. It leaves to the machine's administrator, or once, sealed, to who adds it.
   'switch.key': { local: true },
+  'switch.change': { local: true, user: [admin] },
+  'switch.test': { local: true, user: [admin] },
   'switch.remove': { local: true, user: [admin] },
   // Its signature is looked at by the verb.
   'switch.call': { anyone: true },
   // Through the api's own door alone: it reads the inputs. What stops is taken while sealed too.
   'switch.inputs': { anyone: true },
+  'switch.tests': { anyone: true },
+  'switch.tested': { anyone: true },
   'switch.sense': { anyone: true, whenSealed: true },
   'policy.show': { local: true, service: 'policy.read', user: [admin, auditor, officer] },
   'policy.plan': { local: true, user: [admin] },

@@ -1,7 +1,8 @@
 import type { PlantSwitchState } from '../contract.ts'
-import type { SafeId, SwitchId } from '../kernel/id.ts'
+import type { Id, SafeId, SwitchId } from '../kernel/id.ts'
 import { type Outcome, done, refuse } from '../kernel/outcome.ts'
 import { checked, type Row } from '../rows.ts'
+import type { ModbusInput } from './input.ts'
 import type { LiveSession } from '../sessions/live.ts'
 import type { Tx } from '../transaction.ts'
 import type { World } from '../world.ts'
@@ -10,18 +11,34 @@ import type { World } from '../world.ts'
 export type KnownSwitch = {
   readonly id: SwitchId
   readonly name: string
-  readonly safes: readonly SafeId[]
-  readonly act: 'freeze' | 'terminate'
+  safes: readonly SafeId[]
+  act: 'freeze' | 'terminate'
+  /** Where it is read; null: it calls. */
+  input: string | null
   state: PlantSwitchState
   /** The moment that its last call named, in milliseconds. */
   calledAt: number
 }
 
 /** The switches, once their rows were read. */
-export type Switches = { isLoaded: boolean; readonly all: Map<SwitchId, KnownSwitch> }
+export type Switches = {
+  isLoaded: boolean
+  readonly all: Map<SwitchId, KnownSwitch>
+  /** Inputs that somebody waits for to be read once. */
+  readonly tests: Map<Id<'pst'>, WaitingTest>
+}
 
-export function knownOf({ id, name, safes, act, state, called_at }: Row<'plant_switch'>): KnownSwitch {
-  return { id, name, safes, act, state, calledAt: called_at?.getTime() ?? 0 }
+export type WaitingTest = {
+  readonly input: ModbusInput
+  isTaken: boolean
+  readonly answer: (read: {
+    readonly reads?: boolean | undefined
+    readonly fault?: string | undefined
+  }) => void
+}
+
+export function knownOf({ id, name, safes, act, input, state, called_at }: Row<'plant_switch'>): KnownSwitch {
+  return { id, name, safes, act, input, state, calledAt: called_at?.getTime() ?? 0 }
 }
 
 /**

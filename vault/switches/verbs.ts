@@ -1,9 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { PlantSwitchState, PlantSwitchView } from '../contract.ts'
 import type { Actor } from '../audit/entry.ts'
+import { sealToBox } from '../crypto/sealed-box.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { newId, type SwitchId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { Secret } from '../kernel/secret.ts'
 import { notFound } from '../not-found.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
@@ -27,16 +29,18 @@ export const switchAdd: Handler<'switch.add'> = async (call, input) => {
     )
   const read = input.input === undefined ? done(undefined) : parseModbusInput(input.input)
   if (!read.ok) return read
+  const boxKey = input.boxKey === undefined ? undefined : Buffer.from(input.boxKey, 'base64')
+  if (boxKey !== undefined && boxKey.length !== 32)
+    return refuse('invalid', 'boxKey: an X25519 public key has 32 bytes')
+  if (boxKey !== undefined && input.input !== undefined)
+    return refuse('invalid', 'boxKey: what is read calls nobody, and has no key')
   await switchesOf(world)
   return transact(world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, input.totpCode)
     if (!code.ok) return code
-    const safes: Row<'safe'>[] = []
-    for (const name of new Set(input.safes)) {
-      const safe = await findSafe(tx.db, tx.guard, name)
-      if (safe === undefined) return notFound('safe', name)
-      safes.push(safe)
-    }
+    const found = await safesNamed(tx, input.safes)
+    if (!found.ok) return found
+    const safes = found.value
     const taken = await tx.db
       .selectFrom('plant_switch')
       .select('id')
@@ -48,7 +52,7 @@ export const switchAdd: Handler<'switch.add'> = async (call, input) => {
     const row = await insertGuarded(tx, 'plant_switch', {
       id: newId('psw', tx.now.getTime()),
       name: input.name,
-      safes: [...new Set(safes.map(({ id }) => id))],
+      safes: safes.map(({ id }) => id),
       act: input.act,
       input: input.input ?? null,
       stops_at: input.stopsAt ?? null,
@@ -68,12 +72,96 @@ export const switchAdd: Handler<'switch.add'> = async (call, input) => {
       ...(row.input === null ? {} : { input: row.input }),
       ...by(call),
     })
+    const sealedKey = boxKey === undefined ? undefined : sealedKeyOf(world, row.id, boxKey)
+    if (sealedKey !== undefined)
+      await tx.audit({ kind: 'switch.key-shown', switch: row.id, switchName: row.name, ...by(call) })
     tx.afterCommit(() => {
       world.switches.all.set(row.id, knownOf(row))
       applySwitches(world).catch((error: unknown) => world.onFault('switch', error))
     })
-    return done(await viewSwitch(tx, row))
+    return done({ ...(await viewSwitch(tx, row)), ...(sealedKey === undefined ? {} : { sealedKey }) })
   })
+}
+
+/** The key with which a switch signs its calls, for whoever adds it: sealed to them, so that the api does not learn it. */
+function sealedKeyOf(world: World, id: SwitchId, boxKey: Uint8Array): string {
+  using key = Secret.fromText(keyOf(world, id).toString('hex'))
+  return Buffer.from(sealToBox(boxKey, key)).toString('base64')
+}
+
+/**
+ * Changes what a switch holds and does, and where it is read. What it holds no more goes on; with another input it holds
+ * until that was read.
+ */
+export const switchChange: Handler<'switch.change'> = async (call, input) => {
+  const { world } = call
+  const read = input.input === undefined ? done(undefined) : parseModbusInput(input.input)
+  if (!read.ok) return read
+  await switchesOf(world)
+  return transact(world, async (tx) => {
+    const code = await takeCodeOfPerson(tx, call, input.totpCode)
+    if (!code.ok) return code
+    const row = await lockSwitch(tx, input.switch)
+    if (row === undefined) return notFound('switch', input.switch)
+    if (row.input === null && (input.input !== undefined || input.stopsAt !== undefined))
+      return refuse(
+        'conflict',
+        `${row.name} calls: nothing is read of it`,
+        'take it away, and add one that is read',
+      )
+    const found = await safesNamed(tx, input.safes ?? row.safes)
+    if (!found.ok) return found
+    const safes = found.value.map(({ id }) => id)
+    const after = {
+      safes,
+      act: input.act ?? row.act,
+      input: input.input ?? row.input,
+      stops_at: input.stopsAt ?? row.stops_at,
+    }
+    const isReadAnew = after.input !== row.input || after.stops_at !== row.stops_at
+    const what = [
+      ...([...safes].sort().join() === [...row.safes].sort().join() ? [] : ['safes']),
+      ...(after.act === row.act ? [] : ['act']),
+      ...(isReadAnew ? ['input'] : []),
+    ]
+    if (what.length === 0)
+      return refuse('conflict', `the plant switch ${row.name} is so already`, 'say what to change')
+    const changed = await updateGuarded(tx, 'plant_switch', row, {
+      ...after,
+      ...(isReadAnew ? { state: 'lost' as const, changed_at: tx.now } : {}),
+    })
+    await tx.audit({
+      kind: 'switch.changed',
+      switch: row.id,
+      switchName: row.name,
+      what,
+      safes: found.value.map(({ name }) => name),
+      act: after.act,
+      ...(after.input === null ? {} : { input: after.input, stopsAt: after.stops_at === true }),
+      ...by(call),
+    })
+    tx.afterCommit(() => {
+      // SECURITY: the same object, which a turn that is under way works on; its state is the turn's unless it is read anew.
+      const known = world.switches.all.get(row.id)
+      if (known === undefined) return
+      known.safes = safes
+      known.act = after.act
+      known.input = after.input
+      if (isReadAnew) known.state = 'lost'
+      applySwitches(world).catch((error: unknown) => world.onFault('switch', error))
+    })
+    return done(await viewSwitch(tx, changed))
+  })
+}
+
+async function safesNamed(tx: Tx, names: readonly string[]): Promise<Outcome<readonly Row<'safe'>[]>> {
+  const safes = new Map<string, Row<'safe'>>()
+  for (const name of new Set(names)) {
+    const safe = await findSafe(tx.db, tx.guard, name)
+    if (safe === undefined) return notFound('safe', name)
+    safes.set(safe.id, safe)
+  }
+  return done([...safes.values()])
 }
 
 /** Takes a switch away. What it held goes on. */
@@ -171,7 +259,7 @@ export const switchInputs: Handler<'switch.inputs'> = async ({ world }) => {
   return done(
     rows.flatMap(({ id, input, stops_at }) => {
       const read = parseModbusInput(input ?? '')
-      return read.ok ? [{ switch: id, ...read.value, stopsAt: stops_at === true }] : []
+      return read.ok ? [{ switch: id, input: input ?? '', ...read.value, stopsAt: stops_at === true }] : []
     }),
   )
 }
@@ -180,6 +268,9 @@ export const switchInputs: Handler<'switch.inputs'> = async ({ world }) => {
 export const switchSense: Handler<'switch.sense'> = async ({ world }, input) => {
   const known = (await switchesOf(world)).find(({ id }) => id === input.switch)
   if (known === undefined) return refuse('not_found', 'there is no such plant switch')
+  // SECURITY: what was read at its input of before says nothing of the one that it has now.
+  if (input.input !== undefined && input.input !== known.input)
+    return refuse('conflict', 'this switch is read elsewhere now')
   return known.state === input.state ? done(null) : turn(world, known, input.state, {})
 }
 
@@ -238,22 +329,25 @@ function keyOf(world: World, id: SwitchId): Buffer {
 }
 
 async function lockSwitch(tx: Tx, reference: string): Promise<Row<'plant_switch'> | undefined> {
-  return checkedOne(
-    tx.guard,
-    'plant_switch',
-    await tx.db
-      .selectFrom('plant_switch')
-      .selectAll()
-      .where((eb) =>
-        eb.or([
-          eb('id', '=', reference as SwitchId),
-          eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()),
-        ]),
-      )
-      .where('removed_at', 'is', null)
-      .forUpdate()
-      .executeTakeFirst(),
-  )
+  return checkedOne(tx.guard, 'plant_switch', await switchNamed(tx, reference).forUpdate().executeTakeFirst())
+}
+
+/** A switch, by its id or name. */
+export async function findSwitch(tx: Tx, reference: string): Promise<Row<'plant_switch'> | undefined> {
+  return checkedOne(tx.guard, 'plant_switch', await switchNamed(tx, reference).executeTakeFirst())
+}
+
+function switchNamed(tx: Tx, reference: string) {
+  return tx.db
+    .selectFrom('plant_switch')
+    .selectAll()
+    .where((eb) =>
+      eb.or([
+        eb('id', '=', reference as SwitchId),
+        eb(eb.fn<string>('lower', ['name']), '=', reference.toLowerCase()),
+      ]),
+    )
+    .where('removed_at', 'is', null)
 }
 
 async function viewSwitch(tx: Tx, row: Row<'plant_switch'>): Promise<PlantSwitchView> {

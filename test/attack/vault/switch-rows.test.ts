@@ -69,3 +69,45 @@ test('nobody but the api says what an input reads, and a console login turns not
   expect((await recorder.call('switch.sense', sense)).ok).toBe(false)
   expect(refusalOf(await opens()).code).toBe('held')
 })
+
+test('who reads it at its place of before turns it on no more, nor does a turn under way undo a change', async () => {
+  const [input] = must(await api.call('switch.inputs', {}))
+  if (input === undefined) throw new Error('an input')
+  const sense = (state: 'run' | 'stop', at: string) =>
+    api.call('switch.sense', { switch: input.switch, state, input: at })
+  must(await sense('run', input.input))
+  expect((await vault.ask('switch.list', {}))[0]?.state).toBe('run')
+  const next = 'modbus://10.0.3.9/1/coil/2'
+  await vault.ask('switch.change', { switch: 'hall-3', input: next })
+  // It holds until it was read there, whatever the reader of before says meanwhile.
+  expect(refusalOf(await opens()).code).toBe('held')
+  expect(refusalOf(await sense('run', input.input)).code).toBe('conflict')
+  expect(refusalOf(await opens()).code).toBe('held')
+  must(await sense('run', next))
+  must(await opens())
+  // Stopped at the same moment as it is changed: it is stopped, and holds what it holds now.
+  await Promise.all([sense('stop', next), vault.ask('switch.change', { switch: 'hall-3', act: 'terminate' })])
+  expect(refusalOf(await opens()).code).toBe('held')
+  expect((await vault.ask('switch.list', {}))[0]).toMatchObject({ state: 'stop', act: 'terminate' })
+})
+
+test('nobody but an administrator has an input read or a switch changed, and nobody answers for who reads', async () => {
+  const eve = await vault.person('eve', ['operator'])
+  const input = 'modbus://10.0.3.9/1/coil/2'
+  expect(refusalOf(await api.call('switch.test', { input }, eve.token)).code).toBe('forbidden')
+  const change = { switch: 'hall-3', act: 'freeze' as const, totpCode: eve.code() }
+  expect(refusalOf(await api.call('switch.change', change, eve.token)).code).toBe('forbidden')
+  const tested = { test: 'pst_06h2qw5sv7870em9g8mw48eyj0' as never, reads: true }
+  for (const door of [vault.admin, recorder]) {
+    expect((await door.call('switch.tested', tested)).ok).toBe(false)
+    expect((await door.call('switch.tests', {})).ok).toBe(false)
+  }
+  expect(refusalOf(await api.call('switch.tested', tested)).code).toBe('not_found')
+  // However many ask, few wait; and who was never read is told so.
+  const ann = await vault.person('ann', ['admin'])
+  const asked = await Promise.all(
+    Array.from({ length: 8 }, () => api.call('switch.test', { input }, ann.token)),
+  )
+  expect(asked.filter((one) => !one.ok && one.refusal.code === 'rate_limited').length).toBeGreaterThan(0)
+  expect(asked.filter((one) => !one.ok && one.refusal.code === 'unavailable').length).toBeLessThanOrEqual(5)
+})

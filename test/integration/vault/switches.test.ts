@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import sodium from 'libsodium-wrappers'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Permit, VerbInput } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
@@ -26,6 +27,7 @@ const obeys: Dispatch = (method) => async (params) => {
 }
 
 beforeAll(async () => {
+  await sodium.ready
   vault = await startTestVault()
   recorder = await vault.worker('w1', obeys)
   api = await vault.connect('api')
@@ -151,7 +153,11 @@ test('an input holds from the beginning until it was read, and when it is lost',
   })
   expect(refusalOf(await opens('mill-4')).code).toBe('held')
   expect(must(await api.call('switch.inputs', {}))).toEqual([
-    { switch: added.id, host: '10.0.3.9', port: 502, unit: 1, kind: 'discrete', number: 12, stopsAt: false },
+    {
+      switch: added.id,
+      input: 'modbus://10.0.3.9/1/discrete/12',
+      ...{ host: '10.0.3.9', port: 502, unit: 1, kind: 'discrete', number: 12, stopsAt: false },
+    },
   ])
   const sense = async (state: 'run' | 'stop' | 'lost') =>
     must(await api.call('switch.sense', { switch: added.id, state }))
@@ -217,4 +223,110 @@ test('a person adds and takes away a switch with a fresh code, and sees no key',
     ).message,
   ).toContain('input:')
   must(await api.call('switch.remove', { switch: 'hall-9', totpCode: ann.code() }, ann.token))
+})
+
+test('a switch that calls is added with its key sealed to who adds it, once', async () => {
+  const box = sodium.crypto_box_keypair()
+  const boxKey = Buffer.from(box.publicKey).toString('base64')
+  const input: VerbInput<'switch.add'> = { name: 'hall-9', safes: ['line-3'], act: 'freeze', boxKey }
+  const added = must(await api.call('switch.add', { ...input, totpCode: ann.code() }, ann.token))
+  const opened = sodium.crypto_box_seal_open(
+    Buffer.from(added.sealedKey ?? '', 'base64'),
+    box.publicKey,
+    box.privateKey,
+  )
+  const own = Buffer.from(opened).toString('utf8')
+  expect(own).toBe((await vault.ask('switch.key', { switch: 'hall-9' })).key)
+  must(await call(signed('stop', { switch: 'hall-9', key: own })))
+  expect(
+    (await vault.ask('audit.list', { kind: 'switch.key-shown', limit: 100 })).map(({ text }) => text),
+  ).toContain('ann was shown the key of the plant switch hall-9 from 192.0.2.10')
+  expect(JSON.stringify(await vault.ask('switch.list', {}))).not.toContain(own)
+  const read = { ...input, name: 'x', input: 'modbus://10.0.3.9/1/coil/1', stopsAt: false }
+  expect(refusalOf(await vault.admin.call('switch.add', read)).message).toContain('boxKey: what is read')
+  expect(
+    refusalOf(await vault.admin.call('switch.add', { ...input, name: 'x', boxKey: 'AAAA' })).message,
+  ).toContain('32 bytes')
+  await vault.ask('switch.remove', { switch: 'hall-9' })
+})
+
+test('a switch is changed with a fresh code: what it holds no more goes on, what it holds now is held', async () => {
+  await vault.ask('switch.add', { name: 'gate', safes: ['line-3'], act: 'freeze' })
+  const gate = (await vault.ask('switch.key', { switch: 'gate' })).key
+  must(await call(signed('stop', { switch: 'gate', key: gate })))
+  const there = await connects('mill-4')
+  expect(refusalOf(await opens()).code).toBe('held')
+  const change = { switch: 'gate', safes: ['line-4'] }
+  expect(refusalOf(await api.call('switch.change', change, ann.token)).message).toContain('totpCode')
+  const changed = must(await api.call('switch.change', { ...change, totpCode: ann.code() }, ann.token))
+  expect(changed).toMatchObject({ safes: ['line-4'], state: 'stop', act: 'freeze' })
+  await until(() => (ordersOf(there.session).at(-1)?.frozen === true ? true : undefined))
+  must(await opens())
+  // A turn after the change is of what it holds now, by the same key.
+  must(await call(signed('run', { switch: 'gate', key: gate })))
+  await until(() => (ordersOf(there.session).at(-1)?.frozen === false ? true : undefined))
+  expect((await vault.ask('audit.list', { kind: 'switch.changed', limit: 100 })).at(-1)?.text).toBe(
+    'ann changed the plant switch gate (safes): freeze for line-4 from 192.0.2.10',
+  )
+  for (const [more, said] of [
+    [{ safes: ['line-4'] }, 'is so already'],
+    [{ safes: ['none'] }, 'there is no safe'],
+    [{ input: 'modbus://10.0.3.9/1/coil/1', stopsAt: true }, 'gate calls: nothing is read of it'],
+  ] as const)
+    expect(
+      refusalOf(await vault.admin.call('switch.change', { switch: 'gate', ...more } as never)).message,
+    ).toContain(said)
+  await vault.ask('switch.remove', { switch: 'gate' })
+})
+
+test('an input is read once for who asks, through who reads inputs; nothing is turned by it', async () => {
+  const at = 'modbus://10.0.3.9/1/discrete/12'
+  const added = await vault.ask('switch.add', {
+    ...{ name: 'key-9', safes: ['line-4'], act: 'freeze' as const, input: at, stopsAt: false },
+  })
+  const reads = async (answer: { readonly reads?: boolean; readonly fault?: string }) => {
+    const [test] = await until(async () => {
+      const found = must(await api.call('switch.tests', {}))
+      return found.length > 0 ? found : undefined
+    })
+    if (test === undefined) throw new Error('nothing to read')
+    expect(test).toMatchObject({ host: '10.0.3.9', port: 502, unit: 1, kind: 'discrete', number: 12 })
+    // It is handed out once.
+    expect(must(await api.call('switch.tests', {}))).toEqual([])
+    must(await api.call('switch.tested', { test: test.test, ...answer }))
+    expect(refusalOf(await api.call('switch.tested', { test: test.test, ...answer })).code).toBe('not_found')
+  }
+  const tests = async (
+    of: VerbInput<'switch.test'>,
+    answer: { readonly reads?: boolean; readonly fault?: string },
+  ) => {
+    const asked = api.call('switch.test', of, ann.token)
+    await reads(answer)
+    return must(await asked)
+  }
+  expect(await tests({ switch: 'key-9' }, { reads: false })).toEqual({
+    ...{ input: at, reads: false, fault: null, stops: true },
+  })
+  expect(await tests({ input: at }, { reads: true })).toEqual({
+    ...{ input: at, reads: true, fault: null, stops: null },
+  })
+  expect(await tests({ input: at }, { fault: 'no connection' })).toMatchObject({
+    ...{ reads: null, fault: 'no connection' },
+  })
+  expect((await vault.ask('switch.list', {})).find(({ id }) => id === added.id)?.state).toBe('lost')
+  expect(
+    (await vault.ask('audit.list', { kind: 'switch.tested', limit: 100 })).map(({ text }) => text),
+  ).toEqual([
+    `ann had the input "${at}" read once: off from 192.0.2.10`,
+    `ann had the input "${at}" read once: on from 192.0.2.10`,
+    `ann had the input "${at}" read once: nothing from 192.0.2.10`,
+  ])
+  for (const [of, said] of [
+    [{}, 'input: say which'],
+    [{ switch: 'key-9', input: at }, 'input: say which'],
+    [{ input: 'modbus://169.254.169.254/1/coil/1' }, 'input: nothing of a plant is at'],
+    [{ switch: 'hall-3' }, 'calls: nothing is read of it'],
+  ] as const)
+    expect(refusalOf(await api.call('switch.test', of, ann.token)).message).toContain(said)
+  await vault.ask('switch.remove', { switch: 'key-9' })
 })
