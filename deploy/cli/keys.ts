@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SealView, VerbInput } from '../../vault/contract.ts'
+import { unreachable } from '../../vault/kernel/outcome.ts'
 import { misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { addRotationCommands } from './keys-rotation.ts'
@@ -27,6 +28,41 @@ export function independentWays(seals: readonly Pick<SealView, 'kind'>[]): numbe
   return seals.filter(({ kind }) => kind !== 'recovery').length
 }
 
+/** Days after which a way to unseal that nobody has tried is spoken of, and a year for one that was. */
+const untriedDays = 30
+const day = 24 * 3600_000
+
+/**
+ * The ways to unseal of which nobody knows any more whether they open the vault: rehearsed more than a year ago, or never
+ * since they were made a month ago. What opens it at each start is tried by that.
+ */
+export function unrehearsed(seals: readonly SealView[], now: number): readonly SealView[] {
+  return seals.filter(({ byItself, createdAt, rehearsedAt }) => {
+    const since = now - Date.parse(rehearsedAt ?? createdAt)
+    return !byItself && since > (rehearsedAt === null ? untriedDays : 365) * day
+  })
+}
+
+/** The command that shows whether a way opens the vault, and changes nothing. */
+export function rehearsalOf({ kind, path, id }: SealView): string {
+  switch (kind) {
+    case 'passphrase':
+      return 'tagout unseal --ask --dry-run'
+    case 'key-file':
+      return `tagout unseal --key-file ${path ?? 'FILE'} --dry-run`
+    case 'recovery':
+      return 'tagout unseal --recovery-key-file FILE --dry-run'
+    case 'custodians':
+      return 'tagout unseal --share --dry-run'
+    case 'pkcs11':
+      return `tagout unseal --token ${id} --dry-run`
+    case 'plug-in':
+      return `tagout unseal --plug-in ${id} --dry-run`
+    default:
+      return unreachable(kind)
+  }
+}
+
 const oneWayOnly =
   'only one way opens this vault besides its recovery key: add a second, kept elsewhere (tagout keys add)'
 
@@ -51,6 +87,7 @@ export function addKeysCommands(root: Command, tools: Tools): void {
           ['ID', (seal) => seal.id],
           ['OPENS BY', sealText],
           ['MADE', (seal) => when(seal.createdAt)],
+          ['LAST REHEARSED', (seal) => (seal.rehearsedAt === null ? 'never' : when(seal.rehearsedAt))],
           [
             'FOLLOWS AN EXCHANGE OF THE ROOT KEY',
             (seal) => (seal.followsRotation ? 'yes' : 'once it has unsealed'),

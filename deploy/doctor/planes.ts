@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import type { TargetView } from '../../vault/contract.ts'
+import type { SealView, TargetView } from '../../vault/contract.ts'
 import { connectAdmin, type VaultClient } from '../../vault/index.ts'
-import { independentWays } from '../cli/keys.ts'
+import { independentWays, rehearsalOf, sealText, unrehearsed } from '../cli/keys.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import { requireFreePorts } from '../supervisor/ports.ts'
 import { readSettings } from '../supervisor/settings.ts'
@@ -105,11 +105,27 @@ async function examineDirectories(vault: VaultClient): Promise<readonly Finding[
   })
 }
 
-/** Whether more than one way opens the vault. */
+/** The ways to unseal of which nobody knows any more whether they open the vault, each with how to try it. */
+export function unrehearsedFindings(seals: readonly SealView[], now: number): readonly Finding[] {
+  return unrehearsed(seals, now).map((seal) => ({
+    name: 'rehearsal',
+    level: 'note',
+    text:
+      seal.rehearsedAt === null
+        ? `nobody has rehearsed yet whether this ${sealText(seal)} opens the vault`
+        : `this ${sealText(seal)} was last rehearsed on ${seal.rehearsedAt.slice(0, 10)}, more than a year ago`,
+    next: `rehearse it, which changes nothing: ${rehearsalOf(seal)}`,
+  }))
+}
+
+/** Whether more than one way opens the vault, and whether each was tried. */
 async function examineSeals(vault: VaultClient): Promise<readonly Finding[]> {
   const seals = await vault.call('seal.list', {}, undefined, 10_000)
-  if (!seals.ok || independentWays(seals.value) >= 2) return []
+  if (!seals.ok) return []
+  const findings = unrehearsedFindings(seals.value, Date.now())
+  if (independentWays(seals.value) >= 2) return findings
   return [
+    ...findings,
     {
       name: 'ways to unseal',
       level: 'note',

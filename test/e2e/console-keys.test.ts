@@ -42,6 +42,7 @@ const seal = (more: Partial<SealView>): SealView => ({
   outside: null,
   byItself: false,
   custodians: null,
+  rehearsedAt: null,
   ...more,
 })
 const custodians = { set: 'K3F9-21XX', threshold: 2, names: ['anna', 'bob', 'carl'] }
@@ -50,7 +51,7 @@ const every: readonly SealView[] = [
   seal({ kind: 'key-file', path: "/media/anna's stick/seal.key", byItself: true }),
   seal({ kind: 'pkcs11', outside: 'plant (nethsm), key tagout-2026', byItself: true }),
   seal({ kind: 'plug-in', outside: 'kms', byItself: true }),
-  seal({ kind: 'passphrase', followsRotation: false }),
+  seal({ kind: 'passphrase', followsRotation: false, rehearsedAt: at }),
   seal({ kind: 'recovery' }),
 ]
 const rotation = (more: Partial<RotationView>): RotationView => ({

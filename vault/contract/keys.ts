@@ -33,6 +33,8 @@ export type SealView = {
     readonly threshold: number
     readonly names: readonly string[]
   } | null
+  /** When a rehearsal last showed that it opens the root key; null: none has, of which the log can vouch. */
+  readonly rehearsedAt: string | null
 }
 
 export type RotationView = {

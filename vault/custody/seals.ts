@@ -1,12 +1,34 @@
+import type { Entry } from '../audit/entry.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
 import type { SealProvider, Unsealing } from '../keys/seal-provider.ts'
+import type { Vault } from '../open.ts'
 import type { Handler, Input } from '../world.ts'
 import { sealView } from './view.ts'
 
-/** The ways to unseal this vault. */
-export const sealList: Handler<'seal.list'> = async (call) =>
-  done((await call.world.vault.seals.list()).map(sealView))
+/** How many rehearsals are looked at, the latest. */
+const mostRehearsals = 500
+
+/** The ways to unseal this vault, and when each was last rehearsed. */
+export const sealList: Handler<'seal.list'> = async ({ world: { vault } }) => {
+  const rehearsed = await lastRehearsals(vault)
+  return done((await vault.seals.list()).map((seal) => sealView(seal, rehearsed.get(seal.id) ?? null)))
+}
+
+/**
+ * By the id of a way to unseal, when it was last rehearsed.
+ *
+ * SECURITY: only entries that the vault vouches for: nobody who writes to the database has a key look tried.
+ */
+async function lastRehearsals(vault: Vault): Promise<ReadonlyMap<string, string>> {
+  const { entries } = await vault.findAudit({ kinds: ['seal.rehearsed'], limit: mostRehearsals })
+  const last = new Map<string, string>()
+  for (const { entry, at, unproven } of entries) {
+    const { seal } = entry as Extract<Entry, { readonly kind: 'seal.rehearsed' }>
+    if (!unproven && !last.has(seal)) last.set(seal, at)
+  }
+  return last
+}
 
 /** Adds a way to unseal beside those that there are. */
 export const sealAdd: Handler<'seal.add'> = async (call, { provider, rehearse }) => {

@@ -17,7 +17,7 @@ export function sharesView(waiting: SharesWaiting): SharesView {
   }
 }
 
-export function sealView(seal: Seal): SealView {
+export function sealView(seal: Seal, rehearsedAt: string | null = null): SealView {
   const { custodians } = seal
   return {
     id: seal.id,
@@ -35,5 +35,6 @@ export function sealView(seal: Seal): SealView {
             threshold: custodians.threshold,
             names: custodians.custodians.map(({ name }) => name),
           },
+    rehearsedAt,
   }
 }

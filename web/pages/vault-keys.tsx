@@ -137,6 +137,12 @@ function Open() {
         columns={[
           { title: 'Opens by', fit: 'text', cell: (seal) => <Way seal={seal} /> },
           { title: 'Added', fit: 'whole', cell: ({ createdAt }) => <When at={createdAt} /> },
+          {
+            title: 'Last rehearsed',
+            fit: 'whole',
+            cell: ({ rehearsedAt }) =>
+              rehearsedAt === null ? <span className="quiet">never</span> : <When at={rehearsedAt} />,
+          },
           { title: 'Rehearse', fit: 'text', cell: (seal) => <Copied text={rehearsalCommand(seal)} /> },
           {
             title: 'Exchange or take away',

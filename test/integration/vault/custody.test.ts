@@ -205,6 +205,12 @@ test('a new recovery key takes the place of the old one', async () => {
   expect(await must(['unseal', '--recovery-key-stdin', '--dry-run'], before)).toContain('it opens this vault')
   const [rehearsed] = await vault.ask('audit.list', { limit: 1, kind: 'seal.rehearsed' })
   expect(rehearsed?.text).toContain('rehearsed unsealing by recovery')
+  // The list says when, of that way alone.
+  const listed = await vault.ask('seal.list', {})
+  expect(listed.filter(({ rehearsedAt }) => rehearsedAt === rehearsed?.at).map(({ kind }) => kind)).toEqual([
+    'recovery',
+  ])
+  expect((await must(['keys', 'list'])).split('\n')[0]).toContain('LAST REHEARSED')
   const texts = (await vault.ask('audit.list', { limit: 500 })).map(({ text }) => text)
   expect(texts.join('\n')).toContain(
     'tried a new recovery key, before it is exchanged: it can unseal the vault',
