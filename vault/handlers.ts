@@ -44,6 +44,7 @@ import {
 } from './identity/login.ts'
 import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
 import { userMail } from './identity/mail.ts'
+import { userSamePerson } from './identity/same-person.ts'
 import {
   loginChallenge,
   loginPasskey,
@@ -167,6 +168,7 @@ export const handlers: Handlers = {
   'user.enable': userEnable,
   'user.enrol': userEnrol,
   'user.mail': userMail,
+  'user.samePerson': userSamePerson,
   'user.renewCodes': userRenewCodes,
   'user.key.add': userKeyAdd,
   'user.key.list': userKeyList,

@@ -3,10 +3,12 @@ import { readSubject } from './access/subject.ts'
 import { ruledFinder } from './access/ruled.ts'
 import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
+import { whySame } from './identity/same-person.ts'
 import { findUser } from './identity/user.ts'
-import type { AccountId, GrantId, HandOverId, LeaseId, RequestId, SafeId } from './kernel/id.ts'
+import type { AccountId, GrantId, HandOverId, LeaseId, RequestId, SafeId, UserId } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { mayHold } from './policy/roles.ts'
+import { type Rule, rules } from './policy/rules.ts'
 import { checked, checkedOne } from './rows.ts'
 import { findSafe } from './safes/safe.ts'
 import { findCompany } from './vendors/company.ts'
@@ -134,7 +136,20 @@ async function ofHeld(
   if (held === undefined) return noRelation
   const account = await readAccount(database, guard, held.account_id)
   if (account === undefined) return noRelation
-  return ofSafe(call, account.safe_id, held.user_id === userOf(call).id)
+  return {
+    ...(await ofSafe(call, account.safe_id, held.user_id === userOf(call).id)),
+    ...(await aliasOf(call, held)),
+  }
+}
+
+/** Whether what is another user's is the asker's own all the same, where that makes a difference. */
+async function aliasOf(call: Call, held: { readonly user_id: string }): Promise<Pick<Relation, 'alias'>> {
+  const { database, guard } = call.world.vault
+  const { id } = userOf(call)
+  const rule: Rule = rules[call.act.verb]
+  if (rule.notOwn === undefined || held.user_id === id) return {}
+  const alias = await whySame(database, guard, id, held.user_id as UserId)
+  return alias === undefined ? {} : { alias }
 }
 
 /** A safe, by the verbs that only a safe's members or administrators may ask. */
@@ -208,6 +223,12 @@ export const relations: Relations = {
   'user.disable': (call, input) => ofUser(call, input.user),
   'user.enable': (call, input) => ofUser(call, input.user),
   'user.enrol': (call, input) => ofUser(call, input.user),
+  'user.samePerson': async (call, input) => {
+    const { database, guard } = call.world.vault
+    const user = await findUser(database, guard, input.user)
+    const alias = user === undefined ? {} : await aliasOf(call, { user_id: user.id })
+    return { ...(await ofUser(call, input.user)), ...alias }
+  },
   'user.mail': (call, input) => ofUser(call, input.user),
   'user.key.add': (call, input) => ofUser(call, input.user),
   'user.key.list': (call, input) => ofUser(call, input.user),
@@ -322,7 +343,9 @@ export const relations: Relations = {
       'hold',
       await database.selectFrom('hold').selectAll().where('id', '=', hold).executeTakeFirst(),
     )
-    return row === undefined ? noRelation : ofSafe(call, row.safe_id, row.user_id === userOf(call).id)
+    if (row === undefined) return noRelation
+    const own = row.user_id === userOf(call).id
+    return { ...(await ofSafe(call, row.safe_id, own)), ...(await aliasOf(call, row)) }
   },
   'recording.show': (call, input) => ofSession(call, 'recording_id', input.recording),
 }

@@ -19,6 +19,7 @@ export const users: readonly Route[] = [
   { method: 'POST', path: '/api/tokens', verb: 'token.add', access: 'user' },
   { method: 'DELETE', path: '/api/tokens/:token', verb: 'token.revoke', access: 'user' },
   { method: 'PUT', path: '/api/users/:user/mail', verb: 'user.mail', access: 'user' },
+  { method: 'PUT', path: '/api/users/:user/same-person', verb: 'user.samePerson', access: 'user' },
   { method: 'GET', path: '/api/users/:user/keys', verb: 'user.key.list', access: 'user' },
   { method: 'POST', path: '/api/users/:user/keys', verb: 'user.key.add', access: 'user' },
   { method: 'DELETE', path: '/api/users/:user/keys/:key', verb: 'user.key.remove', access: 'user' },

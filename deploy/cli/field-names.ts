@@ -51,6 +51,7 @@ export const fieldNames = {
   'user.enable': { user: '<user>' },
   'user.enrol': { user: '<user>', totpCode: 'code' },
   'user.mail': { user: '<user>', address: '<address>', notices: '--only-security', totpCode: 'code' },
+  'user.samePerson': { user: '<user>', as: '<other>', totpCode: 'code' },
   'user.off': { user: '<user>', reason: '--reason' },
   'company.add': {
     name: '<name>',

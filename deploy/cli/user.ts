@@ -148,6 +148,30 @@ ${examples('tagout user off bob --reason "left the plant"')}`,
       )
     })
 
+  user
+    .command('same-person <user> [other]')
+    .description('say that two users are one person: what takes two people takes two persons')
+    .option('--nobody', 'they are nobody else')
+    .addHelpText(
+      'after',
+      `
+Who is one person with somebody answers none of their requests, counts once where several must approve, and
+neither watches, freezes nor takes over their sessions. Users with the same mail address are one person anyway.
+${examples('tagout user same-person ann-admin ann', 'tagout user same-person ann-admin --nobody')}`,
+    )
+    .action(async (name: string, other: string | undefined, options: { nobody?: true }) => {
+      if ((other === undefined) === (options.nobody !== true))
+        throw misuse('say either another user or --nobody')
+      const changed = await tools.withVault((vault) =>
+        vault.ask('user.samePerson', { user: name, as: other ?? null }),
+      )
+      tools.show(changed, () =>
+        other === undefined
+          ? `${changed.name} is the same person as nobody else`
+          : `${changed.name} is the same person as ${other}`,
+      )
+    })
+
   addMailCommand(user, tools)
   addKeyCommands(user, tools)
   addPasskeyCommands(user, tools)
@@ -313,6 +337,7 @@ function describe(user: UserView): string {
     ['passkeys', String(user.passkeys)],
     ['keys', String(user.keys)],
     ['mail', mailText(user.mail)],
+    ...(user.alsoIs ?? []).map(({ user: other, why }) => ['also is', `${other}: ${why}`] as const),
     ['added', when(user.createdAt)],
     ['last login', when(user.lastLoginAt)],
   ])

@@ -179,6 +179,13 @@ export const table: Readonly<Record<string, Row>> = {
     }),
   },
   'DELETE /api/tokens/:token': { who: admin, of: 'token', ok: 409, only: ['revoked', 'none'] },
+  'PUT /api/users/:user/same-person': {
+    who: admin,
+    of: 'user',
+    ok: noCode,
+    none: noCode,
+    body: () => ({ as: null }),
+  },
   'PUT /api/users/:user/mail': {
     who: ['admin', 'own'],
     of: 'user',

@@ -80,6 +80,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
     { user: of.user, key: of.key },
     { user: 'vera', key: of.key },
   ],
+  'user.samePerson': (of) => [{ user: of.user, as: 'vera' }],
   'user.mail': (of) => [{ user: of.user, address: 'a@b.com' }],
   'user.off': (of) => [{ user: of.user, reason: 'x' }],
   'token.add': () => [{ service: 'x', scopes: ['audit.read'], expiresAt: soon, boxKey: sealed }],

@@ -3,6 +3,7 @@ import { isBoundTo } from '../accounts/binding.ts'
 import { forwardName } from '../checkout/forward.ts'
 import type { Action, Permission, PolicyAnswer, ReachView } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
+import { othersOf } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
@@ -72,6 +73,7 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
       ...(facts.company === null ? [] : [contractStep(facts.company, now)]),
       ...stops.map(({ what, text }) => ({ what, effect: 'limits', holds: false, text }) as const),
       ...(others.length === 0 ? [] : [othersStep(others)]),
+      ...(await othersOf(tx.db, tx.guard, user)).map(personStep),
     ]
     const company = facts.company === null ? undefined : decideCompany(facts.company, now)
     const barred = company === undefined ? undefined : refused(company.why, company.next, steps)
@@ -125,6 +127,12 @@ async function otherTargetsOf(tx: Tx, account: Account, target: Row<'target'>): 
     .orderBy('name')
     .execute()
   return checked(tx.guard, 'target', rows).map(({ name }) => name)
+}
+
+/** Who counts for nothing where somebody else must answer, watch or review. */
+function personStep(other: { readonly name: string; readonly why: string }): Steps[number] {
+  const text = `${other.name} is the same person (${other.why}): their approval of what this one asks for does not count`
+  return { what: `user ${other.name}`, effect: 'nothing', holds: true, text }
 }
 
 function othersStep(others: readonly string[]): Steps[number] {

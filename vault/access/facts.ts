@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { breakGlassOf } from '../breakglass/view.ts'
 import { forwardsOf } from '../checkout/forward.ts'
 import type { Database } from '../db/tables.ts'
+import { distinctPeople, inOrder, readPeople } from '../identity/same-person.ts'
 import {
   type Circumstances,
   groupsOf,
@@ -50,8 +51,10 @@ export async function requestedGrants(
     ? []
     : await approvalsOf(db, checker, requests)
   for (const { id, grant_id } of requests) {
-    const approvals = said.filter((one) => one.request_id === id && one.verdict === 'approve')
-    const groups = approvals.map((one) => ({ groups: groupsOf(policy, one.user_id) }))
+    const approvers = said.filter((one) => one.request_id === id && one.verdict === 'approve')
+    const ids = approvers.map((one) => one.user_id)
+    const people = distinctPeople(inOrder(await readPeople(db, checker, ids), ids))
+    const groups = people.map((one) => ({ groups: groupsOf(policy, one.id) }))
     if (missingOf(groups, asked.get(grant_id ?? '') ?? []).length === 0) found.add(grant_id)
   }
   return found

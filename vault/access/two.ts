@@ -1,5 +1,6 @@
 import type { PolicyRequestView } from '../contract.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
+import { whySame } from '../identity/same-person.ts'
 import { sha256 } from '../kernel/digest.ts'
 import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
 import { isId, newId, type PolicyRequestId, type UserId } from '../kernel/id.ts'
@@ -105,6 +106,15 @@ export const policyApprove: Handler<'policy.approve'> = async (call, input) =>
     const asked = found.value
     if (asked.asked_by === asking.id)
       return refuse('forbidden', 'you cannot approve your own', 'ask another administrator')
+    const alias = isId('usr', asked.asked_by)
+      ? await whySame(tx.db, tx.guard, asked.asked_by, asking.id)
+      : undefined
+    if (alias !== undefined)
+      return refuse(
+        'forbidden',
+        `you cannot approve your own, which you asked for as ${asked.asked_by_name}, who is you: ${alias}`,
+        'ask another administrator',
+      )
     if (asked.means !== input.means)
       return refuse('conflict', 'means: this is not what is asked', 'look at it again')
     const document = JSON.parse(asked.document) as PolicyDocument

@@ -119,6 +119,10 @@ function what(entry: Entry): string {
       return `accepted the terms of company ${entry.companyName} (SHA-256 ${entry.digest})`
     case 'user.enrolment-issued':
       return `made an enrolment link for ${entry.name}, good until ${entry.expiresAt}`
+    case 'user.same-person':
+      return entry.as === undefined
+        ? `said that ${entry.name} is the same person as nobody else`
+        : `said that ${entry.name} is the same person as ${entry.as}`
     case 'user.enrolment-opened':
       return `the enrolment link of ${entry.name} was opened: with a new second factor, and any shown before good no longer`
     case 'user.enrolled':

@@ -170,6 +170,8 @@ export type Happening =
   | ({ readonly kind: 'terms.accepted'; readonly digest: string } & CompanyRef & UserRef)
   | ({ readonly kind: 'user.enrolment-issued'; readonly expiresAt: string } & UserRef)
   | ({ readonly kind: 'user.enrolment-opened' } & UserRef)
+  /** `as`: the other user; missing: nobody any more. */
+  | ({ readonly kind: 'user.same-person'; readonly as?: string } & UserRef)
   | ({ readonly kind: 'user.enrolled' } & UserRef)
   /** `address` is missing where it was taken away. */
   | ({

@@ -1,4 +1,5 @@
 import { takeFreshCode } from '../identity/fresh-code.ts'
+import { whySame } from '../identity/same-person.ts'
 import type { UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
@@ -32,6 +33,13 @@ export const breakglassReview: Handler<'breakglass.review'> = async (call, input
     if (row === undefined) return notFound('break-glass', input.breakGlass)
     if (row.user_id === asking.id)
       return refuse('forbidden', 'you cannot review your own break-glass', 'somebody else must')
+    const alias = await whySame(tx.db, tx.guard, row.user_id, asking.id)
+    if (alias !== undefined)
+      return refuse(
+        'forbidden',
+        `you cannot review your own break-glass, by another user who is you: ${alias}`,
+        'somebody else must',
+      )
     const account = await tx.db
       .selectFrom('account')
       .innerJoin('target', 'target.id', 'account.target_id')

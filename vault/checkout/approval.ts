@@ -3,6 +3,7 @@ import { readPolicy } from '../access/policy.ts'
 import { readSubject } from '../access/subject.ts'
 import { findUser } from '../identity/user.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
+import { distinctPeople, inOrder, readPeople, samePerson, whySame } from '../identity/same-person.ts'
 import type { RequestId, SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -40,6 +41,13 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
     // Asked again of what the transaction sees: the rules were asked before it began.
     if (request.user_id === asking.id)
       return refuse('forbidden', 'you cannot decide your own request', 'ask another approver')
+    const alias = await whySame(tx.db, tx.guard, request.user_id, asking.id)
+    if (alias !== undefined)
+      return refuse(
+        'forbidden',
+        `you cannot decide your own request, by another user who is you: ${alias}`,
+        'ask another approver',
+      )
     const digest = await digestOf(request)
     if (digest !== input.digest)
       return refuse('conflict', 'digest: this is not what is asked', 'look at the request again')
@@ -50,6 +58,20 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
     )
     if (said.some((one) => one.user_id === asking.id))
       return refuse('conflict', 'you have decided this request already', 'another person must say the rest')
+    const people = await readPeople(tx.db, tx.guard, [
+      request.user_id,
+      asking.id,
+      ...said.map((one) => one.user_id),
+    ])
+    const before = said.flatMap((one) => people.get(one.user_id) ?? [])
+    const me = people.get(asking.id)
+    const twin = me === undefined ? undefined : before.find((one) => samePerson(one, me) !== undefined)
+    if (me !== undefined && twin !== undefined)
+      return refuse(
+        'conflict',
+        `you have decided this request already, as ${twin.name}, who is you: ${samePerson(twin, me)}`,
+        'another person must say the rest',
+      )
     const own = await insertGuarded(tx, 'approval', {
       id: newId('apr', tx.now.getTime()),
       request_id: request.id,
@@ -64,9 +86,14 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
     const policy = await readPolicy(tx.db, tx.guard, 'share')
     const names: string[] = []
     const spoken: Parameters<typeof decideRequest>[0][number][] = []
+    // SECURITY: asked again of all of them: two who have spoken may have turned out to be one person since.
+    const distinct = distinctPeople(
+      inOrder(people, [request.user_id, ...[...said, own].map((one) => one.user_id)]),
+    )
     for (const one of [...said, own]) {
       const approver = await approverOf(tx, one.user_id, safe.id)
-      const counts = approver !== undefined && one.user_id !== request.user_id && one.digest === digest
+      const isAnother = one.user_id !== request.user_id && distinct.some(({ id }) => id === one.user_id)
+      const counts = approver !== undefined && isAnother && one.digest === digest
       spoken.push({ verdict: one.verdict, counts, groups: groupsOf(policy, one.user_id) })
       if (counts && one.verdict === 'approve') names.push(approver.name)
     }
@@ -138,7 +165,14 @@ export async function approverIds(
     const counting: UserId[] = []
     for (const one of said.filter(({ verdict }) => verdict === 'approve'))
       if ((await approverOf(tx, one.user_id, safe.id)) !== undefined) counting.push(one.user_id)
-    found.set(request.id, counting)
+    const people = await readPeople(tx.db, tx.guard, [request.user_id, ...counting])
+    const distinct = new Set(
+      distinctPeople(inOrder(people, [request.user_id, ...counting])).map(({ id }) => id),
+    )
+    found.set(
+      request.id,
+      counting.filter((one) => distinct.has(one)),
+    )
   }
   return found
 }

@@ -2,6 +2,7 @@ import { mayHold } from '../access/check-out.ts'
 import { readAccount } from '../accounts/account.ts'
 import type { HandOverView } from '../contract.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
+import { whySame } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
 import { isForged } from '../kernel/fault.ts'
 import { type HandOverId, newId, type UserId } from '../kernel/id.ts'
@@ -42,6 +43,13 @@ export const handoverOffer: Handler<'handover.offer'> = async (call, input) =>
         'forbidden',
         `user: ${input.user} is nobody who may use ${account?.name ?? 'it'}`,
         'name a colleague who has access of their own, or have them request it first',
+      )
+    const alias = await whySame(tx.db, tx.guard, asking.id, to.id)
+    if (alias !== undefined)
+      return refuse(
+        'invalid',
+        `user: ${to.name} is you: ${alias}`,
+        'name the colleague who takes it over; one’s own other user waits in the queue',
       )
     const [open] = await openOf(tx, lease)
     if (open !== undefined) {
@@ -159,6 +167,9 @@ export const handoverAccept: Handler<'handover.accept'> = async (call, input) =>
       if (account === undefined || account.removed_at !== null || user === undefined || from === undefined)
         return gone
       if (!(await areColleagues(tx, from, user))) return gone
+      const alias = await whySame(tx.db, tx.guard, from.id, user.id)
+      if (alias !== undefined)
+        return refuse('conflict', `${from.name} is you: ${alias}`, 'have it handed to another person')
       const grants = await grantsNow(tx, user.id, account.id)
       const may = await mayHold(tx, call, user, account, grants)
       if (!may.ok) return may

@@ -47,6 +47,8 @@ export type UserView = {
   readonly company?: string
   /** The directory that knows them: it checks their password. Missing for everybody else. */
   readonly directory?: string
+  /** Other users who are the same person, and why. Missing in lists, and where there are none. */
+  readonly alsoIs?: readonly { readonly user: string; readonly why: string }[]
   /** When its contract ends. Missing in lists. */
   readonly contractEndsAt?: string
   /** Its terms were not accepted: nothing else is answered before they are. */
@@ -133,6 +135,11 @@ export const usersVerbs = {
       totpCode: freshCode,
     }),
   ),
+  /** Says that a user is the same person as another; null: as nobody else. What takes two people takes two persons. */
+  'user.samePerson': verb(
+    people,
+    z.strictObject({ user: reference, as: reference.nullable(), totpCode: freshCode }),
+  ),
   'user.key.add': verb(
     people,
     z.strictObject({ user: reference, publicKey: z.string().max(16_384), totpCode: freshCode }),
@@ -216,6 +223,7 @@ export type UsersAnswers = {
   'user.enable': UserView
   'user.enrol': Enrolment
   'user.mail': UserView
+  'user.samePerson': UserView
   'user.key.add': UserKeyView
   'user.key.list': readonly UserKeyView[]
   'user.key.remove': null

@@ -33,6 +33,8 @@ export type DomainTables = {
     /** When somebody else last set a password, key or code of theirs. */
     readonly credential_set_by_other_at: Date | null
     readonly created_at: Date
+    /** The user whom an administrator has said that this one is; one that is nobody else's. */
+    readonly same_as: Id<'usr'> | null
     // Not guarded: they change with every login.
     readonly totp_last_step: number
     readonly last_login_at: Date | null

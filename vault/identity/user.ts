@@ -1,4 +1,5 @@
 import { revisitSoon } from '../access/revisit.ts'
+import { othersOf } from './same-person.ts'
 import type { Kysely } from 'kysely'
 import type { Enrolment, Role, UserView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -131,6 +132,7 @@ export async function insertUser(
     totp: null,
     credential_set_by_other_at: null,
     created_at: tx.now,
+    same_as: null,
     totp_last_step: 0,
     last_login_at: null,
   })
@@ -227,7 +229,13 @@ export const userList: Handler<'user.list'> = async ({ world }) => {
 
 export const userShow: Handler<'user.show'> = async ({ world }, { user }) => {
   const row = await findUser(world.vault.database, world.vault.guard, user)
-  return row === undefined ? noUser(user) : done(await showUser(world.vault.database, world.vault.guard, row))
+  if (row === undefined) return noUser(user)
+  const { database, guard } = world.vault
+  const others = await othersOf(database, guard, row)
+  const view = await showUser(database, guard, row)
+  return done(
+    others.length === 0 ? view : { ...view, alsoIs: others.map(({ name, why }) => ({ user: name, why })) },
+  )
 }
 
 /** Sets a user's roles. A person gives a fresh code where one is added. */

@@ -26,6 +26,7 @@ export const guardedTables = {
       'totp',
       'credential_set_by_other_at',
       'created_at',
+      'same_as',
     ],
   },
   user_key: {

@@ -27,7 +27,15 @@ export function decide(facts: Facts): Decision {
   const state = decideState(facts, rule)
   if (state !== undefined) return state
   if (!isAllowed(facts, rule)) return forbidden
-  const { principal } = facts
+  const { principal, relation } = facts
+  // SECURITY: somebody with two accounts is one person. Told only to who might do it otherwise.
+  if (rule.notOwn === true && relation.alias !== undefined)
+    return {
+      kind: 'deny',
+      code: 'forbidden',
+      why: `this is your own, by another user who is you: ${relation.alias}`,
+      next: 'another person must do it; where it is not you, an administrator changes the mail address or says so: tagout user same-person',
+    }
   return principal.kind === 'user' && principal.owesTerms === true && rule.beforeTerms === undefined
     ? termsFirst
     : { kind: 'allow' }

@@ -29,6 +29,8 @@ export type Principal =
 export type Relation = {
   /** It is the principal's own: their user, key, login, grant, lease or session. */
   readonly own: boolean
+  /** It is another user's who is the same person, and why; missing: that is not known, or is not asked. */
+  readonly alias?: string
   /** The principal's permissions on the safe that holds it. */
   readonly permissions: readonly Permission[]
   /** The principal holds a grant on the account that is valid now. */

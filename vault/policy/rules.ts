@@ -84,6 +84,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'user.enable': { local: true, user: [admin], notOwn: true },
   'user.enrol': { local: true, user: [admin], notOwn: true },
   'user.renewCodes': { user: ['signed in'] },
+  'user.samePerson': { local: true, user: [admin], notOwn: true },
   'user.mail': { local: true, user: [admin, 'own'] },
   'user.key.add': { local: true, user: [admin, 'own'] },
   'user.key.list': { local: true, user: [admin, auditor, 'own', officer] },

@@ -2,6 +2,7 @@ import { machineFinder } from '../access/machine.ts'
 import { readPolicy } from '../access/policy.ts'
 import { readSubject } from '../access/subject.ts'
 import { readAccount } from '../accounts/account.ts'
+import { readPeople, samePerson } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
 import { limitingRules, ruleAt } from '../policy/access-rule.ts'
 import { findTarget } from '../targets/target.ts'
@@ -51,7 +52,13 @@ export async function missingBeside(
   const wanted = await supervisorsOf(tx, session, hands)
   if (wanted.length === 0) return []
   const { groups } = await readPolicy(tx.db, tx.guard)
-  const others = watchersFor(world, session).filter(({ user }) => user !== hands)
+  const watching = watchersFor(world, session)
+  const people = await readPeople(tx.db, tx.guard, [hands, ...watching.map(({ user }) => user)])
+  const own = people.get(hands)
+  const others = watching.filter(({ user }) => {
+    const one = people.get(user)
+    return own !== undefined && one !== undefined && samePerson(own, one) === undefined
+  })
   return wanted.filter((group) => !others.some(({ user }) => groups.get(group)?.has(user) === true))
 }
 

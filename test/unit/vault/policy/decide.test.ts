@@ -112,6 +112,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'user.disable': 'LA',
   'user.enable': 'LA',
   'user.enrol': 'LA',
+  'user.samePerson': 'LA',
   'user.mail': 'LAao',
   'user.renewCodes': '*',
   'user.key.add': 'LAao',
