@@ -439,17 +439,22 @@ export function makeIdentities(): readonly [PlaneIdentity, PlaneIdentity] {
 
 /** Writes the recorder's `plane.json` of an installation, as the set-up does. */
 export function writeRecorderIdentity(dataDir: string, identity: PlaneIdentity): void {
+  writePlaneIdentity(dataDir, { ...identity, plane: 'recorder', databaseUrl: '' })
+}
+
+/** Writes a plane's file, for a process of it that reads who it is. */
+export function writePlaneIdentity(dataDir: string, identity: PlaneIdentity): void {
   const raw = (key: KeyObject) => key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
-  const { peers, privateKey } = identity
-  mkdirSync(join(dataDir, 'recorder'), { recursive: true, mode: 0o700 })
+  const { peers, privateKey, plane, databaseUrl } = identity
+  mkdirSync(join(dataDir, plane), { recursive: true, mode: 0o700 })
   const text = JSON.stringify({
-    plane: 'recorder',
+    plane,
     privateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
-    publicKey: raw(peers.recorder),
+    publicKey: raw(peers[plane]),
     peers: { vault: raw(peers.vault), recorder: raw(peers.recorder), api: raw(peers.api) },
-    databaseUrl: '',
+    databaseUrl,
   })
-  writeFileSync(join(dataDir, 'recorder', 'plane.json'), text, { mode: 0o600 })
+  writeFileSync(join(dataDir, plane, 'plane.json'), text, { mode: 0o600 })
 }
 
 /** An Ed25519 account key as the vault would hold it: public line, and a signer that answers as on the wire. */

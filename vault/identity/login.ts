@@ -14,7 +14,7 @@ import { by, type Handler, tokenHash, userOf, type World } from '../world.ts'
 import { refuseCompany, representationOf } from '../vendors/standing.ts'
 import { dropLogin } from './drop-access.ts'
 import { openLoginPassword } from './intake.ts'
-import { isPassword, isPasswordWorkPiledUp, type PasswordHash } from './password.ts'
+import { isPassword, isPasswordWorkPiledUp, type PasswordHash, type Turn } from './password.ts'
 import { type SignInAct, signInAct, takeSignInPasskey } from './passkey.ts'
 import { takeRecoveryCode } from './recovery-code.ts'
 import { matchUserTotp } from './totp-secret.ts'
@@ -152,7 +152,8 @@ export async function provePassword<T>(
   const { backOff, vault } = world
   const wait = await waitOf(world, input.source, input.name)
   if (wait > 0) return refuse('rate_limited', 'too many failed logins', `wait ${wait} s, then try again`)
-  if (isPasswordWorkPiledUp())
+  const turn: Turn = (await isKnownPlace(world, input.source, input.name)) ? 'known' : 'anybody'
+  if (isPasswordWorkPiledUp(turn))
     return refuse('rate_limited', 'too many people are logging in at this moment', 'try again in a moment')
   const password = openLoginPassword(world, input.sealedPassword, input.name)
   if (!password.ok) return password
@@ -163,7 +164,7 @@ export async function provePassword<T>(
       ? { salt: Buffer.from(known.password_salt), hash: Buffer.from(known.password_hash) }
       : undefined
   const of = known === undefined ? undefined : await directoryOf(vault.database, vault.guard, known.id)
-  const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash)
+  const isRight = await isPassword(password.value, vault.purposeKey('password-pepper'), hash, turn)
   const piled = refuseGuess(world, input)
   if (piled !== undefined) return piled
   const isCounted = of === undefined && !isRight
@@ -228,9 +229,14 @@ const knownDays = 90
  * name has signed in from there before: a restart of the vault forgets no place.
  */
 export async function waitOf(world: World, source: string, name: string): Promise<number> {
+  const wait = world.backOff.wait(source, name)
+  return wait > 0 && (await isKnownPlace(world, source, name)) ? world.backOff.wait(source, name) : wait
+}
+
+/** Has this name signed in from there before, as far as the vault remembers or its table says? */
+async function isKnownPlace(world: World, source: string, name: string): Promise<boolean> {
   const { backOff, vault } = world
-  const wait = backOff.wait(source, name)
-  if (wait === 0 || backOff.isKnown(source, name)) return wait
+  if (backOff.isKnown(source, name)) return true
   const rows = await vault.database
     .selectFrom('login')
     .innerJoin('app_user', 'app_user.id', 'login.user_id')
@@ -240,9 +246,9 @@ export async function waitOf(world: World, source: string, name: string): Promis
     .where('login.created_at', '>', new Date(vault.clock().getTime() - knownDays * 24 * 3600_000))
     .limit(1)
     .execute()
-  if (checked(vault.guard, 'login', rows).length === 0) return wait
+  if (checked(vault.guard, 'login', rows).length === 0) return false
   backOff.learn(source, name)
-  return backOff.wait(source, name)
+  return true
 }
 
 /** Writes down that a code was used. */

@@ -9,15 +9,24 @@ const mostAtOnce = 2
 
 export type PasswordHash = { readonly salt: Buffer; readonly hash: Buffer }
 
+/**
+ * Who waits for a turn: people who sign in from where they have before, and everybody else.
+ *
+ * SECURITY: those go first, and are kept from it by none of these: whoever guesses from many places at once makes others
+ * wait who guess, and who come from somewhere new.
+ */
+export type Turn = 'known' | 'anybody'
+
 let running = 0
-const waiting: (() => void)[] = []
-const mostWaiting = 200
+const waiting: Readonly<Record<Turn, (() => void)[]>> = { known: [], anybody: [] }
+const mostWaiting: Readonly<Record<Turn, number>> = { known: 100, anybody: 60 }
 
 /** Hashes `password`. The pepper comes from the keyring: a stolen table alone cannot be guessed against. */
 export async function hashPassword(
   password: string,
   pepper: Uint8Array,
   salt: Uint8Array = randomBytes(16),
+  turn: Turn = 'anybody',
 ): Promise<PasswordHash> {
   const message = createHmac('sha256', pepper).update(password.normalize('NFC')).digest()
   const hash = await inTurn(
@@ -29,6 +38,7 @@ export async function hashPassword(
           (error, tag) => (error === null ? resolve(Buffer.from(tag)) : reject(error)),
         )
       }),
+    turn,
   )
   return { salt: Buffer.from(salt), hash }
 }
@@ -41,23 +51,24 @@ export async function isPassword(
   password: string,
   pepper: Uint8Array,
   known: PasswordHash | undefined,
+  turn: Turn,
 ): Promise<boolean> {
-  const made = await hashPassword(password, pepper, known?.salt ?? Buffer.alloc(16))
+  const made = await hashPassword(password, pepper, known?.salt ?? Buffer.alloc(16), turn)
   return known !== undefined && timingSafeEqual(made.hash, known.hash)
 }
 
 /** Are so many logins waiting for their turn that further ones should be refused? */
-export function isPasswordWorkPiledUp(): boolean {
-  return waiting.length >= mostWaiting
+export function isPasswordWorkPiledUp(turn: Turn): boolean {
+  return waiting[turn].length >= mostWaiting[turn]
 }
 
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
+async function inTurn<T>(work: () => Promise<T>, turn: Turn): Promise<T> {
+  if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting[turn].push(resolve))
   else running += 1
   try {
     return await work()
   } finally {
-    const next = waiting.shift()
+    const next = waiting.known.shift() ?? waiting.anybody.shift()
     if (next === undefined) running -= 1
     else next()
   }

@@ -134,7 +134,7 @@ test('somebody is one to guess at: by their id nobody signs in, and nothing is g
   vault.advance(3600_000)
   // From ten places, by turns: what is guessed at by the id is guessed at nobody.
   const looked = []
-  for (let at = 0; at < 24; at += 1) looked.push(await guess(at % 2 === 0 ? 'dora' : id, `203.0.113.${at}`))
-  expect(lookedAt(looked.filter((_, at) => at % 2 === 0))).toBe(10)
+  for (let at = 0; at < 16; at += 1) looked.push(await guess(at % 4 < 3 ? 'dora' : id, `203.0.113.${at}`))
+  expect(lookedAt(looked.filter((_, at) => at % 4 < 3))).toBe(10)
   expect(looked.some((one) => one.ok)).toBe(false)
-}, 60_000)
+}, 240_000)
