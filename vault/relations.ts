@@ -1,6 +1,7 @@
 import { standingAccounts } from './access/standing.ts'
 import { readSubject } from './access/subject.ts'
 import { ruledFinder } from './access/ruled.ts'
+import type { Circumstances } from './policy/access-rule.ts'
 import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
 import { whySame } from './identity/same-person.ts'
@@ -112,13 +113,17 @@ async function ruledAt(
   const { database, guard, clock } = call.world.vault
   const subject = await readSubject(database, guard, userOf(call))
   const rulesFor = await ruledFinder(database, guard, subject, action)
-  const now = clock().getTime()
   // Who sees a secret shows a second factor for it; who watches showed it when they signed in.
-  const factorAt = action === 'reveal' ? now : await factorOf(call)
-  const source = call.source === undefined ? {} : { source: call.source }
-  const rules = rulesFor({ account, target }, { now, factorAt, ...source })
+  const given = action === 'reveal' ? { factorAt: clock().getTime() } : {}
+  const rules = rulesFor({ account, target }, { ...(await circumstancesOf(call)), ...given })
   // Whom a rule shows a secret at another time is told when that is, by the verb.
   return { ruled: rules.some(({ unmet }) => unmet === null || action === 'reveal') ? [action] : [] }
+}
+
+/** When, from where and with which factor somebody asks who is signed in. */
+export async function circumstancesOf(call: Call): Promise<Circumstances> {
+  const source = call.source === undefined ? {} : { source: call.source }
+  return { now: call.world.vault.clock().getTime(), factorAt: await factorOf(call), ...source }
 }
 
 async function factorOf(call: Call): Promise<number | null> {

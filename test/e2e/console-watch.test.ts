@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { Client, type ClientChannel } from 'ssh2'
@@ -569,3 +570,48 @@ test.skipIf(why !== undefined)('whoever is taken out of the safe while they watc
   for (const { wrong } of [ann, sue, bob])
     expect(wrong.filter((line) => !line.includes('WebSocket connection to'))).toEqual([])
 })
+
+test.skipIf(why !== undefined)(
+  'whom a rule of the policy alone lets watch is shown the button while it holds, and nothing else to do',
+  async () => {
+    const shell = await openShell()
+    const oli = await stage.enrolled('oli', { role: 'operator' })
+    await oli.page.goto(`${stage.installation.console}/sessions`)
+    await oli.page.getByRole('heading', { level: 1, name: 'Sessions' }).waitFor()
+    await oli.page.getByText('No sessions yet').waitFor()
+    const policyOf = (weekly: string) => `version: 1
+calendars: { shifts: { zone: UTC, ${weekly} } }
+rules:
+  - name: oli-looks-on
+    effect: allow
+    actions: [watch]
+    who: { users: [oli] }
+    what: { targets: [press-3.hall-2] }
+    during: [shifts]
+`
+    const applies = async (weekly: string) => {
+      await writeFile(join(stage.room, 'policy.yaml'), policyOf(weekly))
+      await run(['policy', 'apply', 'policy.yaml', '--yes'])
+    }
+    // Closed now: the session is listed, with nothing to do.
+    await applies('dates: [{ from: 2020-01-01, to: 2020-01-02 }, { from: 2099-01-01, to: 2099-01-02 }]')
+    const row = oli.page.getByRole('row').filter({ hasText: account() }).first()
+    await row.getByRole('button', { name: `Show ${account()} by bob` }).waitFor()
+    const watch = row.getByRole('link', { name: `Watch ${account()} by bob` })
+    expect(await watch.count()).toBe(0)
+    await applies('weekly: [{ from: "00:00", to: "24:00" }]')
+    await watch.waitFor()
+    for (const name of ['Freeze', 'Terminate'])
+      expect(await row.getByRole('button', { name: new RegExp(`^${name}`) }).count()).toBe(0)
+    await picture(oli.page, 'sessions-by-rule')
+    expect(await accessibilityFaults(oli.page)).toEqual([])
+    await watch.click()
+    shell.channel.write('echo seen-$((3+3))-by-rule\n')
+    await see(oli.page, 'seen-6-by-rule')
+    expect(await oli.page.getByRole('button', { name: /^(Freeze|Terminate|Message)/ }).count()).toBe(0)
+    expect(oli.wrong).toEqual([])
+    shell.client.destroy()
+    await writeFile(join(stage.room, 'none.yaml'), 'version: 1\nrules: []\n')
+    await run(['policy', 'apply', 'none.yaml', '--yes'])
+  },
+)

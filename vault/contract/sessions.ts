@@ -50,6 +50,8 @@ export type SessionView = {
   readonly endReason: string | null
   /** Who terminated it, and why; null: nobody did. */
   readonly endedBy: { readonly by: string; readonly reason: string } | null
+  /** In a list: a rule of the policy alone lets who asks watch it, now or at another time; they do nothing else to it. */
+  readonly byRule?: 'now' | 'not now'
   /** Who watches now, each once. */
   readonly watchers: readonly string[]
   readonly forward: ForwardView | null

@@ -1,5 +1,6 @@
 import { readPolicy } from '../access/policy.ts'
 import { ruledFinder } from '../access/ruled.ts'
+import { circumstancesOf } from '../relations.ts'
 import { readSubject } from '../access/subject.ts'
 import { readAccount } from '../accounts/account.ts'
 import type { RecordingView, SessionView } from '../contract.ts'
@@ -110,9 +111,13 @@ export const sessionList: Handler<'session.list'> = async (call, input) => {
     .orderBy('session.id', 'desc')
     .limit(input.limit ?? listedAtOnce)
   if (input.live === true) query = query.where('session.state', '<>', 'ended')
+  let byRuleAlone = (_row: Listed): SessionView['byRule'] => undefined
   if (!sight.all) {
     const safes = sight.safesWith('approve', 'supervise', 'observe')
-    const watched = await watchedBy(call)
+    const rules = await watchedBy(call)
+    const watched = [...rules.keys()]
+    byRuleAlone = ({ id, user_id, safe_id }) =>
+      user_id === sight.user || safes.includes(safe_id) ? undefined : rules.get(id)
     query = query.where((eb) =>
       eb.or([
         eb('user_id', '=', sight.user),
@@ -121,25 +126,32 @@ export const sessionList: Handler<'session.list'> = async (call, input) => {
       ]),
     )
   }
-  return done((await query.execute()).map((row) => viewSession(call, row)))
+  return done(
+    (await query.execute()).map((row) => {
+      const byRule = byRuleAlone(row)
+      return { ...viewSession(call, row), ...(byRule === undefined ? {} : { byRule }) }
+    }),
+  )
 }
 
 /** The live sessions that a rule of the policy lets somebody watch, now or at another time. */
-async function watchedBy(call: Call): Promise<SessionId[]> {
+async function watchedBy(call: Call): Promise<ReadonlyMap<SessionId, 'now' | 'not now'>> {
   const { live, vault } = call.world
-  const { database, guard, clock } = vault
-  if (call.principal.kind !== 'user' || !mayHold(call.principal.roles, 'observe')) return []
+  const { database, guard } = vault
+  if (call.principal.kind !== 'user' || !mayHold(call.principal.roles, 'observe')) return new Map()
   const policy = await readPolicy(database, guard)
   if (!policy.rules.some(({ document }) => document.effect === 'allow' && document.actions.includes('watch')))
-    return []
+    return new Map()
   const subject = await readSubject(database, guard, call.principal)
   const rulesFor = await ruledFinder(database, guard, subject, 'watch')
-  const found: SessionId[] = []
+  const found = new Map<SessionId, 'now' | 'not now'>()
+  const circumstances = await circumstancesOf(call)
   for (const session of live.where(({ cut }) => cut === null)) {
     const account = await readAccount(database, guard, session.account)
     const target = await findTarget(database, guard, session.target)
     if (account === undefined || target === undefined) continue
-    if (rulesFor({ account, target }, { now: clock().getTime() }).length > 0) found.push(session.id)
+    const rules = rulesFor({ account, target }, circumstances)
+    if (rules.length > 0) found.set(session.id, rules.some(({ unmet }) => unmet === null) ? 'now' : 'not now')
   }
   return found
 }

@@ -259,7 +259,8 @@ export function ControlButtons(props: {
 }) {
   const { session, own, onChoose, short = false } = props
   const user = useUser()
-  if (session.state === 'ended' || hasRole(user, 'observer')) return null
+  // Whom a rule alone lets watch does nothing else to it.
+  if (session.state === 'ended' || hasRole(user, 'observer') || session.byRule !== undefined) return null
   const whose = `${session.account} by ${session.user}`
   // What waits for a supervisor goes on when one watches; somebody's freeze is lifted by hand.
   const isFrozen = session.freeze !== null && !session.freeze.waits

@@ -187,7 +187,8 @@ export function Sessions() {
 }
 
 /** Nobody watches themselves, and there is nothing to see before the target is reached or after the end. */
-export function isWatchable({ user, state }: SessionView, who: UserView): boolean {
-  if (hasRole(who, 'security-officer')) return false
+export function isWatchable({ user, state, byRule }: SessionView, who: UserView): boolean {
+  // A rule that lets them watch at another time shows the session, and opens nothing now.
+  if (hasRole(who, 'security-officer') || byRule === 'not now') return false
   return user !== who.name && (state === 'live' || state === 'frozen')
 }

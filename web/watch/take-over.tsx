@@ -21,7 +21,7 @@ export function TakeButtons(props: {
   const user = useUser()
   const change = useChange()
   const [failed, setFailed] = useState<unknown>(null)
-  if (!hasRole(user, 'supervisor') || session.forward !== null) return null
+  if (!hasRole(user, 'supervisor') || session.forward !== null || session.byRule !== undefined) return null
   if (session.takenBy === user.name && typing)
     return (
       <>
