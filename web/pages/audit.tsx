@@ -173,7 +173,8 @@ function Entries({ entries, zone }: { readonly entries: readonly AuditFound[]; r
                 {visible(row.kind)}
               </Label>{' '}
               {visible(row.text)}
-              {row.source === null ? null : (
+              {/* Most sentences say it themselves. */}
+              {row.source === null || row.text.endsWith(` from ${row.source}`) ? null : (
                 <span className="quiet small">
                   {' '}
                   from <span className="mono">{visible(row.source)}</span>

@@ -43,8 +43,8 @@ export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>
 export const useSwitches = () => useList<'switch.list'>('switches', '/api/switches', { every: 3_000 })
 export const useDirectories = () => useList<'directory.list'>('directories', '/api/directories')
 export const usePolicy = () => useList<'policy.show'>('policy', '/api/policy')
-export const usePolicyRequests = () =>
-  useList<'policy.requests'>('policy requests', '/api/policy/requests', { every: 10_000 })
+export const usePolicyRequests = (when = true) =>
+  useList<'policy.requests'>('policy requests', '/api/policy/requests', { every: 10_000, when })
 export const usePolicyRules = () =>
   useQuery({
     queryKey: ['policy'],

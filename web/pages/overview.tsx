@@ -2,6 +2,7 @@ import { Card, CardBody, CardTitle, Content, Gallery, Label, List, ListItem } fr
 import { useIsFetching } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Link } from 'wouter'
+import { count } from '../../vault/kernel/count.ts'
 import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
@@ -15,7 +16,9 @@ import {
   useCompanies,
   useExposures,
   useGrants,
+  usePolicyRequests,
   useRecordings,
+  useRequests,
   useSafes,
   useSessions,
   useTargets,
@@ -123,8 +126,9 @@ function RecentRecordings() {
 
 function Vault() {
   const status = useStatus()
+  const users = useUsers(hasRole(useUser(), 'admin'))
   if (status.data === undefined) return null
-  const { sealed, auditors, users, version, fingerprint } = status.data
+  const { sealed, auditors, version, fingerprint } = status.data
   return (
     <Card>
       <CardTitle component="h2" className="split">
@@ -135,8 +139,12 @@ function Vault() {
       </CardTitle>
       <CardBody>
         <dl className="facts">
-          <dt>Users</dt>
-          <dd>{users}</dd>
+          {users.data === undefined ? null : (
+            <>
+              <dt>Users</dt>
+              <dd>{users.data.length}</dd>
+            </>
+          )}
           <dt>Auditors</dt>
           <dd>{auditors === null ? 'none yet' : auditors.count}</dd>
           <dt>Intake key</dt>
@@ -187,6 +195,25 @@ function useNotices(): readonly Notice[] {
     body: <Link href="/close-outs">Close out</Link>,
   })
   const approver = hasRole(user, 'approver')
+  const requests = useRequests('open', admin || approver)
+  const waiting = requests.data?.filter(({ mayDecide }) => mayDecide) ?? []
+  add(waiting.length > 0, {
+    key: 'requests',
+    variant: 'info',
+    title: `${count(waiting.length, 'request')} ${waiting.length === 1 ? 'waits' : 'wait'} for your answer: ${waiting
+      .slice(0, 3)
+      .map((one) => `${visible(one.user)} for ${visible(one.account)}`)
+      .join(', ')}`,
+    body: <Link href="/requests">Answer</Link>,
+  })
+  const policies = usePolicyRequests(admin)
+  const asked = policies.data?.filter(({ mayApprove }) => mayApprove) ?? []
+  add(asked.length > 0, {
+    key: 'policy',
+    variant: 'info',
+    title: `${count(asked.length, 'change')} of the policy ${asked.length === 1 ? 'waits' : 'wait'} for a second administrator`,
+    body: <Link href="/policy">Look and answer</Link>,
+  })
   const opened = useBreakGlass('open', admin || auditor || approver || hasRole(user, 'security-officer'))
   const alarms = opened.data?.filter((one) => one.user !== user.name) ?? []
   add(alarms.length > 0, {
