@@ -181,7 +181,9 @@ export const table: Readonly<Record<string, Row>> = {
   'DELETE /api/tokens/:token': { who: admin, of: 'token', ok: 409, only: ['revoked', 'none'] },
   'PUT /api/users/:user/same-person': {
     who: admin,
+    notOwn: true,
     of: 'user',
+    alsoOfMe: true,
     ok: noCode,
     none: noCode,
     body: () => ({ as: null }),
