@@ -1,15 +1,17 @@
 import type { Kysely } from 'kysely'
 import type { DirectoryDetail, DirectoryMapping, DirectorySettings, DirectoryView } from '../contract.ts'
+import { lockMarks } from '../access/follow.ts'
 import { readPolicyRow, policyOf } from '../access/policy.ts'
 import type { Database } from '../db/tables.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { openDirectorySecret } from '../identity/intake.ts'
 import { findUser, refuseLastAdmin } from '../identity/user.ts'
 import { newId } from '../kernel/id.ts'
-import { done, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { type Checker, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf } from '../world.ts'
 import { takeOff } from '../vendors/offboarding.ts'
 import { readLdap } from './ask-ldap.ts'
@@ -29,6 +31,26 @@ const mostMappings = 200
 
 /** Where a directory is, and who it is known as and by: a secret goes there and nowhere else. */
 const whereTo = ['url', 'certificates', 'bindName', 'issuer', 'clientId']
+
+/** What decides who of it is in a group, beside where it is. */
+const whoIsIn = ['flavour', 'base', 'userFilter', 'groupsClaim']
+
+/**
+ * Which of these groups the policy in force names, where it takes two people to change it. Nobody applies another policy
+ * before the transaction has ended.
+ *
+ * SECURITY: who puts people into a group of the policy changes who may what, and in limits who is held to them.
+ */
+async function namedByTwo(tx: Tx, groups: readonly (string | null)[]): Promise<string | undefined> {
+  await lockMarks(tx)
+  const policy = policyOf(await readPolicyRow(tx.db, tx.guard, 'share'))
+  if (policy.document.applyBy !== 'two') return undefined
+  return groups.find((name) => name !== null && policy.groups.has(name.toLowerCase())) ?? undefined
+}
+
+function refuseAlone(group: string, next: string): Outcome<never> {
+  return refuse('conflict', `the policy names the group ${group}, and is changed by two people`, next)
+}
 
 /** Where a directory is. */
 function addressOf(settings: DirectorySettings): string {
@@ -111,6 +133,12 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
         `sealedSecret: with another ${moved} the secret is given anew`,
         `give ${secretText(settings)}`,
       )
+    const named =
+      call.principal.kind === 'user' && [...whereTo, ...whoIsIn].some((one) => changed.includes(one))
+        ? await namedByTwo(tx, policyGroupsOf(row))
+        : undefined
+    if (named !== undefined)
+      return refuseAlone(named, 'who is in its groups would change: have the machine administrator do it')
     const minutes = input.syncMinutes ?? row.sync_minutes
     const what = [
       ...changed,
@@ -155,8 +183,10 @@ export const directoryMap: Handler<'directory.map'> = async (call, input) =>
         'roles: its members are users, and each has a role',
         'give operator, approver or supervisor',
       )
-    const others = mappingsOf(row).filter((one) => one.group.toLowerCase() !== group.toLowerCase())
-    if (roles.length === 0 && others.length === mappingsOf(row).length)
+    const present = mappingsOf(row)
+    const before = present.find((one) => one.group.toLowerCase() === group.toLowerCase())
+    const others = present.filter((one) => one !== before)
+    if (roles.length === 0 && before === undefined)
       return refuse(
         'not_found',
         `the group is not one that gives anything in ${row.name}`,
@@ -164,6 +194,15 @@ export const directoryMap: Handler<'directory.map'> = async (call, input) =>
       )
     if (others.length >= mostMappings)
       return refuse('invalid', `a directory gives to ${mostMappings} groups at most`)
+    const named =
+      before?.group === group && samePolicyGroup(before.policyGroup, policyGroup)
+        ? undefined
+        : await namedByTwo(tx, [before?.policyGroup ?? null, policyGroup])
+    if (named !== undefined)
+      return refuseAlone(
+        named,
+        'map a group that the policy does not name yet, then have two people put that into the policy',
+      )
     const mappings: readonly DirectoryMapping[] =
       roles.length === 0 ? others : [...others, { group, roles, policyGroup }]
     const after = await updateGuarded(tx, 'directory', row, { mappings: encodeMappings(mappings) })
@@ -178,6 +217,14 @@ export const directoryMap: Handler<'directory.map'> = async (call, input) =>
     })
     return done(viewOf(after, await countPeople(tx.db, after)))
   })
+
+function policyGroupsOf(row: Row<'directory'>): readonly (string | null)[] {
+  return mappingsOf(row).map(({ policyGroup }) => policyGroup)
+}
+
+function samePolicyGroup(one: string | null, other: string | null): boolean {
+  return one?.toLowerCase() === other?.toLowerCase()
+}
 
 export const directoryList: Handler<'directory.list'> = async ({ world }) => {
   const { database, guard } = world.vault
