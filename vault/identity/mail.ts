@@ -10,6 +10,7 @@ import { by, type Handler, nameOf } from '../world.ts'
 import { canonicalMail } from '../vendors/mail.ts'
 import { representationOf } from '../vendors/standing.ts'
 import { takeCodeOfPerson } from './fresh-code.ts'
+import { othersOf, whySame } from './same-person.ts'
 import { findUser, showUser } from './user.ts'
 
 /** Where a user is written to, if anywhere. */
@@ -37,6 +38,11 @@ export const userMail: Handler<'user.mail'> = async (call, input) =>
     if (user === undefined) return notFound('user', input.user)
     const before = await mailOf(tx.db, tx.guard, user.id)
     const { address } = input
+    const { principal } = call
+    const isOwn =
+      principal.kind === 'user' &&
+      (principal.id === user.id || (await whySame(tx.db, tx.guard, principal.id, user.id)) !== undefined)
+    const were = isOwn ? await othersOf(tx.db, tx.guard, user) : []
     // SECURITY: what a representative is told goes to nobody but a person of their company.
     const one = await representationOf(tx.db, tx.guard, user)
     if (one !== undefined && address !== null) {
@@ -56,6 +62,14 @@ export const userMail: Handler<'user.mail'> = async (call, input) =>
       if (before === undefined) await insertGuarded(tx, 'user_mail', { user_id: user.id, ...values })
       else await updateGuarded(tx, 'user_mail', before, values)
     }
+    // SECURITY: nobody makes two persons of themselves, to approve a moment later what they ask for.
+    const are = were.length === 0 ? [] : await othersOf(tx.db, tx.guard, user)
+    if (were.some(({ name }) => !are.some((one) => one.name === name)))
+      return refuse(
+        'forbidden',
+        'address: by this one you are the same person as another user here',
+        'have an administrator who is somebody else change it',
+      )
     // SECURITY: whoever moves an address does not keep it from its owner.
     if (before !== undefined && before.address !== address)
       await notify(tx, { kind: 'user.mail-changed', user: user.name, by: nameOf(call) }, [user.id], before)
