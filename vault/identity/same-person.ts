@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url'
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
+import { settingsOf } from '../directory/settings.ts'
 import type { UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
@@ -70,13 +71,27 @@ export async function readPeople(
   checker: Checker,
   ids: readonly UserId[],
 ): Promise<ReadonlyMap<UserId, PersonFacts>> {
-  const all = [...new Set(ids)]
-  if (all.length === 0) return new Map()
+  const asked = [...new Set(ids)]
+  if (asked.length === 0) return new Map()
+  const named = checked(
+    checker,
+    'app_user',
+    await db.selectFrom('app_user').selectAll().where('id', 'in', asked).execute(),
+  )
+  if (named.length === 0) return new Map()
+  // SECURITY: whom an administrator has said to be one person has the addresses and entries of all of them: nobody is
+  // two by way of a third user.
+  const persons = [...new Set(named.map(personOf))]
   const users = checked(
     checker,
     'app_user',
-    await db.selectFrom('app_user').selectAll().where('id', 'in', all).execute(),
+    await db
+      .selectFrom('app_user')
+      .selectAll()
+      .where((eb) => eb.or([eb('id', 'in', persons), eb('same_as', 'in', persons)]))
+      .execute(),
   )
+  const all = users.map(({ id }) => id)
   const mails = checked(
     checker,
     'user_mail',
@@ -101,23 +116,52 @@ export async function readPeople(
     if (theirs.length === 0) checker.checkAbsent(table, { user_id: id })
     return theirs
   }
+  const from = await entryNames(db, checker, entries)
+  const own = users.map((user) => ({
+    user,
+    mails: [
+      ...of('user_mail', mails, user.id).map(({ address }) => address),
+      ...of('representative', invited, user.id).map(({ mail }) => mail),
+    ],
+    entries: of('directory_user', entries, user.id).map(from),
+  }))
   return new Map(
-    users.map((user) => [
-      user.id,
-      {
-        id: user.id,
-        name: user.name,
-        mails: [
-          ...of('user_mail', mails, user.id).map(({ address }) => address),
-          ...of('representative', invited, user.id).map(({ mail }) => mail),
-        ],
-        entries: of('directory_user', entries, user.id).map(
-          ({ directory_id: directory, subject }) => `${directory} ${subject}`,
-        ),
-        sameAs: user.same_as,
-      },
-    ]),
+    own.map(({ user }) => {
+      const theirs = own.filter((one) => personOf(one.user) === personOf(user))
+      return [
+        user.id,
+        {
+          id: user.id,
+          name: user.name,
+          mails: theirs.flatMap((one) => one.mails),
+          entries: theirs.flatMap((one) => one.entries),
+          sameAs: user.same_as,
+        },
+      ]
+    }),
   )
+}
+
+function personOf({ id, same_as }: Pick<Row<'app_user'>, 'id' | 'same_as'>): UserId {
+  return same_as ?? id
+}
+
+/** Names an entry as every record of its directory does: by what the provider calls itself, or an id that is nobody else's. */
+async function entryNames(
+  db: Kysely<Database>,
+  checker: Checker,
+  entries: readonly Row<'directory_user'>[],
+): Promise<(entry: Row<'directory_user'>) => string> {
+  const ids = [...new Set(entries.map((one) => one.directory_id))]
+  const query = db.selectFrom('directory').selectAll()
+  const rows = ids.length === 0 ? [] : await query.where('id', 'in', ids).execute()
+  const issuers = new Map(
+    checked(checker, 'directory', rows).map((row) => {
+      const settings = settingsOf(row)
+      return [row.id, settings.kind === 'oidc' ? settings.issuer : 'ldap']
+    }),
+  )
+  return ({ directory_id, subject }) => `${issuers.get(directory_id) ?? directory_id} ${subject}`
 }
 
 /** Those people in the order of these ids. */
@@ -201,7 +245,7 @@ export const userSamePerson: Handler<'user.samePerson'> = async (call, input) =>
   })
 
 function isOf(user: Row<'app_user'>, person: UserId): boolean {
-  return (user.same_as ?? user.id) === person
+  return personOf(user) === person
 }
 
 /** Who was said to be this user. */

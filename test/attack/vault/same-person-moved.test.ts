@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { VaultClient } from '../../../vault/index.ts'
+import { startHostileProvider } from '../../support/hostile-provider.ts'
+import { leave } from '../../support/oidc-sign-in.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 // Whom an address makes one person with another user does not become two by moving it: not at either of their users, nor by
-// taking it away, as an administrator or not.
+// taking it away, as an administrator or not; nor by a third user, nor by a second record of one directory.
 
 let vault: TestVault
 let api: VaultClient
@@ -43,4 +45,41 @@ test('nobody makes two persons of themselves by an address', async () => {
   must(await moves(bea, 'ann-alt', 'else@plant.example'))
   expect(await others('ann')).toEqual([])
   must(await moves(alt, 'ann-alt', 'else-again@plant.example'))
+})
+
+test('nobody is two by way of a third user', async () => {
+  const cat = await vault.person('cat', ['admin'])
+  const dan = await vault.person('dan', ['admin'])
+  await vault.person('cat-alt', ['operator'])
+  await vault.ask('user.mail', { user: 'cat', address: 'cat@plant.example' })
+  await vault.ask('user.mail', { user: 'cat-alt', address: 'cat+alt@plant.example' })
+  await vault.ask('user.samePerson', { user: 'cat-alt', as: 'dan' })
+  expect(await others('cat')).toEqual(expect.arrayContaining(['cat-alt', 'dan']))
+  const says = { user: 'dan', as: null, totpCode: cat.code() }
+  expect(refusalOf(await api.call('user.samePerson', says, cat.token)).code).toBe('forbidden')
+  expect(await others('dan')).toEqual(expect.arrayContaining(['cat-alt', 'cat']))
+  expect(dan.token).not.toBe(cat.token)
+})
+
+test('nobody is two by a second record of one provider', async () => {
+  await using corp = await startHostileProvider()
+  for (const [directory, name] of [
+    ['corp', 'eve'],
+    ['corp-2', 'eve-2'],
+  ] as const) {
+    await vault.ask('directory.add', { name: directory, settings: corp.settings })
+    await vault.ask('directory.map', {
+      directory,
+      group: 'operators',
+      roles: ['operator'],
+      policyGroup: null,
+    })
+    const left = must(await leave(api, corp, directory))
+    corp.meet(left.url)
+    corp.lies = { claims: { sub: 'subject-of-eve', preferred_username: name } }
+    const state = new URL(left.url).searchParams.get('state') ?? ''
+    const back = { code: 'a-code', state, browser: left.browser, source: '192.0.2.66' }
+    must(await api.call('login.return', back))
+  }
+  expect(await others('eve')).toEqual(['eve-2'])
 })
