@@ -45,8 +45,10 @@ export async function listen(
       : createServer(limits, app)
   server.maxConnections = maxConnections
   server.maxHeadersCount = maxHeaders
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A browser opens connections before it needs them: an answer to no request would be taken for the one to its next.
+    const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    if (socket.writable && !isLate)
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     else socket.destroy()
   })

@@ -5,6 +5,7 @@ import { newId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import { startFakeConsole } from '../support/console-fake.ts'
 import { send } from '../support/raw-http.ts'
+import { recordingView } from '../support/views.ts'
 
 const size = 3_000_000
 const sealed = Buffer.from(Array.from({ length: size }, (_, at) => (at * 31) % 251))
@@ -31,7 +32,7 @@ test('ranges of a recording come as asked, and one replay is one opening', async
   const { counts, open } = recorder()
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.readable', () => ({ id: recording }))
+  edge.answers.set('recording.readable', () => recordingView({ id: recording }))
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const ranges = [
     ['bytes=0-99', 206, 0, 100],
@@ -65,7 +66,7 @@ test('a right that is taken away ends the replay at its next read', async () => 
   const { open } = recorder()
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.readable', () => ({ id: recording }))
+  edge.answers.set('recording.readable', () => recordingView({ id: recording }))
   const token = edge.signIn('ingrid', 'auditor')
   const read = (headers: Record<string, string>, method = 'GET') =>
     send(edge.address, method, `/api/recordings/${recording}/content`, {
@@ -93,7 +94,7 @@ test('a recording that grows is opened anew by whoever begins anew', async () =>
   }
   await using edge = await startFakeConsole({ open })
   const recording = newId('rec')
-  edge.answers.set('recording.readable', () => ({ id: recording, sizeBytes: length }))
+  edge.answers.set('recording.readable', () => recordingView({ id: recording, sizeBytes: length }))
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const totalOf = async (range: string) => {
     const answer = await send(edge.address, 'GET', `/api/recordings/${recording}/content`, {
@@ -114,7 +115,7 @@ test('what the recorder refuses reads as a refusal, and a recording that shrinks
     await using edge = await startFakeConsole({
       open: async () => refuse('forbidden', 'you may not replay this'),
     })
-    edge.answers.set('recording.readable', () => ({}))
+    edge.answers.set('recording.readable', () => recordingView())
     const cookie = `__Host-tagout=${edge.signIn('bob', 'operator')}`
     const answer = await send(edge.address, 'GET', path, { headers: { cookie } })
     expect([answer.status, JSON.parse(answer.text).title]).toEqual([403, 'you may not replay this'])
@@ -134,7 +135,7 @@ test('what the recorder refuses reads as a refusal, and a recording that shrinks
       close: async () => undefined,
     })
   await using edge = await startFakeConsole({ open: shrinking })
-  edge.answers.set('recording.readable', () => ({}))
+  edge.answers.set('recording.readable', () => recordingView())
   const cookie = `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`
   const read = fetch(`${edge.address}${path}`, { headers: { cookie } }).then((answer) => answer.arrayBuffer())
   await expect(read).rejects.toThrow()

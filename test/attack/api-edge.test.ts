@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { contentPath } from '../../api/http/app.ts'
 import { routes } from '../../api/routes/table.ts'
@@ -320,4 +322,27 @@ test('what binds a sign-in to a browser is in a cookie out of the reach of scrip
     body: '{"state":"s","code":"c","browser":"in-the-body"}',
   })
   expect(said.status).toBe(400)
+})
+
+test('who connects and asks nothing is let go without an answer; what is no request is answered as one', async () => {
+  // A browser opens connections in advance: an answer on such a one would be taken for the answer to its next request.
+  const { port } = new URL(own)
+  const heard = async (bytes: string) => {
+    const socket = connect(Number(port), '127.0.0.1')
+    let text = ''
+    socket.on('data', (piece: Buffer) => {
+      text += piece.toString()
+    })
+    socket.write(bytes)
+    await once(socket, 'close')
+    return text
+  }
+  const [silent, half, wrong] = await Promise.all([
+    heard(''),
+    heard('GET / HTTP/1.1\r\nHost: loc'),
+    heard('no request at all\r\n\r\n'),
+  ])
+  expect(silent).toBe('')
+  expect(half).toBe('')
+  expect(wrong).toMatch(/^HTTP\/1\.1 400 /)
 })

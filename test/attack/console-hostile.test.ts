@@ -6,6 +6,7 @@ import sumo from 'libsodium-wrappers-sumo'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { writeIdentity } from '../../vault/auditors/index.ts'
+import type { CompanyView, GrantView } from '../../vault/contract.ts'
 import { newId } from '../../vault/kernel/id.ts'
 import { done } from '../../vault/kernel/outcome.ts'
 import {
@@ -21,6 +22,8 @@ import {
 import { type FakeConsole, startFakeConsole, userView } from '../support/console-fake.ts'
 import { until } from '../support/installation.ts'
 import { type RecordingRoom, recordingRoom, valueOf } from '../support/recordings.ts'
+import { recordingView, sessionView } from '../support/views.ts'
+import { places } from '../../web/shell/nav.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -113,31 +116,33 @@ beforeAll(async () => {
       }),
   })
   const now = new Date().toISOString()
-  const session = { session: newId('ses'), user: hostile, account: hostile, target: hostile, protocol: 'ssh' }
-  const ended = {
-    grant: newId('grt'),
-    source: hostile,
-    startedAt: now,
-    endedAt: now,
+  const whose = { user: hostile, account: hostile, target: hostile, source: hostile }
+  const forward = { to: hostile, connections: 1, bytesUp: 1, bytesDown: 1 }
+  const view = recordingView({
+    ...whose,
+    id: recording,
+    forward,
     endReason: hostile,
-    forward: { to: hostile, connections: 1, bytesUp: 1, bytesDown: 1 },
     breakGlass: newId('bgl'),
-  }
-  const view = { id: recording, ...session, ...ended, state: 'complete', sizeBytes: stored.length }
+    sizeBytes: stored.length,
+  })
   edge.answers.set('recording.list', () => [view])
   for (const verb of ['recording.show', 'recording.readable'] as const)
-    edge.answers.set(verb, ({ recording: id }: { readonly recording: string }) => ({ ...view, id }))
+    edge.answers.set(verb, ({ recording: id }) => ({ ...view, id }))
   edge.answers.set('session.list', () => [
-    {
-      ...view,
+    sessionView({
+      ...whose,
       recording,
+      forward,
       state: 'frozen',
       lastActivityAt: now,
       watchers: [hostile],
-      freeze: { by: hostile, reason: hostile, at: now, isHeld: true },
-      endsAt: now,
-      endedAt: null,
-    },
+      freeze: { by: hostile, reason: hostile, at: now, waits: true, isHeld: true },
+      takenBy: hostile,
+      endReason: hostile,
+      endedBy: { by: hostile, reason: hostile },
+      breakGlass: newId('bgl'),
+    }),
   ])
   edge.answers.set('safe.list', () => [
     {
@@ -146,6 +151,8 @@ beforeAll(async () => {
       inputPolicy: 'full',
       watchNotice: true,
       approvals: 1,
+      closeOut: 'required',
+      exposureDays: 7,
       notifications: { unansweredMinutes: 30, escalateTo: hostile, sessions: true },
       breakGlass: { minutes: 60, alarms: [hostile, hostile] },
       targets: 1,
@@ -166,7 +173,7 @@ beforeAll(async () => {
       tags: [hostile],
       zone: hostile,
       legacy: {
-        algorithms: [hostile],
+        algorithms: ['ssh-rsa'],
         reason: hostile,
         until: now,
         isExpired: false,
@@ -192,7 +199,7 @@ beforeAll(async () => {
     },
   ])
   edge.answers.set('user.list', () => [userView(hostile, ['vendor'])])
-  const grant = (user: string) => ({
+  const grant = (user: string): GrantView => ({
     id: newId('grt'),
     user,
     account: hostile,
@@ -207,8 +214,8 @@ beforeAll(async () => {
     grantedBy: hostile,
     createdAt: now,
   })
-  edge.answers.set('grant.list', (_input: never, user) => [grant(user.name)])
-  const company = {
+  edge.answers.set('grant.list', (_input, user) => [grant(user.name)])
+  const company: CompanyView = {
     id: newId('cmp'),
     name: hostile,
     state: 'active',
@@ -256,6 +263,131 @@ beforeAll(async () => {
   }
   edge.answers.set('offboarding.list', () => [offboarding])
   edge.answers.set('offboarding.show', () => offboarding)
+  edge.answers.set('exposure.list', () => [
+    {
+      id: newId('exp'),
+      user: hostile,
+      company: hostile,
+      account: hostile,
+      safe: hostile,
+      version: 1,
+      at: now,
+      reason: hostile,
+      cause: 'off-boarding',
+      rotationDueAt: now,
+      isOverdue: true,
+      rotatedAt: null,
+      dueSet: { by: hostile, at: now, reason: hostile },
+    },
+  ])
+  edge.answers.set('closeout.list', () => [
+    {
+      session: newId('ses'),
+      recording: newId('rec'),
+      user: hostile,
+      account: hostile,
+      askedAt: now,
+      isRequired: true,
+      filled: { at: now, result: 'done', done: hostile, left: hostile, workOrder: hostile },
+    },
+  ])
+  edge.answers.set('switch.list', () => [
+    {
+      id: newId('psw'),
+      name: hostile,
+      safes: [hostile],
+      act: 'freeze',
+      input: hostile,
+      stopsAt: true,
+      state: 'stop',
+      changedAt: now,
+      addedBy: hostile,
+    },
+  ])
+  const ldap = {
+    kind: 'ldap',
+    flavour: 'ldap',
+    url: hostile,
+    certificates: hostile,
+    base: hostile,
+    userFilter: hostile,
+    bindName: hostile,
+    wrongPasswords: 3,
+  } as const
+  edge.answers.set('directory.list', () => [
+    {
+      id: newId('dir'),
+      name: hostile,
+      settings: ldap,
+      hasSecret: true,
+      mappings: [{ group: hostile, roles: ['operator'], policyGroup: hostile }],
+      syncMinutes: 15,
+      people: 1,
+      lastSyncAt: now,
+      lastTryAt: now,
+      fault: hostile,
+      addedBy: hostile,
+      addedAt: now,
+    },
+  ])
+  edge.answers.set('token.list', () => [
+    {
+      id: newId('tok'),
+      service: hostile,
+      scopes: ['audit.read'],
+      networks: [hostile],
+      state: 'good',
+      addedBy: hostile,
+      addedAt: now,
+      expiresAt: now,
+      revokedAt: null,
+      lastUsedAt: now,
+      lastSource: hostile,
+    },
+  ])
+  edge.answers.set('policy.show', () => ({
+    version: 2,
+    digest: hostile,
+    appliedBy: hostile,
+    appliedAt: now,
+    document: {
+      version: 1,
+      contact: hostile,
+      groups: { [hostile]: [hostile] },
+      rules: [
+        {
+          name: hostile,
+          effect: 'allow',
+          who: { users: [hostile], groups: [hostile], companies: [hostile] },
+          what: {
+            safes: [hostile],
+            targets: [hostile],
+            accounts: [hostile],
+            tags: [hostile],
+            zones: [hostile],
+          },
+          actions: ['shell'],
+          during: [hostile],
+          networks: [hostile],
+          contact: hostile,
+        },
+      ],
+    },
+  }))
+  edge.answers.set('policy.requests', () => [
+    {
+      id: newId('plr'),
+      digest: hostile,
+      means: hostile,
+      askedBy: hostile,
+      askedAt: now,
+      expiresAt: now,
+      state: 'open',
+      closedAt: null,
+      closedBy: null,
+      mayApprove: true,
+    },
+  ])
   const lease = {
     id: newId('lse'),
     account: hostile,
@@ -272,6 +404,7 @@ beforeAll(async () => {
       ...grant(hostile),
       id: newId('req'),
       notBefore: now,
+      extends: { grant: newId('grt'), until: now },
       forSeconds: 3600,
       workOrder: hostile,
       expiresAt: now,
@@ -286,7 +419,7 @@ beforeAll(async () => {
       mayDecide: true,
     },
   ])
-  edge.answers.set('access.list', (_input: never, user) => [
+  edge.answers.set('access.list', (_input, user) => [
     {
       account: hostile,
       grants: [{ ...grant(user.name), grantedBy: `break-glass ${hostile}` }],
@@ -358,6 +491,7 @@ beforeAll(async () => {
       followsRotation: true,
       path: hostile,
       outside: hostile,
+      rehearsedAt: now,
       byItself: true,
       custodians: { set: hostile, threshold: 2, names: [hostile] },
     },
@@ -441,25 +575,10 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
   await signIn(page, 'alice', 'pw', '123456')
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
   const paths = [
-    '/',
-    '/access',
-    '/sessions',
-    '/recordings',
-    '/audit',
-    '/safes',
-    '/targets',
-    '/accounts',
-    '/users',
-    '/grants',
-    '/requests',
-    '/break-glass',
-    '/notifications',
-    '/vendors',
+    ...places.map(({ path }) => path),
+    '/account',
     `/vendors/${newId('cmp')}`,
     `/vendors/${newId('off')}`,
-    '/vault-keys',
-    '/auditors',
-    '/account',
     `/recordings/${recording}`,
   ]
   for (const path of paths) {

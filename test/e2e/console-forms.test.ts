@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import type { AccountView, SessionView } from '../../vault/contract.ts'
 import { newId } from '../../vault/kernel/id.ts'
 import { refuse } from '../../vault/kernel/outcome.ts'
 import {
@@ -15,7 +16,8 @@ import {
   whyNoBrowser,
   windows,
 } from '../support/console-browser.ts'
-import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
+import { type FakeConsole, startFakeConsole, userView } from '../support/console-fake.ts'
+import { accountView, grantView, safeView, sessionView, targetView } from '../support/views.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -73,17 +75,7 @@ test.skipIf(why !== undefined)(
   'what is wrong with a field is said beside it, and typing goes on there',
   async () => {
     const { page } = alice
-    edge.answers.set('safe.list', () => [
-      {
-        id: newId('saf'),
-        name: 'line-3',
-        inputPolicy: 'echoed',
-        targets: 0,
-        accounts: 0,
-        members: [],
-        createdAt: new Date().toISOString(),
-      },
-    ])
+    edge.answers.set('safe.list', () => [safeView()])
     edge.answers.set('target.add', () =>
       refuse('invalid', 'address: the port lies outside 1 to 65535', 'write ssh://host or ssh://host:port'),
     )
@@ -120,26 +112,8 @@ test.skipIf(why !== undefined)(
   'a grant to forward names its destinations, and what is wrong with one is said beside them',
   async () => {
     const { page } = alice
-    edge.answers.set('user.list', () => [
-      {
-        id: newId('usr'),
-        name: 'bob',
-        roles: ['operator'],
-        state: 'active',
-        createdAt: '2026-11-01T00:00:00Z',
-      },
-    ])
-    edge.answers.set('account.list', () => [
-      {
-        id: newId('acc'),
-        name: 'press-3/engineer',
-        login: 'engineer',
-        target: 'press-3',
-        safe: 'line-3',
-        targets: ['press-3'],
-        createdAt: '2026-11-01T00:00:00Z',
-      },
-    ])
+    edge.answers.set('user.list', () => [userView('bob', ['operator'])])
+    edge.answers.set('account.list', () => [accountView()])
     edge.answers.set('grant.list', () => [])
     edge.answers.set('grant.add', () =>
       refuse('invalid', 'forwards: "plc 7": not a host name', 'write host:port'),
@@ -212,42 +186,32 @@ test.skipIf(why !== undefined)(
     const { page } = alice
     const startedAt = new Date(Date.now() - 60_000).toISOString()
     let endedAt: string | null = null
-    let freeze: object | null = null
+    let freeze: SessionView['freeze'] = null
     const id = newId('ses')
-    edge.answers.set('session.list', () => [
-      {
+    const session = () =>
+      sessionView({
         id,
-        recording: newId('rec'),
-        user: 'bob',
-        account: 'press-3/engineer',
-        target: 'press-3',
-        protocol: 'ssh',
-        grant: newId('grt'),
-        source: '192.0.2.7',
-        state: endedAt !== null ? 'ended' : freeze === null ? 'live' : 'frozen',
         startedAt,
-        endsAt: new Date(Date.now() + 3600_000).toISOString(),
+        state: endedAt !== null ? 'ended' : freeze === null ? 'live' : 'frozen',
         endedAt,
         lastActivityAt: startedAt,
         freeze,
         endReason: endedAt === null ? null : 'terminated',
-        forward: null,
+        endedBy: endedAt === null ? null : { by: 'alice', reason: 'wrong valve' },
         credentialSetByOther: true,
-        breakGlass: null,
-        watchers: [],
-      },
-    ])
+      })
+    edge.answers.set('session.list', () => [session()])
     edge.answers.set('session.terminate', () => {
       endedAt = new Date().toISOString()
       return null
     })
     edge.answers.set('session.freeze', () => {
-      freeze = { by: 'alice', reason: 'wrong valve', at: startedAt, isHeld: true }
-      return null
+      freeze = { by: 'alice', reason: 'wrong valve', at: startedAt, waits: false, isHeld: true }
+      return session()
     })
     edge.answers.set('session.unfreeze', () => {
       freeze = null
-      return null
+      return session()
     })
     edge.answers.set('session.message', () => ({ terminals: 0 }))
     edge.answers.set('hold.list', () => [
@@ -349,32 +313,24 @@ test.skipIf(why !== undefined)(
   async () => {
     const { page } = alice
     const now = new Date().toISOString()
-    const target = {
-      id: newId('tgt'),
+    let target = targetView({
       name: 'switch-7',
-      safe: 'line-3',
-      protocol: 'ssh',
       host: '192.0.2.7',
-      port: 22,
       pins: [{ type: 'ssh-dss', fingerprint: 'SHA256:abc', approvedBy: 'alice' }],
-      changedKey: null,
-      tags: [],
-      zone: null,
-      legacy: null as unknown,
-      createdAt: now,
-    }
-    const needs = ['group1-sha1', 'ssh-dss', '3des-cbc', 'hmac-md5']
+    })
+    const needs = ['group1-sha1', 'ssh-dss', '3des-cbc', 'hmac-md5'] as const
     edge.answers.set('target.list', () => [target])
     edge.answers.set('target.scan', () => [{ type: 'ssh-dss', fingerprint: 'SHA256:abc', needs }])
-    edge.answers.set('target.legacy', (input) => {
-      target.legacy = {
+    edge.answers.set('target.legacy', ({ reason }) => {
+      const legacy = {
         algorithms: needs,
-        reason: (input as { reason: string }).reason,
+        reason: reason ?? '',
         until: new Date(Date.now() + 90 * 86_400_000).toISOString(),
         isExpired: false,
         allowedBy: 'alice',
         allowedAt: now,
       }
+      target = { ...target, legacy }
       return target
     })
     await open(page, '/targets')
@@ -401,7 +357,7 @@ test.skipIf(why !== undefined)(
     expect(await accessibilityFaults(page)).toEqual([])
     await picture(page, 'old-algorithms-finding')
 
-    target.legacy = { ...(target.legacy as object), isExpired: true }
+    if (target.legacy !== null) target = { ...target, legacy: { ...target.legacy, isExpired: true } }
     await open(page, '/targets')
     await page.getByText('old algorithms expired: nobody can connect').waitFor()
     expect(await accessibilityFaults(page)).toEqual([])
@@ -414,19 +370,8 @@ test.skipIf(why !== undefined)(
   'an account is told whose secret is typed for sudo, su or enable',
   async () => {
     const { page } = alice
-    const now = new Date().toISOString()
-    const account = (login: string, elevation: unknown = null) => ({
-      id: newId('acc'),
-      name: `press-3/${login}`,
-      target: 'press-3',
-      login,
-      safe: 'line-3',
-      credential: { kind: 'password', version: 1, at: now },
-      boundTo: ['press-3'],
-      elevation,
-      holder: null,
-      createdAt: now,
-    })
+    const account = (login: string, elevation: AccountView['elevation'] = null) =>
+      accountView({ name: `press-3/${login}`, login, elevation })
     const accounts = [account('engineer'), account('root')]
     edge.answers.set('account.list', () => accounts)
     edge.answers.set('account.elevation', () => {
@@ -456,37 +401,24 @@ test.skipIf(why !== undefined)(
     const { page } = alice
     const long = `press-${'of-the-north-hall-'.repeat(3)}3`
     const at = '2026-11-24T23:28:09Z'
-    const named = (target: string, login: string) => ({
-      id: newId('grt'),
-      user: 'anna-maria',
-      account: `${target}/${login}`,
-      actions: ['shell', 'forward'],
-      forwards: [{ host: 'mixer-1', port: 80, record: 'counts' }],
-      notBefore: at,
-      notAfter: '2027-01-24T23:28:09Z',
-      maxSessionSeconds: 43_200,
-      mode: 'shared',
-      grantedBy: 'local:0',
-      reason: 'ram guide worn, work order 2290',
-      state: 'active',
-      createdAt: at,
-    })
+    const named = (target: string, login: string) =>
+      grantView({
+        user: 'anna-maria',
+        account: `${target}/${login}`,
+        actions: ['shell', 'forward'],
+        forwards: [{ host: 'mixer-1', port: 80, record: 'counts', connections: 8, megabytes: null }],
+        notBefore: at,
+        notAfter: '2027-01-24T23:28:09Z',
+        reason: 'ram guide worn, work order 2290',
+      })
     edge.answers.set('grant.list', () => [named('press-hall-3', 'engineer-2'), named(long, 'engineer-2')])
     edge.answers.set('target.list', () => [
-      {
-        id: newId('tgt'),
+      targetView({
         name: 'press-hall-3',
-        safe: 'line-3',
-        protocol: 'ssh',
         host: '192.168.127.131',
         port: 37919,
-        pins: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${'x'.repeat(43)}`, approvedBy: 'local:0', at }],
-        changedKey: null,
-        tags: [],
-        zone: null,
-        legacy: null,
-        createdAt: at,
-      },
+        pins: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${'x'.repeat(43)}`, approvedBy: 'local:0' }],
+      }),
     ])
     await page.setViewportSize({ width: 1280, height: 800 })
     for (const [path, shown] of [

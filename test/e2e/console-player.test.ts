@@ -25,6 +25,7 @@ import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
 import { until } from '../support/installation.ts'
 import { simulated } from '../support/long-recording.ts'
 import { type RecordingRoom, recordingRoom, valueOf } from '../support/recordings.ts'
+import { recordingView } from '../support/views.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -98,25 +99,15 @@ beforeAll(async () => {
     },
   })
   for (const verb of ['recording.show', 'recording.readable'] as const)
-    edge.answers.set(verb, ({ recording: id }: { readonly recording: RecordingId }) => {
+    edge.answers.set(verb, ({ recording: id }) => {
       const found = stored.get(id)
-      const startedAt = new Date(Date.now() - 3600_000).toISOString()
-      return {
+      return recordingView({
         id,
-        session: newId('ses'),
-        user: 'bob',
-        account: 'press-3/engineer',
-        target: 'press-3',
-        protocol: 'ssh',
-        grant: newId('grt'),
-        source: '192.0.2.7',
-        startedAt,
+        startedAt: new Date(Date.now() - 3600_000).toISOString(),
         endedAt: new Date(Date.now() - 3000_000).toISOString(),
-        endReason: 'closed by the user',
-        forward: null,
         state: found?.state ?? 'complete',
         sizeBytes: found?.bytes.length ?? 0,
-      }
+      })
     })
   ingrid = await newPerson(browser, edge.address)
   await ingrid.page.goto(edge.address)

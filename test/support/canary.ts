@@ -147,8 +147,10 @@ export class CanaryScan {
 
 const pieceBytes = 32 * 1024 * 1024
 const overlap = 4096
+/** One for all files: there are thousands of small ones. */
+const pieceBuffer = Buffer.alloc(pieceBytes)
 
-/** A file in pieces that overlap, so that nothing lies on an edge. */
+/** A file in pieces that overlap, so that nothing lies on an edge. A piece is there until the next is asked for. */
 function* piecesOf(path: string): Generator<Buffer> {
   let file: number
   try {
@@ -158,10 +160,9 @@ function* piecesOf(path: string): Generator<Buffer> {
     return
   }
   try {
-    const buffer = Buffer.alloc(pieceBytes)
     for (let at = 0; ; at += pieceBytes - overlap) {
-      const length = readSync(file, buffer, 0, pieceBytes, at)
-      if (length > 0) yield buffer.subarray(0, length)
+      const length = readSync(file, pieceBuffer, 0, pieceBytes, at)
+      if (length > 0) yield pieceBuffer.subarray(0, length)
       if (length < pieceBytes) return
     }
   } finally {

@@ -5,19 +5,37 @@ import { makeApp } from '../../api/http/app.ts'
 import type { Limits } from '../../api/http/limit.ts'
 import { type Listening, listen } from '../../api/http/server.ts'
 import type { AskVault } from '../../api/vault-link.ts'
-import type { AuditorListLink, Role, UserView, VaultStatus } from '../../vault/contract.ts'
+import type {
+  AuditorListLink,
+  Role,
+  UserView,
+  VaultStatus,
+  VerbAnswer,
+  VerbName,
+} from '../../vault/contract.ts'
 import { newId } from '../../vault/kernel/id.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
+import type { Input } from '../../vault/world.ts'
 
 /** What the fake vault was asked, in order. */
 export type Asked = { readonly verb: string; readonly input: unknown; readonly token: string | undefined }
+
+/** What verbs answer, in the shape that the vault's answers have. */
+export type FakeAnswers = {
+  readonly set: <Name extends VerbName>(
+    verb: Name,
+    answer: (input: Input<Name>, user: UserView) => VerbAnswer<Name> | Outcome<never>,
+  ) => void
+  readonly delete: (verb: VerbName) => void
+  readonly clear: () => void
+}
 
 export type FakeConsole = AsyncDisposable &
   Listening & {
     readonly ask: AskVault
     readonly asked: Asked[]
     /** Answers a verb otherwise than from the table of `fakeAnswers`: with a value, or a refusal. */
-    readonly answers: Map<string, (input: never, user: UserView) => unknown>
+    readonly answers: FakeAnswers
     /** Tokens that are signed in. */
     readonly tokens: Map<string, UserView>
     readonly signIn: (name: string, role: Role) => string
@@ -92,7 +110,8 @@ export async function startFakeConsole(
     },
   )
   const listening = await listen(app, { host: '127.0.0.1', port: 0, transport: { kind: 'insecurePlain' } })
-  return { ...listening, ask, asked, answers, tokens, signIn }
+  // Each is asked with what its own verb is given.
+  return { ...listening, ask, asked, answers: answers as unknown as FakeAnswers, tokens, signIn }
 }
 
 function isRefusal(given: unknown): boolean {

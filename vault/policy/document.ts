@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { forwards } from '../contract/shapes.ts'
+import { forwards, line } from '../contract/shapes.ts'
 import { protocols } from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 
@@ -14,12 +14,6 @@ const name = z
 const reference = z.string().min(1).max(160)
 const names = z.array(name).min(1, 'name one at least, or leave it out').max(1000)
 const references = z.array(reference).min(1, 'name one at least, or leave it out').max(1000)
-const line = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
-    .regex(/^[^\p{C}]*$/u, 'one line of text')
 const duration = z
   .string()
   .refine((text) => durationSeconds(text) !== undefined, 'write a duration like 4h, 30m or 1h30m')

@@ -8,6 +8,7 @@ import { SessionBadge } from '../parts/state.tsx'
 import { HeldBy } from '../parts/held-by.tsx'
 import { Moment } from '../parts/when.tsx'
 import { between, bytes, visible } from '../parts/wording.ts'
+import { AuditLink } from './audit-link.tsx'
 import { useCloseOuts } from './lists.ts'
 import { type Control, ControlButtons } from './session-control.tsx'
 
@@ -108,7 +109,14 @@ export function SessionFacts(props: {
           <dt>Grant</dt>
           <dd className="mono small">{session.grant}</dd>
           <dt>Session</dt>
-          <dd className="mono small">{session.id}</dd>
+          <dd>
+            <span className="mono small">{session.id}</span>{' '}
+            <AuditLink
+              asked={{ session: session.id }}
+              text="Its log"
+              of={`${session.account} by ${session.user}`}
+            />
+          </dd>
           <dt>Recording</dt>
           <dd className="mono small">
             {props.recordings ? (

@@ -9,7 +9,6 @@ import { SessionBadge } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { between, visible } from '../parts/wording.ts'
 import { hasRole, useUser } from '../shell/me.ts'
-import { AuditLink } from './audit-link.tsx'
 import { useSessions } from './lists.ts'
 import { type Control, ControlButtons, ControlDialog, Holds } from './session-control.tsx'
 import { SessionFacts } from './session-facts.tsx'
@@ -152,7 +151,6 @@ export function Sessions() {
                   own={row.user === user.name}
                   onChoose={(control) => setActing({ session: row, control })}
                 />
-                <AuditLink asked={{ session: row.id }} text="Log" of={`${row.account} by ${row.user}`} />
                 {seesRecordings && row.state === 'ended' ? (
                   <Link href={`/recordings/${row.recording}`}>Recording</Link>
                 ) : null}

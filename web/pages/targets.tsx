@@ -189,7 +189,9 @@ function Marks({ target: { tags, zone } }: { readonly target: TargetView }) {
     <>
       {tags.map((tag) => (
         <div key={tag}>
-          <Label isCompact>{visible(tag)}</Label>
+          <Label isCompact textMaxWidth="8rem">
+            {visible(tag)}
+          </Label>
         </div>
       ))}
       {zone === null ? null : <div className="quiet small">zone {visible(zone)}</div>}

@@ -77,7 +77,6 @@ export function mountScreen(host: HTMLElement, leastFont = 6): MountedScreen {
       textarea?.setAttribute('tabindex', '0')
       textarea?.removeAttribute('aria-hidden')
       textarea?.setAttribute('aria-label', 'Terminal: you type in this session')
-      terminal.focus()
     }
   }
   setTyping(null)

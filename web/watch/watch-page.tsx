@@ -30,12 +30,12 @@ export default function WatchPage({ session: id }: { readonly session: string })
   }, [client, state.kind])
   const session = useSessions().data?.find((one) => one.id === id)
   const [acting, setActing] = useState<Control | 'take' | null>(null)
-  // The dialog gives the keyboard back to where it was opened from: then it goes to the terminal.
+  // To the terminal that is in front, once no dialog is open: a dialog gives the keyboard back to where it was opened from.
   useEffect(() => {
     if (!typing || acting !== null) return
     const later = setTimeout(focus, 100)
     return () => clearTimeout(later)
-  }, [typing, acting, focus])
+  }, [typing, acting, front, focus])
   const whose =
     session === undefined ? 'a session' : `${visible(session.user)} on ${visible(session.account)}`
   const own = session?.user === user.name
