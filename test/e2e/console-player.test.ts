@@ -8,7 +8,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { writeIdentity } from '../../vault/auditors/index.ts'
 import type { RecordingState } from '../../vault/contract.ts'
-import { newId, type RecordingId } from '../../vault/kernel/id.ts'
+import type { RecordingId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import {
   accessibilityFaults,
