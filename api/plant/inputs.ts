@@ -96,6 +96,7 @@ async function readOn(input: Input, ask: AskVault, signal: AbortSignal): Promise
         switch: input.switch,
         state,
         input: input.input,
+        stopsAt: input.stopsAt,
       }).catch(() => undefined)
       // A vault that is away or refuses is told again at the next reading.
       if (told?.ok === true) said = { state, at: now }

@@ -236,8 +236,9 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
 
   policy
     .command('reach')
-    .description('list who could use what at a moment, by grants and rules')
+    .description('list who could use what at a moment, by grants, rules and break-glass')
     .option('--user <user>', 'what this user could use')
+    .option('--company <company>', 'what the people of this vendor could use')
     .option('--account <account>', 'who could use this account')
     .option('--target <target>', 'who could reach this target')
     .option('--safe <safe>', 'who could use accounts of this safe')
@@ -247,13 +248,21 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
       examples(
         'tagout policy reach --target press-3 --at 2026-12-06T23:00',
         'tagout policy reach --user priya',
+        'tagout policy reach --company press-works',
       ),
     )
     .action(
-      async (options: { user?: string; account?: string; target?: string; safe?: string; at?: string }) => {
+      async (options: {
+        user?: string
+        company?: string
+        account?: string
+        target?: string
+        safe?: string
+        at?: string
+      }) => {
         const { at, ...chosen } = options
         if (Object.keys(chosen).length === 0)
-          throw misuse('say of whom or of what', 'give --user, --account, --target or --safe')
+          throw misuse('say of whom or of what', 'give --user, --company, --account, --target or --safe')
         const rows = await tools.withVault((vault) =>
           vault.ask('policy.reach', { ...chosen, ...(at === undefined ? {} : { at }) }),
         )

@@ -160,14 +160,20 @@ function addBreakGlass(safe: Command, tools: Tools): void {
       if (off === true ? duration !== undefined || alarm !== undefined : !isGiven)
         throw misuse('say either --for and --alarm, or --off')
       const minutes = duration === undefined ? null : minutesOf(duration)
-      const changed = await tools.withVault((vault) =>
-        vault.ask('safe.breakGlass', {
+      const { changed, isTold } = await tools.withVault(async (vault) => {
+        const safe = await vault.ask('safe.breakGlass', {
           safe: name,
           minutes,
           ...(alarm === undefined ? {} : { alarms: [...alarm] }),
-        }),
-      )
+        })
+        const { mail, webhook } = await vault.ask('notification.status', {})
+        return { changed: safe, isTold: mail !== null || webhook !== null }
+      })
       tools.show(changed, () => `${changed.name}: ${breakGlassText(changed)}`)
+      if (changed.breakGlass !== null && !isTold)
+        tools.note(
+          'Nobody is alarmed but by the console: name a mail server in tagout.json (notify), or set a webhook with tagout notify webhook.',
+        )
     })
 }
 

@@ -204,12 +204,13 @@ async function examineNotifications(vault: VaultClient): Promise<readonly Findin
 
 /** Whether each break-glass is reviewed, its secret another one since, and whoever it alarms can be. */
 async function examineBreakGlass(vault: VaultClient): Promise<readonly Finding[]> {
-  const [opened, safes, users] = await Promise.all([
+  const [opened, safes, users, told] = await Promise.all([
     vault.call('breakglass.list', { state: 'all' }, undefined, 10_000),
     vault.call('safe.list', {}, undefined, 10_000),
     vault.call('user.list', {}, undefined, 10_000),
+    vault.call('notification.status', {}, undefined, 10_000),
   ])
-  if (!opened.ok || !safes.ok || !users.ok) return []
+  if (!opened.ok || !safes.ok || !users.ok || !told.ok) return []
   const findings: Finding[] = []
   const waiting = opened.value.filter(({ state }) => state === 'ended')
   if (waiting.length > 0)
@@ -227,7 +228,15 @@ async function examineBreakGlass(vault: VaultClient): Promise<readonly Finding[]
         text: `the secret of ${account} was due to be changed at ${secretDueAt.slice(0, 16)}Z, after a break-glass`,
         next: `change it on the machine, then: tagout account secret ${account}`,
       })
-  for (const { name, breakGlass } of safes.value) {
+  const glazed = safes.value.filter(({ breakGlass }) => breakGlass !== null)
+  if (glazed.length > 0 && told.value.mail === null && told.value.webhook === null)
+    findings.push({
+      name: 'break-glass',
+      level: 'wrong',
+      text: `neither mail nor webhook is set up, so a break-glass in ${glazed.map(({ name }) => name).join(', ')} alarms only whoever looks at the console`,
+      next: 'name a mail server in tagout.json (notify), or: tagout notify webhook',
+    })
+  for (const { name, breakGlass } of glazed) {
     const reached = breakGlass?.alarms.filter((alarm) =>
       users.value.some((user) => user.name === alarm && user.state === 'active' && user.mail !== null),
     )

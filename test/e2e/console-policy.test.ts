@@ -82,7 +82,9 @@ test.skipIf(why !== undefined)(
       'press-3',
     ])
     expect(reach).toMatchObject([{ user: 'bob', account: 'press-3/engineer', by: ['rule ot-on-the-press'] }])
-    expect((await tagout(['policy', 'reach'])).stderr).toContain('give --user, --account, --target or --safe')
+    expect((await tagout(['policy', 'reach'])).stderr).toContain(
+      'give --user, --company, --account, --target or --safe',
+    )
     await writeFile(join(stage.room, 'wrong.yaml'), policy.replace('[bob]', '[bob, nobody]'))
     expect((await tagout(['policy', 'plan', 'wrong.yaml'])).stderr).toContain(
       'the policy: group ot: there is no user "nobody"',

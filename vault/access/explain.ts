@@ -28,6 +28,10 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input } from '../world.ts'
 import { companyFacts, type Representation, representationOf } from '../vendors/standing.ts'
+import { findCompany } from '../vendors/company.ts'
+import { representativesOf } from '../vendors/people.ts'
+import { elevationOf } from '../accounts/elevation.ts'
+import { glassActions } from '../breakglass/actions.ts'
 import { accessFacts, grantFacts, requestedGrants } from './facts.ts'
 import { isApproved, quorumsAt } from './limits.ts'
 import { machineFinder } from './machine.ts'
@@ -366,6 +370,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
     const byPair = Map.groupBy(grants, (grant) => `${grant.user_id} ${grant.account_id}`)
     const longest = call.world.settings.longestSessionSeconds
     const machineAt = await machineFinder(tx.db, tx.guard, policy)
+    const glassOf = await glassFinder(tx, places)
     const rows: ReachView[] = []
     const subjectOf = await readSubjects(tx.db, tx.guard, users)
     for (const user of users) {
@@ -377,6 +382,17 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
         const given = own.map((grant) => grantFacts(grant, requested))
         const machine = machineAt(account, target)
         const facts = accessFacts(policy, user, subjectOf(user), machine, given, { now }, longest, company)
+        const glass = glassOf(user, account)
+        if (glass !== undefined)
+          rows.push({
+            user: user.name,
+            account: account.name,
+            target: target.name,
+            actions: glass.actions,
+            by: ['break-glass'],
+            until: new Date(now + glass.minutes * 60_000).toISOString(),
+            exclusive: false,
+          })
         if (given.length === 0 && facts.allowing.length === 0) continue
         const forwards = [...given, ...facts.allowing].flatMap((one) => one.forwards)
         const found = sessionActions.flatMap((wants) => {
@@ -392,37 +408,77 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
               : `grant ${own[decision.by.index]?.id ?? ''}`
           return [{ wants, by, endsAt: decision.endsAt, exclusive: decision.exclusive }]
         })
-        if (found.length === 0) continue
-        rows.push({
-          user: user.name,
-          account: account.name,
-          target: target.name,
-          actions: found.map(({ wants }) => wants),
-          by: [...new Set(found.map(({ by }) => by))],
-          until: new Date(Math.max(...found.map(({ endsAt }) => endsAt))).toISOString(),
-          exclusive: found.every(({ exclusive }) => exclusive),
-        })
+        // What ends at another time is another row: nobody reads that all of it lasts until the latest end.
+        for (const same of Map.groupBy(found, (one) => `${one.endsAt} ${one.exclusive}`).values()) {
+          const [{ endsAt, exclusive }] = same as [(typeof same)[number]]
+          rows.push({
+            user: user.name,
+            account: account.name,
+            target: target.name,
+            actions: same.map(({ wants }) => wants),
+            by: [...new Set(same.map(({ by }) => by))],
+            until: new Date(endsAt).toISOString(),
+            exclusive,
+          })
+        }
       }
     }
     return done(rows)
   })
 
+/** Who may let themselves into which account, for how long and to do what: on nobody's word but their own. */
+async function glassFinder(tx: Tx, places: readonly Place[]) {
+  const safes = checked(
+    tx.guard,
+    'safe',
+    await tx.db.selectFrom('safe').selectAll().where('break_glass_minutes', 'is not', null).execute(),
+  )
+  const members = checked(
+    tx.guard,
+    'safe_member',
+    await tx.db.selectFrom('safe_member').selectAll().execute(),
+  )
+  const broken = new Set(
+    members
+      .filter(({ permissions }) => permissions.includes('break-glass'))
+      .map(({ safe_id, user_id }) => `${safe_id} ${user_id}`),
+  )
+  const minutes = new Map(safes.map((safe) => [safe.id, safe.break_glass_minutes]))
+  const elevated = new Set<string>()
+  for (const id of new Set(
+    places.filter(({ account }) => minutes.has(account.safe_id)).map(({ account }) => account.id),
+  ))
+    if ((await elevationOf(tx.db, tx.guard, id)) !== undefined) elevated.add(id)
+  return (user: Row<'app_user'>, account: Account) => {
+    const lasts = minutes.get(account.safe_id) ?? null
+    if (lasts === null || user.state !== 'active') return undefined
+    if (!mayHold(user.roles, 'break-glass') || !broken.has(`${account.safe_id} ${user.id}`)) return undefined
+    return { minutes: lasts, actions: glassActions(account, elevated.has(account.id)) }
+  }
+}
+
 async function chosenPairs(tx: Tx, input: Input<'policy.reach'>) {
+  const company = input.company === undefined ? undefined : await findCompany(tx.db, tx.guard, input.company)
+  if (input.company !== undefined && company === undefined) return notFound('company', input.company)
   const user = input.user === undefined ? undefined : await findUser(tx.db, tx.guard, input.user)
   if (input.user !== undefined && user === undefined) return notFound('user', input.user)
   const users =
-    user === undefined
-      ? checked(
-          tx.guard,
-          'app_user',
-          await tx.db
-            .selectFrom('app_user')
-            .selectAll()
-            .where('state', '<>', 'disabled')
-            .orderBy('name')
-            .execute(),
+    company !== undefined
+      ? (await representativesOf(tx, company, 'read')).filter(
+          ({ id, state }) => state !== 'disabled' && (user === undefined || id === user.id),
         )
-      : [user]
+      : user === undefined
+        ? checked(
+            tx.guard,
+            'app_user',
+            await tx.db
+              .selectFrom('app_user')
+              .selectAll()
+              .where('state', '<>', 'disabled')
+              .orderBy('name')
+              .execute(),
+          )
+        : [user]
   let query = tx.db
     .selectFrom('binding')
     .innerJoin('account', 'account.id', 'binding.account_id')

@@ -16,7 +16,7 @@ import {
 import { askFirst, endOf } from '../policy/session.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
 import type { LiveSession } from '../sessions/live.ts'
-import { lookWhoIsThere, supervisorsIn } from '../sessions/presence.ts'
+import { lookWhoIsThere, type Supervisors, supervisorsIn } from '../sessions/presence.ts'
 import type { World } from '../world.ts'
 import { requestedGrants } from './facts.ts'
 import { type MachineOf, machineFinder } from './machine.ts'
@@ -60,7 +60,8 @@ export async function revisitSessions(world: World): Promise<void> {
       const verdict = verdictOf(session)
       if ('endsAt' in verdict) {
         session.endsAt = Math.min(session.endsAt, verdict.endsAt)
-        session.supervisors = verdict.supervisors
+        session.supervisors = verdict.supervisors.groups
+        session.contact = verdict.supervisors.contact
         await lookWhoIsThere(world, session, 'policy')
       } else live.cut(session, { reason: 'grant revoked', message: verdict.why })
     } catch (error) {
@@ -208,7 +209,7 @@ function factsOf(
 export type Verdict =
   | {
       readonly endsAt: number
-      readonly supervisors: readonly string[]
+      readonly supervisors: Supervisors
       /** When limits of some of its acts, that hold now, would end a session that does those. */
       readonly actEnds: readonly number[]
     }

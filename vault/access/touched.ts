@@ -29,7 +29,7 @@ export async function touchedSessions(
     // What rests on a forged row ends whatever is applied.
     if (verdict === undefined) return []
     if ('why' in verdict) return [{ ...of, change: 'ends', why: verdict.why, endsAt: null }]
-    const waits = verdict.supervisors.filter((group) => !session.supervisors.includes(group))
+    const waits = verdict.supervisors.groups.filter((group) => !session.supervisors.includes(group))
     if (waits.length > 0) {
       const why = `its input waits until somebody of ${waits.join(' and one of ')} watches`
       return [{ ...of, change: 'waits', why, endsAt: null }]

@@ -124,7 +124,7 @@ function what(entry: Entry): string {
         ? `said that ${entry.name} is the same person as nobody else`
         : `said that ${entry.name} is the same person as ${entry.as}`
     case 'user.enrolment-opened':
-      return `the enrolment link of ${entry.name} was opened: with a new second factor, and any shown before good no longer`
+      return `opened the enrolment link of ${entry.name} (a new second factor is shown, and one shown before is good no longer)`
     case 'user.enrolled':
       return `enrolled${isSelf(entry, entry.name) ? '' : ` as ${entry.name}`}: new password and second factor`
     case 'user.mail-set':

@@ -13,13 +13,14 @@ type Proven = VerbAnswer<'audit.prove'>
 export function foundCsv(entries: readonly AuditFound[], zone: string): string {
   return csvText(
     [
-      ...['entry', 'time (UTC)', `time (${zone})`, 'kind', 'who', 'company', 'approved by', 'from'],
+      ...['entry', 'time (UTC)', ...(zone === 'UTC' ? [] : [`time (${zone})`])],
+      ...['kind', 'who', 'company', 'approved by', 'from'],
       ...['target', 'account', 'session', 'what', 'vouched for'],
     ],
     entries.map((one) => [
       String(one.seq),
       one.at,
-      one.at === '' ? '' : zonedTime(one.at, zone),
+      ...(zone === 'UTC' ? [] : [one.at === '' ? '' : zonedTime(one.at, zone)]),
       one.kind,
       one.who ?? one.actor,
       one.company ?? '',

@@ -1,7 +1,6 @@
 import { currentCredential, findAccount } from '../accounts/account.ts'
 import { elevationOf } from '../accounts/elevation.ts'
 import { noteExposure } from '../accounts/exposure.ts'
-import type { Action } from '../contract.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import { findUser } from '../identity/user.ts'
 import { newId, type UserId } from '../kernel/id.ts'
@@ -12,6 +11,7 @@ import { checked, insertGuarded, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, userOf } from '../world.ts'
+import { glassActions } from './actions.ts'
 import { grantedBy, isRunning, viewBreakGlass } from './view.ts'
 
 /**
@@ -60,16 +60,11 @@ export const breakglassOpen: Handler<'breakglass.open'> = async (call, input) =>
     const id = newId('bgl', tx.now.getTime())
     const end = new Date(tx.now.getTime() + safe.break_glass_minutes * 60_000)
     const elevation = await elevationOf(tx.db, tx.guard, account.id)
-    const actions: Action[] =
-      account.target.protocol === 'vnc'
-        ? ['observe', 'interact']
-        : ['shell', 'exec', 'sftp-read', 'sftp-write']
-    if (elevation !== undefined) actions.push('elevate')
     const grant = await insertGuarded(tx, 'access_grant', {
       id: newId('grt', tx.now.getTime()),
       user_id: user.id,
       account_id: account.id,
-      actions,
+      actions: [...glassActions(account, elevation !== undefined)],
       not_before: tx.now,
       not_after: end,
       max_session_seconds: safe.break_glass_minutes * 60,

@@ -58,6 +58,7 @@ export type VaultStatus = {
   readonly intakeKey: string | null
   /** SHA256:… of the intake key, for people to compare. */
   readonly fingerprint: string | null
+  /** Where, and by itself: at the administrator's door alone. */
   readonly sealProviders: readonly {
     readonly kind: SealKind
     readonly path?: string
@@ -68,6 +69,7 @@ export type VaultStatus = {
   readonly shares: SharesView | null
   /** The same of shares that were entered to rehearse; null at every door but the administrator's. */
   readonly rehearsal: SharesView | null
+  /** Null for vendors, and for nobody. */
   readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
   /** Null for vendors, and for nobody. */
   readonly users: number | null

@@ -105,7 +105,7 @@ export type ReachView = {
   /** Where they could use it: its own target, or another that it is bound to. */
   readonly target: string
   readonly actions: readonly Action[]
-  /** What lets in: grants and rules. */
+  /** What lets in: grants, rules, or `break-glass`, by which they let themselves in. */
   readonly by: readonly string[]
   /** When the longest session that began then would end. */
   readonly until: string
@@ -154,11 +154,12 @@ export const policyVerbs = {
       source: z.string().max(100).optional(), // the address they come from; left out: any that the rules want
     }),
   ),
-  /** Who could use what at a moment: of a user, or of an account, a target or a safe. */
+  /** Who could use what at a moment: of a user or all people of a company, or of an account, a target or a safe. */
   'policy.reach': verb(
     people,
     z.strictObject({
       user: reference.optional(),
+      company: reference.optional(),
       account: reference.optional(),
       target: reference.optional(),
       safe: reference.optional(),

@@ -83,7 +83,13 @@ export const switchesVerbs = {
   /** `input`: what was read, as `switch.inputs` named it. */
   'switch.sense': verb(
     ['api'],
-    z.strictObject({ switch: id('psw'), state: z.enum(switchStates), input: z.string().max(300).optional() }),
+    z.strictObject({
+      switch: id('psw'),
+      state: z.enum(switchStates),
+      /** Where it was read, and which value was taken for a stop. */
+      input: z.string().max(300).optional(),
+      stopsAt: z.boolean().optional(),
+    }),
   ),
   /** The inputs that somebody wants to be read once, each handed out once; and what came of it. */
   'switch.tests': verb(['api'], nothing),

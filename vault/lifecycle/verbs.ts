@@ -21,11 +21,13 @@ export const status: Handler<'status'> = async ({ world, principal }) => {
     sealed: state.sealed,
     intakeKey: state.intakeKey === null ? null : Buffer.from(state.intakeKey).toString('base64'),
     fingerprint: state.fingerprint,
-    sealProviders: state.sealProviders,
+    // SECURITY: where a key lies, and that it opens the vault by itself, helps whoever would take the disk.
+    sealProviders:
+      principal.kind === 'local' ? state.sealProviders : state.sealProviders.map(({ kind }) => ({ kind })),
     shares: sharesOf(world, principal.kind === 'local'),
     rehearsal: principal.kind === 'local' ? rehearsalOf(world) : null,
-    auditors: await auditorsOf(world),
     // SECURITY: how many there are is nothing for who comes from outside, or is nobody yet.
+    auditors: isOfThePlant(principal) ? await auditorsOf(world) : null,
     users: isOfThePlant(principal) ? users : null,
     version: settings.version,
   })

@@ -94,6 +94,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     isBeingTaken: false,
     stop: null,
     supervisors: [],
+    contact: null,
     missing: [],
     missingSince: 0,
     freezeBy: '',

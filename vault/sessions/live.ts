@@ -80,6 +80,8 @@ export type LiveSession = {
   stop: string | null
   /** The groups of the policy of whom somebody must watch, and those of whom nobody does: its input is held then. */
   supervisors: readonly string[]
+  /** Whom to call where one of them is missing; null: the policy does not say. */
+  contact: string | null
   missing: readonly string[]
   /** Since when somebody is missing, in milliseconds. */
   missingSince: number
@@ -92,7 +94,12 @@ export type LiveSession = {
 }
 
 /** What holds the input of a session's user now: a freeze, a plant switch, or that a supervisor is missing; null: nothing. */
-export function heldBy({ freeze, stop, missing }: Pick<LiveSession, 'freeze' | 'stop' | 'missing'>): {
+export function heldBy({
+  freeze,
+  stop,
+  missing,
+  contact,
+}: Pick<LiveSession, 'freeze' | 'stop' | 'missing' | 'contact'>): {
   readonly by: string
   readonly reason: string
   readonly waits: boolean
@@ -100,7 +107,12 @@ export function heldBy({ freeze, stop, missing }: Pick<LiveSession, 'freeze' | '
   if (freeze !== null) return { by: freeze.by, reason: freeze.reason, waits: false }
   if (stop !== null) return { by: `plant switch ${stop}`, reason: 'it is off', waits: false }
   if (missing.length === 0) return null
-  return { by: 'policy', reason: `waits for a supervisor of ${missing.join(', ')} to watch it`, waits: true }
+  const call = contact === null ? '' : `; call ${contact}`
+  return {
+    by: 'policy',
+    reason: `waits for a supervisor of ${missing.join(', ')} to watch it${call}`,
+    waits: true,
+  }
 }
 
 /** The watch whose watcher types in the user's place now. SECURITY: what holds everybody holds them too. */

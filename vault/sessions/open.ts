@@ -30,7 +30,7 @@ import { companyFacts, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
 import { beforeSwitches, stopIn } from '../switches/switches.ts'
 import { forwardRoom } from './forward-room.ts'
-import { supervisorsIn } from './presence.ts'
+import { type Supervisors, supervisorsIn } from './presence.ts'
 import type { LiveSession } from './live.ts'
 import type { Worker } from './workers.ts'
 
@@ -282,8 +282,8 @@ type Opened = {
   readonly breakGlass: Row<'break_glass'> | undefined
   readonly elevation: Row<'elevation'> | undefined
   readonly forward: Permit['forward'] | undefined
-  /** Groups of whom somebody must watch before anything of the user's reaches the target. */
-  readonly supervisors: readonly string[]
+  /** Of whom somebody must watch before anything of the user's reaches the target. */
+  readonly supervisors: Supervisors
   readonly endsAt: Date
   readonly policyDigest: string
 }
@@ -405,10 +405,11 @@ async function keepSession(
       cutOrderedAt: 0,
       freeze: null,
       stop: stopIn(world, safe.id),
-      supervisors,
+      supervisors: supervisors.groups,
+      contact: supervisors.contact,
       taken: null,
       isBeingTaken: false,
-      missing: supervisors,
+      missing: supervisors.groups,
       missingSince: tx.now.getTime(),
       freezeBy: '',
       freezeTold: true,

@@ -14,18 +14,23 @@ import type { LiveSession } from './live.ts'
 import { refOf } from './start.ts'
 import type { Watching } from './watch.ts'
 
-/** Of which groups somebody must watch a session, as the policy says now; or must where another `user` types in it. */
+/** Of which groups somebody must watch a session, and whom to call for that; null: the policy does not say. */
+export type Supervisors = { readonly groups: readonly string[]; readonly contact: string | null }
+
+const nobodyWanted: Supervisors = { groups: [], contact: null }
+
+/** Who must watch a session, as the policy says now; or must where another `user` types in it. */
 export async function supervisorsOf(
   tx: Tx,
   session: LiveSession,
   who: UserId = session.user,
-): Promise<readonly string[]> {
+): Promise<Supervisors> {
   const policy = await readPolicy(tx.db, tx.guard)
-  if (policy.rules.length === 0) return []
+  if (policy.rules.length === 0) return nobodyWanted
   const user = await findUser(tx.db, tx.guard, who)
   const target = await findTarget(tx.db, tx.guard, session.target)
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', target)
-  if (user === undefined || account === undefined || target === undefined) return []
+  if (user === undefined || account === undefined || target === undefined) return nobodyWanted
   const now = tx.now.getTime()
   const machineAt = await machineFinder(tx.db, tx.guard, policy)
   const subject = await readSubject(tx.db, tx.guard, user)
@@ -33,9 +38,15 @@ export async function supervisorsOf(
   return supervisorsIn(limits.map((rule) => ruleAt(policy, rule, { now })))
 }
 
-/** The groups that rules want somebody of, each once. */
-export function supervisorsIn(limits: readonly { readonly supervisors: string | null }[]): readonly string[] {
-  return [...new Set(limits.flatMap(({ supervisors }) => (supervisors === null ? [] : [supervisors])))].sort()
+/** The groups that rules want somebody of, each once, and the first contact that one of these rules names. */
+export function supervisorsIn(
+  limits: readonly { readonly supervisors: string | null; readonly contact: string | null }[],
+): Supervisors {
+  const wanting = limits.filter(({ supervisors }) => supervisors !== null)
+  return {
+    groups: [...new Set(wanting.flatMap(({ supervisors }) => supervisors ?? []))].sort(),
+    contact: wanting.find(({ contact }) => contact !== null)?.contact ?? null,
+  }
 }
 
 /**
@@ -49,7 +60,7 @@ export async function missingBeside(
   session: LiveSession,
   hands: UserId,
 ): Promise<readonly string[]> {
-  const wanted = await supervisorsOf(tx, session, hands)
+  const { groups: wanted } = await supervisorsOf(tx, session, hands)
   if (wanted.length === 0) return []
   const { groups } = await readPolicy(tx.db, tx.guard)
   const watching = watchersFor(world, session)

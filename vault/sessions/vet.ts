@@ -9,7 +9,7 @@ import { extendedUntil } from './extend.ts'
 import { readFreezeRow } from './freeze.ts'
 import type { Freeze, LiveSession } from './live.ts'
 import { readStop } from '../switches/switches.ts'
-import { supervisorsOf } from './presence.ts'
+import { type Supervisors, supervisorsOf } from './presence.ts'
 
 const messages = {
   'grant revoked': 'your grant was revoked',
@@ -46,15 +46,16 @@ async function readFreeze(world: World, session: LiveSession): Promise<Freeze | 
  * SECURITY: where that cannot be told, it waits for somebody of a group that there is not.
  */
 async function readSupervisors(world: World, session: LiveSession): Promise<void> {
-  let groups: readonly string[]
+  let wanted: Supervisors
   try {
-    groups = await world.vault.inTransaction((tx) => supervisorsOf(tx, session))
+    wanted = await world.vault.inTransaction((tx) => supervisorsOf(tx, session))
   } catch (error) {
     await noteForgery(world, error)
-    groups = ['nobody: the policy in the database was not written by the vault']
+    wanted = { groups: ['nobody: the policy in the database was not written by the vault'], contact: null }
   }
-  session.supervisors = groups
-  session.missing = groups
+  session.supervisors = wanted.groups
+  session.missing = wanted.groups
+  session.contact = wanted.contact
   session.missingSince = world.vault.clock().getTime()
 }
 

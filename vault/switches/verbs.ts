@@ -11,7 +11,7 @@ import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../
 import { findSafe } from '../safes/safe.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import { by, type Handler, nameOf, type World } from '../world.ts'
+import { by, type Handler, type Input, nameOf, type World } from '../world.ts'
 import { parseModbusInput } from './input.ts'
 import { applySwitches, knownOf, type KnownSwitch, switchesOf } from './switches.ts'
 
@@ -271,7 +271,7 @@ export const switchSense: Handler<'switch.sense'> = async ({ world }, input) => 
   // SECURITY: what was read at its input of before says nothing of the one that it has now.
   if (input.input !== undefined && input.input !== known.input)
     return refuse('conflict', 'this switch is read elsewhere now')
-  return known.state === input.state ? done(null) : turn(world, known, input.state, {})
+  return known.state === input.state ? done(null) : turn(world, known, input.state, { read: input })
 }
 
 /**
@@ -284,7 +284,7 @@ async function turn(
   world: World,
   known: KnownSwitch,
   state: PlantSwitchState,
-  how: { readonly calledAt?: Date; readonly source?: string },
+  how: { readonly calledAt?: Date; readonly source?: string; readonly read?: Read },
 ): Promise<Outcome<null>> {
   if (state !== 'run') {
     known.state = state
@@ -298,6 +298,8 @@ async function turn(
   return transact(world, async (tx) => {
     const row = await lockSwitch(tx, known.id)
     if (row === undefined) return refuse('not_found', 'there is no such plant switch')
+    if (state === 'run' && how.read !== undefined && !isOf(row, how.read))
+      return refuse('conflict', 'this switch is read otherwise now')
     await updateGuarded(tx, 'plant_switch', row, {
       state,
       changed_at: row.state === state ? row.changed_at : tx.now,
@@ -310,6 +312,13 @@ async function turn(
     })
     return done(null)
   })
+}
+
+type Read = Pick<Input<'switch.sense'>, 'input' | 'stopsAt'>
+
+/** Was it read where, and taken for what, the row says now? SECURITY: a change that came meanwhile is not undone. */
+function isOf(row: Row<'plant_switch'>, { input, stopsAt }: Read): boolean {
+  return (input === undefined || input === row.input) && (stopsAt === undefined || stopsAt === row.stops_at)
 }
 
 function turned({ id, name }: KnownSwitch, state: PlantSwitchState, how: { readonly source?: string }) {

@@ -3,10 +3,11 @@ import { checked, type Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { representationOf } from './standing.ts'
 
-/** The people of a company, their rows locked. */
+/** The people of a company, their rows locked unless they are only read. */
 export async function representativesOf(
   tx: Tx,
   company: Row<'company'>,
+  lock: 'read' | 'update' = 'update',
 ): Promise<readonly Row<'app_user'>[]> {
   const members = checked(
     tx.guard,
@@ -14,7 +15,7 @@ export async function representativesOf(
     await tx.db.selectFrom('representative').selectAll().where('company_id', '=', company.id).execute(),
   )
   if (members.length === 0) return []
-  const users = await tx.db
+  const query = tx.db
     .selectFrom('app_user')
     .selectAll()
     .where(
@@ -23,8 +24,7 @@ export async function representativesOf(
       members.map((one) => one.user_id),
     )
     .orderBy('id')
-    .forNoKeyUpdate()
-    .execute()
+  const users = await (lock === 'read' ? query : query.forNoKeyUpdate()).execute()
   return checked(tx.guard, 'app_user', users)
 }
 

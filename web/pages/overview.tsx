@@ -85,7 +85,7 @@ export function Overview() {
             </CardBody>
           </Card>
         )}
-        <Vault />
+        {hasRole(user, 'vendor') ? null : <Vault />}
       </Gallery>
     </Page>
   )
@@ -277,7 +277,7 @@ function useNotices(): readonly Notice[] {
       </>
     ),
   })
-  add(status.data !== undefined && status.data.auditors === null, {
+  add(status.data?.sealed === false && status.data.auditors === null && !hasRole(user, 'vendor'), {
     key: 'auditors',
     variant: 'warning',
     title: 'There is no auditor yet, so no session can start',

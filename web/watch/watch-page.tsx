@@ -20,7 +20,7 @@ import type { WatchState } from './watching.ts'
 
 /** A live session, watched: its present screen and what follows, what happens in it, and what can be done about it. */
 export default function WatchPage({ session: id }: { readonly session: string }) {
-  const { room, state, told, channels, front, typing, focus, choose, again } = useWatch(id, 4)
+  const { room, state, told, channels, front, typing, focus, choose, again } = useWatch(id, 6)
   const user = useUser()
   useInUse(state.kind === 'watching')
   const client = useQueryClient()

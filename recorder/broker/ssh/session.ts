@@ -356,9 +356,9 @@ export class BrokeredSession {
 
   /** What the user reads in the last terminal that ends, where they are asked what they did. */
   closeOutNotice(): string | undefined {
-    const { closeOut, session } = this.permit
+    const { closeOut } = this.permit
     if (closeOut === undefined || this.#channels.size > 1) return undefined
-    const text = `say what you did, ${closeOut === 'required' ? 'before you connect there again' : 'please'}: in the console, under Close-outs, or with tagout session close-out ${session}`
+    const text = `say what you did, ${closeOut === 'required' ? 'before you connect there again' : 'please'}: in the console, under Close-outs`
     this.#mark({ kind: 'warning', text })
     return text
   }

@@ -42,7 +42,7 @@ test('each who opens a link is shown a second factor of their own, the last one 
     '198.51.100.66',
     '192.0.2.10',
   ])
-  expect(opened[0]?.text).toContain('the enrolment link of bob was opened')
+  expect(opened[0]?.text).toContain('somebody opened the enrolment link of bob (')
   const refused = refusalOf(await finishes(thief))
   expect(refused.message).toBe('totpCode: the code is not the one of now')
   expect(refused.next).toContain('where the link was opened again since')

@@ -85,6 +85,14 @@ test('who reads it at its place of before turns it on no more, nor does a turn u
   expect(refusalOf(await opens()).code).toBe('held')
   must(await sense('run', next))
   must(await opens())
+  // Whoever takes the other value for a stop lets nothing go on.
+  await vault.ask('switch.change', { switch: 'hall-3', stopsAt: false })
+  must(await sense('stop', next))
+  const turned = { switch: input.switch, state: 'run', input: next, stopsAt: true } as const
+  expect(refusalOf(await api.call('switch.sense', turned)).code).toBe('conflict')
+  expect(refusalOf(await opens()).code).toBe('held')
+  must(await api.call('switch.sense', { ...turned, stopsAt: false }))
+  must(await opens())
   // Stopped at the same moment as it is changed: it is stopped, and holds what it holds now.
   await Promise.all([sense('stop', next), vault.ask('switch.change', { switch: 'hall-3', act: 'terminate' })])
   expect(refusalOf(await opens()).code).toBe('held')

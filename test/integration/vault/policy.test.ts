@@ -398,6 +398,38 @@ test('reach finds who only forwards, and who comes by an account that was bound 
   await vault.ask('grant.revoke', { grant: grant.id })
 })
 
+test('reach shows apart what ends at another time, and who may let themselves in', async () => {
+  await apply(allow({ during: ['shifts'] }))
+  const grant = await vault.ask('grant.add', {
+    user: 'bob',
+    account: 'press-3/engineer',
+    actions: ['sftp-read'],
+    forSeconds: 1800,
+  })
+  const reach = async () =>
+    (await vault.ask('policy.reach', { user: 'bob', account: 'press-3/engineer' })).map((row) => ({
+      actions: row.actions,
+      by: row.by,
+    }))
+  expect(await reach()).toEqual([
+    { actions: expect.arrayContaining(['shell']), by: ['rule ot-may'] },
+    { actions: ['sftp-read'], by: [`grant ${grant.id}`] },
+  ])
+  await vault.ask('grant.revoke', { grant: grant.id })
+  const safe = 'line-3'
+  for (const user of ['sue', 'tom']) await vault.ask('user.mail', { user, address: `${user}@plant.example` })
+  await vault.ask('safe.breakGlass', { safe, minutes: 30, alarms: ['sue', 'tom'] })
+  expect(await reach()).toHaveLength(1)
+  await vault.ask('safe.member.set', { safe, user: 'bob', permissions: ['break-glass'] })
+  expect(await reach()).toContainEqual({
+    actions: ['shell', 'exec', 'sftp-read', 'sftp-write'],
+    by: ['break-glass'],
+  })
+  await vault.ask('safe.breakGlass', { safe, minutes: null })
+  expect(await reach()).toHaveLength(1)
+  await vault.ask('safe.member.set', { safe, user: 'bob', permissions: [] })
+})
+
 test('a plan says where a name means another machine now, and an apply means that one', async () => {
   await vault.account({ target: 'saw-1', login: 'op' })
   const rule = allow({ what: { targets: ['saw-1'] } })

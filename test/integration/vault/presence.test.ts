@@ -90,6 +90,20 @@ const told = async (session: Permit['session']) =>
     .filter(({ entry }) => (entry as { session?: string }).session === session)
     .map(({ text }) => text.replace(/ ses_\S+ of \S+ on \S+?(?=[: ])/, ''))
 
+test('who waits for a supervisor reads whom to call', async () => {
+  await apply({ supervisors: 'ot', contact: 'the shift leader, extension 4711' })
+  const { session, freeze } = await connects()
+  const reason = 'waits for a supervisor of ot to watch it; call the shift leader, extension 4711'
+  expect(freeze?.reason).toBe(reason)
+  // Another policy, another person to call: said from then on.
+  await apply({ supervisors: 'ot', contact: 'hall 2' })
+  await until(
+    async () => ((await show(session)).freeze?.reason.endsWith('call hall 2') ? true : undefined),
+    10_000,
+  )
+  await apply({ supervisors: 'ot' })
+})
+
 test('a session begins held, goes on while a supervisor watches, and is held again when they leave', async () => {
   const { session, freeze } = await connects()
   expect(freeze).toEqual({ by: 'policy', reason: 'waits for a supervisor of ot to watch it', waits: true })

@@ -498,6 +498,8 @@ test('who is let in by a rule and no grant is bound by the contract, and taken o
   await vault.ask('user.key.add', { user: vera.name, publicKey: key.line })
   const explained = () => vault.ask('policy.explain', { user: vera.name, account: 'press-3/engineer' })
   expect(await explained()).toMatchObject({ allowed: true, endsAt: acme.contractEndsAt })
+  const reached = await vault.ask('policy.reach', { company: acme.name })
+  expect([...new Set(reached.map(({ user }) => user))]).toEqual([vera.name])
   const held = must(
     await api.call('lease.checkOut', { account: 'press-3/engineer', exclusive: false }, vera.token),
   )
