@@ -15,6 +15,7 @@ import { useChange } from '../shell/me.ts'
 import { Elevation } from './account-elevation.tsx'
 import { HeldAccounts } from './held-accounts.tsx'
 import { useAccounts, useTargets } from './lists.ts'
+import { useManages } from './may.ts'
 import { Reveal } from './reveal.tsx'
 
 type Doing =
@@ -27,7 +28,8 @@ export function Accounts() {
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
   const importing = useImport('accounts')
-  const add = (
+  const manages = useManages()
+  const add = !manages() ? null : (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add an account</Button>
       {importing.button}
@@ -109,22 +111,26 @@ export function Accounts() {
             actions: true,
             cell: (row) => (
               <>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'secret', account: row })}
-                  aria-label={`New secret of ${row.name}`}
-                >
-                  New secret
-                </Button>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'elevation', account: row })}
-                  aria-label={`Elevation of ${row.name}`}
-                >
-                  Elevation
-                </Button>
+                {manages(row.safe) ? (
+                  <>
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'secret', account: row })}
+                      aria-label={`New secret of ${row.name}`}
+                    >
+                      New secret
+                    </Button>
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'elevation', account: row })}
+                      aria-label={`Elevation of ${row.name}`}
+                    >
+                      Elevation
+                    </Button>
+                  </>
+                ) : null}
                 <Button
                   size="sm"
                   variant="secondary"
@@ -134,28 +140,32 @@ export function Accounts() {
                 >
                   Reveal
                 </Button>
-                <Button
-                  size="sm"
-                  variant="link"
-                  isDanger
-                  onClick={() => setDoing({ kind: 'remove', account: row })}
-                  aria-label={`Remove ${row.name}`}
-                >
-                  Remove
-                </Button>
+                {manages(row.safe) ? (
+                  <Button
+                    size="sm"
+                    variant="link"
+                    isDanger
+                    onClick={() => setDoing({ kind: 'remove', account: row })}
+                    aria-label={`Remove ${row.name}`}
+                  >
+                    Remove
+                  </Button>
+                ) : null}
               </>
             ),
           },
         ]}
         empty={{
           title: 'No accounts yet',
-          body: (
+          body: manages() ? (
             <>
               Add the login that a machine is worked on with, here or with{' '}
               <code>tagout account add press-3/engineer --password-stdin</code>.
             </>
+          ) : (
+            'You see the accounts of safes that you are a member of. Ask an administrator to make you one.'
           ),
-          action: add,
+          ...(add === null ? {} : { action: add }),
         }}
       />
       <HeldAccounts />

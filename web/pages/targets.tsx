@@ -16,9 +16,10 @@ import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { addressOf, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
-import { SignedIn, useChange } from '../shell/me.ts'
+import { hasRole, SignedIn, useChange, useUser } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
 import { useSafes, useTargets } from './lists.ts'
+import { useManages } from './may.ts'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
 type Doing =
@@ -36,7 +37,9 @@ export function Targets() {
   const [doing, setDoing] = useState<Doing | null>(null)
   const close = () => setDoing(null)
   const importing = useImport('targets')
-  const add = (
+  const manages = useManages()
+  const isAdmin = hasRole(useUser(), 'admin')
+  const add = !manages() ? null : (
     <div className="row">
       <Button onClick={() => setDoing({ kind: 'add' })}>Add a target</Button>
       {importing.button}
@@ -99,66 +102,71 @@ export function Targets() {
           {
             title: 'Actions',
             actions: true,
-            cell: (row) => (
-              <>
-                {row.protocol === 'vnc' && row.pins.length > 0 ? null : (
-                  <Button
-                    size="sm"
-                    variant={row.pins.length === 0 ? 'primary' : 'secondary'}
-                    onClick={() => setDoing({ kind: 'pin', target: row })}
-                    aria-label={`${pinningOf(row)} ${row.name}`}
-                  >
-                    {pinningOf(row)}
-                  </Button>
-                )}
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'address', target: row })}
-                  aria-label={`Address of ${row.name}`}
-                >
-                  Address
-                </Button>
-                <Button
-                  size="sm"
-                  variant="secondary"
-                  onClick={() => setDoing({ kind: 'marks', target: row })}
-                  aria-label={`Tags and zone of ${row.name}`}
-                >
-                  Tags
-                </Button>
-                {row.protocol === 'vnc' ? null : (
+            cell: (row) =>
+              manages(row.safe) ? (
+                <>
+                  {row.protocol === 'vnc' && row.pins.length > 0 ? null : (
+                    <Button
+                      size="sm"
+                      variant={row.pins.length === 0 ? 'primary' : 'secondary'}
+                      onClick={() => setDoing({ kind: 'pin', target: row })}
+                      aria-label={`${pinningOf(row)} ${row.name}`}
+                    >
+                      {pinningOf(row)}
+                    </Button>
+                  )}
                   <Button
                     size="sm"
                     variant="secondary"
-                    onClick={() => setDoing({ kind: 'legacy', target: row, needs: [] })}
-                    aria-label={`Old algorithms of ${row.name}`}
+                    onClick={() => setDoing({ kind: 'address', target: row })}
+                    aria-label={`Address of ${row.name}`}
                   >
-                    Algorithms
+                    Address
                   </Button>
-                )}
-                <Button
-                  size="sm"
-                  variant="link"
-                  isDanger
-                  onClick={() => setDoing({ kind: 'remove', target: row })}
-                  aria-label={`Remove ${row.name}`}
-                >
-                  Remove
-                </Button>
-              </>
-            ),
+                  {isAdmin ? (
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'marks', target: row })}
+                      aria-label={`Tags and zone of ${row.name}`}
+                    >
+                      Tags
+                    </Button>
+                  ) : null}
+                  {row.protocol === 'vnc' ? null : (
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'legacy', target: row, needs: [] })}
+                      aria-label={`Old algorithms of ${row.name}`}
+                    >
+                      Algorithms
+                    </Button>
+                  )}
+                  <Button
+                    size="sm"
+                    variant="link"
+                    isDanger
+                    onClick={() => setDoing({ kind: 'remove', target: row })}
+                    aria-label={`Remove ${row.name}`}
+                  >
+                    Remove
+                  </Button>
+                </>
+              ) : null,
           },
         ]}
         empty={{
           title: 'No targets yet',
-          body: (
+          body: manages() ? (
             <>
               Add the first machine here, or with{' '}
               <code>tagout target add press-3 ssh://192.0.2.10 --safe line-3</code>.
             </>
+          ) : (
+            'You see the machines of safes that you are a member of. Ask an administrator to make you one.'
           ),
-          action: add,
+          ...(add === null ? {} : { action: add }),
         }}
       />
       {doing?.kind === 'add' ? <AddTarget onClose={close} /> : null}
