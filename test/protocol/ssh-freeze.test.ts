@@ -346,6 +346,7 @@ describe.skipIf(why !== undefined)('a frozen session at the target (fake vault, 
 
   test('a session without a terminal shows the line nowhere, and says so', async () => {
     const one = await start(['cat > quiet'])
+    await until(() => existsSync(atTarget('quiet')), 20_000)
     expect(await gateway.vault.message(one.session, 'sue', 'hello')).toEqual({
       ok: true,
       value: { terminals: 0 },
