@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { ReachView } from '../../vault/contract.ts'
+import { allowedActions, type RuleAction } from '../../vault/contract/words.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseMoment } from './duration.ts'
 import { parseDestination } from './forward-words.ts'
@@ -19,19 +20,6 @@ type ApplyOptions = {
   readonly user?: string
   readonly answersStdin?: boolean
 }
-
-const actions = [
-  'shell',
-  'exec',
-  'sftp-read',
-  'sftp-write',
-  'forward',
-  'elevate',
-  'observe',
-  'interact',
-  'reveal',
-  'watch',
-] as const
 
 const form = `
 A policy is a YAML file. Rules with effect allow let people in without a grant; rules with effect limit hold for
@@ -177,7 +165,9 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
   policy
     .command('explain <user> <account>')
     .description('say whether somebody may use an account, and everything that decides it')
-    .addOption(new Option('--action <action>', 'what they want to do').choices(actions).default('shell'))
+    .addOption(
+      new Option('--action <action>', 'what they want to do').choices(allowedActions).default('shell'),
+    )
     .option('--to <host:port>', 'with --action forward: where to')
     .option('--on <target>', 'where the account is used; left out, at its own target')
     .option('--at <moment>', 'at this moment instead of now', (text) => parseMoment(text))
@@ -194,7 +184,7 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
         user: string,
         account: string,
         options: {
-          action: (typeof actions)[number]
+          action: RuleAction
           to?: string
           on?: string
           at?: string

@@ -10,7 +10,7 @@ import type { RedeemedTicket } from '../../vault/contract.ts'
 import type { Watches } from './watches.ts'
 import type { LiveSocket } from './live-socket.ts'
 import { BrowserFront } from './browser-front.ts'
-import { liveBounds, liveClose, type ServerMessage } from './protocol.ts'
+import { type ClientMessage, liveBounds, liveClose, type ServerMessage } from './protocol.ts'
 import { TerminalChannel } from './terminal-channel.ts'
 
 export type LivePorts = {
@@ -23,6 +23,7 @@ export type LivePorts = {
 /** Whose socket it is, as the api found out, and where they sit. */
 export type LiveCaller = { readonly login: LoginId; readonly source: string }
 
+type ConnectTicket = Extract<RedeemedTicket, { kind: 'connect' }>
 type Size = { readonly columns: number; readonly rows: number }
 
 /**
@@ -79,107 +80,112 @@ async function begin(
   }
 }
 
-/** Opens a session for a terminal in the browser, on the way that every session goes. */
+/** What of a live connection is in the browser: a terminal or a desktop. */
+type Front = {
+  /** What the browser says beside its input and that it leaves; false: it is no message for this. */
+  readonly heard: (message: ClientMessage) => boolean
+  readonly input: (bytes: Buffer) => void
+  readonly gone: () => void
+}
+
+/** Opens a session for a terminal in the browser. */
 async function connect(
   live: LiveSocket,
   caller: LiveCaller,
   ports: LivePorts,
-  ticket: Extract<RedeemedTicket, { kind: 'connect' }>,
+  ticket: ConnectTicket,
   size: Size,
 ): Promise<void> {
-  const { broker, limits, carried } = ports
-  // Whoever closed the page while the vault was asked. What is entered below is left when the socket goes: once.
-  if (live.isGone) return
-  const isTooMany = carried.enter(ticket.user) > limits.connectionsPerUser
   const channel = new TerminalChannel(live)
-  let session: BrokeredSession | undefined
-  live.listen({
-    message: (message) => {
+  const front: Front = {
+    heard: (message) => {
       if (message.kind === 'resize') channel.resize(message.columns, message.rows)
       else if (message.kind === 'elevate') channel.elevate()
-      else if (message.kind === 'leave') void session?.end('closed by the user')
-      else live.close(liveClose.malformed, 'a ticket was given before')
+      else return false
+      return true
     },
     input: (bytes) => channel.type(bytes),
-    gone: () => {
-      channel.gone()
-      void session?.leave()
-      carried.leave(ticket.user)
-    },
-  })
-  if (isTooMany)
-    return refuseLive(live, {
-      code: 'rate_limited',
-      message: 'you have too many connections',
-      next: 'close some, then try again',
-    })
-  const opened = await openSession(broker, limits, {
-    person: { proof: ticket.proof, source: caller.source },
-    target: ticket.target,
-    account: ticket.account,
-    wants: 'shell',
-    hasElevateButton: true,
-  })
-  if (!opened.ok) return refuseLive(live, opened.refusal)
-  session = opened.value
-  carried.add(session)
-  void session.ended.then(() => live.close(1000))
-  // Whoever closed the page while the target was being reached.
-  if (live.isGone) return void session.leave()
+    gone: () => channel.gone(),
+  }
+  const wants = { wants: 'shell', hasElevateButton: true } as const
+  const session = await openFor(live, caller, ports, ticket, front, wants)
+  if (session === undefined) return
   const { permit } = session
   live.send(startedOf(session))
   const request = shellOf(size)
   if (!permit.actions.includes(actionOf(request, permit.actions))) return void session.end('protocol error')
   // Once the channel has seen its own end: whether what ran there finished decides how the session ended.
-  void channel.over.then(() => setImmediate(() => void session?.leave()))
+  void channel.over.then(() => setImmediate(() => void session.leave()))
   await session.open(request, channel)
 }
 
-/** Opens a session for a desktop in the browser, on the same way. */
+/** Opens a session for a desktop in the browser. */
 async function connectDesktop(
   live: LiveSocket,
   caller: LiveCaller,
   ports: LivePorts,
-  ticket: Extract<RedeemedTicket, { kind: 'connect' }>,
+  ticket: ConnectTicket,
 ): Promise<void> {
-  const { broker, limits, carried } = ports
-  if (live.isGone) return
+  const browser = new BrowserFront(live)
+  const front: Front = {
+    // The desktop has the size that it has.
+    heard: ({ kind }) => kind === 'resize',
+    input: (bytes) => browser.hear(bytes),
+    gone: () => browser.gone(),
+  }
+  const session = await openFor(live, caller, ports, ticket, front, { wants: 'observe' })
+  if (session === undefined) return
+  live.send({ ...startedOf(session), desktop: true })
+  await session.show(browser)
+}
+
+/** Opens a session on the way that every session goes; undefined: it was refused, or whoever wanted it has gone. */
+async function openFor(
+  live: LiveSocket,
+  caller: LiveCaller,
+  { broker, limits, carried }: LivePorts,
+  ticket: ConnectTicket,
+  front: Front,
+  wants: Pick<Parameters<typeof openSession>[2], 'wants' | 'hasElevateButton'>,
+): Promise<BrokeredSession | undefined> {
+  // Whoever closed the page while the vault was asked. What is entered below is left when the socket goes: once.
+  if (live.isGone) return undefined
   const isTooMany = carried.enter(ticket.user) > limits.connectionsPerUser
-  const front = new BrowserFront(live)
   let session: BrokeredSession | undefined
   live.listen({
     message: (message) => {
-      // The desktop has the size that it has.
-      if (message.kind === 'resize') return
       if (message.kind === 'leave') void session?.end('closed by the user')
-      else live.close(liveClose.malformed, 'not a message for a desktop')
+      else if (!front.heard(message)) live.close(liveClose.malformed, 'this message has no place here')
     },
-    input: (bytes) => front.hear(bytes),
+    input: front.input,
     gone: () => {
       front.gone()
       void session?.leave()
       carried.leave(ticket.user)
     },
   })
-  if (isTooMany)
-    return refuseLive(live, {
+  if (isTooMany) {
+    refuseLive(live, {
       code: 'rate_limited',
       message: 'you have too many connections',
       next: 'close some, then try again',
     })
-  const opened = await openSession(broker, limits, {
-    person: { proof: ticket.proof, source: caller.source },
-    target: ticket.target,
-    account: ticket.account,
-    wants: 'observe',
-  })
-  if (!opened.ok) return refuseLive(live, opened.refusal)
+    return undefined
+  }
+  const { target, account, proof } = ticket
+  const person = { proof, source: caller.source }
+  const opened = await openSession(broker, limits, { person, target, account, ...wants })
+  if (!opened.ok) {
+    refuseLive(live, opened.refusal)
+    return undefined
+  }
   session = opened.value
   carried.add(session)
   void session.ended.then(() => live.close(1000))
-  if (live.isGone) return void session.leave()
-  live.send({ ...startedOf(session), desktop: true })
-  await session.show(front)
+  if (!live.isGone) return session
+  // Whoever closed the page while the target was being reached.
+  void session.leave()
+  return undefined
 }
 
 /** What the browser is told of a session that has begun. */

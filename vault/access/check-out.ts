@@ -1,6 +1,6 @@
 import type { Account } from '../accounts/account.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { ruleActions } from '../policy/document.ts'
+import { ruleActions } from '../contract/words.ts'
 import { decideLimits, endOf, isOfSession } from '../policy/session.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'

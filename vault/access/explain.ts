@@ -9,7 +9,7 @@ import { done, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { Policy, RuleFacts } from '../policy/access-rule.ts'
-import type { RuleAction } from '../policy/document.ts'
+import type { RuleAction } from '../contract/words.ts'
 import { mayHold } from '../policy/roles.ts'
 import {
   askFirst,

@@ -6,14 +6,14 @@ import { canonicalBytes, canonicalJson, toHex } from '../kernel/encoding.ts'
 import { isId, newId, type PolicyRequestId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
-import { adminsOf, notify } from '../notifications/notify.ts'
+import { notify } from '../notifications/notify.ts'
 import type { PolicyIds } from '../policy/access-rule.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf, userOf, type World } from '../world.ts'
-import { administrators, plan, type Planned, putInForce } from './apply.ts'
+import { administratorsBeside, plan, type Planned, putInForce } from './apply.ts'
 import { lockMarks } from './follow.ts'
 import { policyOf, readPolicyRow } from './policy.ts'
 
@@ -43,7 +43,7 @@ export const policyAsk: Handler<'policy.ask'> = async (call, input) =>
     if (!planned.ok) return planned
     if (planned.value.plan.changes.length === 0)
       return refuse('conflict', 'this policy is in force already', 'there is nothing to ask for')
-    if ((await administrators(tx, askerOf(call))) === 0)
+    if ((await administratorsBeside(tx, askerOf(call))).length === 0)
       return refuse(
         'conflict',
         'there is no other administrator who could approve it',
@@ -219,7 +219,7 @@ export function changesText({ plan: { changes } }: Planned): readonly string[] {
 
 /** Who may approve it and can be written to. */
 async function confirmersOf(tx: Tx, row: Row<'policy_request'>): Promise<readonly UserId[]> {
-  return (await adminsOf(tx)).filter((id) => id !== row.asked_by)
+  return (await administratorsBeside(tx, row.asked_by)).map(({ id }) => id)
 }
 
 type Told =

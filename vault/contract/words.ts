@@ -39,6 +39,14 @@ export const actions = [
 
 export type Action = (typeof actions)[number]
 
+/** What a limit of the policy limits, all of it where it names nothing: to see a secret, too. */
+export const ruleActions = [...actions, 'reveal'] as const
+
+/** What a rule of the policy can let people do: the same, and watch others do it. */
+export const allowedActions = [...ruleActions, 'watch'] as const
+
+export type RuleAction = (typeof allowedActions)[number]
+
 /** What a target is spoken with. */
 export const protocols = ['ssh', 'vnc'] as const
 

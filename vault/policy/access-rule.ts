@@ -1,17 +1,11 @@
 import { BlockList } from 'node:net'
 import { canonicalForwards } from '../checkout/forward.ts'
 import type { ForwardRule, Role } from '../contract.ts'
+import { type RuleAction, ruleActions } from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 import type { AccountId, CompanyId, SafeId, TargetId, UserId } from '../kernel/id.ts'
 import { calendarAt, momentIn } from './calendar.ts'
-import {
-  accountKey,
-  parseNetwork,
-  type PolicyDocument,
-  type RuleAction,
-  ruleActions,
-  type RuleDocument,
-} from './document.ts'
+import { accountKey, parseNetwork, type PolicyDocument, type RuleDocument } from './document.ts'
 
 /** The ids that the names of a policy stood for when it was applied: another thing of the same name is not meant. */
 export type PolicyIds = {

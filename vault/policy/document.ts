@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { forwards, line } from '../contract/shapes.ts'
-import { protocols } from '../contract/words.ts'
+import { allowedActions, protocols, ruleActions } from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 
 /**
@@ -59,22 +59,6 @@ const calendar = z
     'a calendar says when it is open: weekly, or by dates',
   )
 export type CalendarDocument = z.infer<typeof calendar>
-
-/** What a limit limits, all of it where it names nothing. */
-export const ruleActions = [
-  'shell',
-  'exec',
-  'sftp-read',
-  'sftp-write',
-  'forward',
-  'elevate',
-  'observe',
-  'interact',
-  'reveal',
-] as const
-/** What a rule can let people do: the same, and watch others do it. */
-export const allowedActions = [...ruleActions, 'watch'] as const
-export type RuleAction = (typeof allowedActions)[number]
 
 /** Words of a desktop's clipboard, which is carried neither way. */
 const clipboardActions: readonly unknown[] = ['clipboard-in', 'clipboard-out']

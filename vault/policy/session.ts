@@ -1,7 +1,7 @@
 import type { Action, ForwardRule } from '../contract.ts'
 import { findForward, forwardName } from '../checkout/forward.ts'
 import type { RuleFacts } from './access-rule.ts'
-import type { RuleAction } from './document.ts'
+import type { RuleAction } from '../contract/words.ts'
 
 /** What is known of one grant when somebody wants to connect, moments in milliseconds. */
 export type GrantFacts = {

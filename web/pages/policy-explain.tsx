@@ -1,6 +1,7 @@
 import { Content } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { PolicyAnswer } from '../../vault/contract.ts'
+import { allowedActions } from '../../vault/contract/words.ts'
 import { ask } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field } from '../parts/field.tsx'
@@ -8,19 +9,6 @@ import { Note } from '../parts/note.tsx'
 import { Moment } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
 import { useAccounts, useUsers } from './lists.ts'
-
-const actions = [
-  'shell',
-  'exec',
-  'sftp-read',
-  'sftp-write',
-  'forward',
-  'elevate',
-  'observe',
-  'interact',
-  'reveal',
-  'watch',
-] as const
 
 /** Asks whether somebody may use an account, now or at another time, and shows everything that decides it. */
 export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
@@ -94,7 +82,7 @@ export function PolicyExplain({ onClose }: { readonly onClose: () => void }) {
         name="action"
         value={action}
         onChange={change(setAction)}
-        options={actions.map((name) => ({ value: name, label: name }))}
+        options={allowedActions.map((name) => ({ value: name, label: name }))}
       />
       {action === 'forward' ? (
         <Field

@@ -351,8 +351,7 @@ export class DesktopChannel {
     for (const resolve of this.#whenDrawn.splice(0)) resolve()
     this.#lite?.[Symbol.dispose]()
     this.#socket?.destroy()
-    // Ending: the recording takes it as the last of the channel, or is over itself.
-    this.#mark({ kind: 'close' }).catch(() => undefined)
+    this.#mark({ kind: 'close' }).catch((error: unknown) => this.#session.recordingFailed(error))
     this.#resolveClosed()
   }
 

@@ -246,19 +246,34 @@ test('what one holds is handed over to no second account of one’s own', async 
 })
 
 test('a policy that takes two takes two persons', async () => {
+  const twice = () => mail('bea', 'ann+bea@plant.example')
+  const apart = () => mail('bea', 'bea@plant.example')
   await mail('ann', 'ann@plant.example')
-  await mail('bea', 'ann+bea@plant.example')
+  await twice()
   const base: PolicyDocument = { version: 1, applyBy: 'two', rules: [] }
-  await vault.ask('policy.apply', { document: base, expected: (await vault.ask('policy.show', {})).digest })
+  const apply = async () =>
+    vault.admin.call('policy.apply', {
+      document: base,
+      expected: (await vault.ask('policy.show', {})).digest,
+    })
+  // One person with two users is led to no policy that nobody could change any more.
+  expect(refusalOf(await apply()).message).toContain('there is 1 administrator')
+  await apart()
+  must(await apply())
   const expected = (await vault.ask('policy.show', {})).digest ?? ''
   const document: PolicyDocument = { ...base, groups: { ot: ['bob'] } }
-  const asked = must(await api.call('policy.ask', { document, expected, totpCode: ann.code() }, ann.token))
+  const asks = () => api.call('policy.ask', { document, expected, totpCode: ann.code() }, ann.token)
+  await twice()
+  expect(refusalOf(await asks()).message).toBe('there is no other administrator who could approve it')
+  await apart()
+  const asked = must(await asks())
+  await twice()
   const approves = () =>
     api.call('policy.approve', { request: asked.id, means: asked.means, totpCode: bea.code() }, bea.token)
   expect(refusalOf(await approves()).message).toBe(
     'you cannot approve your own, which you asked for as ann, who is you: the same mail address',
   )
-  await mail('bea', 'bea@plant.example')
+  await apart()
   must(await approves())
 })
 

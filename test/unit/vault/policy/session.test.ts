@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RuleFacts } from '../../../../vault/policy/access-rule.ts'
-import { ruleActions } from '../../../../vault/policy/document.ts'
+import { ruleActions } from '../../../../vault/contract/words.ts'
 import { decideSession, type SessionFacts } from '../../../../vault/policy/session.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
