@@ -42,7 +42,7 @@ test.each<[string, string | Uint8Array, string]>([
   [
     'a merged key',
     `version: 1\nbase: &b { longest: 2d }\nrules:\n  - { <<: *b, name: r, ${rule}, who: { everyone: true } }\n`,
-    'Unrecognized key',
+    'there is no "<<" here',
   ],
   ['more than a policy is', `# ${'x'.repeat(1_000_001)}\nversion: 1\nrules: []\n`, 'larger than a policy is'],
   [
@@ -57,7 +57,12 @@ test.each<[string, string | Uint8Array, string]>([
   [
     'a constructor for a key',
     'version: 1\nconstructor: { prototype: { a: 1 } }\nrules: []\n',
-    'Unrecognized key',
+    'there is no "constructor" here',
+  ],
+  [
+    'a key that drives a terminal',
+    'version: 1\nrules: []\n"\\e[2J\\u202efoo": 1\n',
+    'there is no "\\u001b[2J',
   ],
   ['tabs for blanks', 'version: 1\nrules:\n\t- name: r\n', 'Tabs are not allowed as indentation'],
   ['two documents', 'version: 1\nrules: []\n---\nversion: 1\nrules: []\n', 'policy.yaml'],

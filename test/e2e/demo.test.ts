@@ -141,6 +141,9 @@ test.skipIf(why !== undefined).each(['admin', 'olga', 'vera'] as const)(
   async (name) => {
     await using person = await signedIn(name)
     await person.page.getByRole('note', { name: 'Demo plant' }).waitFor()
+    // What it says of itself on the first page is so.
+    await person.page.waitForLoadState('networkidle')
+    expect(await person.page.getByText('There is no auditor yet').count()).toBe(0)
     expect(person.wrong).toEqual([])
   },
 )

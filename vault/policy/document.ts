@@ -8,6 +8,19 @@ import { durationSeconds } from '../kernel/duration.ts'
  * whole. Names are those of users, safes, targets (`press-3`) and accounts (`press-3/engineer`).
  */
 
+/** A part of it: a member that is none is named, since it would be a condition that nobody notices is missing. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: ({ code, ...issue }) =>
+      code === 'unrecognized_keys' && Array.isArray(issue['keys'])
+        ? `there is no ${issue['keys'].slice(0, 3).map(quoted).join(', ')} here; it knows ${Object.keys(shape).join(', ')}`
+        : undefined,
+  })
+}
+
+/** SECURITY: what somebody wrote in a file, as one line that no terminal is driven by. */
+const quoted = (key: unknown) => JSON.stringify(String(key).slice(0, 80))
+
 const name = z
   .string()
   .regex(/^[a-z0-9_][a-z0-9._-]{0,62}$/i, 'use 1 to 63 letters, digits, dots, dashes or underscores')
@@ -32,32 +45,31 @@ const zone = z.string().refine(isZone, 'write a time zone like Europe/Berlin or 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Weekday = (typeof weekdays)[number]
 
-const span = z
-  .strictObject({ from: wallMoment, to: wallMoment })
-  .refine(({ from, to }) => from < to, 'to: it ends after it begins')
-const calendar = z
-  .strictObject({
-    zone,
-    /** Open each week. `to` is not after `from`: until then on the next day. No days: every day. */
-    weekly: z
-      .array(
-        z.strictObject({
-          days: z.array(z.enum(weekdays)).min(1).max(7).optional(),
-          from: clock,
-          to: closing,
-        }),
-      )
-      .max(50)
-      .optional(),
-    /** Open then too: the next planned stop. */
-    dates: z.array(span).max(200).optional(),
-    /** Closed then, whatever else it says: a production freeze. */
-    except: z.array(span).max(200).optional(),
-  })
-  .refine(
-    ({ weekly, dates }) => weekly !== undefined || dates !== undefined,
-    'a calendar says when it is open: weekly, or by dates',
-  )
+const span = strict({ from: wallMoment, to: wallMoment }).refine(
+  ({ from, to }) => from < to,
+  'to: it ends after it begins',
+)
+const calendar = strict({
+  zone,
+  /** Open each week. `to` is not after `from`: until then on the next day. No days: every day. */
+  weekly: z
+    .array(
+      strict({
+        days: z.array(z.enum(weekdays)).min(1).max(7).optional(),
+        from: clock,
+        to: closing,
+      }),
+    )
+    .max(50)
+    .optional(),
+  /** Open then too: the next planned stop. */
+  dates: z.array(span).max(200).optional(),
+  /** Closed then, whatever else it says: a production freeze. */
+  except: z.array(span).max(200).optional(),
+}).refine(
+  ({ weekly, dates }) => weekly !== undefined || dates !== undefined,
+  'a calendar says when it is open: weekly, or by dates',
+)
 export type CalendarDocument = z.infer<typeof calendar>
 
 /** Words of a desktop's clipboard, which is carried neither way. */
@@ -82,7 +94,7 @@ function onceEach<T>(list: z.ZodType<T[]>) {
   return list.refine((all) => new Set(all).size === all.length, 'name each once')
 }
 
-const who = z.strictObject({
+const who = strict({
   everyone: z.literal(true).optional(),
   users: names.optional(),
   groups: names.optional(),
@@ -94,7 +106,7 @@ const who = z.strictObject({
     .max(6)
     .optional(),
 })
-const what = z.strictObject({
+const what = strict({
   everything: z.literal(true).optional(),
   safes: names.optional(),
   targets: names.optional(),
@@ -124,7 +136,7 @@ const conditions = {
   /** Whom to call; said to people whom the rule does not let in. */
   contact: line(200).optional(),
 }
-const allowRule = z.strictObject({
+const allowRule = strict({
   name,
   effect: z.literal('allow'),
   who,
@@ -134,7 +146,7 @@ const allowRule = z.strictObject({
   forwards: forwards.optional(),
   ...conditions,
 })
-const limitRule = z.strictObject({
+const limitRule = strict({
   name,
   effect: z.literal('limit'),
   who,
@@ -144,7 +156,7 @@ const limitRule = z.strictObject({
   ...conditions,
   /** Only an approved request lets in, with this many approvals of members of each group. */
   approvals: z
-    .array(z.strictObject({ group: name, count: z.int().min(1).max(5) }))
+    .array(strict({ group: name, count: z.int().min(1).max(5) }))
     .min(1)
     .max(5)
     .optional(),
@@ -154,7 +166,7 @@ const limitRule = z.strictObject({
   supervisors: name.optional(),
 })
 
-export const policyDocument = z.strictObject({
+export const policyDocument = strict({
   version: z.literal(1, 'this program knows version 1'),
   /** Another policy takes two people: one asks, another administrator approves. */
   applyBy: z.literal('two').optional(),
@@ -163,7 +175,7 @@ export const policyDocument = z.strictObject({
   groups: z.record(name, z.array(name).max(1000)).optional(),
   calendars: z.record(name, calendar).optional(),
   rules: z
-    .array(z.discriminatedUnion('effect', [allowRule, limitRule]))
+    .array(z.discriminatedUnion('effect', [allowRule, limitRule], { error: 'effect is allow or limit' }))
     .max(500, 'a policy has 500 rules at most'),
 })
 export type PolicyDocument = z.infer<typeof policyDocument>

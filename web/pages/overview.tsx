@@ -277,7 +277,7 @@ function useNotices(): readonly Notice[] {
       </>
     ),
   })
-  add(status.data?.sealed === false && status.data.auditors === null && !hasRole(user, 'vendor'), {
+  add(status.data !== undefined && status.data.auditors === null, {
     key: 'auditors',
     variant: 'warning',
     title: 'There is no auditor yet, so no session can start',

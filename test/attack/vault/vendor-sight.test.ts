@@ -199,14 +199,12 @@ test('in a queue a vendor is told that the account is in use, and nothing of who
   expect(said[0]).toContain('is nobody who may use saw-1/engineer')
 })
 
-test('how the vault opens, and how many look after it, is told to nobody from outside', async () => {
+test('where what opens the vault lies, and how many people there are, is told to nobody from outside', async () => {
   const ofThePlant = must(await api.call('status', {}, maya.token))
   const atTheMachine = await vault.ask('status', {})
-  expect(atTheMachine.auditors?.count).toBeGreaterThan(0)
-  expect(ofThePlant.auditors).toEqual(atTheMachine.auditors)
   for (const token of [undefined, vera.token]) {
-    const { auditors, users, rehearsal, sealProviders } = must(await api.call('status', {}, token))
-    expect([auditors, users, rehearsal]).toEqual([null, null, null])
+    const { users, rehearsal, sealProviders } = must(await api.call('status', {}, token))
+    expect([users, rehearsal]).toEqual([null, null])
     for (const way of sealProviders) expect(Object.keys(way)).toEqual(['kind'])
   }
   for (const way of ofThePlant.sealProviders) expect(Object.keys(way)).toEqual(['kind'])

@@ -29,7 +29,7 @@ test.each([
     'version: 1\nrules:\n  - name: a\n    effect: forbid\n    who: {}\n    what: {}\n',
     'policy.yaml, line 4: rule a, effect:',
   ],
-  ['version: 1\nrules: []\nextra: 1\n', 'Unrecognized key: "extra"'],
+  ['version: 1\nrules: []\nextra: 1\n', 'there is no "extra" here; it knows version, applyBy'],
   [
     'version: 1\ngroups: { g: [yes, "no@body"] }\nrules: []\n',
     'policy.yaml, line 2: groups.g.1: use 1 to 63',

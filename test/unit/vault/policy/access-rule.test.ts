@@ -173,7 +173,10 @@ test.each([
   [{ effect: 'limit', workOrder: 'a*b*c' }, 'a pattern has one * at most'],
   [{ effect: 'limit', contact: 'a\nb' }, 'one line of text'],
   [{ effect: 'allow' }, 'Invalid input: expected array, received undefined'],
-  [{ effect: 'limit', surprise: 1 }, 'Unrecognized key: "surprise"'],
+  [
+    { effect: 'limit', surprise: 1 },
+    'there is no "surprise" here; it knows name, effect, who, what, actions, during, networks, factorWithin, longest, exclusive, contact, approvals, workOrder, supervisors',
+  ],
 ])('a rule that cannot be meant: %j', (rule, message) => {
   expect(errorOf(rule)).toBe(message)
 })
