@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { PolicyRequestId, RequestId, SessionId } from '../kernel/id.ts'
 import { type PolicyDocument, policyDocument } from '../policy/document.ts'
 import { freshCode, id, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
-import { type Action, allowedActions, type RuleAction } from './words.ts'
+import { type Action, allowedActions } from './words.ts'
 
 /** What can be asked about the policy. */
 
