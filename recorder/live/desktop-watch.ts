@@ -10,8 +10,8 @@ const mostUndrawn = 2 * 1024 * 1024
 /** Where a desktop is watched. `drawn` is called when the bytes were taken. */
 export type DesktopViewer = {
   readonly write: (bytes: Uint8Array, drawn: () => void) => void
-  /** It cannot be shown any more. */
-  readonly over: () => void
+  /** It cannot be shown any more; `why` is what broke, where something did. */
+  readonly over: (why?: unknown) => void
 }
 
 /**
@@ -34,11 +34,10 @@ export class DesktopWatch implements Disposable {
     this.#guacd = guacd
     this.#id = id
     this.#viewer = viewer
-    this.#show()
-      .catch(() => undefined)
-      .finally(() => {
-        if (!this.#isOver) viewer.over()
-      })
+    const over = (why?: unknown) => {
+      if (!this.#isOver) viewer.over(why)
+    }
+    this.#show().then(() => over(), over)
   }
 
   async #show(): Promise<void> {

@@ -58,7 +58,14 @@ export class Watches {
         ? undefined
         : new DesktopWatch(guacd, desktop.id, {
             write,
-            over: () => over('the desktop cannot be shown any more'),
+            over: (why) => {
+              if (why !== undefined)
+                this.#ports.log('a watcher could not be shown a desktop', {
+                  watch: ticket.watch,
+                  error: printable(String(why)).slice(0, 200),
+                })
+              over('the desktop cannot be shown any more')
+            },
           })
     // Keys may be on their way when it is taken back: of who has had the session once they are dropped.
     let hasTyped = false

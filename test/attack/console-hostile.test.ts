@@ -189,6 +189,7 @@ beforeAll(async () => {
       id: newId('acc'),
       name: hostile,
       target: hostile,
+      protocol: 'ssh',
       login: hostile,
       safe: hostile,
       credential: null,

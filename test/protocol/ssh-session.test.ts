@@ -227,6 +227,27 @@ describe.skipIf(why !== undefined)('sessions of the gateway (fake vault, real se
     expect(said[1]).toContain('5 minutes')
   })
 
+  test('the last minute and the last 15 seconds are said too', async () => {
+    const said: string[] = []
+    const startedAt = new Date()
+    const length = 16 * 60_000
+    const clockAt = (left: number) =>
+      startClock(
+        { startedAt: startedAt.toISOString(), endsAt: new Date(startedAt.getTime() + length).toISOString() },
+        performance.now() - (length - left),
+        { warn: (text) => said.push(text), end: () => said.push('end') },
+        performance.now(),
+      )
+    using minute = clockAt(60_050)
+    using seconds = clockAt(15_050)
+    expect([minute, seconds]).toHaveLength(2)
+    await until(() => said.length === 2)
+    expect(said.toSorted()).toEqual([
+      expect.stringContaining('ends in 15 seconds, at'),
+      expect.stringContaining('ends in one minute, at'),
+    ])
+  })
+
   test('a session of ten minutes is warned once, not about fifteen', async () => {
     const said: string[] = []
     const startedAt = new Date()

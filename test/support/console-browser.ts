@@ -14,9 +14,10 @@ export function whyNoBrowser(): string | undefined {
   return executable === undefined ? 'chromium is not installed (deploy/test-packages.txt)' : undefined
 }
 
-export function launchBrowser(): Promise<Browser> {
+/** `wrapper`: a program that runs Chromium elsewhere (own-network.ts). */
+export function launchBrowser(wrapper = (program: string) => program): Promise<Browser> {
   return chromium.launch({
-    executablePath: executable ?? '/usr/bin/chromium',
+    executablePath: wrapper(executable ?? '/usr/bin/chromium'),
     args: [
       '--no-sandbox',
       '--disable-gpu',

@@ -56,11 +56,11 @@ export type ConsoleStage = {
   /** Adds a user, and answers the link that lets them in. */
   readonly added: (name: string, role: string) => Promise<string>
   /** Somebody at the sign-in page. What they see is told when a test fails. */
-  readonly visitor: (name: string, origin?: string) => Promise<Person>
-  /** Adds a user (or takes the link at hand), who goes through their link and signs in. */
+  readonly visitor: (name: string, origin?: string, browser?: Browser) => Promise<Person>
+  /** Adds a user (or takes the link at hand), who goes through their link and signs in, in a browser of their own if it is given. */
   readonly enrolled: (
     name: string,
-    way: { readonly role: string } | { readonly link: string },
+    way: ({ readonly role: string } | { readonly link: string }) & { readonly browser?: Browser },
   ) => Promise<Actor>
   /** Opens a page of the console by its address, and waits for its heading. */
   readonly open: (page: Page, path: string, heading: string | RegExp) => Promise<void>
@@ -154,14 +154,14 @@ export function consoleStage(about: string, needs: { readonly sshd?: boolean } =
       }>(['user', 'add', name, '--role', role])
       return enrolment.link
     },
-    visitor: async (name, origin = stage.installation.console) => {
-      const person = await newPerson(stage.browser, origin)
+    visitor: async (name, origin = stage.installation.console, its = stage.browser) => {
+      const person = await newPerson(its, origin)
       people.set(name, person)
       return person
     },
     enrolled: async (name, way) => {
       const link = 'link' in way ? way.link : await stage.added(name, way.role)
-      const person = await stage.visitor(name)
+      const person = await stage.visitor(name, stage.installation.console, way.browser)
       return { ...person, code: await enrol(person.page, link, peoplesPassword) }
     },
     open: async (page, path, heading) => {

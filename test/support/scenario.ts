@@ -46,6 +46,15 @@ export function atTarget(home: string) {
   }
 }
 
+/** How many connections there are to a port of loopback (Linux's /proc/net/tcp, state 01). */
+export function connectionsTo(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, at, , state]) => at === local && state === '01').length
+}
+
 /** The terminal of a page. */
 export function terminalOf(page: Page) {
   const rows = async () => (await page.locator('.xterm-rows').innerText()).replaceAll('\u00a0', ' ')

@@ -55,6 +55,7 @@ export function accountView(said: Partial<AccountView> = {}): AccountView {
     id: newId('acc'),
     name: 'press-3/engineer',
     target: 'press-3',
+    protocol: 'ssh',
     login: 'engineer',
     safe: 'line-3',
     credential: { kind: 'password', version: 1, at: at() },

@@ -151,6 +151,7 @@ export async function showAccounts(
       id: account.id,
       name: `${target?.name ?? ''}/${account.login}`,
       target: target?.name ?? '',
+      protocol: target?.protocol ?? 'ssh',
       login: account.login,
       safe: safes.get(account.safe_id) ?? '',
       credential:

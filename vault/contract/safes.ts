@@ -99,6 +99,7 @@ export type AccountView = {
   readonly id: Id<'acc'>
   readonly name: string // `press-3/engineer`
   readonly target: string
+  readonly protocol: Protocol
   readonly login: string
   readonly safe: string
   readonly credential: {

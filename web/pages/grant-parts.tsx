@@ -1,5 +1,6 @@
 import { Checkbox, FormGroup } from '@patternfly/react-core'
-import type { Action, GrantView } from '../../vault/contract.ts'
+import { desktopActions, fitsProtocol } from '../../vault/contract/words.ts'
+import type { AccountView, Action, GrantView } from '../../vault/contract.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { Name } from '../parts/name.tsx'
 
@@ -39,7 +40,14 @@ export type Chosen = {
   readonly places: string
   readonly record: string
 }
-export const nothingChosen: Chosen = { actions: ['shell'], places: '', record: 'counts' }
+const nothingChosen: Chosen = { actions: ['shell'], places: '', record: 'counts' }
+
+/** What is chosen at first for an account: its terminal, or its desktop. */
+export function atFirst(account: AccountView | undefined): Chosen {
+  return account === undefined || account.protocol === 'ssh'
+    ? nothingChosen
+    : { ...nothingChosen, actions: desktopActions }
+}
 
 /** Is there enough of it to be sent? */
 export function isChosen({ actions, places }: Chosen): boolean {
@@ -63,32 +71,35 @@ export function allowedOf({ actions, places, record }: Chosen) {
   return { actions, forwards }
 }
 
-/** The fields for what a grant allows. */
+/** The fields for what a grant of `account` allows; before one is chosen, of any. */
 export function ActionChoices(props: {
   readonly label: string
+  readonly account: AccountView | undefined
   readonly chosen: Chosen
   readonly onChange: (chosen: Chosen) => void
 }) {
-  const { chosen, onChange } = props
+  const { account, chosen, onChange } = props
   const { actions } = chosen
   return (
     <>
       <FormGroup label={props.label} role="group" fieldId="actions">
-        {(Object.keys(meanings) as Action[]).map((action) => (
-          <Checkbox
-            key={action}
-            id={`action-${action}`}
-            label={action}
-            description={meanings[action]}
-            isChecked={actions.includes(action)}
-            onChange={(_event, checked) =>
-              onChange({
-                ...chosen,
-                actions: checked ? [...actions, action] : actions.filter((other) => other !== action),
-              })
-            }
-          />
-        ))}
+        {(Object.keys(meanings) as Action[])
+          .filter((action) => account === undefined || fitsProtocol(action, account.protocol))
+          .map((action) => (
+            <Checkbox
+              key={action}
+              id={`action-${action}`}
+              label={action}
+              description={meanings[action]}
+              isChecked={actions.includes(action)}
+              onChange={(_event, checked) =>
+                onChange({
+                  ...chosen,
+                  actions: checked ? [...actions, action] : actions.filter((other) => other !== action),
+                })
+              }
+            />
+          ))}
       </FormGroup>
       {actions.includes('forward') ? (
         <>

@@ -15,7 +15,7 @@ import { Moment } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
-import { ActionChoices, allowedOf, isChosen, May, nothingChosen } from './grant-parts.tsx'
+import { ActionChoices, allowedOf, atFirst, type Chosen, isChosen, May } from './grant-parts.tsx'
 import { useAccounts, useGrants, useUsers } from './lists.ts'
 
 const spans = [3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600]
@@ -123,7 +123,9 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
   const [user, setUser] = useState('')
   const [account, setAccount] = useState('')
   const [forSeconds, setForSeconds] = useState(String(4 * 3600))
-  const [chosen, setChosen] = useState(nothingChosen)
+  const of = accounts.data?.find(({ name }) => name === account)
+  const [picked, setChosen] = useState<Chosen>()
+  const chosen = picked ?? atFirst(of)
   const [mode, setMode] = useState('shared')
   const [reason, setReason] = useState('')
   const [code, setCode] = useState('')
@@ -165,7 +167,10 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
         label="Account"
         name="account"
         value={account}
-        onChange={setAccount}
+        onChange={(name) => {
+          setAccount(name)
+          setChosen(undefined)
+        }}
         options={[
           { value: '', label: 'Choose an account' },
           ...(accounts.data ?? []).map(({ name }) => ({ value: name, label: name })),
@@ -179,7 +184,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
         options={spans.map((seconds) => ({ value: String(seconds), label: span(seconds) }))}
         hint="From now on"
       />
-      <ActionChoices label="May" chosen={chosen} onChange={setChosen} />
+      <ActionChoices label="May" account={of} chosen={chosen} onChange={setChosen} />
       <Choice
         label="Together with others"
         value={mode}

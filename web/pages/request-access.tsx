@@ -4,7 +4,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { span } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
-import { ActionChoices, allowedOf, isChosen, nothingChosen } from './grant-parts.tsx'
+import { ActionChoices, allowedOf, atFirst, type Chosen, isChosen } from './grant-parts.tsx'
 import { useAccounts } from './lists.ts'
 
 const spans = [1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600]
@@ -15,7 +15,9 @@ export function RequestAccess(props: { readonly account?: string; readonly onClo
   const change = useChange()
   const accounts = useAccounts()
   const [account, setAccount] = useState(props.account ?? '')
-  const [chosen, setChosen] = useState(nothingChosen)
+  const of = accounts.data?.find(({ name }) => name === account)
+  const [picked, setChosen] = useState<Chosen>()
+  const chosen = picked ?? atFirst(of)
   const [begins, setBegins] = useState('')
   const [forSeconds, setForSeconds] = useState(String(2 * 3600))
   const [mode, setMode] = useState('shared')
@@ -50,7 +52,10 @@ export function RequestAccess(props: { readonly account?: string; readonly onClo
         label="Account"
         name="account"
         value={account}
-        onChange={setAccount}
+        onChange={(name) => {
+          setAccount(name)
+          setChosen(undefined)
+        }}
         options={[
           { value: '', label: accounts.isPending ? 'Loading' : 'Choose an account' },
           ...(accounts.data ?? []).map(({ name }) => ({ value: name, label: name })),
@@ -89,7 +94,7 @@ export function RequestAccess(props: { readonly account?: string; readonly onClo
         onChange={setBegins}
         hint="Empty: as soon as it is approved"
       />
-      <ActionChoices label="You want to" chosen={chosen} onChange={setChosen} />
+      <ActionChoices label="You want to" account={of} chosen={chosen} onChange={setChosen} />
       <Choice
         label="Together with others"
         name="mode"

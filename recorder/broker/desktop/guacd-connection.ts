@@ -4,6 +4,9 @@ import { Fault } from '../../../vault/kernel/fault.ts'
 import type { GuacdAddress } from './ask-guacd.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
 
+/** Instructions before the first picture: guacd says some dozen, of the mouse's pointer and the name of the desktop. */
+const mostEarly = 1_000
+
 /** guacd, and as whom it runs where that is known: whoever else answers at its address is not given a password. */
 export type GuacdPlace = GuacdAddress & { readonly uid: number | undefined }
 
@@ -49,15 +52,22 @@ export class GuacdConnection {
     const parser = new InstructionParser()
     try {
       let id: string | undefined
+      let isAnswered = false
       const early: Instruction[] = []
       socket.write(encodeInstruction('select', begin.kind === 'join' ? begin.id : begin.protocol))
       for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
         const instructions = parser.push(chunk)
         for (const [at, instruction] of instructions.entries()) {
           const { opcode, args } = instruction
-          if (id !== undefined) early.push(instruction)
+          if (id !== undefined && early.push(instruction) > mostEarly)
+            throw new Fault('closed', 'guacd shows no picture and says much')
           if (opcode === 'error') throw new GuacdRefusal(Number(args[1]) || 0)
-          if (opcode === 'args') await answer(place, begin, args, socket)
+          if (opcode === 'args') {
+            // SECURITY: what opens the machine is told once.
+            if (isAnswered) throw new Fault('closed', 'guacd asks for the parameters a second time')
+            isAnswered = true
+            await answer(place, begin, args, socket)
+          }
           if (opcode === 'ready') id = args[0]
           // A first picture: whoever is not let in is told so before it.
           if (id !== undefined && (opcode === 'size' || opcode === 'img' || opcode === 'sync'))

@@ -1,12 +1,17 @@
 import type { Permit } from '../../../vault/contract.ts'
 
-const warnings = [15, 5]
-const minute = 60_000
+/** How long before the end something is said, in seconds, and in which words. */
+const warnings = [
+  [900, '15 minutes'],
+  [300, '5 minutes'],
+  [60, 'one minute'],
+  [15, '15 seconds'],
+] as const
 /** `setTimeout` counts no further. */
 const longestTimer = 2 ** 31 - 1
 
 /**
- * Warns at 15 and 5 minutes before the end of a session and ends it in time.
+ * Warns 15, 5 and one minute and 15 seconds before the end of a session and ends it in time.
  *
  * SECURITY: the time left is the vault's (end minus start) and runs on the monotonic clock from `openedAt`
  * (`performance.now()`): setting this machine's clock back extends nothing. What would have been said before `from` is
@@ -22,9 +27,9 @@ export function startClock(
   const endAt = openedAt + Math.max(0, Number.isFinite(length) ? length : 0)
   const until = permit.endsAt.slice(11, 16)
   const events = warnings
-    .map((minutes) => ({
-      at: endAt - minutes * minute,
-      act: () => act.warn(`this session ends in ${minutes} minutes, at ${until} UTC`),
+    .map(([seconds, words]) => ({
+      at: endAt - seconds * 1_000,
+      act: () => act.warn(`this session ends in ${words}, at ${until} UTC`),
     }))
     .filter(({ at }) => at > from)
     .concat([{ at: endAt, act: act.end }])
