@@ -11,7 +11,7 @@ const mostUndrawn = 2 * 1024 * 1024
 export type DesktopViewer = {
   readonly write: (bytes: Uint8Array, drawn: () => void) => void
   /** It cannot be shown any more; `why` is what broke, where something did. */
-  readonly over: (why?: unknown) => void
+  readonly over: (why?: Error) => void
 }
 
 /**
@@ -34,10 +34,13 @@ export class DesktopWatch implements Disposable {
     this.#guacd = guacd
     this.#id = id
     this.#viewer = viewer
-    const over = (why?: unknown) => {
+    const over = (why?: Error) => {
       if (!this.#isOver) viewer.over(why)
     }
-    this.#show().then(() => over(), over)
+    this.#show().then(
+      () => over(),
+      (error: unknown) => over(error instanceof Error ? error : new Error(String(error))),
+    )
   }
 
   async #show(): Promise<void> {

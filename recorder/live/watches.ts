@@ -62,7 +62,7 @@ export class Watches {
               if (why !== undefined)
                 this.#ports.log('a watcher could not be shown a desktop', {
                   watch: ticket.watch,
-                  error: printable(String(why)).slice(0, 200),
+                  error: printable(why.message).slice(0, 200),
                 })
               over('the desktop cannot be shown any more')
             },

@@ -200,7 +200,7 @@ test.skipIf(why !== undefined)(
     expect(await outside.reach('127.0.0.1', port)).toBe('open')
     expect(await outside.reach('127.0.0.1', vnc.port)).toBe('ECONNREFUSED')
     const captured = await outside.captured()
-    expect([...captured.keys()].toSorted()).toEqual([port, vnc.port].toSorted())
+    expect(new Set(captured.keys())).toEqual(new Set([port, vnc.port]))
     expect(captured.get(vnc.port)).toBe(1)
     expect(captured.get(port)).toBeGreaterThan(1)
     console.log(`  captured at her machine: ${captured.get(port)} connections to the console, none elsewhere`)
