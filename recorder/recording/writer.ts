@@ -50,6 +50,8 @@ const failedAfterMs = 4000
 const finishWithinMs = 5000
 /** Kept free under the quota for the end of the recording. */
 const quotaMargin = 128 * 1024
+/** Of the quota, the part that keyframes of desktops may be in: past it they would end the session sooner. */
+const keyframeShare = 0.8
 
 /** Told of a frame that the recording has taken. Input is never among them. */
 export type Follower = (frame: Exclude<AppendedFrame, { readonly kind: 'input' }>) => void
@@ -164,6 +166,27 @@ export class RecordingWriter implements AsyncDisposable {
       for (const follower of this.#followers) follower(frame)
     this.#flushWhenDue()
     return this.#isFull() ? this.#wait() : undefined
+  }
+
+  /**
+   * Takes a desktop's whole picture, as it is after all that was taken so far. False where there is no room for it: it
+   * keeps nobody waiting, and brings no quota nearer that is near. `bytes` are copied.
+   */
+  keyframe(channel: number, bytes: Uint8Array, width: number, height: number): boolean {
+    if (this.#state !== 'open' || this.#isFull()) return false
+    const ahead = this.#size + this.#outstanding + this.#frames.length + bytes.length
+    if (ahead > this.#quota * keyframeShare) return false
+    const at = Math.round(this.elapsed * 1e6)
+    const mark = { kind: 'keyframe', bytes: bytes.length, width, height } as const
+    this.#frames.add({ kind: 'mark', channel, mark: plainMark(mark), at })
+    // INVARIANT: nothing of the channel comes between its parts.
+    for (let from = 0; from < bytes.length; from += frameBytes) {
+      const part = bytes.subarray(from, from + frameBytes)
+      this.#frames.add({ kind: 'keyframe', channel, columns: width, rows: height, bytes: part, at })
+      if (this.#frames.length >= chunkBytes) this.#seal()
+    }
+    this.#flushWhenDue()
+    return true
   }
 
   /**

@@ -34,6 +34,16 @@ export type Mark =
   | { readonly kind: 'watch'; readonly by: string; readonly watching: boolean }
   /** From here on somebody else types in the user's place, or no more: input between the two is theirs. */
   | { readonly kind: 'take'; readonly by: string; readonly taken: boolean }
+  /**
+   * Of a desktop: keyframe frames of this channel follow, of so many bytes together. Joined, they draw on a fresh
+   * display what is seen here; what comes after them goes on from there.
+   */
+  | {
+      readonly kind: 'keyframe'
+      readonly bytes: number
+      readonly width: number
+      readonly height: number
+    }
   | { readonly kind: 'policy'; readonly event: string; readonly detail: string }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'gap'; readonly reason: string }
@@ -65,7 +75,7 @@ export type Frame =
       readonly submit: boolean
       readonly at: number
     }
-  /** The whole state of one channel's terminal: write `bytes` to a fresh terminal of this size. */
+  /** The whole state of one channel's terminal: write `bytes` to a fresh terminal of this size. Of a desktop: a part of one. */
   | {
       readonly kind: 'keyframe'
       readonly channel: number

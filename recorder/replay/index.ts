@@ -3,6 +3,7 @@
  * is passed in, the rest is WebCrypto. See docs/recording-format.md.
  */
 export { toAsciicast } from './asciicast.ts'
+export { type DesktopKeyframe, desktopKeyframes, readKeyframe, seekDesktop } from './desktop.ts'
 export type * from './frame.ts'
 export { toGuac } from './guac.ts'
 export type { RecordingHeader } from './header.ts'

@@ -56,7 +56,8 @@ function describe(frame: Frame): string | undefined {
     case 'hidden':
       return `[typed without echo: ${frame.length} bytes in ${frame.duration} ms]`
     case 'mark':
-      return `[${markLine(frame.mark)}]`
+      // Of use to players alone.
+      return frame.mark.kind === 'keyframe' ? undefined : `[${markLine(frame.mark)}]`
     default:
       return undefined
   }
@@ -86,6 +87,8 @@ export function markLine(mark: Mark): string {
       return `${whoText(mark.by)} ${mark.watching ? 'watches' : 'stopped watching'}`
     case 'take':
       return `${whoText(mark.by)} ${mark.taken ? 'has taken the session over: what is typed from here on is theirs' : 'types no more'}`
+    case 'keyframe':
+      return `the whole picture, ${mark.width}x${mark.height}`
     case 'policy':
       if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`
       return `${mark.event}: ${mark.detail}`

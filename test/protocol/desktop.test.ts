@@ -102,6 +102,35 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     expect(recorded.filter(({ opcode }) => opcode === 'key')).toEqual([])
   })
 
+  test('its recording gets keyframes of the real guacd, and the session goes on as before', async () => {
+    const end = await open('hmi-3')
+    const session = await sessionOf(end)
+    await end.see('sync')
+    // Letters all over the screen, again and again, and no scrolling.
+    end.type("while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; done\n")
+    const { recording } = desk.gateway.vault.permits.get(session)?.permit ?? {}
+    const found = await until(async () => {
+      const frames = await desk.gateway.frames(recording)
+      const at = frames.findIndex(
+        ({ kind, ...rest }) => kind === 'mark' && 'mark' in rest && rest.mark.kind === 'keyframe',
+      )
+      return at < 0 ? undefined : { frames, at }
+    }, 60_000)
+    expect(found.frames[found.at]).toMatchObject({ mark: { width: 800, height: 600 } })
+    expect(found.frames[found.at + 1]).toMatchObject({
+      kind: 'keyframe',
+      channel: 0,
+      columns: 800,
+      rows: 600,
+    })
+    end.type('\u0003')
+    end.type('touch after-keyframe\n')
+    await until(() => existsSync(file('after-keyframe')) || undefined, 20_000)
+    end.live.say({ kind: 'leave' })
+    expect(await end.live.hear('ended')).toMatchObject({ reason: 'closed by the user' })
+    expect(desk.gateway.logged.filter((line) => line.includes('keyframe'))).toEqual([])
+  })
+
   test('a grant to look lets nothing of the keyboard through', async () => {
     const end = await open('look')
     await end.see('sync')

@@ -25,12 +25,9 @@ export const kindNames: Readonly<Record<MarkKind, string>> = {
 
 /** Makes one list of marks and hidden stretches, in order of time. Texts came from the session: controls are made visible. */
 export function shownMarks(marks: readonly TimedMark[], found: Survey | null): readonly Shown[] {
-  const shown: Shown[] = marks.map(({ at, channel, mark }, index) => ({
-    key: `mark-${index}`,
-    at,
-    channel,
-    ...wording(mark),
-  }))
+  const shown: Shown[] = marks.flatMap(({ at, channel, mark }, index) =>
+    mark.kind === 'keyframe' ? [] : [{ key: `mark-${index}`, at, channel, ...wording(mark) }],
+  )
   for (const [index, { at, channel, length }] of (found?.hidden ?? []).entries())
     shown.push({
       key: `hidden-${index}`,
@@ -42,7 +39,10 @@ export function shownMarks(marks: readonly TimedMark[], found: Survey | null): r
   return shown.sort((a, b) => a.at - b.at)
 }
 
-function wording(mark: Mark): { readonly kind: MarkKind; readonly text: string } {
+function wording(mark: Exclude<Mark, { kind: 'keyframe' }>): {
+  readonly kind: MarkKind
+  readonly text: string
+} {
   switch (mark.kind) {
     case 'command':
       return { kind: 'command', text: visible(mark.line) }

@@ -4,12 +4,14 @@ import type { EndReason } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
 import type { Mark } from '../../recording/index.ts'
+import type { BrokerPorts } from '../ssh/ports.ts'
 import type { Hands } from '../ssh/relayed-channel.ts'
 import { watchedBy } from '../ssh/sentence.ts'
 import type { BrokeredSession } from '../ssh/session.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
-import type { GuacdConnection } from './guacd-connection.ts'
+import { GuacdConnection } from './guacd-connection.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
+import { DesktopKeyframes } from './keyframes.ts'
 import { type Lite, openLite } from './lite.ts'
 import type { Tap } from './tap.ts'
 
@@ -33,6 +35,8 @@ const mostUndrawn = 1024 * 1024
 const stalledMs = 12_000
 /** While frozen, how often input is answered. */
 const noticeEveryMs = 5_000
+/** Milliseconds for guacd to show a running connection. */
+const joinWithin = 10_000
 
 /**
  * A desktop between guacd and its user: recorded, filtered both ways, held while it is frozen.
@@ -49,6 +53,7 @@ export class DesktopChannel {
   readonly #desktop: GuacdConnection
   readonly #front: DesktopFront
   readonly #tap: Tap
+  readonly #keyframes: DesktopKeyframes
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
@@ -74,13 +79,24 @@ export class DesktopChannel {
     number: number,
     desktop: GuacdConnection,
     front: DesktopFront,
-    tap: Tap,
+    { guacd, tap }: NonNullable<BrokerPorts['desktops']>,
+    log: BrokerPorts['log'],
   ) {
     this.#session = session
     this.#number = number
     this.#desktop = desktop
     this.#front = front
     this.#tap = tap
+    this.#keyframes = new DesktopKeyframes({
+      join: () => GuacdConnection.begin(guacd, { kind: 'join', id: desktop.id }, joinWithin),
+      keep: (bytes, width, height) => session.writer.keyframe(number, bytes, width, height),
+      failed: (error) =>
+        log('a desktop gave no keyframe: its recording is whole, and slower to look through', {
+          session: session.permit.session,
+          why: error instanceof Error ? error.message : String(error),
+        }),
+      now: () => performance.now(),
+    })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -121,13 +137,13 @@ export class DesktopChannel {
         const shown: Instruction[] = []
         for (const one of instructions) {
           if (one.opcode === 'error' || one.opcode === 'disconnect') {
-            await this.#pass(shown, socket)
+            await this.#pass(shown, filter.isWhole, socket)
             return void this.#session.end('closed by the target')
           }
           if (filter.passes(one)) shown.push(one)
           if (one.opcode === 'sync') this.#frame = { at: Number(one.args[0]) || 0, heard: performance.now() }
         }
-        await this.#pass(shown, socket)
+        await this.#pass(shown, filter.isWhole, socket)
       }
     } catch (error) {
       if (this.#isOver) return
@@ -137,9 +153,14 @@ export class DesktopChannel {
     }
   }
 
-  async #pass(shown: readonly Instruction[], socket: Socket): Promise<void> {
+  async #pass(shown: readonly Instruction[], isWhole: boolean, socket: Socket): Promise<void> {
     const kept = shown.filter(({ opcode }) => opcode !== 'nop')
-    if (kept.length > 0) await this.#record(Buffer.concat(kept.map(({ bytes }) => bytes)))
+    if (kept.length > 0) {
+      const recorded = this.#record(Buffer.concat(kept.map(({ bytes }) => bytes)))
+      // INVARIANT: told with nothing between: a keyframe stands where it is what was drawn before it.
+      if (!this.#isOver) this.#keyframes.passed(kept, isWhole)
+      await recorded
+    }
     if (shown.length === 0 || socket.destroyed || this.#isOver) return
     if (!socket.write(Buffer.concat(shown.map(({ bytes }) => bytes))))
       await Promise.race([once(socket, 'drain'), this.closed])
@@ -348,6 +369,7 @@ export class DesktopChannel {
   #close(): void {
     this.#isOver = true
     clearTimeout(this.#stall)
+    this.#keyframes[Symbol.dispose]()
     for (const resolve of this.#whenDrawn.splice(0)) resolve()
     this.#lite?.[Symbol.dispose]()
     this.#socket?.destroy()

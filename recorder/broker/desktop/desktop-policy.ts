@@ -19,6 +19,9 @@ const drawing: ReadonlySet<string> = new Set([
   ...['transfer', 'transform', 'sync', 'mouse'],
 ])
 
+/** Pictures that are begun and not ended at a time: guacd has 64 streams for all who look, and 64 for each. */
+const mostPictures = 128
+
 /**
  * What of guacd's reaches the browser.
  *
@@ -28,10 +31,17 @@ const drawing: ReadonlySet<string> = new Set([
 export class ShownFilter {
   readonly #pictures = new Set<string>()
 
+  /** Whether no picture is begun and not ended. */
+  get isWhole(): boolean {
+    return this.#pictures.size === 0
+  }
+
   passes({ opcode, args }: Instruction): boolean {
     const [stream = ''] = args
     switch (opcode) {
       case 'img':
+        // SECURITY: what is kept here is bounded, whatever guacd says.
+        if (this.#pictures.size >= mostPictures && !this.#pictures.has(stream)) return false
         this.#pictures.add(stream)
         return true
       case 'blob':

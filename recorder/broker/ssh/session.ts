@@ -244,7 +244,7 @@ export class BrokeredSession {
     const { desktops } = this.#ports
     if (desktop === undefined || desktops === undefined)
       throw new Fault('protocol', 'this session has no desktop')
-    const channel = new DesktopChannel(this, this.#nextChannel, desktop, front, desktops.tap)
+    const channel = new DesktopChannel(this, this.#nextChannel, desktop, front, desktops, this.#ports.log)
     this.#nextChannel += 1
     this.#channels.add(channel)
     void channel.closed.then(() => this.#channels.delete(channel))

@@ -118,6 +118,31 @@ test('the other reader opens what is written today', async (context) => {
   expect(theirs).toEqual(JSON.parse(JSON.stringify(ours.map(onPaper))))
 }, 20_000)
 
+test('the other reader reads a desktop with its keyframes as this one does', async (context) => {
+  if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
+  await using room = await recordingRoom()
+  const writer = await room.record()
+  await writer.append({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'desktop' } })
+  await writer.append({ kind: 'output', channel: 0, bytes: Buffer.from('4.size,1.0,2.10,2.10;4.sync,1.1;') })
+  writer.keyframe(0, Buffer.alloc(300_000, '4.sync,1.1;'), 10, 10)
+  await writer.append({ kind: 'output', channel: 0, bytes: Buffer.from('4.sync,1.2;') })
+  await writer.finish('closed by the user')
+  const [path, recovery] = [join(room.folder, 'd.tgr'), join(room.folder, 'recovery.key')]
+  await using source = valueOf(await room.store.read(writer.permit.recording))
+  const bytes = await source.read(0, source.size)
+  writeFileSync(path, bytes)
+  writeFileSync(recovery, room.recoveryFile)
+  const run = (verb: string) => execFileSync(python, [reader, verb, path, recovery], { encoding: 'utf8' })
+  expect(execFileSync(python, [reader, 'verify', path], { encoding: 'utf8' }).trim()).toBe('complete')
+  expect(await verifyRecording(sodium, source)).toMatchObject({ state: 'complete' })
+  const ours = await framesOf(await replayOf(source, room.keys))
+  expect(ours.filter(({ kind }) => kind === 'keyframe')).toHaveLength(3)
+  expect(parsed(run('frames'))).toEqual(JSON.parse(JSON.stringify(ours.map(onPaper))))
+  expect(parsed(run('marks'))).toContainEqual(
+    expect.objectContaining({ mark: { kind: 'keyframe', bytes: 300_000, width: 10, height: 10 } }),
+  )
+}, 20_000)
+
 test('both readers agree on what is tampered with and what is incomplete', async (context) => {
   if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
   const { source } = await golden()
