@@ -103,6 +103,14 @@ test.skipIf(why !== undefined)('from My access one click opens it, and what is t
   expect(await accessibilityFaults(page)).toEqual([])
   await picture(page, 'desktop')
   expect(await session()).toMatchObject({ user: 'bob', state: 'live', account })
+  // Much is drawn, so that the recording has a keyframe.
+  await type("while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; done\n")
+  const size = () => frames.reduce((sum, { length }) => sum + length, 0)
+  const before = size()
+  await until(() => size() - before > 700_000 || undefined, 60_000)
+  await page.keyboard.press('Control+c')
+  await type('clear; touch after-much\n')
+  await exists('after-much')
 })
 
 test.skipIf(why !== undefined)(
@@ -208,7 +216,33 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   await ingrid.page.getByRole('button', { name: 'Open', exact: true }).click()
   await ingrid.page.getByTestId('screen').waitFor()
   await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 60_000)
+  const pictures = ingrid.page.getByRole('group', { name: 'Pictures of this recording' })
+  await pictures.getByRole('button').first().waitFor()
   await picture(ingrid.page, 'desktop-replay')
+  expect(await accessibilityFaults(ingrid.page)).toEqual([])
+  const position = () => ingrid.page.getByTestId('position').textContent()
+  const settled = async (act: () => Promise<void>) => {
+    const from = performance.now()
+    await act()
+    await ingrid.page.locator('[data-testid=screen][data-seeking=false]').waitFor()
+    await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 20_000)
+    return performance.now() - from
+  }
+  // The keyboard is the player's: pause, anywhere, the end, the start, and a picture by its button.
+  await ingrid.page.keyboard.press('Space')
+  await ingrid.page.getByRole('button', { name: 'Play' }).waitFor()
+  for (const key of ['5', '9', 'End', 'ArrowLeft', '2']) await settled(() => ingrid.page.keyboard.press(key))
+  const [, of = ''] = ((await position()) ?? '').split(' / ')
+  await ingrid.page.keyboard.press('End')
+  await until(async () => ((await position()) === `${of} / ${of}` ? true : undefined), 20_000)
+  await ingrid.page.getByText('end of the recording').waitFor()
+  await settled(() => pictures.getByRole('button').first().click())
+  expect(await position()).not.toBe(`${of} / ${of}`)
+  await picture(ingrid.page, 'desktop-replay-keyframe')
+  await ingrid.page.getByLabel('Speed').selectOption('16')
+  await ingrid.page.keyboard.press('Home')
+  await ingrid.page.keyboard.press('k')
+  await ingrid.page.getByText('end of the recording').waitFor({ timeout: 60_000 })
   expect(ingrid.wrong).toEqual([])
 })
 

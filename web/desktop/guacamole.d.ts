@@ -20,6 +20,10 @@ declare module 'guacamole-common-js' {
     getHeight(): number
     scale(scale: number): void
     showCursor(shown: boolean): void
+    /** Calls back when all that was drawn before is seen. */
+    flush(done: () => void): void
+    /** A picture of all its layers. */
+    flatten(): HTMLCanvasElement
   }
   type MouseState = { readonly x: number; readonly y: number }
   class Client {
@@ -44,30 +48,12 @@ declare module 'guacamole-common-js' {
     onkeyup: ((keysym: number) => void) | null
     reset(): void
   }
-  class SessionRecording {
-    constructor(tunnel: Tunnel)
-    onload: (() => void) | null
-    onerror: ((message: string) => void) | null
-    onplay: (() => void) | null
-    onpause: (() => void) | null
-    onseek: ((position: number) => void) | null
-    connect(): void
-    disconnect(): void
-    getDisplay(): Display
-    getDuration(): number
-    getPosition(): number
-    isPlaying(): boolean
-    play(): void
-    pause(): void
-    seek(position: number, done?: () => void): void
-  }
   const Guacamole: {
     readonly Tunnel: typeof Tunnel
     readonly Parser: typeof Parser
     readonly Client: typeof Client
     readonly Mouse: typeof Mouse
     readonly Keyboard: typeof Keyboard
-    readonly SessionRecording: typeof SessionRecording
   }
   export default Guacamole
   export type { Display, MouseState, Tunnel }

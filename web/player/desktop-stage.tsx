@@ -1,114 +1,53 @@
-import { Button } from '@patternfly/react-core'
-import { ExpandIcon, PauseIcon, PlayIcon } from '@patternfly/react-icons'
-import { useEffect, useMemo, useRef, useState } from 'react'
-import { Problem } from '../parts/problem.tsx'
-import { clock } from '../parts/wording.ts'
-import { touchKeyring } from '../sealed/keyring.ts'
-import { openDesktopReplay, type DesktopReplay } from './desktop-replay.ts'
-import { MarkList } from './mark-list.tsx'
-import { shownMarks } from './marks.ts'
+import { desktopKeyframes, type Frame, seekDesktop } from '../../recorder/replay/index.ts'
+import { mountDesktopScreen } from './desktop-screen.ts'
 import type { Opened } from './open.ts'
-import { TimeLine } from './time-line.tsx'
+import { Stage, type Staging } from './stage.tsx'
+import { Thumbnails } from './thumbnails.tsx'
 
-/** How often the position is read while it plays, in milliseconds. */
-const readEvery = 200
+const keyframesOf = memoised((opened: Opened, channel: number) => desktopKeyframes(opened.marks, channel))
+
+const desktops: Staging = {
+  className: 'desktop-host',
+  mount: (host) => {
+    const screen = mountDesktopScreen(host)
+    return { ...screen, dispose: () => screen[Symbol.dispose]() }
+  },
+  frames: (opened, channel) => ({
+    seek: (at) => moving(seekDesktop(opened.replay, keyframesOf(opened, channel), channel, at), channel),
+  }),
+  shows: ({ desktop }) => desktop,
+  above: (opened, channel, seek) => (
+    <Thumbnails
+      replay={opened.replay}
+      keyframes={keyframesOf(opened, channel)}
+      channel={channel}
+      onSeek={seek}
+    />
+  ),
+}
 
 /** The desktop of a recording, its controls, the time line and the marks. */
-export default function DesktopStage({
-  opened,
-  isLive,
-}: {
-  readonly opened: Opened
-  readonly isLive: boolean
-}) {
-  const host = useRef<HTMLDivElement>(null)
-  const frame = useRef<HTMLElement>(null)
-  const [replay, setReplay] = useState<DesktopReplay | null>(null)
-  const [error, setError] = useState<unknown>(null)
-  const [position, setPosition] = useState(0)
-  const [playing, setPlaying] = useState(false)
-  const channel = opened.channels.find(({ desktop }) => desktop)?.channel ?? 0
+export default function DesktopStage(props: { readonly opened: Opened; readonly isLive: boolean }) {
+  return <Stage {...props} staging={desktops} />
+}
 
-  useEffect(() => {
-    const room = host.current
-    if (room === null) return
-    let made: DesktopReplay | undefined
-    let isGone = false
-    openDesktopReplay(opened.replay, channel, room).then((value) => {
-      if (isGone) return value[Symbol.dispose]()
-      made = value
-      setReplay(value)
-      value.play()
-      setPlaying(true)
-    }, setError)
-    return () => {
-      isGone = true
-      made?.[Symbol.dispose]()
-      setReplay(null)
-    }
-  }, [opened, channel])
+/** Frames that end and draw nothing: what is left out of them is idle time. */
+const still = /^(?:4\.sync,[^;]{1,80};)+$/
 
-  useEffect(() => {
-    if (replay === null) return
-    const timer = setInterval(() => {
-      setPosition(replay.position())
-      setPlaying(replay.isPlaying())
-      if (replay.isPlaying()) touchKeyring()
-    }, readEvery)
-    return () => clearInterval(timer)
-  }, [replay])
-
-  const marks = useMemo(() => shownMarks(opened.marks, null), [opened])
-  const seek = (to: number) => {
-    replay?.seek(to)
-    setPosition(to)
+async function* moving(frames: AsyncIterable<Frame>, channel: number): AsyncGenerator<Frame> {
+  for await (const frame of frames) {
+    const isShort = frame.kind === 'output' && frame.channel === channel && frame.bytes.length < 256
+    if (!isShort || !still.test(String.fromCharCode(...frame.bytes))) yield frame
   }
-  const toggle = () => {
-    if (replay === null) return
-    if (replay.isPlaying()) replay.pause()
-    else replay.play()
-    setPlaying(replay.isPlaying())
+}
+
+/** The same answer for the same recording and channel: pictures are made once. */
+function memoised<T>(make: (opened: Opened, channel: number) => T): (opened: Opened, channel: number) => T {
+  const made = new WeakMap<Opened, Map<number, T>>()
+  return (opened, channel) => {
+    const known = made.get(opened) ?? new Map<number, T>()
+    made.set(opened, known)
+    if (!known.has(channel)) known.set(channel, make(opened, channel))
+    return known.get(channel) as T
   }
-  const isAtEnd = replay !== null && !playing && position >= replay.end() - 1e6
-  return (
-    <div className="stage-and-marks">
-      <section className="stage" ref={frame} aria-label="Player">
-        <div className="stage-screen">
-          <div ref={host} className="desktop-host" data-testid="screen" />
-          {isAtEnd ? (
-            <div className="stage-note">
-              {!opened.isOpenEnded
-                ? 'end of the recording'
-                : isLive
-                  ? 'recorded so far'
-                  : 'the recording breaks off here'}
-            </div>
-          ) : null}
-        </div>
-        <Problem error={error} title="The recording cannot be shown" />
-        <TimeLine position={position} duration={opened.duration} marks={marks} found={null} onSeek={seek} />
-        <div className="controls">
-          <Button
-            variant="primary"
-            icon={playing ? <PauseIcon /> : <PlayIcon />}
-            aria-label={playing ? 'Pause' : 'Play'}
-            isDisabled={replay === null}
-            onClick={toggle}
-          />
-          <span className="controls-time mono" data-testid="position">
-            {clock(position / 1e9)} / {clock(opened.duration / 1e9)}
-          </span>
-          <span className="controls-gap" />
-          <Button
-            variant="plain"
-            icon={<ExpandIcon />}
-            aria-label="Full screen"
-            // A browser that does not let it shows the page as before.
-            onClick={() => void frame.current?.requestFullscreen().catch(() => undefined)}
-          />
-        </div>
-      </section>
-      <MarkList marks={marks} position={position} onSeek={seek} />
-    </div>
-  )
 }

@@ -7,6 +7,8 @@ export type Screen = {
   readonly resize: (columns: number, rows: number) => void
   /** Resolves when the terminal has room for more. */
   readonly write: (bytes: Uint8Array) => Promise<void>
+  /** Resolves when all that was written is seen: asked where a jump has come to its place. */
+  readonly settle?: () => Promise<void>
 }
 
 export type PlaybackState = {
@@ -30,7 +32,7 @@ export const speeds = [0.5, 1, 2, 4, 8, 16] as const
 const idleAfter = 2e9
 const beforeNext = 0.4e9
 
-type Frames = { readonly seek: (at: number) => AsyncIterable<Frame> }
+export type Frames = { readonly seek: (at: number) => AsyncIterable<Frame> }
 type Waiting = { readonly until: number; readonly resolve: () => void }
 
 /**
@@ -143,7 +145,11 @@ export class Playback {
       for await (const frame of this.#frames.seek(from)) {
         if (run !== this.#run) return
         if (frame.at > this.#position) {
-          if (this.#state.seeking) this.#set({ seeking: false })
+          if (this.#state.seeking) {
+            await this.#screen.settle?.()
+            if (run !== this.#run) return
+            this.#set({ seeking: false })
+          }
           await this.#until(frame.at)
           if (run !== this.#run) return
         }
@@ -154,6 +160,8 @@ export class Playback {
         await this.#show(run, frame)
         if (run !== this.#run) return
       }
+      await this.#screen.settle?.()
+      if (run !== this.#run) return
       this.#set({ seeking: false })
       await this.#until(this.duration)
       if (run !== this.#run) return

@@ -7,7 +7,15 @@ import {
   PlayIcon,
   QuestionCircleIcon,
 } from '@patternfly/react-icons'
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import {
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react'
 import { Problem } from '../parts/problem.tsx'
 import { clock, span, visible } from '../parts/wording.ts'
 import { touchKeyring } from '../sealed/keyring.ts'
@@ -15,9 +23,9 @@ import { usePlayerKeys } from './keyboard.ts'
 import { KeysHelp } from './keys-help.tsx'
 import { MarkList } from './mark-list.tsx'
 import { type Shown, shownMarks } from './marks.ts'
-import type { Opened } from './open.ts'
-import { Playback, type PlaybackState, speeds } from './playback.ts'
-import { type MountedScreen, mountScreen } from './screen.ts'
+import type { Channel, Opened } from './open.ts'
+import { type Frames, Playback, type PlaybackState, type Screen, speeds } from './playback.ts'
+import { mountScreen } from './screen.ts'
 import { type Survey, survey } from './survey.ts'
 import { TimeLine } from './time-line.tsx'
 
@@ -33,21 +41,55 @@ const resting: PlaybackState = {
   skipped: 0,
 }
 
+/** Where frames are shown on the page, and whence they come. */
+export type Staging = {
+  readonly className: string
+  readonly mount: (host: HTMLElement) => Mounted
+  readonly frames: (opened: Opened, channel: number) => Frames
+  /** The channels that it can show. */
+  readonly shows: (channel: Channel) => boolean
+  /** What stands above the time line. */
+  readonly above?: (opened: Opened, channel: number, seek: (position: number) => void) => ReactNode
+}
+
+type Mounted = Screen & {
+  /** Of a terminal: whether its channel had one. */
+  readonly setTerminal?: (isTerminal: boolean) => void
+  readonly dispose: () => void
+}
+
+const terminals: Staging = {
+  className: 'stage-terminal',
+  mount: mountScreen,
+  frames: ({ replay }) => replay,
+  shows: () => true,
+}
+
 /** The screen, its controls, the time line and the marks. */
-export function Stage({ opened, isLive }: { readonly opened: Opened; readonly isLive: boolean }) {
+export function Stage({
+  opened,
+  isLive,
+  staging = terminals,
+}: {
+  readonly opened: Opened
+  readonly isLive: boolean
+  readonly staging?: Staging
+}) {
   const host = useRef<HTMLDivElement>(null)
   const frame = useRef<HTMLElement>(null)
   const [playback, setPlayback] = useState<Playback | null>(null)
-  const [screen, setScreen] = useState<MountedScreen | null>(null)
+  const [screen, setScreen] = useState<Mounted | null>(null)
   const [found, setFound] = useState<Survey | null>(null)
   const [helping, setHelping] = useState(false)
-  const first = opened.channels.find(({ terminal }) => terminal) ?? opened.channels[0]
+  const shown = useMemo(() => opened.channels.filter(staging.shows), [opened, staging])
+  const first = shown.find(({ terminal }) => terminal) ?? shown[0]
 
   useEffect(() => {
     if (host.current === null) return
-    const mounted = mountScreen(host.current)
-    const made = new Playback(opened.replay, mounted, opened.duration, first?.channel ?? 0)
-    mounted.setTerminal(first?.terminal ?? true)
+    const mounted = staging.mount(host.current)
+    const frames = staging.frames(opened, first?.channel ?? 0)
+    const made = new Playback(frames, mounted, opened.duration, first?.channel ?? 0)
+    mounted.setTerminal?.(first?.terminal ?? true)
     setScreen(mounted)
     setPlayback(made)
     made.seek(0)
@@ -58,7 +100,7 @@ export function Stage({ opened, isLive }: { readonly opened: Opened; readonly is
       setPlayback(null)
       setScreen(null)
     }
-  }, [opened, first])
+  }, [opened, first, staging])
 
   useEffect(() => {
     const abort = new AbortController()
@@ -78,18 +120,19 @@ export function Stage({ opened, isLive }: { readonly opened: Opened; readonly is
     if (state.playing) touchKeyring()
   }, [state.playing])
 
+  const seek = useCallback((position: number) => playback?.seek(position), [playback])
   const channel = opened.channels.find((one) => one.channel === state.channel)
   const choose = (value: string) => {
     const next = opened.channels.find((one) => String(one.channel) === value)
     if (next === undefined || playback === null) return
-    screen?.setTerminal(next.terminal)
+    screen?.setTerminal?.(next.terminal)
     playback.setChannel(next.channel)
   }
   return (
     <div className="stage-and-marks">
       <section className="stage" ref={frame} aria-label="Player">
         <div className="stage-screen">
-          <div ref={host} className="stage-terminal" data-testid="screen" />
+          <div ref={host} className={staging.className} data-testid="screen" data-seeking={state.seeking} />
           {state.skipped > 0 && state.playing ? (
             <div className="stage-note">skipped {span(Math.max(1, Math.round(state.skipped / 1e9)))}</div>
           ) : null}
@@ -99,12 +142,13 @@ export function Stage({ opened, isLive }: { readonly opened: Opened; readonly is
           ) : null}
         </div>
         <Problem error={state.error} title="The recording cannot be shown beyond this place" />
+        {staging.above?.(opened, first?.channel ?? 0, seek)}
         <TimeLine
           position={state.position}
           duration={opened.duration}
           marks={marks}
           found={found}
-          onSeek={(position) => playback?.seek(position)}
+          onSeek={seek}
         />
         <div className="controls">
           <Button
@@ -132,14 +176,14 @@ export function Stage({ opened, isLive }: { readonly opened: Opened; readonly is
             isChecked={state.skipIdle}
             onChange={(_event, checked) => playback?.setSkipIdle(checked)}
           />
-          {opened.channels.length > 1 ? (
+          {shown.length > 1 ? (
             <FormSelect
               aria-label="Channel"
               className="controls-channel"
               value={String(state.channel)}
               onChange={(_event, value) => choose(value)}
             >
-              {opened.channels.map(({ channel: number, title }) => (
+              {shown.map(({ channel: number, title }) => (
                 <FormSelectOption
                   key={number}
                   value={String(number)}
@@ -164,13 +208,13 @@ export function Stage({ opened, isLive }: { readonly opened: Opened; readonly is
           <Button variant="plain" icon={<QuestionCircleIcon />} aria-label="Keys" onClick={acts.help} />
           <Button variant="plain" icon={<ExpandIcon />} aria-label="Full screen" onClick={acts.fullScreen} />
         </div>
-        {channel !== undefined && !channel.terminal ? (
+        {channel !== undefined && !channel.terminal && !channel.desktop ? (
           <p className="quiet small">
             This channel had no terminal: {visible(channel.title)}. Files and exit codes are among the marks.
           </p>
         ) : null}
       </section>
-      <MarkList marks={marks} position={state.position} onSeek={(position) => playback?.seek(position)} />
+      <MarkList marks={marks} position={state.position} onSeek={seek} />
       {helping ? <KeysHelp onClose={() => setHelping(false)} /> : null}
     </div>
   )

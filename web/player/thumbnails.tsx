@@ -1,0 +1,88 @@
+import { useEffect, useRef, useState } from 'react'
+import { type DesktopKeyframe, type Replay, readKeyframe } from '../../recorder/replay/index.ts'
+import { clock } from '../parts/wording.ts'
+import { drawing } from './desktop-screen.ts'
+
+/** So many are shown, of so many pixels' width. */
+const most = 8
+const width = 160
+
+type Thumbnail = { readonly at: number; readonly picture: HTMLCanvasElement }
+
+/** What a desktop looked like at some moments of the recording, to go there. Nothing where it has no keyframes. */
+export function Thumbnails(props: {
+  readonly replay: Replay
+  readonly keyframes: readonly DesktopKeyframe[]
+  readonly channel: number
+  readonly onSeek: (position: number) => void
+}) {
+  const { replay, keyframes, channel } = props
+  const [found, setFound] = useState<readonly Thumbnail[]>([])
+  useEffect(() => {
+    let isGone = false
+    setFound([])
+    const make = async () => {
+      for (const keyframe of spread(keyframes)) {
+        const picture = await draw(replay, keyframe, channel)
+        if (isGone) return
+        if (picture !== undefined) setFound((before) => [...before, { at: keyframe.at, picture }])
+      }
+    }
+    // Without them one seeks by the time line; what is wrong with the recording the player itself says.
+    make().catch(() => undefined)
+    return () => {
+      isGone = true
+    }
+  }, [replay, keyframes, channel])
+  if (found.length === 0) return null
+  return (
+    <div className="thumbnails" role="group" aria-label="Pictures of this recording">
+      {found.map(({ at, picture }) => (
+        <button
+          key={at}
+          type="button"
+          className="thumbnail"
+          aria-label={`Go to ${clock(at / 1e9)}`}
+          onClick={() => props.onSeek(at)}
+        >
+          <Picture of={picture} />
+          <span className="mono small">{clock(at / 1e9)}</span>
+        </button>
+      ))}
+    </div>
+  )
+}
+
+function Picture({ of }: { readonly of: HTMLCanvasElement }) {
+  const place = useRef<HTMLSpanElement>(null)
+  useEffect(() => place.current?.replaceChildren(of), [of])
+  return <span ref={place} className="thumbnail-picture" />
+}
+
+/** Some of them, evenly over the recording. */
+function spread(keyframes: readonly DesktopKeyframe[]): readonly DesktopKeyframe[] {
+  if (keyframes.length <= most) return keyframes
+  const step = (keyframes.length - 1) / (most - 1)
+  return Array.from({ length: most }, (_, at) => keyframes[Math.round(at * step)]).filter(
+    (one) => one !== undefined,
+  )
+}
+
+async function draw(
+  replay: Replay,
+  keyframe: DesktopKeyframe,
+  channel: number,
+): Promise<HTMLCanvasElement | undefined> {
+  const whole = await readKeyframe(replay.seek(keyframe.at), keyframe, channel)
+  if (whole === undefined) return undefined
+  const on = drawing()
+  on.draw(whole.bytes)
+  await Promise.race([on.drawn(), new Promise((resolve) => setTimeout(resolve, 2_000))])
+  const from = on.display.flatten()
+  const small = document.createElement('canvas')
+  small.width = width
+  small.height = Math.max(1, Math.round((width * from.height) / Math.max(1, from.width)))
+  small.getContext('2d')?.drawImage(from, 0, 0, small.width, small.height)
+  on.close()
+  return small
+}
