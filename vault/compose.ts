@@ -93,6 +93,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     scans: makeShortLived(now, scanLife, 10_000),
     challenges: makeShortLived(now, challengeLife, 10_000),
     totpSteps: makeShortLived(now, 10 * 60_000),
+    factors: makeShortLived(now, 24 * 3600_000),
     passkeys: {
       signIns: makeShortLived(now, nonceLife, 10_000),
       acts: makeShortLived(now, nonceLife, 10_000),

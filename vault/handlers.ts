@@ -42,6 +42,8 @@ import {
   loginStart,
   loginWho,
 } from './identity/login.ts'
+import { loginConfirm } from './identity/factor.ts'
+import { sshFactor } from './sessions/factor.ts'
 import { sshPassword, sshPublickey, sshTicket } from './identity/ssh-proof.ts'
 import { userMail } from './identity/mail.ts'
 import { userSamePerson } from './identity/same-person.ts'
@@ -197,6 +199,7 @@ export const handlers: Handlers = {
   'login.finish': loginFinish,
   'login.stepUp': loginStepUp,
   'login.stepUpReturn': loginStepUpReturn,
+  'login.confirm': loginConfirm,
   'login.challenge': loginChallenge,
   'login.passkey': loginPasskey,
   'passkey.challenge': passkeyChallenge,
@@ -337,6 +340,7 @@ export const handlers: Handlers = {
   'ssh.publickey': sshPublickey,
   'ssh.password': sshPassword,
   'ssh.ticket': sshTicket,
+  'ssh.factor': sshFactor,
   'session.open': sessionOpen,
   'session.start': sessionStart,
   'session.sign': sessionSign,

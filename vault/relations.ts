@@ -4,6 +4,7 @@ import { ruledFinder } from './access/ruled.ts'
 import type { Circumstances } from './policy/access-rule.ts'
 import { type Account, findAccount, readAccount } from './accounts/account.ts'
 import type { Permission } from './contract.ts'
+import { factorOfLogin } from './identity/factor.ts'
 import { whySame } from './identity/same-person.ts'
 import { findUser } from './identity/user.ts'
 import type { AccountId, GrantId, HandOverId, LeaseId, RequestId, SafeId, UserId } from './kernel/id.ts'
@@ -123,14 +124,11 @@ async function ruledAt(
 /** When, from where and with which factor somebody asks who is signed in. */
 export async function circumstancesOf(call: Call): Promise<Circumstances> {
   const source = call.source === undefined ? {} : { source: call.source }
-  return { now: call.world.vault.clock().getTime(), factorAt: await factorOf(call), ...source }
-}
-
-async function factorOf(call: Call): Promise<number | null> {
-  const { database, guard } = call.world.vault
-  const { login } = userOf(call)
-  const row = await database.selectFrom('login').selectAll().where('id', '=', login.id).executeTakeFirst()
-  return checkedOne(guard, 'login', row)?.created_at.getTime() ?? null
+  return {
+    now: call.world.vault.clock().getTime(),
+    factorAt: await factorOfLogin(call.world, userOf(call).login.id),
+    ...source,
+  }
 }
 
 async function ofHeld(

@@ -56,6 +56,8 @@ export type World = {
   readonly challenges: ShortLived<{ readonly auditor: string }>
   /** The latest step of each user's codes: later than the table's where that was set back. */
   readonly totpSteps: ShortLived<number>
+  /** When whoever holds a login last showed a second factor since they signed in (ms). */
+  readonly factors: ShortLived<number>
   /** Nonces that wait for a passkey: of sign-ins, of acts, and of passkeys to be made. */
   readonly passkeys: {
     readonly signIns: ShortLived<true>

@@ -11,6 +11,7 @@ const refusalStatus: Readonly<Record<RefusalCode, number>> = {
   unauthenticated: 401,
   forbidden: 403,
   step_up: 403,
+  stale_factor: 403,
   not_found: 404,
   conflict: 409,
   held: 409,

@@ -61,6 +61,7 @@ export const login: readonly Route[] = [
     access: 'user',
     browser: 'brings',
   },
+  { method: 'POST', path: '/api/login/confirm', verb: 'login.confirm', access: 'user' },
   { method: 'GET', path: '/api/login', verb: 'login.who', access: 'either' },
   { method: 'DELETE', path: '/api/login', verb: 'login.end', access: 'user', login: 'ends' },
   { method: 'GET', path: '/api/logins', verb: 'login.list', access: 'user' },

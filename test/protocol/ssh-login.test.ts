@@ -141,6 +141,67 @@ describe.skipIf(why !== undefined)('logins of real clients (fake vault)', () => 
     expect(shown(right)).not.toContain('Tagout')
   })
 
+  /** Runs ssh with bob's key on a terminal, and gives these codes where one is asked for. */
+  const withCodes = (codes: readonly string[], ...more: readonly string[]): Promise<Ran> =>
+    gateway.run('expect', [
+      '-c',
+      `set timeout 20
+       set codes {${codes.join(' ')}}
+       spawn ssh ${more.join(' ')}
+       expect {
+         "fresh one): " {
+           send "[lindex $codes 0]\\r"
+           set codes [lrange $codes 1 end]
+           exp_continue
+         }
+         eof {}
+       }
+       catch wait result
+       exit [lindex $result 3]`,
+    ])
+
+  test('whose rule wants a younger factor is asked for a code after the key, before the session begins', async () => {
+    gateway.vault.wantsFactor = true
+    const asking = options('-o', 'BatchMode=no')
+    const there = 'bob@engineer@press-3@127.0.0.1'
+    const opened = () => gateway.vault.calls.filter(({ verb }) => verb === 'session.open').length
+    // Codes that are wrong are asked for again, and no session is begun meanwhile.
+    const wrong = await withCodes(['000000', '111111', '222222'], ...asking, there, 'true')
+    expect(shown(wrong)).toContain('Permission denied')
+    expect(opened()).toBe(0)
+    const right = await withCodes(['000000', '123456'], ...asking, there, 'true')
+    expect(shown(right)).not.toMatch(/Permission denied|wants your second factor/)
+    expect(opened()).toBe(1)
+    // A program that answers no question is kept out, and a login that names no machine is asked for nothing.
+    const batch = await gateway.run('ssh', [...options(), there, 'true'])
+    expect(shown(batch)).toContain('Permission denied (keyboard-interactive)')
+    const nowhere = await gateway.run('ssh', [...options(), 'bob@127.0.0.1', 'true'])
+    expect(shown(nowhere)).toContain('name the machine you want')
+  })
+
+  test('through ssh -J it is the inner login that is asked for the code', async () => {
+    gateway.vault.wantsFactor = true
+    const config = join(gateway.folder, 'config')
+    const given = options('-o', 'BatchMode=no').filter(
+      (_, at, all) => !['-F', '-p'].includes(all[at] ?? '') && !['-F', '-p'].includes(all[at - 1] ?? ''),
+    )
+    writeFileSync(
+      config,
+      [
+        `Host gw\n  HostName 127.0.0.1\n  Port ${gateway.port}\n  User bob`,
+        'Host press-3\n  ProxyJump gw\n  User engineer',
+        'Host *',
+        ...given.flatMap((text, at) => (given[at - 1] === '-o' ? [`  ${text}`] : [])),
+        `  IdentityFile ${gateway.keyFile}\n`,
+      ].join('\n'),
+      { mode: 0o600 },
+    )
+    const inner = ['-F', config, 'press-3', 'true']
+    expect(shown(await withCodes(['000000', '111111', '222222'], ...inner))).toContain('Permission denied')
+    const right = await withCodes(['123456'], ...inner)
+    expect(shown(right)).not.toMatch(/Permission denied|wants your second factor/)
+  })
+
   test('a vault that is sealed between a question and its answer is told of', async () => {
     const sealed = join(gateway.folder, 'sealed')
     const typed = typing('carol', ['a long one', '123456'], `while {![file exists ${sealed}]} { after 20 }`)

@@ -88,6 +88,9 @@ export class ContractVault implements AsyncDisposable {
   #links: readonly AuditorListLink[]
   #box: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array }
   #proofs = new Map<string, string>()
+  /** A rule wants a code of whoever is proven, before they open a session. */
+  wantsFactor = false
+  readonly #shown = new Set<string>()
   #server: Awaited<ReturnType<typeof openDoor>> | undefined
 
   private constructor(
@@ -208,6 +211,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#password(input)
       case 'ssh.ticket':
         return this.#ticket(input)
+      case 'ssh.factor':
+        return this.#factor(input)
       case 'ticket.redeem':
         return this.#redeem(input)
       case 'session.open':
@@ -294,6 +299,13 @@ export class ContractVault implements AsyncDisposable {
     return isRight ? this.#prove(input.name) : refuse('unauthenticated', 'no')
   }
 
+  #factor({ proof, totpCode }: VerbInput<'ssh.factor'>): Outcome<unknown> {
+    if (totpCode === undefined) return done({ isWanted: this.wantsFactor && !this.#shown.has(proof) })
+    if (totpCode !== '123456') return refuse('invalid', 'totpCode: the code is wrong or was used')
+    this.#shown.add(proof)
+    return done({ isWanted: false })
+  }
+
   #redeem(input: VerbInput<'ticket.redeem'>): Outcome<unknown> {
     const watch = this.watchTickets.get(input.ticket)
     this.watchTickets.delete(input.ticket)
@@ -315,6 +327,8 @@ export class ContractVault implements AsyncDisposable {
   }
 
   #open(input: VerbInput<'session.open'>): Outcome<unknown> {
+    if (this.wantsFactor && !this.#shown.has(input.proof))
+      return refuse('stale_factor', 'the rule “lately” wants your second factor within 5m', 'connect again')
     if (this.refuseOpen !== undefined) return this.refuseOpen
     const user = this.#proofs.get(input.proof)
     const account = this.accounts.find(

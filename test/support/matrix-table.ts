@@ -86,6 +86,7 @@ export const table: Readonly<Record<string, Row>> = {
   // Nobody of the matrix is of a provider, or was sent to one.
   'POST /api/login/step-up': { who: all, ok: 409 },
   'POST /api/login/step-up/return': { who: all, ok: 409, body: () => ({ state: 'nobodys' }) },
+  'POST /api/login/confirm': { who: all, ok: noCode, body: () => ({}) },
   'GET /api/login': { who: all, ok: 200, beforeTerms: true, replays: true },
   'DELETE /api/login': { who: all, ok: 200, only: [], beforeTerms: true, replays: true },
   'GET /api/logins': { service: 'users.read', who: all, ok: 200 },

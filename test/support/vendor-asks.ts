@@ -101,6 +101,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'login.end': null,
   'login.stepUp': null,
   'login.stepUpReturn': null,
+  'login.confirm': null,
   'login.list': () => [{}],
   'user.renewCodes': null,
   'login.revokeAll': (of) => [{ user: of.user }],

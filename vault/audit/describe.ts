@@ -147,6 +147,8 @@ function what(entry: Entry): string {
       return `was refused a login as ${named(entry.name)} by ${entry.via}: ${entry.why}`
     case 'login.stepped-up':
       return `signed in anew by ${entry.directoryName}${entry.acr === null ? '' : ` (${entry.acr})`}`
+    case 'factor.shown':
+      return `showed a second factor anew ${entry.login === undefined ? 'over SSH' : 'in the console'}`
     case 'login.ended':
       return isSelf(entry, entry.name) ? 'logged out' : `ended the login of ${entry.name}`
     case 'login.revoked':

@@ -205,6 +205,8 @@ export type Happening =
       readonly acr: string | null
     } & DirectoryRef &
       UserRef)
+  /** They showed a second factor anew, for a rule of the policy. `login`: in the console; without one, over SSH. */
+  | ({ readonly kind: 'factor.shown'; readonly login?: Id<'lgn'> } & UserRef)
   | ({ readonly kind: 'login.ended'; readonly login: Id<'lgn'> } & UserRef)
   | ({ readonly kind: 'login.revoked'; readonly login: Id<'lgn'> } & UserRef)
   | ({ readonly kind: 'ssh.proven'; readonly via: 'publickey' | 'password' | 'ticket' } & UserRef)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { findAccount, readAccount } from '../accounts/account.ts'
 import type { RedeemedTicket } from '../contract.ts'
+import { factorOf, factorOfLogin } from '../identity/factor.ts'
 import { auditRefusedLogin } from '../identity/login.ts'
 import { issueProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
@@ -72,7 +73,7 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
         user: user.id,
         login: user.login.id,
         account: account.id,
-        factorAt: await signedInAt(world, user.login.id),
+        factorAt: (await factorOfLogin(world, user.login.id)) ?? 0,
       }
   const token = `tkt_${randomBytes(24).toString('base64url')}`
   const life = isConnect ? connectTicketLife : ticketLife
@@ -89,12 +90,6 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
   )
   world.tickets.put(keyOf(world, token), ticket, life)
   return done({ ticket: token, expiresAt })
-}
-
-async function signedInAt(world: World, id: LoginId): Promise<number> {
-  const { database, guard } = world.vault
-  const row = await database.selectFrom('login').selectAll().where('id', '=', id).executeTakeFirst()
-  return checkedOne(guard, 'login', row)?.created_at.getTime() ?? 0
 }
 
 /** Says whose live socket it is that the api lets through, so that a ticket is good on that login's sockets only. */
@@ -177,7 +172,7 @@ async function redeemConnect(
       account: account.id,
       target: target.id,
       login: ticket.login,
-      factorAt: login.created_at.getTime(),
+      factorAt: factorOf(call.world, login),
     },
     liveProofLife,
   )

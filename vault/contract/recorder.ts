@@ -167,6 +167,19 @@ export const recorderVerbs = {
       source: z.string().max(100),
     }),
   ),
+  /**
+   * Does the policy want a second factor of whoever has proven themselves over SSH, before they open a session there?
+   * With a code of theirs: takes it, and nothing is wanted any more.
+   */
+  'ssh.factor': verb(
+    ['recorder'],
+    z.strictObject({
+      proof: z.string().max(200), // from ssh.*
+      target: z.string().max(100),
+      account: z.string().max(100).optional(),
+      totpCode: z.string().max(16).optional(),
+    }),
+  ),
   /** Takes a ticket that came over the live socket of a login, once. */
   'ticket.redeem': verb(
     ['recorder'],
@@ -291,6 +304,7 @@ export type RecorderAnswers = {
   'ssh.publickey': { readonly proof: string | null; readonly user: string }
   'ssh.password': { readonly proof: string; readonly user: string }
   'ssh.ticket': { readonly proof: string; readonly user: string }
+  'ssh.factor': { readonly isWanted: boolean }
   'ticket.redeem': RedeemedTicket
   'session.open': Permit
   'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }

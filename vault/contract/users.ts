@@ -205,6 +205,8 @@ export const usersVerbs = {
   'passkey.list': verb(people, z.strictObject({ user: reference })),
   'passkey.remove': verb(people, z.strictObject({ user: reference, passkey: id('pky') })),
   'login.who': verb(['user'], nothing),
+  /** Shows a second factor, for nothing but a rule of the policy that wants it young. */
+  'login.confirm': verb(['user'], z.strictObject({ totpCode: freshCode })),
   'login.end': verb(['user'], nothing),
   'login.list': verb(people, nothing),
   'login.revoke': verb(people, z.strictObject({ login: id('lgn') })),
@@ -249,6 +251,7 @@ export type UsersAnswers = {
   'passkey.list': readonly PasskeyView[]
   'passkey.remove': null
   'login.who': UserView
+  'login.confirm': null
   'login.end': null
   'login.list': readonly LoginListing[]
   'login.revoke': null

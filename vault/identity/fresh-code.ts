@@ -2,7 +2,8 @@ import type { FreshCode } from '../contract.ts'
 import { refuseStale } from '../directory/provider-proof.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Tx } from '../transaction.ts'
-import { type Call, userOf } from '../world.ts'
+import type { Row } from '../rows.ts'
+import { type Call, userOf, type World } from '../world.ts'
 import { takePasskey } from './passkey.ts'
 import { useStep } from './login.ts'
 import { matchUserTotp } from './totp-secret.ts'
@@ -26,18 +27,42 @@ export async function takeFreshCode(tx: Tx, call: Call, code: FreshCode): Promis
     )
   const user = await findUser(tx.db, tx.guard, asking.id, 'update')
   if (user === undefined || user.state !== 'active') return refuse('unauthenticated', 'sign in again')
+  const taken = await takeOne(tx, call, code, user, source)
+  // Whatever it was given for: who they are has been shown now.
+  if (taken.ok) tx.afterCommit(() => world.factors.put(asking.login.id, tx.now.getTime()))
+  return taken
+}
+
+async function takeOne(
+  tx: Tx,
+  call: Call,
+  code: NonNullable<FreshCode>,
+  user: Row<'app_user'>,
+  source: string,
+): Promise<Outcome<null>> {
   // Before the code is looked at: it stays good for when they are back.
   const stale = await refuseStale(tx, call)
   if (stale !== undefined) return stale
   // A passkey cannot be guessed: it is neither counted nor kept waiting.
   if (typeof code !== 'string') return takePasskey(tx, call, code)
+  return takeCode(tx, call.world, user, source, code)
+}
+
+/** Takes a code of somebody who has proven otherwise who they are. Their row is locked, so that each guess counts. */
+export async function takeCode(
+  tx: Tx,
+  world: World,
+  user: Row<'app_user'>,
+  source: string,
+  code: string,
+): Promise<Outcome<null>> {
   // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.
-  if (!world.backOff.isKnown(source, asking.name)) world.backOff.learn(source, asking.name)
-  const wait = world.backOff.wait(source, asking.name)
+  if (!world.backOff.isKnown(source, user.name)) world.backOff.learn(source, user.name)
+  const wait = world.backOff.wait(source, user.name)
   if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
   const step = matchUserTotp(world, user, code)
   if (step === null) {
-    world.backOff.failed(source, asking.name)
+    world.backOff.failed(source, user.name)
     return refuse('invalid', 'totpCode: the code is wrong or was used', 'wait for the next code')
   }
   tx.afterCommit(() => world.totpSteps.put(user.id, step))

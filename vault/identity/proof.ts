@@ -41,6 +41,16 @@ export function readProof(world: World, token: string, peer: Peer): Proof | unde
   return proof?.peer === peer ? proof : undefined
 }
 
+/**
+ * Makes a proof as young as a factor that was shown on its connection.
+ *
+ * SECURITY: what was taken back meanwhile stays so.
+ */
+export function proofShowing(world: World, token: string, proof: Proof, factorAt: number): void {
+  const key = keyOf(world, token)
+  if (world.proofs.get(key) === proof) world.proofs.put(key, { ...proof, factorAt }, proofLife)
+}
+
 /** A question to ask later, also of a vault that is being sealed: does this proof prove anything still? */
 export function watchProof(world: World, token: string): () => boolean {
   const key = keyOf(world, token)

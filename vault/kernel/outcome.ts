@@ -4,6 +4,7 @@ export const refusalCodes = [
   'unauthenticated',
   'forbidden', // not allowed, or unknown: after authentication the two read alike
   'step_up', // their provider has to ask them anew first: `login.stepUp`
+  'stale_factor', // a rule wants their second factor shown more lately: `login.confirm`
   'not_found', // only where the caller may know what exists
   'conflict', // already exists, or changed meanwhile
   'held', // an exclusive lease of somebody else

@@ -101,6 +101,8 @@ export type RuleFacts = {
   readonly actions: readonly RuleAction[]
   /** Why it does not hold, as a sentence; null: it holds. */
   readonly unmet: string | null
+  /** It does not hold for want of a second factor that is young enough, and for nothing else; missing otherwise. */
+  readonly isStale?: true
   /** When it stops holding (ms); null: not by itself. */
   readonly until: number | null
   readonly longestSeconds: number | null
@@ -242,11 +244,13 @@ export function limitingRules(policy: Policy, subject: Subject, machine: Machine
 export function ruleAt(policy: Policy, rule: AccessRule, circumstances: Circumstances): RuleFacts {
   const { document } = rule
   const hours = hoursAt(policy, document, circumstances.now)
-  const unmet = hours.unmet ?? networkFault(rule, circumstances) ?? factorFault(document, circumstances)
+  const elsewhen = hours.unmet ?? networkFault(rule, circumstances)
+  const stale = elsewhen === undefined ? factorFault(document, circumstances) : undefined
   return {
     name: document.name,
     actions: document.actions ?? ruleActions,
-    unmet: unmet ?? null,
+    unmet: elsewhen ?? stale ?? null,
+    ...(stale === undefined ? {} : { isStale: true as const }),
     until: hours.until,
     longestSeconds: document.longest === undefined ? null : (durationSeconds(document.longest) ?? null),
     exclusive: document.exclusive === true,

@@ -68,7 +68,7 @@ export type SessionDecision =
 
 type Denial = {
   readonly kind: 'deny'
-  readonly code: 'forbidden' | 'expired' | 'not_pinned' | 'no_auditors' | 'conflict'
+  readonly code: 'forbidden' | 'stale_factor' | 'expired' | 'not_pinned' | 'no_auditors' | 'conflict'
   readonly why: string
   readonly next: string
 }
@@ -149,7 +149,9 @@ function sessionOf(
 
 /** What limits of the policy make of an act that is allowed otherwise; undefined: nothing stands against it. */
 export function decideLimits(limits: readonly RuleFacts[]): Denial | undefined {
-  const broken = limits.find((limit) => limit.unmet !== null)
+  const all = limits.filter((limit) => limit.unmet !== null)
+  // Nobody is asked for a code that would not let them in.
+  const broken = all.find((limit) => limit.isStale !== true) ?? all[0]
   return broken === undefined ? undefined : unmetRule(broken)
 }
 
@@ -187,7 +189,8 @@ function closedRule(facts: AccessFacts, otherwise: Denial): Denial {
   const { allowing, wants, forward } = facts
   const isPast = otherwise.code === 'expired' || otherwise.why === unknown.why
   const meant = allowing.filter((rule) => rule.actions.includes(wants))
-  const closed = meant.find((rule) => rule.unmet !== null)
+  // The other way round: what a code opens is said first.
+  const closed = meant.find((rule) => rule.isStale === true) ?? meant.find((rule) => rule.unmet !== null)
   if (!isPast || meant.length === 0) return otherwise
   if (closed !== undefined) return unmetRule(closed)
   const [{ name, contact } = { name: '', contact: null }] = meant
@@ -199,7 +202,12 @@ function closedRule(facts: AccessFacts, otherwise: Denial): Denial {
   }
 }
 
-function unmetRule({ unmet, contact }: RuleFacts): Denial {
+/** Where somebody may show a second factor anew. */
+const showAnew =
+  'give a fresh code when the console asks for it, or connect by SSH again, which asks for it too'
+
+function unmetRule({ unmet, contact, isStale }: RuleFacts): Denial {
+  if (isStale === true) return { kind: 'deny', code: 'stale_factor', why: unmet ?? '', next: showAnew }
   return {
     kind: 'deny',
     code: 'forbidden',

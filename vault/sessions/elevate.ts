@@ -11,7 +11,7 @@ import { checkedOne, type Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import type { Handler } from '../world.ts'
+import type { Handler, World } from '../world.ts'
 import { heldBy, type LiveSession } from './live.ts'
 import { readStarted, refOf, sessionOf } from './start.ts'
 
@@ -45,7 +45,7 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   // Noted before the first await: of two calls at once, one gets past here.
   session.elevations = [...recent, now]
 
-  const released = await transact(world, (tx) => elevate(tx, session))
+  const released = await transact(world, (tx) => elevate(tx, world, session))
   if (!released.ok) return released
   const { kind, secretAccount, credential } = released.value
   using secret = await takeField(world, secretAccount, credential, 'password')
@@ -70,7 +70,7 @@ type Released = {
   readonly credential: Row<'credential'>
 }
 
-async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>> {
+async function elevate(tx: Tx, world: World, session: LiveSession): Promise<Outcome<Released>> {
   const row = await tx.db
     .selectFrom('session')
     .select(['target_id', 'source'])
@@ -87,7 +87,10 @@ async function elevate(tx: Tx, session: LiveSession): Promise<Outcome<Released>>
   )
   if (grant?.actions.includes('elevate') !== true)
     return refuse('forbidden', 'your grant does not allow elevation', 'ask for a grant that allows elevate')
-  const { user, account, target: at, source, factorAt } = session
+  const { user, account, target: at, source, login } = session
+  // What their login has shown since counts here too.
+  const shown = login === null ? undefined : world.factors.get(login)
+  const factorAt = shown === undefined ? session.factorAt : Math.max(shown, session.factorAt ?? 0)
   const circumstances = {
     now: tx.now.getTime(),
     ...(source === undefined ? {} : { source }),

@@ -1,47 +1,36 @@
 import { createHash } from 'node:crypto'
-import { currentCredential, readAccount, type Account } from '../accounts/account.ts'
+import { type Account, currentCredential } from '../accounts/account.ts'
 import { elevationOf } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { isGlassBroken } from '../checkout/let-in.ts'
 import { takeLease, catchHeld } from '../checkout/lease.ts'
 import { breakGlassOf } from '../breakglass/view.ts'
-import { quorumsAt } from '../access/limits.ts'
-import { machineFinder } from '../access/machine.ts'
-import { readPolicy } from '../access/policy.ts'
-import { accessFacts, grantFacts, requestedGrants } from '../access/facts.ts'
-import { grantOfRule, standingAccounts } from '../access/standing.ts'
+import { grantOfRule } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
 import { type Action, fitsProtocol, type Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
-import { type AccountId, newId } from '../kernel/id.ts'
+import { newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
-import type { Subject } from '../policy/access-rule.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
-import { checked, checkedOne, type Row } from '../rows.ts'
+import { checkedOne, type Row } from '../rows.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
 import { lockPerson } from '../vendors/people.ts'
-import { companyFacts, representationOf } from '../vendors/standing.ts'
 import { handsOff } from './hold.ts'
 import { beforeSwitches, stopIn } from '../switches/switches.ts'
 import { forwardRoom } from './forward-room.ts'
 import { type Supervisors, supervisorsIn } from './presence.ts'
 import type { LiveSession } from './live.ts'
+import { accessAt, chooseAccount, unknownTarget } from './way-in.ts'
 import type { Worker } from './workers.ts'
 
 /** Milliseconds for which a session says that somebody else set its user's password, key or code. */
 const setByOtherFor = 7 * 24 * 3600_000
-
-const unknownTarget = refuse(
-  'forbidden',
-  'there is no such target, or no grant lets you connect to it',
-  'check the name, or ask for a grant',
-)
 
 /**
  * Decides whether somebody may connect, takes or joins the account's lease, and makes the session `opening`. Nothing
@@ -95,25 +84,17 @@ async function open(
   )
   const credential = await currentCredential(tx.db, tx.guard, account.id)
   const links = await readLinks(tx.db, tx.guard)
-  const company = await representationOf(tx.db, tx.guard, user)
-  // Shared: whoever applies another policy waits for this transaction, and then looks at its session.
-  const policy = await readPolicy(tx.db, tx.guard, 'share')
-  const now = tx.now.getTime()
-  const circumstances = { now, source: input.source, factorAt: proof.factorAt }
-  const machineAt = await machineFinder(tx.db, tx.guard, policy)
-  const quorums = await quorumsAt(tx, policy, user, account, target)
-  const requested = await requestedGrants(tx.db, tx.guard, policy, grants, quorums)
+  const access = await accessAt(tx, call, {
+    user,
+    target,
+    subject,
+    account,
+    grants,
+    source: input.source,
+    factorAt: proof.factorAt,
+  })
   const facts = {
-    ...accessFacts(
-      policy,
-      user,
-      subject,
-      machineAt(account, target),
-      grants.map((one) => grantFacts(one, requested)),
-      circumstances,
-      call.world.settings.longestSessionSeconds,
-      company === undefined ? null : companyFacts(company),
-    ),
+    ...access,
     wants: input.wants,
     ...(input.forward === undefined ? {} : { forward: input.forward }),
     pins: pinsOf(target).length,
@@ -207,64 +188,6 @@ function wrongProtocol({ name, protocol }: Row<'target'>): Outcome<never> {
 
 function refuseDecision(decision: SessionDecision & { readonly kind: 'deny' }): Outcome<never> {
   return refuse(decision.code, decision.why, decision.next)
-}
-
-/**
- * The account meant, its row locked, with the user's own grants on it (a rule's are the rule's). Left out, it is the one account of the target on
- * which the user holds a grant that has not ended, or that a rule lets them use.
- */
-async function chooseAccount(
-  tx: Tx,
-  user: Row<'app_user'>,
-  subject: Subject,
-  target: Row<'target'>,
-  login: string | undefined,
-): Promise<Outcome<{ readonly account: Account; readonly grants: readonly Row<'access_grant'>[] }>> {
-  let bound = tx.db
-    .selectFrom('binding')
-    .innerJoin('account', 'account.id', 'binding.account_id')
-    .select(['account.id', 'account.login', 'account.target_id'])
-    .where('binding.target_id', '=', target.id)
-    .where('account.removed_at', 'is', null)
-  if (login !== undefined) bound = bound.where('account.login', '=', login)
-  const candidates = await bound.execute()
-  if (candidates.length === 0) return unknownTarget
-  const grants = checked(
-    tx.guard,
-    'access_grant',
-    await tx.db
-      .selectFrom('access_grant')
-      .selectAll()
-      .where('user_id', '=', user.id)
-      .where('rule', 'is', null)
-      .where(
-        'account_id',
-        'in',
-        candidates.map((account) => account.id),
-      )
-      .forShare()
-      .execute(),
-  )
-  const present = grants.filter((grant) => grant.revoked_at === null && grant.not_after > tx.now)
-  const ids = candidates.map((account) => account.id)
-  const standing = await standingAccounts(tx.db, tx.guard, subject, ids, target)
-  const now = [...present.map((grant) => grant.account_id), ...standing.map((account) => account.id)]
-  const meant = new Set(now.length > 0 ? now : grants.map((grant) => grant.account_id))
-  const named = candidates.filter((account) => meant.has(account.id))
-  const own = named.filter((account) => account.target_id === target.id)
-  // Two accounts of one login can be bound to a target; its own comes first.
-  const choice = login !== undefined && own.length > 0 ? own : named
-  const [first] = choice
-  if (first === undefined) return unknownTarget
-  if (choice.length > 1)
-    return refuse(
-      'invalid',
-      `say which account of ${target.name}: ${choice.map((account) => account.login).join(', ')}`,
-      `connect as ${user.name}@${first.login}@${target.name}`,
-    )
-  const account = await readAccount(tx.db, tx.guard, first.id as AccountId, 'update', target)
-  if (account === undefined || account.removed_at !== null) return unknownTarget
-  return done({ account, grants: grants.filter((grant) => grant.account_id === account.id) })
 }
 
 type Opened = {

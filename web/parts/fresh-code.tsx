@@ -10,7 +10,11 @@ export function isCode(text: string): boolean {
 }
 
 /** A code for what outlives the login, or shows a secret; or, for whoever has one, their passkey. */
-export function FreshCode(props: { readonly code: string; readonly onChange: (code: string) => void }) {
+export function FreshCode(props: {
+  readonly code: string
+  readonly onChange: (code: string) => void
+  readonly autoFocus?: boolean
+}) {
   const { code, onChange } = props
   const user = useContext(SignedIn)
   const mine = hasPasskeys && user !== null && user.passkeys > 0
@@ -37,6 +41,7 @@ export function FreshCode(props: { readonly code: string; readonly onChange: (co
         autoComplete="one-time-code"
         inputMode="numeric"
         mono
+        {...(props.autoFocus === true ? { autoFocus: true } : {})}
         hint="A fresh one: not the one that you signed in with"
       />
       {mine ? (

@@ -322,7 +322,7 @@ export function Outcome({ state, again }: { readonly state: ConnectionState; rea
   if (state.kind === 'refused')
     return (
       <div className="terminal-over">
-        <Problem error={state.error} />
+        <Problem error={state.error} again={again} />
         {buttons('Try again', true)}
       </div>
     )

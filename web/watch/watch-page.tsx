@@ -112,7 +112,7 @@ function Outcome({ state, again }: { readonly state: WatchState; readonly again?
   return (
     <div className="gap-below">
       {state.kind === 'refused' ? (
-        <Problem error={state.error} />
+        <Problem error={state.error} {...(again === undefined ? {} : { again })} />
       ) : (
         <Note
           variant={state.kind === 'over' ? 'info' : 'warning'}

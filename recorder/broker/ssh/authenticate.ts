@@ -43,6 +43,8 @@ export function authenticate(connection: Connection, options: AuthenticateOption
   let offers = 0
   let isProven = false
   let isTold = false
+  /** Proven, and asked for a code before they are in: a rule of the policy wants one. */
+  let waiting: { readonly person: Person; readonly username: string } | undefined
 
   /** Tells a client once why a good key or password is not taken, where that is for it to know. */
   const tellState = (refusal: Refusal) => {
@@ -56,12 +58,25 @@ export function authenticate(connection: Connection, options: AuthenticateOption
   const refuse = (context: AuthContext, spent: 'attempt' | 'offer' | 'nothing') => {
     if (spent === 'attempt') attempts += 1
     if (spent === 'offer') offers += 1
-    context.reject(methods)
+    context.reject(waiting === undefined ? methods : ['keyboard-interactive'])
     if (attempts >= limits.loginAttempts || offers >= limits.keyOffers) connection.end()
   }
 
   const decide = async (context: AuthContext): Promise<void> => {
     const destination = parseDestination(context.username)
+    if (waiting !== undefined) {
+      const { proof, destination: there } = waiting.person
+      const isSame = context.username === waiting.username
+      const shown = isSame ? await showFactor(ask, context, proof, there.target ?? '') : undefined
+      if (shown?.ok !== true) {
+        if (shown !== undefined) tellState(shown.refusal)
+        return refuse(context, 'attempt')
+      }
+      if (isProven) return refuse(context, 'attempt')
+      isProven = true
+      onProven(waiting.person)
+      return context.accept()
+    }
     if (context.method === 'none' || context.method === 'hostbased') return refuse(context, 'nothing')
     const isOffer = context.method === 'publickey' && context.signature === undefined
     // A name that cannot be a user is answered like a wrong password, after as many questions.
@@ -79,8 +94,14 @@ export function authenticate(connection: Connection, options: AuthenticateOption
     }
     // SECURITY: only a proof lets anybody in; an answer without one is a key that may be tried, nothing more.
     if (proof === null || isProven) return refuse(context, 'attempt')
+    const person = { user, proof, source, destination }
+    if (await wantsFactor(ask, proof, destination)) {
+      waiting = { person, username: context.username }
+      // RFC 4252 §5.1: what was shown is right, and more is wanted.
+      return context.reject(['keyboard-interactive'], true)
+    }
     isProven = true
-    onProven({ user, proof, source, destination })
+    onProven(person)
     context.accept()
   }
 
@@ -119,6 +140,31 @@ async function prove(
     default:
       return undefined
   }
+}
+
+/** Does a rule of the policy want a code, too, of somebody who is proven, before they are let in there? */
+export async function wantsFactor(
+  ask: AskVault,
+  proof: string,
+  { target, account }: { readonly target?: string | undefined; readonly account?: string | undefined },
+): Promise<boolean> {
+  if (target === undefined) return false
+  const answer = await ask('ssh.factor', { proof, target, ...(account === undefined ? {} : { account }) })
+  // What stands against them otherwise is said where they open their session.
+  return answer.ok && answer.value.isWanted
+}
+
+/** Asks somebody who is proven for a code, and has the vault take it. Undefined: they gave none. */
+export async function showFactor(
+  ask: AskVault,
+  context: AuthContext,
+  proof: string,
+  target: string,
+): Promise<Outcome<unknown> | undefined> {
+  if (context.method !== 'keyboard-interactive') return undefined
+  const code = await question(context, 'Code (a rule of this machine wants a fresh one): ')
+  if (code === undefined) return undefined
+  return ask('ssh.factor', { proof, target, totpCode: code.replaceAll(/\s/g, '').slice(0, 16) })
 }
 
 /** Of an answer about the gateway, only its refusal. */

@@ -4,7 +4,7 @@ import type { AuthContext, Connection, TcpipRequestInfo } from 'ssh2'
 import { type EndReason, nameText } from '../../../vault/contract.ts'
 import type { SessionId, WatchId } from '../../../vault/kernel/id.ts'
 import { frontAlgorithms } from './algorithms.ts'
-import { authenticate, type Person } from './authenticate.ts'
+import { authenticate, type Person, showFactor, wantsFactor } from './authenticate.ts'
 import { Carried } from './carried.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { contain } from './containment.ts'
@@ -172,16 +172,47 @@ export class SshFront {
 
   #greetInner(connection: Connection, arrival: Extract<Arrival, { kind: 'inner' }>): void {
     const { person, target } = arrival
-    connection.on('authentication', (context: AuthContext) => {
+    const { ask, log } = this.#ports
+    let attempts = 0
+    let isIn = false
+    /** A rule of the policy wants a code of whoever goes there. */
+    let wanting: string | undefined
+    const enter = async (context: AuthContext): Promise<void> => {
       const login = parseInnerLogin(context.username, { user: person.user, target })
-      // SECURITY: no proof is asked here because the outer connection, which carries this one, has given it.
-      if (context.method !== 'none' || login === undefined) return context.reject(['none' as never])
+      if (isIn || login === undefined) return context.reject(['none' as never])
+      if (wanting !== undefined) {
+        const shown =
+          context.username === wanting ? await showFactor(ask, context, person.proof, target) : undefined
+        if (shown?.ok !== true) {
+          attempts += 1
+          context.reject(['keyboard-interactive'])
+          if (attempts >= this.#limits.loginAttempts) connection.end()
+          return
+        }
+      } else {
+        // SECURITY: no proof is asked here because the outer connection, which carries this one, has given it.
+        if (context.method !== 'none') return context.reject(['none' as never])
+        if (await wantsFactor(ask, person.proof, { target, ...login })) {
+          wanting = context.username
+          return context.reject(['keyboard-interactive'])
+        }
+      }
+      isIn = true
       clearTimeout(arrival.grace)
       const front = this.#serve(connection, person, { target, ...login })
       connection.on('tcpip', (accept, reject, info) => {
         forward(connection, front, accept, reject, info)
       })
       context.accept()
+    }
+    let turn = Promise.resolve()
+    connection.on('authentication', (context: AuthContext) => {
+      turn = turn.then(() =>
+        enter(context).catch((error: unknown) => {
+          log('a login could not be decided', { source: person.source, error: String(error) })
+          context.reject(['none' as never])
+        }),
+      )
     })
   }
 

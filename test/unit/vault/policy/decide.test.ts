@@ -143,6 +143,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'login.finish': 'N',
   'login.stepUp': '*',
   'login.stepUpReturn': '*',
+  'login.confirm': '*',
   'login.challenge': 'N',
   'login.passkey': 'N',
   'passkey.challenge': '*',
@@ -280,6 +281,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'ssh.publickey': 'R',
   'ssh.password': 'R',
   'ssh.ticket': 'R',
+  'ssh.factor': 'R',
   'ticket.redeem': 'R',
   'session.open': 'R',
   'session.start': 'R',
@@ -358,6 +360,7 @@ test('the machine administrator never reveals, connects, approves, watches or re
     'ssh.publickey',
     'ssh.password',
     'ssh.ticket',
+    'ssh.factor',
     'ticket.redeem',
     'recording.authorise',
   ] as const) {
