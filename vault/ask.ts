@@ -81,6 +81,16 @@ async function answer(
   const principal = await principalOf(world, caller, door, parts.data, state)
   if (!principal.ok) return principal
 
+  // Whatever it is that they bring: what a service may ask is settled by the verb.
+  if (principal.value.principal.kind === 'service') {
+    const { principal: service, source } = principal.value
+    const may = decide({ verb, principal: service, vault: state, relation: noRelation })
+    if (may.kind === 'deny') {
+      const who = { actor: actorOf(service, caller), ...(source === undefined ? {} : { source }) }
+      await auditRefusal(world, who, verb, may.code, may.why)
+      return refuse(may.code, may.why, may.next)
+    }
+  }
   const input = verbs[verb].input.safeParse(parts.data.input)
   if (!input.success) return refuseInput(input.error)
   const unfit = unfitText(input.data)

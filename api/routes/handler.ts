@@ -23,7 +23,8 @@ export function answerRoute(route: Route, ask: AskVault): RequestHandler {
     }
     if (route.access === 'user' && token === undefined)
       throw new HttpRefusal({ code: 'unauthenticated', message: 'sign in first' })
-    const input = parseInput(route, request)
+    const input =
+      bearer === undefined ? parseInput(route, request) : await parseFor(route, request, ask, bearer)
     // SECURITY: a route open to anyone is asked as nobody, whatever the cookie says.
     const outcome = await ask(
       route.verb,
@@ -45,6 +46,19 @@ export function answerRoute(route: Route, ask: AskVault): RequestHandler {
     if (route.login === 'starts') sendLogin(response, outcome.value as LoginView)
     else if (route.browser === 'keeps') sendAway(response, outcome.value as VerbAnswer<'login.leave'>)
     else response.json(outcome.value)
+  }
+}
+
+/**
+ * What a service asks. Where it is malformed, that is said only to whoever might ask it at all: a token that is good for
+ * nothing here learns that, and no more.
+ */
+async function parseFor(route: Route, request: Request, ask: AskVault, token: string) {
+  try {
+    return parseInput(route, request)
+  } catch (fault) {
+    const answer = await ask(route.verb, {} as never, token, route.timeout, sourceOf(request))
+    throw !answer.ok && answer.refusal.code !== 'invalid' ? new HttpRefusal(answer.refusal) : fault
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import {
   type DirectoryDetail,
+  type DirectoryMapping,
   type DirectoryView,
   type LdapFlavour,
   type LdapSettings,
@@ -12,7 +13,20 @@ import { misuse } from './complaint.ts'
 import { addOidcCommands, oidcFacts } from './directory-oidc.ts'
 import { sealSecretOf } from './directory-secret.ts'
 import { when } from './io.ts'
+import { confirmed } from './secret-input.ts'
 import { collect, examples, facts, type Tools } from './tools.ts'
+
+/** What a group gives, in a few words. */
+function mappingText({ roles, policyGroup }: Pick<DirectoryMapping, 'roles' | 'policyGroup'>): string {
+  return `${roles.join(', ')}${policyGroup === null ? '' : `; group ${policyGroup}`}`
+}
+
+function isSameMapping(now: DirectoryMapping, roles: readonly string[], policyGroup: string | null): boolean {
+  return (
+    [...now.roles].sort().join() === [...new Set(roles)].sort().join() &&
+    now.policyGroup?.toLowerCase() === policyGroup?.toLowerCase()
+  )
+}
 
 type Options = {
   readonly url?: string
@@ -174,6 +188,7 @@ ${examples('tagout directory test corp', 'tagout directory map corp "CN=OT Opera
     .option('--role <roles>', `any of ${mappedRoles.join(', ')}`, collect)
     .option('--policy-group <group>', 'the group of the policy that they are in, too')
     .option('--nothing', 'the group gives nothing any more: who is in no other is turned off')
+    .option('--yes', 'also where it takes the place of what the group gives now, without being asked')
     .addHelpText(
       'after',
       `
@@ -191,6 +206,7 @@ ${examples(
           readonly role?: readonly string[]
           readonly policyGroup?: string
           readonly nothing?: true
+          readonly yes?: true
         },
       ) => {
         if ((options.role === undefined) === (options.nothing !== true))
@@ -201,12 +217,21 @@ ${examples(
             throw misuse(`a directory does not make anybody ${role}`, `choose from ${mappedRoles.join(', ')}`)
           return known
         })
+        const shown = await tools.withVault((vault) => vault.ask('directory.show', { directory: name }))
+        const now = shown.mappings.find((one) => one.group.toLowerCase() === group.toLowerCase())
+        const policyGroup = options.policyGroup ?? null
+        if (now !== undefined && !isSameMapping(now, roles, policyGroup)) {
+          tools.say(`${group} gives now: ${mappingText(now)}`)
+          tools.say(`it would give: ${roles.length === 0 ? 'nothing' : mappingText({ roles, policyGroup })}`)
+          if (!(await confirmed(tools.io, options.yes === true, 'Put that in its place?')))
+            throw misuse('nothing was changed', 'say --yes where it is meant')
+        }
         const changed = await tools.withVault((vault) =>
           vault.ask('directory.map', {
             directory: name,
             group,
             roles,
-            policyGroup: options.policyGroup ?? null,
+            policyGroup,
           }),
         )
         tools.show(
@@ -342,10 +367,7 @@ function syncText({ applied, people, changes }: SyncAnswer): string {
 
 function describe(directory: DirectoryDetail): string {
   const { settings } = directory
-  const mapped = directory.mappings.map(
-    ({ group, roles, policyGroup }) =>
-      `  ${group}: ${roles.join(', ')}${policyGroup === null ? '' : `; group ${policyGroup}`}\n`,
-  )
+  const mapped = directory.mappings.map((mapping) => `  ${mapping.group}: ${mappingText(mapping)}\n`)
   const users = directory.users.map(
     (user) =>
       `  ${user.user}${user.login === user.user ? '' : ` (${user.login} there)`}: ${user.roles.join(', ') || 'no role'}, ${user.state}${user.entry === 'present' ? '' : `, ${user.entry} there`}\n`,

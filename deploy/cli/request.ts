@@ -30,7 +30,7 @@ export function addRequestCommands(root: Command, tools: Tools): void {
           ['USER', (row) => row.user],
           ['ACCOUNT', (row) => row.account],
           ['FOR', (row) => `${Math.round(row.forSeconds / 60)} min${row.extends === null ? '' : ' more'}`],
-          ['STATE', (row) => row.state],
+          ['STATE', (row) => (row.obstacle === null ? row.state : 'open, but not allowed any more')],
           ['APPROVED', (row) => `${approvalsOf(row)} of ${row.approvalsNeeded}`],
           ['ENDS', (row) => when(row.expiresAt)],
           ['REASON', (row) => row.reason],
@@ -140,7 +140,7 @@ function addPersonCommands(request: Command, tools: Tools): void {
     .requiredOption('--user <name>', 'you: who holds the grant')
     .requiredOption('--for <duration>', 'by how much longer: 30m, 1h')
     .requiredOption('--reason <text>', 'why; approvers read it')
-    .option('--work-order <number>', 'the work order it belongs to')
+    .option('--work-order <number>', 'the work order it belongs to (default: that of your request)')
     .option('--answers-stdin', twoAnswers)
     .addHelpText(
       'after',
@@ -256,6 +256,7 @@ function describe(row: RequestView): string {
     ...(row.workOrder === null ? [] : [['work order', row.workOrder] as const]),
     ['asked', when(row.createdAt)],
     ['state', row.state === 'open' ? `open until ${when(row.expiresAt)}` : row.state],
+    ...(row.obstacle === null ? [] : [['but', row.obstacle] as const]),
     ['approved', `by ${approvalsOf(row)} of ${row.approvalsNeeded}`],
     ...row.approvals.map(
       ({ user, verdict, note, at }) =>

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { CompanyDetail, CompanyView } from '../../vault/contract.ts'
+import type { CompanyDetail, CompanyView, OffboardingView } from '../../vault/contract.ts'
 import { misuse } from './complaint.ts'
 import { parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { table, when } from './io.ts'
 import { offName, reportText, untilEnded } from './offboarding.ts'
-import { collect, examples, facts, type Tools } from './tools.ts'
+import { collect, examples, facts, type Tools, type Vault } from './tools.ts'
 import { enrolmentLink } from './user.ts'
 
 type ChangeOptions = {
@@ -198,12 +198,18 @@ ${examples('tagout vendor off acme --reason "contract cancelled"')}`,
 
   vendor
     .command('report [report]')
-    .description('what taking somebody off has ended, and how long it took; without an id, all of them')
-    .addHelpText('after', examples('tagout vendor report', 'tagout vendor report off_… --json'))
+    .description(
+      'what taking somebody off has ended, and how long it took: of a company or user the last time, or by its id; without either, all of them',
+    )
+    .addHelpText(
+      'after',
+      examples('tagout vendor report', 'tagout vendor report acme', 'tagout vendor report off_… --json'),
+    )
     .action(async (text: string | undefined) => {
       if (text !== undefined) {
-        const offboarding = parseGivenId('off', text, 'tagout vendor report')
-        const report = await tools.withVault((vault) => vault.ask('offboarding.show', { offboarding }))
+        const report = await tools.withVault(async (vault) =>
+          vault.ask('offboarding.show', { offboarding: await reportMeant(vault, text) }),
+        )
         tools.show(report, () => reportText(report))
         return
       }
@@ -223,6 +229,19 @@ ${examples('tagout vendor off acme --reason "contract cancelled"')}`,
         'nobody was taken off',
       )
     })
+}
+
+/** The report that is meant: by its id, or the last about a company or user of this name. */
+async function reportMeant(vault: Vault, text: string): Promise<OffboardingView['id']> {
+  if (text.startsWith('off_')) return parseGivenId('off', text, 'tagout vendor report')
+  const isMeant = (name: string | null) => name?.toLowerCase() === text.toLowerCase()
+  const about = (await vault.ask('offboarding.list', {})).filter(
+    ({ company, user }) => isMeant(company) || isMeant(user),
+  )
+  const [last] = about.toSorted((a, b) => b.at.localeCompare(a.at))
+  if (last === undefined)
+    throw misuse(`nobody of the name ${text} was taken off`, 'see who was: tagout vendor report')
+  return last.id
 }
 
 /** The terms of a file; null where there are to be none, undefined where nothing was said of them. */

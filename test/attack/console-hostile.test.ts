@@ -413,6 +413,7 @@ beforeAll(async () => {
       closedAt: null,
       closedBy: hostile,
       grant: null,
+      obstacle: null,
       approvalsNeeded: 2,
       approvalsFrom: [{ group: hostile, count: 1, missing: 1 }],
       approvals: [{ user: hostile, verdict: 'approve', note: hostile, at: now }],

@@ -10,7 +10,7 @@ import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { Policy, RuleFacts } from '../policy/access-rule.ts'
 import type { RuleAction } from '../contract/words.ts'
-import { mayHold } from '../policy/roles.ts'
+import { mayHold, whoNeverConnects } from '../policy/roles.ts'
 import {
   askFirst,
   type CompanyFacts,
@@ -18,11 +18,12 @@ import {
   decideCompany,
   decideLimits,
   decideSession,
+  isUnknown,
 } from '../policy/session.ts'
 import { checked, checkedOne, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { handsOff, heldOff } from '../sessions/hold.ts'
-import { beforeSwitches } from '../switches/switches.ts'
+import { switchBefore } from '../switches/switches.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -94,7 +95,12 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
       auditors: (await readLinks(tx.db, tx.guard)).length,
       legacyUntil: legacyOf(target)?.until.getTime() ?? null,
     })
-    if (decision.kind === 'deny') return done(refused(decision.why, decision.next, steps))
+    if (decision.kind === 'deny')
+      return done(
+        isUnknown(decision)
+          ? refused(...whyNothing(user, account, target), steps)
+          : refused(decision.why, decision.next, steps),
+      )
     const [stop] = stops
     if (stop !== undefined) return done(refused(stop.text, stop.next, steps))
     return done({
@@ -109,6 +115,24 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
 
 type Steps = PolicyAnswer['steps']
 type Said = ReturnType<typeof accessFacts>
+
+/** Why nothing lets somebody in, for who may know: the user and the account are there. */
+function whyNothing(
+  user: Row<'app_user'>,
+  account: Account,
+  target: Row<'target'>,
+): readonly [string, string] {
+  const lonely = whoNeverConnects(user.roles)
+  if (user.state === 'disabled')
+    return [`${user.name} was turned off`, `let them in again: tagout user enable ${user.name}`]
+  if (lonely !== undefined)
+    return [`${user.name} is ${lonely}, who connects to nothing`, 'have somebody else do it']
+  const where = target.id === account.target.id ? '' : ` at ${target.name}`
+  return [
+    `no grant is ${user.name}’s for ${account.name}${where}, and no rule lets them in`,
+    `have them request access, or: tagout grant add ${user.name} ${account.name} --for 2h`,
+  ]
+}
 
 function refused(sentence: string, next: string | null, steps: Steps): PolicyAnswer {
   return { allowed: false, sentence, next, endsAt: null, exclusive: false, steps }
@@ -157,12 +181,21 @@ async function stopsOf(
   at: number | undefined,
 ): Promise<readonly { readonly what: string; readonly text: string; readonly next: string }[]> {
   const then = at === undefined ? tx : { ...tx, now: new Date(at) }
-  const on = at === undefined ? await beforeSwitches(tx, world, account.safe_id) : done(null)
+  const off = at === undefined ? await switchBefore(tx, world, account.safe_id) : undefined
   const to = { user: user.id, account: account.id, target }
   const free = at === undefined ? await handsOff(tx, world, to) : await heldOff(then, world, user.id, target)
-  return [['plant switch', on] as const, ['hold', free] as const].flatMap(([what, outcome]) =>
-    outcome.ok ? [] : [{ what, text: outcome.refusal.message, next: outcome.refusal.next ?? '' }],
-  )
+  return [
+    ...(off === undefined
+      ? []
+      : [
+          {
+            what: `plant switch ${off}`,
+            text: `the plant switch ${off} is off: until it is on, nobody connects to what is in ${account.target.name}’s safe, whatever lets them in`,
+            next: 'have it turned on at the plant: nothing here does',
+          },
+        ]),
+    ...(free.ok ? [] : [{ what: 'hold', text: free.refusal.message, next: free.refusal.next ?? '' }]),
+  ]
 }
 
 async function permissionsOf(

@@ -8,9 +8,8 @@ import type { RequestId, SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notify } from '../notifications/notify.ts'
-import { groupsOf, type Policy, type Wanted, wantedOf } from '../policy/access-rule.ts'
+import { groupsOf, obstacleOf, type Policy, type Wanted, wantedOf } from '../policy/access-rule.ts'
 import { decideRequest, neededOf } from '../policy/approvals.ts'
-import { fitsPattern } from '../policy/document.ts'
 import { mayHold } from '../policy/roles.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
@@ -97,13 +96,14 @@ export const requestDecide: Handler<'request.decide'> = async (call, input) =>
       spoken.push({ verdict: one.verdict, counts, groups: groupsOf(policy, one.user_id) })
       if (counts && one.verdict === 'approve') names.push(approver.name)
     }
-    const { approvals: quorums, workOrders } = await wantedNow(tx, policy, request)
-    const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, request.work_order ?? ''))
-    if (input.verdict === 'approve' && unfit !== undefined)
+    const wanted = await wantedNow(tx, policy, request)
+    const quorums = wanted.approvals
+    const obstacle = obstacleOf(policy, { user: request.user_id, workOrder: request.work_order }, wanted)
+    if (input.verdict === 'approve' && obstacle !== undefined)
       return refuse(
         'conflict',
-        `the rule “${unfit.rule}” wants a work order of the form ${unfit.pattern} meanwhile`,
-        'have it withdrawn and asked for again',
+        `the policy no longer allows this: ${obstacle}`,
+        'deny it, or have it withdrawn and asked for again',
       )
     const state = decideRequest(spoken, neededOf(safe, quorums), quorums)
     const grant =

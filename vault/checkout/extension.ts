@@ -56,9 +56,21 @@ export const requestExtend: Handler<'request.extend'> = (call, input) =>
       expiresAt: grant.not_after,
       extendsGrant: grant.id,
       reason: input.reason,
-      workOrder: input.workOrder ?? null,
+      // The work goes on: it belongs to what it belonged to.
+      workOrder: input.workOrder ?? (await workOrderOf(tx, grant)),
     })
   })
+
+/** The work order of the request that a grant came of; null: of none, or without one. */
+async function workOrderOf(tx: Tx, grant: Row<'access_grant'>): Promise<string | null> {
+  const row = await tx.db
+    .selectFrom('access_request')
+    .selectAll()
+    .where('grant_id', '=', grant.id)
+    .where('extends_grant', 'is', null)
+    .executeTakeFirst()
+  return checkedOne(tx.guard, 'access_request', row)?.work_order ?? null
+}
 
 /**
  * Gives a grant the end that was asked for and approved, and the sessions that end with it theirs.

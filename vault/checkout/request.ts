@@ -12,7 +12,7 @@ import { type GrantId, newId, type RequestId, type SafeId, type UserId } from '.
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { approversOf, notify, safeIn } from '../notifications/notify.ts'
-import { groupsOf, wantedOf } from '../policy/access-rule.ts'
+import { groupsOf, obstacleOf, wantedOf } from '../policy/access-rule.ts'
 import { missingOf, neededOf } from '../policy/approvals.ts'
 import { fitsPattern } from '../policy/document.ts'
 import { permissionsIn } from '../relations.ts'
@@ -124,12 +124,17 @@ export async function viewRequests(
       if (name === undefined) throw new TypeError('a request that was read is of a user, for an account')
       const state = stateOf(row, now)
       const spoke = said.filter((one) => one.request_id === row.id)
-      const quorums = wantedOf(
+      const wanted = wantedOf(
         policy,
         subjectOf({ id: row.user_id, roles: name.roles }),
         machines.get(row.account_id) ?? [],
         row.actions,
-      ).approvals
+      )
+      const quorums = wanted.approvals
+      const obstacle =
+        state === 'open'
+          ? obstacleOf(policy, { user: row.user_id, workOrder: row.work_order }, wanted)
+          : undefined
       const approved = spoke.filter(({ verdict }) => verdict === 'approve')
       const missing = missingOf(
         approved.map((one) => ({ groups: groupsOf(policy, one.user_id) })),
@@ -150,6 +155,7 @@ export async function viewRequests(
         createdAt: row.created_at.toISOString(),
         expiresAt: row.expires_at.toISOString(),
         state,
+        obstacle: obstacle === undefined ? null : `the policy no longer allows this: ${obstacle}`,
         closedAt: row.closed_at?.toISOString() ?? null,
         closedBy: row.closed_by,
         grant: row.grant_id,

@@ -1,4 +1,5 @@
 import type { CloseOutView } from '../contract.ts'
+import { findUser } from '../identity/user.ts'
 import type { SafeId, SessionId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
@@ -22,6 +23,8 @@ export async function askToCloseOut(tx: Tx, world: World, session: Row<'session'
   if (world.vault.isSealed || session.state !== 'live') return
   const safe = await readSafe(tx, session.safe_id)
   if (safe === undefined || safe.close_out === null) return
+  // Whoever was taken off cannot sign in to answer.
+  if ((await findUser(tx.db, tx.guard, session.user_id))?.state === 'disabled') return
   const open = await tx.db
     .selectFrom('close_out')
     .selectAll()
@@ -172,7 +175,10 @@ export const closeoutList: Handler<'closeout.list'> = async (call, input) => {
   const safes = sight.all ? [] : sight.safesWith('approve', 'supervise')
   return done(
     await read(call, (query) => {
-      const some = input.open === true ? query.where('filled_at', 'is', null) : query
+      const some =
+        input.open === true
+          ? query.where('filled_at', 'is', null).where('app_user.state', '<>', 'disabled')
+          : query
       if (sight.all) return some
       return some.where((eb) =>
         eb.or([
@@ -189,8 +195,15 @@ function forms(world: World) {
     .selectFrom('close_out')
     .innerJoin('session', 'session.id', 'close_out.session_id')
     .innerJoin('safe', 'safe.id', 'close_out.safe_id')
+    .innerJoin('app_user', 'app_user.id', 'close_out.user_id')
     .selectAll('close_out')
-    .select(['session.user_name', 'session.account_name', 'session.recording_id', 'safe.close_out as wanted'])
+    .select([
+      'session.user_name',
+      'session.account_name',
+      'session.recording_id',
+      'safe.close_out as wanted',
+      'app_user.state as user_state',
+    ])
     .orderBy('close_out.opened_at', 'desc')
     .limit(1_000)
 }
@@ -207,7 +220,7 @@ async function read(
     user: row.user_name,
     account: row.account_name,
     askedAt: row.opened_at.toISOString(),
-    isRequired: row.filled_at === null && row.wanted === 'required',
+    isRequired: row.filled_at === null && row.wanted === 'required' && row.user_state !== 'disabled',
     filled:
       row.filled_at === null || row.result === null
         ? null

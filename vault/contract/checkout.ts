@@ -53,6 +53,8 @@ export type RequestView = {
   /** When nobody can approve it any more. */
   readonly expiresAt: string
   readonly state: (typeof requestStates)[number]
+  /** Why the policy in force lets nobody approve it; null: it does, or it is not open. */
+  readonly obstacle: string | null
   readonly closedAt: string | null
   readonly closedBy: string | null
   readonly grant: Id<'grt'> | null

@@ -69,6 +69,7 @@ export type VaultStatus = {
   readonly shares: SharesView | null
   /** The same of shares that were entered to rehearse; null at every door but the administrator's. */
   readonly rehearsal: SharesView | null
+  /** Null for nobody, too: whoever has signed in reads `auditor.lists`. */
   readonly auditors: { readonly version: number; readonly count: number; readonly fingerprint: string } | null
   /** Null for vendors, and for nobody. */
   readonly users: number | null

@@ -25,6 +25,7 @@ import { beginOidc, exchangeOidc, type OidcClaims } from './ask-oidc.ts'
 import { writeMembers } from './groups.ts'
 import type { OidcAsking } from './oidc-speak.ts'
 import { type Entry, planSync } from './plan.ts'
+import { comeBackLater } from './sign-in.ts'
 import type { ProviderProof, ProviderProofs } from './provider-proof.ts'
 import { allDirectories, directoryOf, findDirectory, type OfDirectory } from './row.ts'
 import { mappingsOf, settingsOf } from './settings.ts'
@@ -120,7 +121,7 @@ export async function depart(
   const [state, nonce, verifier, browser] = [random(), random(), random(), random()]
   const challenge = digest(verifier).toString('base64url')
   const url = await beginOidc(world, row, settings, { state, nonce, challenge, asking })
-  if (!url.ok) return url
+  if (!url.ok) return forWhoSignsIn(world, row.name, url)
   world.oidc.departures.put(keyOf(state), {
     directory: row.id,
     settings: row.settings,
@@ -132,6 +133,13 @@ export async function depart(
     login,
   })
   return done({ url: url.value, browser })
+}
+
+/** Where a provider is away, that; why is for who looks after it. */
+function forWhoSignsIn(world: World, name: string, outcome: Outcome<never>): Outcome<never> {
+  if (outcome.ok || outcome.refusal.code !== 'unavailable') return outcome
+  world.onFault(`provider ${name}`, new Error(outcome.refusal.message))
+  return refuse('unavailable', `the provider ${name} does not answer now, or not as it should`, comeBackLater)
 }
 
 const unknownReturn = refuse(
@@ -198,7 +206,7 @@ export async function comeBack(
     // Who is asked anew is given time there; since when is looked at below.
     maxAge: asking.anew ? awayMs / 1000 : asking.maxAge,
   })
-  if (!claims.ok) return { back: claims, row }
+  if (!claims.ok) return { back: forWhoSignsIn(world, row.name, claims), row }
   return { back: entryOf(row, settings, claims.value, departure, world.vault.clock()), row }
 }
 

@@ -14,6 +14,10 @@ import { askPassword } from './ask-ldap.ts'
 import { directoryOf, type OfDirectory } from './row.ts'
 import { settingsOf } from './settings.ts'
 
+/** What somebody can do where what knows them is away. */
+export const comeBackLater =
+  'try again in a few minutes, and tell an administrator if it stays so; local users sign in as ever'
+
 /** For so long a wrong password counts, in milliseconds: as long as directories commonly do. */
 const wrongWithin = 30 * 60_000
 
@@ -57,11 +61,12 @@ export async function askDirectory(
   }
   const verdict = await askPassword(world, directory, settings, entry.subject, password)
   if (!verdict.ok) {
-    const { next } = verdict.refusal
+    // Why is for who looks after it; whoever signs in can do nothing about it.
+    world.onFault(`directory ${name}`, new Error(verdict.refusal.message))
     return refuse(
       'unavailable',
-      `the directory ${name}, which knows your password, does not answer: ${verdict.refusal.message}`,
-      next === undefined ? 'local users sign in as ever' : `${next}; local users sign in as ever`,
+      `the directory ${name}, which knows your password, does not answer now`,
+      comeBackLater,
     )
   }
   switch (verdict.value) {

@@ -48,6 +48,16 @@ async function namedByTwo(tx: Tx, groups: readonly (string | null)[]): Promise<s
   return groups.find((name) => name !== null && policy.groups.has(name.toLowerCase())) ?? undefined
 }
 
+/**
+ * The groups of the policy in force, where this is none of them; undefined: it is, or there is no group yet, or two
+ * people change the policy, who name afterwards what was mapped.
+ */
+async function groupsBeside(tx: Tx, group: string): Promise<readonly string[] | undefined> {
+  const { document, groups } = policyOf(await readPolicyRow(tx.db, tx.guard, 'share'))
+  if (document.applyBy === 'two' || groups.size === 0 || groups.has(group.toLowerCase())) return undefined
+  return Object.keys(document.groups ?? {}).sort()
+}
+
 function refuseAlone(group: string, next: string): Outcome<never> {
   return refuse('conflict', `the policy names the group ${group}, and is changed by two people`, next)
 }
@@ -194,6 +204,16 @@ export const directoryMap: Handler<'directory.map'> = async (call, input) =>
       )
     if (others.length >= mostMappings)
       return refuse('invalid', `a directory gives to ${mostMappings} groups at most`)
+    const unknown =
+      samePolicyGroup(before?.policyGroup ?? null, policyGroup) || policyGroup === null
+        ? undefined
+        : await groupsBeside(tx, policyGroup)
+    if (unknown !== undefined)
+      return refuse(
+        'invalid',
+        `policyGroup: the policy has no group ${policyGroup}; it has ${unknown.join(', ')}`,
+        'choose one of these, or put the group into the policy first (it may be empty there)',
+      )
     const named =
       before?.group === group && samePolicyGroup(before.policyGroup, policyGroup)
         ? undefined

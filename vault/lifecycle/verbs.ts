@@ -26,8 +26,8 @@ export const status: Handler<'status'> = async ({ world, principal }) => {
       principal.kind === 'local' ? state.sealProviders : state.sealProviders.map(({ kind }) => ({ kind })),
     shares: sharesOf(world, principal.kind === 'local'),
     rehearsal: principal.kind === 'local' ? rehearsalOf(world) : null,
-    auditors: await auditorsOf(world),
-    // SECURITY: how many there are is nothing for who comes from outside, or is nobody yet.
+    // SECURITY: how many there are is nothing for who is nobody yet, and of users for who comes from outside.
+    auditors: principal.kind === 'anyone' ? null : await auditorsOf(world),
     users: isOfThePlant(principal) ? users : null,
     version: settings.version,
   })

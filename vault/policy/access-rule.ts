@@ -5,7 +5,7 @@ import { type RuleAction, ruleActions } from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 import type { AccountId, CompanyId, SafeId, TargetId, UserId } from '../kernel/id.ts'
 import { calendarAt, momentIn } from './calendar.ts'
-import { accountKey, parseNetwork, type PolicyDocument, type RuleDocument } from './document.ts'
+import { accountKey, fitsPattern, parseNetwork, type PolicyDocument, type RuleDocument } from './document.ts'
 
 /** The ids that the names of a policy stood for when it was applied: another thing of the same name is not meant. */
 export type PolicyIds = {
@@ -331,6 +331,23 @@ export function wantedOf(
       workOrder === undefined ? [] : [{ rule: name, pattern: workOrder }],
     ),
   }
+}
+
+/** Why nobody can approve somebody's request by what the policy wants now; undefined: people can. */
+export function obstacleOf(
+  policy: Policy,
+  { user, workOrder }: { readonly user: UserId; readonly workOrder: string | null },
+  { approvals, workOrders }: Wanted,
+): string | undefined {
+  const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, workOrder ?? ''))
+  if (unfit !== undefined) return `the rule “${unfit.rule}” wants a work order of the form ${unfit.pattern}`
+  const few = approvals.find(({ group, count }) => {
+    const members = policy.groups.get(group.toLowerCase())
+    return (members?.size ?? 0) - (members?.has(user) === true ? 1 : 0) < count
+  })
+  return few === undefined
+    ? undefined
+    : `it wants ${few.count} of ${few.group}, which has fewer who are somebody else`
 }
 
 /** The groups that somebody is in. */

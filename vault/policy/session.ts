@@ -80,6 +80,11 @@ const unknown = {
   next: 'check the name, or ask for a grant',
 } as const satisfies Denial
 
+/** Does a refusal say no more than it would of what is not there? */
+export function isUnknown({ why }: { readonly why: string }): boolean {
+  return why === unknown.why
+}
+
 /** What lets in, until when, and whether nobody else may be in. */
 type Way = {
   readonly by: LetInBy

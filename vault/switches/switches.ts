@@ -72,11 +72,16 @@ export function stopIn(world: World, safe: SafeId): string | null {
   return found?.name ?? null
 }
 
+/** The name of the switch that keeps people from working in a safe now; undefined: none does. */
+export async function switchBefore(tx: Tx, world: World, safe: SafeId): Promise<string | undefined> {
+  await switchesOf(world, tx)
+  return stopIn(world, safe) ?? undefined
+}
+
 /** Refuses to begin anything in a safe whose plant switch is off. */
 export async function beforeSwitches(tx: Tx, world: World, safe: SafeId): Promise<Outcome<null>> {
-  await switchesOf(world, tx)
-  const name = stopIn(world, safe)
-  if (name === null) return done(null)
+  const name = await switchBefore(tx, world, safe)
+  if (name === undefined) return done(null)
   return refuse(
     'held',
     `the plant switch ${name} is off: nobody works there now`,

@@ -66,6 +66,17 @@ export const useLatestNotifications = () =>
     refetchInterval: 3_000,
     select: ({ latest }) => latest,
   })
+/** How many auditors there are, as the last list says; what is opened or sealed by it is verified there (`fetchChain`). */
+export const useAuditorCount = () =>
+  useQuery({
+    queryKey: ['auditor lists'],
+    queryFn: () => get<VerbAnswer<'auditor.lists'>>('/api/auditors'),
+    refetchInterval: 30_000,
+    select: (links): number => {
+      const last = links.at(-1)
+      return last === undefined ? 0 : (JSON.parse(atob(last.body)) as { auditors: unknown[] }).auditors.length
+    },
+  })
 export const useLeases = () => useList<'lease.list'>('leases', '/api/leases', { every: 5_000 })
 export const useQueue = () => useList<'lease.queue'>('queue', '/api/queue', { every: 3_000 })
 export const useHandOvers = () => useList<'handover.list'>('hand-overs', '/api/hand-overs', { every: 3_000 })

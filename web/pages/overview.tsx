@@ -11,6 +11,7 @@ import { When } from '../parts/when.tsx'
 import { away, visible } from '../parts/wording.ts'
 import { hasRole, useStatus, useUser } from '../shell/me.ts'
 import {
+  useAuditorCount,
   useAccounts,
   useBreakGlass,
   useCompanies,
@@ -127,8 +128,9 @@ function RecentRecordings() {
 function Vault() {
   const status = useStatus()
   const users = useUsers(hasRole(useUser(), 'admin'))
+  const auditors = useAuditorCount()
   if (status.data === undefined) return null
-  const { sealed, auditors, version, fingerprint } = status.data
+  const { sealed, version, fingerprint } = status.data
   return (
     <Card>
       <CardTitle component="h2" className="split">
@@ -145,8 +147,12 @@ function Vault() {
               <dd>{users.data.length}</dd>
             </>
           )}
-          <dt>Auditors</dt>
-          <dd>{auditors === null ? 'none yet' : auditors.count}</dd>
+          {auditors.data === undefined ? null : (
+            <>
+              <dt>Auditors</dt>
+              <dd>{auditors.data === 0 ? 'none yet' : auditors.data}</dd>
+            </>
+          )}
           <dt>Intake key</dt>
           <dd className="mono small">{fingerprint ?? 'not made yet'}</dd>
           <dt>Version</dt>
@@ -162,6 +168,7 @@ function useNotices(): readonly Notice[] {
   const user = useUser()
   const admin = hasRole(user, 'admin')
   const auditor = hasRole(user, 'auditor')
+  const auditors = useAuditorCount()
   const status = useStatus()
   const safes = useSafes(admin)
   const targets = useTargets(admin)
@@ -277,7 +284,7 @@ function useNotices(): readonly Notice[] {
       </>
     ),
   })
-  add(status.data !== undefined && status.data.auditors === null, {
+  add(auditors.data === 0, {
     key: 'auditors',
     variant: 'warning',
     title: 'There is no auditor yet, so no session can start',

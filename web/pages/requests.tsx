@@ -8,10 +8,11 @@ import { LongField } from '../parts/field.tsx'
 import { FreshCode, isCode } from '../parts/fresh-code.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
+import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { RequestBadge } from '../parts/state.tsx'
 import { Moment, When } from '../parts/when.tsx'
-import { span, visible } from '../parts/wording.ts'
+import { sentence, span, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { May } from './grant-parts.tsx'
@@ -168,7 +169,7 @@ export function RequestState({ request }: { readonly request: RequestView }) {
 }
 
 export function Said({
-  request: { approvals, approvalsNeeded, approvalsFrom, state },
+  request: { approvals, approvalsNeeded, approvalsFrom, state, obstacle },
 }: {
   readonly request: RequestView
 }) {
@@ -181,6 +182,7 @@ export function Said({
           {note === '' ? '' : `: ${visible(note)}`}
         </div>
       ))}
+      {obstacle === null ? null : <div className="quiet small">{sentence(visible(obstacle))}</div>}
       {state === 'open' && approvalsNeeded > 1 ? (
         <div className="quiet small">
           {given} of {approvalsNeeded} approvals{missingText(approvalsFrom)}
@@ -234,6 +236,11 @@ export function Decide(props: {
       }}
     >
       <RequestFacts request={request} />
+      {request.obstacle === null ? null : (
+        <Note variant="warning" title={sentence(visible(request.obstacle))}>
+          Deny it, or have it withdrawn and asked for again.
+        </Note>
+      )}
       {approves && !isLast ? (
         <Content component="p">
           {request.approvalsNeeded} people must approve{missingText(request.approvalsFrom)}. After you

@@ -6,7 +6,6 @@ import { addToken } from '../../support/service.ts'
 import {
   must,
   refusalOf,
-  someConnection,
   startTestVault,
   type TestPerson,
   type TestVault,

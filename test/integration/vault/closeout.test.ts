@@ -150,3 +150,16 @@ test('a session that was terminated says by whom and why', async () => {
     endedBy: { by: 'sue', reason: 'wrong machine' },
   })
 })
+
+test('who was taken off is asked no more: neither for what they left, nor for what ended with that', async () => {
+  const left = await works()
+  expect(await owed()).toEqual([left])
+  await vault.ask('safe.closeOut', { safe: 'line-3', closeOut: 'asked' })
+  const { session } = await connectSession(recorder, { proof: await prove(recorder, key, 'bob') })
+  await vault.ask('user.off', { user: 'bob', reason: 'has left' })
+  await endSession(recorder, session)
+  expect(await owed()).toEqual([])
+  expect((await vault.ask('closeout.list', {})).map((one) => one.session)).not.toContain(session)
+  const [form] = (await vault.ask('closeout.list', {})).filter((one) => one.session === left)
+  expect(form).toMatchObject({ filled: null, isRequired: false })
+})

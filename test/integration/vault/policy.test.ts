@@ -463,3 +463,22 @@ test('limits hold for a reveal', async () => {
   await apply()
   must(await reveals())
 })
+
+test('an explanation tells administrators what nobody else is told: that it is there, and no grant is', async () => {
+  await vault.ask('user.add', { name: 'nils', roles: ['operator'] })
+  await vault.ask('user.add', { name: 'olga', roles: ['observer'] })
+  const said = (user: string, account = 'press-3/engineer') =>
+    vault.admin.call('policy.explain', { user, account })
+  await apply()
+  expect(must(await said('nils'))).toMatchObject({
+    allowed: false,
+    sentence: 'no grant is nils’s for press-3/engineer, and no rule lets them in',
+    next: 'have them request access, or: tagout grant add nils press-3/engineer --for 2h',
+  })
+  expect(must(await said('olga')).sentence).toBe('olga is an observer, who connects to nothing')
+  expect(refusalOf(await said('nils', 'press-9/engineer')).message).toBe(
+    'there is no account press-9/engineer',
+  )
+  await vault.ask('user.disable', { user: 'nils' })
+  expect(must(await said('nils')).sentence).toBe('nils was turned off')
+})

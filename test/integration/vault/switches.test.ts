@@ -92,6 +92,14 @@ test('a switch that calls holds its safes, keeps others out of them, and lets go
     code: 'held',
     message: 'the plant switch hall-3 is off: nobody works there now',
   })
+  const explained = await vault.ask('policy.explain', { user: 'bob', account: 'press-3/engineer' })
+  expect(explained).toMatchObject({
+    allowed: false,
+    sentence:
+      'the plant switch hall-3 is off: until it is on, nobody connects to what is in press-3’s safe, whatever lets them in',
+    next: 'have it turned on at the plant: nothing here does',
+  })
+  expect(explained.steps.map(({ what }) => what)).toContain('plant switch hall-3')
   expect(refusalOf(await vault.admin.call('session.unfreeze', { session: here.session })).message).toContain(
     'the plant switch hall-3 holds this session',
   )

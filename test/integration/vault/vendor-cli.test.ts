@@ -93,7 +93,13 @@ test('a person is invited, taken off with the company, and the report says what 
   expect(report).toMatchObject({ company: 'acme', people: ['vera'], sessions: [{ user: 'vera' }] })
   expect(await must('vendor', 'report')).toContain('company acme')
   expect(await must('vendor', 'report', report.id)).toContain('none that they have seen is in use')
-  expect((await tagout('vendor', 'report', 'acme')).err).toContain('is not an id like off_')
+  expect(await must('vendor', 'report', 'ACME')).toContain(report.id)
+  expect((await tagout('vendor', 'report', 'off_1')).err).toContain('is not an id like off_')
+  const none = await tagout('vendor', 'report', 'bosch')
+  expect(none).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('nobody of the name bosch was taken off'),
+  })
   expect(await must('vendor', 'show', 'acme')).toMatch(/state\s+off since/)
 
   expect(await must('vendor', 'on', 'acme')).toContain('tagout user enable NAME')
