@@ -3,13 +3,7 @@ import { serviceScopes } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { PolicyDocument } from '../../../vault/policy/document.ts'
 import { addToken } from '../../support/service.ts'
-import {
-  must,
-  refusalOf,
-  startTestVault,
-  type TestPerson,
-  type TestVault,
-} from '../../support/vault.ts'
+import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 import { makeSshKey, open, prove } from '../../support/vault-ssh.ts'
 
 // A second factor that was shown makes young the one login, or the one connection, at which it was shown.
