@@ -14,6 +14,7 @@ import { Enrol } from './pages/enrol.tsx'
 import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
+import { PolicyReach } from './pages/policy-reach.tsx'
 import { Notifications } from './pages/notifications.tsx'
 import { OpenedRequest, RequestPage } from './pages/request.tsx'
 import { Requests } from './pages/requests.tsx'
@@ -120,6 +121,7 @@ export function App() {
               <Route path="/policy/change">
                 <PolicyChangePage />
               </Route>
+              <Route path="/policy/reach" component={PolicyReach} />
               <Route path="/policy/open">
                 <OpenedRequest under="policy" />
               </Route>

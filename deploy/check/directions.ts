@@ -55,10 +55,11 @@ const rules: readonly Rule[] = [
         'vault/audit/found-file.ts',
         'vault/policy/file.ts',
         'vault/policy/difference.ts',
+        'vault/policy/conditions.ts',
       ].includes(target) ||
       target === 'recorder/live/protocol.ts' ||
       target.startsWith('recorder/replay/'),
-    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/contract/words.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, vault/policy/file.ts and difference.ts, recorder/replay, recorder/live/protocol.ts',
+    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/contract/words.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, vault/policy/file.ts, difference.ts and conditions.ts, recorder/replay, recorder/live/protocol.ts',
   },
   { folder: 'migrations', mayImport: inKernel, says: 'migrations import only vault/kernel' },
   {

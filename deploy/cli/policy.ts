@@ -264,6 +264,7 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
             ['ON', (row) => row.target],
             ['MAY', (row) => row.actions.join(', ')],
             ['BY', (row) => row.by.join(', ')],
+            ['CONDITIONS', (row) => row.conditions.join('; ')],
             ['UNTIL', (row) => when(row.until)],
           ],
           'nobody could',

@@ -399,6 +399,18 @@ beforeAll(async () => {
     until: null,
     sessions: 2,
   }
+  edge.answers.set('policy.reach', () => [
+    {
+      user: hostile,
+      account: hostile,
+      target: hostile,
+      actions: ['shell'],
+      by: [hostile],
+      conditions: [hostile],
+      until: now,
+      exclusive: true,
+    },
+  ])
   edge.answers.set('lease.list', () => [lease])
   edge.answers.set('request.list', () => [
     {
@@ -579,6 +591,7 @@ test.skipIf(why !== undefined)('hostile text in every field of every page is tex
   const paths = [
     ...places.map(({ path }) => path),
     '/account',
+    `/policy/reach?${new URLSearchParams({ user: hostile, at: '2026-12-06T23:00', zone: hostile }).toString()}`,
     `/vendors/${newId('cmp')}`,
     `/vendors/${newId('off')}`,
     `/recordings/${recording}`,

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test, vi } from 'vitest'
 import type { PolicyView } from '../../vault/contract.ts'
@@ -144,6 +144,91 @@ test.skipIf(why !== undefined)(
     await dialog.getByText('Ask the shift leader, extension 4711').waitFor()
     await dialog.getByRole('button', { name: 'Close' }).first().click()
     await dialog.waitFor({ state: 'detached' })
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'who can reach a machine on Sunday night, and what somebody can: by keyboard, as a table, by an address',
+  async () => {
+    const { page } = ann
+    await open(page, '/policy', 'Policy')
+    await page.getByRole('link', { name: 'Who can reach?' }).press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Who can reach' }).waitFor()
+    const form = page.getByRole('form', { name: 'Ask who can reach' })
+    await form.getByLabel('Target').selectOption('press-3')
+    await form.getByLabel('At').fill('2026-12-06T23:00')
+    await form.getByText('Sunday').waitFor()
+    await form.getByLabel('By the clocks of').selectOption('Europe/Berlin')
+    await form.getByLabel('At').press('Enter')
+    // 23:00 in Berlin, said in UTC: the browser's own clock.
+    await page
+      .getByText(/Sunday 2026-12-06 23:00 by the clocks of Europe\/Berlin: 6 Dec 2026, 22:00:00/)
+      .waitFor()
+    const row = page.getByRole('row').filter({ hasText: 'press-3/engineer' })
+    await row.getByText('rule ot-on-the-press', { exact: true }).waitFor()
+    await row.getByText('during always (rule ot-on-the-press)').waitFor()
+    expect(await row.innerText()).toContain('bob')
+    expect(await page.getByRole('row').filter({ hasText: 'press-3/viewer' }).count()).toBe(0)
+    await picture(page, 'policy-reach')
+    await looksRight(page)
+    await page.setViewportSize({ width: 390, height: 844 })
+    await picture(page, 'policy-reach-phone')
+    await page.setViewportSize({ width: 1280, height: 800 })
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Export CSV' }).click(),
+    ])
+    const csv = await readFile(await download.path(), 'utf8')
+    expect(csv).toContain('"2026-12-06T22:00:00.000Z","bob","press-3/engineer","press-3","shell, exec"')
+    // The address is the question: kept, sent to a colleague, opened anew.
+    expect(page.url()).toContain('/policy/reach?target=press-3&at=2026-12-06T23%3A00&zone=Europe%2FBerlin')
+    await page.goBack()
+    await page.goForward()
+    await row.waitFor()
+    await open(page, '/users', 'Users')
+    await page.getByRole('link', { name: 'What they reach: bob' }).click()
+    await page.getByRole('heading', { name: 'What bob can reach' }).waitFor()
+    await row.waitFor()
+    await open(page, '/policy/reach?user=ann', 'Who can reach')
+    await page.getByText('They could reach nothing').waitFor()
+    await looksRight(page)
+    await open(page, '/policy/reach?target=no-such-press', 'Who can reach')
+    await page.getByText('There is no target no-such-press.').waitFor()
+    await open(page, '/policy/reach?target=press-3&at=soon', 'Who can reach')
+    await page.getByText('This is no time').waitFor()
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'who counts as one person with whom, and why: said, and taken back, with a code',
+  async () => {
+    await run(['user', 'add', 'bob-admin', '--role', 'operator'])
+    const { page } = ann
+    await open(page, '/users', 'Users')
+    await looksRight(page)
+    await page.getByRole('button', { name: 'Who else they are: bob-admin' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Who else is bob-admin?' })
+    await dialog.getByText('Nobody, as far as is known.').waitFor()
+    await dialog.getByLabel('The same person as').selectOption('bob')
+    await dialog.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await dialog.getByRole('button', { name: 'Say so' }).click()
+    await dialog.getByRole('listitem').filter({ hasText: 'bob an administrator has said so' }).waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'user-same-person')
+    expect(await run(['user', 'show', 'bob'])).toContain('bob-admin')
+    await dialog.getByRole('button', { name: 'Take back what was said…' }).click()
+    const back = page.getByRole('dialog', { name: 'Is bob-admin nobody else?' })
+    await back.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await back.getByRole('button', { name: 'Take it back' }).click()
+    await dialog.getByText('Nobody, as far as is known.').waitFor()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    expect(await run(['user', 'show', 'bob'])).not.toContain('bob-admin')
+    // Of oneself nobody says it.
+    await page.getByRole('button', { name: 'Who else they are: ann' }).click()
+    const own = page.getByRole('dialog', { name: 'Who else is ann?' })
+    await own.getByText('This is you: another administrator says who you are').waitFor()
+    expect(await own.getByRole('button', { name: 'Say so' }).count()).toBe(0)
+    await run(['user', 'disable', 'bob-admin'])
   },
 )
 

@@ -10,6 +10,7 @@ import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { Policy, RuleFacts } from '../policy/access-rule.ts'
 import type { RuleAction } from '../contract/words.ts'
+import { ruleConditions } from '../policy/conditions.ts'
 import { mayHold, whoNeverConnects } from '../policy/roles.ts'
 import {
   askFirst,
@@ -423,6 +424,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
             target: target.name,
             actions: glass.actions,
             by: ['break-glass'],
+            conditions: conditionsOf(policy, facts.limits, glass.actions, false),
             until: new Date(now + glass.minutes * 60_000).toISOString(),
             exclusive: false,
           })
@@ -439,17 +441,26 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
             decision.by.kind === 'rule'
               ? `rule ${facts.allowing[decision.by.index]?.name ?? ''}`
               : `grant ${own[decision.by.index]?.id ?? ''}`
-          return [{ wants, by, endsAt: decision.endsAt, exclusive: decision.exclusive }]
+          const conditions = [
+            ...(decision.by.kind === 'rule'
+              ? conditionsOf(policy, facts.allowing.slice(decision.by.index, decision.by.index + 1), [wants])
+              : [`let in by ${whoText(own[decision.by.index]?.granted_by ?? '')}`]),
+            ...conditionsOf(policy, facts.limits, [wants]),
+          ]
+          return [{ wants, by, conditions, endsAt: decision.endsAt, exclusive: decision.exclusive }]
         })
-        // What ends at another time is another row: nobody reads that all of it lasts until the latest end.
-        for (const same of Map.groupBy(found, (one) => `${one.endsAt} ${one.exclusive}`).values()) {
-          const [{ endsAt, exclusive }] = same as [(typeof same)[number]]
+        // What ends at another time, or under other conditions, is another row: nobody reads that all of it is as the best.
+        const alike = (one: (typeof found)[number]) =>
+          JSON.stringify([one.endsAt, one.exclusive, one.conditions])
+        for (const same of Map.groupBy(found, alike).values()) {
+          const [{ endsAt, exclusive, conditions }] = same as [(typeof same)[number]]
           rows.push({
             user: user.name,
             account: account.name,
             target: target.name,
             actions: same.map(({ wants }) => wants),
             by: [...new Set(same.map(({ by }) => by))],
+            conditions,
             until: new Date(endsAt).toISOString(),
             exclusive,
           })
@@ -458,6 +469,25 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
     }
     return done(rows)
   })
+
+/** What rules ask for these acts, each with the name of its rule; break-glass goes without approvals. */
+function conditionsOf(
+  policy: Policy,
+  rules: readonly RuleFacts[],
+  acts: readonly RuleAction[],
+  withApprovals = true,
+): readonly string[] {
+  return rules
+    .filter(({ actions }) => actions.some((action) => acts.includes(action)))
+    .flatMap(({ name }) => {
+      const document = policy.rules.find((rule) => rule.document.name === name)?.document
+      if (document === undefined) return []
+      const counts = withApprovals || document.effect === 'allow'
+      return ruleConditions(counts ? document : { ...document, approvals: undefined }).map(
+        (text) => `${text} (rule ${name})`,
+      )
+    })
+}
 
 /** Who may let themselves into which account, for how long and to do what: on nobody's word but their own. */
 async function glassFinder(tx: Tx, places: readonly Place[]) {

@@ -107,6 +107,8 @@ export type ReachView = {
   readonly actions: readonly Action[]
   /** What lets in: grants, rules, or `break-glass`, by which they let themselves in. */
   readonly by: readonly string[]
+  /** What is asked of them beside, in words: who let them in by a grant, and what rules want of their sessions. */
+  readonly conditions: readonly string[]
   /** When the longest session that began then would end. */
   readonly until: string
   readonly exclusive: boolean

@@ -33,6 +33,7 @@ import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
 import { May } from './grant-parts.tsx'
 import { TakeOff } from './offboarding.tsx'
+import { ReachLink } from './reach-link.tsx'
 import { CompanyFields, dayOf, endOf, Sponsor, splitDomains } from './vendors.tsx'
 
 type Doing =
@@ -72,6 +73,7 @@ export function Company({ id }: { readonly id: string }) {
         <span className="row">
           <Link href="/vendors">All vendors</Link>
           <AuditLink asked={{ company: data.name }} text="What they did" of={data.name} />
+          <ReachLink asked={{ noun: 'company', name: data.name }} text="What they can reach" />
         </span>
       }
       actions={

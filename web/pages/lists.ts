@@ -35,7 +35,7 @@ export const useTargets = (when = true) => useList<'target.list'>('targets', '/a
 export const useAccounts = (when = true) =>
   useList<'account.list'>('accounts', '/api/accounts', { every: 10_000, when })
 export const useUsers = (when = true) => useList<'user.list'>('users', '/api/users', { when })
-export const useCompanies = () => useList<'company.list'>('companies', '/api/companies')
+export const useCompanies = (when = true) => useList<'company.list'>('companies', '/api/companies', { when })
 export const useGrants = (when = true) =>
   useList<'grant.list'>('grants', '/api/grants', { every: 10_000, when })
 export const useRequests = (state: 'open' | 'all' = 'open', when = true) =>

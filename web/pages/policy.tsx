@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { useLocation } from 'wouter'
 import type { PolicyView } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
+import { ruleConditions } from '../../vault/policy/conditions.ts'
 import { Command } from '../parts/command.tsx'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
@@ -32,6 +33,17 @@ export function Policy({ request }: { readonly request?: string }) {
         <div className="row">
           <Button variant={isAdmin ? 'secondary' : 'primary'} onClick={() => setAsking(true)}>
             May they?
+          </Button>
+          <Button
+            component="a"
+            variant="secondary"
+            href="/policy/reach"
+            onClick={(event) => {
+              event.preventDefault()
+              go('/policy/reach')
+            }}
+          >
+            Who can reach?
           </Button>
           {isAdmin ? (
             <Button
@@ -141,14 +153,6 @@ function whatLines({ what }: RuleDocument): readonly string[] {
 }
 
 function conditionLines(rule: RuleDocument): readonly string[] {
-  const limits =
-    rule.effect === 'limit'
-      ? [
-          ...(rule.approvals ?? []).map(({ group, count }) => `approved by ${count} of ${group}`),
-          ...(rule.supervisors === undefined ? [] : [`watched by a supervisor of ${rule.supervisors}`]),
-          ...(rule.workOrder === undefined ? [] : [`work order ${rule.workOrder}`]),
-        ]
-      : []
   return [
     ...listed(rule.effect === 'allow' ? 'may' : 'for', rule.actions),
     ...(rule.effect === 'allow'
@@ -157,12 +161,7 @@ function conditionLines(rule: RuleDocument): readonly string[] {
           rule.forwards?.map(({ host, port }) => `${host}:${port}`),
         )
       : []),
-    ...listed('during', rule.during),
-    ...listed('from', rule.networks),
-    ...(rule.factorWithin === undefined ? [] : [`second factor within ${rule.factorWithin}`]),
-    ...(rule.longest === undefined ? [] : [`${rule.longest} at the longest`]),
-    ...(rule.exclusive === true ? ['alone on the account'] : []),
-    ...limits,
+    ...ruleConditions(rule),
     ...listed('ask', rule.contact === undefined ? undefined : [rule.contact]),
   ]
 }

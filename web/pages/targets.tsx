@@ -20,6 +20,7 @@ import { hasRole, SignedIn, useChange, useUser } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
 import { useSafes, useTargets } from './lists.ts'
 import { useManages } from './may.ts'
+import { ReachLink } from './reach-link.tsx'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
 type Doing =
@@ -74,8 +75,9 @@ export function Targets() {
                   <Name of={row.name} />
                 </strong>
                 <Marks target={row} />
-                <div>
+                <div className="row close">
                   <AuditLink asked={{ target: row.name }} text="Who was here" of={row.name} />
+                  <ReachLink asked={{ noun: 'target', name: row.name }} text="Who can reach it" />
                 </div>
               </>
             ),

@@ -16,10 +16,12 @@ import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { SignInsDialog } from './sign-ins.tsx'
 import { MailDialog } from './user-mail.tsx'
+import { SamePersonDialog } from './user-same-person.tsx'
 import { KeysDialog } from './keys.tsx'
 import { AuditLink } from './audit-link.tsx'
 import { useUsers } from './lists.ts'
 import { TakeOff } from './offboarding.tsx'
+import { ReachLink } from './reach-link.tsx'
 
 const meanings: Readonly<Record<Role, string>> = {
   admin: 'Looks after users, safes, targets and accounts',
@@ -39,7 +41,7 @@ const alone: readonly Role[] = ['observer', 'security-officer', 'auditor']
 type Doing =
   | { readonly kind: 'add' }
   | {
-      readonly kind: 'roles' | 'keys' | 'mail' | 'sign-ins' | 'disable' | 'enable' | 'enrol' | 'off'
+      readonly kind: 'roles' | 'keys' | 'mail' | 'same' | 'sign-ins' | 'disable' | 'enable' | 'enrol' | 'off'
       readonly user: UserView
     }
   | { readonly kind: 'link'; readonly name: string; readonly enrolment: Enrolment }
@@ -88,8 +90,18 @@ export function Users() {
                     <Name of={row.mail.address} />
                   </div>
                 )}
-                <div>
+                <div className="row close">
                   <AuditLink asked={{ person: row.name }} text="What they did" of={row.name} />
+                  <ReachLink asked={{ noun: 'user', name: row.name }} text="What they reach" />
+                  <Button
+                    variant="link"
+                    isInline
+                    className="small"
+                    onClick={() => setDoing({ kind: 'same', user: row })}
+                    aria-label={`Who else they are: ${row.name}`}
+                  >
+                    Who else they are
+                  </Button>
                 </div>
               </>
             ),
@@ -209,6 +221,7 @@ export function Users() {
       {doing?.kind === 'keys' ? <KeysDialog user={doing.user.name} onClose={close} /> : null}
       {doing?.kind === 'sign-ins' ? <SignInsDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'mail' ? <MailDialog user={doing.user} onClose={close} /> : null}
+      {doing?.kind === 'same' ? <SamePersonDialog user={doing.user} onClose={close} /> : null}
       {doing?.kind === 'disable' || doing?.kind === 'enable' ? (
         <Able
           user={doing.user}

@@ -36,6 +36,14 @@ export function zone(): string {
   return dateTime.resolvedOptions().timeZone.replaceAll('_', ' ')
 }
 
+const dayOfWeek = new Intl.DateTimeFormat(undefined, { weekday: 'long', timeZone: 'UTC' })
+
+/** The day of the week of a moment, by the clocks of UTC. */
+export function weekday(iso: string): string {
+  const at = new Date(iso)
+  return Number.isNaN(at.getTime()) ? '' : dayOfWeek.format(at)
+}
+
 const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 
 /** The day of a moment, in the reader's own time zone. */

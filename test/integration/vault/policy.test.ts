@@ -398,6 +398,32 @@ test('reach finds who only forwards, and who comes by an account that was bound 
   await vault.ask('grant.revoke', { grant: grant.id })
 })
 
+test('reach says what is asked beside: of a rule that lets in, of limits, and of a grant who gave it', async () => {
+  await apply(
+    allow({ during: ['shifts'], factorWithin: '8h' }),
+    limit({ name: 'watched', what: { targets: ['press-3'] }, actions: ['exec'], supervisors: 'ot' }),
+  )
+  const reach = async () =>
+    (await vault.ask('policy.reach', { user: 'bob', account: 'press-3/engineer' })).map(
+      ({ actions, conditions }) => [actions, conditions],
+    )
+  const ofRule = ['during shifts (rule ot-may)', 'second factor within 8h (rule ot-may)']
+  expect(await reach()).toEqual([
+    [['shell'], ofRule],
+    [['exec'], [...ofRule, 'watched by a supervisor of ot (rule watched)']],
+  ])
+  await apply()
+  const given = await vault.ask('grant.add', { user: 'bob', account: 'press-3/engineer', actions: ['shell'] })
+  await apply(limit({ name: 'two', approvals: [{ group: 'ot', count: 1 }] }))
+  // One person's grant is not what was asked for and approved.
+  expect(await reach()).toEqual([])
+  await apply()
+  expect((await reach()).map(([, conditions]) => conditions)).toEqual([
+    [expect.stringMatching(/^let in by /)],
+  ])
+  await vault.ask('grant.revoke', { grant: given.id })
+})
+
 test('reach shows apart what ends at another time, and who may let themselves in', async () => {
   await apply(allow({ during: ['shifts'] }))
   const grant = await vault.ask('grant.add', {

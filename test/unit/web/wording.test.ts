@@ -11,6 +11,8 @@ import {
   visible,
   zonedMoment,
 } from '../../../web/parts/wording.ts'
+import { askedReach, reachLink } from '../../../web/pages/reach-asked.ts'
+import { momentIn } from '../../../web/parts/zoned.ts'
 
 test('what a hostile name holds is made visible, never obeyed', () => {
   expect(visible('a\u001b[2Jb\u0000\u007f')).toBe('a\u241b[2Jb\u2400\u2421')
@@ -82,4 +84,26 @@ test('native clients are named as far as the grant allows them, each with its wh
   expect(
     nativeCommands('bob', 'press-3/engineer', ['sftp-read', 'sftp-write'], [], 2222, '[::1]').at(-1)?.command,
   ).toBe('scp -P 2222 -o User=bob@engineer@press-3 FILE [::1]:')
+})
+
+test('a time by the clocks of a zone is a moment, on days of a change of the clock too', () => {
+  expect(momentIn('2026-12-06T23:00', 'Europe/Berlin')).toBe('2026-12-06T22:00:00.000Z')
+  expect(momentIn('2026-07-06T23:00', 'Europe/Berlin')).toBe('2026-07-06T21:00:00.000Z')
+  expect(momentIn('2026-07-06T23:00', 'America/St_Johns')).toBe('2026-07-07T01:30:00.000Z')
+  expect(momentIn('2026-07-06T23:00', 'UTC')).toBe('2026-07-06T23:00:00.000Z')
+  // Shown twice: the first; left out: what the clock shows instead, 03:30.
+  expect(momentIn('2026-10-25T02:30', 'Europe/Berlin')).toBe('2026-10-25T00:30:00.000Z')
+  expect(momentIn('2026-03-29T02:30', 'Europe/Berlin')).toBe('2026-03-29T01:30:00.000Z')
+  expect(momentIn('soon', 'UTC')).toBe(null)
+})
+
+test('the question of who can reach stands in the address, and comes back from it', () => {
+  const asked = { noun: 'target', name: 'press-3', at: '2026-12-06T23:00', zone: 'Europe/Berlin' } as const
+  const address = (link: string) => new URLSearchParams(link.slice(link.indexOf('?')))
+  expect(askedReach(address(reachLink(asked)))).toEqual(asked)
+  expect(askedReach(address(reachLink({ noun: 'user', name: 'b&b' })))).toEqual({
+    ...{ noun: 'user', name: 'b&b', at: '', zone: '' },
+  })
+  expect(askedReach(address('/policy/reach'))).toBe(null)
+  expect(askedReach(address('/policy/reach?target=press-3&zone=Mars/Base'))?.zone).toBe('')
 })
