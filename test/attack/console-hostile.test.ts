@@ -351,6 +351,7 @@ beforeAll(async () => {
     digest: hostile,
     appliedBy: hostile,
     appliedAt: now,
+    fromDirectories: [{ group: hostile, users: [hostile] }],
     document: {
       version: 1,
       contact: hostile,

@@ -409,6 +409,9 @@ test.skipIf(why !== undefined)(
     await page.keyboard.type('touch by-sam; echo sam-$((4+5))\n')
     await see(page, 'sam-9')
     expect(await accessibilityFaults(page)).toEqual([])
+    // Who has it gives it back; to let its user go on beside that is no way of its own.
+    await page.getByRole('button', { name: 'Give back' }).waitFor()
+    expect(await page.getByRole('button', { name: /^(Unfreeze|Freeze) / }).count()).toBe(0)
     await picture(page, 'taken-over')
     await page.getByRole('button', { name: 'Give back' }).click()
     await until(

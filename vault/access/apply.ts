@@ -1,4 +1,7 @@
+import type { Kysely } from 'kysely'
 import type { PolicyChange, PolicyPlan, PolicyView, VerbAnswer } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { directoryMembers } from '../directory/groups.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { distinctPeople, inOrder, type PersonFacts, readPeople, samePerson } from '../identity/same-person.ts'
 import { canonicalJson } from '../kernel/encoding.ts'
@@ -18,7 +21,7 @@ import {
 } from '../policy/access-rule.ts'
 import { emptyPolicy, type PolicyDocument } from '../policy/document.ts'
 import { whoNeverConnects } from '../policy/roles.ts'
-import { checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { type Checker, checked, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf, type World } from '../world.ts'
@@ -37,15 +40,44 @@ export const policyShow: Handler<'policy.show'> = async (call) => {
   const row = await readPolicyRow(database, guard)
   const view: PolicyView =
     row === undefined
-      ? { version: 0, digest: null, appliedBy: null, appliedAt: null, document: emptyPolicy }
+      ? {
+          version: 0,
+          digest: null,
+          appliedBy: null,
+          appliedAt: null,
+          document: emptyPolicy,
+          fromDirectories: [],
+        }
       : {
           version: row.version,
           digest: row.digest,
           appliedBy: row.applied_by,
           appliedAt: row.applied_at.toISOString(),
           document: policyOf(row).document,
+          fromDirectories: await namedMembers(database, guard, policyOf(row)),
         }
   return done(view)
+}
+
+/** Whom directories put into the groups of a policy, by names. */
+async function namedMembers(
+  db: Kysely<Database>,
+  checker: Checker,
+  { document: { groups } }: Policy,
+): Promise<PolicyView['fromDirectories']> {
+  const members = await directoryMembers(db, checker, groups)
+  const ids = [...new Set([...members.values()].flat())]
+  if (ids.length === 0) return []
+  const users = checked(
+    checker,
+    'app_user',
+    await db.selectFrom('app_user').selectAll().where('id', 'in', ids).orderBy('name').execute(),
+  )
+  return Object.keys(groups ?? {}).flatMap((group) => {
+    const theirs = members.get(group.toLowerCase()) ?? []
+    const names = users.filter(({ id }) => theirs.includes(id)).map(({ name }) => name)
+    return names.length === 0 ? [] : [{ group, users: names }]
+  })
 }
 
 /** Says what a document would change, and for whom. Changes nothing. */

@@ -6,6 +6,7 @@ import { readLinks } from '../identity/auditor.ts'
 import { othersOf } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { utcMinute } from '../kernel/plant-time.ts'
 import { whoText } from '../kernel/who.ts'
 import { notFound } from '../not-found.ts'
 import type { Policy, RuleFacts } from '../policy/access-rule.ts'
@@ -303,13 +304,13 @@ async function explainWatch(
 function grantStep(grant: Row<'access_grant'>, wants: RuleAction, now: number): Steps[number] {
   const text =
     grant.revoked_at !== null
-      ? `was revoked ${grant.revoked_at.toISOString()}`
+      ? `was revoked ${utcMinute(grant.revoked_at)}`
       : grant.not_after.getTime() <= now
-        ? `ended ${grant.not_after.toISOString()}`
+        ? `ended ${utcMinute(grant.not_after)}`
         : grant.not_before.getTime() > now
-          ? `begins ${grant.not_before.toISOString()}`
+          ? `begins ${utcMinute(grant.not_before)}`
           : grant.actions.some((action) => action === wants)
-            ? `by ${whoText(grant.granted_by)}, until ${grant.not_after.toISOString()}`
+            ? `by ${whoText(grant.granted_by)}, until ${utcMinute(grant.not_after)}`
             : `allows ${grant.actions.join(', ')}, not ${wants}`
   const holds = text.startsWith('by ')
   return { what: `grant ${grant.id}`, effect: 'allows', holds, text }
@@ -320,7 +321,7 @@ function companyOf(one: Representation | undefined): CompanyFacts | null {
 }
 
 function contractStep(company: CompanyFacts, now: number): Steps[number] {
-  const text = decideCompany(company, now)?.why ?? `until ${new Date(company.contractEndsAt).toISOString()}`
+  const text = decideCompany(company, now)?.why ?? `until ${utcMinute(company.contractEndsAt)}`
   return {
     what: `contract of ${company.name}`,
     effect: 'limits',
@@ -335,7 +336,7 @@ function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleActio
     return { what, effect: 'nothing', holds: true, text: `says nothing of ${wants}` }
   const parts = [
     ...(rule.needsApproval ? ['lets in only what was asked for and approved'] : []),
-    ...(rule.until === null ? [] : [`until ${new Date(rule.until).toISOString()}`]),
+    ...(rule.until === null ? [] : [`until ${utcMinute(rule.until)}`]),
     ...(rule.longestSeconds === null ? [] : [`${Math.round(rule.longestSeconds / 60)} min at the longest`]),
     ...(rule.exclusive ? ['exclusively'] : []),
     ...(rule.forwards.length === 0 ? [] : [`forwarding to ${rule.forwards.map(forwardName).join(', ')}`]),

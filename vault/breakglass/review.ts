@@ -2,6 +2,7 @@ import { takeFreshCode } from '../identity/fresh-code.ts'
 import { whySame } from '../identity/same-person.ts'
 import type { UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
+import { utcMinute } from '../kernel/plant-time.ts'
 import { notFound } from '../not-found.ts'
 import { notify } from '../notifications/notify.ts'
 import { permissionsIn } from '../relations.ts'
@@ -56,7 +57,7 @@ export const breakglassReview: Handler<'breakglass.review'> = async (call, input
       return refuse(
         'conflict',
         'this break-glass is not over',
-        `wait until ${row.ends_at.toISOString().slice(0, 16).replace('T', ' ')} UTC, or revoke its grant ${row.grant_id}`,
+        `wait until ${utcMinute(row.ends_at)}, or revoke its grant ${row.grant_id}`,
       )
     const after = await updateGuarded(tx, 'break_glass', row, {
       reviewed_at: tx.now,

@@ -2,6 +2,7 @@ import type { CloseOutView } from '../contract.ts'
 import { findUser } from '../identity/user.ts'
 import type { SafeId, SessionId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { utcMinute } from '../kernel/plant-time.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { transact } from '../transact.ts'
@@ -68,7 +69,7 @@ export async function owesNothing(tx: Tx, user: UserId, safeId: SafeId): Promise
   const [owed] = await readOwed(tx, user, safeId)
   if (owed === undefined) return done(null)
   const { account_name: account } = await sessionOf(tx, owed)
-  const at = `${owed.opened_at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const at = utcMinute(owed.opened_at)
   return refuse(
     'conflict',
     `you have not said what you did on ${account}, in the session that ended ${at}`,

@@ -14,6 +14,8 @@ export type PolicyView = {
   readonly appliedBy: string | null
   readonly appliedAt: string | null
   readonly document: PolicyDocument
+  /** Whom directories put into its groups beside: groups with nobody are left out. */
+  readonly fromDirectories: readonly { readonly group: string; readonly users: readonly string[] }[]
 }
 
 export type PolicyChange = {

@@ -6,6 +6,7 @@ import { forgetArrival, hasArrived } from '../directory/oidc-sign-in.ts'
 import { askDirectory } from '../directory/sign-in.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { utcMinute } from '../kernel/plant-time.ts'
 import { Secret } from '../kernel/secret.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { transact } from '../transact.ts'
@@ -44,8 +45,8 @@ function overLink(enrolment: Row<'enrolment'>, user: string): Outcome<never> {
       'this link was used, or a newer one has taken its place',
       `sign in, if it was you who used it; otherwise say so, and ${anew}`,
     )
-  const until = enrolment.expires_at.toISOString().slice(0, 16).replace('T', ' ')
-  return refuse('expired', `this link was good until ${until} UTC, and has expired`, anew)
+  const until = utcMinute(enrolment.expires_at)
+  return refuse('expired', `this link was good until ${until}, and has expired`, anew)
 }
 
 /** Makes a one-time link for a user; an earlier one of theirs is good no longer. */

@@ -31,3 +31,8 @@ export function zonedTime(iso: string, zone: string): string {
   const day = `${part('year')}-${part('month')}-${part('day')}`
   return `${day} ${part('hour')}:${part('minute')}:${part('second')} ${offset === '' ? '+00:00' : offset}`
 }
+
+/** A moment for sentences, to the minute: `2026-12-01 05:00 UTC`. */
+export function utcMinute(at: Date | number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}

@@ -1,5 +1,6 @@
 import type { Action, ForwardRule } from '../contract.ts'
 import { findForward, forwardName } from '../checkout/forward.ts'
+import { utcMinute } from '../kernel/plant-time.ts'
 import type { RuleFacts } from './access-rule.ts'
 import type { RuleAction } from '../contract/words.ts'
 
@@ -244,7 +245,7 @@ function grantedWays(facts: AccessFacts): readonly Way[] | Denial {
       : {
           kind: 'deny',
           code: 'expired',
-          why: `your grant ended at ${at(Math.max(...past))}`,
+          why: `your grant ended at ${utcMinute(Math.max(...past))}`,
           next: 'ask for a new grant',
         }
   }
@@ -254,7 +255,7 @@ function grantedWays(facts: AccessFacts): readonly Way[] | Denial {
     return {
       kind: 'deny',
       code: 'forbidden',
-      why: `your grant begins at ${at(first)}`,
+      why: `your grant begins at ${utcMinute(first)}`,
       next: 'come back then, or ask for an earlier grant',
     }
   }
@@ -300,7 +301,7 @@ export function decideCompany(company: CompanyFacts, now: number): Denial | unde
     return {
       kind: 'deny',
       code: 'expired',
-      why: `the contract of ${company.name} ended at ${at(company.contractEndsAt)}`,
+      why: `the contract of ${company.name} ended at ${utcMinute(company.contractEndsAt)}`,
       next: 'ask whoever you work with in the plant to have it renewed',
     }
   if (company.owesTerms)
@@ -351,7 +352,7 @@ function decideObstacle(facts: SessionFacts): Denial | undefined {
     return {
       kind: 'deny',
       code: 'expired',
-      why: `this target was allowed old algorithms until ${at(facts.legacyUntil)}, and nobody has renewed that`,
+      why: `this target was allowed old algorithms until ${utcMinute(facts.legacyUntil)}, and nobody has renewed that`,
       next: 'ask an administrator to update the machine, or to renew it with tagout target legacy',
     }
   if (facts.auditors === 0)
@@ -362,8 +363,4 @@ function decideObstacle(facts: SessionFacts): Denial | undefined {
       next: 'have the machine administrator run tagout auditor add',
     }
   return undefined
-}
-
-function at(moment: number): string {
-  return `${new Date(moment).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }

@@ -33,6 +33,7 @@ import { useChange } from '../shell/me.ts'
 import { HandOver, Offered } from './access-hand-over.tsx'
 import { CheckIn, CheckOut, isKeptOut, Standing, waysIn } from './access-lease.tsx'
 import { Waiting } from './access-queue.tsx'
+import { EndBreakGlass } from './break-glass.tsx'
 import { extendable, MoreTime } from './more-time.tsx'
 import { desktopPath, nativeCommands, terminalPath, useSshPort } from './ssh-command.ts'
 
@@ -53,7 +54,7 @@ export function AccessCard(props: {
   const { account, grants, lease, favourite } = access
   const change = useChange()
   const [error, setError] = useState<unknown>(null)
-  const [doing, setDoing] = useState<'out' | 'in' | 'over' | 'time' | null>(null)
+  const [doing, setDoing] = useState<'out' | 'in' | 'over' | 'time' | 'glass' | null>(null)
   const [ticket, setTicket] = useState<VerbAnswer<'ticket.issue'> | null>(null)
   const active = grants.filter(({ state }) => state === 'active')
   const isOpen = waysIn(access).length > 0
@@ -62,6 +63,7 @@ export function AccessCard(props: {
     ...access.rules.filter(({ unmet }) => unmet === null).flatMap(({ actions }) => actions),
   ])
   const grant = extendable(access)
+  const glass = active.find(({ grantedBy }) => isGlass(grantedBy))
   const attempt = async (act: () => Promise<unknown>) => {
     setError(null)
     await act().catch(setError)
@@ -176,6 +178,16 @@ export function AccessCard(props: {
                   More time
                 </Button>
               )}
+              {glass === undefined ? null : (
+                <Button
+                  variant="danger"
+                  size="sm"
+                  onClick={() => setDoing('glass')}
+                  aria-label={`End break-glass on ${account}`}
+                >
+                  End break-glass
+                </Button>
+              )}
               {may.has('observe') ? null : (
                 <Button variant="secondary" size="sm" onClick={() => attempt(issue)}>
                   One-time ticket
@@ -201,6 +213,9 @@ export function AccessCard(props: {
       ) : null}
       {doing === 'time' && grant !== undefined ? (
         <MoreTime grant={grant} onClose={() => setDoing(null)} />
+      ) : null}
+      {doing === 'glass' && glass !== undefined ? (
+        <EndBreakGlass user={user} account={account} grant={glass.id} onClose={() => setDoing(null)} />
       ) : null}
       {doing === 'over' && lease !== null ? (
         <HandOver account={account} lease={lease} onClose={() => setDoing(null)} />
@@ -240,11 +255,13 @@ function Frozen({ session }: { readonly session: SessionView }) {
   )
 }
 
+/** Let in by themselves? No user has a name with a space. */
+const isGlass = (grantedBy: string) => grantedBy.startsWith('break-glass ')
+
 function Allowed({ grant }: { readonly grant: GrantView }) {
   return (
     <Content component="p">
-      {/* No user has a name with a space. */}
-      {grant.grantedBy.startsWith('break-glass ') ? (
+      {isGlass(grant.grantedBy) ? (
         <>
           <Label color="red" isCompact>
             break-glass

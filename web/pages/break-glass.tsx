@@ -21,6 +21,12 @@ export function BreakGlass() {
   const [all, setAll] = useState(false)
   const list = useBreakGlass(all ? 'all' : 'open')
   const [reviewing, setReviewing] = useState<BreakGlassView | null>(null)
+  const [ending, setEnding] = useState<BreakGlassView | null>(null)
+  const user = useUser()
+  const isAdmin = hasRole(user, 'admin')
+  // Whose it is, and whoever lets people in there: others are shown what they review.
+  const mayEnd = (row: BreakGlassView) =>
+    row.state === 'running' && (row.user === user.name || hasRole(user, 'admin', 'approver'))
   return (
     <Page
       title="Break-glass"
@@ -100,15 +106,37 @@ export function BreakGlass() {
                 >
                   Review
                 </Button>
+              ) : mayEnd(row) ? (
+                <Button
+                  size="sm"
+                  variant="danger"
+                  onClick={() => setEnding(row)}
+                  aria-label={`End it: ${row.account} by ${row.user}`}
+                >
+                  End it
+                </Button>
               ) : null,
           },
         ]}
         empty={{
-          title: all ? 'Nobody has broken the glass' : 'No break-glass waits for its review',
-          body: 'An administrator says under Safes who may let themselves in, for how long, and whom that alarms.',
+          title: all ? 'Nobody has broken the glass' : 'No break-glass runs or waits for its review',
+          body: (
+            <>
+              {isAdmin ? (
+                <>
+                  Say under <Link href="/safes">Safes</Link>, at <em>break-glass</em>,
+                </>
+              ) : (
+                'An administrator says in each safe'
+              )}{' '}
+              who may let themselves in without approval, for how long, and whom that alarms.
+              {all ? '' : ' Those of before are under Reviewed ones too.'}
+            </>
+          ),
         }}
       />
       {reviewing === null ? null : <Review of={reviewing} onClose={() => setReviewing(null)} />}
+      {ending === null ? null : <EndBreakGlass {...ending} onClose={() => setEnding(null)} />}
     </Page>
   )
 }
@@ -130,6 +158,37 @@ function State({ of: row }: { readonly of: BreakGlassView }) {
         )}
       </div>
     </>
+  )
+}
+
+/** Ends a break-glass before its time: its user's own, or by whoever lets people in there. */
+export function EndBreakGlass(props: {
+  readonly user: string
+  readonly account: string
+  /** What the break-glass lets in by. */
+  readonly grant: string
+  readonly onClose: () => void
+}) {
+  const change = useChange()
+  const isOwn = useUser().name === props.user
+  return (
+    <Dialog
+      title={isOwn ? 'End your break-glass?' : `End the break-glass of ${props.user}?`}
+      action="End it"
+      danger
+      onClose={props.onClose}
+      act={async () => {
+        await change(() => ask('POST', at`/api/grants/${props.grant}/revoke`))
+        props.onClose()
+      }}
+    >
+      <Content component="p">
+        It lets {isOwn ? 'you' : visible(props.user)} into{' '}
+        <span className="mono">{visible(props.account)}</span> no more, and its sessions are cut within three
+        seconds; what runs on the machine may stop half way. Somebody else reviews it then, and the secret of
+        the account is to be changed.
+      </Content>
+    </Dialog>
   )
 }
 

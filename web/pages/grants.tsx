@@ -17,6 +17,7 @@ import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
 import { ActionChoices, allowedOf, atFirst, type Chosen, isChosen, May } from './grant-parts.tsx'
 import { useAccounts, useGrants, useUsers } from './lists.ts'
+import { useLetsIn } from './may.ts'
 
 const spans = [3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600]
 
@@ -33,7 +34,8 @@ export function Grants() {
       {importing.button}
     </div>
   )
-  const grantsOthers = hasRole(user, 'admin', 'approver')
+  const letsIn = useLetsIn()
+  const grantsOthers = hasRole(user, 'admin', 'approver') && letsIn()
   return (
     <Page
       title="Grants"
@@ -100,11 +102,13 @@ export function Grants() {
         ]}
         empty={{
           title: 'No grants yet',
-          body: (
+          body: grantsOthers ? (
             <>
               Let somebody in, here or with{' '}
               <code>tagout grant add bob press-3/engineer --for 4h --allow shell</code>.
             </>
+          ) : (
+            'Whoever lets you in is shown here. Ask for it under My access.'
           ),
           ...(grantsOthers ? { action: add } : {}),
         }}

@@ -1,3 +1,4 @@
+import type { Permission } from '../../vault/contract.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { useSafes } from './lists.ts'
 
@@ -6,6 +7,15 @@ import { useSafes } from './lists.ts'
  * vault decides what is done.
  */
 export function useManages(): (safe?: string) => boolean {
+  return usePermission('manage')
+}
+
+/** The same of letting others in. */
+export function useLetsIn(): (safe?: string) => boolean {
+  return usePermission('approve')
+}
+
+function usePermission(permission: Permission): (safe?: string) => boolean {
   const user = useUser()
   const isAdmin = hasRole(user, 'admin')
   const safes = useSafes(!isAdmin)
@@ -13,7 +23,7 @@ export function useManages(): (safe?: string) => boolean {
   const managed = new Set(
     (safes.data ?? [])
       .filter(({ members }) =>
-        members.some((one) => one.user === user.name && one.permissions.includes('manage')),
+        members.some((one) => one.user === user.name && one.permissions.includes(permission)),
       )
       .map(({ name }) => name),
   )

@@ -2,7 +2,8 @@ import { Button, Card, CardBody, CardTitle, Gallery, Label } from '@patternfly/r
 import { useState } from 'react'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
-import { visible, zonedMoment } from '../parts/wording.ts'
+import { Moment } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
 import { hasPasskeys } from '../sealed/passkeys.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { AddKey, KeyList } from './keys.tsx'
@@ -31,7 +32,7 @@ export function OwnAccount() {
           {user.company === undefined || user.contractEndsAt === undefined ? null : (
             <>
               {' '}
-              of {visible(user.company)}, whose contract ends {zonedMoment(user.contractEndsAt)}
+              of {visible(user.company)}, whose contract ends <Moment at={user.contractEndsAt} />
             </>
           )}
         </>

@@ -167,7 +167,7 @@ function conditionLines(rule: RuleDocument): readonly string[] {
 }
 
 /** The groups and calendars that the rules name. */
-function Named({ policy: { document } }: { readonly policy: PolicyView }) {
+function Named({ policy: { document, fromDirectories } }: { readonly policy: PolicyView }) {
   const groups = Object.entries(document.groups ?? {})
   const calendars = Object.entries(document.calendars ?? {})
   if (groups.length + calendars.length === 0) return null
@@ -176,7 +176,9 @@ function Named({ policy: { document } }: { readonly policy: PolicyView }) {
       {groups.map(([name, members]) => (
         <div key={`group ${name}`} className="facts-row">
           <dt>Group {name}</dt>
-          <dd>{members.length === 0 ? 'nobody' : visible(members.join(', '))}</dd>
+          <dd>
+            <Members of={members} more={fromDirectories.find(({ group }) => group === name)?.users ?? []} />
+          </dd>
         </div>
       ))}
       {calendars.map(([name, calendar]) => (
@@ -188,6 +190,21 @@ function Named({ policy: { document } }: { readonly policy: PolicyView }) {
         </div>
       ))}
     </dl>
+  )
+}
+
+/** Who is in a group: those that the document names, and `more`, whom directories put there. */
+function Members({ of: named, more }: { readonly of: readonly string[]; readonly more: readonly string[] }) {
+  if (named.length + more.length === 0) return 'nobody'
+  return (
+    <>
+      {named.length === 0 ? null : <div>{visible(named.join(', '))}</div>}
+      {more.length === 0 ? null : (
+        <div>
+          {visible(more.join(', '))} <span className="quiet small">from a directory</span>
+        </div>
+      )}
+    </>
   )
 }
 

@@ -263,20 +263,24 @@ export function ControlButtons(props: {
   if (session.state === 'ended' || hasRole(user, 'observer') || session.byRule !== undefined) return null
   const whose = `${session.account} by ${session.user}`
   // What waits for a supervisor goes on when one watches; somebody's freeze is lifted by hand.
-  const isFrozen = session.freeze !== null && !session.freeze.waits
+  const isFrozen = session.freeze !== null && !session.freeze.waits && session.takenBy === null
   const toggle: Control = isFrozen ? 'unfreeze' : 'freeze'
+  // Who has taken it over gives it back; whoever else supervises holds them by a freeze.
+  const hasTaken = session.takenBy === user.name
   return (
     <>
       {own || hasRole(user, 'security-officer') ? null : (
         <>
-          <Button
-            variant={toggle === 'freeze' ? 'warning' : 'primary'}
-            size="sm"
-            onClick={() => onChoose(toggle)}
-            aria-label={`${toggle === 'freeze' ? 'Freeze' : 'Unfreeze'} ${whose}`}
-          >
-            {toggle === 'freeze' ? 'Freeze' : 'Unfreeze'}
-          </Button>
+          {hasTaken ? null : (
+            <Button
+              variant={toggle === 'freeze' ? 'warning' : 'primary'}
+              size="sm"
+              onClick={() => onChoose(toggle)}
+              aria-label={`${toggle === 'freeze' ? 'Freeze' : 'Unfreeze'} ${whose}`}
+            >
+              {toggle === 'freeze' ? 'Freeze' : 'Unfreeze'}
+            </Button>
+          )}
           {short ? null : (
             <Button
               variant="secondary"

@@ -116,8 +116,8 @@ export function Switches() {
         empty={{
           title: 'No plant switch yet',
           body: isAdmin
-            ? 'Add one whose input is read over Modbus/TCP, or one that calls with a signature.'
-            : 'An administrator adds one here.',
+            ? 'Add one, so that somebody at the machines can hold or end all sessions there: an input that is read over Modbus/TCP, or a system of the plant that calls with a signature.'
+            : 'Nothing at the machines holds or ends sessions yet. An administrator adds a switch here, by an input at the machines or a signed call.',
           ...(add === undefined ? {} : { action: add }),
         }}
       />

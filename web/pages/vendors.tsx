@@ -66,7 +66,9 @@ export function Vendors() {
           { title: 'Mail at', cell: (row) => row.mailDomains.join(', ') },
         ]}
         empty={{
-          title: mayAdd || hasRole(user, 'auditor') ? 'No vendors yet' : 'You are the sponsor of no company',
+          title: hasRole(user, 'admin', 'auditor', 'security-officer')
+            ? 'No vendors yet'
+            : 'You are the sponsor of no company',
           body: mayAdd ? (
             <>
               Add a company, then invite its people: here, or with <code>tagout vendor add</code>.
@@ -77,7 +79,7 @@ export function Vendors() {
           ...(add === null ? {} : { action: add }),
         }}
       />
-      {hasRole(user, 'admin', 'auditor') ? <Reports /> : null}
+      {hasRole(user, 'admin', 'auditor', 'security-officer') ? <Reports /> : null}
       {adding ? <AddCompany onClose={() => setAdding(false)} /> : null}
     </Page>
   )

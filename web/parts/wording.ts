@@ -36,6 +36,13 @@ export function zone(): string {
   return dateTime.resolvedOptions().timeZone.replaceAll('_', ' ')
 }
 
+const timeAlone = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+
+/** The time of day of a moment, in the reader's own time zone: where the day is plain. */
+export function timeOfDay(iso: string): string {
+  return timeAlone.format(new Date(iso))
+}
+
 const dayOfWeek = new Intl.DateTimeFormat(undefined, { weekday: 'long', timeZone: 'UTC' })
 
 /** The day of the week of a moment, by the clocks of UTC. */

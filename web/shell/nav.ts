@@ -6,6 +6,8 @@ export type Place = {
   readonly group: 'Work' | 'Watch' | 'Keep' | 'People'
   /** Whoever holds one of these sees it; the vault decides again at each request. */
   readonly roles: readonly Role[]
+  /** Whoever answers for a vendor sees it too, if they hold one of these. */
+  readonly sponsors?: readonly Role[]
 }
 
 const all: readonly Role[] = [
@@ -61,7 +63,8 @@ export const places: readonly Place[] = [
     path: '/vendors',
     title: 'Vendors',
     group: 'People',
-    roles: ['admin', 'approver', 'operator', officer, 'auditor'],
+    roles: ['admin', officer, 'auditor'],
+    sponsors: ['approver', 'operator'],
   },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', officer, 'auditor'] },
@@ -72,6 +75,12 @@ export const places: readonly Place[] = [
 
 export const groups = ['Work', 'Watch', 'Keep', 'People'] as const
 
-export function placesOf(held: readonly Role[]): readonly Place[] {
-  return places.filter((place) => place.roles.some((role) => held.includes(role)))
+export function placesOf(held: readonly Role[], isSponsor: boolean): readonly Place[] {
+  const holds = (roles: readonly Role[] = []) => roles.some((role) => held.includes(role))
+  return places.filter(({ roles, sponsors }) => holds(roles) || (isSponsor && holds(sponsors)))
+}
+
+/** May somebody with these roles answer for a vendor, and would see no vendors otherwise? */
+export function maySponsor(held: readonly Role[]): boolean {
+  return placesOf(held, true).length > placesOf(held, false).length
 }

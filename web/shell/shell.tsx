@@ -24,7 +24,8 @@ import { lockKeyring, useKeyring } from '../sealed/keyring.ts'
 import { DemoBanner } from './demo-banner.tsx'
 import { Note } from '../parts/note.tsx'
 import { signOut, useSaid, useStatus, useUser } from './me.ts'
-import { groups, placesOf } from './nav.ts'
+import { useCompanies } from '../pages/lists.ts'
+import { groups, maySponsor, placesOf } from './nav.ts'
 
 /** What surrounds each page: brand, who is signed in, and where one can go. */
 export function Shell({ children }: { readonly children: ReactNode }) {
@@ -33,7 +34,8 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   const keyring = useKeyring()
   const client = useQueryClient()
   const [location] = useLocation()
-  const mine = placesOf(user.roles)
+  const companies = useCompanies(maySponsor(user.roles))
+  const mine = placesOf(user.roles, (companies.data ?? []).length > 0)
 
   const masthead = (
     <Masthead>

@@ -12,7 +12,7 @@ import { Problem } from '../parts/problem.tsx'
 import { SessionBadge } from '../parts/state.tsx'
 import { HeldBy } from '../parts/held-by.tsx'
 import { When } from '../parts/when.tsx'
-import { between, sentence, visible } from '../parts/wording.ts'
+import { between, sentence, timeOfDay, visible } from '../parts/wording.ts'
 import { useUser } from '../shell/me.ts'
 import { useInUse } from '../shell/sign-in-clock.tsx'
 import { type Told, useWatch } from './use-watch.ts'
@@ -194,7 +194,7 @@ function Happened({ told }: { readonly told: readonly Told[] }) {
       <ol ref={list} tabIndex={0} aria-label="Commands, files and marks since you watch" className="told">
         {told.map(({ key, at, text }) => (
           <li key={key}>
-            <span className="mark-time">{new Date(at).toLocaleTimeString()}</span> {text}
+            <span className="mark-time">{timeOfDay(at)}</span> {text}
           </li>
         ))}
       </ol>

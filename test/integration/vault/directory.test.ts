@@ -187,11 +187,14 @@ test('a group of the policy has the members that the directory gives it', async 
     (await vault.ask('policy.explain', { user, account: 'press-3/engineer', action: 'shell' })).allowed
   expect(await lets('carol')).toBe(true)
   expect(await lets('bob')).toBe(false)
+  const shown = async () => (await vault.ask('policy.show', {})).fromDirectories
+  expect(await shown()).toEqual([{ group: 'line-3', users: ['carol'] }])
   slapd.group('shift', ['bob'])
   slapd.group('operators', ['bob', 'carol', 'erin'])
   await sync()
   expect(await lets('carol')).toBe(false)
   expect(await lets('bob')).toBe(true)
+  expect(await shown()).toEqual([{ group: 'line-3', users: ['bob'] }])
   must(await signIn(carol))
 })
 

@@ -347,7 +347,7 @@ test('explain says what decides and how, at another time too, and reach who coul
         what: 'rule ot-may',
         effect: 'allows',
         holds: true,
-        text: 'until 2026-11-30T22:00:00.000Z, 720 min at the longest',
+        text: 'until 2026-11-30 22:00 UTC, 720 min at the longest',
       },
       { what: 'rule short', effect: 'limits', holds: true, text: '60 min at the longest' },
     ]),
