@@ -114,7 +114,10 @@ export class DesktopKeyframes implements Disposable {
     }
     this.#attempt = attempt
     this.#look(attempt).catch((error: unknown) => {
-      if (this.#attempt === attempt && attempt.picture === undefined) this.#failed(error)
+      if (this.#attempt !== attempt || attempt.picture !== undefined) return
+      // guacd lets somebody in between two pieces of an instruction too, while much is drawn: what comes then is none.
+      if (error instanceof Fault && error.code === 'protocol') this.#missed(afterBusy)
+      else this.#failed(error)
     })
   }
 
@@ -132,7 +135,7 @@ export class DesktopKeyframes implements Disposable {
         bytes += one.bytes.length
         if (bytes > mostPicture) {
           desktop.close()
-          throw new Fault('protocol', `the picture has more than ${mostPicture} bytes`)
+          throw new Fault('recording', `the picture has more than ${mostPicture} bytes`)
         }
         picture.push(one)
         if (one.opcode !== 'sync' || !filter.isWhole) continue

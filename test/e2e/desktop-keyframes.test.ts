@@ -1,0 +1,150 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type Frame, desktopKeyframes, seekDesktop } from '../../recorder/replay/index.ts'
+import { launchBrowser, whyNoBrowser } from '../support/console-browser.ts'
+import { type DesktopGateway, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
+import { until } from '../support/installation.ts'
+import { startVnc, type VncServer, whyNoDesktop } from '../support/vnc.ts'
+
+/** Keyframes of the real guacd, drawn by the player's own library: pixel by pixel what was drawn before them. */
+
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 120_000 })
+const why = whyNoBrowser() ?? whyNoDesktop()
+if (why !== undefined) console.warn(`not tested in a browser: keyframes of desktops: ${why}`)
+const library = createRequire(import.meta.url).resolve('guacamole-common-js')
+
+let vnc: VncServer
+let desk: DesktopGateway
+let browser: Browser
+let page: Page
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  vnc = await startVnc('Kanarie7')
+  desk = await startDesktopGateway()
+  desk.gateway.vault.accounts.push({
+    target: 'hmi-3',
+    login: 'operator',
+    host: '127.0.0.1',
+    port: vnc.port,
+    protocol: 'vnc',
+    pins: [{ type: '', fingerprint: 'unverified' }],
+    actions: ['observe', 'interact'],
+    credential: { kind: 'password', password: 'Kanarie7' },
+  })
+  browser = await launchBrowser()
+  page = await browser.newPage()
+  const text = readFileSync(library, 'utf8')
+  await page.addScriptTag({ content: `var module = {};${text};window.Guacamole = Guacamole;` })
+})
+afterAll(async () => {
+  await browser?.close()
+  await desk?.[Symbol.asyncDispose]()
+  await vnc?.[Symbol.asyncDispose]()
+})
+
+/**
+ * Draws instructions on a fresh display; answers its size, whether there is anything, and how many of its pixels are another
+ * than those of the one drawn before. guacd sends what changes often with losses, and a whole picture without.
+ */
+const drawn = (list: readonly Uint8Array[]) =>
+  page.evaluate(async (text) => {
+    type Shown = { flatten(): HTMLCanvasElement; flush(done: () => void): void }
+    type Of = {
+      Tunnel: new () => {
+        connect: () => void
+        sendMessage: () => void
+        oninstruction: (opcode: string, args: string[]) => void
+      }
+      Client: new (tunnel: unknown) => { connect(): void; getDisplay(): Shown }
+      Parser: new () => {
+        oninstruction: (opcode: string, args: string[]) => void
+        receive(text: string): void
+      }
+    }
+    const { Tunnel, Client, Parser } = (window as unknown as { Guacamole: Of }).Guacamole
+    const tunnel = new Tunnel()
+    tunnel.connect = () => undefined
+    tunnel.sendMessage = () => undefined
+    const client = new Client(tunnel)
+    client.connect()
+    const parser = new Parser()
+    // The mouse is not part of the picture.
+    parser.oninstruction = (opcode, args) => {
+      if (opcode !== 'mouse' && opcode !== 'cursor') tunnel.oninstruction(opcode, args)
+    }
+    parser.receive(text)
+    await new Promise<void>((resolve) => client.getDisplay().flush(resolve))
+    const canvas = client.getDisplay().flatten()
+    const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] }
+    const keep = window as unknown as { before?: ArrayLike<number> }
+    const { before = [] } = keep
+    let [lit, other] = [0, 0]
+    for (let at = 0; at < data.length; at += 4) {
+      let difference = 0
+      for (let colour = at; colour < at + 3; colour += 1)
+        difference = Math.max(difference, Math.abs((data[colour] ?? 0) - (before[colour] ?? 0)))
+      if (difference > 100) other += 1
+      if ((data[at] ?? 0) > 60) lit += 1
+    }
+    keep.before = data
+    return { width: canvas.width, height: canvas.height, lit: lit > 10_000, other }
+  }, Buffer.concat(list).toString('latin1'))
+
+test.skipIf(why !== undefined)(
+  'every keyframe is what the instructions before it draw, on a screen that scrolls too',
+  async () => {
+    const end = await openDesktopEnd(desk.gateway, 'hmi-3', 'operator')
+    const { session } = await end.live.hear('started')
+    await end.see('sync')
+    const { recording } = desk.gateway.vault.permits.get(session)?.permit ?? {}
+    const count = (frames: readonly Frame[]) =>
+      frames.filter((frame) => frame.kind === 'mark' && frame.mark.kind === 'keyframe').length
+    // A recording is read as a whole each time: not at every turn.
+    const have = (least: number) =>
+      until(async () => {
+        await pause(500)
+        return count(await desk.gateway.frames(recording)) >= least || undefined
+      }, 120_000)
+    const film = "while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; sleep 0.1; done\n"
+    end.type(film)
+    await have(1)
+    end.type('\u0003')
+    const copies = () => end.shown.filter(({ opcode }) => opcode === 'copy').length
+    const before = copies()
+    end.type('while :; do head -c 90 /dev/urandom | base64; sleep 0.1; done\n')
+    await until(() => copies() > before + 100 || undefined, 60_000)
+    end.type('\u0003')
+    end.type(film)
+    await have(2)
+    end.type('\u0003')
+    end.live.say({ kind: 'leave' })
+    await end.live.hear('ended')
+    const frames = await desk.gateway.frames(recording)
+    const marks = frames.flatMap((frame) => (frame.kind === 'mark' ? [frame] : []))
+    const keyframes = desktopKeyframes(marks, 0)
+    expect(keyframes.length).toBeGreaterThanOrEqual(2)
+    const replay = {
+      async *seek() {
+        yield* frames
+      },
+    }
+    for (const keyframe of keyframes) {
+      const before: Uint8Array[] = []
+      for (const frame of frames) {
+        if (frame.kind === 'mark' && frame.mark.kind === 'keyframe' && frame.at === keyframe.at) break
+        if (frame.kind === 'output') before.push(frame.bytes)
+      }
+      const { value: whole } = await seekDesktop(replay, keyframes, 0, keyframe.at).next()
+      if (whole?.kind !== 'keyframe') throw new Error('no keyframe')
+      const expected = await drawn(before)
+      expect(expected).toMatchObject({ width: 800, height: 600, lit: true })
+      const { other, ...rest } = await drawn([whole.bytes])
+      expect(rest).toEqual({ width: 800, height: 600, lit: true })
+      expect(other).toBeLessThan(50)
+    }
+  },
+)
