@@ -103,6 +103,12 @@ test.skipIf(why !== undefined)('from My access one click opens it, and what is t
   expect(await accessibilityFaults(page)).toEqual([])
   await picture(page, 'desktop')
   expect(await session()).toMatchObject({ user: 'bob', state: 'live', account })
+  // Keys that the browser would take for itself: the word that is begun is taken back.
+  await type('echo never')
+  await page.getByLabel('Send keys').selectOption('Ctrl+W')
+  await type('kept > sent-keys\n')
+  expect(await written('sent-keys')).toBe('kept\n')
+  await page.getByText(/^\d+ ms$/).waitFor()
   // Much is drawn, so that the recording has a keyframe.
   await type("while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; done\n")
   const size = () => frames.reduce((sum, { length }) => sum + length, 0)

@@ -1,4 +1,4 @@
-import { AlertActionCloseButton, Button } from '@patternfly/react-core'
+import { AlertActionCloseButton, Button, FormSelect, FormSelectOption } from '@patternfly/react-core'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { Note } from '../parts/note.tsx'
 import { sentence, visible } from '../parts/wording.ts'
@@ -13,7 +13,23 @@ import { type DesktopScreen, mountDesktop } from './screen.ts'
 
 /** The window of a terminal, which a desktop has not: the live socket's first message names one. */
 const noSize = () => ({ columns: 80, rows: 24 })
-const ctrlAltDel = [0xffe3, 0xffe9, 0xffff] as const
+/** Keys that the browser or its system takes for itself, by X11 keysyms. */
+const combinations: readonly (readonly [string, readonly number[]])[] = [
+  ['Ctrl+Alt+Del', [0xffe3, 0xffe9, 0xffff]],
+  ['Ctrl+Esc', [0xffe3, 0xff1b]],
+  ['Ctrl+Shift+Esc', [0xffe3, 0xffe1, 0xff1b]],
+  ['Alt+Tab', [0xffe9, 0xff09]],
+  ['Alt+F4', [0xffe9, 0xffc1]],
+  ['Ctrl+W', [0xffe3, 0x77]],
+  ['Windows', [0xffeb]],
+  ['Windows+R', [0xffeb, 0x72]],
+  ['Esc', [0xff1b]],
+  ['F11', [0xffc8]],
+  ['Print', [0xff61]],
+]
+/** How often the time to the gateway is shown anew, in milliseconds. */
+const lagEvery = 2_000
+const touches = window.matchMedia('(any-pointer: coarse)')
 
 /** The desktop of `account` (`hmi-3/operator`), in a tab of its own. */
 export default function DesktopPage({ account }: { readonly account: string }) {
@@ -26,6 +42,8 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [notices, setNotices] = useState<readonly Notice[]>([])
   const [watchers, setWatchers] = useState<readonly string[]>([])
   const [ends, setEnds] = useState<Ends | null>(null)
+  const [lag, setLag] = useState<number | null>(null)
+  const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
   useInUse(state.kind === 'live')
@@ -37,6 +55,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
     setNotices([])
     setWatchers([])
     setEnds(null)
+    setLag(null)
     const made: Connection = Connection.open(account, noSize, {
       state: (next) => {
         if (next.kind === 'live' && host.current !== null) {
@@ -62,6 +81,11 @@ export default function DesktopPage({ account }: { readonly account: string }) {
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
       ends: setEnds,
+      lag: (ms) => {
+        if (performance.now() - lagAt.current < lagEvery) return
+        lagAt.current = performance.now()
+        setLag(Math.max(1, Math.round(ms)))
+      },
       output: (bytes, drawn) => (screen.current === null ? drawn() : screen.current.write(bytes, drawn)),
     })
     connection.current = made
@@ -87,16 +111,33 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         <TerminalState state={state} ends={ends} />
         <WatcherBadge names={watchers} />
         <span className="controls-gap" />
+        {canUse && lag !== null ? (
+          <span
+            className="small quiet"
+            title="From a key or the mouse to the word that it is recorded and sent on"
+          >
+            {lag} ms
+          </span>
+        ) : null}
         {canUse ? (
-          <Button
-            variant="link"
-            size="sm"
-            onClick={() => {
-              screen.current?.press(...ctrlAltDel)
+          <FormSelect
+            aria-label="Send keys"
+            className="controls-keys"
+            value=""
+            onChange={(_event, value) => {
+              screen.current?.press(...(combinations.find(([name]) => name === value)?.[1] ?? []))
               screen.current?.focus()
             }}
           >
-            Ctrl+Alt+Del
+            <FormSelectOption value="" label="Send keys" />
+            {combinations.map(([name]) => (
+              <FormSelectOption key={name} value={name} label={name} />
+            ))}
+          </FormSelect>
+        ) : null}
+        {canUse && touches.matches ? (
+          <Button variant="link" size="sm" onClick={() => screen.current?.showKeyboard()}>
+            Keyboard
           </Button>
         ) : null}
         {isLive ? (

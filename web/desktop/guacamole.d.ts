@@ -41,6 +41,14 @@ declare module 'guacamole-common-js' {
     onmouseup: ((state: MouseState) => void) | null
     onmousemove: ((state: MouseState) => void) | null
     setCursor(canvas: HTMLCanvasElement, x: number, y: number): boolean
+    /** Fingers on a screen in the place of a mouse: a tap clicks, a long one is the right button, two fingers scroll. */
+    static readonly Touchscreen: new (
+      element: HTMLElement,
+    ) => {
+      onmousedown: ((state: MouseState) => void) | null
+      onmouseup: ((state: MouseState) => void) | null
+      onmousemove: ((state: MouseState) => void) | null
+    }
   }
   class Keyboard {
     constructor(element: HTMLElement)

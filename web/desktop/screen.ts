@@ -6,6 +6,8 @@ export type DesktopScreen = Disposable & {
   /** Presses and lets go of keys together, by X11 keysyms. */
   readonly press: (...keysyms: readonly number[]) => void
   readonly focus: () => void
+  /** Has a device without keys of its own show its keyboard, where this user uses the desktop. */
+  readonly showKeyboard: () => void
   readonly blur: () => void
   /**
    * Its mouse and keys are the user's from here on; null: it is only looked at. `own` says whether a key is one of the
@@ -50,6 +52,7 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
       for (const keysym of keysyms.toReversed()) client.sendKeyEvent(0, keysym)
     },
     focus: () => host.focus(),
+    showKeyboard: () => host.querySelector('textarea')?.focus(),
     blur: () => host.blur(),
     use: (own) => {
       listening?.[Symbol.dispose]()
@@ -108,12 +111,33 @@ function listen(
   host.addEventListener('blur', () => keyboard.reset(), { signal })
   const mouse = new Guacamole.Mouse(element)
   const move = (state: MouseState) => client.sendMouseState(state, true)
-  mouse.onmousemove = move
-  mouse.onmouseup = move
-  mouse.onmousedown = (state) => {
-    host.focus()
-    move(state)
+  const pointers = [mouse, new Guacamole.Mouse.Touchscreen(element)]
+  for (const pointer of pointers) {
+    pointer.onmousemove = move
+    pointer.onmouseup = move
+    pointer.onmousedown = (state) => {
+      if (!host.contains(document.activeElement)) host.focus()
+      move(state)
+    }
   }
+  // Devices show their keyboard for a field of text alone; what is typed into it comes to the keyboard above.
+  const field = document.createElement('textarea')
+  field.className = 'desktop-keys'
+  field.tabIndex = -1
+  field.setAttribute('aria-label', 'Keys for the desktop')
+  field.setAttribute('autocapitalize', 'off')
+  field.autocomplete = 'off'
+  field.spellcheck = false
+  field.addEventListener('blur', () => keyboard.reset(), { signal })
+  // It keeps nothing of what was typed.
+  field.addEventListener(
+    'input',
+    () => {
+      field.value = ''
+    },
+    { signal },
+  )
+  host.append(field)
   display.showCursor(false)
   display.oncursor = (canvas, x, y) => {
     if (!mouse.setCursor(canvas, x, y)) display.showCursor(true)
@@ -123,9 +147,12 @@ function listen(
       abort.abort()
       keyboard.onkeydown = null
       keyboard.onkeyup = null
-      mouse.onmousemove = null
-      mouse.onmouseup = null
-      mouse.onmousedown = null
+      for (const pointer of pointers) {
+        pointer.onmousemove = null
+        pointer.onmouseup = null
+        pointer.onmousedown = null
+      }
+      field.remove()
       display.oncursor = null
       element.style.cursor = ''
       display.showCursor(true)

@@ -25,6 +25,8 @@ export type ConnectionEvents = {
   readonly ends: (ends: Ends) => void
   /** Draw these bytes, then call back. */
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
+  /** Milliseconds from input to the word that it is recorded and on its way to the target. */
+  readonly lag?: (ms: number) => void
 }
 
 /** A terminal's way to its target: a ticket, the live socket, and how it ends. */
@@ -115,6 +117,7 @@ export class Connection {
           if (message.kind === 'ended') this.#end({ kind: 'ended', message })
         },
         output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
+        lag: (ms) => this.#events.lag?.(ms),
         closed: () => {
           if (isLive) return this.#end({ kind: 'lost' })
           this.#end({

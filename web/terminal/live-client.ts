@@ -9,6 +9,8 @@ export type LiveEvents = {
   readonly message: (message: ServerMessage) => void
   /** Bytes of the terminal: say by `taken` how many have been drawn. */
   readonly output: (bytes: Uint8Array) => void
+  /** Milliseconds from input that was sent to the word that it is recorded and on its way to the target. */
+  readonly lag?: (ms: number) => void
   /** The socket is closed; `code` is RFC 6455's or one of `liveClose`. */
   readonly closed: (code: number) => void
 }
@@ -23,6 +25,8 @@ export class LiveClient {
   #open = 0
   #drawn = 0
   #waiting = 0
+  /** When the input was sent that nothing was on its way before. */
+  #sentAt = 0
 
   constructor(path: string, first: ClientMessage, events: LiveEvents) {
     const url = new URL(path, window.location.href)
@@ -39,6 +43,7 @@ export class LiveClient {
       const message = JSON.parse(data) as ServerMessage
       if (message.kind === 'taken') {
         this.#open -= message.bytes
+        if (this.#open === 0) events.lag?.(performance.now() - this.#sentAt)
         return this.#flush()
       }
       events.message(message)
@@ -75,6 +80,7 @@ export class LiveClient {
       const next = this.#queue[0]
       if (next === undefined || this.#open + next.length > liveBounds.inputWindow) return
       this.#queue.shift()
+      if (this.#open === 0) this.#sentAt = performance.now()
       this.#open += next.length
       this.#socket.send(next as Uint8Array<ArrayBuffer>)
     }
