@@ -1,4 +1,5 @@
-import { fromBase64, toBase64 } from './kernel/encoding.ts'
+import type { LdapSettings, OidcSettings } from './contract.ts'
+import { canonicalJson, fromBase64, toBase64 } from './kernel/encoding.ts'
 
 /**
  * Secrets on their way into the vault: sealed where they are typed (`crypto_box_seal` to the intake key), opened by
@@ -22,8 +23,13 @@ export type IntakePayload =
   /** `secret` in base64: the password in UTF-8, or the text of the private key file. */
   | { readonly purpose: 'account-secret'; readonly account: string; readonly secret: string }
   | { readonly purpose: 'account-passphrase'; readonly account: string; readonly secret: string }
-  /** What the vault proves itself with at a directory: `secret` is its UTF-8 in base64. */
-  | { readonly purpose: 'directory-secret'; readonly directory: string; readonly secret: string }
+  /** What the vault proves itself with at a directory: `secret` is its UTF-8 in base64, `goesTo` where it may go. */
+  | {
+      readonly purpose: 'directory-secret'
+      readonly directory: string
+      readonly goesTo: string
+      readonly secret: string
+    }
 
 /** Milliseconds for which a sealed login password is taken, either way of the vault's clock. */
 export const loginPasswordLife = 5 * 60_000
@@ -69,16 +75,38 @@ export function makeSealedAccountPassphrase(
   })
 }
 
-/** Seals what the vault proves itself with at the directory of this name, for `directory.add` and `directory.change`, as base64. */
+type WhereSecretGoes =
+  | Pick<LdapSettings, 'kind' | 'url' | 'certificates' | 'bindName'>
+  | Pick<OidcSettings, 'kind' | 'issuer' | 'certificates' | 'clientId'>
+
+/**
+ * Where the secret of a directory goes, and who it is shown as: address, certificates, and name of who shows it.
+ *
+ * SECURITY: a secret that was sealed for one of these is opened for no other, on its way in and where it rests: who kept
+ * an old one has it sent nowhere else by a change of the address.
+ */
+export function whereSecretGoes(settings: WhereSecretGoes): string {
+  const { kind, certificates } = settings
+  return settings.kind === 'ldap'
+    ? canonicalJson({ kind, at: settings.url, certificates, as: settings.bindName })
+    : canonicalJson({ kind, at: settings.issuer, certificates, as: settings.clientId })
+}
+
+/**
+ * Seals what the vault proves itself with at the directory of this name, with these settings, for `directory.add` and
+ * `directory.change`, as base64.
+ */
 export function makeSealedDirectorySecret(
   sodium: Sealing,
   intakeKey: string,
   directory: string,
+  settings: WhereSecretGoes,
   secret: string,
 ): string {
   return seal(sodium, intakeKey, {
     purpose: 'directory-secret',
     directory,
+    goesTo: whereSecretGoes(settings),
     secret: toBase64(new TextEncoder().encode(secret)),
   })
 }

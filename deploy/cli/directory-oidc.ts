@@ -53,7 +53,9 @@ ${examples(
           syncMinutes: 0,
           ...(options.public === true
             ? {}
-            : { sealedSecret: await sealSecretOf(tools, vault, name, secretOf(settings, options)) }),
+            : {
+                sealedSecret: await sealSecretOf(tools, vault, name, settings, secretOf(settings, options)),
+              }),
         }),
       )
       tools.show(
@@ -100,7 +102,15 @@ ${examples(
           directory: found.id,
           settings,
           ...(asks
-            ? { sealedSecret: await sealSecretOf(tools, vault, found.name, secretOf(settings, options)) }
+            ? {
+                sealedSecret: await sealSecretOf(
+                  tools,
+                  vault,
+                  found.name,
+                  settings,
+                  secretOf(settings, options),
+                ),
+              }
             : {}),
         })
       })

@@ -1,3 +1,4 @@
+import type { DirectorySettings } from '../../vault/contract.ts'
 import { makeSealedDirectorySecret } from '../../vault/intake.ts'
 import { readSecret } from './secret-input.ts'
 import { loadSodium } from './sodium.ts'
@@ -9,12 +10,13 @@ export async function sealSecretOf(
   tools: Tools,
   vault: Vault,
   name: string,
+  settings: DirectorySettings,
   asked: { readonly what: string; readonly fromStdin: boolean; readonly option: string },
 ): Promise<string> {
   const intakeKey = await pinnedIntakeKey(tools, vault)
   using secret = await readSecret(tools.io, { ...asked, confirm: false })
   const sodium = await loadSodium()
   return secret.expose((bytes) =>
-    makeSealedDirectorySecret(sodium, intakeKey, name, new TextDecoder().decode(bytes)),
+    makeSealedDirectorySecret(sodium, intakeKey, name, settings, new TextDecoder().decode(bytes)),
   )
 }

@@ -89,7 +89,13 @@ ${examples('tagout directory test corp', 'tagout directory map corp "CN=OT Opera
         vault.ask('directory.add', {
           name,
           settings,
-          sealedSecret: await sealSecretOf(tools, vault, name, passwordOf(settings.bindName, options)),
+          sealedSecret: await sealSecretOf(
+            tools,
+            vault,
+            name,
+            settings,
+            passwordOf(settings.bindName, options),
+          ),
           ...minutesOf(options),
         }),
       )
@@ -173,6 +179,7 @@ ${examples('tagout directory test corp', 'tagout directory map corp "CN=OT Opera
                   tools,
                   vault,
                   found.name,
+                  settings,
                   passwordOf(settings.bindName, options),
                 ),
               }

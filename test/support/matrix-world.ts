@@ -224,7 +224,7 @@ export async function startMatrixWorld(): Promise<MatrixWorld> {
   await local('directory.add', {
     name: 'corp',
     settings: ldapSettings,
-    sealedSecret: makeSealedDirectorySecret(sodium, intakeKey ?? '', 'corp', 'x'),
+    sealedSecret: makeSealedDirectorySecret(sodium, intakeKey ?? '', 'corp', ldapSettings, 'x'),
     syncMinutes: 0,
   })
 

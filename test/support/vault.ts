@@ -81,7 +81,11 @@ export type TestVault = AsyncDisposable & {
     file: string,
     passphrase?: string,
   ) => Promise<VerbInput<'account.add'>['credential']>
-  readonly sealDirectory: (directory: string, secret: string) => Promise<string>
+  readonly sealDirectory: (
+    directory: string,
+    settings: VerbInput<'directory.add'>['settings'],
+    secret: string,
+  ) => Promise<string>
   /** Adds a user and enrols them through the api's door: with password, second factor and an open login. */
   readonly person: (name: string, roles: readonly Role[]) => Promise<TestPerson>
   /** Uses an enrolment link. */
@@ -274,8 +278,8 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
     },
     sealLogin,
     sealPassword,
-    sealDirectory: async (directory, secret) =>
-      makeSealedDirectorySecret(sodium, await intakeKey(), directory, secret),
+    sealDirectory: async (directory, settings, secret) =>
+      makeSealedDirectorySecret(sodium, await intakeKey(), directory, settings, secret),
     sealKey: async (account, file, passphrase) => ({
       kind: 'ssh-key',
       sealed: makeSealedAccountSecret(sodium, await intakeKey(), account, Buffer.from(file)),

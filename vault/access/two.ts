@@ -1,4 +1,7 @@
 import type { PolicyRequestView } from '../contract.ts'
+import { directoryMembers } from '../directory/groups.ts'
+import { allDirectories } from '../directory/row.ts'
+import { mappingsOf } from '../directory/settings.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
 import { whySame } from '../identity/same-person.ts'
 import { sha256 } from '../kernel/digest.ts'
@@ -57,7 +60,7 @@ export const policyAsk: Handler<'policy.ask'> = async (call, input) =>
       document: canonicalJson(input.document),
       digest: planned.value.plan.digest,
       expected: row.digest,
-      means: await meaningOf(input.document, planned.value.ids, row.digest),
+      means: await meaningOf(tx, input.document, planned.value.ids, row.digest),
       asked_by: askerOf(call),
       asked_by_name: nameOf(call),
       asked_at: tx.now,
@@ -120,7 +123,7 @@ export const policyApprove: Handler<'policy.approve'> = async (call, input) =>
     const document = JSON.parse(asked.document) as PolicyDocument
     const planned = await planAgainst(tx, call, row, asked.expected, document)
     if (!planned.ok) return planned
-    if ((await meaningOf(document, planned.value.ids, asked.expected)) !== asked.means)
+    if ((await meaningOf(tx, document, planned.value.ids, asked.expected)) !== asked.means)
       return refuse(
         'conflict',
         'what its names stand for has changed since it was asked for',
@@ -208,9 +211,29 @@ async function planAgainst(
   return plan(tx, call.world, row, document)
 }
 
-/** What is approved: the document, what its names stand for, and what it takes the place of. */
-async function meaningOf(document: PolicyDocument, ids: PolicyIds, expected: string | null): Promise<string> {
-  return toHex(await sha256(canonicalBytes({ document, ids, expected })))
+/**
+ * What is approved: the document, what its names stand for, whom directories give its groups and by what, and what it
+ * takes the place of.
+ *
+ * SECURITY: a group that no policy names yet is mapped by one: who does it while this waits has another policy approved.
+ */
+async function meaningOf(
+  tx: Tx,
+  document: PolicyDocument,
+  ids: PolicyIds,
+  expected: string | null,
+): Promise<string> {
+  const members = await directoryMembers(tx.db, tx.guard, document.groups)
+  const named = new Set(Object.keys(document.groups ?? {}).map((name) => name.toLowerCase()))
+  const mapped = (await allDirectories(tx.db, tx.guard)).flatMap((row) =>
+    mappingsOf(row)
+      .filter(({ policyGroup }) => policyGroup !== null && named.has(policyGroup.toLowerCase()))
+      .map((mapping) => ({ directory: row.id, settings: row.settings, ...mapping })),
+  )
+  const given = [...members].map(([group, users]) => ({ group, users: [...users].sort() }))
+  // Where no directory gives anything it is what it always was: what waits goes on waiting.
+  const beside = mapped.length === 0 && members.size === 0 ? {} : { mapped, given }
+  return toHex(await sha256(canonicalBytes({ document, ids, expected, ...beside })))
 }
 
 export function changesText({ plan: { changes } }: Planned): readonly string[] {

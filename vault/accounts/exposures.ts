@@ -99,16 +99,7 @@ async function readExposures(
       .orderBy('version')
       .execute(),
   )
-  const left = checked(
-    checker,
-    'rotation_due',
-    await db
-      .selectFrom('rotation_due')
-      .selectAll()
-      .where('account_id', 'in', accounts)
-      .orderBy('due_at')
-      .execute(),
-  )
+  const left = await dueOfThoseWhoLeft(db, checker, rows)
   const glasses = checked(
     checker,
     'break_glass',
@@ -154,6 +145,35 @@ async function readExposures(
       dueSet: own === undefined ? null : { by: own.set_by, at: own.set_at.toISOString(), reason: own.reason },
     }
   })
+}
+
+/**
+ * What is due because people who have seen it were taken off.
+ *
+ * SECURITY: what is due is not forgotten because somebody took it out of the table: a user's off-boarding names it.
+ */
+async function dueOfThoseWhoLeft(
+  db: Db,
+  checker: Checker,
+  seen: readonly Pick<Row<'exposure'>, 'user_id' | 'account_id'>[],
+): Promise<readonly Row<'rotation_due'>[]> {
+  const users = new Set<string>(seen.map((row) => row.user_id))
+  const all = checked(checker, 'offboarding', await db.selectFrom('offboarding').selectAll().execute())
+  const named = all.filter((row) => row.users.some((id) => users.has(id))).flatMap((row) => row.secrets)
+  const accounts = [...new Set(seen.map((row) => row.account_id))]
+  const query = db.selectFrom('rotation_due').selectAll().orderBy('due_at')
+  const found = checked(
+    checker,
+    'rotation_due',
+    await query
+      .where((eb) =>
+        eb.or([eb('account_id', 'in', accounts), ...(named.length === 0 ? [] : [eb('id', 'in', named)])]),
+      )
+      .execute(),
+  )
+  const known = new Set(found.map(({ id }) => id))
+  for (const id of named) if (!known.has(id)) checker.checkAbsent('rotation_due', { id })
+  return found
 }
 
 /** When a secret is due: as its safe says, or sooner where who has seen it has left; or as somebody has said since. */

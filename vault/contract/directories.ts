@@ -137,7 +137,7 @@ export type DirectoryTest = {
 const syncMinutes = z.int().min(0).max(1440)
 
 export const directoriesVerbs = {
-  /** `sealedSecret`: the password of `bindName`, bound to the directory's name. */
+  /** `sealedSecret`: the password of `bindName`, bound to the directory's name and to where it goes. */
   'directory.add': verb(
     people,
     z.strictObject({

@@ -82,7 +82,9 @@ export const directoryAdd: Handler<'directory.add'> = async (call, input) => {
       'give the password of the bind name',
     )
   const opened =
-    input.sealedSecret === undefined ? undefined : openDirectorySecret(world, input.sealedSecret, input.name)
+    input.sealedSecret === undefined
+      ? undefined
+      : openDirectorySecret(world, input.sealedSecret, input.name, input.settings)
   if (opened !== undefined && !opened.ok) return opened
   using secret = opened?.value
   return await transact(world, async (tx) => {
@@ -96,7 +98,7 @@ export const directoryAdd: Handler<'directory.add'> = async (call, input) => {
       name: input.name,
       kind: input.settings.kind,
       settings: encodeSettings(input.settings),
-      secret: secret === undefined ? null : sealDirectorySecret(world, id, secret),
+      secret: secret === undefined ? null : sealDirectorySecret(world, id, input.settings, secret),
       mappings: encodeMappings([]),
       sync_minutes: input.syncMinutes ?? usualMinutes,
       added_by: nameOf(call),
@@ -121,10 +123,6 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
   const { world } = call
   const found = await findDirectory(world.vault.database, world.vault.guard, input.directory)
   if (found === undefined) return notFound('directory', input.directory)
-  const opened =
-    input.sealedSecret === undefined ? undefined : openDirectorySecret(world, input.sealedSecret, found.name)
-  if (opened !== undefined && !opened.ok) return opened
-  using secret = opened?.value
   return await transact(world, async (tx) => {
     const code = await takeCodeOfPerson(tx, call, input.totpCode)
     if (!code.ok) return code
@@ -134,6 +132,12 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
     const settings = input.settings ?? before
     if (settings.kind !== before.kind)
       return refuse('conflict', `the directory ${row.name} is one of ${before.kind}`, 'add another one')
+    const opened =
+      input.sealedSecret === undefined
+        ? undefined
+        : openDirectorySecret(world, input.sealedSecret, row.name, settings)
+    if (opened !== undefined && !opened.ok) return opened
+    using secret = opened?.value
     const changed = differences(before, settings)
     // SECURITY: whoever could have the password sent somewhere else would have it.
     const moved = whereTo.find((one) => changed.includes(one))
@@ -142,6 +146,13 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
         'invalid',
         `sealedSecret: with another ${moved} the secret is given anew`,
         `give ${secretText(settings)}`,
+      )
+    // SECURITY: a subject is somebody at its issuer alone (OpenID Connect Core §5.7): another's would be let in as them.
+    if (changed.includes('issuer') && (await hasUsers(tx, row)))
+      return refuse(
+        'conflict',
+        `issuer: the users of ${row.name} are known by it, and another may call somebody else the same`,
+        'add another directory for the other issuer',
       )
     const named =
       call.principal.kind === 'user' && [...whereTo, ...whoIsIn].some((one) => changed.includes(one))
@@ -159,7 +170,7 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
     const after = await updateGuarded(tx, 'directory', row, {
       settings: encodeSettings(settings),
       sync_minutes: minutes,
-      ...(secret === undefined ? {} : { secret: sealDirectorySecret(world, row.id, secret) }),
+      ...(secret === undefined ? {} : { secret: sealDirectorySecret(world, row.id, settings, secret) }),
     })
     await tx.audit({
       kind: 'directory.changed',
@@ -172,6 +183,12 @@ export const directoryChange: Handler<'directory.change'> = async (call, input) 
     tx.afterCommit(() => world.directories.end(row.id))
     return done(viewOf(after, await countPeople(tx.db, after)))
   })
+}
+
+/** Whether anybody is of a directory, or was: who was turned off may be turned on again. */
+async function hasUsers(tx: Tx, row: Row<'directory'>): Promise<boolean> {
+  const query = tx.db.selectFrom('directory_user').select('user_id').where('directory_id', '=', row.id)
+  return (await query.limit(1).executeTakeFirst()) !== undefined
 }
 
 function differences(before: DirectorySettings, after: DirectorySettings): readonly string[] {

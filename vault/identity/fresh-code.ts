@@ -45,6 +45,8 @@ async function takeOne(
   if (stale !== undefined) return stale
   // A passkey cannot be guessed: it is neither counted nor kept waiting.
   if (typeof code !== 'string') return takePasskey(tx, call, code)
+  // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.
+  if (!call.world.backOff.isKnown(source, user.name)) call.world.backOff.learn(source, user.name)
   return takeCode(tx, call.world, user, source, code)
 }
 
@@ -56,8 +58,6 @@ export async function takeCode(
   source: string,
   code: string,
 ): Promise<Outcome<null>> {
-  // Whoever carries a login has signed in from there: those who guess elsewhere keep nobody from approving.
-  if (!world.backOff.isKnown(source, user.name)) world.backOff.learn(source, user.name)
   const wait = world.backOff.wait(source, user.name)
   if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
   const step = matchUserTotp(world, user, code)

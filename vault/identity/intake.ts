@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { loginPasswordLife } from '../intake.ts'
+import type { DirectorySettings } from '../contract.ts'
+import { loginPasswordLife, whereSecretGoes } from '../intake.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
 import type { World } from '../world.ts'
@@ -22,6 +23,7 @@ const accountPart = z.strictObject({
 const directoryPart = z.strictObject({
   purpose: z.literal('directory-secret'),
   directory: z.string().max(100),
+  goesTo: z.string().max(200_000),
   secret: z
     .string()
     .max(4_000)
@@ -67,11 +69,22 @@ export function openAccountPart(
 }
 
 /** Opens what the vault is to prove itself with at a directory. The caller owns the Secret. */
-export function openDirectorySecret(world: World, sealed: string, directory: string): Outcome<Secret> {
+export function openDirectorySecret(
+  world: World,
+  sealed: string,
+  directory: string,
+  settings: DirectorySettings,
+): Outcome<Secret> {
   const payload = openPayload(world, sealed, directoryPart)
   if (!payload.ok) return payload
   if (payload.value.directory.toLowerCase() !== directory.toLowerCase())
     return refuse('invalid', 'sealedSecret: it was sealed for another directory', `seal it for ${directory}`)
+  if (payload.value.goesTo !== whereSecretGoes(settings))
+    return refuse(
+      'invalid',
+      'sealedSecret: it was sealed for another address, certificate or name',
+      'give the secret anew, for where it goes now',
+    )
   const bytes = new Uint8Array(Buffer.from(payload.value.secret, 'base64'))
   // SECURITY: a bind without a password is none, and servers answer it with success (RFC 4513 §5.1.2).
   if (bytes.length === 0) return refuse('invalid', 'sealedSecret: it is empty', 'give the password')

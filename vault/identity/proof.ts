@@ -44,11 +44,11 @@ export function readProof(world: World, token: string, peer: Peer): Proof | unde
 /**
  * Makes a proof as young as a factor that was shown on its connection.
  *
- * SECURITY: what was taken back meanwhile stays so.
+ * SECURITY: what was taken back meanwhile stays so, and it ends when it would have.
  */
 export function proofShowing(world: World, token: string, proof: Proof, factorAt: number): void {
   const key = keyOf(world, token)
-  if (world.proofs.get(key) === proof) world.proofs.put(key, { ...proof, factorAt }, proofLife)
+  if (world.proofs.get(key) === proof) world.proofs.replace(key, { ...proof, factorAt })
 }
 
 /** A question to ask later, also of a vault that is being sealed: does this proof prove anything still? */

@@ -1,6 +1,8 @@
 /** Things that live in the vault's memory for moments: proofs, tickets, challenges, scans. Bounded. */
 export type ShortLived<T> = {
   readonly put: (key: string, value: T, lifeMs?: number) => void
+  /** Puts a value in place of one that is there, which ends when that would have. */
+  readonly replace: (key: string, value: T) => void
   readonly get: (key: string) => T | undefined
   /** Reads and forgets: of two who take at once, one gets it. */
   readonly take: (key: string) => T | undefined
@@ -25,6 +27,10 @@ export function makeShortLived<T>(now: () => number, lifeMs: number, most = 100_
         if (entries.size <= most && entry.until > now()) break
         entries.delete(oldest)
       }
+    },
+    replace(key, value) {
+      const entry = entries.get(key)
+      if (entry !== undefined) entries.set(key, { value, until: entry.until })
     },
     get,
     take(key) {

@@ -21,7 +21,8 @@ const notProven = refuse(
 /**
  * Says whether a code would let somebody in who has proven themselves over SSH and is kept out without, and takes it.
  *
- * SECURITY: a code makes the proof of this one connection younger, and nothing else of its user's.
+ * SECURITY: a code makes the proof of this one connection younger, and nothing else of its user's. A key alone makes no
+ * place one from where they sign in: who stole it, and guesses from many, is counted by the name.
  */
 export const sshFactor: Handler<'ssh.factor'> = async (call, input) => {
   const { world } = call
@@ -37,7 +38,10 @@ export const sshFactor: Handler<'ssh.factor'> = async (call, input) => {
     if (!taken.ok) return taken
     const actor = { kind: 'user', id: user.id, name: user.name } as const
     await tx.audit({ kind: 'factor.shown', user: user.id, name: user.name, actor, source: proof.source })
-    tx.afterCommit(() => proofShowing(world, input.proof, proof, tx.now.getTime()))
+    tx.afterCommit(() => {
+      world.backOff.succeeded(proof.source, user.name)
+      proofShowing(world, input.proof, proof, tx.now.getTime())
+    })
     return done({ isWanted: false })
   })
 }

@@ -142,7 +142,9 @@ export function DirectoryForm({
     const settings: DirectorySettings = kind === 'oidc' ? oidcSettings(texts) : ldapSettings(texts, kind)
     const said = {
       settings,
-      ...(secret === '' ? {} : { sealedSecret: await sealDirectorySecret(directory?.name ?? name, secret) }),
+      ...(secret === ''
+        ? {}
+        : { sealedSecret: await sealDirectorySecret(directory?.name ?? name, settings, secret) }),
       ...(kind === 'oidc'
         ? {}
         : { syncMinutes: numberIn(texts, 'syncMinutes', 'syncMinutes', ' of minutes') }),

@@ -1,4 +1,4 @@
-import type { VaultStatus } from '../../vault/contract.ts'
+import type { DirectorySettings, VaultStatus } from '../../vault/contract.ts'
 import {
   makeSealedAccountPassphrase,
   makeSealedAccountSecret,
@@ -28,9 +28,13 @@ export async function sealLoginPassword(name: string, password: string): Promise
   return makeSealedLoginPassword(sodium, key, name, password)
 }
 
-export async function sealDirectorySecret(directory: string, password: string): Promise<string> {
+export async function sealDirectorySecret(
+  directory: string,
+  settings: DirectorySettings,
+  password: string,
+): Promise<string> {
   const [sodium, key] = await Promise.all([loadSodium(), intakeKey()])
-  return makeSealedDirectorySecret(sodium, key, directory, password)
+  return makeSealedDirectorySecret(sodium, key, directory, settings, password)
 }
 
 export type TypedCredential =

@@ -59,7 +59,11 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'plant',
     settings: slapd.settings({ url: `ldaps://127.0.0.1:${line.port}` }),
-    sealedSecret: await vault.sealDirectory('plant', slapdSecret),
+    sealedSecret: await vault.sealDirectory(
+      'plant',
+      slapd.settings({ url: `ldaps://127.0.0.1:${line.port}` }),
+      slapdSecret,
+    ),
     syncMinutes: 0,
   })
   await vault.ask('directory.map', {
@@ -72,7 +76,14 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: { ...provider.settings, issuer: `https://127.0.0.1:${deafProvider.port}` },
-    sealedSecret: await vault.sealDirectory('corp', clientSecret),
+    sealedSecret: await vault.sealDirectory(
+      'corp',
+      {
+        ...provider.settings,
+        issuer: `https://127.0.0.1:${deafProvider.port}`,
+      },
+      clientSecret,
+    ),
   })
   bob = await vault.enrol((await vault.ask('user.enrol', { user: 'bob' })).token, peoplesPassword)
   ann = await vault.person('ann', ['operator'])

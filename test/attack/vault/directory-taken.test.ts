@@ -26,7 +26,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'plant',
     settings: slapd.settings(),
-    sealedSecret: await vault.sealDirectory('plant', slapdSecret),
+    sealedSecret: await vault.sealDirectory('plant', slapd.settings(), slapdSecret),
     syncMinutes: 0,
   })
   const map = (group: string, role: 'operator' | 'approver', policyGroup: string | null) =>
@@ -103,7 +103,7 @@ test('a key is not good because its person was seen in the future', async () => 
   await vault.ask('directory.add', {
     name: 'corp',
     settings: provider.settings,
-    sealedSecret: await vault.sealDirectory('corp', clientSecret),
+    sealedSecret: await vault.sealDirectory('corp', provider.settings, clientSecret),
   })
   await vault.ask('directory.map', {
     directory: 'corp',

@@ -52,7 +52,7 @@ async function add(name: string, settings: VerbInput<'directory.add'>['settings'
   return vault.ask('directory.add', {
     name,
     settings,
-    sealedSecret: await vault.sealDirectory(name, secret),
+    sealedSecret: await vault.sealDirectory(name, settings, secret),
     syncMinutes: 0,
   })
 }
@@ -205,16 +205,38 @@ test('an administrator sends the password that is kept nowhere else', async () =
       await vault.admin.call('directory.change', {
         directory: 'corp',
         settings,
-        sealedSecret: await vault.sealDirectory('another', slapdSecret),
+        sealedSecret: await vault.sealDirectory('another', settings, slapdSecret),
       }),
     ).message,
   ).toBe('sealedSecret: it was sealed for another directory')
+  // Nor one of the same directory that somebody kept: it was typed for where it went then.
+  const kept = await vault.sealDirectory('corp', slapd.settings(), slapdSecret)
+  for (const more of [
+    { url: 'ldaps://attacker.example' },
+    { certificates: slapd.certificates.certificate },
+    { bindName: 'cn=other,dc=plant' },
+  ])
+    expect(
+      refusalOf(
+        await vault.admin.call('directory.change', {
+          directory: 'corp',
+          settings: slapd.settings(more),
+          sealedSecret: kept,
+        }),
+      ).message,
+    ).toBe('sealedSecret: it was sealed for another address, certificate or name')
+  expect(
+    refusalOf(
+      await vault.admin.call('directory.add', { name: 'Corp', settings, sealedSecret: kept, syncMinutes: 0 }),
+    ).message,
+  ).toBe('sealedSecret: it was sealed for another address, certificate or name')
+  must(await vault.admin.call('directory.change', { directory: 'corp', sealedSecret: kept }))
   expect(
     refusalOf(
       await vault.admin.call('directory.add', {
         name: 'plain',
         settings: slapd.settings({ url: 'ldap://127.0.0.1' }),
-        sealedSecret: await vault.sealDirectory('plain', slapdSecret),
+        sealedSecret: await vault.sealDirectory('plain', slapd.settings(), slapdSecret),
       }),
     ).message,
   ).toContain('write it as ldaps://host')

@@ -61,3 +61,24 @@ test('a date that was set and is gone is a fault, wherever dates are read, and n
   )
   expect((await vault.ask('exposure.list', {}))[0]?.rotationDueAt).toBe(dueAt)
 })
+
+test('nor is it forgotten that somebody who has seen a secret was taken off', async () => {
+  const vic = await vault.person('vic', ['operator'])
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'vic', permissions: ['reveal'] })
+  const api = await vault.connect('api')
+  const boxKey = Buffer.alloc(32, 9).toString('base64')
+  const asked = { account, boxKey, totpCode: vic.code(), reason: 'no network' }
+  must(await api.call('account.reveal', asked, vic.token))
+  await vault.ask('user.off', { user: 'vic', reason: 'left' })
+  const ofVic = async () => (await vault.ask('exposure.list', {})).find(({ user }) => user === 'vic')
+  expect((await ofVic())?.cause).toBe('off-boarding')
+  const { rows } = await superuser.query('select * from rotation_due')
+  expect(rows).toHaveLength(1)
+  await superuser.query('delete from rotation_due')
+  await until(async () =>
+    ofVic().then(
+      () => undefined,
+      () => true,
+    ),
+  )
+})

@@ -122,3 +122,11 @@ test('a token of a service shows no factor', async () => {
   const said = await api.call('login.confirm', { totpCode: bob.code() }, secret, undefined, '127.0.0.1')
   expect(refusalOf(said).code).toBe('forbidden')
 })
+
+test('a code makes no proof last longer', async () => {
+  const proof = await prove(recorder, key, 'bob')
+  vault.advance(11 * 3600_000)
+  must(await factor(proof, bob.code()))
+  vault.advance(2 * 3600_000)
+  expect(refusalOf(await factor(proof, bob.code())).code).toBe('unauthenticated')
+})

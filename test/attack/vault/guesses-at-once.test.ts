@@ -25,7 +25,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: provider.settings,
-    sealedSecret: await vault.sealDirectory('corp', clientSecret),
+    sealedSecret: await vault.sealDirectory('corp', provider.settings, clientSecret),
   })
   await vault.ask('directory.map', {
     directory: 'corp',
@@ -39,7 +39,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'plant',
     settings: slapd.settings(),
-    sealedSecret: await vault.sealDirectory('plant', slapdSecret),
+    sealedSecret: await vault.sealDirectory('plant', slapd.settings(), slapdSecret),
     syncMinutes: 0,
   })
   await vault.ask('directory.map', {

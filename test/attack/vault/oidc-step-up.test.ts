@@ -28,7 +28,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: { ...corp.settings, stepUp: { withinSeconds: 300, acrValues: ['two-factors'] } },
-    sealedSecret: await vault.sealDirectory('corp', 'a secret of the client'),
+    sealedSecret: await vault.sealDirectory('corp', corp.settings, 'a secret of the client'),
   })
   await vault.ask('directory.map', {
     directory: 'corp',

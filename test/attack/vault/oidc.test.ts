@@ -37,7 +37,13 @@ beforeAll(async () => {
     await vault.ask('directory.add', {
       name,
       settings: provider.settings,
-      sealedSecret: makeSealedDirectorySecret(sodium, intakeKey, name, 'canary-secret-of-the-client'),
+      sealedSecret: makeSealedDirectorySecret(
+        sodium,
+        intakeKey,
+        name,
+        provider.settings,
+        'canary-secret-of-the-client',
+      ),
     })
     await vault.ask('directory.map', {
       directory: name,
@@ -264,13 +270,49 @@ test('with another issuer or client the secret is given anew: nobody has it sent
     ).rejects.toThrow(/given anew/)
 })
 
+test('a secret that somebody kept goes to no other issuer, client or certificate', async () => {
+  const intakeKey = (await vault.ask('status', {})).intakeKey ?? ''
+  const kept = makeSealedDirectorySecret(sodium, intakeKey, 'corp', corp.settings, 'kept')
+  for (const change of [
+    { issuer: other.issuer },
+    { clientId: 'another' },
+    { certificates: other.settings.certificates },
+  ])
+    await expect(
+      vault.ask('directory.change', {
+        directory: 'corp',
+        settings: { ...corp.settings, ...change },
+        sealedSecret: kept,
+      }),
+    ).rejects.toThrow('sealedSecret: it was sealed for another address, certificate or name')
+})
+
+test('users are of their issuer: who is called the same by another is not let in as them', async () => {
+  const intakeKey = (await vault.ask('status', {})).intakeKey ?? ''
+  const moves = { ...other.settings, issuer: other.issuer }
+  const sealedSecret = makeSealedDirectorySecret(sodium, intakeKey, 'corp', moves, 'a secret of the client')
+  const moved = await vault.admin.call('directory.change', {
+    directory: 'corp',
+    settings: moves,
+    sealedSecret,
+  })
+  const met = await signsIn({ claims: { sub: 'subject-of-bob' } }, moved.ok ? other : corp)
+  expect(refusalOf(moved)).toMatchObject({
+    code: 'conflict',
+    message: 'issuer: the users of corp are known by it, and another may call somebody else the same',
+  })
+  expect(must(met).name).toBe('bob')
+})
+
 test('a provider behind another certificate is told nothing', async () => {
   await vault.ask('directory.add', {
     name: 'forged',
     settings: { ...corp.settings, certificates: other.settings.certificates },
   })
   const asked = corp.sent.length
-  expect(refusalOf(await leave(api, corp, 'forged')).message).toContain('certificate')
+  expect(refusalOf(await leave(api, corp, 'forged')).message).toContain('the provider forged does not answer')
+  const tested = await vault.admin.call('directory.test', { directory: 'forged' })
+  expect(refusalOf(tested).message).toContain('certificate')
   expect(corp.sent).toHaveLength(asked)
   await vault.ask('directory.remove', { directory: 'forged' })
 })

@@ -3,6 +3,7 @@ import type { OidcSettings, VerbAnswer } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { PolicyDocument } from '../../../vault/policy/document.ts'
 import { type HostileProvider, startHostileProvider } from '../../support/hostile-provider.ts'
+import { leave } from '../../support/oidc-sign-in.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 // Where it takes two people to change the policy, one alone puts nobody into a group that it names, and takes nobody out
@@ -127,9 +128,47 @@ test('of a policy that names it while it is mapped one comes first', async () =>
     api.call('policy.approve', approval, bea.token),
     api.call('directory.map', mapping, ann.token),
   ])
-  must(approved)
-  if (!mapped.ok) expect(mapped.refusal.message).toContain('the group racing')
-  expect(refusalOf(await maps({ ...map(null, 'racers'), roles: [] })).message).toMatch(
-    /the group racing|gives anything/,
+  if (mapped.ok)
+    expect(refusalOf(approved).message).toBe('what its names stand for has changed since it was asked for')
+  else {
+    must(approved)
+    expect(mapped.refusal.message).toContain('the group racing')
+  }
+  if (approved.ok)
+    expect(refusalOf(await maps({ ...map(null, 'racers'), roles: [] })).message).toMatch(
+      /the group racing|gives anything/,
+    )
+})
+
+test('nor is a group mapped while a policy that names it first waits: what is approved is what was asked', async () => {
+  const { digest } = await vault.ask('policy.show', {})
+  const document = two(documentOf('maintainers', 'later', 'racing', 'waiting'))
+  const asks = async () =>
+    must(await api.call('policy.ask', { document, expected: digest ?? '', totpCode: ann.code() }, ann.token))
+  const approves = async ({
+    id,
+    means,
+  }: {
+    readonly id: VerbAnswer<'policy.ask'>['id']
+    readonly means: string
+  }) => api.call('policy.approve', { request: id, means, totpCode: bea.code() }, bea.token)
+  const asked = await asks()
+  must(await maps(map('waiting', 'everybody')))
+  expect(refusalOf(await approves(asked)).message).toBe(
+    'what its names stand for has changed since it was asked for',
   )
+  // Nor somebody whom the directory says is in it, meanwhile.
+  must(await api.call('policy.withdraw', { request: asked.id }, ann.token))
+  const again = await asks()
+  const left = must(await leave(api, corp))
+  corp.meet(left.url)
+  corp.lies = { claims: { groups: ['everybody'] } }
+  const state = new URL(left.url).searchParams.get('state') ?? ''
+  must(await api.call('login.return', { code: 'a-code', state, browser: left.browser, source: '192.0.2.66' }))
+  expect(refusalOf(await approves(again)).message).toBe(
+    'what its names stand for has changed since it was asked for',
+  )
+  must(await api.call('policy.withdraw', { request: again.id }, ann.token))
+  // The tests can fail: what did not change is approved.
+  must(await approves(await asks()))
 })

@@ -149,7 +149,7 @@ async function addOthers(): Promise<Others> {
   }
 }
 
-test('a vendor is answered the same, whether or not there are others', { timeout: 120_000 }, async () => {
+test('a vendor is answered the same, whether or not there are others', { timeout: 240_000 }, async () => {
   const alone = await answers(nobodys)
   // What is asked is understood: what is refused as malformed would prove nothing.
   const malformed = alone.filter((line) => line.includes('"code":"invalid"'))
@@ -160,19 +160,70 @@ test('a vendor is answered the same, whether or not there are others', { timeout
   for (const name of ['mallory', 'moe', 'maya', 'mill-9', 'globex', 'milton', 'initech'])
     expect(among.join('\n')).not.toContain(name)
 
-  // What is another vendor's takes as long as what is nobody's: of calls that take turns, those that nothing delayed.
-  const unknown = { account: 'no-such/engineer' }
-  const foreign = { account: others.account }
-  const times = { unknown: [] as number[], foreign: [] as number[] }
-  for (let round = 0; round < 60; round += 1)
-    for (const [which, input] of Object.entries({ unknown, foreign })) {
-      const begun = performance.now()
-      await api.call('account.show', input, vera.token)
-      times[which as keyof typeof times].push(performance.now() - begun)
-    }
-  const quick = (of: readonly number[]) => [...of].sort((a, b) => a - b)[of.length / 10] ?? 0
-  expect(Math.abs(quick(times.unknown) - quick(times.foreign))).toBeLessThan(5)
+  // What is another vendor's takes as long as what is nobody's, whatever is asked.
+  const proof = await prove(recorder, key, 'vera')
+  const pairs: readonly (readonly [string, (of: Others) => Promise<unknown>])[] = [
+    ...Object.entries(asked).flatMap(([verb, inputs]) =>
+      (inputs?.(nobodys) ?? []).flatMap((input, at) =>
+        // Guesses at codes are slowed for themselves, and nobody guesses the id of a session.
+        Object.hasOwn(input, 'totpCode') || Object.hasOwn(input, 'session')
+          ? []
+          : [
+              [
+                `${verb} ${Object.keys(input).join()}`,
+                (of: Others) => api.call(verb as VerbName, inputs?.(of)[at] as never, vera.token),
+              ] as const,
+            ],
+      ),
+    ),
+    ...[undefined, 'engineer'].map(
+      (account) =>
+        [
+          `session.open ${account ?? ''}`,
+          (of: Others) =>
+            open(recorder, { proof, target: of.target, ...(account === undefined ? {} : { account }) }),
+        ] as const,
+    ),
+  ]
+  const slower: string[] = []
+  for (const [what, asks] of pairs) {
+    const tellsApart = async (rounds: number) => (await differenceOf(asks, others, rounds)) >= 5
+    // What only the machine's load explains is gone when it is looked at longer.
+    if ((await tellsApart(12)) && (await tellsApart(60))) slower.push(what)
+  }
+  expect(pairs.length).toBeGreaterThan(20)
+  expect(slower).toEqual([])
 })
+
+/** What nobody has, once others are there by the names of `nobodys`. */
+const unheardOf: Others = {
+  ...nobodys,
+  user: 'nobody',
+  account: 'mill-0/engineer',
+  target: 'mill-0',
+  safe: 'line-0',
+  company: 'nowhere',
+}
+
+/** By how many milliseconds the quickest answers differ, of calls that take turns. */
+async function differenceOf(
+  asks: (of: Others) => Promise<unknown>,
+  others: Others,
+  rounds: number,
+): Promise<number> {
+  const times = { unknown: [] as number[], foreign: [] as number[] }
+  for (let round = 0; round < rounds; round += 1)
+    for (const [which, of] of [
+      ['unknown', unheardOf],
+      ['foreign', others],
+    ] as const) {
+      const begun = performance.now()
+      await asks(of)
+      times[which].push(performance.now() - begun)
+    }
+  const quick = (of: readonly number[]) => [...of].sort((x, y) => x - y)[Math.floor(of.length / 10)] ?? 0
+  return Math.abs(quick(times.unknown) - quick(times.foreign))
+}
 
 test('in a queue a vendor is told that the account is in use, and nothing of who is there', async () => {
   await vault.grant('vera', 'press-3/other')

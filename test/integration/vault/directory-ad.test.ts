@@ -23,7 +23,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: ad.settings(),
-    sealedSecret: await vault.sealDirectory('corp', adSecret),
+    sealedSecret: await vault.sealDirectory('corp', ad.settings(), adSecret),
     syncMinutes: 0,
   })
   await vault.ask('directory.map', {

@@ -36,7 +36,7 @@ async function tested(settings: VerbInput<'directory.add'>['settings'], secret: 
   await vault.ask('directory.add', {
     name: directory,
     settings,
-    sealedSecret: await vault.sealDirectory(directory, secret),
+    sealedSecret: await vault.sealDirectory(directory, settings, secret),
     syncMinutes: 0,
   })
   if (group !== undefined)
@@ -128,7 +128,7 @@ test('what works says what it found, and marks what somebody should look at', as
   await vault.ask('directory.add', {
     name: 'corp',
     settings: right,
-    sealedSecret: await vault.sealDirectory('corp', clientSecret),
+    sealedSecret: await vault.sealDirectory('corp', right, clientSecret),
   })
   const { findings } = await vault.ask('directory.test', { directory: 'corp' })
   expect(findings.map(({ about, fine }) => [about, fine])).toEqual([

@@ -25,7 +25,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: ldapSettings,
-    sealedSecret: await vault.sealDirectory('corp', 'secret of the reader'),
+    sealedSecret: await vault.sealDirectory('corp', ldapSettings, 'secret of the reader'),
   })
 }, 180_000)
 afterAll(async () => {

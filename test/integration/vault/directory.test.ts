@@ -68,7 +68,7 @@ test('a directory is added, tested, and gives nothing until somebody says what',
   const added = await vault.ask('directory.add', {
     name: 'corp',
     settings: slapd.settings(),
-    sealedSecret: await vault.sealDirectory('corp', slapdSecret),
+    sealedSecret: await vault.sealDirectory('corp', slapd.settings(), slapdSecret),
     syncMinutes: 0,
   })
   expect(added).toMatchObject({ name: 'corp', hasSecret: true, people: 0, mappings: [], fault: null })

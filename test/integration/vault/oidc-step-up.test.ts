@@ -26,7 +26,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: provider.settings,
-    sealedSecret: await vault.sealDirectory('corp', clientSecret),
+    sealedSecret: await vault.sealDirectory('corp', provider.settings, clientSecret),
   })
   await vault.ask('directory.map', {
     directory: 'corp',

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await vault.ask('directory.add', {
     name: 'corp',
     settings: provider.settings,
-    sealedSecret: makeSealedDirectorySecret(sodium, intakeKey, 'corp', clientSecret),
+    sealedSecret: makeSealedDirectorySecret(sodium, intakeKey, 'corp', provider.settings, clientSecret),
   })
   await vault.ask('directory.map', {
     directory: 'corp',
