@@ -1,6 +1,7 @@
 import { readPolicy } from '../access/policy.ts'
 import { readSubject } from '../access/subject.ts'
 import { takeCode } from '../identity/fresh-code.ts'
+import { waitOf } from '../identity/login.ts'
 import { type Proof, proofShowing, readProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -31,6 +32,9 @@ export const sshFactor: Handler<'ssh.factor'> = async (call, input) => {
   const { totpCode } = input
   if (totpCode === undefined)
     return transact(world, async (tx) => done({ isWanted: await isWanted(tx, call, input, proof) }))
+  // From where they sign in, nobody else's guesses keep them waiting.
+  const wait = await waitOf(world, proof.source, proof.name)
+  if (wait > 0) return refuse('rate_limited', 'too many wrong codes', `wait ${wait} s, then try again`)
   return transact(world, async (tx): Promise<Outcome<{ readonly isWanted: boolean }>> => {
     const user = await findUser(tx.db, tx.guard, proof.user, 'update')
     if (user === undefined || user.state !== 'active') return notProven

@@ -4,7 +4,7 @@ import type { VaultClient } from '../../../vault/index.ts'
 import type { PolicyDocument } from '../../../vault/policy/document.ts'
 import { addToken } from '../../support/service.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
-import { makeSshKey, open, prove } from '../../support/vault-ssh.ts'
+import { makeSshKey, open, prove, publickeyCall } from '../../support/vault-ssh.ts'
 
 // A second factor that was shown makes young the one login, or the one connection, at which it was shown.
 
@@ -121,6 +121,31 @@ test('a token of a service shows no factor', async () => {
   const { secret } = await addToken(vault, { scopes: [...serviceScopes] })
   const said = await api.call('login.confirm', { totpCode: bob.code() }, secret, undefined, '127.0.0.1')
   expect(refusalOf(said).code).toBe('forbidden')
+})
+
+test('who stole a key, and guesses from many places, is counted by the name', async () => {
+  // From where he shows his own, bob is known.
+  must(await factor(await prove(recorder, key, 'bob'), bob.code()))
+  const codes: string[] = []
+  for (let guess = 0; guess < 16; guess += 1) {
+    const from = { ...publickeyCall(key, 'bob'), source: `203.0.113.${guess + 1}` }
+    const { proof } = must(await recorder.call('ssh.publickey', from))
+    codes.push(refusalOf(await factor(proof ?? '', String(guess).padStart(6, '0'))).code)
+  }
+  expect(codes.slice(0, 3)).toEqual(['invalid', 'invalid', 'invalid'])
+  expect(codes).toContain('rate_limited')
+  must(await factor(await prove(recorder, key, 'bob'), bob.code()))
+})
+
+test('who stole a key, and guesses, begins anew by no other login with it', async () => {
+  vault.advance(3600_000)
+  const codes: string[] = []
+  for (let guess = 0; guess < 6; guess += 1) {
+    const proof = await prove(recorder, key, 'bob')
+    codes.push(refusalOf(await factor(proof, String(guess).padStart(6, '0'))).code)
+  }
+  expect(codes).toContain('rate_limited')
+  vault.advance(3600_000)
 })
 
 test('a code makes no proof last longer', async () => {
