@@ -101,12 +101,16 @@ async function scopesOf(
   people: readonly string[],
 ): Promise<readonly Where[]> {
   const [target, account] = [text(options.target), text(options.account)]
-  if (target !== null)
+  if (target !== null) {
+    const safes = await safesOf(reader, target)
+    // Of a machine that there never was, nothing is found: no policy was about it.
+    if (safes.length === 0) return [sql`target = ${target}`]
     return [
       sql`target = ${target}`,
       sql`kind = 'policy.applied'`,
-      ...(await safesOf(reader, target)).map((safe) => sql`safe = ${safe}`),
+      ...safes.map((safe) => sql`safe = ${safe}`),
     ]
+  }
   if (account !== null) return [sql`target = ${account.split('/', 1)[0]}`]
   if (options.session !== undefined) return [sql`session = ${options.session}`]
   const [person, company] = [text(options.person), text(options.company)]

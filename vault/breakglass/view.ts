@@ -2,8 +2,9 @@ import type { Kysely } from 'kysely'
 import { currentCredential } from '../accounts/account.ts'
 import type { BreakGlassView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
-import type { BreakGlassId, SafeId } from '../kernel/id.ts'
+import type { BreakGlassId, SafeId, UserId } from '../kernel/id.ts'
 import { isId } from '../kernel/id.ts'
+import { readPeople, samePerson } from '../identity/same-person.ts'
 import { done } from '../kernel/outcome.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
@@ -108,6 +109,7 @@ async function viewAll(
     .groupBy('grant_id')
     .execute()
   const { principal } = call
+  const isOwn = await ownUsers(db, checker, call, rows)
   return Promise.all(
     rows.map(async (row) => {
       const account = accounts.find(({ id }) => id === row.account_id)
@@ -134,7 +136,7 @@ async function viewAll(
         mayReview:
           state === 'ended' &&
           principal.kind === 'user' &&
-          principal.id !== row.user_id &&
+          !isOwn(row.user_id) &&
           (principal.roles.includes('admin') ||
             principal.roles.includes('auditor') ||
             principal.roles.includes('security-officer') ||
@@ -142,6 +144,25 @@ async function viewAll(
       }
     }),
   )
+}
+
+/** Whether a user is whoever asks, or is one person with them. */
+async function ownUsers(
+  db: Db,
+  checker: Checker,
+  { principal }: Call,
+  rows: readonly Row<'break_glass'>[],
+): Promise<(user: UserId) => boolean> {
+  if (principal.kind !== 'user') return () => false
+  const people = await readPeople(db, checker, [principal.id, ...rows.map(({ user_id }) => user_id)])
+  const own = people.get(principal.id)
+  return (user) => {
+    const other = people.get(user)
+    return (
+      user === principal.id ||
+      (own !== undefined && other !== undefined && samePerson(own, other) !== undefined)
+    )
+  }
 }
 
 /** What was opened: one's own, that of safes in which one approves; all of it for administrators and auditors. */

@@ -339,15 +339,16 @@ export function obstacleOf(
   { user, workOrder }: { readonly user: UserId; readonly workOrder: string | null },
   { approvals, workOrders }: Wanted,
 ): string | undefined {
-  const unfit = workOrders.find(({ pattern }) => !fitsPattern(pattern, workOrder ?? ''))
-  if (unfit !== undefined) return `the rule “${unfit.rule}” wants a work order of the form ${unfit.pattern}`
-  const few = approvals.find(({ group, count }) => {
+  const unfit = workOrders.filter(({ pattern }) => !fitsPattern(pattern, workOrder ?? ''))
+  const few = approvals.filter(({ group, count }) => {
     const members = policy.groups.get(group.toLowerCase())
     return (members?.size ?? 0) - (members?.has(user) === true ? 1 : 0) < count
   })
-  return few === undefined
-    ? undefined
-    : `it wants ${few.count} of ${few.group}, which has fewer who are somebody else`
+  const all = [
+    ...unfit.map(({ rule, pattern }) => `the rule “${rule}” wants a work order of the form ${pattern}`),
+    ...few.map(({ group, count }) => `it wants ${count} of ${group}, which has fewer who are somebody else`),
+  ]
+  return all.length === 0 ? undefined : all.join('; ')
 }
 
 /** The groups that somebody is in. */

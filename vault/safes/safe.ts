@@ -16,6 +16,7 @@ import {
 } from '../rows.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { mailOf } from '../identity/mail.ts'
+import { distinctPeople, inOrder, readPeople } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -305,9 +306,13 @@ async function alarmsOf(tx: Tx, references: readonly string[]): Promise<Outcome<
       )
     found.set(user.id, user)
   }
-  return found.size >= 2
+  const alone = 'one alone may be the one who opens it'
+  if (found.size < 2) return refuse('invalid', 'alarms: name two different people at least', alone)
+  // SECURITY: two users of one person are one, who would be alarmed of themself.
+  const people = inOrder(await readPeople(tx.db, tx.guard, [...found.keys()]), [...found.keys()])
+  return distinctPeople(people).length >= 2
     ? done([...found.values()])
-    : refuse('invalid', 'alarms: name two different people at least', 'one alone may be the one who opens it')
+    : refuse('invalid', `alarms: ${people.map(({ name }) => name).join(', ')} are one person`, alone)
 }
 
 export const safeList: Handler<'safe.list'> = async (call) => {

@@ -76,7 +76,7 @@ export function MoreTime({ grant, onClose }: { readonly grant: GrantView; readon
             required={false}
             value={workOrder}
             onChange={setWorkOrder}
-            hint="Its number, where it is another than that of your request"
+            hint="Its number, where there is one. Empty: that of your request, if you made one"
           />
         </>
       )}

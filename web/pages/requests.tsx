@@ -2,6 +2,7 @@ import { Button, Content, Switch } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { RequestView, Verdict } from '../../vault/contract.ts'
+import { verdicts } from '../../vault/contract/words.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { LongField } from '../parts/field.tsx'
@@ -112,7 +113,7 @@ export function Requests() {
             cell: (row) => (
               <>
                 {row.mayDecide
-                  ? (['approve', 'deny'] as const).map((verdict) => (
+                  ? (row.obstacle === null ? verdicts : (['deny'] as const)).map((verdict) => (
                       <Button
                         key={verdict}
                         size="sm"

@@ -320,3 +320,21 @@ test.each([
   await withdraws(request)
   await same('bob-alt', null)
 })
+
+test('a break-glass alarms two people, and its review is not offered to who opened it as somebody else', async () => {
+  await mail('bob', 'bob@plant.example')
+  await mail('bob-alt', 'Bob+alt@plant.example')
+  await mail('sue', 'sue@plant.example')
+  const alarms = (...names: string[]) => ({ safe: 'line-3', minutes: 60, alarms: names })
+  const refused = refusalOf(await vault.admin.call('safe.breakGlass', alarms('bob', 'bob-alt')))
+  expect(refused.message).toBe('alarms: bob, bob-alt are one person')
+  await vault.ask('safe.breakGlass', alarms('bob-alt', 'sue'))
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'bob', permissions: ['use', 'break-glass'] })
+  const asked = { account, reason: 'oil on the floor', totpCode: bob.code() }
+  const opened = must(await api.call('breakglass.open', asked, bob.token))
+  await vault.ask('grant.revoke', { grant: opened.grant })
+  const seenBy = async ({ token }: TestPerson) =>
+    must(await api.call('breakglass.list', {}, token)).map(({ id, mayReview }) => [id, mayReview])
+  expect(await seenBy(sue)).toEqual([[opened.id, true]])
+  expect(await seenBy(alt)).toEqual([[opened.id, false]])
+})

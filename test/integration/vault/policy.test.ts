@@ -399,6 +399,8 @@ test('reach finds who only forwards, and who comes by an account that was bound 
 })
 
 test('reach says what is asked beside: of a rule that lets in, of limits, and of a grant who gave it', async () => {
+  for (const { id, user, state } of await vault.ask('grant.list', {}))
+    if (user === 'bob' && state === 'active') await vault.ask('grant.revoke', { grant: id })
   await apply(
     allow({ during: ['shifts'], factorWithin: '8h' }),
     limit({ name: 'watched', what: { targets: ['press-3'] }, actions: ['exec'], supervisors: 'ot' }),
