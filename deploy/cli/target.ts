@@ -1,5 +1,13 @@
 import type { Command } from 'commander'
-import { type ScannedKey, type TargetView, unverified } from '../../vault/contract.ts'
+import {
+  type DesktopSettings,
+  identityOf,
+  keyboards,
+  rdpSecurities,
+  type ScannedKey,
+  type TargetView,
+  unverified,
+} from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
@@ -46,16 +54,64 @@ function noteNeeds(tools: Tools, target: TargetView, { needs }: ScannedKey): voi
   )
 }
 
+type DesktopOptions = {
+  readonly security?: string
+  readonly keyboard?: string
+  readonly prompts?: readonly string[]
+}
+
+/** The options that say how a machine is logged in to where its protocol leaves that open. */
+function withDesktopOptions(command: Command): Command {
+  return command
+    .option(
+      '--security <how>',
+      `of RDP: ${rdpSecurities.join(', ')}; nla where it is left out, rdp hides little and shows nobody's identity`,
+    )
+    .option('--keyboard <layout>', `of RDP: ${keyboards.join(', ')}`)
+    .option(
+      '--prompts <text...>',
+      'of Telnet: how the lines end on which it asks for a name and for a password, in this order',
+    )
+}
+
+function desktopIn(options: DesktopOptions): DesktopSettings | undefined {
+  const [userPrompt, passwordPrompt, more] = options.prompts ?? []
+  if (options.prompts !== undefined && (passwordPrompt === undefined || more !== undefined))
+    throw misuse('--prompts takes two: for the name and for the password', "--prompts 'login:' 'password:'")
+  const security = oneOf('--security', options.security, rdpSecurities)
+  const keyboard = oneOf('--keyboard', options.keyboard, keyboards)
+  const given = {
+    ...(security === undefined ? {} : { security }),
+    ...(keyboard === undefined ? {} : { keyboard }),
+    ...(userPrompt === undefined ? {} : { userPrompt }),
+    ...(passwordPrompt === undefined ? {} : { passwordPrompt }),
+  }
+  return Object.keys(given).length === 0 ? undefined : given
+}
+
+function oneOf<T extends string>(
+  option: string,
+  text: string | undefined,
+  known: readonly T[],
+): T | undefined {
+  const found = known.find((one) => one === text)
+  if (text !== undefined && found === undefined)
+    throw misuse(`${option} ${text} is none that there is`, `give one of: ${known.join(', ')}`)
+  return found
+}
+
 /** `tagout target`: machines, each with the host key that it must show. */
 export function addTargetCommands(root: Command, tools: Tools): void {
   const target = root.command('target').description('targets: the machines that people are let in to')
 
-  target
-    .command('add <name> <address>')
-    .description('add a target; nobody can connect before its host key is pinned')
+  withDesktopOptions(target.command('add <name> <address>'))
+    .description('add a target; nobody can connect before its host key or certificate is pinned')
     .requiredOption('--safe <safe>', 'the safe that holds it')
-    .option('--pin <fingerprint>', 'the host key, as SHA256:…, known from elsewhere')
-    .option('--pin-now', 'fetch the host key now and pin what the target shows')
+    .option(
+      '--pin <fingerprint>',
+      'the host key, or the certificate of RDP, as SHA256:…, known from elsewhere',
+    )
+    .option('--pin-now', 'fetch the host key or certificate now and pin what the target shows')
     .option('--tag <tag...>', 'what rules of the policy may name it by')
     .option('--zone <zone>', 'the zone that it lies in, as rules of the policy may name it')
     .addHelpText(
@@ -65,21 +121,31 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         'tagout target add press-3 ssh://127.0.0.1:2201 --safe line-3 --pin-now',
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --tag press critical --zone level-2',
         'tagout target add hmi-3 vnc://10.0.3.8 --safe line-3',
+        'tagout target add scada-1 rdp://10.0.3.9 --safe line-3 --keyboard de-de-qwertz',
+        "tagout target add plc-7 telnet://10.0.3.7 --safe line-3 --prompts 'Benutzer>' 'Kennwort>'",
       ),
     )
     .action(
       async (
         name: string,
         address: string,
-        options: { safe: string; pin?: string; pinNow?: boolean; tag?: string[]; zone?: string },
+        options: {
+          safe: string
+          pin?: string
+          pinNow?: boolean
+          tag?: string[]
+          zone?: string
+        } & DesktopOptions,
       ) => {
         if (options.pin !== undefined && options.pinNow === true)
           throw misuse('--pin and --pin-now exclude each other')
+        const desktop = desktopIn(options)
         const added = await tools.withVault(async (vault) => {
           const input = {
             name,
             safe: options.safe,
             address,
+            ...(desktop === undefined ? {} : { desktop }),
             ...(options.tag === undefined ? {} : { tags: options.tag }),
             ...(options.zone === undefined ? {} : { zone: options.zone }),
           }
@@ -99,7 +165,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         tools.show(added, () => {
           const pin = added.pins[0]
           return pin === undefined
-            ? `added target ${added.name} (${added.id}); nobody can connect yet: tagout target pin ${added.name}`
+            ? `added target ${added.name} (${added.id}); nobody can connect yet: tagout target pin ${added.name}${isBare(added) ? ' --unverified' : ''}`
             : `added target ${added.name} (${added.id}), pinned to ${pin.fingerprint}`
         })
       },
@@ -138,7 +204,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
 
   target
     .command('scan <target>')
-    .description('show the host keys that the target presents now; nothing is pinned')
+    .description('show the host keys, or the certificate, that the target presents now; nothing is pinned')
     .addHelpText('after', examples('tagout target scan press-3'))
     .action(async (name: string) => {
       const seen = await tools.withVault((vault) =>
@@ -157,9 +223,12 @@ export function addTargetCommands(root: Command, tools: Tools): void {
 
   target
     .command('pin <target> [fingerprint]')
-    .description('pin the host key that a target must show; earlier pins end')
+    .description('pin the host key, or the certificate of RDP, that a target must show; earlier pins end')
     .option('--now', 'pin what the target shows now')
-    .option('--unverified', 'for a desktop: approve that nothing tells who answers at its address')
+    .option(
+      '--unverified',
+      'for VNC, Telnet and old RDP: approve that nothing tells who answers at its address',
+    )
     .addHelpText(
       'after',
       examples(
@@ -197,12 +266,26 @@ export function addTargetCommands(root: Command, tools: Tools): void {
       },
     )
 
-  target
-    .command('address <target> <address>')
-    .description('change the address of a target; its accounts must be bound to it again')
-    .addHelpText('after', examples('tagout target address press-3 ssh://10.0.3.9:22'))
-    .action(async (name: string, address: string) => {
-      const changed = await tools.withVault((vault) => vault.ask('target.address', { target: name, address }))
+  withDesktopOptions(target.command('address <target> <address>'))
+    .description(
+      'change where a target is and how it is logged in to; its accounts must be bound to it again',
+    )
+    .option('--as-usual', 'log in as is usual with its protocol')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout target address press-3 ssh://10.0.3.9:22',
+        'tagout target address scada-1 rdp://10.0.3.9 --security tls --keyboard de-de-qwertz',
+      ),
+    )
+    .action(async (name: string, address: string, options: { asUsual?: boolean } & DesktopOptions) => {
+      const given = desktopIn(options)
+      if (given !== undefined && options.asUsual === true)
+        throw misuse('--as-usual takes back what the other options set', 'give one or the other')
+      const desktop = options.asUsual === true ? {} : given
+      const changed = await tools.withVault((vault) =>
+        vault.ask('target.address', { target: name, address, ...(desktop === undefined ? {} : { desktop }) }),
+      )
       tools.show(changed, () => describe(changed))
     })
 
@@ -248,9 +331,23 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     })
 }
 
+/** Has it nothing that could be pinned? */
+function isBare({ protocol, desktop }: TargetView): boolean {
+  return identityOf(protocol, desktop) === 'nothing'
+}
+
 function pinText(target: TargetView): string {
   if (target.changedKey !== null) return `CHANGED: ${target.changedKey.fingerprint}`
   return target.pins.length === 0 ? 'no' : target.pins.map((pin) => pin.fingerprint).join(' ')
+}
+
+function desktopText({ security, keyboard, userPrompt, passwordPrompt }: DesktopSettings): string {
+  return [
+    ...(security === undefined ? [] : [`security ${security}`]),
+    ...(keyboard === undefined ? [] : [`keyboard ${keyboard}`]),
+    ...(userPrompt === undefined ? [] : [`name after “${userPrompt}”`]),
+    ...(passwordPrompt === undefined ? [] : [`password after “${passwordPrompt}”`]),
+  ].join(', ')
 }
 
 function describe(target: TargetView): string {
@@ -259,6 +356,7 @@ function describe(target: TargetView): string {
     ['name', target.name],
     ['address', `${target.protocol}://${target.host}:${target.port}`],
     ['safe', target.safe],
+    ...(target.desktop === null ? [] : [['login', desktopText(target.desktop)] as const]),
     ...(target.tags.length === 0 ? [] : [['tags', target.tags.join(', ')] as const]),
     ...(target.zone === null ? [] : [['zone', target.zone] as const]),
     ...target.pins.map(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import type { SealView, TargetView } from '../../vault/contract.ts'
+import { identityOf, type SealView, type TargetView } from '../../vault/contract.ts'
 import { connectAdmin, type VaultClient } from '../../vault/index.ts'
 import { independentWays, rehearsalOf, sealText, unrehearsed } from '../cli/keys.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
@@ -281,7 +281,10 @@ export function oldMachines(targets: readonly TargetView[]): readonly Finding[] 
 /** Desktops that are reached over a line which hides nothing, where that is not this machine's own. */
 export function openLines(targets: readonly TargetView[]): readonly Finding[] {
   const names = targets
-    .filter(({ protocol, host }) => protocol === 'vnc' && host !== '127.0.0.1' && host !== '::1')
+    .filter(
+      ({ protocol, desktop, host }) =>
+        identityOf(protocol, desktop) === 'nothing' && host !== '127.0.0.1' && host !== '::1',
+    )
     .map(({ name }) => name)
   if (names.length === 0) return []
   const some = names.slice(0, 5).join(', ')
@@ -289,7 +292,7 @@ export function openLines(targets: readonly TargetView[]): readonly Finding[] {
     {
       name: 'desktops unencrypted',
       level: 'note',
-      text: `VNC hides nothing and shows nobody's identity: ${some}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
+      text: `VNC, Telnet and old RDP hide little or nothing and show nobody's identity: ${some}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
       next: 'keep that line to yourselves: a network segment of the machine and this gateway alone, or a tunnel',
     },
   ]

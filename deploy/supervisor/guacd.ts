@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +18,21 @@ const loopback = '127.0.0.1'
 
 /** Where guacd writes what it must keep for itself, such as FreeRDP's settings. Emptied at each start. */
 const homeOf = (dataDir: string) => join(dataDir, 'guacd')
+
+const opensslOf = (dataDir: string) => join(homeOf(dataDir), 'openssl.cnf')
+
+/**
+ * SECURITY: guacd speaks TLS 1.2 with machines of RDP, no later: of those it is not told which certificate is theirs, and the
+ * recorder, which is, could not read it on the way from 1.3 on. FreeRDP sets bounds of its own over `MaxProtocol`.
+ */
+const tls12 = `openssl_conf = settings
+[settings]
+ssl_conf = tls
+[tls]
+system_default = bounds
+[bounds]
+Protocol = -ALL, TLSv1.2
+`
 
 /** What carries desktops: the site's own guacd, or one that runs below this supervisor as soon as it is installed. */
 export type Guacd = AsyncDisposable & {
@@ -114,7 +129,12 @@ export async function startGuacd(
     ],
     {
       cwd: '/',
-      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: homeOf(dataDir) },
+      env: {
+        PATH: '/usr/bin:/bin',
+        LANG: 'C.UTF-8',
+        HOME: homeOf(dataDir),
+        OPENSSL_CONF: opensslOf(dataDir),
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
       ...(isRoot() ? ensureSystemUser('tagout-guacd') : undefined),
@@ -177,6 +197,8 @@ function emptyHome(dataDir: string): void {
   rmSync(home, { recursive: true, force: true })
   mkdirSync(home, { mode: 0o700 })
   chmodSync(home, 0o700)
+  writeFileSync(opensslOf(dataDir), tls12)
+  chmodSync(opensslOf(dataDir), 0o644)
   if (!isRoot()) return
   const { uid, gid } = ensureSystemUser('tagout-guacd')
   chownSync(home, uid, gid)

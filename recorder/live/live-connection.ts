@@ -6,7 +6,7 @@ import { openSession } from '../broker/ssh/open-session.ts'
 import type { BrokerPorts, Limits } from '../broker/ssh/ports.ts'
 import { printable } from '../broker/ssh/sentence.ts'
 import type { BrokeredSession } from '../broker/ssh/session.ts'
-import type { RedeemedTicket } from '../../vault/contract.ts'
+import { isDesktop, type RedeemedTicket } from '../../vault/contract.ts'
 import type { Watches } from './watches.ts'
 import type { LiveSocket } from './live-socket.ts'
 import { BrowserFront } from './browser-front.ts'
@@ -73,7 +73,7 @@ async function begin(
   if (!redeemed.ok) return refuseLive(live, redeemed.refusal)
   switch (redeemed.value.kind) {
     case 'connect':
-      if (redeemed.value.protocol === 'vnc') return connectDesktop(live, caller, ports, redeemed.value)
+      if (isDesktop(redeemed.value.protocol)) return connectDesktop(live, caller, ports, redeemed.value)
       return connect(live, caller, ports, redeemed.value, size())
     case 'watch':
       return ports.watches.show(live, redeemed.value)

@@ -3,6 +3,7 @@ import { recorderCalls } from '../../vault/contract.ts'
 import type { SessionId, WatchId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
+import { fetchCertificate } from '../broker/desktop/open-rdp.ts'
 import { fetchHostKeys } from '../broker/ssh/fetch-host-key.ts'
 
 /** What a worker does with its sessions on the vault's word. Undefined and false: it does not carry that one. */
@@ -72,6 +73,12 @@ export function workerDispatch(
         const call = recorderCalls['host-key.fetch'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a host-key.fetch')
         return fetchHostKeys(call.data.host, call.data.port)
+      }
+    if (method === 'certificate.fetch')
+      return async (params) => {
+        const call = recorderCalls['certificate.fetch'].safeParse(unwrap(params))
+        if (!call.success) return refuse('invalid', 'not a certificate.fetch')
+        return fetchCertificate(call.data.host, call.data.port, call.data.security)
       }
     return undefined
   }

@@ -170,6 +170,7 @@ beforeAll(async () => {
       host: hostile,
       port: 22,
       changedKey: null,
+      desktop: null,
       tags: [hostile],
       zone: hostile,
       legacy: {

@@ -59,6 +59,9 @@ test.each([
   ['blob', '0', 'AAAA'],
   ['end', '0'],
   ['size', '99999', '99999'],
+  ['size', '199', '600'],
+  ['size', '800', '-600'],
+  ['size', '800', '600', '1e9'],
   ['select', 'ssh'],
   ['connect', 'x'],
   ['touch', '1', '1', '1', '1', '1', '0', '1'],
@@ -83,6 +86,7 @@ test.each([
 
 test('what reaches guacd is spelled anew: words of the browser do not', () => {
   expect(understand(made('ack', '3', 'words of mine', '769'))?.bytes.toString()).toBe('3.ack,1.3,2.OK,1.0;')
+  expect(understand(made('size', '0800', '600'))?.bytes.toString()).toBe('4.size,3.800,3.600;')
   expect(understand(made('nop', 'words'))?.bytes.toString()).toBe('3.nop;')
   expect(understand(made('sync', '12', 'words'))?.bytes.toString()).toBe('4.sync,2.12;')
   expect(understand(made('key', '00097', '1'))?.bytes.toString()).toBe('3.key,2.97,1.1;')

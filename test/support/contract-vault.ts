@@ -10,6 +10,7 @@ import type {
   ForwardRule,
   LegacyAlgorithm,
   Permit,
+  DesktopSettings,
   Protocol,
   VerbInput,
   WatchTicket,
@@ -45,6 +46,7 @@ export type FakeAccount = {
   elevation?: { readonly kind: ElevationKind; readonly secret: string }
   /** Default: ssh. */
   readonly protocol?: Protocol
+  readonly desktop?: DesktopSettings
 }
 
 export type FakeUser = {
@@ -353,6 +355,7 @@ export class ContractVault implements AsyncDisposable {
         id: newId('tgt'),
         name: account.target,
         protocol: account.protocol ?? 'ssh',
+        ...(account.desktop === undefined ? {} : { desktop: account.desktop }),
         host: account.host,
         port: account.port,
         pins: account.pins,

@@ -1,3 +1,4 @@
+import type { DesktopSettings } from '../contract/words.ts'
 import { count } from '../kernel/count.ts'
 import { unreachable } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
@@ -33,6 +34,19 @@ function subject(actor: Actor): string {
   return actor.kind === 'user' && !names.includes(actor.name.toLowerCase())
     ? printable(actor.name)
     : whoText(actorText(actor))
+}
+
+/** How a target is logged in to, where that is not as usual. */
+function desktopText(settings: DesktopSettings | null | undefined): string {
+  if (settings === undefined || settings === null) return ''
+  const { security, keyboard, userPrompt, passwordPrompt } = settings
+  const said = [
+    ...(security === undefined ? [] : [`security ${security}`]),
+    ...(keyboard === undefined ? [] : [`keyboard ${keyboard}`]),
+    ...(userPrompt === undefined ? [] : [`asking for a name with ${quoted(userPrompt)}`]),
+    ...(passwordPrompt === undefined ? [] : [`asking for a password with ${quoted(passwordPrompt)}`]),
+  ]
+  return said.length === 0 ? '' : ` (${said.join(', ')})`
 }
 
 const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']
@@ -162,11 +176,11 @@ function what(entry: Entry): string {
         ? `took ${entry.name} out of safe ${entry.safeName}`
         : `gave ${entry.name} ${entry.permissions.join(', ')} on safe ${entry.safeName}`
     case 'target.added':
-      return `added target ${entry.targetName} at ${entry.address} to safe ${entry.safeName}${entry.tags === undefined && entry.zone === undefined ? '' : `, with ${marksText(entry.tags ?? [], entry.zone ?? null)}`}`
+      return `added target ${entry.targetName} at ${entry.address}${desktopText(entry.desktop)} to safe ${entry.safeName}${entry.tags === undefined && entry.zone === undefined ? '' : `, with ${marksText(entry.tags ?? [], entry.zone ?? null)}`}`
     case 'target.marked':
       return `gave target ${entry.targetName} ${marksText(entry.tags, entry.zone)} in place of ${marksText(entry.before.tags, entry.before.zone)}`
     case 'target.address':
-      return `moved target ${entry.targetName} from ${entry.before} to ${entry.address}`
+      return `moved target ${entry.targetName} from ${entry.before}${desktopText(entry.desktopBefore)} to ${entry.address}${desktopText(entry.desktop)}`
     case 'target.scanned':
       return `fetched the keys of target ${entry.targetName}: ${entry.fingerprints.join(', ') || 'none'}`
     case 'target.pinned':

@@ -1,4 +1,5 @@
 import type {
+  DesktopSettings,
   Action,
   ElevationKind,
   EndReason,
@@ -219,6 +220,7 @@ export type Happening =
   | ({
       readonly kind: 'target.added'
       readonly address: string
+      readonly desktop?: DesktopSettings
       readonly tags?: readonly string[]
       readonly zone?: string
     } & TargetRef &
@@ -229,7 +231,14 @@ export type Happening =
       readonly zone: string | null
       readonly before: { readonly tags: readonly string[]; readonly zone: string | null }
     } & TargetRef)
-  | ({ readonly kind: 'target.address'; readonly address: string; readonly before: string } & TargetRef)
+  | ({
+      readonly kind: 'target.address'
+      readonly address: string
+      readonly before: string
+      /** Where that was changed: how it is logged in to; null: as usual. */
+      readonly desktop?: DesktopSettings | null
+      readonly desktopBefore?: DesktopSettings | null
+    } & TargetRef)
   | ({ readonly kind: 'target.scanned'; readonly fingerprints: readonly string[] } & TargetRef)
   | ({ readonly kind: 'target.pinned'; readonly type: string; readonly fingerprint: string } & TargetRef)
   | ({ readonly kind: 'target.changed-key'; readonly type: string; readonly fingerprint: string } & TargetRef)

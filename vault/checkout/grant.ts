@@ -1,4 +1,11 @@
-import { type Action, fitsProtocol, type ForwardRule, type GrantView, type VerbInput } from '../contract.ts'
+import {
+  type Action,
+  fitsProtocol,
+  isDesktop,
+  type ForwardRule,
+  type GrantView,
+  type VerbInput,
+} from '../contract.ts'
 import type { GrantId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -75,7 +82,7 @@ export function fitsTarget(account: Account, actions: readonly Action[]): Outcom
   const { name, protocol } = account.target
   const odd = actions.find((action) => !fitsProtocol(action, protocol))
   if (odd === undefined) return done(null)
-  return protocol === 'vnc'
+  return isDesktop(protocol)
     ? refuse(
         'invalid',
         `actions: ${name} has a desktop, and ${odd} is none of it`,

@@ -6,11 +6,13 @@ import { base64, id, nameText, nothing, sealed, type Verb, verb } from './shapes
 import {
   type Action,
   actions,
+  type DesktopSettings,
   type ElevationKind,
   type ForwardRule,
   type InputPolicy,
   type LegacyAlgorithm,
   type Protocol,
+  rdpSecurities,
 } from './words.ts'
 
 /** What can be asked about the recorder: what it asks of the vault, and the vault of it. */
@@ -35,6 +37,8 @@ export type Permit = {
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
     /** Old algorithms that it may be spoken with, and until when; null: modern ones alone. */
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[]; readonly until: string } | null
+    /** How it is logged in to; missing: as usual. */
+    readonly desktop?: DesktopSettings
   }
   readonly safe: { readonly id: Id<'saf'>; readonly name: string }
   readonly grant: Id<'grt'>
@@ -122,6 +126,12 @@ export const recorderCalls = {
   }),
   /** Fetches the host keys that a target presents. */
   'host-key.fetch': z.strictObject({ host: z.string().max(255), port: z.int().min(1).max(65535) }),
+  /** Fetches the certificate that a target of RDP presents. */
+  'certificate.fetch': z.strictObject({
+    host: z.string().max(255),
+    port: z.int().min(1).max(65535),
+    security: z.enum(rdpSecurities).exclude(['rdp']),
+  }),
 } as const
 
 export const recorderVerbs = {

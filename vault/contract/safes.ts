@@ -18,15 +18,18 @@ import {
   verb,
 } from './shapes.ts'
 import {
+  type DesktopSettings,
   type ElevationKind,
   elevationKinds,
   type InputPolicy,
   inputPolicies,
+  keyboards,
   type LegacyAlgorithm,
   legacyAlgorithms,
   type Permission,
   permissions,
   type Protocol,
+  rdpSecurities,
 } from './words.ts'
 
 /** What can be asked about safes, targets, accounts and who has seen their secrets. */
@@ -89,6 +92,8 @@ export type TargetView = {
     readonly allowedBy: string
     readonly allowedAt: string
   } | null
+  /** How it is logged in to, where its protocol leaves that open; null: as usual. */
+  readonly desktop: DesktopSettings | null
   /** What rules of the policy may name it by. */
   readonly tags: readonly string[]
   readonly zone: string | null
@@ -141,7 +146,10 @@ export type ExposureView = {
   readonly dueSet: { readonly by: string; readonly at: string; readonly reason: string } | null
 }
 
-/** A host key that a target presents. `needs`: the old algorithms without which no session with it comes about. */
+/**
+ * A host key that a target presents, or the certificate (`x509`) of one of RDP. `needs`: the old algorithms without which
+ * no session with it comes about.
+ */
 export type ScannedKey = {
   readonly type: string
   readonly fingerprint: string
@@ -156,6 +164,21 @@ const tags = z
   .array(mark)
   .max(32, 'a target has 32 tags at most')
   .transform((all) => [...new Set(all)].sort())
+
+/** How a line ends on which a machine of Telnet asks for something. SECURITY: text, and no pattern that could be slow. */
+const prompt = z
+  .string()
+  .trim()
+  .min(1)
+  .max(40, 'a prompt has 40 characters at most')
+  .regex(/^[\x20-\x7e]+$/, 'a prompt is of ASCII characters')
+
+const desktop = z.strictObject({
+  security: z.enum(rdpSecurities).optional(),
+  keyboard: z.enum(keyboards).optional(),
+  userPrompt: prompt.optional(),
+  passwordPrompt: prompt.optional(),
+})
 
 export const safesVerbs = {
   'safe.add': verb(people, z.strictObject({ name: nameText, inputPolicy: z.enum(inputPolicies).optional() })),
@@ -222,6 +245,7 @@ export const safesVerbs = {
       safe: reference,
       address: z.string().max(300), // ssh://host[:port]
       pin: z.string().max(100).optional(), // SHA256:…
+      desktop: desktop.optional(),
       tags: tags.optional(),
       zone: mark.optional(),
     }),
@@ -238,8 +262,12 @@ export const safesVerbs = {
   ),
   'target.list': verb(people, nothing),
   'target.show': verb(people, z.strictObject({ target: reference })),
-  'target.address': verb(people, z.strictObject({ target: reference, address: z.string().max(300) })),
-  /** Has a recorder fetch the host keys that the target presents now. Nothing is pinned. */
+  /** Where it answers, and how it is logged in to there (left out: as before). */
+  'target.address': verb(
+    people,
+    z.strictObject({ target: reference, address: z.string().max(300), desktop: desktop.optional() }),
+  ),
+  /** Has a recorder fetch the host keys, or the certificate, that the target presents now. Nothing is pinned. */
   'target.scan': verb(people, z.strictObject({ target: reference })),
   /** Pins a host key (replacing earlier ones). Accounts that were bound to the target until now follow it. */
   'target.pin': verb(people, z.strictObject({ target: reference, fingerprint: z.string().max(100) })),

@@ -48,7 +48,7 @@ export const allowedActions = [...ruleActions, 'watch'] as const
 export type RuleAction = (typeof allowedActions)[number]
 
 /** What a target is spoken with. */
-export const protocols = ['ssh', 'vnc'] as const
+export const protocols = ['ssh', 'rdp', 'vnc', 'telnet'] as const
 
 export type Protocol = (typeof protocols)[number]
 
@@ -57,7 +57,60 @@ export const desktopActions: readonly Action[] = ['observe', 'interact']
 
 /** Whether an action is one of a target that is spoken with so. */
 export function fitsProtocol(action: Action, protocol: Protocol): boolean {
-  return desktopActions.includes(action) === (protocol === 'vnc')
+  return desktopActions.includes(action) === isDesktop(protocol)
+}
+
+/** Whether it is shown as pictures, through guacd: a terminal of Telnet is, too. */
+export function isDesktop(protocol: Protocol): boolean {
+  return protocol !== 'ssh'
+}
+
+/** How RDP is secured: by a login before the desktop, by TLS alone, or by neither, as before 2003. */
+export const rdpSecurities = ['nla', 'tls', 'rdp'] as const
+
+export type RdpSecurity = (typeof rdpSecurities)[number]
+
+/** The keyboards that a machine of RDP can be told to expect, as guacd names them. */
+export const keyboards = [
+  'en-us-qwerty',
+  'en-gb-qwerty',
+  'da-dk-qwerty',
+  'de-ch-qwertz',
+  'de-de-qwertz',
+  'es-es-qwerty',
+  'es-latam-qwerty',
+  'fr-be-azerty',
+  'fr-ch-qwertz',
+  'fr-fr-azerty',
+  'hu-hu-qwertz',
+  'it-it-qwerty',
+  'ja-jp-qwerty',
+  'pt-br-qwerty',
+  'sv-se-qwerty',
+  'tr-tr-qwerty',
+  'failsafe',
+] as const
+
+export type Keyboard = (typeof keyboards)[number]
+
+/** How a machine is logged in to where its protocol leaves that open. What is not named is the usual. */
+export type DesktopSettings = {
+  /** Of RDP; `nla` where it is not named. */
+  readonly security?: RdpSecurity
+  /** Of RDP; `en-us-qwerty` where it is not named. */
+  readonly keyboard?: Keyboard
+  /** Of Telnet: how the line ends on which it asks for a name, and for a password. */
+  readonly userPrompt?: string
+  readonly passwordPrompt?: string
+}
+
+/** What tells such a target from another machine: a host key, a certificate, or nothing. */
+export function identityOf(
+  protocol: Protocol,
+  settings: DesktopSettings | null,
+): 'host key' | 'certificate' | 'nothing' {
+  if (protocol === 'ssh') return 'host key'
+  return protocol === 'rdp' && settings?.security !== 'rdp' ? 'certificate' : 'nothing'
 }
 
 export { unverified } from '../kernel/unverified.ts'

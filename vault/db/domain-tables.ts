@@ -155,6 +155,8 @@ export type DomainTables = {
     /** What rules of the policy may name it by, in small letters; null: nothing. */
     readonly tags: readonly string[] | null
     readonly zone: string | null
+    /** Canonical JSON: how it is logged in to, where its protocol leaves that open; null: as usual. */
+    readonly desktop: string | null
     // Not guarded: what a target showed, which decides nothing.
     readonly changed_key_type: string | null
     readonly changed_key: string | null

@@ -83,6 +83,7 @@ export const guardedTables = {
       'legacy_at',
       'tags',
       'zone',
+      'desktop',
     ],
   },
   account: {

@@ -49,8 +49,10 @@ export type SessionFacts = AccessFacts & {
   readonly auditors: number
   /** When the target's old algorithms stop being allowed; null where it needs none. */
   readonly legacyUntil: number | null
-  /** It is a desktop, which has no host key; missing otherwise. */
+  /** It is a desktop; missing otherwise. */
   readonly isDesktop?: true
+  /** What tells it from another machine; missing: a host key. */
+  readonly shows?: 'host key' | 'certificate' | 'nothing'
 }
 
 /** By what somebody is let in: the place in `grants`, or in `allowing`. */
@@ -320,12 +322,19 @@ function reaches(grant: Pick<GrantFacts, 'forwards'>, { wants, forward }: Access
 }
 
 function decideObstacle(facts: SessionFacts): Denial | undefined {
-  if (facts.pins === 0 && facts.isDesktop === true)
+  if (facts.pins === 0 && facts.shows === 'nothing')
     return {
       kind: 'deny',
       code: 'not_pinned',
       why: 'nobody has approved yet that the identity of this desktop cannot be verified',
       next: 'ask an administrator to run tagout target pin … --unverified',
+    }
+  if (facts.pins === 0 && facts.shows === 'certificate')
+    return {
+      kind: 'deny',
+      code: 'not_pinned',
+      why: 'the certificate of this target is not approved yet',
+      next: 'ask an administrator to run tagout target pin',
     }
   if (facts.pins === 0)
     return {

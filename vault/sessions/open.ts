@@ -8,7 +8,7 @@ import { takeLease, catchHeld } from '../checkout/lease.ts'
 import { breakGlassOf } from '../breakglass/view.ts'
 import { grantOfRule } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
-import { type Action, fitsProtocol, type Permit } from '../contract.ts'
+import { type Action, fitsProtocol, identityOf, isDesktop, type Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
@@ -16,7 +16,7 @@ import { newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checkedOne, type Row } from '../rows.ts'
-import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
+import { desktopOf, findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
@@ -103,7 +103,9 @@ async function open(
     hasCredential: credential !== undefined,
     auditors: links.length,
     legacyUntil: legacyOf(target)?.until.getTime() ?? null,
-    ...(target.protocol === 'vnc' ? { isDesktop: true as const } : {}),
+    ...(isDesktop(target.protocol)
+      ? { isDesktop: true as const, shows: identityOf(target.protocol, desktopOf(target)) }
+      : {}),
   } as const
   const decision = decideSession(facts)
   if (decision.kind === 'deny') return refuseDecision(decision)
@@ -181,7 +183,7 @@ async function hasOthersSessions(tx: Tx, user: Row<'app_user'>, account: Account
 }
 
 function wrongProtocol({ name, protocol }: Row<'target'>): Outcome<never> {
-  return protocol === 'vnc'
+  return isDesktop(protocol)
     ? refuse('invalid', `${name} has a desktop, not a terminal`, 'open it from My access in the console')
     : refuse('invalid', `${name} has no desktop`, 'open a terminal from My access in the console, or use ssh')
 }
@@ -355,6 +357,7 @@ function permitOf(
 ): Permit {
   const { user, target, account, safe, grant, lease, credential } = opened
   const legacy = legacyOf(target)
+  const desktop = desktopOf(target)
   return {
     session,
     recording,
@@ -369,6 +372,7 @@ function permitOf(
       pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
       legacy:
         legacy === undefined ? null : { algorithms: legacy.algorithms, until: legacy.until.toISOString() },
+      ...(desktop === null ? {} : { desktop }),
     },
     ...(opened.elevation === undefined
       ? {}

@@ -1,5 +1,5 @@
 import { holdToLimits } from '../access/limits.ts'
-import type { Action } from '../contract.ts'
+import { type Action, isDesktop } from '../contract.ts'
 import { takeFreshCode } from '../identity/fresh-code.ts'
 import type { UserId, WatchId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
@@ -133,7 +133,7 @@ async function mayType(
   if (target === undefined) return refuse('conflict', 'the target of this session is gone')
   const held = await handsOff(tx, world, { user, account: session.account, target })
   if (!held.ok) return held
-  const does = target.protocol === 'vnc' ? 'interact' : 'shell'
+  const does = isDesktop(target.protocol) ? 'interact' : 'shell'
   // SECURITY: whoever takes a session over that only looks would do what nobody let its user do.
   if (does === 'interact' && !(await isLetIn(tx, session, does)))
     return refuse('conflict', 'this session only looks at its desktop', 'freeze or terminate it')

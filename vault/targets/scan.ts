@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { Fault } from '../kernel/fault.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { type HostKeySeen, legacyAlgorithms } from '../contract.ts'
+import { type HostKeySeen, identityOf, legacyAlgorithms } from '../contract.ts'
 import { notFound } from '../not-found.ts'
+import type { Row } from '../rows.ts'
 import { by, type Handler, type World } from '../world.ts'
-import { findTarget, isFingerprint, notAPin } from './target.ts'
+import { desktopOf, findTarget, isFingerprint, notAPin } from './target.ts'
 
 /** Milliseconds for which a scan's key types are remembered, and in which a recorder must have done it. */
 export const scanLife = 10 * 60_000
@@ -24,7 +25,8 @@ export const targetScan: Handler<'target.scan'> = async (call, { target: referen
   const { world } = call
   const target = await findTarget(world.vault.database, world.vault.guard, reference)
   if (target === undefined) return notFound('target', reference)
-  if (target.protocol !== 'ssh') return notAPin(target.protocol, 'target')
+  const settings = desktopOf(target)
+  if (identityOf(target.protocol, settings) === 'nothing') return notAPin(target.protocol, settings, 'target')
   const seen = await fetchKeys(world, target)
   if (!seen.ok) return seen
   world.scans.put(target.id, seen.value)
@@ -41,10 +43,7 @@ export const targetScan: Handler<'target.scan'> = async (call, { target: referen
   return done(seen.value.map(({ type, fingerprint, needs }) => ({ type, fingerprint, needs })))
 }
 
-async function fetchKeys(
-  world: World,
-  target: { readonly host: string; readonly port: number },
-): Promise<Outcome<readonly HostKeySeen[]>> {
+async function fetchKeys(world: World, target: Row<'target'>): Promise<Outcome<readonly HostKeySeen[]>> {
   const [worker] = world.workers.all()
   if (worker === undefined)
     return refuse(
@@ -54,13 +53,16 @@ async function fetchKeys(
     )
   try {
     const { host, port } = target
-    const answer = await worker.peer.call('host-key.fetch', { host, port }, undefined, scanTimeout)
+    const { security = 'nla' } = desktopOf(target) ?? {}
+    const answer = await (target.protocol === 'ssh'
+      ? worker.peer.call('host-key.fetch', { host, port }, undefined, scanTimeout)
+      : worker.peer.call('certificate.fetch', { host, port, security }, undefined, scanTimeout))
     if (!answer.ok) return answer
     const seen = seenShape.parse(answer.value)
     if (seen.length === 0) return refuse('unavailable', 'the target presented no host key')
     return done(seen)
   } catch (error) {
     if (!(error instanceof Fault) && !(error instanceof z.ZodError)) throw error
-    return refuse('unavailable', 'the recorder could not fetch the host keys of the target', 'try again')
+    return refuse('unavailable', 'the recorder could not fetch what identifies the target', 'try again')
   }
 }

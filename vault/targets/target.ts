@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { type LegacyAlgorithm, type Protocol, type TargetView, unverified } from '../contract.ts'
+import {
+  type DesktopSettings,
+  identityOf,
+  keyboards,
+  type LegacyAlgorithm,
+  type Protocol,
+  rdpSecurities,
+  type TargetView,
+  unverified,
+  type VerbInput,
+} from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { canonicalJson, encodeParts } from '../kernel/encoding.ts'
 import { isId, type SafeId, type TargetId } from '../kernel/id.ts'
-import { type Outcome, refuse } from '../kernel/outcome.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
 
 type Db = Kysely<Database>
@@ -24,6 +34,47 @@ export function pinsOf(target: Row<'target'>): readonly Pin[] {
 
 export function writePins(pins: readonly Pin[]): string {
   return canonicalJson(pins.map(({ type, fingerprint, approvedBy }) => ({ type, fingerprint, approvedBy })))
+}
+
+const desktopShape = z.strictObject({
+  security: z.enum(rdpSecurities).optional(),
+  keyboard: z.enum(keyboards).optional(),
+  userPrompt: z.string().optional(),
+  passwordPrompt: z.string().optional(),
+})
+
+/** How a target is logged in to, where its protocol leaves that open; null: as usual. */
+export function desktopOf({ desktop }: Pick<Row<'target'>, 'desktop'>): DesktopSettings | null {
+  if (desktop === null) return null
+  const { security, keyboard, userPrompt, passwordPrompt } = desktopShape.parse(JSON.parse(desktop))
+  return {
+    ...(security === undefined ? {} : { security }),
+    ...(keyboard === undefined ? {} : { keyboard }),
+    ...(userPrompt === undefined ? {} : { userPrompt }),
+    ...(passwordPrompt === undefined ? {} : { passwordPrompt }),
+  }
+}
+
+/** What of a target's settings is kept, or why they are none of its protocol. */
+export function desktopOfInput(
+  protocol: Protocol,
+  given: VerbInput<'target.add'>['desktop'],
+): Outcome<string | null> {
+  const set = Object.entries(given ?? {}).filter(([, value]) => value !== undefined)
+  const fitting: readonly string[] =
+    protocol === 'rdp'
+      ? ['security', 'keyboard']
+      : protocol === 'telnet'
+        ? ['userPrompt', 'passwordPrompt']
+        : []
+  const odd = set.find(([name]) => !fitting.includes(name))
+  if (odd !== undefined)
+    return refuse(
+      'invalid',
+      `desktop.${odd[0]}: this is nothing of ${protocol}`,
+      'security and keyboard are of RDP, userPrompt and passwordPrompt of Telnet',
+    )
+  return done(set.length === 0 ? null : canonicalJson(Object.fromEntries(set)))
 }
 
 /** What old algorithms a target may be spoken with, by whom, why and until when. */
@@ -62,23 +113,31 @@ export function isFingerprint(text: string): boolean {
 }
 
 /** May this be pinned to a target that is spoken with so? */
-export function isPin(protocol: Protocol, text: string): boolean {
-  return protocol === 'vnc' ? text === unverified : isFingerprint(text)
+export function isPin(protocol: Protocol, settings: DesktopSettings | null, text: string): boolean {
+  return identityOf(protocol, settings) === 'nothing' ? text === unverified : isFingerprint(text)
 }
 
 /** Why a text is no pin of such a target. */
-export function notAPin(protocol: Protocol, field: string): Outcome<never> {
-  return protocol === 'vnc'
+export function notAPin(protocol: Protocol, settings: DesktopSettings | null, field: string): Outcome<never> {
+  return identityOf(protocol, settings) === 'nothing'
     ? refuse(
         'invalid',
-        `${field}: a target of VNC shows nothing that could be pinned`,
+        `${field}: a target of ${unverifiedWords[protocol]} shows nothing that could be pinned`,
         `approve that its identity is unverified: tagout target pin NAME --unverified`,
       )
     : refuse('invalid', `${field}: not a fingerprint of the form SHA256:…`)
 }
 
+const unverifiedWords: Readonly<Record<Protocol, string>> = {
+  ssh: 'SSH',
+  vnc: 'VNC',
+  rdp: 'RDP with the security of RDP itself',
+  telnet: 'Telnet',
+}
+
 /**
- * What a binding binds to: the target's identity (id, protocol, address, pinned keys) and the login name there.
+ * What a binding binds to: the target's identity (id, protocol, address, pinned keys), how it is logged in to, and the
+ * login name there.
  * Another address or key gives another digest, and no release until somebody binds again.
  */
 export function bindingDigest(target: Row<'target'>, login: string): Buffer {
@@ -95,6 +154,8 @@ export function bindingDigest(target: Row<'target'>, login: string): Buffer {
         String(target.port),
         canonicalJson(pins),
         login,
+        // As it was before there was any: bindings made then stand.
+        ...(target.desktop === null ? [] : [target.desktop]),
       ),
     )
     .digest()
@@ -149,6 +210,7 @@ export async function showTargets(
             seenAt: target.changed_key_at.toISOString(),
           },
     legacy: showLegacy(legacyOf(target), now),
+    desktop: desktopOf(target),
     tags: target.tags ?? [],
     zone: target.zone,
     createdAt: target.created_at.toISOString(),

@@ -1,7 +1,7 @@
 import { revisitSoon } from '../access/revisit.ts'
 import { followMarks, lockMarks } from '../access/follow.ts'
 import { rebindAccounts } from '../accounts/binding.ts'
-import type { TargetView, VerbInput } from '../contract.ts'
+import { identityOf, type TargetView, type VerbInput } from '../contract.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -14,7 +14,20 @@ import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { noLegacy } from './legacy.ts'
-import { findTarget, isPin, notAPin, pinsOf, showTarget, showTargets, writePins } from './target.ts'
+import {
+  desktopOf,
+  desktopOfInput,
+  findTarget,
+  isPin,
+  notAPin,
+  pinsOf,
+  showTarget,
+  showTargets,
+  writePins,
+} from './target.ts'
+
+/** The columns of a target that showed nothing but what is pinned. */
+const noChangedKey = { changed_key_type: null, changed_key: null, changed_key_at: null } as const
 
 export const targetAdd: Handler<'target.add'> = (call, input) =>
   transact(call.world, (tx) => addTarget(tx, call, input))
@@ -29,7 +42,10 @@ export async function addTarget(
   if (!address.ok) return address
   const { pin } = input
   const { protocol } = address.value
-  if (pin !== undefined && !isPin(protocol, pin)) return notAPin(protocol, 'pin')
+  const desktop = desktopOfInput(protocol, input.desktop)
+  if (!desktop.ok) return desktop
+  const settings = desktopOf({ desktop: desktop.value })
+  if (pin !== undefined && !isPin(protocol, settings, pin)) return notAPin(protocol, settings, 'pin')
   const safe = await findSafe(tx.db, tx.guard, input.safe)
   if (safe === undefined) return notFound('safe', input.safe)
   if ((await findTarget(tx.db, tx.guard, input.name)) !== undefined)
@@ -54,18 +70,18 @@ export async function addTarget(
     pins: writePins(pins),
     created_at: tx.now,
     removed_at: null,
-    changed_key_type: null,
-    changed_key: null,
-    changed_key_at: null,
+    ...noChangedKey,
     ...noLegacy,
     tags: tags.length === 0 ? null : tags,
     zone,
+    desktop: desktop.value,
   })
   if (tags.length > 0 || zone !== null) await followMarks(tx, call.world, row)
   const target = { target: row.id, targetName: row.name }
   await tx.audit({
     kind: 'target.added',
     address: formatAddress(address.value),
+    ...(settings === null ? {} : { desktop: settings }),
     ...(tags.length === 0 ? {} : { tags }),
     ...(zone === null ? {} : { zone }),
     ...target,
@@ -139,7 +155,7 @@ export const targetChange: Handler<'target.change'> = async (call, input) =>
     return done(await showTarget(tx.db, tx.guard, after, tx.now))
   })
 
-/** Changes the address. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
+/** Changes the address, and how it is logged in to there. The accounts' bindings no longer fit: nothing is released until somebody binds again who may. */
 export const targetAddress: Handler<'target.address'> = async (call, input) => {
   const address = parseAddress(input.address)
   if (!address.ok) return address
@@ -153,14 +169,25 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
         `address: ${row.name} is spoken with over ${row.protocol}`,
         'add another target for another protocol',
       )
+    const desktop =
+      input.desktop === undefined ? done(row.desktop) : desktopOfInput(row.protocol, input.desktop)
+    if (!desktop.ok) return desktop
     const before = formatAddress(row)
-    const after = await updateGuarded(tx, 'target', row, { ...address.value })
+    const [was, settings] = [desktopOf(row), desktopOf({ desktop: desktop.value })]
+    // SECURITY: an approval that there is nothing to compare is none of a certificate, and the other way round.
+    const isOtherwise = identityOf(row.protocol, was) !== identityOf(row.protocol, settings)
+    const after = await updateGuarded(tx, 'target', row, {
+      ...address.value,
+      desktop: desktop.value,
+      ...(isOtherwise ? { pins: writePins([]), ...noChangedKey } : {}),
+    })
     call.world.scans.take(row.id)
     tx.afterCommit(() => revisitSoon(call.world))
     await tx.audit({
       kind: 'target.address',
       address: formatAddress(address.value),
       before,
+      ...(row.desktop === desktop.value ? {} : { desktop: settings, desktopBefore: was }),
       target: row.id,
       targetName: row.name,
       ...by(call),
@@ -169,21 +196,20 @@ export const targetAddress: Handler<'target.address'> = async (call, input) => {
   })
 }
 
-/** Pins a host key in place of earlier ones. Accounts that were bound to the target until now follow it. */
+/** Pins a host key or a certificate in place of earlier ones. Accounts that were bound to the target until now follow it. */
 export const targetPin: Handler<'target.pin'> = async (call, { target: reference, fingerprint }) =>
   transact(call.world, async (tx) => {
     const row = await findTarget(tx.db, tx.guard, reference, 'update')
     if (row === undefined) return notFound('target', reference)
-    if (!isPin(row.protocol, fingerprint)) return notAPin(row.protocol, 'fingerprint')
+    const settings = desktopOf(row)
+    if (!isPin(row.protocol, settings, fingerprint)) return notAPin(row.protocol, settings, 'fingerprint')
     const seen = call.world.scans.get(row.id)?.find((key) => key.fingerprint === fingerprint)
     const known = pinsOf(row).find((pin) => pin.fingerprint === fingerprint)
     const type =
       seen?.type ?? known?.type ?? (row.changed_key === fingerprint ? row.changed_key_type : '') ?? ''
     const after = await updateGuarded(tx, 'target', row, {
       pins: writePins([{ type, fingerprint, approvedBy: nameOf(call) }]),
-      changed_key_type: null,
-      changed_key: null,
-      changed_key_at: null,
+      ...noChangedKey,
     })
     await tx.audit({
       kind: 'target.pinned',

@@ -32,6 +32,7 @@ declare module 'guacamole-common-js' {
     connect(data?: string): void
     disconnect(): void
     getDisplay(): Display
+    sendSize(width: number, height: number): void
     sendKeyEvent(pressed: 0 | 1, keysym: number): void
     sendMouseState(state: MouseState, applyDisplayScale: boolean): void
   }

@@ -33,7 +33,7 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
   tunnel.disconnect = () => tunnel.setState(Guacamole.Tunnel.State.CLOSED)
   let listening: Disposable | undefined
   tunnel.sendMessage = (...elements) => {
-    const isInput = elements[0] === 'key' || elements[0] === 'mouse'
+    const isInput = elements[0] === 'key' || elements[0] === 'mouse' || elements[0] === 'size'
     if (isInput ? listening !== undefined : end.isWatched !== true) end.send(encode(elements))
   }
   parser.oninstruction = (opcode, args) => tunnel.oninstruction?.(opcode, args)
@@ -41,6 +41,15 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
   const element = display.getElement()
   host.append(element)
   const fitting = fit(host, display)
+  let room: ReturnType<typeof setTimeout> | undefined
+  const watchingRoom = new ResizeObserver(() => {
+    clearTimeout(room)
+    // A window that is dragged is measured when it rests.
+    room = setTimeout(() => {
+      if (listening !== undefined && end.isWatched !== true) tellRoom(host, client)
+    }, roomRestsMs)
+  })
+  watchingRoom.observe(host)
   client.connect()
   return {
     write: (bytes, taken) => {
@@ -57,14 +66,26 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
     use: (own) => {
       listening?.[Symbol.dispose]()
       listening = own === null ? undefined : listen(host, element, client, display, own)
+      if (listening !== undefined && end.isWatched !== true) tellRoom(host, client)
     },
     [Symbol.dispose]: () => {
       listening?.[Symbol.dispose]()
       fitting[Symbol.dispose]()
+      watchingRoom.disconnect()
+      clearTimeout(room)
       client.disconnect()
       element.remove()
     },
   }
+}
+
+const roomRestsMs = 300
+
+/** Says how many pixels there is room for: a machine that can shows as many, any other is scaled. */
+function tellRoom(host: HTMLElement, client: InstanceType<typeof Guacamole.Client>): void {
+  const within = (pixels: number) => Math.min(8192, Math.max(200, Math.floor(pixels)))
+  // Whole words of pixels, as some servers take only such widths.
+  client.sendSize(within(host.clientWidth) & ~3, within(host.clientHeight))
 }
 
 /** Keeps a display as large as `host` has room for, and no larger than it is unless the whole screen is its. */

@@ -1,6 +1,7 @@
 import { Button, Content, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
+import { isDesktop, type Protocol } from '../../vault/contract/words.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -180,9 +181,10 @@ export function Accounts() {
   )
 }
 
-function useTypedCredential(isDesktop: boolean) {
+function useTypedCredential(protocol: Protocol) {
+  const takesNoKey = isDesktop(protocol)
   const [chosen, setKind] = useState<'password' | 'ssh-key'>('password')
-  const kind = isDesktop ? 'password' : chosen
+  const kind = takesNoKey ? 'password' : chosen
   const [password, setPassword] = useState('')
   const [file, setFile] = useState('')
   const [passphrase, setPassphrase] = useState('')
@@ -192,7 +194,7 @@ function useTypedCredential(isDesktop: boolean) {
       : { kind, file: file.endsWith('\n') ? file : `${file}\n`, passphrase }
   const fields = (
     <>
-      {isDesktop ? null : (
+      {takesNoKey ? null : (
         <div className="row">
           <Radio
             id="kind-password"
@@ -217,7 +219,7 @@ function useTypedCredential(isDesktop: boolean) {
           value={password}
           onChange={setPassword}
           autoComplete="off"
-          hint={`${isDesktop ? 'VNC takes the first 8 characters of it, and no more. ' : ''}Sealed in this browser to the vault: the console's server cannot read it.`}
+          hint={`${protocol === 'vnc' ? 'VNC takes the first 8 characters of it, and no more. ' : ''}Sealed in this browser to the vault: the console's server cannot read it.`}
         />
       ) : (
         <>
@@ -250,8 +252,8 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
   const targets = useTargets()
   const [target, setTarget] = useState('')
   const [login, setLogin] = useState('')
-  const isDesktop = targets.data?.find(({ name }) => name === target)?.protocol === 'vnc'
-  const { typed, fields, ready } = useTypedCredential(isDesktop)
+  const protocol = targets.data?.find(({ name }) => name === target)?.protocol ?? 'ssh'
+  const { typed, fields, ready } = useTypedCredential(protocol)
   return (
     <Dialog
       wide
@@ -292,8 +294,8 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
 function NewSecret({ account, onClose }: { readonly account: AccountView; readonly onClose: () => void }) {
   const change = useChange()
   const targets = useTargets()
-  const isDesktop = targets.data?.find(({ name }) => name === account.target)?.protocol === 'vnc'
-  const { typed, fields, ready } = useTypedCredential(isDesktop)
+  const protocol = targets.data?.find(({ name }) => name === account.target)?.protocol ?? 'ssh'
+  const { typed, fields, ready } = useTypedCredential(protocol)
   return (
     <Dialog
       wide

@@ -10,7 +10,7 @@ const meanings: Readonly<Record<Action, string>> = {
   'sftp-read': 'Fetch files',
   'sftp-write': 'Put files',
   elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
-  observe: 'See a desktop (VNC)',
+  observe: 'See a desktop (RDP, VNC, Telnet)',
   interact: 'Use its mouse and keyboard. Goes with observe.',
   forward: 'Reach other machines through the target with ssh -L, and only these',
 }

@@ -1,7 +1,8 @@
 import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useContext, useState } from 'react'
-import type { LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
+import type { DesktopSettings, LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
+import { identityOf, isDesktop, type Protocol } from '../../vault/contract/words.ts'
 import { unverified } from '../../vault/kernel/unverified.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
@@ -21,6 +22,7 @@ import { AuditLink } from './audit-link.tsx'
 import { useSafes, useTargets } from './lists.ts'
 import { useManages } from './may.ts'
 import { ReachLink } from './reach-link.tsx'
+import { DesktopFields, settingsIn } from './target-desktop.tsx'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
 
 type Doing =
@@ -49,7 +51,7 @@ export function Targets() {
   return (
     <Page
       title="Targets"
-      about="A machine that sessions reach. Nobody connects until somebody has compared and approved its host key."
+      about="A machine that sessions reach. Nobody connects until somebody has compared and approved its host key or certificate."
       actions={add}
     >
       <Listing
@@ -107,7 +109,7 @@ export function Targets() {
             cell: (row) =>
               manages(row.safe) ? (
                 <>
-                  {row.protocol === 'vnc' && row.pins.length > 0 ? null : (
+                  {hasNoIdentity(row) && row.pins.length > 0 ? null : (
                     <Button
                       size="sm"
                       variant={row.pins.length === 0 ? 'primary' : 'secondary'}
@@ -135,7 +137,7 @@ export function Targets() {
                       Tags
                     </Button>
                   ) : null}
-                  {row.protocol === 'vnc' ? null : (
+                  {isDesktop(row.protocol) ? null : (
                     <Button
                       size="sm"
                       variant="secondary"
@@ -172,10 +174,10 @@ export function Targets() {
         }}
       />
       {doing?.kind === 'add' ? <AddTarget onClose={close} /> : null}
-      {doing?.kind === 'pin' && doing.target.protocol === 'vnc' ? (
+      {doing?.kind === 'pin' && hasNoIdentity(doing.target) ? (
         <ApproveUnverified target={doing.target} onClose={close} />
       ) : null}
-      {doing?.kind === 'pin' && doing.target.protocol !== 'vnc' ? (
+      {doing?.kind === 'pin' && !hasNoIdentity(doing.target) ? (
         <Approve
           target={doing.target}
           onClose={close}
@@ -270,10 +272,15 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
   )
 }
 
+/** Does it show nothing by which it could be told from another machine? */
+function hasNoIdentity({ protocol, desktop }: TargetView): boolean {
+  return identityOf(protocol, desktop) === 'nothing'
+}
+
 /** What the button says by which a person approves who answers at a target's address. */
-function pinningOf({ protocol, pins }: TargetView): string {
-  if (protocol === 'vnc') return 'Approve unverified'
-  return pins.length === 0 ? 'Scan and approve' : 'Scan'
+function pinningOf(target: TargetView): string {
+  if (hasNoIdentity(target)) return 'Approve unverified'
+  return target.pins.length === 0 ? 'Scan and approve' : 'Scan'
 }
 
 function Identity({ target }: { readonly target: TargetView }) {
@@ -291,7 +298,7 @@ function Identity({ target }: { readonly target: TargetView }) {
   if (target.changedKey !== null)
     return (
       <Label status="danger" isCompact>
-        its key has changed: refused
+        its {target.protocol === 'rdp' ? 'certificate' : 'key'} has changed: refused
       </Label>
     )
   if (target.pins.length === 0)
@@ -322,6 +329,8 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
   const [address, setAddress] = useState('ssh://')
   const [tags, setTags] = useState('')
   const [zone, setZone] = useState('')
+  const [settings, setSettings] = useState<DesktopSettings>({})
+  const protocol = protocolIn(address)
   const isAdmin = useContext(SignedIn)?.roles.includes('admin') === true
   return (
     <Dialog
@@ -335,6 +344,7 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
             name,
             safe,
             address: address.trim(),
+            ...settingsIn(protocol, settings),
             ...(wordsOf(tags).length === 0 ? {} : { tags: wordsOf(tags) }),
             ...(zone.trim() === '' ? {} : { zone: zone.trim() }),
           }),
@@ -356,8 +366,9 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         value={address}
         onChange={setAddress}
         mono
-        hint="ssh://host or ssh://host:port; vnc://host for a desktop"
+        hint="ssh://host or ssh://host:port; rdp://host or vnc://host for a desktop, telnet://host"
       />
+      <DesktopFields protocol={protocol} settings={settings} onChange={setSettings} />
       <Choice
         label="Safe"
         name="safe"
@@ -372,6 +383,18 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
       {isAdmin ? <MarkFields tags={tags} onTags={setTags} zone={zone} onZone={setZone} /> : null}
     </Dialog>
   )
+}
+
+const unverifiedText: Readonly<Record<Protocol, string>> = {
+  ssh: '',
+  vnc: 'VNC has no host key, and proves the password to whoever answers.',
+  rdp: 'The old security of RDP shows no certificate, and hides the password badly.',
+  telnet: 'Telnet has no host key, and sends the password as it is.',
+}
+
+function protocolIn(address: string): Protocol {
+  const scheme = /^([a-z]+):\/\//i.exec(address.trim())?.[1]?.toLowerCase()
+  return scheme === 'rdp' || scheme === 'vnc' || scheme === 'telnet' ? scheme : 'ssh'
 }
 
 /** A desktop shows nothing that could be compared: a person says that it may be connected to all the same. */
@@ -394,9 +417,9 @@ function ApproveUnverified({
       }}
     >
       <Content component="p">
-        VNC has no host key. Whoever answers at {target.host} port {target.port} is taken for {target.name},
-        and is sent what proves its password; who listens on the line can see the desktop. Approve it where
-        that line is one that you trust.
+        {unverifiedText[target.protocol]} Whoever answers at {target.host} port {target.port} is taken for{' '}
+        {target.name}; who listens on the line can see what is on the screen. Approve it where that line is
+        one that you trust.
       </Content>
     </Dialog>
   )
@@ -420,6 +443,7 @@ function Approve(props: {
     retry: false,
     refetchOnWindowFocus: false,
   })
+  const isRdp = target.protocol === 'rdp'
   const pinned = target.pins.map(({ fingerprint }) => fingerprint)
   const key = scan.data?.find(({ fingerprint }) => fingerprint === (chosen === '' ? pinned[0] : chosen))
   const needs = key?.needs ?? (scan.data?.length === 1 ? (scan.data[0]?.needs ?? []) : [])
@@ -428,8 +452,8 @@ function Approve(props: {
   return (
     <Dialog
       wide
-      title={`Host key of ${target.name}`}
-      action="Approve this key"
+      title={`${isRdp ? 'Certificate' : 'Host key'} of ${target.name}`}
+      action={isRdp ? 'Approve this certificate' : 'Approve this key'}
       ready={chosen !== '' && !pinned.includes(chosen)}
       onClose={onClose}
       act={async () => {
@@ -438,13 +462,25 @@ function Approve(props: {
       }}
     >
       <Content component="p">
-        Compare with the machine itself: on it, run{' '}
-        <code>ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub</code>. Whoever answers at the address now may
-        not be the machine you mean.
+        Compare with the machine itself:{' '}
+        {isRdp ? (
+          'the administrator guide has the command that prints it on Windows and on Linux.'
+        ) : (
+          <>
+            on it, run <code>ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub</code>.
+          </>
+        )}{' '}
+        Whoever answers at the address now may not be the machine you mean.
       </Content>
       {target.changedKey === null ? null : (
-        <Note variant="danger" title="It showed another key than the approved one">
-          Somebody may stand between, or the machine was set up anew. Find out before you approve.
+        <Note
+          variant="danger"
+          title={`It showed another ${isRdp ? 'certificate' : 'key'} than the approved one`}
+        >
+          {isRdp
+            ? 'Somebody may stand between, or the machine has made itself a new one, as Windows does twice a year.'
+            : 'Somebody may stand between, or the machine was set up anew.'}{' '}
+          Find out before you approve.
         </Note>
       )}
       {scan.isPending ? (
@@ -485,20 +521,28 @@ function Approve(props: {
 function Address({ target, onClose }: { readonly target: TargetView; readonly onClose: () => void }) {
   const change = useChange()
   const [address, setAddress] = useState(addressOf(target))
+  const [settings, setSettings] = useState<DesktopSettings>(target.desktop ?? {})
   return (
     <Dialog
       title={`Address of ${target.name}`}
       action="Change"
       onClose={onClose}
       act={async () => {
-        await change(() => ask('PUT', at`/api/targets/${target.id}/address`, { address: address.trim() }))
+        await change(() =>
+          ask('PUT', at`/api/targets/${target.id}/address`, {
+            address: address.trim(),
+            // Nothing set: as usual.
+            desktop: settingsIn(target.protocol, settings).desktop ?? {},
+          }),
+        )
         onClose()
       }}
     >
       <Field label="Address" name="address" value={address} onChange={setAddress} mono autoFocus />
+      <DesktopFields protocol={target.protocol} settings={settings} onChange={setSettings} />
       <Content component="p">
-        A new address is a new machine: its key must be approved again, and its accounts are bound to it only
-        then.
+        A new address, or another way to log in, is a new machine: what identifies it must be approved again,
+        and its accounts are bound to it only then.
       </Content>
     </Dialog>
   )

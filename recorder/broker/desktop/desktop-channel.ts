@@ -189,6 +189,11 @@ export class DesktopChannel {
     const { is, bytes } = understood
     if (is.kind === 'leave') return void this.#session.end('closed by the user')
     if (is.kind === 'flow') return this.#desktop.write(bytes)
+    if (is.kind === 'room') {
+      // It changes what is on the machine's screen: only who uses it has it changed.
+      if (this.#mayPass(instruction)) this.#desktop.write(bytes)
+      return
+    }
     // SECURITY: nobody works unseen: while a browser keeps the picture waiting, its keys wait too.
     await this.#drawn()
     await this.#press(is, bytes, () => this.#mayPass(instruction))
@@ -231,10 +236,10 @@ export class DesktopChannel {
 
   /** Whether input may go on now. Asked when it comes, so that what was sent while frozen never arrives later. */
   #mayPass({ opcode }: Instruction): boolean {
-    if (opcode !== 'key' && opcode !== 'mouse') return true
+    if (opcode !== 'key' && opcode !== 'mouse' && opcode !== 'size') return true
     // SECURITY: dropped here, whatever guacd was told of a look only.
     if (!this.#session.permit.actions.includes('interact')) return false
-    if (this.#frozen !== undefined) this.#sayFrozen(this.#frozen)
+    if (this.#frozen !== undefined && opcode !== 'size') this.#sayFrozen(this.#frozen)
     return this.#frozen === undefined
   }
 

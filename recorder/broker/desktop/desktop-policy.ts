@@ -61,6 +61,8 @@ export class ShownFilter {
 export type Used =
   | { readonly kind: 'key'; readonly keysym: number; readonly pressed: boolean }
   | { readonly kind: 'mouse'; readonly x: number; readonly y: number; readonly mask: number }
+  /** How much room the user's page has, in pixels. */
+  | { readonly kind: 'room' }
   /** Needed by the protocol, and no input: that a frame was drawn, that a picture came, a sign of life. */
   | { readonly kind: 'flow' }
   | { readonly kind: 'leave' }
@@ -68,6 +70,11 @@ export type Used =
 /** The largest keysym of X11, and the largest coordinate of RFB. */
 const mostKeysym = 0x1fff_ffff
 const mostPlace = 0xffff
+
+/** The least and the most pixels that a machine of RDP is asked to show (MS-RDPEDISP 2.2.2.2.1). */
+function isRoom(pixels: number): boolean {
+  return pixels >= 200 && pixels <= 8192
+}
 
 /**
  * Understands an instruction of a user's, and spells it anew; undefined where it is none of those that may pass.
@@ -88,6 +95,9 @@ export function understand({
     case 'mouse':
       if (args.length !== 3 || !(a <= mostPlace && b <= mostPlace && c <= 0x1f)) return undefined
       return { is: { kind: 'mouse', x: a, y: b, mask: c }, bytes: spelled(a, b, c) }
+    case 'size':
+      if (args.length !== 2 || !(isRoom(a) && isRoom(b))) return undefined
+      return { is: { kind: 'room' }, bytes: spelled(a, b) }
     case 'sync':
       if (args.length < 1 || !Number.isSafeInteger(a)) return undefined
       return { is: { kind: 'flow' }, bytes: spelled(a) }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
+import type { Protocol } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { GuacdAddress } from './ask-guacd.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
@@ -12,7 +13,11 @@ export type GuacdPlace = GuacdAddress & { readonly uid: number | undefined }
 
 /** What a connection of guacd is begun with: a new one, or one that runs already. */
 export type Begin =
-  | { readonly kind: 'new'; readonly protocol: 'vnc'; readonly parameters: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'new'
+      readonly protocol: Exclude<Protocol, 'ssh'>
+      readonly parameters: Readonly<Record<string, string>>
+    }
   | { readonly kind: 'join'; readonly id: string }
 
 /** Why there is no connection. `status` is of the Guacamole protocol: 0x207 the target is not there, 0x301 not let in. */
@@ -40,8 +45,16 @@ export class GuacdConnection {
     this.#early = early
   }
 
-  /** Begins a connection. Throws `GuacdRefusal`, or `Fault` where guacd is away, silent or not itself. */
-  static async begin(place: GuacdPlace, begin: Begin, withinMs: number): Promise<GuacdConnection> {
+  /**
+   * Begins a connection. Throws `GuacdRefusal`, or `Fault` where guacd is away, silent or not itself, and where `given up`:
+   * guacd itself often says nothing of a machine that hangs up.
+   */
+  static async begin(
+    place: GuacdPlace,
+    begin: Begin,
+    withinMs: number,
+    givenUp?: AbortSignal,
+  ): Promise<GuacdConnection> {
     const socket = createConnection({ host: place.host, port: place.port, noDelay: true })
     // Whatever happens to it ends up in whoever reads; without this, between two of them, it would end the process.
     socket.on('error', () => undefined)
@@ -49,8 +62,11 @@ export class GuacdConnection {
       () => socket.destroy(new Fault('timeout', 'the desktop did not answer in time')),
       withinMs,
     )
+    const giveUp = () => void socket.destroy()
+    givenUp?.addEventListener('abort', giveUp)
     const parser = new InstructionParser()
     try {
+      if (givenUp?.aborted === true) throw new Fault('closed', 'given up')
       let id: string | undefined
       let isAnswered = false
       const early: Instruction[] = []
@@ -70,7 +86,7 @@ export class GuacdConnection {
           }
           if (opcode === 'ready') id = args[0]
           // A first picture: whoever is not let in is told so before it.
-          if (id !== undefined && (opcode === 'size' || opcode === 'img' || opcode === 'sync'))
+          if (id !== undefined && isPicture(begin, opcode))
             return new GuacdConnection(id, socket, parser, [...early, ...instructions.slice(at + 1)])
         }
       }
@@ -81,6 +97,7 @@ export class GuacdConnection {
       throw new Fault('closed', 'guacd does not answer', { cause: error })
     } finally {
       clearTimeout(deadline)
+      givenUp?.removeEventListener('abort', giveUp)
     }
   }
 
@@ -103,6 +120,12 @@ export class GuacdConnection {
     this.socket.end(encodeInstruction('disconnect'))
     setTimeout(() => this.socket.destroy(), 1_000).unref()
   }
+}
+
+/** Is it the desktop's own? What guacd draws of RDP before it has logged in is its own: a size, and a pointer. */
+function isPicture(begin: Begin, opcode: string): boolean {
+  if (opcode === 'sync') return true
+  return !(begin.kind === 'new' && begin.protocol === 'rdp') && (opcode === 'size' || opcode === 'img')
 }
 
 async function answer(
@@ -140,7 +163,7 @@ async function answer(
  *
  * SECURITY: between two lives of guacd anybody on the machine could listen at its address, and would be sent a password.
  */
-async function isItself({ uid }: GuacdPlace, socket: Socket): Promise<boolean> {
+export async function isItself({ uid }: GuacdPlace, socket: Socket): Promise<boolean> {
   if (uid === undefined) return true
   const port = (value: number | undefined) => (value ?? 0).toString(16).toUpperCase().padStart(4, '0')
   const table = await readFile('/proc/net/tcp', 'utf8')

@@ -2,7 +2,10 @@ import type { Permit } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { TargetCredential } from '../ssh/target.ts'
 import { type Failure, refusedCredential, unreachable } from '../ssh/target-failure.ts'
+import { needUnverified, notLetIn, type Opener, plainParameters, textOf } from './desktop-login.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
+import { openRdp } from './open-rdp.ts'
+import { openTelnet } from './open-telnet.ts'
 
 export type DesktopLogin =
   | {
@@ -13,14 +16,11 @@ export type DesktopLogin =
     }
   | ({ readonly kind: 'failed'; readonly notices: readonly [] } & Failure)
 
-/** What the Guacamole protocol calls "not let in": 0x301 and 0x303. */
-const notLetIn = [0x301, 0x303]
-
 /**
  * Has guacd connect to the permit's target and log in there.
  *
- * SECURITY: the one place of this protocol that looks into a Secret. It is disposed of before this resolves. guacd is
- * told what to connect to and how, and nothing else: no files, no clipboard, no recording of its own.
+ * SECURITY: the one way to a Secret of these protocols. It is disposed of before this resolves. guacd is told what to
+ * connect to and how, and nothing else: no files, no clipboard, no recording of its own.
  */
 export async function openDesktop(
   guacd: GuacdPlace | undefined,
@@ -28,15 +28,30 @@ export async function openDesktop(
   credential: TargetCredential,
   withinMs: number,
 ): Promise<DesktopLogin> {
-  const { target, account } = permit
+  const { target } = permit
   const failed = (failure: Failure): DesktopLogin => ({ kind: 'failed', notices: [], ...failure })
   try {
-    // INVARIANT: no connection to a target whose identity nobody has approved, as one that cannot be verified here.
-    if (target.pins.length === 0) throw new Fault('protocol', 'a target that nobody has approved')
+    if (target.protocol === 'ssh') throw new Fault('protocol', 'a target of SSH is no desktop')
     if (credential.kind !== 'password') throw new Fault('protocol', 'a desktop takes a password alone')
     if (guacd === undefined) return failed(off)
-    const password = credential.secret.expose((bytes) => Buffer.from(bytes).toString('utf8'))
-    const desktop = await GuacdConnection.begin(
+    const opened = await openers[target.protocol](guacd, permit, credential.secret, withinMs)
+    if (!(opened instanceof GuacdConnection)) return failed(opened)
+    return { kind: 'connected', desktop: opened, oldAlgorithms: [], notices: [] }
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'timeout')
+      return failed(unreachable(target.name, `did not answer within ${Math.round(withinMs / 1000)} s`))
+    if (error instanceof Fault && error.code === 'closed') return failed(off)
+    throw error
+  } finally {
+    if (credential.kind === 'password') credential.secret[Symbol.dispose]()
+  }
+}
+
+const openVnc: Opener = async (guacd, permit, password, withinMs) => {
+  const { target, account } = permit
+  needUnverified(permit)
+  try {
+    return await GuacdConnection.begin(
       guacd,
       {
         kind: 'new',
@@ -45,33 +60,30 @@ export async function openDesktop(
           hostname: target.host,
           port: String(target.port),
           username: account.login,
-          password,
-          'read-only': permit.actions.includes('interact') ? '' : 'true',
-          'disable-copy': 'true',
-          'disable-paste': 'true',
+          password: textOf(password),
+          // A later guacd would make a panel's screen as large as the user's window.
+          'disable-display-resize': 'true',
+          ...plainParameters(permit),
         },
       },
       withinMs,
     )
-    return { kind: 'connected', desktop, oldAlgorithms: [], notices: [] }
   } catch (error) {
-    if (error instanceof GuacdRefusal)
-      return failed(
-        notLetIn.includes(error.status)
-          ? refusedCredential(target.name, account.login)
-          : unreachable(
-              target.name,
-              'could not be reached, or refused the stored password: VNC does not tell which',
-              'check that its VNC server runs, then have an administrator check the password',
-            ),
-      )
-    if (error instanceof Fault && error.code === 'timeout')
-      return failed(unreachable(target.name, `did not answer within ${Math.round(withinMs / 1000)} s`))
-    if (error instanceof Fault && error.code === 'closed') return failed(off)
-    throw error
-  } finally {
-    if (credential.kind === 'password') credential.secret[Symbol.dispose]()
+    if (!(error instanceof GuacdRefusal)) throw error
+    return notLetIn.includes(error.status)
+      ? refusedCredential(target.name, account.login)
+      : unreachable(
+          target.name,
+          'could not be reached, or refused the stored password: VNC does not tell which',
+          'check that its VNC server runs, then have an administrator check the password',
+        )
   }
+}
+
+const openers: Readonly<Record<Exclude<Permit['target']['protocol'], 'ssh'>, Opener>> = {
+  vnc: openVnc,
+  rdp: openRdp,
+  telnet: openTelnet,
 }
 
 const off: Failure = {

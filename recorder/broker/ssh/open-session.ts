@@ -1,5 +1,12 @@
 import sodium from 'libsodium-wrappers'
-import type { Action, EndReason, LegacyAlgorithm, Permit, VerbAnswer } from '../../../vault/contract.ts'
+import {
+  type Action,
+  type EndReason,
+  isDesktop,
+  type LegacyAlgorithm,
+  type Permit,
+  type VerbAnswer,
+} from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, type Refusal, refuse } from '../../../vault/kernel/outcome.ts'
@@ -62,10 +69,9 @@ export async function openSession(
   const started = await start(ports, permit, writer)
   if (!started.ok) return stop('protocol error', started.refusal)
   const { credential, box } = started.value
-  const login =
-    permit.target.protocol === 'vnc'
-      ? await openDesktop(ports.desktops?.guacd, permit, credential, limits.targetConnect)
-      : await logIn(permit, credential, limits.targetConnect)
+  const login = isDesktop(permit.target.protocol)
+    ? await openDesktop(ports.desktops?.guacd, permit, credential, limits.targetConnect)
+    : await logIn(permit, credential, limits.targetConnect)
   if (login.kind === 'failed') {
     box?.[Symbol.dispose]()
     if (login.changedKey !== undefined)

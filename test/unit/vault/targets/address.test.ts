@@ -10,6 +10,8 @@ test.each([
   ['ssh://müller.example', 'ssh://xn--mller-kva.example:22'],
   ['ssh://host/', 'ssh://host:22'],
   ['vnc://hmi-3', 'vnc://hmi-3:5900'],
+  ['rdp://scada-1', 'rdp://scada-1:3389'],
+  ['telnet://plc-7', 'telnet://plc-7:23'],
   ['VNC://[::1]:5901', 'vnc://[::1]:5901'],
 ])('%s is %s', (text, canonical) => {
   const parsed = parseAddress(text)
@@ -19,7 +21,7 @@ test.each([
 
 test.each([
   'press-3',
-  'rdp://press-3',
+  'ftp://press-3',
   'vnc://operator@hmi-3',
   'vncs://hmi-3',
   'ssh://',

@@ -1,0 +1,53 @@
+import { type Permit, unverified } from '../../../vault/contract.ts'
+import { Fault } from '../../../vault/kernel/fault.ts'
+import type { Secret } from '../../../vault/kernel/secret.ts'
+import { type Failure, unreachable } from '../ssh/target-failure.ts'
+import type { GuacdConnection, GuacdPlace } from './guacd-connection.ts'
+
+/** Has guacd connect to a permit's target with its account's password. */
+export type Opener = (
+  guacd: GuacdPlace,
+  permit: Permit,
+  password: Secret,
+  withinMs: number,
+) => Promise<GuacdConnection | Failure>
+
+/** What the Guacamole protocol calls "not let in": 0x301 and 0x303. */
+export const notLetIn: readonly number[] = [0x301, 0x303]
+
+/** What guacd is told of every desktop. SECURITY: no clipboard, no sound; files, printers and a recording of its own it is not told of. */
+export function plainParameters({ actions }: Permit): Readonly<Record<string, string>> {
+  return {
+    'read-only': actions.includes('interact') ? '' : 'true',
+    'disable-copy': 'true',
+    'disable-paste': 'true',
+    'disable-audio': 'true',
+  }
+}
+
+/** A password as text, for the moment of telling it to guacd. */
+export function textOf(password: Secret): string {
+  return password.expose((bytes) => Buffer.from(bytes).toString('utf8'))
+}
+
+/**
+ * INVARIANT: no connection without identity to a target of which nobody has approved that it has none. Throws a Fault,
+ * as what is pinned is the vault's to check.
+ */
+export function needUnverified({ target }: Permit): void {
+  if (!target.pins.some(({ fingerprint }) => fingerprint === unverified))
+    throw new Fault('protocol', 'a target that nobody has approved')
+}
+
+/** Why a machine was not reached. `next`: what to look at where it refuses connections. */
+export function unreached(target: string, { code }: NodeJS.ErrnoException, next: string): Failure {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return unreachable(target, 'refuses connections', next)
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return unreachable(target, 'has an address that does not resolve')
+    default:
+      return unreachable(target, 'cannot be reached')
+  }
+}
