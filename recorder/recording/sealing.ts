@@ -40,7 +40,8 @@ export class Sealing {
   chunk(plain: Uint8Array): void {
     let isFirst = true
     for (const frame of decodeFrames(plain)) {
-      if (isFirst && this.container.needsSegment(frame.at, plain.length)) this.#beginSegment(frame.at)
+      if (isFirst && (isKeyframe(frame) || this.container.needsSegment(frame.at, plain.length)))
+        this.#beginSegment(frame.at)
       isFirst = false
       this.#lastAt = Math.max(this.#lastAt, frame.at)
       this.#observe(frame)
@@ -185,6 +186,11 @@ export class Sealing {
     if (this.#marksBytes > maxMarksBytes) this.#marks = undefined
     else this.#marks.push(frame)
   }
+}
+
+/** Whether a desktop's keyframe begins here. */
+function isKeyframe(frame: Frame): boolean {
+  return frame.kind === 'mark' && frame.mark.kind === 'keyframe'
 }
 
 /** What a mark takes in the list, at most. */

@@ -178,6 +178,8 @@ export class RecordingWriter implements AsyncDisposable {
     if (ahead > this.#quota * keyframeShare) return false
     const at = Math.round(this.elapsed * 1e6)
     const mark = { kind: 'keyframe', bytes: bytes.length, width, height } as const
+    // It begins a chunk, and with it a segment: a reader comes to it without reading what was before.
+    this.#seal()
     this.#frames.add({ kind: 'mark', channel, mark: plainMark(mark), at })
     // INVARIANT: nothing of the channel comes between its parts.
     for (let from = 0; from < bytes.length; from += frameBytes) {

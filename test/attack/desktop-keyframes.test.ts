@@ -175,6 +175,8 @@ test('a recording gives its keyframes back, whole, sealed and verified as the re
   expect(joined(await framesOf(replay), 'output')).toEqual(Buffer.concat([first, last]))
   const keyframes = desktopKeyframes(await replay.marks(), 0)
   expect(keyframes).toMatchObject([{ bytes: picture.length, width: 10, height: 1 }])
+  // A segment begins with it: nothing before it is read by who begins there.
+  expect(replay.structure.segments.map(({ at }) => at)).toContain(keyframes[0]?.at)
   const played: Frame[] = []
   for await (const frame of seekDesktop(replay, keyframes, 0, replay.structure.duration))
     played.push('bytes' in frame ? { ...frame, bytes: frame.bytes.slice() } : frame)
