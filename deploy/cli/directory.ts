@@ -217,7 +217,10 @@ ${examples(
         },
       ) => {
         if ((options.role === undefined) === (options.nothing !== true))
-          throw misuse('say either --role or --nothing')
+          throw misuse(
+            'say what its members are, by --role, or --nothing',
+            `choose from ${mappedRoles.join(', ')}`,
+          )
         const roles = (options.role ?? []).map((role) => {
           const known = mappedRoles.find((one) => one === role)
           if (known === undefined)

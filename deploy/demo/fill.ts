@@ -15,6 +15,7 @@ import { readReady } from '../cli/installation.ts'
 import { loadSodium } from '../cli/sodium.ts'
 import { demoMachines, requireNoHalfRemoval } from '../supervisor/demo-machines.ts'
 import { lockHolder, takeLock } from '../supervisor/lock.ts'
+import { freshCode } from './codes.ts'
 import { type GatewayDoor, work } from './drive.ts'
 import { whatIsHeld } from './emptiness.ts'
 import { enrolPerson } from './enrol.ts'
@@ -32,13 +33,16 @@ import {
 import { oldNeeds } from './machines/server.ts'
 import { type MachineSheet, readMachines } from './machines/sheet.ts'
 import {
+  addresses,
   askers,
   auditorName,
   elevations,
+  emergency,
   grants,
   machines,
   oldMachine,
   people,
+  policy,
   requests,
   safes,
   supervisorName,
@@ -85,6 +89,8 @@ export async function fillDemo(dataDir: string, { say, signal }: FillPorts): Pro
   await workAll(filling, { host, port, hostKey }, tokens)
   await revokeSpent(filling)
   await askAll(filling, tokens)
+  await breakGlass(filling, tokens)
+  await applyPolicy(filling)
   keep(filling, { state: 'filled' })
   say('the demo plant is filled')
   return filling.demo
@@ -270,7 +276,7 @@ async function addPlaces({ ask }: Filling, sheet: MachineSheet): Promise<void> {
   for (const name of safes) if (!known.has(name)) await ask('safe.add', { name })
   for (const safe of safes) {
     await ask('safe.member.set', { safe, user: auditorName, permissions: ['replay'] })
-    await ask('safe.member.set', { safe, user: supervisorName, permissions: ['approve'] })
+    await ask('safe.member.set', { safe, user: supervisorName, permissions: ['approve', 'supervise'] })
   }
   for (const { safe, user } of askers) await ask('safe.member.set', { safe, user, permissions: ['use'] })
   const targets = new Set((await ask('target.list', {})).map(({ name }) => name))
@@ -387,6 +393,31 @@ async function revokeSpent({ ask }: Filling): Promise<void> {
   for (const { user, reason } of grants.filter(({ isRevoked }) => isRevoked === true))
     for (const one of known.filter((grant) => sameGrant(grant, user, reason) && grant.state === 'active'))
       await ask('grant.revoke', { grant: one.id })
+}
+
+/** Somebody lets themselves in, and it is over: its review waits. */
+async function breakGlass(filling: Filling, tokens: ReadonlyMap<string, string>): Promise<void> {
+  const { ask } = filling
+  const { user, safe, account, minutes, alarms, reason } = emergency
+  for (const [name, address] of Object.entries(addresses)) await ask('user.mail', { user: name, address })
+  await ask('safe.breakGlass', { safe, minutes, alarms: [...alarms] })
+  await ask('safe.member.set', { safe, user, permissions: ['break-glass'] })
+  const [known] = await ask('breakglass.list', { state: 'all' })
+  if (known === undefined) {
+    const person = filling.demo.people.find(({ name }) => name === user)
+    if (person === undefined) throw new Fault('configuration', `${user} is missing from the demo's people`)
+    filling.say('an emergency')
+    const { code, step } = await freshCode(person)
+    const used = { ...person, lastStep: step }
+    keep(filling, { people: filling.demo.people.map((one) => (one.name === user ? used : one)) })
+    const opened = await ask('breakglass.open', { account, reason, totpCode: code }, tokens.get(user) ?? '')
+    await ask('grant.revoke', { grant: opened.grant })
+  } else if (known.state === 'running') await ask('grant.revoke', { grant: known.grant })
+}
+
+async function applyPolicy({ ask }: Filling): Promise<void> {
+  const { version } = await ask('policy.show', {})
+  if (version === 0) await ask('policy.apply', { document: policy, expected: null })
 }
 
 /** Some ask to be let in, and the supervisor answers one of them. */

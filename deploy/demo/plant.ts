@@ -1,10 +1,15 @@
 import type { Action, ElevationKind, ForwardRule, Role } from '../../vault/contract.ts'
+import type { PolicyDocument } from '../../vault/policy/document.ts'
 import { enabled, panel } from './machines/server.ts'
 
 /** The people of the plant, and what each is there to be tried as. */
 export const people = [
   { name: 'admin', roles: ['admin'], what: 'administrator: safes, machines, accounts, people, grants' },
-  { name: 'sam', roles: ['approver'], what: 'shift supervisor' },
+  {
+    name: 'sam',
+    roles: ['approver', 'supervisor'],
+    what: 'shift supervisor: lets people in, watches, freezes and takes over',
+  },
   { name: 'olga', roles: ['operator'], what: 'operator of press 3' },
   { name: 'otto', roles: ['operator'], what: 'process engineer of mixer 1, holds it exclusively' },
   { name: 'noor', roles: ['operator'], what: 'network technician' },
@@ -51,6 +56,58 @@ export const machines = [
   readonly safe: (typeof safes)[number]
   readonly logins: readonly string[]
 }[]
+
+/** Who has a mail address: those whom a broken glass alarms. No mail is set up, so none is sent. */
+export const addresses = {
+  admin: 'admin@hall-2.example',
+  sam: 'sam@hall-2.example',
+} as const satisfies Partial<Record<PersonName, string>>
+
+/** Who let themselves in, in an emergency that is over, and waits for its review. */
+export const emergency = {
+  user: 'olga',
+  safe: 'line-3',
+  account: 'press-3/engineer',
+  minutes: 60,
+  alarms: ['admin', 'sam'],
+  reason: 'the guard of the ram does not open, a hand is caught',
+} as const satisfies {
+  readonly user: PersonName
+  readonly safe: (typeof safes)[number]
+  readonly alarms: readonly PersonName[]
+} & Record<string, unknown>
+
+/** What the plant has agreed on: the vendor works while somebody watches, and who looks after the network need not ask. */
+export const policy: PolicyDocument = {
+  version: 1,
+  contact: 'the shift supervisor, extension 4711',
+  groups: { shift: ['sam'], network: ['noor'] },
+  calendars: {
+    early: {
+      zone: 'Europe/Berlin',
+      weekly: [{ days: ['mon', 'tue', 'wed', 'thu', 'fri'], from: '06:00', to: '14:00' }],
+    },
+  },
+  rules: [
+    {
+      name: 'vendors-are-watched',
+      effect: 'limit',
+      who: { companies: ['press-works'] },
+      what: { targets: ['press-3'] },
+      longest: '4h',
+      supervisors: 'shift',
+    },
+    {
+      name: 'network-by-day',
+      effect: 'allow',
+      who: { groups: ['network'] },
+      what: { accounts: ['jump-1/service'] },
+      actions: ['exec'],
+      during: ['early'],
+      factorWithin: '8h',
+    },
+  ],
+}
 
 /** Whose secret is typed at which prompt. */
 export const elevations = [

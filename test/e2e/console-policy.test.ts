@@ -195,7 +195,7 @@ test.skipIf(why !== undefined)(
     await open(page, '/policy/reach?target=no-such-press', 'Who can reach')
     await page.getByText('There is no target no-such-press.').waitFor()
     await open(page, '/policy/reach?target=press-3&at=soon', 'Who can reach')
-    await page.getByText('This is no time').waitFor()
+    await page.getByText('There is no such time or zone').waitFor()
   },
 )
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleClient } from '../../deploy/cli/console-client.ts'
 import { loadSodium } from '../../deploy/cli/sodium.ts'
 import { makeSealedLoginPassword } from '../../vault/intake.ts'
-import type { AccountView, GrantView, RequestView } from '../../vault/contract.ts'
+import type { AccountView, BreakGlassView, GrantView, RequestView, UserView } from '../../vault/contract.ts'
 import { freshCode } from '../../deploy/demo/codes.ts'
 import { readDemo, writeDemo } from '../../deploy/demo/folder.ts'
 import { readMachines } from '../../deploy/demo/machines/sheet.ts'
@@ -109,6 +109,15 @@ test('a fresh data folder started with --demo is filled, and the file that opens
     ['vera', 'press-3/engineer', 'open'],
     ['olga', 'mixer-1/engineer', 'denied'],
   ])
+})
+
+test('the plant has a policy, an emergency that waits for its review, and a supervisor', async () => {
+  expect((await plant.tagout(['policy', 'export'])).stdout).toContain('vendors-are-watched')
+  expect(await plant.tagoutJson<readonly BreakGlassView[]>(['breakglass', 'list'])).toMatchObject([
+    { user: 'olga', state: 'ended', reviewedBy: null, alarmed: ['admin', 'sam'] },
+  ])
+  const users = await plant.tagoutJson<readonly UserView[]>(['user', 'list'])
+  expect(users.find(({ name }) => name === 'sam')?.roles).toEqual(['approver', 'supervisor'])
 })
 
 test('each shift is a recording that is complete, and the audit log verifies', async () => {

@@ -338,11 +338,12 @@ function ruleStep(rule: RuleFacts, effect: 'allows' | 'limits', wants: RuleActio
     ...(rule.needsApproval ? ['lets in only what was asked for and approved'] : []),
     ...(rule.until === null ? [] : [`until ${utcMinute(rule.until)}`]),
     ...(rule.longestSeconds === null ? [] : [`${Math.round(rule.longestSeconds / 60)} min at the longest`]),
+    ...(rule.factorWithin === null ? [] : [`second factor within ${rule.factorWithin}`]),
     ...(rule.exclusive ? ['exclusively'] : []),
     ...(rule.forwards.length === 0 ? [] : [`forwarding to ${rule.forwards.map(forwardName).join(', ')}`]),
     ...(rule.supervisors === null ? [] : [`watched by a supervisor of ${rule.supervisors}`]),
   ]
-  const text = rule.unmet ?? (parts.length === 0 ? 'holds' : parts.join(', '))
+  const text = rule.unmet ?? (parts.length === 0 ? 'under no condition of its own' : parts.join(', '))
   return { what, effect, holds: rule.unmet === null, text }
 }
 

@@ -106,6 +106,8 @@ export type RuleFacts = {
   /** When it stops holding (ms); null: not by itself. */
   readonly until: number | null
   readonly longestSeconds: number | null
+  /** How fresh a second factor it wants (`10m`); null: it does not matter. */
+  readonly factorWithin: string | null
   readonly exclusive: boolean
   /** Only what was asked for and approved lets in. */
   readonly needsApproval: boolean
@@ -253,6 +255,7 @@ export function ruleAt(policy: Policy, rule: AccessRule, circumstances: Circumst
     ...(stale === undefined ? {} : { isStale: true as const }),
     until: hours.until,
     longestSeconds: document.longest === undefined ? null : (durationSeconds(document.longest) ?? null),
+    factorWithin: document.factorWithin ?? null,
     exclusive: document.exclusive === true,
     needsApproval: document.effect === 'limit' && document.approvals !== undefined,
     supervisors: document.effect === 'limit' ? (document.supervisors?.toLowerCase() ?? null) : null,

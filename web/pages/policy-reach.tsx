@@ -133,8 +133,8 @@ function Answer({ asked }: { readonly asked: AskedReach }) {
   })
   if (at === null)
     return (
-      <Note variant="warning" title="This is no time">
-        Write one like 2026-12-06T23:00, or leave it out for now.
+      <Note variant="warning" title="There is no such time or zone">
+        Write them like 2026-12-06T23:00 and Europe/Berlin, or leave both out for now.
       </Note>
     )
   return (

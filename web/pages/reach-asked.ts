@@ -27,7 +27,7 @@ export function askedReach(address: URLSearchParams): AskedReach | null {
   const name = noun === undefined ? '' : (address.get(noun) ?? '').trim()
   if (noun === undefined || name === '') return null
   const [at, zone] = [address.get('at') ?? '', address.get('zone') ?? '']
-  return { noun, name, at, zone: isZone(zone) ? zone : '' }
+  return { noun, name, at, zone }
 }
 
 export function reachLink(asked: Pick<AskedReach, 'noun' | 'name'> & Partial<AskedReach>): string {
@@ -36,15 +36,17 @@ export function reachLink(asked: Pick<AskedReach, 'noun' | 'name'> & Partial<Ask
   return `/policy/reach?${new URLSearchParams({ [noun]: name, ...when }).toString()}`
 }
 
-/** The moment that is asked about: undefined for now, null where it is none. */
+/** The moment that is asked about: undefined for now, null where it is none, or there is no such zone. */
 export function momentAsked({ at, zone }: AskedReach): string | undefined | null {
-  return at === '' ? undefined : momentIn(at, zone === '' ? ownZone() : zone)
+  if (at === '') return undefined
+  if (zone !== '' && !isZone(zone)) return null
+  return momentIn(at, zone === '' ? ownZone() : zone)
 }
 
 function isZone(text: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: text })
-    return text !== ''
+    return true
   } catch {
     return false
   }

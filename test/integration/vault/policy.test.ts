@@ -414,6 +414,8 @@ test('reach says what is asked beside: of a rule that lets in, of limits, and of
     [['shell'], ofRule],
     [['exec'], [...ofRule, 'watched by a supervisor of ot (rule watched)']],
   ])
+  const { steps } = await vault.ask('policy.explain', { user: 'bob', account: 'press-3/engineer' })
+  expect(steps.find(({ what }) => what === 'rule ot-may')?.text).toContain('second factor within 8h')
   await apply()
   const given = await vault.ask('grant.add', { user: 'bob', account: 'press-3/engineer', actions: ['shell'] })
   await apply(limit({ name: 'two', approvals: [{ group: 'ot', count: 1 }] }))

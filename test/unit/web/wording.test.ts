@@ -11,7 +11,7 @@ import {
   visible,
   zonedMoment,
 } from '../../../web/parts/wording.ts'
-import { askedReach, reachLink } from '../../../web/pages/reach-asked.ts'
+import { askedReach, momentAsked, reachLink } from '../../../web/pages/reach-asked.ts'
 import { momentIn } from '../../../web/parts/zoned.ts'
 
 test('what a hostile name holds is made visible, never obeyed', () => {
@@ -105,5 +105,7 @@ test('the question of who can reach stands in the address, and comes back from i
     ...{ noun: 'user', name: 'b&b', at: '', zone: '' },
   })
   expect(askedReach(address('/policy/reach'))).toBe(null)
-  expect(askedReach(address('/policy/reach?target=press-3&zone=Mars/Base'))?.zone).toBe('')
+  // A zone that there is not is said, and not taken for another.
+  const onMars = askedReach(address('/policy/reach?target=press-3&at=2026-12-06T23:00&zone=Mars/Base'))
+  expect(onMars === null ? undefined : momentAsked(onMars)).toBe(null)
 })

@@ -101,6 +101,7 @@ const rule: RuleFacts = {
   unmet: null,
   until: null,
   longestSeconds: 8 * 3600,
+  factorWithin: null,
   exclusive: false,
   needsApproval: false,
   supervisors: null,
