@@ -7,7 +7,7 @@ import { distinctPeople, inOrder, type PersonFacts, readPeople, samePerson } fro
 import { canonicalJson } from '../kernel/encoding.ts'
 import { isId, type PolicyRequestId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { adminsOf } from '../notifications/notify.ts'
+import { activeWith, adminsOf, notify } from '../notifications/notify.ts'
 import {
   compilePolicy,
   concernsUser,
@@ -108,7 +108,13 @@ export const policyApply: Handler<'policy.apply'> = async (call, input) => {
     if (!alone.ok) return alone
     const planned = await plan(tx, call.world, row, input.document)
     if (!planned.ok) return planned
-    return done(await putInForce(tx, call, row, input.document, planned.value, { alone: alone.value }))
+    const put = await putInForce(tx, call, row, input.document, planned.value, { alone: alone.value })
+    if (alone.value) {
+      const { version, changes } = put
+      const about = { kind: 'policy.alone', user: nameOf(call), version, changes: changes.length } as const
+      await notify(tx, about, await activeWith(tx, ['admin', 'security-officer']))
+    }
+    return done(put)
   })
   return applied
 }

@@ -61,6 +61,13 @@ export type About =
       readonly verdict: 'applied' | 'withdrawn'
       readonly by: string
     }
+  /** It takes two, and the machine’s administrator did it alone: there was no second administrator. */
+  | {
+      readonly kind: 'policy.alone'
+      readonly user: string
+      readonly version: number
+      readonly changes: number
+    }
   | { readonly kind: 'policy.expired'; readonly policyRequest: PolicyRequestId; readonly user: string }
   | {
       readonly kind: 'session.started'
@@ -163,6 +170,7 @@ const security: ReadonlySet<AboutKind> = new Set([
   'policy.asked',
   'policy.unanswered',
   'policy.decided',
+  'policy.alone',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

@@ -1,3 +1,4 @@
+import type { Role } from '../contract.ts'
 import { Fault } from '../kernel/fault.ts'
 import type { NotificationId, SafeId, UserId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
@@ -105,13 +106,18 @@ export async function approversOf(
 }
 
 /** The administrators who can sign in. */
-export async function adminsOf(tx: Tx): Promise<readonly UserId[]> {
+export function adminsOf(tx: Tx): Promise<readonly UserId[]> {
+  return activeWith(tx, ['admin'])
+}
+
+/** The users with one of these roles who can sign in. */
+export async function activeWith(tx: Tx, roles: readonly Role[]): Promise<readonly UserId[]> {
   const users = checked(
     tx.guard,
     'app_user',
     await tx.db.selectFrom('app_user').selectAll().where('state', '=', 'active').execute(),
   )
-  return users.filter(({ roles }) => roles.includes('admin')).map(({ id }) => id)
+  return users.filter((user) => roles.some((role) => user.roles.includes(role))).map(({ id }) => id)
 }
 
 /** A safe, as this transaction sees it. */

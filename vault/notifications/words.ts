@@ -32,6 +32,8 @@ function sentence(about: About): string {
       return `${whoText(about.user)} has waited ${about.hours} h for an answer about another policy`
     case 'policy.decided':
       return `the policy that ${whoText(about.user)} asked for was ${about.verdict === 'applied' ? 'put in force' : 'withdrawn'} by ${whoText(about.by)}`
+    case 'policy.alone':
+      return `${whoText(about.user)} changed the policy alone, which takes two: ${count(about.changes, 'change')}`
     case 'policy.expired':
       return `nobody answered in time for the policy that ${whoText(about.user)} asked for`
     case 'session.started':
@@ -103,6 +105,11 @@ export function adviceOf(about: About): readonly string[] {
       return about.verdict === 'applied'
         ? ['What is in force is under Policy in the console.']
         : ['The policy in force stays as it was.']
+    case 'policy.alone':
+      return [
+        `Version ${about.version} is in force, and under Policy in the console: see what it changes.`,
+        'Was there no second administrator? The audit log says who was turned off, and by whom.',
+      ]
     case 'policy.expired':
       return ['Ask again, and talk to another administrator: tagout policy apply FILE.']
     case 'session.terminated':

@@ -127,11 +127,17 @@ test('two are asked of nobody where there are no two, and one of one is not lock
     message: 'this policy is changed by two people',
     next: expect.stringContaining('add a second administrator'),
   })
+  await vault.person('otto', ['security-officer'])
+  for (const user of ['ann', 'otto']) await vault.ask('user.mail', { user, address: `${user}@plant.example` })
   await vault.ask('policy.apply', {
     document: two(rule('alone', { longest: '8h' })),
     expected: await digest(),
   })
   expect((await textOf('policy.applied')).at(-1)).toContain(', alone, as there is no second administrator: ')
+  // Whoever looks after the rules is told: a second administrator may have been turned off for it.
+  const { latest } = await vault.ask('notification.status', {})
+  const told = latest.filter(({ kind }) => kind === 'policy.alone').map(({ user }) => user)
+  expect(new Set(told)).toEqual(new Set(['ann', 'otto']))
   await vault.ask('user.enable', { user: 'bea' })
   bea = await vault.enrol((await vault.ask('user.enrol', { user: 'bea' })).token)
 })
