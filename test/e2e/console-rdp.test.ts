@@ -1,0 +1,154 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { SessionView, TargetView } from '../../vault/contract.ts'
+import { accessibilityFaults, picture } from '../support/console-browser.ts'
+import { type Actor, consoleStage } from '../support/console-stage.ts'
+import { until } from '../support/installation.ts'
+import { type RdpServer, startShadow, whyNoRdp } from '../support/rdp.ts'
+import { startTelnet, type TelnetServer, whyNoTelnet } from '../support/telnet.ts'
+
+/** Machines of RDP and Telnet in the browser: approved by their certificate or as unverified, opened, worked on. */
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
+
+const stage = consoleStage('desktops of RDP')
+const { run } = stage
+const why = stage.why ?? whyNoRdp() ?? whyNoTelnet()
+if (stage.why === undefined && why !== undefined) console.warn(`not tested in a browser: RDP: ${why}`)
+let rdp: RdpServer
+let telnet: TelnetServer
+let bob: Actor
+let sam: Actor
+let page: Page
+const frames: Buffer[] = []
+
+beforeAll(async () => {
+  if (why !== undefined) return
+  rdp = await startShadow('Kanarie-of-RDP')
+  telnet = await startTelnet('Kanarie-of-Telnet')
+  await stage.start()
+  await stage.auditor()
+  await run(['safe', 'add', 'line-3'])
+  await run(['target', 'add', 'scada-1', `rdp://127.0.0.1:${rdp.port}`, '--safe', 'line-3'])
+  await run(['target', 'add', 'plc-7', `telnet://127.0.0.1:${telnet.port}`, '--safe', 'line-3'])
+  await run(['account', 'add', `scada-1/${rdp.user}`, '--password-stdin'], rdp.password)
+  await run(['account', 'add', 'plc-7/operator', '--password-stdin'], telnet.password)
+  bob = await stage.enrolled('bob', { role: 'operator' })
+  for (const account of [`scada-1/${rdp.user}`, 'plc-7/operator'])
+    await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', 'observe,interact'])
+  sam = await stage.enrolled('sam', { role: 'supervisor' })
+  await run(['safe', 'member', 'line-3', 'sam', '--allow', 'supervise'])
+  page = bob.page
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => frames.push(Buffer.from(payload)))
+    socket.on('framereceived', ({ payload }) => frames.push(Buffer.from(payload)))
+  })
+})
+afterAll(async () => {
+  await rdp?.[Symbol.asyncDispose]()
+  await telnet?.[Symbol.asyncDispose]()
+})
+
+const opens = async (account: string) => {
+  await page.goto('about:blank')
+  await page.goto(`${stage.installation.console}/desktop#${account}`)
+}
+const type = async (text: string) => {
+  await page.getByTestId('time-left').waitFor()
+  await page.getByTestId('desktop').focus()
+  await page.keyboard.type(text, { delay: 5 })
+}
+/** Whether something but black is drawn there. */
+const drawn = (where: Page, test: string) =>
+  where.getByTestId(test).evaluate((host) =>
+    [...host.querySelectorAll('canvas')].some((canvas) => {
+      if (canvas.width * canvas.height < 10_000) return false
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? {
+        data: [],
+      }
+      return data.some((value, at) => at % 4 === 0 && value > 60)
+    }),
+  )
+const written = (home: string, name: string) =>
+  until(
+    () => (existsSync(join(home, name)) ? readFileSync(join(home, name), 'utf8') || undefined : undefined),
+    30_000,
+  )
+
+const session = async () => {
+  const [first] = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
+  if (first === undefined) throw new Error('there is no session')
+  return first
+}
+const keyOfIngrid = ['--identity', 'auditor.key', '--passphrase-stdin']
+/** Frozen, watched, gone on and ended: as every session is; then its recording is whole and opens elsewhere. */
+async function holdsAsEverySession(home: string, typed: (name: string) => string): Promise<void> {
+  const { id } = await session()
+  await sam.page.goto(`${stage.installation.console}/sessions/${id}`)
+  await until(async () => ((await drawn(sam.page, 'watch-screen')) ? true : undefined), 40_000)
+  await run(['session', 'freeze', id, '--reason', 'wrong valve'])
+  await page
+    .getByText(/wrong valve/i)
+    .first()
+    .waitFor()
+  await type(typed('while-frozen'))
+  await run(['session', 'unfreeze', id])
+  await page.getByText(/this session goes on/i).waitFor()
+  await type(typed('after-freeze'))
+  await written(home, 'after-freeze')
+  expect(existsSync(join(home, 'while-frozen'))).toBe(false)
+  await run(['session', 'terminate', id, '--reason', 'enough'])
+  await page.getByText('The session was terminated').waitFor()
+  await until(async () => ((await session()).state === 'ended' ? true : undefined), 20_000)
+  const { recording } = await session()
+  expect(await run(['recording', 'verify', recording])).toContain('complete')
+  const out = join(stage.room, `${id}.guac`)
+  await run(
+    ['recording', 'export', recording, '--as', 'guac', ...keyOfIngrid, '--out', out],
+    'birch lantern 8851',
+  )
+  expect(readFileSync(out, 'latin1')).toMatch(/4\.size,1\.0,\d+\.\d+,\d+\.\d+;/)
+  await sam.page.goto('about:blank')
+}
+
+test.skipIf(why !== undefined)(
+  'RDP: its certificate is approved, it opens, what is typed arrives, and all that holds for sessions holds',
+  async () => {
+    const account = `scada-1/${rdp.user}`
+    await opens(account)
+    await page.getByText(/the certificate of this target is not approved yet/i).waitFor()
+    await run(['target', 'pin', 'scada-1', '--now'])
+    const { pins } = await stage.installation.tagoutJson<TargetView>(['target', 'show', 'scada-1'])
+    expect(pins).toMatchObject([{ fingerprint: rdp.fingerprint }])
+    await opens(account)
+    await type('echo "over RDP" > typed\n')
+    expect(await written(rdp.home, 'typed')).toBe('over RDP\n')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-rdp')
+    await holdsAsEverySession(rdp.home, (name) => `echo yes > ${name}\n`)
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'Telnet: it is logged in to, what is typed arrives, and all that holds for sessions holds',
+  async () => {
+    await run(['target', 'pin', 'plc-7', '--unverified'])
+    await opens('plc-7/operator')
+    await type('echo "over Telnet" > typed\n')
+    expect(await written(telnet.home, 'typed')).toBe('over Telnet\n')
+    await picture(page, 'desktop-telnet')
+    await holdsAsEverySession(telnet.home, (name) => `echo yes > ${name}\n`)
+  },
+)
+
+test.skipIf(why !== undefined)('no password came to the browser', () => {
+  const all = Buffer.concat(frames).toString('latin1')
+  // The control: what was drawn is found there.
+  expect(all).toContain('4.sync,')
+  for (const secret of [rdp.password, telnet.password]) {
+    expect(all).not.toContain(secret)
+    expect(all).not.toContain(Buffer.from(secret).toString('base64').slice(0, 12))
+  }
+})
