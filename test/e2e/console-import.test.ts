@@ -296,7 +296,8 @@ test.skipIf(why !== undefined)(
     await using carol = await newPerson(stage.browser, stage.installation.console)
     await enrol(carol.page, link, 'canary-ash-meadow-5127')
     await carol.page.goto(`${stage.installation.console}/grants`)
-    await carol.page.getByRole('button', { name: 'Add a grant' }).first().waitFor()
+    await carol.page.getByRole('heading', { level: 1, name: 'Grants' }).waitFor()
+    await carol.page.waitForLoadState('networkidle')
     expect(await carol.page.getByRole('button', { name: 'Import CSV' }).count()).toBe(0)
   },
 )
