@@ -2,10 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findGuacd } from '../../deploy/setup/guacd.ts'
 import { until } from './installation.ts'
+import { freePort } from './sshd.ts'
 
 /** Why no desktop can be had here, or undefined when one can. Print it where a test is left out. */
 export function whyNoDesktop(): string | undefined {
@@ -19,13 +21,19 @@ export function whyNoDesktop(): string | undefined {
 /** A real VNC server on loopback whose desktop is a terminal that fills it. */
 export type VncServer = AsyncDisposable & {
   readonly port: number
+  /** Number of its X display. */
+  readonly display: number
   /** The first eight characters count. */
   readonly password: string
   /** Where the shell on the desktop works. */
   readonly home: string
 }
 
-export async function startVnc(password: string): Promise<VncServer> {
+/** How a VNC server lets in: by a password, within anonymous TLS, or by name and password of a system user within it. */
+export type VncSecurity = 'VncAuth' | 'TLSVnc' | { readonly plainUser: string }
+
+/** `password` is nobody's where a system user's is asked for. */
+export async function startVnc(password: string, security: VncSecurity = 'VncAuth'): Promise<VncServer> {
   const home = await mkdtemp(join(tmpdir(), 'tagout-vnc-'))
   const passwordFile = join(home, 'passwd')
   writeFileSync(passwordFile, passwordFileOf(password), { mode: 0o600 })
@@ -44,13 +52,17 @@ export async function startVnc(password: string): Promise<VncServer> {
   const server = run(
     'Xtigervnc',
     ...[`:${display}`, '-geometry', '800x600', '-depth', '24', '-rfbport', String(port), '-localhost'],
-    ...['-SecurityTypes', 'VncAuth', '-PasswordFile', passwordFile, '-nolisten', 'tcp'],
+    ...(typeof security === 'string'
+      ? ['-SecurityTypes', security, '-PasswordFile', passwordFile]
+      : ['-SecurityTypes', 'TLSPlain', '-PlainUsers', security.plainUser, '-PAMService', 'tigervnc']),
+    ...['-nolisten', 'tcp'],
   )
   const isOver = () => server.exitCode !== null
   await until(() => (existsSync(`/tmp/.X11-unix/X${display}`) ? true : undefined), 20_000, isOver)
   run('xterm', '-geometry', '130x44+0+0', '-e', '/bin/sh')
   return {
     port,
+    display,
     password,
     home,
     [Symbol.asyncDispose]: async () => {
@@ -65,6 +77,54 @@ export async function startVnc(password: string): Promise<VncServer> {
       await rm(home, { recursive: true, force: true })
     },
   }
+}
+
+/** Why x11vnc cannot be had here, or undefined when it can. */
+export function whyNoX11vnc(): string | undefined {
+  return existsSync('/usr/bin/x11vnc') ? undefined : 'x11vnc is not installed (deploy/test-packages.txt)'
+}
+
+/** x11vnc, which shows the display of another server, as it does on panels with a screen of their own. */
+export async function startX11vnc(
+  { display, home }: Pick<VncServer, 'display' | 'home'>,
+  password: string,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const port = await freePort()
+  const passwordFile = join(home, 'x11vnc-passwd')
+  writeFileSync(passwordFile, passwordFileOf(password), { mode: 0o600 })
+  const server = spawn(
+    '/usr/bin/x11vnc',
+    [
+      ...['-display', `:${display}`, '-rfbport', String(port), '-localhost', '-rfbauth', passwordFile],
+      ...['-forever', '-shared', '-noipv6', '-norc', '-quiet'],
+    ],
+    { env: { PATH: '/usr/bin:/bin', HOME: home, LANG: 'C.UTF-8' }, stdio: 'ignore' },
+  )
+  await until(
+    async () => ((await answers(port)) ? true : undefined),
+    20_000,
+    () => server.exitCode !== null,
+  )
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      if (server.exitCode !== null || server.signalCode !== null) return
+      const gone = new Promise((resolve) => server.once('exit', resolve))
+      server.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
 }
 
 /** What `vncpasswd -f` writes: eight bytes under DES with the key that all VNC servers share. It hides nothing. */
