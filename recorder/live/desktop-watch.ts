@@ -4,6 +4,8 @@ import { encodeInstruction } from '../broker/desktop/instruction.ts'
 
 /** Milliseconds for guacd to show a running connection. */
 const joinWithin = 10_000
+/** How often it is joined before a watch is given up. */
+const joinsInARow = 4
 /** Bytes that a watcher has not drawn yet, above which they are shown nothing more before they have. */
 const mostUndrawn = 2 * 1024 * 1024
 
@@ -44,11 +46,22 @@ export class DesktopWatch implements Disposable {
   }
 
   async #show(): Promise<void> {
-    while (!this.#isOver && (await this.#follow())) {
+    while (!this.#isOver && (await this.#followPatiently())) {
       await new Promise<void>((resolve) => {
         this.#whenDrawn = resolve
         if (this.#undrawn === 0 || this.#isOver) resolve()
       })
+    }
+  }
+
+  /** The same, joined again where it broke: guacd 1.3 lets in between two pieces of an instruction while much is drawn. */
+  async #followPatiently(): Promise<boolean> {
+    for (let left = joinsInARow; ; left -= 1) {
+      try {
+        return await this.#follow()
+      } catch (error) {
+        if (this.#isOver || left <= 1) throw error
+      }
     }
   }
 

@@ -138,8 +138,8 @@ test.each(['NaN', '', '-1', '99999999999999999999', 'zz'])(
   },
 )
 
-test('what breaks a watch is told to who shows it, with its cause', async () => {
-  const { place } = await madeUp((opcode, socket) => {
+test('a watch that breaks is joined again a few times; then who shows it is told, with the cause', async () => {
+  const { place, told } = await madeUp((opcode, socket) => {
     if (opcode === 'select') say(socket, args)
     if (opcode === 'connect')
       say(
@@ -156,5 +156,6 @@ test('what breaks a watch is told to who shows it, with its cause', async () => 
   })
   expect(watch).toBeDefined()
   await until(() => why.length > 0 || undefined, 10_000)
+  expect(told.filter(({ opcode }) => opcode === 'select')).toHaveLength(4)
   expect(why).toEqual([expect.objectContaining({ message: expect.stringContaining('Guacamole protocol') })])
 })
