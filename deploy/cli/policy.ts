@@ -265,7 +265,7 @@ export function addPolicyCommands(root: Command, tools: Tools): void {
             ['MAY', (row) => row.actions.join(', ')],
             ['BY', (row) => row.by.join(', ')],
             ['CONDITIONS', (row) => row.conditions.join('; ')],
-            ['UNTIL', (row) => when(row.until)],
+            ['A SESSION ENDS BY', (row) => when(row.until)],
           ],
           'nobody could',
         )

@@ -168,6 +168,7 @@ describe.skipIf(why !== undefined)('logins of real clients (fake vault)', () => 
     // Codes that are wrong are asked for again, and no session is begun meanwhile.
     const wrong = await withCodes(['000000', '111111', '222222'], ...asking, there, 'true')
     expect(shown(wrong)).toContain('Permission denied')
+    expect(shown(wrong)).toContain('the code is wrong or was used')
     expect(opened()).toBe(0)
     const right = await withCodes(['000000', '123456'], ...asking, there, 'true')
     expect(shown(right)).not.toMatch(/Permission denied|wants your second factor/)
@@ -175,6 +176,7 @@ describe.skipIf(why !== undefined)('logins of real clients (fake vault)', () => 
     // A program that answers no question is kept out, and a login that names no machine is asked for nothing.
     const batch = await gateway.run('ssh', [...options(), there, 'true'])
     expect(shown(batch)).toContain('Permission denied (keyboard-interactive)')
+    expect(shown(batch)).toContain('a rule of this machine wants a fresh code')
     const nowhere = await gateway.run('ssh', [...options(), 'bob@127.0.0.1', 'true'])
     expect(shown(nowhere)).toContain('name the machine you want')
   })

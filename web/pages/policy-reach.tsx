@@ -224,7 +224,7 @@ const columns: readonly Column<ReachView & { readonly id: string }>[] = [
       </>
     ),
   },
-  { title: 'Until at the latest', fit: 'whole', times: true, cell: (row) => <Moment at={row.until} /> },
+  { title: 'A session ends by', fit: 'whole', times: true, cell: (row) => <Moment at={row.until} /> },
 ]
 
 /** The names that can be asked about. */

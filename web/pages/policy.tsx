@@ -29,39 +29,46 @@ export function Policy({ request }: { readonly request?: string }) {
     <Page
       title="Policy"
       about="Rules that let people in without a grant, and limits that hold for everybody they name, by whatever they were let in."
+      // Who may not see the rules reads that, and is offered nothing that would be refused.
       actions={
-        <div className="row">
-          <Button variant={isAdmin ? 'secondary' : 'primary'} onClick={() => setAsking(true)}>
-            May they?
-          </Button>
-          <Button
-            component="a"
-            variant="secondary"
-            href="/policy/reach"
-            onClick={(event) => {
-              event.preventDefault()
-              go('/policy/reach')
-            }}
-          >
-            Who can reach?
-          </Button>
-          {isAdmin ? (
+        policy.data === undefined ? null : (
+          <div className="row">
+            <Button variant={isAdmin ? 'secondary' : 'primary'} onClick={() => setAsking(true)}>
+              May they?
+            </Button>
             <Button
               component="a"
-              href="/policy/change"
+              variant="secondary"
+              href="/policy/reach"
               onClick={(event) => {
                 event.preventDefault()
-                go('/policy/change')
+                go('/policy/reach')
               }}
             >
-              Change it
+              Who can reach?
             </Button>
-          ) : null}
-        </div>
+            {isAdmin ? (
+              <Button
+                component="a"
+                href="/policy/change"
+                onClick={(event) => {
+                  event.preventDefault()
+                  go('/policy/change')
+                }}
+              >
+                Change it
+              </Button>
+            ) : null}
+          </div>
+        )
       }
     >
-      {policy.data === undefined ? null : <InForce policy={policy.data} />}
-      <PolicyRequests {...(request === undefined ? {} : { looked: request })} />
+      {policy.data === undefined ? null : (
+        <>
+          <InForce policy={policy.data} />
+          <PolicyRequests {...(request === undefined ? {} : { looked: request })} />
+        </>
+      )}
       <Listing
         name="Rules"
         query={rules}

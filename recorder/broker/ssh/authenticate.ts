@@ -2,7 +2,7 @@ import sodium from 'libsodium-wrappers'
 import type { AuthContext, Connection, KeyboardAuthContext, PublicKeyAuthContext } from 'ssh2'
 import { makeSealedLoginPassword } from '../../../vault/intake.ts'
 import { done, type Outcome, type Refusal, refuse as refused } from '../../../vault/kernel/outcome.ts'
-import { refusalBanner } from './banner.ts'
+import { codeBanner, factorBanner, refusalBanner } from './banner.ts'
 import { type Destination, parseDestination } from './destination.ts'
 import { sendBanner, sessionIdOf } from './library.ts'
 import type { AskVault, Limits, Log } from './ports.ts'
@@ -69,7 +69,7 @@ export function authenticate(connection: Connection, options: AuthenticateOption
       const isSame = context.username === waiting.username
       const shown = isSame ? await showFactor(ask, context, proof, there.target ?? '') : undefined
       if (shown?.ok !== true) {
-        if (shown !== undefined) tellState(shown.refusal)
+        if (shown !== undefined) sendBanner(connection, codeBanner(shown.refusal))
         return refuse(context, 'attempt')
       }
       if (isProven) return refuse(context, 'attempt')
@@ -97,6 +97,8 @@ export function authenticate(connection: Connection, options: AuthenticateOption
     const person = { user, proof, source, destination }
     if (await wantsFactor(ask, proof, destination)) {
       waiting = { person, username: context.username }
+      // Programs that answer no question read why they are kept out.
+      sendBanner(connection, factorBanner)
       // RFC 4252 §5.1: what was shown is right, and more is wanted.
       return context.reject(['keyboard-interactive'], true)
     }

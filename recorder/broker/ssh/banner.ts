@@ -12,6 +12,16 @@ export function refusalBanner({ code, message, next, told }: Refusal): string | 
   return `Tagout: ${line}`
 }
 
+/** What somebody reads who is proven, and of whom a rule of the policy wants a code beside. */
+export const factorBanner = 'Tagout: a rule of this machine wants a fresh code of your second factor'
+
+/** What they read of a code that was not taken: they have proven themselves, and it was theirs. */
+export function codeBanner({ message, next }: Refusal): string {
+  const said = message.replace(/^totpCode: /, '')
+  const [line = ''] = readableLines(next === undefined ? said : `${said}: ${next}`, 1, 400)
+  return `Tagout: ${line}`
+}
+
 /**
  * What everybody is told before a login while none can be verified, or undefined where a refusal is the person's own.
  *
