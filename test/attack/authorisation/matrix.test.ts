@@ -84,8 +84,10 @@ function expectedOf({ route, row, asker, about, thing }: Cell): number | undefin
   // Recordings are read by people: a service's token is not looked at.
   if (isService(asker) && route.path === contentPath) return 401
   // What is no name at all is told about its form, to whoever carries a cookie: it is looked at before the vault is asked.
-  if (thing?.is === 'malformed') return 400
+  // Of services it is told to those that may ask at all.
+  if (thing?.is === 'malformed' && !isService(asker)) return 400
   if (asker.kind === 'nobody') return 401
+  if (thing?.is === 'malformed') return may(row, asker, thing) ? 400 : 403
   if (asker.kind === 'replays' && row.replays !== true) return 403
   if (!may(row, asker, thing)) return 403
   if (owesFirst(asker, row)) return 403
