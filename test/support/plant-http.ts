@@ -63,7 +63,8 @@ export async function plantHttp(installation: {
   const agentOf = (from: string) => {
     const known = agents.get(from)
     if (known !== undefined) return known
-    const made = new Agent({ keepAlive: true, maxSockets: 4, ca, localAddress: from })
+    // The server closes what is idle for 10 s: an idle connection is given up before, and never while it is closed.
+    const made = new Agent({ keepAlive: true, maxSockets: 4, timeout: 5_000, ca, localAddress: from })
     agents.set(from, made)
     return made
   }
