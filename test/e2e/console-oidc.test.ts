@@ -147,7 +147,7 @@ test.skipIf(stage.why !== undefined)(
       const { page } = await stage.visitor('local')
       await page.goto(origin)
       await page.getByRole('button', { name: 'Sign in by corp' }).click()
-      await page.getByText('The provider corp cannot be reached').waitFor()
+      await page.getByText('The provider corp does not answer now').waitFor()
       await page.getByText('local users sign in as ever').waitFor()
       await looksRight(page)
       await stage.enrolled('dora', { role: 'operator' })

@@ -129,7 +129,7 @@ test('breaking glass waits for no provider, and a local user is asked by none', 
   must(await api.call('breakglass.open', glass, login))
   expect(
     refusalOf(await api.call('login.stepUp', { origin: provider.settings.console }, login)).message,
-  ).toContain('corp cannot be reached')
+  ).toContain('the provider corp does not answer now')
   const dora = await vault.person('dora', ['operator'])
   must(
     await api.call(
