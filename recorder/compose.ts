@@ -22,6 +22,8 @@ import { workerDispatch } from './supervision/worker-dispatch.ts'
 /** What a worker is made of. */
 export type ComposedWorker = AsyncDisposable & { readonly front: SshFront; readonly link: VaultLink }
 
+/** Milliseconds that a worker waits for the vault before browsers reach it. */
+const vaultFirstMs = 2_000
 /** Milliseconds without the vault after which nobody is shown anything any more. */
 const watchAwayMs = 2_000
 
@@ -81,6 +83,8 @@ export async function composeWorker(
   const sshFront = front
   const shown = new Watches(broker, carried)
   watches = shown
+  // Whoever opens a session in a worker that has just come back is not told that the vault is away; where it is, they are.
+  await link.present(AbortSignal.timeout(vaultFirstMs))
   const live = await serveLive(liveSocketPath(config.dataDir, name), {
     broker,
     limits,
