@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { askGuacd } from '../../recorder/broker/desktop/ask-guacd.ts'
 import { GuacdConnection, GuacdRefusal } from '../../recorder/broker/desktop/guacd-connection.ts'
 import { encodeInstruction, InstructionParser } from '../../recorder/broker/desktop/instruction.ts'
 import { DesktopWatch } from '../../recorder/live/desktop-watch.ts'
@@ -158,4 +159,17 @@ test('a watch that breaks is joined again a few times; then who shows it is told
   await until(() => why.length > 0 || undefined, 10_000)
   expect(told.filter(({ opcode }) => opcode === 'select')).toHaveLength(4)
   expect(why).toEqual([expect.objectContaining({ message: expect.stringContaining('Guacamole protocol') })])
+})
+
+test('asked what it is, it has so long to say it, and nothing of any length is taken for a version', async () => {
+  const silent = await madeUp(() => undefined)
+  await expect(askGuacd(silent.place, 'vnc', 300)).rejects.toThrow('does not answer')
+  const garbage = await madeUp((_opcode, socket) => say(socket, Buffer.from('HTTP/1.1 200 OK\r\n')))
+  await expect(askGuacd(garbage.place, 'vnc', 10_000)).rejects.toThrow('is no guacd')
+  const gone = await madeUp((_opcode, socket) => socket.end())
+  await expect(askGuacd(gone.place, 'vnc', 10_000)).rejects.toThrow('has no support for vnc')
+  const odd = `VERSION_${'9'.repeat(4_000)}_0_0`
+  const boasts = await madeUp((_opcode, socket) => say(socket, encodeInstruction('args', odd, 'hostname')))
+  const said = await askGuacd(boasts.place, 'vnc', 10_000)
+  expect([said.protocolVersion, said.isCurrent]).toEqual([undefined, false])
 })

@@ -56,7 +56,7 @@ export async function askGuacd(
 }
 
 function readAnswer(args: readonly string[]): GuacdAnswer {
-  const version = /^VERSION_(\d+)_(\d+)_(\d+)$/.exec(args[0] ?? '')
+  const version = /^VERSION_(\d{1,4})_(\d{1,4})_(\d{1,4})$/.exec(args[0] ?? '')
   const parameters = version === null ? args : args.slice(1)
   return {
     protocolVersion: version === null ? undefined : version.slice(1).join('.'),
