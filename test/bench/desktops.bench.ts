@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { desktopKeyframes, type Frame, type Replay, seekDesktop } from '../../recorder/replay/index.ts'
-import { type DesktopEnd, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
+import { type DesktopEnd, openDesktopEnd, startDesktopGateway, vncAccount } from '../support/desktop.ts'
 import { simulated } from '../support/long-recording.ts'
 import { recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
 import { connectRfb } from '../support/rfb.ts'
@@ -25,16 +25,7 @@ export async function run(): Promise<readonly Row[]> {
   if (why !== undefined) throw new Error(why)
   await using vnc = await startVnc(password)
   await using desk = await startDesktopGateway()
-  desk.gateway.vault.accounts.push({
-    target: 'hmi-3',
-    login: 'operator',
-    host: '127.0.0.1',
-    port: vnc.port,
-    protocol: 'vnc',
-    pins: [{ type: '', fingerprint: 'unverified' }],
-    actions: ['observe', 'interact'],
-    credential: { kind: 'password', password },
-  })
+  desk.gateway.vault.accounts.push(vncAccount(vnc))
   const rows: Row[] = []
   const open = async () => {
     const from = performance.now()

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Frame, desktopKeyframes, seekDesktop } from '../../recorder/replay/index.ts'
 import { launchBrowser, whyNoBrowser } from '../support/console-browser.ts'
-import { type DesktopGateway, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
+import { type DesktopGateway, openDesktopEnd, startDesktopGateway, vncAccount } from '../support/desktop.ts'
 import { until } from '../support/installation.ts'
 import { startVnc, type VncServer, whyNoDesktop } from '../support/vnc.ts'
 
@@ -25,16 +25,7 @@ beforeAll(async () => {
   if (why !== undefined) return
   vnc = await startVnc('Kanarie7')
   desk = await startDesktopGateway()
-  desk.gateway.vault.accounts.push({
-    target: 'hmi-3',
-    login: 'operator',
-    host: '127.0.0.1',
-    port: vnc.port,
-    protocol: 'vnc',
-    pins: [{ type: '', fingerprint: 'unverified' }],
-    actions: ['observe', 'interact'],
-    credential: { kind: 'password', password: 'Kanarie7' },
-  })
+  desk.gateway.vault.accounts.push(vncAccount(vnc))
   browser = await launchBrowser()
   page = await browser.newPage()
   const text = readFileSync(library, 'utf8')

@@ -9,7 +9,7 @@ import { toGuac } from '../../recorder/replay/index.ts'
 import { liveSocketPath } from '../../recorder/live/live-path.ts'
 import { openStore } from '../../recorder/store/index.ts'
 import { InstructionParser } from '../../recorder/broker/desktop/instruction.ts'
-import { openDesktopEnd } from '../support/desktop.ts'
+import { openDesktopEnd, vncAccount } from '../support/desktop.ts'
 import { allEnded } from '../support/gateway.ts'
 import { until } from '../support/installation.ts'
 import { type RecorderProcess, startRecorderProcess } from '../support/recorder-process.ts'
@@ -39,16 +39,7 @@ describe.skipIf(why !== undefined)(
         onChange: () => undefined,
       })
       recorder = await startRecorderProcess({}, guacdVariables(guacd))
-      recorder.vault.accounts.push({
-        target: 'hmi-3',
-        login: 'operator',
-        host: '127.0.0.1',
-        port: vnc.port,
-        protocol: 'vnc',
-        pins: [{ type: '', fingerprint: 'unverified' }],
-        actions: ['observe', 'interact'],
-        credential: { kind: 'password', password: vnc.password },
-      })
+      recorder.vault.accounts.push(vncAccount(vnc))
     })
     afterAll(async () => {
       await recorder?.[Symbol.asyncDispose]()

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DesktopGateway, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
+import { type DesktopGateway, openDesktopEnd, startDesktopGateway, vncAccount } from '../support/desktop.ts'
 import { allEnded } from '../support/gateway.ts'
 import { until } from '../support/installation.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
@@ -31,12 +31,7 @@ describe.skipIf(why !== undefined)('servers of VNC', () => {
       secret: string,
     ) => {
       homes.set(target, server.home)
-      desk.gateway.vault.accounts.push({
-        ...{ target, login, host: '127.0.0.1', port: server.port, protocol: 'vnc' },
-        pins: [{ type: '', fingerprint: 'unverified' }],
-        actions: ['observe', 'interact'],
-        credential: { kind: 'password', password: secret },
-      })
+      desk.gateway.vault.accounts.push(vncAccount({ port: server.port, password: secret }, { target, login }))
     }
     const screen = stack.use(await startVnc(password))
     const x11vnc = stack.use(await startX11vnc(screen, password))

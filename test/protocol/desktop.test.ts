@@ -2,7 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../vault/kernel/id.ts'
-import { type DesktopGateway, keysOf, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
+import {
+  type DesktopGateway,
+  keysOf,
+  openDesktopEnd,
+  startDesktopGateway,
+  vncAccount,
+} from '../support/desktop.ts'
 import { allEnded } from '../support/gateway.ts'
 import { until } from '../support/installation.ts'
 import { openLive } from '../support/live.ts'
@@ -20,18 +26,8 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
   beforeAll(async () => {
     vnc = await startVnc(password)
     desk = await startDesktopGateway()
-    const add = (target: string, change: object = {}) =>
-      desk.gateway.vault.accounts.push({
-        target,
-        login: 'operator',
-        host: '127.0.0.1',
-        port: vnc.port,
-        protocol: 'vnc',
-        pins: [{ type: '', fingerprint: 'unverified' }],
-        actions: ['observe', 'interact'],
-        credential: { kind: 'password', password },
-        ...change,
-      })
+    const add = (target: string, change: Parameters<typeof vncAccount>[1] = {}) =>
+      desk.gateway.vault.accounts.push(vncAccount(vnc, { target, ...change }))
     add('hmi-3')
     add('look', { actions: ['observe'] })
     add('nobody', { pins: [] })

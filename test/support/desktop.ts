@@ -12,7 +12,9 @@ import {
 } from '../../recorder/broker/desktop/instruction.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { until } from './installation.ts'
+import type { FakeAccount } from './contract-vault.ts'
 import { giveTicket, openLive } from './live.ts'
+import type { VncServer } from './vnc.ts'
 
 export type DesktopGateway = AsyncDisposable & { readonly gateway: Gateway; readonly guacd: Guacd }
 
@@ -43,6 +45,20 @@ export async function startDesktopGateway(): Promise<DesktopGateway> {
       await guacd[Symbol.asyncDispose]()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** The account of a VNC server's only user, on the target `hmi-3`, as the fake vault has it. */
+export function vncAccount(
+  { port, password }: Pick<VncServer, 'port' | 'password'>,
+  change: Partial<FakeAccount> = {},
+): FakeAccount {
+  return {
+    ...{ target: 'hmi-3', login: 'operator', host: '127.0.0.1', port, protocol: 'vnc' },
+    pins: [{ type: '', fingerprint: 'unverified' }],
+    actions: ['observe', 'interact'],
+    credential: { kind: 'password', password },
+    ...change,
   }
 }
 
