@@ -9,10 +9,12 @@ export function signInHelp(
   consoleAddress: string,
   ssh: { readonly host: string; readonly port: number } | undefined,
 ): string {
-  const rows = demo.people.map(({ name, password, what }) => {
-    const roles = people.find((one) => one.name === name)?.roles.join(', ') ?? ''
-    return `  ${name.padEnd(8)}${password.padEnd(18)}${roles.padEnd(10)}${what}`
-  })
+  const rolesOf = (name: string) => people.find((one) => one.name === name)?.roles.join(', ') ?? ''
+  const width = Math.max(...demo.people.map(({ name }) => rolesOf(name).length)) + 2
+  const rows = demo.people.map(
+    ({ name, password, what }) =>
+      `  ${name.padEnd(8)}${password.padEnd(18)}${rolesOf(name).padEnd(width)}${what}`,
+  )
   return `
 The demo plant. None of it is real, and nothing real belongs into it.
 

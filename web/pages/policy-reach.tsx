@@ -173,9 +173,9 @@ function Answer({ asked }: { readonly asked: AskedReach }) {
         columns={columns}
       />
       <Content component="p" className="quiet gap-above">
-        A hold, a plant switch or a host key that nobody has approved keeps out beside; who would have to ask
-        first is let in by nothing yet. A break-glass is nobody’s word but their own: it alarms, and is
-        reviewed.
+        Not counted: who would have to ask first and be approved, and what a hold, a plant switch or a host
+        key that nobody has approved keeps out now. A break-glass needs nobody’s approval; it alarms people,
+        and is reviewed.
       </Content>
     </>
   )

@@ -18,9 +18,11 @@ export function Thumbnails(props: {
 }) {
   const { replay, keyframes, channel } = props
   const [found, setFound] = useState<readonly Thumbnail[]>([])
+  const [hasFailed, setFailed] = useState(false)
   useEffect(() => {
     let isGone = false
     setFound([])
+    setFailed(false)
     const make = async () => {
       for (const keyframe of spread(keyframes)) {
         const picture = await draw(replay, keyframe, channel)
@@ -28,12 +30,20 @@ export function Thumbnails(props: {
         if (picture !== undefined) setFound((before) => [...before, { at: keyframe.at, picture }])
       }
     }
-    // Without them one seeks by the time line; what is wrong with the recording the player itself says.
-    make().catch(() => undefined)
+    make().catch(() => {
+      if (!isGone) setFailed(true)
+    })
     return () => {
       isGone = true
     }
   }, [replay, keyframes, channel])
+  if (hasFailed)
+    return (
+      <p className="small quiet">
+        The small pictures could not be made: go by the time line. Whether the recording is whole stands
+        above.
+      </p>
+    )
   if (found.length === 0) return null
   return (
     <div className="thumbnails" role="group" aria-label="Pictures of this recording">
