@@ -4,12 +4,13 @@ import { makeHeader } from '../../recorder/recording/header.ts'
 import { Sealing } from '../../recorder/recording/sealing.ts'
 import { FrameBuffer } from '../../recorder/replay/frame-codec.ts'
 import type { Frame } from '../../recorder/replay/index.ts'
+import type { Permit } from '../../vault/contract.ts'
 import type { RecordingId } from '../../vault/kernel/id.ts'
 import { type RecordingRoom, somePermit } from './recordings.ts'
 
 /** A recording that is written in simulated time. */
-export async function simulated(room: RecordingRoom) {
-  const permit = { ...somePermit(), auditorLists: room.links }
+export async function simulated(room: RecordingRoom, of: Permit = somePermit()) {
+  const permit = { ...of, auditorLists: room.links }
   const header = await makeHeader(permit, room.chain, { node: 'node-1', worker: 'worker-1' })
   const { fd } = await room.store.create(permit.recording, permit.startedAt, header.bytes)
   const { recordingKey, signKey, hash: headerHash } = header

@@ -1,13 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
 import { expect, test } from 'vitest'
 import {
+  desktopKeyframes,
   type Frame,
   memorySource,
   toAsciicast,
+  toGuac,
   toText,
   verifyRecording,
 } from '../../../recorder/replay/index.ts'
@@ -20,38 +22,55 @@ import {
   verifyChain,
   writeIdentity,
 } from '../../../vault/auditors/index.ts'
-import { framesOf, recordingRoom, replayOf, valueOf } from '../../support/recordings.ts'
+import { sampleDesktop } from '../../support/desktop-sample.ts'
+import { framesOf, type RecordingRoom, recordingRoom, replayOf, valueOf } from '../../support/recordings.ts'
 import { scriptedRecording } from '../../support/scripted-recording.ts'
 
 /**
- * The golden recording of format version 1: it must open for ever. `UPDATE_GOLDEN=1` makes a new one, which is right
- * only before a version is released.
+ * The golden recordings of format version 1, of a shell and of a desktop: they must open for ever. `UPDATE_GOLDEN=1` makes
+ * new ones, which is right only before a version is released.
  */
-const folder = join(import.meta.dirname, '../../golden/recordings/v1')
-const at = (name: string) => join(folder, name)
+const goldens = {
+  v1: async (room: RecordingRoom) => (await scriptedRecording(room, 3)).bytes,
+  'desktop-v1': async (room: RecordingRoom) => {
+    await using source = valueOf(await room.store.read(await sampleDesktop(room)))
+    return await source.read(0, source.size)
+  },
+} as const
+type Golden = keyof typeof goldens
+const folder = join(import.meta.dirname, '../../golden/recordings')
+const at = (name: string, which: Golden = 'v1') => join(folder, which, name)
 const passphrase = 'golden: correct horse battery staple'
 const reader = join(import.meta.dirname, '../../golden/read_recording.py')
 const python = '/usr/bin/python3'
 
 const canRunPython = spawnSync(python, ['-c', 'import nacl, cryptography']).status === 0
 
-async function update(): Promise<void> {
+async function update(which: Golden): Promise<void> {
   await using room = await recordingRoom()
-  const made = await scriptedRecording(room, 3)
+  const bytes = new Uint8Array(await goldens[which](room))
+  mkdirSync(join(folder, which), { recursive: true })
   const identity = await writeIdentity(sodium, argon2idOfNode, room.ingrid, passphrase, {
     passes: 1,
     memoryKiB: 8192,
   })
   // Rotated after the recording: its key is an earlier one, as after a year of use.
   const next = valueOf(await rotateGroupKey(sodium, room.ingrid, room.chain, () => new Date()))
-  writeFileSync(at('recording.tgr'), made.bytes)
-  writeFileSync(at('auditor.key'), identity)
-  writeFileSync(at('recovery.key'), room.recoveryFile)
-  writeFileSync(at('lists.json'), `${JSON.stringify([...room.links, next], null, 2)}\n`)
-  writeFileSync(at('passphrase.txt'), `${passphrase}\n`)
-  const replay = await replayOf(memorySource(made.bytes), room.keys)
+  writeFileSync(at('recording.tgr', which), bytes)
+  writeFileSync(at('auditor.key', which), identity)
+  writeFileSync(at('recovery.key', which), room.recoveryFile)
+  writeFileSync(at('lists.json', which), `${JSON.stringify([...room.links, next], null, 2)}\n`)
+  writeFileSync(at('passphrase.txt', which), `${passphrase}\n`)
+  const replay = await replayOf(memorySource(bytes), room.keys)
   const lines = (await framesOf(replay)).map((frame) => JSON.stringify(onPaper(frame)))
-  writeFileSync(at('frames.jsonl'), `${lines.join('\n')}\n`)
+  writeFileSync(at('frames.jsonl', which), `${lines.join('\n')}\n`)
+  if (which === 'desktop-v1') writeFileSync(at('desktop.guac', which), await bytesOf(toGuac(replay)))
+}
+
+async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Buffer[] = []
+  for await (const piece of pieces) all.push(Buffer.from(piece))
+  return Buffer.concat(all)
 }
 
 /** A frame as the Python reader prints it. */
@@ -66,45 +85,65 @@ function parsed(lines: string): unknown[] {
     .map((line) => JSON.parse(line))
 }
 
-async function golden() {
+async function golden(which: Golden = 'v1') {
   await sodium.ready
-  if (process.env.UPDATE_GOLDEN === '1' || !existsSync(at('recording.tgr'))) await update()
-  const source = memorySource(new Uint8Array(readFileSync(at('recording.tgr'))))
-  const chain = valueOf(await verifyChain(sodium, JSON.parse(readFileSync(at('lists.json'), 'utf8'))))
+  if (process.env.UPDATE_GOLDEN === '1' || !existsSync(at('recording.tgr', which))) await update(which)
+  const source = memorySource(new Uint8Array(readFileSync(at('recording.tgr', which))))
+  const chain = valueOf(await verifyChain(sodium, JSON.parse(readFileSync(at('lists.json', which), 'utf8'))))
   return { source, chain }
 }
 
-test('the golden recording verifies, and opens with its identity file and with its recovery file', async () => {
-  const { source, chain } = await golden()
-  expect(await verifyRecording(sodium, source)).toMatchObject({ state: 'complete' })
-  const identity = await readIdentity(
-    sodium,
-    argon2idOfNode,
-    readFileSync(at('auditor.key'), 'utf8'),
-    passphrase,
-  )
-  const recovery = readRecoveryFile(sodium, readFileSync(at('recovery.key'), 'utf8'))
-  const expected = parsed(readFileSync(at('frames.jsonl'), 'utf8'))
-  for (const authority of [identity, recovery]) {
-    const replay = await replayOf(source, valueOf(openGroupKeys(sodium, authority, chain)))
-    expect(JSON.parse(JSON.stringify((await framesOf(replay)).map(onPaper)))).toEqual(expected)
-  }
-})
+const each = Object.keys(goldens) as Golden[]
 
-test('a reader in another language, written from the documents, reads the same', async (context) => {
-  if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
-  await golden()
-  const run = (...args: string[]) => execFileSync(python, [reader, ...args], { encoding: 'utf8' })
-  expect(run('verify', at('recording.tgr')).trim()).toBe('complete')
-  const expected = parsed(readFileSync(at('frames.jsonl'), 'utf8'))
-  expect(parsed(run('frames', at('recording.tgr'), at('auditor.key'), at('lists.json'), passphrase))).toEqual(
-    expected,
-  )
-  expect(parsed(run('frames', at('recording.tgr'), at('recovery.key')))).toEqual(expected)
-  const untimed = (frames: unknown[]) =>
-    (frames as Frame[]).flatMap((frame) => (frame.kind === 'mark' ? [JSON.stringify(frame.mark)] : [])).sort()
-  expect(untimed(parsed(run('marks', at('recording.tgr'), at('recovery.key'))))).toEqual(untimed(expected))
-})
+test.each(each)(
+  'the golden recording %s verifies, and opens with its identity file and with its recovery file',
+  async (which) => {
+    const { source, chain } = await golden(which)
+    expect(await verifyRecording(sodium, source)).toMatchObject({ state: 'complete' })
+    const identity = await readIdentity(
+      sodium,
+      argon2idOfNode,
+      readFileSync(at('auditor.key', which), 'utf8'),
+      passphrase,
+    )
+    const recovery = readRecoveryFile(sodium, readFileSync(at('recovery.key', which), 'utf8'))
+    const expected = parsed(readFileSync(at('frames.jsonl', which), 'utf8'))
+    for (const authority of [identity, recovery]) {
+      const replay = await replayOf(source, valueOf(openGroupKeys(sodium, authority, chain)))
+      expect(JSON.parse(JSON.stringify((await framesOf(replay)).map(onPaper)))).toEqual(expected)
+    }
+  },
+)
+
+test.for(each)(
+  'a reader in another language, written from the documents, reads the same of %s',
+  async (which, context) => {
+    if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
+    await golden(which)
+    const run = (...args: string[]) => execFileSync(python, [reader, ...args], { encoding: 'utf8' })
+    expect(run('verify', at('recording.tgr', which)).trim()).toBe('complete')
+    const expected = parsed(readFileSync(at('frames.jsonl', which), 'utf8'))
+    expect(
+      parsed(
+        run(
+          'frames',
+          at('recording.tgr', which),
+          at('auditor.key', which),
+          at('lists.json', which),
+          passphrase,
+        ),
+      ),
+    ).toEqual(expected)
+    expect(parsed(run('frames', at('recording.tgr', which), at('recovery.key', which)))).toEqual(expected)
+    const untimed = (frames: unknown[]) =>
+      (frames as Frame[])
+        .flatMap((frame) => (frame.kind === 'mark' ? [JSON.stringify(frame.mark)] : []))
+        .sort()
+    expect(untimed(parsed(run('marks', at('recording.tgr', which), at('recovery.key', which))))).toEqual(
+      untimed(expected),
+    )
+  },
+)
 
 test('the other reader opens what is written today', async (context) => {
   if (!canRunPython) return context.skip('needs python3-nacl and python3-cryptography of Debian')
@@ -190,4 +229,17 @@ test('exports of the golden recording are what players and people read', async (
   expect(text).toContain('[command: run 0]')
   expect(text).toContain('[typed without echo: 7 bytes in 900 ms]')
   expect(text).toContain('ended ')
+})
+
+test('the export of the golden desktop is byte for byte what it was', async () => {
+  const { source, chain } = await golden('desktop-v1')
+  const recovery = readRecoveryFile(sodium, readFileSync(at('recovery.key', 'desktop-v1'), 'utf8'))
+  const replay = await replayOf(source, valueOf(openGroupKeys(sodium, recovery, chain)))
+  const guac = await bytesOf(toGuac(replay))
+  expect(guac.equals(readFileSync(at('desktop.guac', 'desktop-v1')))).toBe(true)
+  expect(guac.toString('latin1')).toMatch(/^4\.size,1\.0,3\.160,2\.96;3\.img,/)
+  const marks = await replay.marks()
+  expect(desktopKeyframes(marks, 0).map(({ at }) => at / 1e9)).toEqual([61, 121])
+  for (const keyframe of desktopKeyframes(marks, 0))
+    expect(replay.structure.segments.map((segment) => segment.at)).toContain(keyframe.at)
 })
