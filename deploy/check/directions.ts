@@ -16,6 +16,8 @@ const vaultEntries = [
 /** Mathematics without a plane around it: browsers, the recorder and the command-line program run it as well. */
 const isShared = (target: string) =>
   target.startsWith('vault/kernel/') || target.startsWith('vault/auditors/')
+/** Logs in to targets: the recorder's broker and the worker of rotation do, and the process with the root key never. */
+const speaksSsh = (target: string) => target.startsWith('vault/ssh/')
 const recorderEntries = ['recorder/index.ts', 'recorder/replay/index.ts', 'recorder/recording/index.ts']
 
 type Rule = {
@@ -28,14 +30,18 @@ type Rule = {
 const inKernel = (target: string) => target.startsWith('vault/kernel/')
 const entersVault = (target: string) => isShared(target) || vaultEntries.includes(target)
 
+/** What of the vault's folder runs in a process without keys, and may speak with targets. */
+const maySpeakSsh = ['vault/ssh/', 'vault/rotation/connectors/', 'vault/rotation/worker/']
+const whoSpeaksSsh = 'the process with the root key speaks with no target: vault/ssh is for rotation’s worker'
+
 /** From the narrowest folder to the widest: the first that fits a file is its rule. */
 const rules: readonly Rule[] = [
   { folder: 'vault/kernel', mayImport: () => false, says: 'vault/kernel imports nothing of ours' },
   { folder: 'vault', mayImport: () => false, says: 'the vault imports only the vault' },
   {
     folder: 'recorder',
-    mayImport: entersVault,
-    says: `the recorder enters the vault by vault/kernel, vault/auditors, ${vaultEntries.join(', ')}`,
+    mayImport: (target) => entersVault(target) || speaksSsh(target),
+    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/ssh, ${vaultEntries.join(', ')}`,
   },
   {
     folder: 'api',
@@ -84,6 +90,8 @@ export function breachesOfDirection(root: string): readonly Breach[] {
 
 function directionOf({ file, line, target, ours }: Import): Breach | undefined {
   if (!ours) return undefined
+  if (speaksSsh(target) && file.startsWith('vault/') && !maySpeakSsh.some((part) => file.startsWith(part)))
+    return { file, line, why: `imports ${target}, but ${whoSpeaksSsh}` }
   const rule = rules.find(({ folder }) => file.startsWith(`${folder}/`))
   if (rule === undefined || target.startsWith(`${rule.folder}/`) || rule.mayImport(target)) return undefined
   return { file, line, why: `imports ${target}, but ${rule.says}` }

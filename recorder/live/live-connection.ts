@@ -4,7 +4,7 @@ import { actionOf, type ChannelRequest, terminalOf } from '../broker/ssh/channel
 import type { Carried } from '../broker/ssh/carried.ts'
 import { openSession } from '../broker/ssh/open-session.ts'
 import type { BrokerPorts, Limits } from '../broker/ssh/ports.ts'
-import { printable } from '../broker/ssh/sentence.ts'
+import { printable } from '../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from '../broker/ssh/session.ts'
 import { isDesktop, type RedeemedTicket } from '../../vault/contract.ts'
 import type { Watches } from './watches.ts'

@@ -1,4 +1,4 @@
-import { printable } from '../broker/ssh/sentence.ts'
+import { printable } from '../../vault/ssh/sentence.ts'
 import type { Follower, RecordingWriter, ScreenNow } from '../recording/index.ts'
 import { markLine } from '../replay/text.ts'
 import type { WatchMessage } from './protocol.ts'

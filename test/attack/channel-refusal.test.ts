@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
-import { Client, rejectChannel, Server, utils } from '../../recorder/broker/ssh/library.ts'
+import { Client, rejectChannel, Server, utils } from '../../vault/ssh/library.ts'
 
 // The sentence with which a channel is refused: whoever had a part in its words, the client's terminal is not driven.
 

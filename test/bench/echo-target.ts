@@ -1,7 +1,7 @@
 // A target that costs little: an SSH server whose shells echo. Says its port and the fingerprint of its key.
 import type { Socket } from 'node:net'
-import { Server, socketOf, utils } from '../../recorder/broker/ssh/library.ts'
-import { describeHostKey } from '../../recorder/broker/ssh/verify-host-key.ts'
+import { Server, socketOf, utils } from '../../vault/ssh/library.ts'
+import { describeHostKey } from '../../vault/ssh/verify-host-key.ts'
 
 const hostKey = utils.generateKeyPairSync('ed25519').private
 const key = utils.parseKey(hostKey)

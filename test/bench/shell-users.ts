@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
-import { Client } from '../../recorder/broker/ssh/library.ts'
+import { Client } from '../../vault/ssh/library.ts'
 
 /** Where to log in, and as whom: without a key, by a password that is not looked at. */
 export type Login = { readonly port: number; readonly username: string; readonly keyFile?: string }

@@ -20,12 +20,12 @@ import {
   sessionIdOf,
   socketOf,
   utils,
-} from '../../recorder/broker/ssh/library.ts'
+} from '../../vault/ssh/library.ts'
 import { openBackChannel } from '../../recorder/broker/ssh/back-channel.ts'
 import { hasNativeCiphers } from '../../recorder/broker/ssh/native-binding.ts'
 import { lastTerminalModes, parseModes, readTerminalModes } from '../../recorder/broker/ssh/terminal-modes.ts'
 import { Transport } from '../../recorder/broker/ssh/transport.ts'
-import { describeHostKey, isPinned, makeHostVerifier } from '../../recorder/broker/ssh/verify-host-key.ts'
+import { describeHostKey, isPinned, makeHostVerifier } from '../../vault/ssh/verify-host-key.ts'
 import { until } from '../support/gateway.ts'
 
 /** What the broker relies on in ssh2, and the traps that it stays out of: an upgrade that changes either fails here. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Client } from '../../recorder/broker/ssh/library.ts'
+import { Client } from '../../vault/ssh/library.ts'
 import { type Gateway, type Ran, startGateway, until } from '../support/gateway.ts'
 
 /** What real clients show a person whose login cannot be verified, whoever it is. */

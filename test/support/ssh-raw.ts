@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Client as SshClient } from 'ssh2'
-import { Client } from '../../recorder/broker/ssh/library.ts'
+import { Client } from '../../vault/ssh/library.ts'
 
 /** A client or server that does what the library would never do: sends whatever bytes it likes. */
 

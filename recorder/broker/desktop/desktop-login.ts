@@ -1,7 +1,7 @@
 import { type Permit, unverified } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
-import { type Failure, unreachable } from '../ssh/target-failure.ts'
+import { type Failure, unreachable } from '../../../vault/ssh/target-failure.ts'
 import type { GuacdConnection, GuacdPlace } from './guacd-connection.ts'
 
 /** Has guacd connect to a permit's target with its account's password. */

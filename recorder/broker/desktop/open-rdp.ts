@@ -5,7 +5,7 @@ import { type HostKeySeen, type Permit, unverified } from '../../../vault/contra
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
-import { type Failure, refusedCredential, unreachable } from '../ssh/target-failure.ts'
+import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
 import { needUnverified, notLetIn, plainParameters, textOf, unreached } from './desktop-login.ts'
 import { reach } from './guacd-door.ts'

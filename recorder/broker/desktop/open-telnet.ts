@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Permit } from '../../../vault/contract.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
-import { type Failure, refusedCredential, unreachable } from '../ssh/target-failure.ts'
+import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
 import { needUnverified, plainParameters, textOf, unreached } from './desktop-login.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
 import { openDoor, reach } from './guacd-door.ts'

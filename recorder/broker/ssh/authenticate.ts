@@ -4,7 +4,7 @@ import { makeSealedLoginPassword } from '../../../vault/intake.ts'
 import { done, type Outcome, type Refusal, refuse as refused } from '../../../vault/kernel/outcome.ts'
 import { codeBanner, factorBanner, refusalBanner } from './banner.ts'
 import { type Destination, parseDestination } from './destination.ts'
-import { sendBanner, sessionIdOf } from './library.ts'
+import { sendBanner, sessionIdOf } from '../../../vault/ssh/library.ts'
 import type { AskVault, Limits, Log } from './ports.ts'
 
 /** A person whose login the vault has verified, and where the person wants to go. */

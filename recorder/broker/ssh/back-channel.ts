@@ -1,7 +1,7 @@
 import type { Client as SshClient, ClientChannel } from 'ssh2'
 import type { ChannelRequest } from './channel-request.ts'
-import { type Exit, guardWindow, keepUntilClosed } from './library.ts'
-import { printable } from './sentence.ts'
+import { type Exit, guardWindow, keepUntilClosed } from '../../../vault/ssh/library.ts'
+import { printable } from '../../../vault/ssh/sentence.ts'
 
 /** A channel at the target. `exit` is how its program ended, once that is known. */
 export type BackChannel = { readonly channel: ClientChannel; readonly exit: () => Exit | undefined }

@@ -1,5 +1,5 @@
 import type { Refusal, RefusalCode } from '../../../vault/kernel/outcome.ts'
-import { readableLines } from './readable.ts'
+import { readableLines } from '../../../vault/ssh/readable.ts'
 
 /**
  * What somebody is told before a login that does not come about, or undefined where it reads like every other.

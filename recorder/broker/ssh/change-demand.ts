@@ -1,5 +1,5 @@
-import { isChangeDemanded, whatIsAsked } from './password-words.ts'
-import { readableLines } from './readable.ts'
+import { isChangeDemanded, whatIsAsked } from '../../../vault/ssh/password-words.ts'
+import { readableLines } from '../../../vault/ssh/readable.ts'
 
 /** A demand stands at the very beginning of what a machine prints. */
 const mostCharacters = 8 * 1024

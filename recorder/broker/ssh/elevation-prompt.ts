@@ -1,6 +1,6 @@
 import type { ElevationKind } from '../../../vault/contract.ts'
 import { TerminalModel } from '../../recording/terminal-model.ts'
-import { passwordWords } from './password-words.ts'
+import { passwordWords } from '../../../vault/ssh/password-words.ts'
 
 /** So much of the latest output is read to see where the terminal stands. */
 const keptBytes = 64 * 1024

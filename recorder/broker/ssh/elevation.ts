@@ -5,7 +5,7 @@ import { Secret } from '../../../vault/kernel/secret.ts'
 import { EchoBlank } from './elevation-echo.ts'
 import { ElevationEscape, type Typed } from './elevation-escape.ts'
 import { PromptWatch, prompts } from './elevation-prompt.ts'
-import { sentenceOf } from './sentence.ts'
+import { sentenceOf } from '../../../vault/ssh/sentence.ts'
 
 export type ElevationPorts = {
   /** False while the session is frozen: nothing of the user's reaches the target then. */

@@ -2,11 +2,11 @@ import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type HostKeySeen, type LegacyAlgorithm, legacyAlgorithms } from '../../../vault/contract.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
-import { algorithmsFor, explainLacks, lacksOf, onTheWire, sorted } from './legacy.ts'
-import { Client } from './library.ts'
-import { type Offer, overhearGreeting, overhearOffer } from './offer.ts'
-import { quotable } from './readable.ts'
-import { describeHostKey, type HostKey, makeHostVerifier } from './verify-host-key.ts'
+import { algorithmsFor, explainLacks, lacksOf, onTheWire, sorted } from '../../../vault/ssh/legacy.ts'
+import { Client } from '../../../vault/ssh/library.ts'
+import { type Offer, overhearGreeting, overhearOffer } from '../../../vault/ssh/offer.ts'
+import { quotable } from '../../../vault/ssh/readable.ts'
+import { describeHostKey, type HostKey, makeHostVerifier } from '../../../vault/ssh/verify-host-key.ts'
 
 const within = 5_000
 

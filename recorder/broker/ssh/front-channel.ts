@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { EndReason } from '../../../vault/contract.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
-import type { Exit } from './library.ts'
+import type { Exit } from '../../../vault/ssh/library.ts'
 
 /** Where a direction is written to. `taken` is called when the reader has taken the bytes. */
 export type Sink = {

@@ -12,10 +12,10 @@ import {
   terminalOf,
 } from './channel-request.ts'
 import type { ForwardRequest } from './forwarded-channel.ts'
-import { guardWindow, mendWaiting, socketOf } from './library.ts'
+import { guardWindow, mendWaiting, socketOf } from '../../../vault/ssh/library.ts'
 import { openSession } from './open-session.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
-import { printable, sentenceOf } from './sentence.ts'
+import { printable, sentenceOf } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from './session.ts'
 import { sshChannel } from './ssh-channel.ts'
 import { tell } from './tell.ts'

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault } from '../../../vault/kernel/fault.ts'
-import { utils } from './library.ts'
-import { describeHostKey } from './verify-host-key.ts'
+import { utils } from '../../../vault/ssh/library.ts'
+import { describeHostKey } from '../../../vault/ssh/verify-host-key.ts'
 
 /** The gateway's own host keys, in the form that ssh2 takes. */
 export type GatewayKeys = {

@@ -16,7 +16,7 @@ import { SessionBox } from './elevation-key.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { openDesktop } from '../desktop/open-desktop.ts'
 import { BrokeredSession, type TargetLink } from './session.ts'
-import { logIn, type TargetCredential } from './target.ts'
+import { logIn, type TargetCredential } from '../../../vault/ssh/target.ts'
 
 export type Wanted = {
   readonly person: Pick<Person, 'proof' | 'source'>

@@ -6,12 +6,12 @@ import { ChangeDemand } from './change-demand.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Elevation } from './elevation.ts'
 import type { FrontChannel, TerminalSize } from './front-channel.ts'
-import { type Exit, roundTrip } from './library.ts'
+import { type Exit, roundTrip } from '../../../vault/ssh/library.ts'
 import { Pump, type Step } from './relay.ts'
-import { watchedBy } from './sentence.ts'
+import { watchedBy } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from './session.ts'
 import { SftpViolation } from './sftp-packets.ts'
-import { changePassword } from './target-failure.ts'
+import { changePassword } from '../../../vault/ssh/target-failure.ts'
 
 /** Milliseconds that an exit status may come after the end of the output, before the end is passed on without it. */
 const exitStatusMs = 2_000

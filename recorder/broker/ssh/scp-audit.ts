@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path/posix'
 import type { AuditedFile, Tap, TapPorts } from './file-tap.ts'
 import type { Step } from './relay.ts'
 import type { ScpCommand } from './scp-command.ts'
-import { printable } from './sentence.ts'
+import { printable } from '../../../vault/ssh/sentence.ts'
 
 const longestLine = 8_192
 const deepest = 256

@@ -20,9 +20,9 @@ import { DesktopChannel, type DesktopFront } from '../desktop/desktop-channel.ts
 import type { GuacdConnection } from '../desktop/guacd-connection.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
-import { printable, watchedBy } from './sentence.ts'
+import { printable, watchedBy } from '../../../vault/ssh/sentence.ts'
 import { startClock } from './session-clock.ts'
-import { changePassword } from './target-failure.ts'
+import { changePassword } from '../../../vault/ssh/target-failure.ts'
 import { watchTarget } from './target-watch.ts'
 import { Transport } from './transport.ts'
 

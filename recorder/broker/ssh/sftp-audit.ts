@@ -8,7 +8,7 @@ import {
   sftpType,
   type Verdict,
 } from './sftp-packets.ts'
-import { printable } from './sentence.ts'
+import { printable } from '../../../vault/ssh/sentence.ts'
 import { HeldBytes } from './transfer.ts'
 
 const openFlags = { read: 1, write: 2, append: 4, create: 8, truncate: 16 }

@@ -1,5 +1,5 @@
 import type { AuditedFile, TapPorts } from './file-tap.ts'
-import { printable } from './sentence.ts'
+import { printable } from '../../../vault/ssh/sentence.ts'
 import { type HeldBytes, Transfer } from './transfer.ts'
 
 /** The longest name that a request may carry, in bytes: what Linux takes as a path. */

@@ -1,7 +1,7 @@
 import type { ServerChannel, Session } from 'ssh2'
 import { sizeOf } from './channel-request.ts'
 import type { FrontChannel } from './front-channel.ts'
-import { sendEof, sendExit } from './library.ts'
+import { sendEof, sendExit } from '../../../vault/ssh/library.ts'
 import { tell } from './tell.ts'
 import type { Transport } from './transport.ts'
 

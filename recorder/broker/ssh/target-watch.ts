@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Client as SshClient } from 'ssh2'
-import { roundTrip } from './library.ts'
+import { roundTrip } from '../../../vault/ssh/library.ts'
 
 /** So many spaces of time without a byte, and a target counts as gone. */
 const mostSilent = 4

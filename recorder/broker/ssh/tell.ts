@@ -1,5 +1,5 @@
 import type { ServerChannel } from 'ssh2'
-import { sendEof, sendExit } from './library.ts'
+import { sendEof, sendExit } from '../../../vault/ssh/library.ts'
 
 /** The exit code of a channel that the gateway refused or ended: the one that ssh itself uses for its own errors. */
 export const gatewayExitCode = 255

@@ -1,5 +1,5 @@
 import type { Client as SshClient, Connection } from 'ssh2'
-import { exchangeKeys, isExchangingKeys, socketOf } from './library.ts'
+import { exchangeKeys, isExchangingKeys, socketOf } from '../../../vault/ssh/library.ts'
 import type { Limits, Log } from './ports.ts'
 
 /** Bytes waiting in the socket above which no channel hands it more. */

@@ -35,6 +35,11 @@ test('package-lock.json names no host, has hashes, and lists optional packages o
 test.each([
   ['vault/kernel/id.ts', "import { x } from '../safes/add.ts'", 'vault/kernel imports nothing of ours'],
   ['vault/up.ts', "export { x } from '../recorder/index.ts'", 'the vault imports only the vault'],
+  [
+    'vault/open.ts',
+    "import { logIn } from './ssh/target.ts'",
+    'the process with the root key speaks with no target',
+  ],
   ['recorder/deep.ts', "import { x } from '../vault/safes/add.ts'", 'the recorder enters the vault by'],
   ['recorder/up.ts', "const x = await import('../api/main.ts')", 'the recorder enters the vault by'],
   [

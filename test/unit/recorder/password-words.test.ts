@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isChangeDemanded, whatIsAsked } from '../../../recorder/broker/ssh/password-words.ts'
+import { isChangeDemanded, whatIsAsked } from '../../../vault/ssh/password-words.ts'
 
 const hidden = (...prompts: string[]) => prompts.map((prompt) => ({ prompt, echo: false }))
 const asked = (prompt: string, instructions = '') => whatIsAsked('tech', instructions, hidden(prompt))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { quotable, readableLines } from '../../../recorder/broker/ssh/readable.ts'
+import { quotable, readableLines } from '../../../vault/ssh/readable.ts'
 
 test('words stay as they are, in every language', () => {
   expect(readableLines('Grüße aus Halle 3\r\n\r\n  只限授权用户\tPresse\r\n')).toEqual([

@@ -1,5 +1,5 @@
 import type { IdentityCallback, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2'
-import type { Outcome } from '../../../vault/kernel/outcome.ts'
+import type { Outcome } from '../kernel/outcome.ts'
 import { BaseAgent, utils } from './library.ts'
 import { describeHostKey } from './verify-host-key.ts'
 

@@ -1,5 +1,5 @@
-import type { Refusal } from '../../../vault/kernel/outcome.ts'
-import { whoText } from '../../../vault/kernel/who.ts'
+import type { Refusal } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 
 /** What a person reads when something was refused: what, and what to do next. */
 export function sentenceOf(refusal: Pick<Refusal, 'message' | 'next'>): string {

@@ -1,7 +1,6 @@
 import type { AuthenticationType } from 'ssh2'
-import type { Permit } from '../../../vault/contract.ts'
 import { type Question, whatIsAsked } from './password-words.ts'
-import type { TargetCredential } from './target.ts'
+import type { Place, TargetCredential } from './target.ts'
 import { asksOtherwise, type Failure, refusedCredential, wantsNewPassword } from './target-failure.ts'
 import { VaultAgent } from './vault-agent.ts'
 
@@ -19,7 +18,7 @@ export type AuthHandler = (
  * echo that asks for a password: to no second one, to no other kind, and never where a new one is asked for.
  */
 export function authenticateWith(
-  permit: Permit,
+  permit: Place,
   credential: TargetCredential,
   fail: (failure: Failure) => void,
 ): AuthHandler {

@@ -1,4 +1,4 @@
-import type { EndReason, LegacyAlgorithm } from '../../../vault/contract.ts'
+import type { EndReason, LegacyAlgorithm } from '../contract.ts'
 import { explainLacks, lacksOf } from './legacy.ts'
 import type { Offer } from './offer.ts'
 import { quotable } from './readable.ts'

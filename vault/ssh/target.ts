@@ -1,8 +1,8 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { AuthHandlerMiddleware, Client as SshClient } from 'ssh2'
-import type { LegacyAlgorithm, Permit } from '../../../vault/contract.ts'
-import type { Outcome } from '../../../vault/kernel/outcome.ts'
-import type { Secret } from '../../../vault/kernel/secret.ts'
+import type { LegacyAlgorithm, Permit } from '../contract.ts'
+import type { Outcome } from '../kernel/outcome.ts'
+import type { Secret } from '../kernel/secret.ts'
 import { keyTypeOf, pinnedFirst } from './algorithms.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { algorithmsFor, classOf, sorted } from './legacy.ts'
@@ -33,6 +33,12 @@ export type TargetCredential =
       readonly sign: (data: Uint8Array, algorithm: string) => Promise<Outcome<Uint8Array>>
     }
 
+/** Where to log in, and as whom. */
+export type Place = {
+  readonly target: Pick<Permit['target'], 'name' | 'host' | 'port' | 'pins' | 'legacy'>
+  readonly account: Pick<Permit['account'], 'login' | 'name'>
+}
+
 export type TargetLogin =
   | {
       readonly kind: 'connected'
@@ -52,7 +58,7 @@ export type TargetLogin =
  * which of its questions). It is disposed of before this resolves, whatever comes.
  */
 export async function logIn(
-  permit: Permit,
+  permit: Place,
   credential: TargetCredential,
   timeout: number,
 ): Promise<TargetLogin> {
@@ -78,7 +84,7 @@ export async function logIn(
 }
 
 function attempt(
-  permit: Permit,
+  permit: Place,
   credential: TargetCredential,
   timeout: number,
   serverHostKey: readonly string[],

@@ -1,4 +1,4 @@
-import { type LegacyAlgorithm, legacyAlgorithms } from '../../../vault/contract.ts'
+import { type LegacyAlgorithm, legacyAlgorithms } from '../contract.ts'
 import { backAlgorithms } from './algorithms.ts'
 import type { Offer } from './offer.ts'
 
