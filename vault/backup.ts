@@ -45,6 +45,7 @@ export const backupTables = [
   'credential',
   'binding',
   'elevation',
+  'type_in',
   'exposure',
   'exposure_due',
   'contract_notice',

@@ -1,4 +1,5 @@
 import { accountElevation } from './accounts/elevation.ts'
+import { accountTypeIns } from './accounts/type-ins.ts'
 import { accountReveal } from './accounts/reveal.ts'
 import { exposureDue, exposureList } from './accounts/exposures.ts'
 import {
@@ -89,6 +90,7 @@ import {
 } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionElevate } from './sessions/elevate.ts'
+import { sessionTypeIn } from './sessions/type-in.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { sessionFreeze, sessionMessage, sessionUnfreeze } from './sessions/freeze.ts'
 import { recorderHello } from './sessions/hello.ts'
@@ -236,6 +238,7 @@ export const handlers: Handlers = {
   'account.secret': accountSecret,
   'account.bind': accountBind,
   'account.elevation': accountElevation,
+  'account.type-ins': accountTypeIns,
   'account.remove': accountRemove,
   'account.reveal': accountReveal,
   'exposure.list': exposureList,
@@ -345,6 +348,7 @@ export const handlers: Handlers = {
   'session.start': sessionStart,
   'session.sign': sessionSign,
   'session.elevate': sessionElevate,
+  'session.type-in': sessionTypeIn,
   'session.connected': sessionConnected,
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,

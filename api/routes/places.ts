@@ -61,6 +61,7 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/accounts/:account', verb: 'account.show', access: 'user' },
   { method: 'PUT', path: '/api/accounts/:account/secret', verb: 'account.secret', access: 'user' },
   { method: 'PUT', path: '/api/accounts/:account/elevation', verb: 'account.elevation', access: 'user' },
+  { method: 'PUT', path: '/api/accounts/:account/type-ins', verb: 'account.type-ins', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/bind', verb: 'account.bind', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/reveal', verb: 'account.reveal', access: 'user' },
   { method: 'DELETE', path: '/api/accounts/:account', verb: 'account.remove', access: 'user' },

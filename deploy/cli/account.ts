@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { AccountView, TargetView } from '../../vault/contract.ts'
 import { addElevationCommand, elevationText } from './account-elevation.ts'
+import { addTypeInsCommand, typeInsText } from './account-type-ins.ts'
 import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
 import { misuse } from './complaint.ts'
@@ -142,6 +143,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
     })
 
   addElevationCommand(account, tools)
+  addTypeInsCommand(account, tools)
   addRevealCommand(account, tools)
 }
 
@@ -158,6 +160,7 @@ function describe(account: AccountView): string {
     ['credential', credentialText(account)],
     ...(account.credential === null ? [] : [['since', when(account.credential.at)] as const]),
     ['elevated', elevationText(account)],
+    ...(account.typeIns.length === 0 ? [] : [['linked', typeInsText(account)] as const]),
     ['bound to', account.boundTo.join(', ') || 'nothing: it cannot be used'],
     [
       'held by',

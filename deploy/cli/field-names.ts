@@ -128,6 +128,7 @@ export const fieldNames = {
   'account.show': { account: '<account>' },
   'account.secret': { account: '<account>', credential: '--password-stdin or --key-file' },
   'account.bind': { account: '<account>', target: '--target' },
+  'account.type-ins': { account: '<account>', secrets: '--of' },
   'account.elevation': { account: '<account>', elevation: '--sudo, --su or --enable' },
   'account.remove': { account: '<account>' },
   'exposure.list': { account: '--account', user: '--user', company: '--company' },

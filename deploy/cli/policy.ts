@@ -52,7 +52,7 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
       contact: the shift leader of line 3, extension 4711
     - name: acme-web-pages
       effect: allow
-      actions: [forward]          # shell, exec, sftp-read, sftp-write, forward, elevate, reveal, watch
+      actions: [forward]          # shell, exec, sftp-read, sftp-write, forward, elevate, observe, interact, type-in, reveal, watch
       forwards: [{ host: 10.0.3.20, port: 443 }]
       who: { companies: [acme] }  # their representatives
       what: { tags: [press], zones: [level-2] }   # of targets: tagout target change

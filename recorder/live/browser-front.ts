@@ -1,4 +1,5 @@
 import type { EndReason } from '../../vault/contract.ts'
+import type { AccountId } from '../../vault/kernel/id.ts'
 import type { DesktopFront } from '../broker/desktop/desktop-channel.ts'
 import type { LiveSocket } from './live-socket.ts'
 import type { NoticeTopic } from './protocol.ts'
@@ -6,8 +7,7 @@ import type { NoticeTopic } from './protocol.ts'
 /** The user's end of a desktop that is a page in the browser. */
 export class BrowserFront implements DesktopFront {
   readonly #live: LiveSocket
-  #hear: ((bytes: Uint8Array) => void) | undefined
-  #gone: (() => void) | undefined
+  #heard: Parameters<DesktopFront['listen']>[0] | undefined
   /** What was sent before anybody listened: at most what the live socket's window lets in. */
   #early: Uint8Array[] = []
 
@@ -35,11 +35,10 @@ export class BrowserFront implements DesktopFront {
     this.#live.send({ kind: 'ended', reason, ...(text === undefined ? {} : { message: text }) })
   }
 
-  listen(hear: (bytes: Uint8Array) => void, gone: () => void): void {
-    this.#hear = hear
-    this.#gone = gone
-    for (const bytes of this.#early.splice(0)) hear(bytes)
-    if (this.#live.isGone) gone()
+  listen(heard: Parameters<DesktopFront['listen']>[0]): void {
+    this.#heard = heard
+    for (const bytes of this.#early.splice(0)) heard.bytes(bytes)
+    if (this.#live.isGone) heard.gone()
   }
 
   taken(bytes: number): void {
@@ -47,11 +46,16 @@ export class BrowserFront implements DesktopFront {
   }
 
   hear(bytes: Uint8Array): void {
-    if (this.#hear === undefined) this.#early.push(bytes)
-    else this.#hear(bytes)
+    if (this.#heard === undefined) this.#early.push(bytes)
+    else this.#heard.bytes(bytes)
   }
 
   gone(): void {
-    this.#gone?.()
+    this.#heard?.gone()
+  }
+
+  /** Before the desktop is shown nobody can have chosen where a secret goes: it is asked for in vain. */
+  typeIn(account: AccountId, withEnter: boolean): void {
+    this.#heard?.typeIn(account, withEnter)
   }
 }

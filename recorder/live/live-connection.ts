@@ -128,8 +128,11 @@ async function connectDesktop(
 ): Promise<void> {
   const browser = new BrowserFront(live)
   const front: Front = {
-    // The desktop has the size that it has.
-    heard: ({ kind }) => kind === 'resize',
+    heard: (message) => {
+      if (message.kind === 'type-in') browser.typeIn(message.account, message.enter)
+      // The desktop has the size that it has.
+      return message.kind === 'type-in' || message.kind === 'resize'
+    },
     input: (bytes) => browser.hear(bytes),
     gone: () => browser.gone(),
   }
@@ -198,6 +201,7 @@ function startedOf({ permit }: BrokeredSession): Extract<ServerMessage, { kind: 
     account: permit.account.login,
     actions: permit.actions,
     ...(permit.elevation?.isGranted === true ? { elevation: permit.elevation.kind } : {}),
+    ...(permit.typeIns === undefined ? {} : { typeIns: permit.typeIns }),
     endsAt: permit.endsAt,
     secondsLeft: Math.max(0, Math.round((Date.parse(permit.endsAt) - Date.parse(permit.startedAt)) / 1000)),
   }

@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { z } from 'zod'
+import { type AccountId, isId } from '../../vault/kernel/id.ts'
 import type { Flow, Sink } from '../broker/ssh/front-channel.ts'
 import { type ClientMessage, liveBounds, liveClose, type ServerMessage } from './protocol.ts'
 
 const size = z.int().min(1).max(liveBounds.size)
+const accountId = z.string().refine((text): text is AccountId => isId('acc', text))
 const clientMessage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('ticket'),
@@ -15,6 +17,7 @@ const clientMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('resize'), columns: size, rows: size }),
   z.strictObject({ kind: z.literal('taken'), bytes: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
   z.strictObject({ kind: z.literal('elevate') }),
+  z.strictObject({ kind: z.literal('type-in'), account: accountId, enter: z.boolean() }),
   z.strictObject({ kind: z.literal('into'), channel: z.int().min(0).max(1_000_000) }),
   z.strictObject({ kind: z.literal('leave') }),
 ])

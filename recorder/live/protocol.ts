@@ -1,5 +1,5 @@
 import type { Action, ElevationKind, EndReason } from '../../vault/contract.ts'
-import type { WatchId } from '../../vault/kernel/id.ts'
+import type { AccountId, WatchId } from '../../vault/kernel/id.ts'
 
 /**
  * What goes over a live socket (docs/live-protocol.md): text frames are one JSON object each, tagged by `kind`; binary
@@ -21,7 +21,7 @@ export const liveBounds = {
 } as const
 
 /** What a sentence to the user is about: of `message` each stands, of the others the last. */
-export type NoticeTopic = 'freeze' | 'watch' | 'time' | 'recording' | 'message'
+export type NoticeTopic = 'freeze' | 'watch' | 'time' | 'recording' | 'message' | 'type-in'
 
 /** What the browser says. */
 export type ClientMessage =
@@ -37,6 +37,8 @@ export type ClientMessage =
   | { readonly kind: 'taken'; readonly bytes: number }
   /** The user asks for the secret of sudo, su or enable to be typed at its prompt. */
   | { readonly kind: 'elevate' }
+  /** The user asks for the secret of a linked account to be typed into the desktop, and Enter where they say so. */
+  | { readonly kind: 'type-in'; readonly account: AccountId; readonly enter: boolean }
   /** Of a watcher to whom the session was handed: what they type goes into this channel's terminal. */
   | { readonly kind: 'into'; readonly channel: number }
   /** The user leaves. */
@@ -67,6 +69,8 @@ export type ServerMessage =
       readonly desktop?: true
       /** What may be elevated by, on the message `elevate`. */
       readonly elevation?: ElevationKind
+      /** Whose secrets may be typed into the desktop, on the message `type-in`. */
+      readonly typeIns?: readonly { readonly account: AccountId; readonly name: string }[]
       readonly endsAt: string
       /** Until then, by the vault's clock: the browser's may be wrong. */
       readonly secondsLeft: number

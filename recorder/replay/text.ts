@@ -90,6 +90,7 @@ export function markLine(mark: Mark): string {
     case 'keyframe':
       return `the whole picture, ${mark.width}x${mark.height}`
     case 'policy':
+      if (mark.event === 'typed in') return `the secret of ${mark.detail} typed into the desktop here`
       if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`
       return `${mark.event}: ${mark.detail}`
     case 'warning':

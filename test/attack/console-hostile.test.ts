@@ -196,6 +196,7 @@ beforeAll(async () => {
       credential: null,
       boundTo: [hostile],
       elevation: { kind: 'sudo', account: hostile },
+      typeIns: [hostile],
       holder: { user: hostile, until: null, exclusive: true },
       createdAt: now,
     },

@@ -8,6 +8,7 @@ import type {
   ElevationKind,
   EndReason,
   ForwardRule,
+  InputPolicy,
   LegacyAlgorithm,
   Permit,
   DesktopSettings,
@@ -20,7 +21,7 @@ import { type Caller, openDoor } from '../../vault/doors.ts'
 import { parsePublicKeyBlob } from '../../vault/identity/ssh-key.ts'
 import { verifySshSignature } from '../../vault/identity/ssh-signature.ts'
 import { parseUserauthRequest } from '../../vault/identity/userauth.ts'
-import { newId } from '../../vault/kernel/id.ts'
+import { type Id, newId } from '../../vault/kernel/id.ts'
 import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
 import type { PlaneIdentity } from '../../vault/plane.ts'
 
@@ -44,6 +45,9 @@ export type FakeAccount = {
   quotaBytes?: number
   legacy?: readonly LegacyAlgorithm[]
   elevation?: { readonly kind: ElevationKind; readonly secret: string }
+  readonly inputPolicy?: InputPolicy
+  /** What may be typed into its desktop, by the name of the account whose it is. */
+  typeIns?: readonly { readonly account: Id<'acc'>; readonly name: string; readonly secret: string }[]
   /** Default: ssh. */
   readonly protocol?: Protocol
   readonly desktop?: DesktopSettings
@@ -223,6 +227,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#start(input)
       case 'session.elevate':
         return this.#elevate(input)
+      case 'session.type-in':
+        return this.#typeIn(input)
       case 'session.sign':
         return this.#sign(input)
       case 'recording.authorise':
@@ -367,12 +373,15 @@ export class ContractVault implements AsyncDisposable {
       ...(account.elevation === undefined
         ? {}
         : { elevation: { kind: account.elevation.kind, isGranted: actions.includes('elevate') } }),
+      ...(account.typeIns === undefined || !actions.includes('type-in')
+        ? {}
+        : { typeIns: account.typeIns.map(({ account: id, name }) => ({ account: id, name })) }),
       safe: { id: newId('saf'), name: 'line-3' },
       grant: newId('grt'),
       lease: newId('lse'),
       actions,
       ...(forward === undefined ? {} : { forward }),
-      inputPolicy: 'echoed',
+      inputPolicy: account.inputPolicy ?? 'echoed',
       startedAt: new Date(now).toISOString(),
       endsAt: new Date(now + (account.lengthMs ?? 3600_000)).toISOString(),
       policyDigest: 'ab'.repeat(32),
@@ -402,16 +411,26 @@ export class ContractVault implements AsyncDisposable {
 
   #elevate({ session }: VerbInput<'session.elevate'>): Outcome<unknown> {
     const elevation = this.permits.get(session)?.account.elevation
-    const boxKey = this.calls.find(
-      (call) => call.verb === 'session.start' && (call.input as { session: string }).session === session,
-    )?.input as { readonly boxKey: string } | undefined
     if (this.refuseElevation !== undefined) return this.refuseElevation
-    if (elevation === undefined || boxKey === undefined) return refuse('forbidden', 'no elevation')
+    if (elevation === undefined) return refuse('forbidden', 'no elevation')
+    return done({ kind: elevation.kind, sealed: this.#sealTo(session, elevation.secret) })
+  }
+
+  #typeIn({ session, account }: VerbInput<'session.type-in'>): Outcome<unknown> {
+    const linked = this.permits.get(session)?.account.typeIns?.find((one) => one.account === account)
+    if (linked === undefined) return refuse('forbidden', 'no such secret')
+    return done({ name: linked.name, sealed: this.#sealTo(session, linked.secret) })
+  }
+
+  #sealTo(session: string, secret: string): string {
+    const start = this.calls.find(
+      (call) => call.verb === 'session.start' && (call.input as { session: string }).session === session,
+    )?.input as { readonly boxKey: string }
     const sealed = sodium.crypto_box_seal(
-      new TextEncoder().encode(elevation.secret),
-      Buffer.from(boxKey.boxKey, 'base64'),
+      new TextEncoder().encode(secret),
+      Buffer.from(start.boxKey, 'base64'),
     )
-    return done({ kind: elevation.kind, sealed: Buffer.from(sealed).toString('base64') })
+    return Buffer.from(sealed).toString('base64')
   }
 
   #sign(input: VerbInput<'session.sign'>): Outcome<unknown> {
@@ -426,6 +445,7 @@ type Calls = {
   readonly [Name in
     | 'session.open'
     | 'session.elevate'
+    | 'session.type-in'
     | 'session.start'
     | 'session.end'
     | 'session.event'

@@ -416,6 +416,12 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 409,
     body: () => ({ elevation: null }),
   },
+  'PUT /api/accounts/:account/type-ins': {
+    who: manages,
+    of: 'account',
+    ok: 200,
+    body: () => ({ secrets: [] }),
+  },
   'POST /api/accounts/:account/bind': { who: manages, of: 'account', ok: 200, only: ['spare', 'none'] },
   // No role reveals, the administrator's neither.
   'POST /api/accounts/:account/reveal': {

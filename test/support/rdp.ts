@@ -26,6 +26,8 @@ export type RdpServer = AsyncDisposable & {
   readonly password: string
   /** Where the shell on the desktop works. */
   readonly home: string
+  /** Number of the X display behind it. */
+  readonly display: number
   /** `SHA256:…` of the certificate that it shows. */
   readonly fingerprint: string
   /** Ends it, and starts it again with another certificate at the same port. */
@@ -138,7 +140,7 @@ async function start(
   const fingerprint = await startWith()
   return {
     port,
-    ...{ user: 'operator', password, home: vnc.home, fingerprint },
+    ...{ user: 'operator', password, home: vnc.home, display: vnc.display, fingerprint },
     renew: async () => {
       await stop()
       return startWith()

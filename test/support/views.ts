@@ -62,6 +62,7 @@ export function accountView(said: Partial<AccountView> = {}): AccountView {
     credential: { kind: 'password', version: 1, at: at() },
     boundTo: ['press-3'],
     elevation: null,
+    typeIns: [],
     holder: null,
     createdAt: at(),
     ...said,

@@ -378,6 +378,7 @@ const sessionActions = [
   'elevate',
   'observe',
   'interact',
+  'type-in',
 ] as const satisfies readonly Action[]
 
 /** An account at a target that it is bound to: its own, or another. */

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { encodeForward } from '../checkout/forward.ts'
-import type { Action } from '../contract.ts'
+import { type Action, releasingActions } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { Fault, isForged } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
@@ -247,8 +247,9 @@ function lookAt(
     one.until ?? Number.POSITIVE_INFINITY,
     endOf({ ...one, until: null }, began),
   ])
-  // To elevate is asked for each time, and held to its time then.
-  const does = session.forward === null ? grant.actions.filter((action) => action !== 'elevate') : acts
+  // What releases a secret is asked for each time, and held to its time then.
+  const does =
+    session.forward === null ? grant.actions.filter((action) => !releasingActions.includes(action)) : acts
   const some = concerning.filter(
     ({ unmet, actions }) => unmet === null && does.some((action) => actions.includes(action)),
   )
@@ -275,5 +276,5 @@ export function covers(
 }
 
 function isOpening(action: Action): boolean {
-  return action !== 'elevate' && action !== 'forward'
+  return !releasingActions.includes(action) && action !== 'forward'
 }

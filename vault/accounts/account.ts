@@ -123,6 +123,7 @@ export async function showAccounts(
     await db.selectFrom('binding').selectAll().where('account_id', 'in', ids).execute(),
   )
   const elevations = await elevationsOf(db, checker, ids)
+  const typeIns = await namesOfTypeIns(db, checker, accounts, targets)
   const held = db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
@@ -160,6 +161,7 @@ export async function showAccounts(
           : { kind: credential.kind, version: credential.version, at: credential.created_at.toISOString() },
       boundTo,
       elevation: elevations.get(account.id) ?? null,
+      typeIns: typeIns.get(account.id) ?? [],
       holder:
         lease === undefined
           ? null
@@ -193,6 +195,38 @@ async function elevationsOf(
       row.account_id,
       { kind: row.kind, account: `${row.secret_target}/${row.secret_login}` },
     ]),
+  )
+}
+
+/** Whose secrets are typed into desktops of accounts whose targets are as they were when that was said. */
+async function namesOfTypeIns(
+  db: Db,
+  checker: Checker,
+  accounts: readonly Row<'account'>[],
+  targets: ReadonlyMap<string, Row<'target'>>,
+): Promise<ReadonlyMap<AccountId, readonly string[]>> {
+  const rows = await db
+    .selectFrom('type_in')
+    .innerJoin('account', 'account.id', 'type_in.secret_account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .selectAll('type_in')
+    .select(['account.login as secret_login', 'target.name as secret_target'])
+    .where(
+      'type_in.account_id',
+      'in',
+      accounts.map(({ id }) => id),
+    )
+    .orderBy('target.name')
+    .orderBy('account.login')
+    .execute()
+  checked(checker, 'type_in', rows)
+  return new Map(
+    accounts.map(({ id, login, target_id }) => {
+      const at = targets.get(target_id)
+      const digest = at === undefined ? undefined : bindingDigest(at, login)
+      const holding = rows.filter((row) => row.account_id === id && digest?.equals(row.digest) === true)
+      return [id, holding.map((row) => `${row.secret_target}/${row.secret_login}`)]
+    }),
   )
 }
 

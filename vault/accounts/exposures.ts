@@ -138,7 +138,14 @@ async function readExposures(
       version: row.version,
       at: row.at.toISOString(),
       reason: row.reason,
-      cause: off !== undefined ? 'off-boarding' : glass ? 'break-glass' : 'reveal',
+      cause:
+        off !== undefined
+          ? 'off-boarding'
+          : glass
+            ? 'break-glass'
+            : row.session_id !== null
+              ? 'typed in'
+              : 'reveal',
       rotationDueAt: due?.toISOString() ?? null,
       isOverdue: due !== null && due <= now,
       rotatedAt: row.version === 0 ? null : (next?.created_at.toISOString() ?? null),

@@ -201,6 +201,10 @@ function what(entry: Entry): string {
       return `bound account ${entry.accountName} to the present identity of target ${entry.targetName}`
     case 'account.elevation-set':
       return `had account ${entry.accountName} elevated by ${entry.elevation} with the secret of ${entry.secretAccountName}`
+    case 'account.type-in-linked':
+      return `let the secret of ${entry.secretAccountName} be typed into desktops of account ${entry.accountName}`
+    case 'account.type-in-unlinked':
+      return `let the secret of ${entry.secretAccountName} be typed into desktops of account ${entry.accountName} no more`
     case 'account.elevation-ended':
       return `took the elevation of account ${entry.accountName} back`
     case 'account.removed':
@@ -328,6 +332,8 @@ function what(entry: Entry): string {
       return `opened session ${entry.session}${of(entry)} on ${entry.accountName}${entry.forward === undefined ? '' : `, forwarding to ${quoted(entry.forward)}`}, until ${entry.endsAt}`
     case 'session.started':
       return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
+    case 'session.typed-in':
+      return `had version ${entry.version} of the secret of ${entry.secretAccountName} typed into the desktop in session ${entry.session}${of(entry)}`
     case 'session.elevated':
       return `had version ${entry.version} of the secret of ${entry.secretAccountName} typed at the prompt of ${entry.elevation} in session ${entry.session}${of(entry)}`
     case 'session.connected':

@@ -260,6 +260,12 @@ export type Happening =
       readonly secretAccountName: string
     } & AccountRef)
   | ({ readonly kind: 'account.elevation-ended' } & AccountRef)
+  /** The secret of another account may be typed into desktops of this one, or not any more. */
+  | ({
+      readonly kind: 'account.type-in-linked' | 'account.type-in-unlinked'
+      readonly secretAccount: Id<'acc'>
+      readonly secretAccountName: string
+    } & AccountRef)
   | ({ readonly kind: 'account.removed' } & AccountRef)
   | ({
       readonly kind: 'account.revealed'
@@ -497,6 +503,13 @@ export type Happening =
   | ({
       readonly kind: 'session.elevated'
       readonly elevation: ElevationKind
+      readonly secretAccount: Id<'acc'>
+      readonly secretAccountName: string
+      readonly version: number
+    } & SessionRef)
+  /** The secret of another account, left to be typed into the session's desktop. */
+  | ({
+      readonly kind: 'session.typed-in'
       readonly secretAccount: Id<'acc'>
       readonly secretAccountName: string
       readonly version: number

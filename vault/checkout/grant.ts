@@ -73,6 +73,8 @@ export function allowedBy(
     return refuse('invalid', 'actions: elevate goes with shell or exec', 'allow shell too')
   if (actions.includes('interact') && !actions.includes('observe'))
     return refuse('invalid', 'actions: interact goes with observe', 'allow observe too')
+  if (actions.includes('type-in') && !actions.includes('interact'))
+    return refuse('invalid', 'actions: type-in goes with interact', 'allow interact too')
   const forwards = canonicalForwards(input.forwards ?? [])
   return forwards.ok ? done({ actions, forwards: forwards.value }) : forwards
 }

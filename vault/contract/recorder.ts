@@ -46,6 +46,8 @@ export type Permit = {
   readonly actions: readonly Action[]
   /** How the account is elevated, and whether the grant allows it; missing where it is not. */
   readonly elevation?: { readonly kind: ElevationKind; readonly isGranted: boolean }
+  /** Whose secrets its user may have typed into the desktop; missing where nobody's, or the grant does not allow it. */
+  readonly typeIns?: readonly { readonly account: Id<'acc'>; readonly name: string }[]
   /** The session is a forwarding, to here and nowhere else. */
   readonly forward?: ForwardRule
   /** The user let themselves in; missing where somebody else did. */
@@ -226,6 +228,8 @@ export const recorderVerbs = {
   ),
   /** The secret for one elevation, sealed to the key of `session.start`. Once per act of the user. */
   'session.elevate': verb(['recorder'], z.strictObject({ session: id('ses') })),
+  /** The secret of a linked account, to be typed into the desktop; sealed likewise. Once per act of the user. */
+  'session.type-in': verb(['recorder'], z.strictObject({ session: id('ses'), account: id('acc') })),
   'session.connected': verb(['recorder'], z.strictObject({ session: id('ses') })),
   'session.checkpoint': verb(
     ['recorder'],
@@ -264,6 +268,8 @@ export const recorderVerbs = {
         'password change demanded',
         'elevation refused',
         'elevation echoed',
+        'type-in refused',
+        'type-in broken off',
         'password change',
         'target banner',
       ]),
@@ -320,6 +326,7 @@ export type RecorderAnswers = {
   'session.start': { readonly kind: 'password'; readonly sealed: string } | { readonly kind: 'ssh-key' }
   'session.sign': { readonly signature: string }
   'session.elevate': { readonly kind: ElevationKind; readonly sealed: string }
+  'session.type-in': { readonly name: string; readonly sealed: string }
   /** With a freeze that was ordered before the target let the session in. */
   'session.connected': {
     readonly freeze: { readonly by: string; readonly reason: string; readonly waits: boolean } | null

@@ -116,6 +116,8 @@ export type AccountView = {
   readonly boundTo: readonly string[]
   /** What is typed, on the user's act, at the prompt of `kind`: the secret of `account`. */
   readonly elevation: { readonly kind: ElevationKind; readonly account: string } | null
+  /** Accounts whose secrets are typed into its desktop, on the user's act. */
+  readonly typeIns: readonly string[]
   readonly holder: {
     readonly user: string
     readonly until: string | null
@@ -124,7 +126,7 @@ export type AccountView = {
   readonly createdAt: string
 }
 
-export const exposureCauses = ['reveal', 'break-glass', 'off-boarding'] as const
+export const exposureCauses = ['reveal', 'typed in', 'break-glass', 'off-boarding'] as const
 export type ExposureView = {
   readonly id: Id<'exp'>
   readonly user: string
@@ -319,6 +321,11 @@ export const safesVerbs = {
       elevation: z.strictObject({ kind: z.enum(elevationKinds), account: reference }).nullable(),
     }),
   ),
+  /** Names all whose secrets are typed into desktops of the account. */
+  'account.type-ins': verb(
+    people,
+    z.strictObject({ account: reference, secrets: z.array(reference).max(16) }),
+  ),
   'account.remove': verb(people, z.strictObject({ account: reference })),
   /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
   'account.reveal': verb(
@@ -374,6 +381,7 @@ export type SafesAnswers = {
   'account.secret': AccountView
   'account.bind': AccountView
   'account.elevation': AccountView
+  'account.type-ins': AccountView
   'account.remove': null
   'account.reveal': { readonly sealed: string; readonly version: number }
   'safe.exposure': SafeView

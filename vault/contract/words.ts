@@ -35,6 +35,7 @@ export const actions = [
   'elevate',
   'observe',
   'interact',
+  'type-in',
 ] as const
 
 export type Action = (typeof actions)[number]
@@ -52,8 +53,12 @@ export const protocols = ['ssh', 'rdp', 'vnc', 'telnet'] as const
 
 export type Protocol = (typeof protocols)[number]
 
-/** What can be done on a desktop: see it, and use it too. Everything else is of SSH. */
-export const desktopActions: readonly Action[] = ['observe', 'interact']
+/** What can be done on a desktop: see it, use it, and have linked secrets typed into it. Everything else is of SSH. */
+export const desktopActions: readonly Action[] = ['observe', 'interact', 'type-in']
+/** What of that is proposed where nobody has chosen. */
+export const usualDesktopActions: readonly Action[] = ['observe', 'interact']
+/** What is asked of the vault for each act, and held to its limits then. */
+export const releasingActions: readonly Action[] = ['elevate', 'type-in']
 
 /** Whether an action is one of a target that is spoken with so. */
 export function fitsProtocol(action: Action, protocol: Protocol): boolean {

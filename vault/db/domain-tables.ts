@@ -199,6 +199,15 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  /** Whose secret is typed into the desktop of an account, on its user's act. */
+  type_in: Guarded & {
+    readonly account_id: Id<'acc'>
+    readonly secret_account_id: Id<'acc'>
+    /** As a binding's: the account's target as it was when the secret was linked, and the login name. */
+    readonly digest: Uint8Array
+    readonly set_by: string
+    readonly set_at: Date
+  }
   /** A firm whose people work on the plant's machines, for as long as its contract runs. */
   company: Guarded & {
     readonly id: Id<'cmp'>
@@ -262,6 +271,8 @@ export type DomainTables = {
     readonly version: number
     readonly at: Date
     readonly reason: string
+    /** Into whose desktop it was typed; null: it was shown otherwise. */
+    readonly session_id: Id<'ses'> | null
   }
   /** When a person said that an exposed secret is rotated, in place of what its safe says. */
   exposure_due: Guarded & {

@@ -98,6 +98,7 @@ export const guardedTables = {
     id: ['id'],
     columns: ['account_id', 'target_id', 'digest', 'bound_by', 'bound_at'],
   },
+  type_in: { id: ['account_id', 'secret_account_id'], columns: ['digest', 'set_by', 'set_at'] },
   elevation: { id: ['account_id'], columns: ['kind', 'secret_account_id', 'set_by', 'set_at'] },
   access_grant: {
     id: ['id'],

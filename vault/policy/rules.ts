@@ -179,6 +179,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.secret': { local: true, user: [admin, manage] },
   'account.bind': { local: true, user: [admin, manage] },
   'account.elevation': { local: true, user: [admin, manage] },
+  'account.type-ins': { local: true, user: [admin, manage] },
   'account.remove': { local: true, user: [admin, manage] },
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe, or a rule of the policy.
   'account.reveal': { user: [reveal, { rule: 'reveal' }] },
@@ -321,6 +322,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.start': { recorder: true },
   'session.sign': { recorder: true },
   'session.elevate': { recorder: true },
+  'session.type-in': { recorder: true },
   'session.connected': { recorder: true, whenSealed: true },
   'session.checkpoint': { recorder: true, whenSealed: true },
   'session.file': { recorder: true, whenSealed: true },

@@ -2,7 +2,7 @@ import type { Action, ForwardRule } from '../contract.ts'
 import { findForward, forwardName } from '../checkout/forward.ts'
 import { utcMinute } from '../kernel/plant-time.ts'
 import type { RuleFacts } from './access-rule.ts'
-import type { RuleAction } from '../contract/words.ts'
+import { releasingActions, type RuleAction } from '../contract/words.ts'
 
 /** What is known of one grant when somebody wants to connect, moments in milliseconds. */
 export type GrantFacts = {
@@ -130,8 +130,8 @@ export function decideAccess(facts: AccessFacts): SessionDecision {
  * What a session comes to that somebody is let into by a way.
  *
  * SECURITY: a connection does more than what it was opened for. What a limit stands against, or would end sooner, keep
- * to one person or have approved, is not done in a session that was opened for something else. Elevation is asked for
- * each time, and held to its time then. Files are read and written in one go, so that limits of either hold for both.
+ * to one person or have approved, is not done in a session that was opened for something else. Elevation and type-in
+ * are asked for each time, and held to their time then. Files are read and written in one go, so that limits of either hold for both.
  */
 function sessionOf(
   { limits, now, wants, company }: AccessFacts,
@@ -149,7 +149,8 @@ function sessionOf(
   const exclusive = way.exclusive || over.some((limit) => limit.exclusive)
   const actions = open.filter((action) =>
     limitsOf(action).every(
-      (limit) => (action === 'elevate' || endOf(limit, now) >= endsAt) && (exclusive || !limit.exclusive),
+      (limit) =>
+        (releasingActions.includes(action) || endOf(limit, now) >= endsAt) && (exclusive || !limit.exclusive),
     ),
   )
   return { endsAt, exclusive, actions }

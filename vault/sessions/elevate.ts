@@ -6,19 +6,14 @@ import { elevationOf } from '../accounts/elevation.ts'
 import type { ElevationKind } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { whoText } from '../kernel/who.ts'
-import { checkedOne, type Row } from '../rows.ts'
+import type { Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
-import { heldBy, type LiveSession } from './live.ts'
+import type { LiveSession } from './live.ts'
+import { circumstancesOf, grantOf, otherHolder, takeTurn, whyFrozen } from './release.ts'
 import { readStarted, refOf, sessionOf } from './start.ts'
-
-/** Milliseconds between two elevations of a session, and how many it gets in an hour. */
-const pause = 3_000
-const mostAnHour = 20
-const hour = 3600_000
 
 /**
  * Releases the secret with which a session is elevated, for one act of its user: sealed to the session's own key, which
@@ -38,12 +33,11 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   const { boxKey } = session
   if (boxKey === null || !session.connected)
     return refuse('conflict', 'the vault has no key of this session any more', 'connect again')
-  const now = world.vault.clock().getTime()
-  const recent = session.elevations.filter((at) => now - at < hour)
-  if (recent.length >= mostAnHour || now - (recent.at(-1) ?? 0) < pause)
-    return refuse('rate_limited', 'this session was elevated a moment ago, or too often', 'try again later')
   // Noted before the first await: of two calls at once, one gets past here.
-  session.elevations = [...recent, now]
+  const turn = takeTurn(session.elevations, world.vault.clock().getTime())
+  if (turn === undefined)
+    return refuse('rate_limited', 'this session was elevated a moment ago, or too often', 'try again later')
+  session.elevations = turn
 
   const released = await transact(world, (tx) => elevate(tx, world, session))
   if (!released.ok) return released
@@ -54,14 +48,6 @@ export const sessionElevate: Handler<'session.elevate'> = async (call, input) =>
   const frozenSince = whyFrozen(session)
   if (frozenSince !== undefined) return frozenSince
   return done({ kind, sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64') })
-}
-
-function whyFrozen(session: LiveSession): Outcome<never> | undefined {
-  const held = heldBy(session)
-  if (held === null) return undefined
-  return held.waits
-    ? refuse('held', `this session ${held.reason}`, 'wait until one does')
-    : refuse('held', `this session is frozen by ${whoText(held.by)}`, 'wait until it goes on, or ask them')
 }
 
 type Released = {
@@ -80,22 +66,11 @@ async function elevate(tx: Tx, world: World, session: LiveSession): Promise<Outc
   if (row === undefined) return refuse('conflict', 'this session is not live', 'connect again')
   const started = await readStarted(tx, session, row.target_id)
   if (!started.ok) return started
-  const grant = checkedOne(
-    tx.guard,
-    'access_grant',
-    await tx.db.selectFrom('access_grant').selectAll().where('id', '=', session.grant).executeTakeFirst(),
-  )
+  const grant = await grantOf(tx, session)
   if (grant?.actions.includes('elevate') !== true)
     return refuse('forbidden', 'your grant does not allow elevation', 'ask for a grant that allows elevate')
-  const { user, account, target: at, source, login } = session
-  // What their login has shown since counts here too.
-  const shown = login === null ? undefined : world.factors.get(login)
-  const factorAt = shown === undefined ? session.factorAt : Math.max(shown, session.factorAt ?? 0)
-  const circumstances = {
-    now: tx.now.getTime(),
-    ...(source === undefined ? {} : { source }),
-    ...(factorAt === undefined ? {} : { factorAt }),
-  }
+  const { user, account, target: at } = session
+  const circumstances = circumstancesOf(world, session, tx.now)
   const use = { user, account, target: at, does: ['elevate'], allowed: 'elevate' } as const
   const held = await holdToLimits(tx, use, circumstances)
   if (!held.ok) return held
@@ -145,22 +120,4 @@ async function elevate(tx: Tx, world: World, session: LiveSession): Promise<Outc
     source: row.source,
   })
   return done({ kind: elevation.kind, secretAccount, credential })
-}
-
-/** Somebody else who has the account of the secret to themself. */
-async function otherHolder(
-  tx: Tx,
-  account: Row<'account'>,
-  session: LiveSession,
-): Promise<string | undefined> {
-  const lease = await tx.db
-    .selectFrom('lease')
-    .innerJoin('app_user', 'app_user.id', 'lease.user_id')
-    .select('app_user.name')
-    .where('lease.account_id', '=', account.id)
-    .where('lease.exclusive', '=', true)
-    .where('lease.ended_at', 'is', null)
-    .where('lease.user_id', '<>', session.user)
-    .executeTakeFirst()
-  return lease?.name
 }

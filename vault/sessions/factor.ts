@@ -5,7 +5,7 @@ import { waitOf } from '../identity/login.ts'
 import { type Proof, proofShowing, readProof } from '../identity/proof.ts'
 import { findUser } from '../identity/user.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { actions, type Action } from '../contract.ts'
+import { actions, type Action, fitsProtocol, releasingActions } from '../contract.ts'
 import { decideAccess } from '../policy/session.ts'
 import { findTarget } from '../targets/target.ts'
 import { transact } from '../transact.ts'
@@ -52,7 +52,7 @@ export const sshFactor: Handler<'ssh.factor'> = async (call, input) => {
 
 /** The acts for which somebody connects by SSH. */
 const ofSsh: readonly Action[] = actions.filter(
-  (action) => action !== 'elevate' && action !== 'observe' && action !== 'interact',
+  (action) => fitsProtocol(action, 'ssh') && !releasingActions.includes(action),
 )
 
 /** Is nothing open to them there, and would something be by a code of theirs? Who has no authenticator is not asked. */

@@ -85,6 +85,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     signatures: Number.MAX_SAFE_INTEGER,
     boxKey: null,
     elevations: [],
+    typeIns: [],
     forward: row.forward_to === null ? null : { to: row.forward_to, connections: null },
     forwarding: 0,
     cut: null,

@@ -64,8 +64,9 @@ export type LiveSession = {
   signatures: number
   /** X25519 key to which its credential was sealed; null for a session that this process did not start. */
   boxKey: Buffer | null
-  /** When it was elevated lately. */
+  /** When it was elevated lately, and when secrets were typed into it. */
   elevations: readonly number[]
+  typeIns: readonly number[]
   /** Where a forwarding goes and how many connections its grant gives there; null for those found in the table. */
   readonly forward: { readonly to: string; readonly connections: number | null } | null
   /** Connections that a forwarding has open, as its worker says. */

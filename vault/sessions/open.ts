@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Account, currentCredential } from '../accounts/account.ts'
 import { elevationOf } from '../accounts/elevation.ts'
+import { typeInsOf } from '../accounts/type-ins.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
 import { isGlassBroken } from '../checkout/let-in.ts'
@@ -164,6 +165,7 @@ async function open(
     forward: forward?.value,
     breakGlass,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
+    typeIns: await typeInsOf(tx.db, tx.guard, account, target),
     actions: decision.actions,
     supervisors: supervisorsIn(facts.limits),
     endsAt: new Date(ends),
@@ -206,6 +208,7 @@ type Opened = {
   readonly links: Permit['auditorLists']
   readonly breakGlass: Row<'break_glass'> | undefined
   readonly elevation: Row<'elevation'> | undefined
+  readonly typeIns: NonNullable<Permit['typeIns']>
   readonly forward: Permit['forward'] | undefined
   /** Of whom somebody must watch before anything of the user's reaches the target. */
   readonly supervisors: Supervisors
@@ -324,6 +327,7 @@ async function keepSession(
       signatures: 0,
       boxKey: null,
       elevations: [],
+      typeIns: [],
       forward: forward === undefined ? null : { to: forwardName(forward), connections: forward.connections },
       forwarding: 0,
       cut: null,
@@ -377,6 +381,7 @@ function permitOf(
     ...(opened.elevation === undefined
       ? {}
       : { elevation: { kind: opened.elevation.kind, isGranted: opened.actions.includes('elevate') } }),
+    ...(opened.typeIns.length > 0 && opened.actions.includes('type-in') ? { typeIns: opened.typeIns } : {}),
     safe: { id: safe.id, name: safe.name },
     grant: grant.id,
     lease: lease.id,

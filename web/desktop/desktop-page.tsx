@@ -10,6 +10,7 @@ import { addNotice, afterEnd, type Notice } from '../terminal/notices.ts'
 import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/terminal-page.tsx'
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
 import { type DesktopScreen, mountDesktop } from './screen.ts'
+import { TypeIn } from './type-in.tsx'
 
 /** The window of a terminal, which a desktop has not: the live socket's first message names one. */
 const noSize = () => ({ columns: 80, rows: 24 })
@@ -134,6 +135,15 @@ export default function DesktopPage({ account }: { readonly account: string }) {
               <FormSelectOption key={name} value={name} label={name} />
             ))}
           </FormSelect>
+        ) : null}
+        {canUse ? (
+          <TypeIn
+            linked={state.started.typeIns ?? []}
+            type={(linked, withEnter) => {
+              connection.current?.typeIn(linked, withEnter)
+              screen.current?.focus()
+            }}
+          />
         ) : null}
         {canUse && touches.matches ? (
           <Button variant="link" size="sm" onClick={() => screen.current?.showKeyboard()}>

@@ -14,6 +14,7 @@ import { When } from '../parts/when.tsx'
 import { sealCredential, type TypedCredential } from '../sealed/intake.ts'
 import { useChange } from '../shell/me.ts'
 import { Elevation } from './account-elevation.tsx'
+import { TypeIns } from './account-type-ins.tsx'
 import { HeldAccounts } from './held-accounts.tsx'
 import { useAccounts, useTargets } from './lists.ts'
 import { useManages } from './may.ts'
@@ -21,7 +22,10 @@ import { Reveal } from './reveal.tsx'
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'secret' | 'elevation' | 'reveal' | 'remove' | 'bind'; readonly account: AccountView }
+  | {
+      readonly kind: 'secret' | 'elevation' | 'type-ins' | 'reveal' | 'remove' | 'bind'
+      readonly account: AccountView
+    }
 
 /** Logins on targets, and what the vault holds of them. */
 export function Accounts() {
@@ -73,6 +77,11 @@ export function Accounts() {
                       {row.elevation.kind}: <Name of={row.elevation.account} />
                     </div>
                   )}
+                  {row.typeIns.length === 0 ? null : (
+                    <div className="quiet small">
+                      types: <Name of={row.typeIns.join(', ')} />
+                    </div>
+                  )}
                 </>
               ),
           },
@@ -122,14 +131,25 @@ export function Accounts() {
                     >
                       New secret
                     </Button>
-                    <Button
-                      size="sm"
-                      variant="secondary"
-                      onClick={() => setDoing({ kind: 'elevation', account: row })}
-                      aria-label={`Elevation of ${row.name}`}
-                    >
-                      Elevation
-                    </Button>
+                    {isDesktop(row.protocol) ? (
+                      <Button
+                        size="sm"
+                        variant="secondary"
+                        onClick={() => setDoing({ kind: 'type-ins', account: row })}
+                        aria-label={`Linked secrets of ${row.name}`}
+                      >
+                        Linked secrets
+                      </Button>
+                    ) : (
+                      <Button
+                        size="sm"
+                        variant="secondary"
+                        onClick={() => setDoing({ kind: 'elevation', account: row })}
+                        aria-label={`Elevation of ${row.name}`}
+                      >
+                        Elevation
+                      </Button>
+                    )}
                   </>
                 ) : null}
                 <Button
@@ -173,6 +193,7 @@ export function Accounts() {
       {doing?.kind === 'add' ? <AddAccount onClose={close} /> : null}
       {doing?.kind === 'secret' ? <NewSecret account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'elevation' ? <Elevation account={doing.account} onClose={close} /> : null}
+      {doing?.kind === 'type-ins' ? <TypeIns account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'reveal' ? <Reveal account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'bind' ? <Bind account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove account={doing.account} onClose={close} /> : null}

@@ -1,5 +1,5 @@
 import { Checkbox, FormGroup } from '@patternfly/react-core'
-import { desktopActions, fitsProtocol } from '../../vault/contract/words.ts'
+import { fitsProtocol, usualDesktopActions } from '../../vault/contract/words.ts'
 import type { AccountView, Action, GrantView } from '../../vault/contract.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { Name } from '../parts/name.tsx'
@@ -12,6 +12,7 @@ const meanings: Readonly<Record<Action, string>> = {
   elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
   observe: 'See a desktop (RDP, VNC, Telnet)',
   interact: 'Use its mouse and keyboard. Goes with observe.',
+  'type-in': 'Have linked passwords typed into it, where the account has some. Goes with interact.',
   forward: 'Reach other machines through the target with ssh -L, and only these',
 }
 
@@ -46,7 +47,7 @@ const nothingChosen: Chosen = { actions: ['shell'], places: '', record: 'counts'
 export function atFirst(account: AccountView | undefined): Chosen {
   return account === undefined || account.protocol === 'ssh'
     ? nothingChosen
-    : { ...nothingChosen, actions: desktopActions }
+    : { ...nothingChosen, actions: usualDesktopActions }
 }
 
 /** Is there enough of it to be sent? */

@@ -91,6 +91,8 @@ function wording(mark: Exclude<Mark, { kind: 'keyframe' }>): {
     case 'policy':
       if (mark.event === 'elevation typed')
         return { kind: 'policy', text: `elevated by ${visible(mark.detail)}: the secret was typed here` }
+      if (mark.event === 'typed in')
+        return { kind: 'policy', text: `the secret of ${visible(mark.detail)} typed into the desktop here` }
       return { kind: 'policy', text: `${visible(mark.event)}: ${visible(mark.detail)}` }
     case 'warning':
       return { kind: 'policy', text: visible(mark.text) }

@@ -1,5 +1,6 @@
 import type { NoticeTopic, ServerMessage } from '../../recorder/live/protocol.ts'
 import type { VerbAnswer } from '../../vault/contract.ts'
+import type { AccountId } from '../../vault/kernel/id.ts'
 import { ask, Refused } from '../api.ts'
 import { LiveClient } from './live-client.ts'
 
@@ -62,6 +63,11 @@ export class Connection {
   /** Has the secret typed at the prompt that the terminal stands at. */
   elevate(): void {
     this.#client?.send({ kind: 'elevate' })
+  }
+
+  /** Has the secret of a linked account typed into the desktop. */
+  typeIn(account: AccountId, enter: boolean): void {
+    this.#client?.send({ kind: 'type-in', account, enter })
   }
 
   /** Ends the session, if there is one. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { EndReason } from '../../../vault/contract.ts'
+import type { AccountId } from '../../../vault/kernel/id.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
 import type { Mark } from '../../recording/index.ts'
@@ -14,6 +15,7 @@ import { encodeInstruction, type Instruction, InstructionParser } from './instru
 import { DesktopKeyframes } from './keyframes.ts'
 import { type Lite, openLite } from './lite.ts'
 import type { Tap } from './tap.ts'
+import { DesktopTypeIn } from './type-in.ts'
 
 /** The user's end of a desktop: a browser. */
 export type DesktopFront = {
@@ -25,7 +27,12 @@ export type DesktopFront = {
   /** The last thing that is said. */
   readonly tell: (text: string | undefined, reason: EndReason) => void
   /** From now on what the browser sends is heard. `taken` says so many bytes of it have been. */
-  readonly listen: (hear: (bytes: Uint8Array) => void, gone: () => void) => void
+  readonly listen: (heard: {
+    readonly bytes: (bytes: Uint8Array) => void
+    readonly gone: () => void
+    /** They want a linked secret typed. */
+    readonly typeIn: (account: AccountId, withEnter: boolean) => void
+  }) => void
   readonly taken: (bytes: number) => void
 }
 
@@ -54,6 +61,7 @@ export class DesktopChannel {
   readonly #front: DesktopFront
   readonly #tap: Tap
   readonly #keyframes: DesktopKeyframes
+  readonly #typeIn: DesktopTypeIn
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
@@ -97,6 +105,15 @@ export class DesktopChannel {
         }),
       now: () => performance.now(),
     })
+    this.#typeIn = new DesktopTypeIn({
+      mayType: () => !this.#isOver && this.#frozen === undefined,
+      release: (account) => session.releaseTypeIn(account),
+      letGo: () => this.#letGo(),
+      write: (bytes) => desktop.write(bytes),
+      typed: (detail) => this.#mark({ kind: 'policy', event: 'typed in', detail }),
+      event: (event, detail) => session.event(event, detail),
+      tell: (text) => this.notify(text, 'type-in'),
+    })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -122,10 +139,11 @@ export class DesktopChannel {
     const { watchers } = this.#session
     for (const name of watchers) this.#front.notify(watchedBy(name), 'watch')
     if (watchers.length > 0) this.#front.watchers(watchers)
-    this.#front.listen(
-      (bytes) => this.#hear(bytes),
-      () => this.#userGone(),
-    )
+    this.#front.listen({
+      bytes: (bytes) => this.#hear(bytes),
+      gone: () => this.#userGone(),
+      typeIn: (account, withEnter) => this.#typeLinked(account, withEnter),
+    })
     await Promise.all([this.#relayDown(socket), this.#relayUp(socket)])
   }
 
@@ -240,7 +258,22 @@ export class DesktopChannel {
     // SECURITY: dropped here, whatever guacd was told of a look only.
     if (!this.#session.permit.actions.includes('interact')) return false
     if (this.#frozen !== undefined && opcode !== 'size') this.#sayFrozen(this.#frozen)
-    return this.#frozen === undefined
+    // A key of theirs among those of a secret would make another one of it.
+    return this.#frozen === undefined && (opcode === 'size' || !this.#typeIn.isTyping)
+  }
+
+  /** Types a linked secret: not while somebody holds the user's input, nor unseen. */
+  #typeLinked(account: AccountId, withEnter: boolean): void {
+    if (this.#isOver) return
+    const { typeIns = [], actions } = this.#session.permit
+    if (!actions.includes('interact') || !typeIns.some((one) => one.account === account)) {
+      this.#session.event('type-in refused', 'of an account that is not linked for them')
+      return this.notify('no such secret is linked to this desktop for you', 'type-in')
+    }
+    if (this.#frozen !== undefined) return this.notify(this.#frozen, 'freeze')
+    this.#drawn()
+      .then(() => this.#typeIn.type(account, withEnter))
+      .catch((error: unknown) => this.#session.recordingFailed(error))
   }
 
   #show(bytes: Buffer): void {

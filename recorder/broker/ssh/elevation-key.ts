@@ -2,7 +2,7 @@ import sodium from 'libsodium-wrappers'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { Secret } from '../../../vault/kernel/secret.ts'
 
-/** A session's X25519 key pair, kept as long as secrets for its elevation may come sealed to it. */
+/** A session's X25519 key pair, kept as long as further secrets may come sealed to it. */
 export class SessionBox implements Disposable {
   readonly publicKey: Uint8Array
   readonly #privateKey: Secret

@@ -333,6 +333,7 @@ function describe(action: Action): string {
       return 'forwarding'
     case 'observe':
     case 'interact':
+    case 'type-in':
       return 'a desktop'
   }
 }

@@ -103,7 +103,7 @@ export async function openSession(
   const link: TargetLink =
     'desktop' in login ? { kind: 'desktop', desktop: login.desktop } : { ...login, kind: 'ssh' }
   const session = new BrokeredSession(ports, limits, permit, writer, link, openedAt)
-  session.elevationBox = box
+  session.secretBox = box
   attach(session)
   if (permit.elevation?.isGranted === true && wanted.hasElevateButton !== true)
     session.greet(`when ${permit.elevation.kind} asks for a password, type ~e and Enter: it is typed for you`)
@@ -206,7 +206,7 @@ async function beginRecording(ports: BrokerPorts, permit: Permit): Promise<Outco
 
 type Started = {
   readonly credential: TargetCredential
-  /** Kept only where secrets for elevations may come sealed to it. */
+  /** Kept only where further secrets may come sealed to it. */
   readonly box: SessionBox | undefined
 }
 
@@ -224,7 +224,7 @@ async function start(ports: BrokerPorts, permit: Permit, writer: RecordingWriter
     })
     if (!started.ok) return started
     const credential = credentialOf(ports, permit, started.value, box)
-    isKept = permit.elevation?.isGranted === true
+    isKept = permit.elevation?.isGranted === true || permit.typeIns !== undefined
     return done({ credential, box: isKept ? box : undefined })
   } finally {
     if (!isKept) box[Symbol.dispose]()

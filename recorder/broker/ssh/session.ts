@@ -4,7 +4,7 @@ import type { EndReason, Permit, VerbInput } from '../../../vault/contract.ts'
 import { fromBase64 } from '../../../vault/kernel/encoding.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
-import type { WatchId } from '../../../vault/kernel/id.ts'
+import type { AccountId, WatchId } from '../../../vault/kernel/id.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { whoText } from '../../../vault/kernel/who.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
@@ -18,6 +18,7 @@ import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
 import { DesktopChannel, type DesktopFront } from '../desktop/desktop-channel.ts'
 import type { GuacdConnection } from '../desktop/guacd-connection.ts'
+import type { ReleasedSecret } from '../desktop/type-in.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { printable, watchedBy } from '../../../vault/ssh/sentence.ts'
@@ -106,8 +107,8 @@ export class BrokeredSession {
   #greetings: string[] = []
   /** What the machine said before it let the session in, for the first terminal that opens. */
   banner: readonly string[] = []
-  /** Where secrets for its elevation come sealed to; only where it may be elevated. */
-  elevationBox: SessionBox | undefined
+  /** Where further secrets come sealed to; only where it may be elevated, or have some typed in. */
+  secretBox: SessionBox | undefined
   #nextChannel = 0
   /** Connections of a forwarding that are being opened. */
   #connecting = 0
@@ -530,11 +531,25 @@ export class BrokeredSession {
 
   /** The secret for one elevation. The caller owns it. */
   async releaseElevation(): Promise<Outcome<Secret>> {
-    const box = this.elevationBox
+    const box = this.secretBox
     if (box === undefined || this.#isEnding)
       return refuse('conflict', 'this session cannot be elevated', 'connect again')
     const released = await this.#ports.ask('session.elevate', { session: this.permit.session })
     return released.ok ? done(box.open(fromBase64(released.value.sealed))) : released
+  }
+
+  /** The secret of a linked account, to be typed into its desktop. The caller owns it. */
+  async releaseTypeIn(account: AccountId): Promise<Outcome<ReleasedSecret>> {
+    const box = this.secretBox
+    if (box === undefined || this.#isEnding)
+      return refuse(
+        'conflict',
+        'no secret is linked to this desktop for you',
+        'ask for a grant that allows type-in',
+      )
+    const released = await this.#ports.ask('session.type-in', { session: this.permit.session, account })
+    if (!released.ok) return released
+    return done({ name: printable(released.value.name), secret: box.open(fromBase64(released.value.sealed)) })
   }
 
   /** Something refused or odd: into the recording and the audit log. What is repeated without end is counted. */
@@ -577,8 +592,8 @@ export class BrokeredSession {
     this.#wake()
     this.#clock[Symbol.dispose]()
     this.#watch?.[Symbol.dispose]()
-    this.elevationBox?.[Symbol.dispose]()
-    this.elevationBox = undefined
+    this.secretBox?.[Symbol.dispose]()
+    this.secretBox = undefined
     // SECURITY: the reason is a person's words, and goes to a terminal.
     const sentence = message === undefined ? endSentences[reason] : printable(message)
     if (sentence !== undefined) this.#mark({ kind: 'warning', text: sentence })

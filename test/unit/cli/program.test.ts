@@ -45,6 +45,7 @@ test('every verb of the guides is there', () => {
     'account add',
     'import',
     'account elevation',
+    'account type-ins',
     'account reveal',
     'user add',
     'user key add',
