@@ -97,7 +97,13 @@ import { recorderHello } from './sessions/hello.ts'
 import { sessionForwarding } from './sessions/forward-room.ts'
 import { holdList, holdRelease } from './sessions/hold.ts'
 import { sessionOpen } from './sessions/open.ts'
-import { sessionConnected, sessionEvent, sessionFile, sessionForwarded } from './sessions/progress.ts'
+import {
+  sessionClipboard,
+  sessionConnected,
+  sessionEvent,
+  sessionFile,
+  sessionForwarded,
+} from './sessions/progress.ts'
 import { sessionSign } from './sessions/sign.ts'
 import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
@@ -352,6 +358,7 @@ export const handlers: Handlers = {
   'session.connected': sessionConnected,
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,
+  'session.clipboard': sessionClipboard,
   'session.event': sessionEvent,
   'session.forwarding': sessionForwarding,
   'session.forwarded': sessionForwarded,

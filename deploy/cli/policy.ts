@@ -52,7 +52,8 @@ whoever comes in, by whatever they were let in. Without any rule, grants alone l
       contact: the shift leader of line 3, extension 4711
     - name: acme-web-pages
       effect: allow
-      actions: [forward]          # shell, exec, sftp-read, sftp-write, forward, elevate, observe, interact, type-in, reveal, watch
+      actions: [forward]          # shell, exec, sftp-read, sftp-write, forward, elevate, observe, interact,
+                                  # type-in, clipboard-in, clipboard-out, reveal, watch
       forwards: [{ host: 10.0.3.20, port: 443 }]
       who: { companies: [acme] }  # their representatives
       what: { tags: [press], zones: [level-2] }   # of targets: tagout target change
@@ -70,7 +71,8 @@ Names of rules that let in mean what has them when the policy is applied: plan s
 means the machine: by its name, by every record of its address, and by whatever account goes there. A limit that names
 actions limits those alone: exec runs any command, and moves files too. A tag or a zone means what carries it: a rule
 follows as soon as an administrator gives it to another target.
-clipboard-in and clipboard-out are words for desktops and refused as yet: in a terminal, what is pasted is typed.
+clipboard-in and clipboard-out are of desktops, and carried where observe and interact are allowed too: in a terminal,
+what is pasted is typed. file-in and file-out are refused: no desktop carries files.
 `
 
 /** `tagout policy`: the rules of who may use what, as a file. */

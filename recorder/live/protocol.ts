@@ -14,6 +14,8 @@ export const liveBounds = {
   inputFrameBytes: 32 * 1024,
   /** Bytes of input sent and not yet said to be taken: the browser sends no more. */
   inputWindow: 128 * 1024,
+  /** The text of a clipboard, either way: guacd keeps no more of one. */
+  clipboardBytes: 256 * 1024,
   /** Milliseconds for the first message. */
   firstMessage: 10_000,
   /** The largest terminal, in columns or rows. */

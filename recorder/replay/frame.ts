@@ -11,6 +11,17 @@ export type Mark =
       readonly sha256: string
       readonly complete: boolean
     }
+  /** A text went over the clipboard of a desktop: `in` onto the machine's, `out` off it. */
+  | {
+      readonly kind: 'clipboard'
+      readonly way: 'in' | 'out'
+      readonly mimetype: string
+      readonly size: number
+      /** Missing for a text so short that it could be guessed, but where the safe keeps all input. */
+      readonly sha256?: string
+      /** How it begins; only where the safe keeps all input. */
+      readonly text?: string
+    }
   | {
       readonly kind: 'open'
       readonly type: 'shell' | 'exec' | 'subsystem' | 'forward' | 'desktop'

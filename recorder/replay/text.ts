@@ -72,6 +72,8 @@ export function markLine(mark: Mark): string {
       return `title: ${mark.title}`
     case 'file':
       return `${mark.direction} by ${mark.via}: ${mark.name}, ${mark.size} bytes, sha256 ${mark.sha256}${mark.complete ? '' : ', not complete'}`
+    case 'clipboard':
+      return `${mark.way === 'in' ? 'put on the machine’s clipboard' : 'copied off the machine’s clipboard'}: ${mark.mimetype}, ${mark.size} bytes${mark.sha256 === undefined ? '' : `, sha256 ${mark.sha256}`}${mark.text === undefined ? '' : `: ${mark.text}`}`
     case 'open':
       return mark.command === undefined ? `${mark.type} opened` : `${mark.type} opened: ${mark.command}`
     case 'close':

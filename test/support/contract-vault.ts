@@ -245,6 +245,7 @@ export class ContractVault implements AsyncDisposable {
       case 'recorder.space':
       case 'session.checkpoint':
       case 'session.file':
+      case 'session.clipboard':
       case 'session.forwarded':
       case 'session.event':
       case 'session.end':
@@ -450,6 +451,7 @@ type Calls = {
     | 'session.end'
     | 'session.event'
     | 'session.file'
+    | 'session.clipboard'
     | 'session.forwarding'
     | 'session.forwarded'
     | 'recorder.space'

@@ -59,6 +59,7 @@ LogLevel=INFO
 EnableSyslog=false
 [Channels]
 drdynvc=true
+cliprdr=true
 [vnc]
 name=vnc
 lib=libvnc.so

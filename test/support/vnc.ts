@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -76,6 +76,31 @@ export async function startVnc(password: string, security: VncSecurity = 'VncAut
         await rm(rest, { force: true })
       await rm(home, { recursive: true, force: true })
     },
+  }
+}
+
+/** Why the clipboard of a desktop cannot be looked at here, or undefined when it can. */
+export function whyNoClipboard(): string | undefined {
+  return existsSync('/usr/bin/xclip') ? undefined : 'xclip is not installed (deploy/test-packages.txt)'
+}
+
+/** The clipboard of a desktop, as a program there has it. */
+export function clipboardOf({ display }: Pick<VncServer, 'display'>) {
+  const env = { PATH: '/usr/bin:/bin', DISPLAY: `:${display}`, LANG: 'C.UTF-8' }
+  const own = ['-selection', 'clipboard', '-t', 'UTF8_STRING']
+  return {
+    /** Somebody copies a text there. */
+    copy: (text: string) => {
+      const done = spawnSync('/usr/bin/xclip', [...own, '-i'], {
+        env,
+        input: text,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      })
+      if (done.status !== 0) throw new Error('xclip took no text')
+    },
+    /** What somebody would paste there; empty where nothing is. */
+    read: (): string =>
+      spawnSync('/usr/bin/xclip', [...own, '-o'], { env, encoding: 'utf8', timeout: 5_000 }).stdout,
   }
 }
 

@@ -379,6 +379,8 @@ const sessionActions = [
   'observe',
   'interact',
   'type-in',
+  'clipboard-in',
+  'clipboard-out',
 ] as const satisfies readonly Action[]
 
 /** An account at a target that it is bound to: its own, or another. */

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { encodeForward } from '../checkout/forward.ts'
-import { type Action, releasingActions } from '../contract.ts'
+import { type Action, clipboardActions, releasingActions } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { Fault, isForged } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
@@ -275,6 +275,7 @@ export function covers(
   )
 }
 
+/** Is it one that a session can be opened for? Who looks at a desktop has nothing else that stands without that. */
 function isOpening(action: Action): boolean {
-  return !releasingActions.includes(action) && action !== 'forward'
+  return !releasingActions.includes(action) && action !== 'forward' && !clipboardActions.includes(action)
 }

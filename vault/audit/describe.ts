@@ -344,6 +344,8 @@ function what(entry: Entry): string {
       return `vouched for ${entry.sizeBytes} bytes of recording ${entry.recording}`
     case 'session.file':
       return `${entry.direction === 'upload' ? 'wrote' : 'read'} ${quoted(entry.name)} by ${entry.via} in session ${entry.session}: ${entry.size} bytes, SHA-256 ${entry.sha256}${entry.complete ? '' : ', not to the end'}`
+    case 'session.clipboard':
+      return `carried a text ${entry.way === 'in' ? 'onto' : 'off'} the clipboard of ${entry.accountName} in session ${entry.session}${of(entry)}: ${entry.size} bytes of ${quoted(entry.mimetype)}${entry.sha256 === undefined ? '' : `, SHA-256 ${entry.sha256}`}`
     case 'session.event':
       return `noted in session ${entry.session}: ${entry.event}, ${quoted(entry.detail)}`
     case 'session.forwarded':

@@ -537,6 +537,14 @@ export type Happening =
       readonly sha256: string
       readonly complete: boolean
     } & SessionRef)
+  | ({
+      readonly kind: 'session.clipboard'
+      /** `in`: onto the machine's; `out`: off it. */
+      readonly way: 'in' | 'out'
+      readonly mimetype: string
+      readonly size: number
+      readonly sha256?: string
+    } & SessionRef)
   | ({ readonly kind: 'session.event'; readonly event: string; readonly detail: string } & SessionRef)
   | ({
       readonly kind: 'session.forwarded'

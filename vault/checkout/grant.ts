@@ -1,5 +1,6 @@
 import {
   type Action,
+  clipboardActions,
   fitsProtocol,
   isDesktop,
   type ForwardRule,
@@ -75,6 +76,9 @@ export function allowedBy(
     return refuse('invalid', 'actions: interact goes with observe', 'allow observe too')
   if (actions.includes('type-in') && !actions.includes('interact'))
     return refuse('invalid', 'actions: type-in goes with interact', 'allow interact too')
+  const clipboard = actions.find((action) => clipboardActions.includes(action))
+  if (clipboard !== undefined && !actions.includes('interact'))
+    return refuse('invalid', `actions: ${clipboard} goes with interact`, 'allow observe and interact too')
   const forwards = canonicalForwards(input.forwards ?? [])
   return forwards.ok ? done({ actions, forwards: forwards.value }) : forwards
 }
@@ -88,7 +92,7 @@ export function fitsTarget(account: Account, actions: readonly Action[]): Outcom
     ? refuse(
         'invalid',
         `actions: ${name} has a desktop, and ${odd} is none of it`,
-        'allow observe, and interact',
+        'allow observe and interact; clipboard-in and clipboard-out where texts may go there, or come back',
       )
     : refuse(
         'invalid',

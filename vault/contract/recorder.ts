@@ -6,6 +6,7 @@ import { base64, id, nameText, nothing, sealed, type Verb, verb } from './shapes
 import {
   type Action,
   actions,
+  clipboardWays,
   type DesktopSettings,
   type ElevationKind,
   type ForwardRule,
@@ -252,6 +253,21 @@ export const recorderVerbs = {
       complete: z.boolean(),
     }),
   ),
+  /** A text that went over the clipboard of a desktop, to its end. */
+  'session.clipboard': verb(
+    ['recorder'],
+    z.strictObject({
+      session: id('ses'),
+      way: z.enum(clipboardWays),
+      mimetype: z.string().max(100),
+      size: z.int().min(0),
+      /** Of texts that are too long to be guessed: whoever reads the log could try what a short one was. */
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+    }),
+  ),
   /** Something refused or odd during a session: forwarding asked for, a changed key, a denied channel. */
   'session.event': verb(
     ['recorder'],
@@ -272,6 +288,7 @@ export const recorderVerbs = {
         'type-in broken off',
         'password change',
         'target banner',
+        'clipboard refused',
       ]),
       /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
@@ -333,6 +350,7 @@ export type RecorderAnswers = {
   }
   'session.checkpoint': null
   'session.file': null
+  'session.clipboard': null
   'session.event': null
   'session.forwarding': null
   'session.forwarded': null

@@ -36,6 +36,8 @@ export const actions = [
   'observe',
   'interact',
   'type-in',
+  'clipboard-in',
+  'clipboard-out',
 ] as const
 
 export type Action = (typeof actions)[number]
@@ -53,12 +55,22 @@ export const protocols = ['ssh', 'rdp', 'vnc', 'telnet'] as const
 
 export type Protocol = (typeof protocols)[number]
 
-/** What can be done on a desktop: see it, use it, and have linked secrets typed into it. Everything else is of SSH. */
-export const desktopActions: readonly Action[] = ['observe', 'interact', 'type-in']
-/** What of that is proposed where nobody has chosen. */
+/** What can be done with a desktop's clipboard: a text onto it, and one off it. */
+export const clipboardActions: readonly Action[] = ['clipboard-in', 'clipboard-out']
+/**
+ * What can be done on a desktop: see it, use it, have linked secrets typed into it, and have texts on its clipboard, or off
+ * it. Everything else is of SSH, where what is pasted is typed, and what is shown can be copied.
+ */
+export const desktopActions: readonly Action[] = ['observe', 'interact', 'type-in', ...clipboardActions]
+/** What of that is proposed where nobody has chosen: nothing leaves it, and nothing comes there but by its keys. */
 export const usualDesktopActions: readonly Action[] = ['observe', 'interact']
 /** What is asked of the vault for each act, and held to its limits then. */
 export const releasingActions: readonly Action[] = ['elevate', 'type-in']
+
+/** The ways of a desktop's clipboard, as actions are named: `in` from the user to the machine, `out` back. */
+export const clipboardWays = ['in', 'out'] as const
+
+export type ClipboardWay = (typeof clipboardWays)[number]
 
 /** Whether an action is one of a target that is spoken with so. */
 export function fitsProtocol(action: Action, protocol: Protocol): boolean {

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { forwards, line } from '../contract/shapes.ts'
-import { allowedActions, protocols, ruleActions } from '../contract/words.ts'
+import {
+  allowedActions,
+  clipboardActions,
+  protocols,
+  type RuleAction,
+  ruleActions,
+} from '../contract/words.ts'
 import { durationSeconds } from '../kernel/duration.ts'
 
 /**
@@ -72,23 +78,25 @@ const calendar = strict({
 )
 export type CalendarDocument = z.infer<typeof calendar>
 
-/** Words of a desktop's clipboard, which is carried neither way. */
-const clipboardActions: readonly unknown[] = ['clipboard-in', 'clipboard-out']
+/** Words of a desktop's files, which are carried neither way. */
+const fileActions: readonly unknown[] = ['file-in', 'file-out']
 
-/** Some of these words; those of a clipboard are refused as that, so that nobody takes one for a limit that holds. */
+/** Some of these words; those of a desktop's files are refused as that, so that nobody takes one for a limit that holds. */
 function actionsOf<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z
     .array(
       z.enum(words, {
         error: ({ input }) =>
-          clipboardActions.includes(input)
-            ? `${String(input)} is of desktops, whose clipboard this version carries neither way: in a terminal, what is pasted is typed and what is shown can be copied`
+          fileActions.includes(input)
+            ? `${String(input)} is of desktops, whose files this version carries neither way: over SSH files are sftp-read and sftp-write`
             : `this is none of ${words.join(', ')}`,
       }),
     )
     .min(1)
     .max(words.length)
 }
+
+const ofClipboard: readonly RuleAction[] = clipboardActions
 
 function onceEach<T>(list: z.ZodType<T[]>) {
   return list.refine((all) => new Set(all).size === all.length, 'name each once')
@@ -141,7 +149,12 @@ const allowRule = strict({
   effect: z.literal('allow'),
   who,
   what,
-  actions: onceEach(actionsOf(allowedActions)),
+  actions: onceEach(actionsOf(allowedActions)).refine(
+    (list) =>
+      !list.some((action) => ofClipboard.includes(action)) ||
+      (list.includes('observe') && list.includes('interact')),
+    'clipboard-in and clipboard-out go with observe and interact',
+  ),
   /** Where the action `forward` may go. */
   forwards: forwards.optional(),
   ...conditions,

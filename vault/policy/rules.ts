@@ -326,6 +326,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.connected': { recorder: true, whenSealed: true },
   'session.checkpoint': { recorder: true, whenSealed: true },
   'session.file': { recorder: true, whenSealed: true },
+  'session.clipboard': { recorder: true, whenSealed: true },
   'session.event': { recorder: true, whenSealed: true },
   'session.forwarding': { recorder: true, whenSealed: true },
   'session.forwarded': { recorder: true, whenSealed: true },

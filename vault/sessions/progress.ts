@@ -57,6 +57,22 @@ export const sessionFile: Handler<'session.file'> = async ({ world, peer }, inpu
   return done(null)
 }
 
+export const sessionClipboard: Handler<'session.clipboard'> = async ({ world, peer }, input) => {
+  const found = sessionOf(world, peer, input.session)
+  if (!found.ok) return found
+  const { session: _, sha256, ...text } = input
+  await world.vault.inTransaction((tx) =>
+    tx.audit({
+      kind: 'session.clipboard',
+      ...text,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...refOf(found.value),
+      actor: recorder,
+    }),
+  )
+  return done(null)
+}
+
 /** What a forwarding session carried: once, and only by the worker that carries it. */
 export const sessionForwarded: Handler<'session.forwarded'> = async ({ world, peer }, input) => {
   const found = sessionOf(world, peer, input.session)

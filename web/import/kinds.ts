@@ -90,7 +90,7 @@ press-9,backup,a password of press-9,line-3,ssh://10.0.3.9,
       must('account', 'to what: press-3/engineer'),
       must(
         'actions',
-        'shell, exec, sftp-read, sftp-write, elevate; for a desktop observe, interact, type-in; several with blanks between them',
+        'shell, exec, sftp-read, sftp-write, elevate; for a desktop observe, interact, type-in, clipboard-in, clipboard-out; several with blanks between them',
       ),
       may('not_before', 'when it begins: 2026-12-01T06:00:00Z; without it at once'),
       may('not_after', 'when it ends; without it after the usual time'),

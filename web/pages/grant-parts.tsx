@@ -13,6 +13,8 @@ const meanings: Readonly<Record<Action, string>> = {
   observe: 'See a desktop (RDP, VNC, Telnet)',
   interact: 'Use its mouse and keyboard. Goes with observe.',
   'type-in': 'Have linked passwords typed into it, where the account has some. Goes with interact.',
+  'clipboard-in': 'Put texts on its clipboard. Goes with interact.',
+  'clipboard-out': 'Take texts off its clipboard, to keep. Goes with interact.',
   forward: 'Reach other machines through the target with ssh -L, and only these',
 }
 

@@ -3,7 +3,7 @@ import { whoText } from '../../vault/kernel/who.ts'
 import { bytes, visible } from '../parts/wording.ts'
 import type { Survey } from './survey.ts'
 
-export type MarkKind = 'command' | 'file' | 'policy' | 'hidden' | 'title' | 'channel'
+export type MarkKind = 'command' | 'file' | 'clipboard' | 'policy' | 'hidden' | 'title' | 'channel'
 
 /** A mark as the time line and its list show it. */
 export type Shown = {
@@ -17,6 +17,7 @@ export type Shown = {
 export const kindNames: Readonly<Record<MarkKind, string>> = {
   command: 'Command',
   file: 'File',
+  clipboard: 'Clipboard',
   policy: 'Event',
   hidden: 'Typed hidden',
   title: 'Title',
@@ -54,6 +55,13 @@ function wording(mark: Exclude<Mark, { kind: 'keyframe' }>): {
         text: `${mark.direction === 'upload' ? 'put' : 'fetched'} ${visible(mark.name)} (${bytes(mark.size)}${
           mark.complete ? '' : ', broken off'
         }) SHA-256 ${mark.sha256.slice(0, 12)}…`,
+      }
+    case 'clipboard':
+      return {
+        kind: 'clipboard',
+        text: `${mark.way === 'in' ? 'put on the machine’s clipboard' : 'copied off the machine’s clipboard'}: ${bytes(mark.size)}${
+          mark.sha256 === undefined ? '' : `, SHA-256 ${mark.sha256.slice(0, 12)}…`
+        }${mark.text === undefined ? '' : `: ${visible(mark.text)}`}`,
       }
     case 'open':
       return {

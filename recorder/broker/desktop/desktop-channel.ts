@@ -9,6 +9,8 @@ import type { BrokerPorts } from '../ssh/ports.ts'
 import type { Hands } from '../ssh/relayed-channel.ts'
 import { watchedBy } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from '../ssh/session.ts'
+import { DesktopClipboard } from './desktop-clipboard.ts'
+import { mayCarry } from './desktop-login.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
 import { GuacdConnection } from './guacd-connection.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
@@ -38,6 +40,8 @@ export type DesktopFront = {
 
 /** Bytes that a browser has not drawn yet, above which guacd is kept waiting. */
 const mostUndrawn = 1024 * 1024
+/** Bytes that an end has not read, above which it is sent no text and no answer. */
+const mostUnread = 512 * 1024
 /** Milliseconds in which a browser that has so many draws some; guacd gives it up soon after. */
 const stalledMs = 12_000
 /** While frozen, how often input is answered. */
@@ -62,6 +66,7 @@ export class DesktopChannel {
   readonly #tap: Tap
   readonly #keyframes: DesktopKeyframes
   readonly #typeIn: DesktopTypeIn
+  readonly #clipboard: DesktopClipboard
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
@@ -114,6 +119,24 @@ export class DesktopChannel {
       event: (event, detail) => session.event(event, detail),
       tell: (text) => this.notify(text, 'type-in'),
     })
+    this.#clipboard = new DesktopClipboard({
+      may: (way) => !this.#isOver && this.#frozen === undefined && mayCarry(session.permit.actions, way),
+      mark: (mark) => this.#mark(mark),
+      tell: (text) => session.clipboard(text),
+      refused: (detail) => session.event('clipboard refused', detail),
+      toMachine: (bytes) => desktop.write(bytes),
+      toUser: (bytes) => {
+        if (!this.#isOver) this.#socket?.write(bytes)
+      },
+      reads: (whom) => {
+        const socket = whom === 'user' ? this.#socket : desktop.socket
+        return socket !== undefined && socket.writableLength < mostUnread
+      },
+      ready: () => this.#drawn(),
+      failed: (error) => session.recordingFailed(error),
+      keepsText: session.permit.inputPolicy === 'full',
+      now: () => performance.now(),
+    })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -158,6 +181,7 @@ export class DesktopChannel {
             await this.#pass(shown, filter.isWhole, socket)
             return void this.#session.end('closed by the target')
           }
+          if (this.#clipboard.fromMachine(one, (stream) => filter.has(stream))) continue
           if (filter.passes(one)) shown.push(one)
           if (one.opcode === 'sync') this.#frame = { at: Number(one.args[0]) || 0, heard: performance.now() }
         }
@@ -202,8 +226,12 @@ export class DesktopChannel {
 
   async #use(instruction: Instruction): Promise<void> {
     const understood = understand(instruction)
-    if (understood === undefined)
+    if (understood === undefined) {
+      // SECURITY: nobody works unseen: while a browser keeps the picture waiting, what it pastes waits, as its keys do.
+      await this.#drawn()
+      if (this.#isOver || (await this.#clipboard.fromUser(instruction))) return
       return this.#session.event('refused channel', `of the desktop: ${instruction.opcode.slice(0, 40)}`)
+    }
     const { is, bytes } = understood
     if (is.kind === 'leave') return void this.#session.end('closed by the user')
     if (is.kind === 'flow') return this.#desktop.write(bytes)
@@ -253,7 +281,13 @@ export class DesktopChannel {
   }
 
   /** Whether input may go on now. Asked when it comes, so that what was sent while frozen never arrives later. */
-  #mayPass({ opcode }: Instruction): boolean {
+  #mayPass(instruction: Instruction): boolean {
+    const { opcode } = instruction
+    if (opcode === 'clipboard' || opcode === 'blob' || opcode === 'end') {
+      if (this.#frozen === undefined) return true
+      this.#clipboard.whileHeld(instruction)
+      return false
+    }
     if (opcode !== 'key' && opcode !== 'mouse' && opcode !== 'size') return true
     // SECURITY: dropped here, whatever guacd was told of a look only.
     if (!this.#session.permit.actions.includes('interact')) return false
@@ -314,6 +348,7 @@ export class DesktopChannel {
   freeze(text: string): void {
     this.#frozen = text
     this.#letGo()
+    this.#clipboard.hold()
   }
 
   #letGo(): void {
@@ -408,6 +443,7 @@ export class DesktopChannel {
     this.#isOver = true
     clearTimeout(this.#stall)
     this.#keyframes[Symbol.dispose]()
+    this.#clipboard[Symbol.dispose]()
     for (const resolve of this.#whenDrawn.splice(0)) resolve()
     this.#lite?.[Symbol.dispose]()
     this.#socket?.destroy()

@@ -1,4 +1,4 @@
-import { type Permit, unverified } from '../../../vault/contract.ts'
+import { type ClipboardWay, type Permit, unverified } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { type Failure, unreachable } from '../../../vault/ssh/target-failure.ts'
@@ -15,14 +15,33 @@ export type Opener = (
 /** What the Guacamole protocol calls "not let in": 0x301 and 0x303. */
 export const notLetIn: readonly number[] = [0x301, 0x303]
 
-/** What guacd is told of every desktop. SECURITY: no clipboard, no sound; files, printers and a recording of its own it is not told of. */
+/**
+ * What guacd is told of every desktop.
+ *
+ * SECURITY: no sound, no files, no printer; the clipboard in the ways that the grant allows. The tap lets nothing else
+ * through either: this bars guacd itself. Of a recording of its own it is not told.
+ */
 export function plainParameters({ actions }: Permit): Readonly<Record<string, string>> {
   return {
     'read-only': actions.includes('interact') ? '' : 'true',
-    'disable-copy': 'true',
-    'disable-paste': 'true',
+    'disable-copy': mayCarry(actions, 'out') ? '' : 'true',
+    'disable-paste': mayCarry(actions, 'in') ? '' : 'true',
     'disable-audio': 'true',
+    'enable-drive': '',
+    'create-drive-path': '',
+    'drive-path': '',
+    'disable-upload': 'true',
+    'disable-download': 'true',
+    'enable-sftp': '',
+    'sftp-disable-upload': 'true',
+    'sftp-disable-download': 'true',
+    'enable-printing': '',
   }
+}
+
+/** Whether texts may go over the clipboard this way: who only looks has none. */
+export function mayCarry(actions: Permit['actions'], way: ClipboardWay): boolean {
+  return actions.includes('interact') && actions.includes(`clipboard-${way}`)
 }
 
 /** A password as text, for the moment of telling it to guacd. */

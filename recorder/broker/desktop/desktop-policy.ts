@@ -25,7 +25,7 @@ const mostPictures = 128
 /**
  * What of guacd's reaches the browser.
  *
- * SECURITY: a list of what goes through. Clipboard, files, sound, pipes and whatever a later guacd adds do not, nor the
+ * SECURITY: a list of what goes through. Files, sound, pipes and whatever a later guacd adds do not, nor the
  * pieces of their streams: of those only the ones that a drawn picture opened.
  */
 export class ShownFilter {
@@ -34,6 +34,11 @@ export class ShownFilter {
   /** Whether no picture is begun and not ended. */
   get isWhole(): boolean {
     return this.#pictures.size === 0
+  }
+
+  /** Whether this is the stream of a picture that is begun and not ended. */
+  has(stream: string): boolean {
+    return this.#pictures.has(stream)
   }
 
   passes({ opcode, args }: Instruction): boolean {

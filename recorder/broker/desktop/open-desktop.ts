@@ -20,7 +20,7 @@ export type DesktopLogin =
  * Has guacd connect to the permit's target and log in there.
  *
  * SECURITY: the one way to a Secret of these protocols. It is disposed of before this resolves. guacd is told what to
- * connect to and how, and nothing else: no files, no clipboard, no recording of its own.
+ * connect to and how, and nothing else: no files, no recording of its own, the clipboard where the grant allows it.
  */
 export async function openDesktop(
   guacd: GuacdPlace | undefined,

@@ -334,6 +334,8 @@ function describe(action: Action): string {
     case 'observe':
     case 'interact':
     case 'type-in':
+    case 'clipboard-in':
+    case 'clipboard-out':
       return 'a desktop'
   }
 }

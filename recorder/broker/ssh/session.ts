@@ -552,6 +552,11 @@ export class BrokeredSession {
     return done({ name: printable(released.value.name), secret: box.open(fromBase64(released.value.sealed)) })
   }
 
+  /** A text went over the desktop's clipboard: into the audit log. */
+  clipboard(text: Omit<VerbInput<'session.clipboard'>, 'session'>): void {
+    void this.#tellVault('session.clipboard', { session: this.permit.session, ...text })
+  }
+
   /** Something refused or odd: into the recording and the audit log. What is repeated without end is counted. */
   event(event: SessionEvent, detail: string): void {
     let repeated = this.#repeated.get(event)
@@ -633,7 +638,7 @@ export class BrokeredSession {
     }
   }
 
-  async #tellVault<Name extends 'session.file' | 'session.event' | 'session.forwarded'>(
+  async #tellVault<Name extends 'session.file' | 'session.clipboard' | 'session.event' | 'session.forwarded'>(
     verb: Name,
     input: VerbInput<Name>,
   ): Promise<void> {

@@ -46,6 +46,12 @@ test.each([
   ['a desktop of a terminal', 'press-3/engineer', ['observe'], 'actions: press-3 has no desktop'],
   ['both', 'hmi-3/operator', ['observe', 'exec'], 'actions: hmi-3 has a desktop, and exec is none of it'],
   ['use without sight', 'hmi-3/operator', ['interact'], 'actions: interact goes with observe'],
+  [
+    'a clipboard without use',
+    'hmi-3/operator',
+    ['observe', 'clipboard-out'],
+    'actions: clipboard-out goes with interact',
+  ],
 ])('%s cannot be granted', async (_, account, actions, message) => {
   expect(refusalOf(await grant(account, actions)).message).toContain(message)
 })
@@ -99,6 +105,47 @@ test('it is opened as a desktop, its password leaves once, and a terminal is ref
     })
 })
 
+test('its clipboard goes the ways that were granted, within limits, and what went over it is in the log', async () => {
+  const { id } = must(await grant('hmi-3/operator', ['observe', 'interact', 'clipboard-in', 'clipboard-out']))
+  const limit = {
+    ...{ name: 'nothing-leaves', effect: 'limit', who: { everyone: true }, what: { targets: ['hmi-3'] } },
+    ...{ actions: ['clipboard-out'], during: ['never'] },
+  } as const
+  const calendars = { never: { zone: 'UTC', dates: [{ from: '2020-01-01', to: '2020-01-02' }] } }
+  const apply = async (rules: readonly object[]) => {
+    const expected = (await vault.ask('policy.show', {})).digest
+    await vault.ask('policy.apply', { document: { version: 1, calendars, rules } as never, expected })
+  }
+  await apply([limit])
+  expect(
+    await vault.ask('policy.explain', { user: 'bob', account: 'hmi-3/operator', action: 'clipboard-out' }),
+  ).toMatchObject({ allowed: false })
+  const reach = await vault.ask('policy.reach', { account: 'hmi-3/operator' })
+  expect(JSON.stringify(reach)).toContain('"clipboard-in"')
+  expect(JSON.stringify(reach)).not.toContain('"clipboard-out"')
+  const { session, actions } = await connectSession(recorder, {
+    proof: await proof(),
+    ...hmi,
+    wants: 'observe',
+  })
+  expect(actions).toEqual(['observe', 'interact', 'clipboard-in'])
+  const text = { session, way: 'in', mimetype: 'text/plain', size: 80, sha256: 'ab'.repeat(32) } as const
+  must(await recorder.call('session.clipboard', text))
+  const { sha256: _, ...short } = text
+  must(await recorder.call('session.clipboard', { ...short, way: 'out', size: 7 }))
+  const api = await vault.connect('api')
+  expect((await api.call('session.clipboard', text)).ok).toBe(false)
+  await endSession(recorder, session)
+  expect((await recorder.call('session.clipboard', text)).ok).toBe(false)
+  const found = await vault.ask('audit.find', { kinds: 'session.clipboard' })
+  expect(found.entries.map((one) => one.text).sort()).toEqual([
+    `recorder carried a text off the clipboard of hmi-3/operator in session ${session} of bob: 7 bytes of "text/plain"`,
+    `recorder carried a text onto the clipboard of hmi-3/operator in session ${session} of bob: 80 bytes of "text/plain", SHA-256 ${'ab'.repeat(32)}`,
+  ])
+  await apply([])
+  await vault.ask('grant.revoke', { grant: id })
+})
+
 test('whoever has no grant there learns nothing of how it is spoken with', async () => {
   await vault.ask('user.add', { name: 'carl', roles: ['operator'] })
   const other = makeSshKey()
@@ -137,8 +184,8 @@ test('a supervisor takes over a session that may use its desktop, and none that 
   expect(must(await takes(using.session))).toMatchObject({ takenBy: 'sue', state: 'frozen' })
   await endSession(recorder, using.session)
 
-  for (const { id } of await vault.ask('grant.list', { user: 'bob' }))
-    await vault.ask('grant.revoke', { grant: id })
+  for (const { id, state } of await vault.ask('grant.list', { user: 'bob' }))
+    if (state !== 'revoked') await vault.ask('grant.revoke', { grant: id })
   for (const { id } of await vault.ask('hold.list', {})) await vault.ask('hold.release', { hold: id })
   must(await grant('hmi-3/operator', ['observe']))
   const looking = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })

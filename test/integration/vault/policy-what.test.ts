@@ -348,13 +348,16 @@ test('a rule lets people watch: they find the session and get in, for as long as
 
 test('words of desktops are refused as that, and never taken for a limit that holds', async () => {
   for (const effect of ['allow', 'limit'])
-    for (const action of ['clipboard-in', 'clipboard-out']) {
+    for (const action of ['file-in', 'file-out']) {
       const document = { version: 1, rules: [{ ...allow({ actions: [action] }), effect }] }
       const refusal = refusalOf(await vault.admin.call('policy.plan', { document } as never))
       expect(refusal.message).toContain(
-        `${action} is of desktops, whose clipboard this version carries neither way`,
+        `${action} is of desktops, whose files this version carries neither way`,
       )
     }
+  expect(
+    (await refusalOfApply(documentOf([allow({ actions: ['observe', 'clipboard-in'] })]))).message,
+  ).toContain('clipboard-in and clipboard-out go with observe and interact')
   const watch = documentOf([limit({ actions: ['watch'] })])
   expect((await refusalOfApply(watch)).message).toContain('this is none of shell, exec')
 })
