@@ -59,6 +59,8 @@ export const backupTables = [
   'access_request',
   'approval',
   'break_glass',
+  'emergency_kit',
+  'kit_opening',
   'notification',
   'webhook',
   'lease',

@@ -4,6 +4,7 @@ import { makeAnswer } from './ask.ts'
 import { ticketLife } from './checkout/ticket.ts'
 import type { VaultConfig } from './config.ts'
 import { type Prepared, preparedLife } from './custody/ceremony.ts'
+import { startKeepingKits } from './kits/keeper.ts'
 import { EnteredShares } from './custody/entered-shares.ts'
 import { makeOidcSignIns } from './directory/oidc-sign-in.ts'
 import { makeDirectories } from './directory/ask-worker.ts'
@@ -129,6 +130,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
   }
   stack.use(startTicking(world, steady.takeJumps))
   stack.use(startSyncing(world))
+  stack.use(startKeepingKits(world, config.dataDir))
   const sockets = [await openOne('planes', 'run', 0o660), await openOne('admin', 'admin', 0o600)]
   const moved = stack.move()
   return { world, sockets, [Symbol.asyncDispose]: () => moved.disposeAsync() }

@@ -4,6 +4,7 @@ import { type CheckoutAnswers, checkoutVerbs } from './contract/checkout.ts'
 import { type DirectoriesAnswers, directoriesVerbs } from './contract/directories.ts'
 import { type ImportAnswers, importVerbs } from './contract/import.ts'
 import { type KeysAnswers, keysVerbs } from './contract/keys.ts'
+import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
@@ -21,6 +22,7 @@ export * from './contract/checkout.ts'
 export * from './contract/directories.ts'
 export * from './contract/import.ts'
 export * from './contract/keys.ts'
+export * from './contract/kits.ts'
 export * from './contract/notifications.ts'
 export * from './contract/oidc.ts'
 export * from './contract/policy.ts'
@@ -52,6 +54,7 @@ export * from './contract/words.ts'
  */
 export const verbs = {
   ...keysVerbs,
+  ...kitsVerbs,
   ...usersVerbs,
   ...servicesVerbs,
   ...oidcVerbs,
@@ -74,6 +77,7 @@ export type VerbInput<Name extends VerbName> = z.input<(typeof verbs)[Name]['inp
 
 /** The answer of each verb. `null` where there is nothing to say but that it is done. */
 export type VerbAnswers = KeysAnswers &
+  KitsAnswers &
   UsersAnswers &
   ServicesAnswers &
   OidcAnswers &

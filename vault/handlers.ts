@@ -32,6 +32,10 @@ import { custodyPrepare, sealConfirm, sealRenewRecovery } from './custody/ceremo
 import { keysRotate, keysStatus } from './custody/rotation.ts'
 import { sealAdd, sealList, sealRehearse, sealRemove } from './custody/seals.ts'
 import { custodyForget, custodyShare } from './custody/share.ts'
+import { kitConfirm, kitEnd, kitPrepare } from './kits/kit.ts'
+import { kitReport } from './kits/opening.ts'
+import { kitList } from './kits/view.ts'
+import { kitWrite } from './kits/write.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
 import {
@@ -167,6 +171,12 @@ export const handlers: Handlers = {
   'custody.prepare': custodyPrepare,
   'custody.share': custodyShare,
   'custody.forget': custodyForget,
+  'kit.list': kitList,
+  'kit.prepare': kitPrepare,
+  'kit.confirm': kitConfirm,
+  'kit.end': kitEnd,
+  'kit.write': kitWrite,
+  'kit.report': kitReport,
   'keys.rotate': keysRotate,
   'keys.status': keysStatus,
   'user.add': userAdd,

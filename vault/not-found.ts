@@ -16,6 +16,7 @@ const listedBy = {
   exposure: 'tagout exposure list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
+  kit: 'tagout kit list',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

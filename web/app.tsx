@@ -11,6 +11,7 @@ import { Company } from './pages/company.tsx'
 import { BreakGlass } from './pages/break-glass.tsx'
 import { Directories } from './pages/directories.tsx'
 import { Enrol } from './pages/enrol.tsx'
+import { Kits } from './pages/kits.tsx'
 import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
@@ -103,6 +104,7 @@ export function App() {
                 {({ recording }) => <Player recording={recording} />}
               </Route>
               <Route path="/audit" component={Audit} />
+              <Route path="/kits" component={Kits} />
               <Route path="/exposure" component={Exposure} />
               <Route path="/safes" component={Safes} />
               <Route path="/targets" component={Targets} />

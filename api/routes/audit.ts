@@ -43,5 +43,10 @@ export const audit: readonly Route[] = [
   },
   { method: 'GET', path: '/api/vault/seals', verb: 'seal.list', access: 'user' },
   { method: 'GET', path: '/api/vault/keys', verb: 'keys.status', access: 'user' },
+  { method: 'GET', path: '/api/kits', verb: 'kit.list', access: 'user' },
+  { method: 'POST', path: '/api/kits/:kit/confirm', verb: 'kit.confirm', access: 'user' },
+  { method: 'POST', path: '/api/kits/:kit/report', verb: 'kit.report', access: 'user' },
+  { method: 'DELETE', path: '/api/kits/:kit', verb: 'kit.end', access: 'user' },
+  { method: 'POST', path: '/api/safes/:safe/kit', verb: 'kit.write', access: 'user', timeout: 120_000 },
   { method: 'POST', path: '/api/vault/seal', verb: 'vault.seal', access: 'user' },
 ]

@@ -1,11 +1,8 @@
-import { mkdir, unlink } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { VerbAnswer } from '../../vault/contract.ts'
-import { Complaint, complaintOf, misuse } from './complaint.ts'
+import { Complaint, misuse } from './complaint.ts'
+import { checkHandOut, handOut, removeShares } from './hand-out.ts'
 import { when } from './io.ts'
-import { readKey } from './keypress.ts'
-import { writeNewFile } from './new-file.ts'
 import { shareSheet } from './share-input.ts'
 import { collect, examples, facts, type Tools, type Vault } from './tools.ts'
 import { sharesText } from './unseal.ts'
@@ -87,11 +84,7 @@ async function makeCustodians(
   const threshold = Number(options.threshold)
   if (!Number.isInteger(threshold))
     throw misuse('--threshold is a whole number', 'for example: --threshold 2')
-  const ways = [options.out !== undefined, options.print === true].filter(Boolean).length
-  if (options.dryRun !== true && ways !== 1)
-    throw misuse('say where the shares go', 'give either --out FOLDER or --print')
-  if (options.print === true && tools.io.stdin.isTTY !== true)
-    throw misuse('no terminal to show the shares on', 'write them to files: --out FOLDER')
+  if (options.dryRun !== true) checkHandOut(tools, options)
   const prepared = await vault.ask('custody.prepare', {
     custodians: [...custodians],
     threshold,
@@ -105,10 +98,8 @@ async function makeCustodians(
         change ? 'the present custodians stay as they are' : 'no custodians were made',
       ].join('\n'),
     )
-  const files =
-    options.out === undefined
-      ? await printShares(tools, prepared)
-      : await writeShares(tools, prepared, resolve(tools.io.cwd, options.out))
+  const sheets = prepared.shares.map((share) => ({ name: share.name, sheet: sheetOf(prepared, share) }))
+  const files = await handOut(tools, options, sheets, 'no custodians were made')
   try {
     await vault.ask('seal.confirm', { prepared: prepared.prepared })
   } catch (error) {
@@ -131,60 +122,6 @@ async function makeCustodians(
   )
 }
 
-/** Takes away shares of custodians that were not made, and names what stays behind. */
-async function removeShares(tools: Tools, files: readonly string[]): Promise<void> {
-  for (const file of files)
-    await unlink(file).catch((error: unknown) =>
-      tools.note(`${file} opens nothing and could not be removed: ${complaintOf(error).message}`),
-    )
-}
-
-/** Each share durable in a file of its own, before it opens anything. */
-async function writeShares(
-  tools: Tools,
-  prepared: VerbAnswer<'custody.prepare'>,
-  folder: string,
-): Promise<readonly string[]> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const written: string[] = []
-  try {
-    for (const share of prepared.shares) {
-      const path = join(folder, `${share.name}.share`)
-      await writeNewFile(path, sheetOf(prepared, share))
-      written.push(path)
-    }
-  } catch (error) {
-    await removeShares(tools, written)
-    throw error
-  }
-  tools.note(`give each custodian their file, and leave none of them here`)
-  return written
-}
-
-/** Shows one share after the other, each until a key is pressed, then wipes it from the screen. */
-async function printShares(
-  tools: Tools,
-  prepared: VerbAnswer<'custody.prepare'>,
-): Promise<readonly string[]> {
-  for (const share of prepared.shares) {
-    tools.io.err(`\nIs ${share.name} at the screen, and nobody else? Press Enter to show their share. `)
-    if (!(await readKey(tools.io))) throw given(share.name)
-    // SECURITY: on the terminal's other screen, which leaves nothing in what can be scrolled back to.
-    tools.io.err(`\u001b[?1049h\u001b[2J\u001b[H${sheetOf(prepared, share)}\nWritten down? Press Enter. `)
-    const isKept = await readKey(tools.io)
-    tools.io.err('\u001b[2J\u001b[H\u001b[?1049l')
-    if (!isKept) throw given(share.name)
-  }
-  return []
-}
-
-function given(name: string): Complaint {
-  return new Complaint(
-    `given up before ${name} had their share: no custodians were made`,
-    'the shares handed out before open nothing',
-  )
-}
-
 function sheetOf(
   prepared: VerbAnswer<'custody.prepare'>,
   share: VerbAnswer<'custody.prepare'>['shares'][number],
@@ -195,5 +132,10 @@ function sheetOf(
     threshold: prepared.threshold,
     set: prepared.set,
     madeAt: new Date().toISOString().slice(0, 10),
+    opens: 'the vault',
+    notes: [
+      'Keep it by yourself, apart from the others. Print it and delete the file. Lost or seen: tagout custody change.',
+      'To enter it: tagout unseal --share',
+    ],
   })
 }

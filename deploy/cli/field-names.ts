@@ -28,6 +28,18 @@ export const fieldNames = {
     change: 'init or change',
     rehearse: '--dry-run',
   },
+  'kit.prepare': { safe: '<safe>', custodians: '--custodian', threshold: '--threshold' },
+  'kit.confirm': { kit: '<kit>', totpCode: 'code' },
+  'kit.end': { kit: '<kit>', reason: '--reason', totpCode: 'code' },
+  'kit.write': { safe: '<safe>' },
+  'kit.report': {
+    kit: '<kit>',
+    madeAt: '--made',
+    openedAt: '--opened',
+    custodians: '--custodian',
+    drill: '--drill',
+    reason: '--reason',
+  },
   'keys.rotate': { what: 'root or safe', safe: '<safe>', rehearse: '--dry-run' },
   'custody.share': {
     share: '--share-file',

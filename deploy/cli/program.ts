@@ -16,6 +16,7 @@ import { addImportCommand } from './import.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
 import { addKeysCommands } from './keys.ts'
+import { addKitCommands } from './kit.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addNotifyCommands } from './notify.ts'
@@ -65,6 +66,7 @@ export function buildProgram(io: Io): Command {
   addInstallationCommands(root, tools)
   addCustodyCommands(root, tools)
   addKeysCommands(root, tools)
+  addKitCommands(root, tools)
   addSafeCommands(root, tools)
   addTargetCommands(root, tools)
   addAccountCommands(root, tools)

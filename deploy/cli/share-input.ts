@@ -56,13 +56,16 @@ export function shareSheet(share: {
   readonly threshold: number
   readonly set: string
   readonly madeAt: string
+  /** What they open: `the vault`. */
+  readonly opens: string
+  /** What their holder should know. */
+  readonly notes: readonly string[]
   readonly text: string
 }): string {
   return [
     `# Tagout: share ${share.index} of ${share.of}, for ${share.name}`,
-    `# set ${share.set}, made ${share.madeAt}; any ${share.threshold} of these shares open the vault`,
-    '# Keep it by yourself, apart from the others. Print it and delete the file. Lost or seen: tagout custody change.',
-    '# To enter it: tagout unseal --share',
+    `# set ${share.set}, made ${share.madeAt}; any ${share.threshold} of these shares open ${share.opens}`,
+    ...share.notes.map((note) => `# ${note}`),
     share.text,
   ].join('\n')
 }

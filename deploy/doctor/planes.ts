@@ -66,6 +66,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineClock(vault)))
     findings.push(...(await examineNotifications(vault)))
     findings.push(...(await examineBreakGlass(vault)))
+    findings.push(...(await examineKits(vault)))
     findings.push(...(await examineDirectories(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value), ...openLines(targets.value)] : findings
@@ -73,6 +74,54 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     const text = error instanceof Error ? error.message : 'the vault does not answer'
     return [{ name: 'vault', level: 'wrong', text, next: 'look at what npm start says, then start it again' }]
   }
+}
+
+/** Whether the secrets would outlive this machine, and whether anybody has tried. */
+async function examineKits(vault: VaultClient): Promise<readonly Finding[]> {
+  const [kits, safes] = [
+    await vault.call('kit.list', {}, undefined, 10_000),
+    await vault.call('safe.list', {}, undefined, 10_000),
+  ]
+  if (!kits.ok || !safes.ok) return []
+  const inForce = kits.value.filter(({ state }) => state === 'in force')
+  const without = safes.value.filter(
+    ({ name, accounts }) => accounts > 0 && !inForce.some(({ safe }) => safe === name),
+  )
+  const named = 'emergency kit'
+  return [
+    ...(without.length === 0
+      ? []
+      : [
+          {
+            name: named,
+            level: 'note' as const,
+            text: `if this machine is lost, so are the secrets of ${without.map(({ name }) => name).join(', ')}, unless a backup is at hand`,
+            next: 'make an emergency kit: tagout kit init SAFE --threshold 2 --custodian … --print',
+          },
+        ]),
+    ...kits.value.flatMap((kit): readonly Finding[] => {
+      const late = kit.openings.find(({ isOverdue }) => isOverdue)
+      if (late !== undefined)
+        return [
+          {
+            name: named,
+            level: 'wrong',
+            text: `the kit of ${kit.safe} was opened on ${late.openedAt.slice(0, 10)}, and ${late.left.join(', ')} should be other secrets by now`,
+            next: 'change them: tagout account secret ACCOUNT',
+          },
+        ]
+      return kit.due === null
+        ? []
+        : [
+            {
+              name: named,
+              level: 'note',
+              text: `of the safe ${kit.safe}: ${kit.due}`,
+              next: `tagout kit write ${kit.safe} --out FILE`,
+            },
+          ]
+    }),
+  ]
 }
 
 /** Whether directories were read when they last should have been. */

@@ -51,7 +51,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'security-officer',
     [
       ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Exposure', 'Audit log', 'Plant switches'],
-      ...['Users', 'Directories', 'Vendors', 'Policy', 'Close-outs'],
+      ...['Emergency kits', 'Users', 'Directories', 'Vendors', 'Policy', 'Close-outs'],
     ],
   ],
 ]

@@ -224,6 +224,7 @@ test.skipIf(why !== undefined)(
       'Exposure',
       'Audit log',
       'Vault keys',
+      'Emergency kits',
       'Vendors',
       'Policy',
       'Auditors',
@@ -526,6 +527,7 @@ const pages = [
   ['/notifications', 'Notifications'],
   ['/vendors', 'Vendors'],
   ['/vault-keys', 'Vault keys'],
+  ['/kits', 'Emergency kits'],
   ['/auditors', 'Auditors'],
   ['/account', /.+/],
 ] as const

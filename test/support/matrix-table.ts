@@ -687,6 +687,33 @@ export const table: Readonly<Record<string, Row>> = {
   'GET /api/audit/export': { service: 'audit.read', who: readers, ok: 200, query: () => 'from=0&limit=5' },
   'GET /api/vault/seals': { who: readers, ok: 200 },
   'GET /api/vault/keys': { who: readers, ok: 200 },
+  'GET /api/kits': { who: readers, ok: 200 },
+  'POST /api/kits/:kit/confirm': {
+    who: admin,
+    ok: noCode,
+    path: { kit: newId('kit', 0) },
+    body: () => ({}),
+  },
+  'DELETE /api/kits/:kit': {
+    who: admin,
+    ok: noCode,
+    path: { kit: newId('kit', 0) },
+    body: () => ({ reason: 'x' }),
+  },
+  'POST /api/kits/:kit/report': {
+    who: ['admin', 'security-officer'],
+    ok: 404,
+    path: { kit: newId('kit', 0) },
+    body: () => ({
+      madeAt: '2020-01-01T00:00:00Z',
+      openedAt: '2020-01-02T00:00:00Z',
+      custodians: ['anna', 'bob'],
+      drill: false,
+      reason: 'x',
+    }),
+  },
+  // No safe of the matrix has a kit.
+  'POST /api/safes/:safe/kit': { who: admin, of: 'safe', ok: 409, body: () => ({}) },
   'POST /api/vault/seal': { who: admin, ok: 200, only: [], body: () => ({ sessions: 'keep' }) },
   'GET /api/notifications': { who: admin, ok: 200 },
   'POST /api/notifications/test': {

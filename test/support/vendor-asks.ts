@@ -139,6 +139,13 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'account.remove': (of) => [{ account: of.account }],
   'account.reveal': (of) => [{ account: of.account, boxKey: sealed, totpCode: '000000', reason: 'x' }],
   'exposure.list': (of) => [{}, { account: of.account }, { account: 'press-3/engineer' }],
+  'kit.list': () => [{}],
+  'kit.confirm': () => [{ kit: newId('kit') }],
+  'kit.end': () => [{ kit: newId('kit'), reason: 'x' }],
+  'kit.write': (of) => [{ safe: of.safe }],
+  'kit.report': () => [
+    { kit: newId('kit'), madeAt: soon, openedAt: soon, custodians: ['anna'], drill: false, reason: 'x' },
+  ],
   'exposure.due': () => [{ exposure: newId('exp'), dueAt: soon }],
   'grant.add': (of) => [{ user: of.user, account: of.account, actions: ['shell'] }],
   'grant.list': (of) => [{}, { user: of.user }, { account: of.account }, { account: 'press-3/engineer' }],

@@ -99,6 +99,18 @@ function what(entry: Entry): string {
       return `was refused a share${entry.rehearsal ? ' in a rehearsal' : ''}: ${entry.why}`
     case 'custody.forgotten':
       return `forgot ${count(entry.given, 'entered share')}: ${entry.why}`
+    case 'kit.prepared':
+      return `made shares of set ${entry.set} for ${entry.names.join(', ')}: any ${entry.threshold} will open the emergency kit of safe ${entry.safeName}, once it is confirmed`
+    case 'kit.confirmed':
+      return `put the emergency kit of safe ${entry.safeName}, set ${entry.set}, in force${entry.replaced === null ? '' : ' in place of the one before'}`
+    case 'kit.ended':
+      return `ended the emergency kit of safe ${entry.safeName}, set ${entry.set}${because(entry.reason)}`
+    case 'kit.taken':
+      return `took the emergency kit of safe ${entry.safeName} away: ${count(entry.accounts, 'secret')}, sealed to its custodians`
+    case 'kit.opened':
+      return entry.drill
+        ? `noted that ${entry.custodians.join(', ')} practised opening the emergency kit of safe ${entry.safeName} on ${entry.openedAt}${because(entry.reason)}`
+        : `noted that ${entry.custodians.join(', ')} opened the emergency kit of safe ${entry.safeName} on ${entry.openedAt}: ${count(entry.secrets, 'secret')} to be rotated${because(entry.reason)}`
     case 'keys.rotation-started':
       return `began to exchange ${exchangedKey(entry)}, version ${entry.version}: ${count(entry.total, 'key')} to wrap anew`
     case 'keys.rotation-rehearsed':

@@ -126,6 +126,38 @@ export type Happening =
     }
   | { readonly kind: 'custody.share-refused'; readonly why: string; readonly rehearsal: boolean }
   | { readonly kind: 'custody.forgotten'; readonly given: number; readonly why: string }
+  /** Shares of a safe's emergency kit were made; they open nothing before it is confirmed. */
+  | ({
+      readonly kind: 'kit.prepared'
+      readonly kit: Id<'kit'>
+      readonly set: string
+      readonly threshold: number
+      readonly names: readonly string[]
+    } & SafeRef)
+  | ({
+      readonly kind: 'kit.confirmed'
+      readonly kit: Id<'kit'>
+      readonly set: string
+      readonly replaced: string | null
+    } & SafeRef)
+  | ({
+      readonly kind: 'kit.ended'
+      readonly kit: Id<'kit'>
+      readonly set: string
+      readonly reason: string
+    } & SafeRef)
+  | ({ readonly kind: 'kit.taken'; readonly kit: Id<'kit'>; readonly accounts: number } & SafeRef)
+  /** Somebody says that it was opened, or that opening it was practised; `secrets`: how many are to be rotated. */
+  | ({
+      readonly kind: 'kit.opened'
+      readonly kit: Id<'kit'>
+      readonly set: string
+      readonly drill: boolean
+      readonly custodians: readonly string[]
+      readonly openedAt: string
+      readonly reason: string
+      readonly secrets: number
+    } & SafeRef)
   | {
       readonly kind: 'keys.rotation-started'
       readonly what: 'root' | 'safe'

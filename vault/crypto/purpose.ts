@@ -48,6 +48,10 @@ export const purposes = {
   'directory-secret': 'tagout/v1/directory-secret',
   /** Hashes of recovery codes. */
   'recovery-code': 'tagout/v1/recovery-code',
+  /** Seed of the key pair of an emergency kit, of the secret that its custodians' shares give. */
+  'kit-box': 'tagout/v1/kit-box',
+  /** Seed of the key that signs emergency kits, and what enters the signature. */
+  'kit-sign': 'tagout/v1/kit-sign',
   'search-day': 'tagout/v1/search-day',
 } as const
 

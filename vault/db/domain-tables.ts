@@ -399,6 +399,36 @@ export type DomainTables = {
     readonly reviewed_by: Id<'usr'> | null
     readonly note: string | null
   }
+  /** The secrets of a safe, for custodians who open them together when nothing else is left. */
+  emergency_kit: Guarded & {
+    readonly id: Id<'kit'>
+    readonly safe_id: Id<'saf'>
+    /** Canonical JSON: `custodianParameters`. */
+    readonly custodians: string
+    /** X25519: what the secrets are sealed to. */
+    readonly box_key: Uint8Array
+    readonly prepared_by: string
+    readonly prepared_at: Date
+    readonly confirmed_by: string | null
+    readonly confirmed_at: Date | null
+    readonly ended_by: string | null
+    readonly ended_at: Date | null
+    readonly taken_by: string | null
+    readonly taken_at: Date | null
+    readonly drilled_at: Date | null
+  }
+  /** That an emergency kit was opened. */
+  kit_opening: Guarded & {
+    readonly id: Id<'kop'>
+    readonly kit_id: Id<'kit'>
+    /** When the kit that was opened had been made. */
+    readonly made_at: Date
+    readonly opened_at: Date
+    readonly custodians: readonly string[]
+    readonly reason: string
+    readonly reported_by: string
+    readonly reported_at: Date
+  }
   /** What somebody says that they did in a check-out; asked at the end of its session. */
   close_out: Guarded & {
     readonly session_id: Id<'ses'>

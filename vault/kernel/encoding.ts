@@ -19,6 +19,20 @@ export function encodeParts(...parts: readonly (string | Uint8Array)[]): Uint8Ar
   return out
 }
 
+/** The parts of what `encodeParts` made, as views of `bytes`. Throws `TypeError` for anything else. */
+export function decodeParts(bytes: Uint8Array): readonly Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const parts: Uint8Array[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const length = at + 4 <= bytes.length ? view.getUint32(at) : Number.POSITIVE_INFINITY
+    if (at + 4 + length > bytes.length) throw new TypeError('parts end within one')
+    parts.push(bytes.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return parts
+}
+
 export type Canonical =
   | string
   | number

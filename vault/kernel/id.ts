@@ -32,6 +32,7 @@ export type SwitchId = Id<'psw'>
 export type TokenId = Id<'tok'>
 export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
+export type KitId = Id<'kit'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

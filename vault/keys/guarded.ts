@@ -160,6 +160,27 @@ export const guardedTables = {
     id: ['id'],
     columns: ['request_id', 'user_id', 'verdict', 'note', 'digest', 'created_at'],
   },
+  emergency_kit: {
+    id: ['id'],
+    columns: [
+      'safe_id',
+      'custodians',
+      'box_key',
+      'prepared_by',
+      'prepared_at',
+      'confirmed_by',
+      'confirmed_at',
+      'ended_by',
+      'ended_at',
+      'taken_by',
+      'taken_at',
+      'drilled_at',
+    ],
+  },
+  kit_opening: {
+    id: ['id'],
+    columns: ['kit_id', 'made_at', 'opened_at', 'custodians', 'reason', 'reported_by', 'reported_at'],
+  },
   break_glass: {
     id: ['id'],
     columns: [

@@ -72,6 +72,13 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'custody.prepare': { local: true },
   'custody.share': { local: true, whenSealed: true },
   'custody.forget': { local: true, whenSealed: true },
+  // SECURITY: the machine's administrator hands the shares out, an administrator confirms: neither alone has a kit that opens.
+  'kit.list': { local: true, user: [admin, auditor, officer] },
+  'kit.prepare': { local: true },
+  'kit.confirm': { user: [admin] },
+  'kit.end': { local: true, user: [admin] },
+  'kit.write': { local: true, user: [admin] },
+  'kit.report': { local: true, user: [admin, officer] },
   'keys.rotate': { local: true },
   'keys.status': { local: true, user: [admin, auditor, officer] },
 

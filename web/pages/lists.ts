@@ -85,6 +85,7 @@ export const useSeals = (when = true) =>
   useList<'seal.list'>('seals', '/api/vault/seals', { every: 10_000, when })
 export const useKeys = (when = true) =>
   useList<'keys.status'>('vault keys', '/api/vault/keys', { every: 1_500, when })
+export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
 export const useTokens = () => useList<'token.list'>('tokens', '/api/tokens', { every: 10_000 })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')
 export const useExposures = (when = true) => useList<'exposure.list'>('exposures', '/api/exposures', { when })

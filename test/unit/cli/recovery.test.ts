@@ -23,6 +23,8 @@ const vault = `${recoveryKeyText(key)}\n`
 const recordings = writeRecoveryFile(makeRecoveryKey(sodium))
 using value = new Secret(new Uint8Array(valueBytes).fill(7))
 const share = shareSheet({
+  opens: 'the vault',
+  notes: [],
   ...{ name: 'anna', index: 1, of: 3, threshold: 2, set: 'AAAA-BBBB', madeAt: '2026-11-24' },
   text: shareText({ set: 'AAAABBBB', index: 1, threshold: 2, value }),
 })

@@ -1,0 +1,96 @@
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checked } from '../rows.ts'
+import { isDatabaseAway } from '../transact.ts'
+import type { World } from '../world.ts'
+import { readKit } from './kit-file.ts'
+import { makeKit } from './write.ts'
+
+const lookEveryMs = 15_000
+
+/**
+ * Keeps a copy of each safe's emergency kit in the data folder, `vault/kits/<safe>.kit`, written anew whenever a secret
+ * of the safe has changed: whatever copies that folder away has the kit of today. What is there opens nothing by itself.
+ */
+export function startKeepingKits(
+  world: World,
+  dataDir: string,
+): AsyncDisposable & { readonly look: () => Promise<void> } {
+  const folder = join(dataDir, 'vault', 'kits')
+  let running: Promise<void> | undefined
+  const look = () =>
+    (running ??= keepAll(world, folder)
+      .catch((error: unknown) => {
+        if (!isDatabaseAway(error)) world.onFault('emergency kits', error)
+      })
+      .finally(() => {
+        running = undefined
+      }))
+  const timer = setInterval(() => void look(), lookEveryMs)
+  return {
+    look,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+async function keepAll(world: World, folder: string): Promise<void> {
+  if (world.vault.isSealed) return
+  const { database, guard } = world.vault
+  const rows = await database
+    .selectFrom('emergency_kit')
+    .innerJoin('safe', 'safe.id', 'emergency_kit.safe_id')
+    .selectAll('emergency_kit')
+    .select('safe.name as safe_name')
+    .where('confirmed_at', 'is not', null)
+    .where('ended_at', 'is', null)
+    .execute()
+  const kits = checked(guard, 'emergency_kit', rows) as typeof rows
+  const wanted = new Set(kits.map(({ safe_name }) => `${safe_name}.kit`))
+  // Those of kits that are over, and drafts of a process that was killed.
+  for (const name of await readdir(folder).catch(() => []))
+    if (!wanted.has(name)) await unlink(join(folder, name))
+  for (const kit of kits) {
+    const path = join(folder, `${kit.safe_name}.kit`)
+    const kept = await readFile(path, 'utf8').then(readKit, () => undefined)
+    const isOurs = kept?.ok === true && kept.value.header.kit === kit.id
+    if (isOurs && !(await hasChanged(world, kit.safe_id, kept.value.header))) continue
+    const { file } = await makeKit(world, { id: kit.safe_id, name: kit.safe_name }, kit)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await replaceFile(path, file)
+  }
+}
+
+/** Has a secret of the safe been set, or an account come or gone, since the kit was made? */
+async function hasChanged(
+  world: World,
+  safe: string,
+  kept: { readonly madeAt: string; readonly accounts: number },
+): Promise<boolean> {
+  const row = await world.vault.database
+    .selectFrom('credential')
+    .innerJoin('account', 'account.id', 'credential.account_id')
+    .select([
+      (eb) => eb.fn.countAll<number>().as('accounts'),
+      (eb) => eb.fn.max('credential.created_at').as('latest'),
+    ])
+    .where('account.safe_id', '=', safe as never)
+    .where('account.removed_at', 'is', null)
+    .where('credential.state', '=', 'current')
+    .executeTakeFirstOrThrow()
+  return Number(row.accounts) !== kept.accounts || (row.latest ?? new Date(0)) >= new Date(kept.madeAt)
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.draft`
+  const file = await open(draft, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(draft, path)
+}
