@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { CDPSession } from 'playwright-core'
 import { beforeAll, expect, test, vi } from 'vitest'
 import {
@@ -106,6 +109,70 @@ test.skipIf(why !== undefined)(
     await page.getByRole('button', { name: 'Make the link' }).click()
     await page.getByRole('heading', { name: 'A link for dora' }).waitFor()
     await page.getByRole('button', { name: 'Done' }).click()
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'an emergency kit is confirmed by it, taken away, opened by its custodians, and its opening reported',
+  async () => {
+    const { page } = bob
+    const { tagout, tagoutJson } = stage.installation
+    await tagout(['safe', 'add', 'line-3'])
+    await tagout(['target', 'add', 'press-3', 'ssh://127.0.0.1:9', '--safe', 'line-3'])
+    const account = ['account', 'add', 'press-3/engineer', '--password-stdin']
+    expect(await tagout(account, { stdin: 'canary-kit-4417' })).toMatchObject({ code: 0 })
+    await page.goto(`${origin}/kits`)
+    await page.getByText('No safe has an emergency kit').waitFor()
+    await page.getByRole('code').getByText('tagout kit init line-3 --threshold 2').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'kits-none')
+    const room = await mkdtemp(join(tmpdir(), 'tagout-kits-'))
+    try {
+      const names = ['--custodian', 'anna,bob,carl', '--out', join(room, 'shares')]
+      await tagoutJson(['kit', 'init', 'line-3', '--threshold', '2', ...names])
+      await page.getByRole('button', { name: 'Confirm: the kit of line-3' }).click()
+      await page.getByText('You are asked for your passkey.').waitFor()
+      await picture(page, 'kits-confirm')
+      await page.getByRole('button', { name: 'Confirm', exact: true }).click()
+      await page.getByText('It was never taken away: keep a copy of it elsewhere').waitFor()
+      await page.getByRole('button', { name: 'Take away: the kit of line-3' }).click()
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Save the file' }).click(),
+      ])
+      await page.getByText('Saved: 1 secret').waitFor()
+      expect(await accessibilityFaults(page)).toEqual([])
+      await page.getByRole('button', { name: 'Done' }).click()
+      const file = join(room, 'line-3.kit')
+      await download.saveAs(file)
+      const open = ['kit', 'open', file, '--print', '--reason', 'the server burnt']
+      const shares = ['anna', 'carl'].flatMap((name) => [
+        '--share-file',
+        join(room, 'shares', `${name}.share`),
+      ])
+      // Of no installation at all.
+      const nowhere = { cwd: room, env: { TAGOUT_DATA: '/nonexistent' } }
+      const opened = await tagout([...open, ...shares, '--json'], nowhere)
+      expect(opened.stdout, opened.stderr).toContain('canary-kit-4417')
+
+      await page.getByRole('button', { name: 'It was opened: the kit of line-3' }).click()
+      const now = new Date()
+      const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+      await page.getByLabel('Opened at').fill(local)
+      for (const name of ['anna', 'carl']) await page.getByLabel(name).check()
+      await page.getByLabel('Reason').fill('the server burnt')
+      expect(await accessibilityFaults(page)).toEqual([])
+      await picture(page, 'kits-opened')
+      await page.getByRole('button', { name: 'Note it' }).click()
+      await page.getByText('Rotate by').waitFor()
+      await page.getByText('press-3/engineer').waitFor()
+      expect(await accessibilityFaults(page)).toEqual([])
+      for (const size of windows) expect(await layoutFaults(page, size)).toEqual([])
+      await picture(page, 'kits')
+    } finally {
+      await rm(room, { recursive: true, force: true })
+    }
+    await page.goto(`${origin}/users`)
   },
 )
 

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Content, Label, List, ListItem } from '@patternfly/react-core'
+import { Button, Checkbox, Content, FormGroup, Label, List, ListItem } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { KitView, VerbAnswer } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
@@ -68,11 +68,11 @@ export function Kits() {
         keyOf={({ id }) => id}
         text={(row) => `${row.safe} ${row.state} ${row.custodians.join(' ')} ${row.set}`}
         columns={[
-          { title: 'Safe', cell: (row) => <Name of={row.safe} /> },
           {
-            title: 'State',
+            title: 'Safe',
             cell: (row) => (
               <>
+                <Name of={row.safe} />{' '}
                 <Label isCompact color={states[row.state].colour}>
                   {states[row.state].text}
                 </Label>
@@ -87,27 +87,7 @@ export function Kits() {
             fit: 'text',
             cell: (row) => `any ${row.threshold} of ${row.custodians.map(visible).join(', ')}`,
           },
-          {
-            title: 'Taken away',
-            cell: (row) =>
-              row.taken === null ? (
-                'never'
-              ) : (
-                <>
-                  <When at={row.taken.at} />
-                  <div className="quiet small">by {visible(whoText(row.taken.by))}</div>
-                </>
-              ),
-          },
-          {
-            title: 'Changed since',
-            cell: (row) =>
-              row.accounts === 0 ? 'no secret in it' : `${row.changedSince} of ${row.accounts}`,
-          },
-          {
-            title: 'Practised',
-            cell: (row) => (row.drilledAt === null ? 'never' : <When at={row.drilledAt} />),
-          },
+          { title: 'Taken away', fit: 'text', cell: (row) => <Taken row={row} /> },
           { title: 'To do', fit: 'text', cell: (row) => <Todo row={row} /> },
           ...(mayReport
             ? [
@@ -148,6 +128,27 @@ export function Kits() {
       {doing?.kind === 'report' ? <Report of={doing.of} onClose={close} /> : null}
       {doing?.kind === 'end' ? <End of={doing.of} onClose={close} /> : null}
     </Page>
+  )
+}
+
+function Taken({ row }: { readonly row: KitView }) {
+  return (
+    <>
+      {row.taken === null ? (
+        'never'
+      ) : (
+        <>
+          <When at={row.taken.at} />, by {visible(whoText(row.taken.by))}
+        </>
+      )}
+      <div className="quiet small">
+        {row.accounts === 0
+          ? 'no secret is in it'
+          : `${row.changedSince} of ${count(row.accounts, 'secret')} changed since`}
+        {row.drilledAt === null ? '; never practised' : '; practised '}
+        {row.drilledAt === null ? null : <When at={row.drilledAt} />}
+      </div>
+    </>
   )
 }
 
@@ -294,8 +295,7 @@ function Report({ of, onClose }: Asked) {
         value={openedAt}
         onChange={setOpenedAt}
       />
-      <fieldset>
-        <legend>Who gave their shares ({of.threshold} at least)</legend>
+      <FormGroup role="group" label={`Who gave their shares (${of.threshold} at least)`} fieldId="gave">
         {of.custodians.map((name) => (
           <Checkbox
             key={name}
@@ -307,7 +307,7 @@ function Report({ of, onClose }: Asked) {
             }
           />
         ))}
-      </fieldset>
+      </FormGroup>
       <Checkbox
         id="drill"
         label="It was practised: no secret was shown"

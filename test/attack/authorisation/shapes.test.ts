@@ -99,6 +99,7 @@ const texts = [
     'ntf',
     'psw',
     'tok',
+    'kit',
     'exp',
     'wai',
     'hov',
