@@ -250,7 +250,7 @@ async function scenario(): Promise<void> {
   await must(['target', 'add', 'press-4', address(keyTarget.port), '--safe', 'line-3', '--pin-now'])
   await must(['account', 'add', `press-3/${target.user}`, '--password-stdin'], target.password)
   // As a program, so that its command line and environment can be looked at.
-  const program = await installation.tagout(['account', 'add', 'press-3/wrong', '--password-stdin'], {
+  const program = await installation.program(['account', 'add', 'press-3/wrong', '--password-stdin'], {
     stdin: secrets.wrongPassword,
     env: { HOME: folder },
   })

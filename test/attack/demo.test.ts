@@ -57,7 +57,7 @@ test('a fill that is killed twice is gone on with, each person and session once,
       said,
     )
     if (moment.source.startsWith('recorded')) {
-      const second = await plant.tagout(['demo'])
+      const second = await plant.program(['demo'])
       expect(second).toMatchObject({ code: 1 })
       expect(second.stderr).toContain(`is being filled already (process ${child.pid})`)
     }
@@ -65,7 +65,7 @@ test('a fill that is killed twice is gone on with, each person and session once,
     child.kill('SIGKILL')
     await gone
   }
-  const filled = await plant.tagout(['demo', '--json'])
+  const filled = await plant.program(['demo', '--json'])
   expect(filled).toMatchObject({ code: 0 })
   demo = readDemo(plant.dataDir) as DemoFile
   sheet = readMachines(join(plant.dataDir, 'demo', 'machines.json'))
@@ -75,7 +75,7 @@ test('a fill that is killed twice is gone on with, each person and session once,
   const users = await plant.tagoutJson<{ readonly name: string; readonly state: string }[]>(['user', 'list'])
   expect(users.map(({ name }) => name).sort()).toEqual(demo.people.map(({ name }) => name).sort())
   expect(new Set(users.map(({ state }) => state))).toEqual(new Set(['active']))
-  expect((await plant.tagout(['audit', 'verify'])).code).toBe(0)
+  expect((await plant.program(['audit', 'verify'])).code).toBe(0)
 })
 
 test('secrets of the demo are this installation’s own: none is in the code, no two are alike', async () => {
@@ -180,7 +180,7 @@ test('a demo’s folder that was copied to another installation is no licence to
     await writeFile(join(other, 'supervisor', 'secrets.json'), JSON.stringify(secrets))
     for (const isBegun of [false, true]) {
       if (isBegun) await writeFile(join(other, 'demo', 'removing'), '')
-      const foreign = await plant.tagout(['--data', other, 'demo', 'remove', '--yes', '--all'])
+      const foreign = await plant.program(['--data', other, 'demo', 'remove', '--yes', '--all'])
       expect(foreign).toMatchObject({ code: 1 })
       expect(foreign.stderr).toContain('belongs to another installation')
       expect((await readdir(other)).sort()).toEqual(['demo', 'supervisor'])
@@ -192,9 +192,9 @@ test('a demo’s folder that was copied to another installation is no licence to
 
 test('a machine of the demo that somebody has put a real one in place of is not taken away unasked', async () => {
   const [machine] = sheet.machines
-  const move = (address: string) => plant.tagout(['target', 'address', machine?.name ?? '', address])
+  const move = (address: string) => plant.program(['target', 'address', machine?.name ?? '', address])
   expect(await move('ssh://10.30.0.7')).toMatchObject({ code: 0 })
-  const refused = await plant.tagout(['demo', 'remove', '--yes'])
+  const refused = await plant.program(['demo', 'remove', '--yes'])
   // Back in any case: what follows removes the plant as it was.
   expect(await move(`ssh://127.0.0.1:${machine?.port}`)).toMatchObject({ code: 0 })
   expect(refused).toMatchObject({ code: 1 })
@@ -202,7 +202,7 @@ test('a machine of the demo that somebody has put a real one in place of is not 
 })
 
 test('an installation on the site’s own database is not removed', async () => {
-  const refused = await plant.tagout(['demo', 'remove', '--yes'], {
+  const refused = await plant.program(['demo', 'remove', '--yes'], {
     env: { DATABASE_URL: 'postgresql://owner:secret@db.example:5432/tagout' },
   })
   expect(refused).toMatchObject({ code: 1 })
@@ -211,7 +211,7 @@ test('an installation on the site’s own database is not removed', async () => 
 })
 
 test('doctor says loudly that people with known passwords are in', async () => {
-  const { code, stdout } = await plant.tagout(['doctor', '--json'])
+  const { code, stdout } = await plant.program(['doctor', '--json'])
   expect(code).toBe(1)
   const found = (JSON.parse(stdout) as { readonly name: string; readonly level: string }[]).filter(
     ({ name }) => name === 'demo plant',
@@ -223,7 +223,7 @@ test('doctor says loudly that people with known passwords are in', async () => {
 
 test('removed, nothing of it runs on, and no password of it is left in the folder', async () => {
   const { pid } = plant.process
-  expect(await plant.tagout(['demo', 'remove', '--yes'])).toMatchObject({ code: 0 })
+  expect(await plant.program(['demo', 'remove', '--yes'])).toMatchObject({ code: 0 })
   await until(
     async () => (plant.process.exitCode === null ? undefined : true),
     30_000,

@@ -20,7 +20,10 @@ let browser: Browser
 
 beforeAll(async () => {
   if (why !== undefined) return
-  ;[installation, browser] = await Promise.all([startTestInstallation(), launchBrowser()])
+  ;[installation, browser] = await Promise.all([
+    startTestInstallation({ withDatabase: true }),
+    launchBrowser(),
+  ])
   await installation.tagout(['safe', 'add', 'line-3'])
 })
 afterAll(async () => {

@@ -34,7 +34,7 @@ let secret: string
 beforeAll(async () => {
   if (why !== undefined) return
   ;[installation, browser] = await Promise.all([
-    startTestInstallation({ env: { TAGOUT_HTTP_PLAIN: '1' } }),
+    startTestInstallation({ env: { TAGOUT_HTTP_PLAIN: '1' }, withDatabase: true }),
     launchBrowser(),
   ])
   origin = installation.console.replace('127.0.0.1', 'localhost').replace(/\/$/, '')

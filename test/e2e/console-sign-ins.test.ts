@@ -37,7 +37,7 @@ let alice: Person
 beforeAll(async () => {
   if (why !== undefined) return
   ;[installation, edge, browser] = await Promise.all([
-    startTestInstallation(),
+    startTestInstallation({ withDatabase: true }),
     startFakeConsole({ consoleDir }),
     launchBrowser(),
   ])

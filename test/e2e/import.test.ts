@@ -19,7 +19,7 @@ const names = async (noun: string) =>
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tagout-import-'))
-  installation = await startTestInstallation({ withinMs: 150_000 })
+  installation = await startTestInstallation({ withinMs: 150_000, withDatabase: true })
   expect((await tagout('safe', 'add', 'line-3')).code).toBe(0)
 }, 200_000)
 afterAll(async () => {

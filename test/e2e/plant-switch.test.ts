@@ -16,7 +16,7 @@ let installation: TestInstallation
 
 beforeAll(async () => {
   room = await mkdtemp(join(tmpdir(), 'tagout-switch-'))
-  installation = await startTestInstallation()
+  installation = await startTestInstallation({ withDatabase: true })
   await tagout('safe', 'add', 'line-3')
 })
 afterAll(async () => {

@@ -10,7 +10,7 @@ import { startTestInstallation, type TestInstallation } from '../support/install
 let installation: TestInstallation
 let bob: ReturnType<typeof makeSshUser>
 beforeAll(async () => {
-  installation = await startTestInstallation()
+  installation = await startTestInstallation({ withDatabase: true })
   const { knownHosts } = JSON.parse(readFileSync(join(installation.dataDir, 'ready.json'), 'utf8')).ssh
   bob = makeSshUser(installation.dataDir, 'bob', knownHosts, installation.ssh.port)
   await installation.tagoutJson(['user', 'add', 'bob', '--role', 'operator'])

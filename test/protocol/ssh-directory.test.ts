@@ -45,7 +45,11 @@ describe.skipIf(why !== undefined)('people of directories over SSH', () => {
   beforeAll(async () => {
     room = mkdtempSync(join(tmpdir(), 'tagout-ssh-directory-'))
     chmodSync(room, 0o755)
-    ;[installation, slapd, sshd] = await Promise.all([startTestInstallation(), startSlapd(), startSshd()])
+    ;[installation, slapd, sshd] = await Promise.all([
+      startTestInstallation({ withDatabase: true }),
+      startSlapd(),
+      startSshd(),
+    ])
     http = await plantHttp(installation)
     provider = await startProvider({ console: http.origin })
     slapd.addPerson('bob')

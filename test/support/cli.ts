@@ -5,7 +5,7 @@ export type CliResult = { readonly code: number; readonly out: string; readonly 
 
 export type CliOptions = {
   /** What is piped into standard input. */
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
 }

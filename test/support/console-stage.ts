@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, expect } from 'vitest'
+import { cookieName } from '../../api/http/cookie.ts'
 import {
   accessibilityFaults,
   enrol,
@@ -15,6 +16,7 @@ import {
   windows,
 } from './console-browser.ts'
 import { type Ran, startTestInstallation, type TestInstallation } from './installation.ts'
+import { plantHttp } from './plant-http.ts'
 import { startSshd, type TestSshd, whyNoSshd } from './sshd.ts'
 
 /** A host key's fingerprint for machines that nobody connects to. */
@@ -113,7 +115,7 @@ export function consoleStage(about: string, needs: { readonly sshd?: boolean } =
       await chmod(room, 0o755)
       const settings = typeof env === 'function' ? await env(room) : env
       const [first, second, third] = await Promise.allSettled([
-        startTestInstallation({ env: settings }),
+        startTestInstallation({ env: settings, withDatabase: true }),
         launchBrowser(),
         needs.sshd === true ? startSshd() : undefined,
       ])
@@ -162,7 +164,24 @@ export function consoleStage(about: string, needs: { readonly sshd?: boolean } =
     enrolled: async (name, way) => {
       const link = 'link' in way ? way.link : await stage.added(name, way.role)
       const person = await stage.visitor(name, stage.installation.console, way.browser)
-      return { ...person, code: await enrol(person.page, link, peoplesPassword) }
+      // Somebody elsewhere has no other way than their browser.
+      if (way.browser !== undefined)
+        return { ...person, code: await enrol(person.page, link, peoplesPassword) }
+      // The page behind the link is for the tests that are of it: a browser takes seconds over it.
+      using http = await plantHttp(stage.installation)
+      const { token, code } = await http.enrol(link, '127.0.0.1', { password: peoplesPassword })
+      await person.context.addCookies([
+        {
+          name: cookieName,
+          value: token,
+          url: stage.installation.console,
+          httpOnly: true,
+          secure: true,
+          sameSite: 'Strict',
+        },
+      ])
+      await stage.open(person.page, '/', 'Overview')
+      return { ...person, code }
     },
     open: async (page, path, heading) => {
       await page.goto(`${stage.installation.console}${path}`)

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { giveDatabase } from './postgres.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -29,8 +30,13 @@ export type TestInstallation = AsyncDisposable & {
   readonly process: ChildProcess
   /** All that it has said on standard error so far. */
   readonly log: () => string
-  /** Runs the command-line program against it. A code other than 0 is an answer, not an exception. */
+  /**
+   * Runs the command-line program against it, in this process: a process of its own takes a second of a core. A code
+   * other than 0 is an answer, not an exception.
+   */
   readonly tagout: (args: readonly string[], options?: RunOptions) => Promise<Ran>
+  /** The same as a process, where that it is one is part of what is tested. */
+  readonly program: (args: readonly string[], options?: RunOptions) => Promise<Ran>
   /** The same, with `--json`; throws with what it said when the code is not 0. */
   readonly tagoutJson: <T = unknown>(args: readonly string[], options?: RunOptions) => Promise<T>
   /** Stops it as Ctrl-C does; the data stay for another start. */
@@ -43,6 +49,8 @@ export type InstallationOptions = {
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
   readonly withinMs?: number
+  /** Begin with a database that is there already (`giveDatabase`), where the first start is not what is tested. */
+  readonly withDatabase?: true
 }
 
 /** Starts an installation on free ports of loopback, unattended. It takes five seconds or so. */
@@ -50,6 +58,7 @@ export async function startTestInstallation(options: InstallationOptions = {}): 
   const own = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'tagout-inst-')) : undefined
   if (own !== undefined) await chmod(own, 0o711)
   const dataDir = options.dataDir ?? join(own ?? '', 'd')
+  if (options.withDatabase === true) await giveDatabase(dataDir)
   const [httpPort, sshPort] = await freePorts(2)
   const child = spawn(
     process.execPath,
@@ -87,7 +96,17 @@ export async function startTestInstallation(options: InstallationOptions = {}): 
       () => `the installation did not start:\n${stderr}`,
     )
     const ready = JSON.parse(line)
-    const tagout = (args: readonly string[], run?: RunOptions) =>
+    const tagout = async (args: readonly string[], run?: RunOptions): Promise<Ran> => {
+      // Most of what the program consists of is needed by those alone who ask it.
+      const cli = await import('./cli.ts')
+      const { code, out, err } = await cli.tagout(args, {
+        ...(run?.stdin === undefined ? {} : { stdin: run.stdin }),
+        cwd: run?.cwd ?? root,
+        env: { ...cleanEnvironment(), TAGOUT_DATA: dataDir, ...run?.env },
+      })
+      return { code, stdout: out, stderr: err }
+    }
+    const program = (args: readonly string[], run?: RunOptions) =>
       runProgram(
         process.execPath,
         ['--disable-warning=ExperimentalWarning', join(root, 'deploy', 'cli', 'main.ts'), ...args],
@@ -102,6 +121,7 @@ export async function startTestInstallation(options: InstallationOptions = {}): 
       process: child,
       log: () => stderr,
       tagout,
+      program,
       tagoutJson: async <T>(args: readonly string[], run?: RunOptions) => {
         const { code, stdout: answer, stderr: said } = await tagout([...args, '--json'], run)
         if (code !== 0) throw new Error(`tagout ${args.join(' ')} ended with ${code}: ${said}`)
@@ -180,7 +200,7 @@ export async function until<T>(
 }
 
 function cleanEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']
+  const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER', 'NODE_COMPILE_CACHE']
   return Object.fromEntries(
     kept.flatMap((name) => (process.env[name] ? [[name, process.env[name] ?? '']] : [])),
   )

@@ -138,7 +138,7 @@ function wholeKeys() {
 export async function startMatrixWorld(): Promise<MatrixWorld> {
   await using stack = new AsyncDisposableStack()
   const sshd = stack.use(await startSshd())
-  const installation = stack.use(await startTestInstallation())
+  const installation = stack.use(await startTestInstallation({ withDatabase: true }))
   const admin: VaultClient = await connectAdmin(installation.dataDir)
   stack.defer(() => admin.close())
   const http = stack.use(await plantHttp(installation))

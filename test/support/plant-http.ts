@@ -125,7 +125,7 @@ export async function plantHttp(installation: {
       const begun = must(
         await ask('POST', '/api/enrolment/begin', { from, body: { token, boxKey: box.boxKey } }),
       )
-      const code = authenticator(box.open(begun.sealedTotp).secret)
+      const code = authenticator(box.open(begun.sealedTotp).secret, { behind: true })
       const password = 'password' in proof ? proof.password : ''
       const answer = await ask('POST', '/api/enrolment/finish', {
         from,

@@ -24,7 +24,7 @@ const local = async <Name extends VerbName>(verb: Name, input: VerbInput<Name>):
   must(await admin.call(verb, input))
 
 beforeAll(async () => {
-  installation = await startTestInstallation()
+  installation = await startTestInstallation({ withDatabase: true })
   admin = await connectAdmin(installation.dataDir)
   http = await plantHttp(installation)
   const { enrolment } = await local('user.add', { name: 'bob', roles: ['operator'] })

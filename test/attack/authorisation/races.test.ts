@@ -45,7 +45,7 @@ const counted = (answers: readonly HttpAnswer[], status: number) =>
 
 beforeAll(async () => {
   if (why !== undefined) return
-  ;[installation, sshd] = await Promise.all([startTestInstallation(), startSshd()])
+  ;[installation, sshd] = await Promise.all([startTestInstallation({ withDatabase: true }), startSshd()])
   admin = await connectAdmin(installation.dataDir)
   http = await plantHttp(installation)
   const { intakeKey } = await local('status', {})
