@@ -35,6 +35,7 @@ import * as m0045 from './0045_two_users_are_one_person.ts'
 import * as m0060 from './0060_a_safe_has_an_emergency_kit.ts'
 import * as m0046 from './0046_a_desktop_is_logged_in_to.ts'
 import * as m0049 from './0049_a_secret_is_typed_into_a_desktop.ts'
+import * as m0056 from './0056_a_region_of_a_screen_is_not_recorded.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -74,4 +75,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0046_a_desktop_is_logged_in_to': m0046,
   '0049_a_secret_is_typed_into_a_desktop': m0049,
   '0060_a_safe_has_an_emergency_kit': m0060,
+  '0056_a_region_of_a_screen_is_not_recorded': m0056,
 }

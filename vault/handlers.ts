@@ -113,6 +113,7 @@ import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
 import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
 import { targetLegacy } from './targets/legacy.ts'
+import { targetMask } from './targets/mask.ts'
 import { targetScan } from './targets/scan.ts'
 import {
   targetAdd,
@@ -247,6 +248,7 @@ export const handlers: Handlers = {
   'target.scan': targetScan,
   'target.pin': targetPin,
   'target.legacy': targetLegacy,
+  'target.mask': targetMask,
   'target.remove': targetRemove,
   'account.add': accountAdd,
   'account.list': accountList,

@@ -269,6 +269,7 @@ export const relations: Relations = {
   'target.scan': (call, input) => ofTarget(call, input.target),
   'target.pin': (call, input) => ofTarget(call, input.target),
   'target.legacy': (call, input) => ofTarget(call, input.target),
+  'target.mask': (call, input) => ofTarget(call, input.target),
   'target.remove': (call, input) => ofTarget(call, input.target),
   'account.add': (call, input) => ofTarget(call, input.target),
   'account.show': (call, input) => ofAccount(call, input.account),

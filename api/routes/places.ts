@@ -54,6 +54,7 @@ export const places: readonly Route[] = [
   { method: 'POST', path: '/api/targets/:target/scan', verb: 'target.scan', access: 'user', timeout: 45_000 },
   { method: 'PUT', path: '/api/targets/:target/pin', verb: 'target.pin', access: 'user', timeout: 45_000 },
   { method: 'PUT', path: '/api/targets/:target/legacy', verb: 'target.legacy', access: 'user' },
+  { method: 'PUT', path: '/api/targets/:target/mask', verb: 'target.mask', access: 'user' },
   { method: 'DELETE', path: '/api/targets/:target', verb: 'target.remove', access: 'user' },
 
   { method: 'GET', path: '/api/accounts', verb: 'account.list', access: 'user' },

@@ -131,6 +131,7 @@ export const fieldNames = {
     until: '--until',
     forSeconds: '--for',
   },
+  'target.mask': { target: '<target>', regions: '--region', reason: '--reason', totpCode: 'code' },
   'target.remove': { target: '<target>' },
   'account.add': {
     target: '<account>',

@@ -19,6 +19,7 @@ import type { Id } from '../../vault/kernel/id.ts'
 import { asListed, logInAsAuditor, openRecovery, verifiedChain, withIdentity } from './auditor-identity.ts'
 import { Complaint, refused } from './complaint.ts'
 import type { ExportForm } from './export-form.ts'
+import { writeFilm } from './recording-film.ts'
 import { fileSource, withRecording } from './recording-source.ts'
 import { knownOf, notInLog } from './recording-verify.ts'
 import { readSecretFile } from './secret-input.ts'
@@ -54,7 +55,7 @@ export async function exportAsAuditor(
       if (known === undefined) throw new Complaint(notInLog.sentence)
       const token = await logInAsAuditor(vault, sodium, identity)
       return withRecording(tools, token, recording, 'export', (source) =>
-        exportSource(source, keys.value, known, options),
+        exportSource(tools, source, keys.value, known, options),
       )
     })
   })
@@ -76,7 +77,7 @@ export async function exportByRecovery(
   try {
     const pair = { publicKey: recovery.boxKey, privateKey: recovery.boxPrivate }
     await using source = await fileSource(file)
-    return await exportSource(source, new Map([[toBase64(pair.publicKey), pair]]), {}, options)
+    return await exportSource(tools, source, new Map([[toBase64(pair.publicKey), pair]]), {}, options)
   } finally {
     sodium.memzero(recovery.signPrivate)
     sodium.memzero(recovery.boxPrivate)
@@ -84,6 +85,7 @@ export async function exportByRecovery(
 }
 
 async function exportSource(
+  tools: Tools,
   source: ByteSource,
   keys: GroupKeys,
   known: Known,
@@ -100,19 +102,26 @@ async function exportSource(
   if (!structure.ok) throw refused(structure.refusal)
   const key = openRecordingKey(sodium, structure.value.header, keys)
   if (!key.ok) throw refused(key.refusal)
-  await writeWhole(options.out, formOf(new Replay(source, structure.value, key.value), options))
+  const replay = new Replay(source, structure.value, key.value)
+  const { form, out } = options
+  if (form === 'webm' || form === 'mp4') await writeFilm(tools, replay, form, out)
+  else await writeWhole(out, formOf(replay, form, options.channel))
   return verdict.state
 }
 
-function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string | Uint8Array> {
-  switch (options.form) {
+function formOf(
+  replay: Replay,
+  form: Exclude<ExportForm, 'webm' | 'mp4'>,
+  channel: number | undefined,
+): AsyncIterable<string | Uint8Array> {
+  switch (form) {
     case 'asciicast':
     case 'asciicast-v2':
       requireTerminal(replay)
-      return toAsciicast(replay, 2, options.channel)
+      return toAsciicast(replay, 2, channel)
     case 'asciicast-v3':
       requireTerminal(replay)
-      return toAsciicast(replay, 3, options.channel)
+      return toAsciicast(replay, 3, channel)
     case 'text':
       return toText(replay)
     case 'pcap':
@@ -126,7 +135,7 @@ function formOf(replay: Replay, options: ExportOptions): AsyncIterable<string | 
 
 function requireTerminal({ header }: Replay): void {
   if (header.target.protocol !== 'ssh')
-    throw new Complaint('this session is a desktop, which no terminal shows', 'export it as guac')
+    throw new Complaint('this session is a desktop, which no terminal shows', 'export it as guac or webm')
 }
 
 async function* capture(replay: Replay): AsyncGenerator<Uint8Array> {

@@ -82,6 +82,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
       'after',
       examples(
         'tagout recording export rec_… --as asciicast --identity auditor.key --out s.cast',
+        'tagout recording export rec_… --as webm --identity auditor.key --out s.webm',
         'tagout recording export rec_….tgr --as text --recovery recordings-recovery.key --out s.txt',
       ),
     )

@@ -13,6 +13,7 @@ import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
 import { confirmed } from './secret-input.ts'
 import { addLegacyCommand, legacyText } from './target-legacy.ts'
+import { addMaskCommand, maskText } from './target-mask.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 
 /** Which of several host keys to pin: one that needs nothing old, of the kind that the broker will ask for first. */
@@ -320,6 +321,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     })
 
   addLegacyCommand(target, tools)
+  addMaskCommand(target, tools)
 
   target
     .command('remove <target>')
@@ -357,6 +359,7 @@ function describe(target: TargetView): string {
     ['address', `${target.protocol}://${target.host}:${target.port}`],
     ['safe', target.safe],
     ...(target.desktop === null ? [] : [['login', desktopText(target.desktop)] as const]),
+    ...(target.mask === null ? [] : [['masked', maskText(target.mask)] as const]),
     ...(target.tags.length === 0 ? [] : [['tags', target.tags.join(', ')] as const]),
     ...(target.zone === null ? [] : [['zone', target.zone] as const]),
     ...target.pins.map(

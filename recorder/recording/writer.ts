@@ -269,7 +269,8 @@ export class RecordingWriter implements AsyncDisposable {
     if (mark.kind === 'open') {
       const isTerminal = mark.columns !== undefined && mark.rows !== undefined
       this.#hasTerminal ||= isTerminal
-      this.#input.open(frame.channel, isTerminal, mark.type === 'forward')
+      // A desktop's keys are no text of the channel: without a rule of their own only their times are kept, or all.
+      if (mark.type !== 'desktop') this.#input.open(frame.channel, isTerminal, mark.type === 'forward')
     } else if (mark.kind === 'close') this.#addAll(this.#input.close(frame.channel, at))
     this.#frames.add({ kind: 'mark', channel: frame.channel, mark, at })
   }

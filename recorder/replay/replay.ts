@@ -51,6 +51,11 @@ export class Replay {
     return this.structure.header
   }
 
+  /** The same recording, read from another place. */
+  over(source: ByteSource): Replay {
+    return new Replay(source, this.structure, this.#key)
+  }
+
   /**
    * All frames from the start, in order of time. Ends after the last whole chunk of an incomplete recording; throws
    * `ReplayError` where a recording was changed.

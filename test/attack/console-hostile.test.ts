@@ -173,6 +173,11 @@ beforeAll(async () => {
       desktop: null,
       tags: [hostile],
       zone: hostile,
+      mask: {
+        regions: [{ unit: 'percent', x: 0, y: 90, width: 50, height: 10 }],
+        reason: hostile,
+        setBy: hostile,
+      },
       legacy: {
         algorithms: ['ssh-rsa'],
         reason: hostile,

@@ -367,6 +367,53 @@ test.skipIf(why !== undefined)(
 )
 
 test.skipIf(why !== undefined)(
+  'an administrator says which regions of a desktop are not recorded, with a reason and a code',
+  async () => {
+    const { page } = alice
+    let target = targetView({ name: 'hmi-3', protocol: 'vnc', host: '192.0.2.31', port: 5900 })
+    edge.answers.set('target.list', () => [target])
+    edge.answers.set('target.mask', ({ regions, reason }) => {
+      target = {
+        ...target,
+        mask: regions.length === 0 ? null : { regions, reason: reason ?? '', setBy: 'alice' },
+      }
+      return target
+    })
+    await open(page, '/targets')
+    await page.getByRole('button', { name: 'Mask the screen of hmi-3' }).click()
+    const regions = page.getByLabel('Regions')
+    const mask = page.getByRole('button', { name: 'Mask', exact: true })
+    await regions.fill('40,420,300,120 50%,0%,60%,10%')
+    await page.getByText('50%,0%,60%,10% is no region of a screen').waitFor()
+    await page.getByLabel('Reason').fill('recipe, works agreement 12')
+    await page.getByLabel('Code').fill('123456')
+    expect(await mask.isDisabled()).toBe(true)
+    await regions.fill('40,420,300,120 0%,90%,50%,10%')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'mask')
+    await mask.click()
+    await page.getByText('2 regions not recorded').waitFor()
+    await page.getByText(/said by alice: recipe, works agreement 12/).waitFor()
+    expect(askedFor('target.mask').at(-1)?.input).toEqual({
+      target: target.id,
+      regions: [
+        { unit: 'pixels', x: 40, y: 420, width: 300, height: 120 },
+        { unit: 'percent', x: 0, y: 90, width: 50, height: 10 },
+      ],
+      reason: 'recipe, works agreement 12',
+      totpCode: '123456',
+    })
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'mask-finding')
+    await page.getByRole('button', { name: 'Mask the screen of hmi-3' }).click()
+    await regions.fill('')
+    await page.getByLabel('Code').fill('123456')
+    await page.getByRole('button', { name: 'Record all of it' }).click()
+    await page.getByText('2 regions not recorded').waitFor({ state: 'detached' })
+  },
+)
+
+test.skipIf(why !== undefined)(
   'an account is told whose secret is typed for sudo, su or enable',
   async () => {
     const { page } = alice

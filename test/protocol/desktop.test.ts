@@ -23,6 +23,7 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
   let desk: DesktopGateway
   let vnc: VncServer
   const password = 'Kanarie7'
+  const mask = { unit: 'pixels', x: 0, y: 0, width: 400, height: 300 } as const
   beforeAll(async () => {
     vnc = await startVnc(password)
     desk = await startDesktopGateway()
@@ -33,6 +34,9 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     add('nobody', { pins: [] })
     add('wrong', { credential: { kind: 'password', password: 'wrong' } })
     add('away', { port: 1 })
+    add('full', { inputPolicy: 'full' })
+    add('timed', { inputPolicy: 'timing_only' })
+    add('masked', { mask: { regions: [mask], reason: 'recipe' } })
   })
   afterAll(async () => {
     await desk?.[Symbol.asyncDispose]()
@@ -96,6 +100,70 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
       .map(({ args }) => args.slice(0, 3).join(' '))
     expect(mouse).toEqual(['100 120 0', '110 130 1', '110 130 0'])
     expect(recorded.filter(({ opcode }) => opcode === 'key')).toEqual([])
+  })
+
+  test.each([
+    ['hmi-3', 'that something was typed, and nothing of what'],
+    ['timed', 'that something was typed, and nothing of what'],
+    ['full', 'each key'],
+  ])('%s: of the keyboard its recording has %s', async (target) => {
+    const end = await open(target)
+    await end.see('sync')
+    end.type(`Geheim$((1+1)) > key-${target}; echo done > key-${target}\n`)
+    await written(`key-${target}`)
+    end.live.say({ kind: 'leave' })
+    await end.live.hear('ended')
+    const frames = await desk.gateway.frames()
+    const { InstructionParser } = await import('../../recorder/broker/desktop/instruction.ts')
+    const output = frames.flatMap((frame) => (frame.kind === 'output' ? [Buffer.from(frame.bytes)] : []))
+    const keys = new InstructionParser()
+      .push(Buffer.concat(output))
+      .filter(({ opcode, args }) => opcode === 'key' && args[1] === '1')
+    const typed = String.fromCodePoint(...keys.map(({ args }) => Number(args[0])))
+    const timing = frames.filter(({ kind }) => kind === 'timing')
+    expect(frames.filter(({ kind }) => kind === 'input')).toEqual([])
+    if (target === 'full') {
+      expect(typed).toContain('Geheim')
+      expect(timing).toEqual([])
+      return
+    }
+    expect(keys).toEqual([])
+    expect(timing.length).toBeGreaterThan(40)
+    expect(timing.filter((frame) => frame.kind === 'timing' && frame.submit)).toHaveLength(1)
+    expect(new Set(timing.map((frame) => frame.kind === 'timing' && frame.length))).toEqual(new Set([1]))
+  })
+
+  test('of a masked region nothing is recorded, its user sees it, and the header and a mark say so', async () => {
+    const end = await open('masked')
+    await end.see('sync')
+    for (const [x, y] of [
+      [100, 100],
+      [500, 400],
+    ] as const)
+      end.send('mouse', x, y, 0)
+    end.type('clear; echo masked > masked\n')
+    await written('masked')
+    end.live.say({ kind: 'leave' })
+    await end.live.hear('ended')
+    const frames = await desk.gateway.frames()
+    const marks = frames.flatMap((frame) => (frame.kind === 'mark' ? [frame.mark] : []))
+    expect(marks).toContainEqual({
+      kind: 'policy',
+      event: 'masked',
+      detail: '0,0,400,300 px of the screen is not recorded: recipe',
+    })
+    const { InstructionParser } = await import('../../recorder/broker/desktop/instruction.ts')
+    const output = frames.flatMap((frame) => (frame.kind === 'output' ? [Buffer.from(frame.bytes)] : []))
+    const recorded = new InstructionParser().push(Buffer.concat(output))
+    const covers = recorded.filter(({ opcode, args }) => opcode === 'rect' && args.join() === '0,0,0,400,300')
+    expect(covers.length).toBeGreaterThan(0)
+    const at = recorded.filter(({ opcode }) => opcode === 'mouse').map(({ args }) => args.slice(0, 2).join())
+    expect(at).toEqual(['500,400'])
+    // What the user saw holds pictures that the recording has not.
+    const pictures = (list: readonly { readonly opcode: string; readonly args: readonly string[] }[]) =>
+      new Set(list.filter(({ opcode }) => opcode === 'blob').map(({ args }) => args[1]))
+    const seen = pictures(end.shown)
+    expect([...seen].filter((one) => !pictures(recorded).has(one)).length).toBeGreaterThan(0)
   })
 
   test('its recording gets keyframes of the real guacd, and the session goes on as before', async () => {

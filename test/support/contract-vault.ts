@@ -12,6 +12,7 @@ import type {
   LegacyAlgorithm,
   Permit,
   DesktopSettings,
+  Mask,
   Protocol,
   VerbInput,
   WatchTicket,
@@ -51,6 +52,7 @@ export type FakeAccount = {
   /** Default: ssh. */
   readonly protocol?: Protocol
   readonly desktop?: DesktopSettings
+  readonly mask?: Mask
 }
 
 export type FakeUser = {
@@ -363,6 +365,7 @@ export class ContractVault implements AsyncDisposable {
         name: account.target,
         protocol: account.protocol ?? 'ssh',
         ...(account.desktop === undefined ? {} : { desktop: account.desktop }),
+        ...(account.mask === undefined ? {} : { mask: account.mask }),
         host: account.host,
         port: account.port,
         pins: account.pins,

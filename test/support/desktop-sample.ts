@@ -84,8 +84,8 @@ export const shownAt: readonly {
 }[] = [
   { second: 1, at: [50, 40], colour: colours.red },
   { second: 5, at: [50, 40], colour: colours.blue },
-  { second: 5, at: [110, 40], colour: colours.red },
-  { second: 15, at: [110, 40], colour: colours.blue },
+  { second: 5, at: [104, 30], colour: colours.red },
+  { second: 15, at: [104, 30], colour: colours.blue },
   { second: 70, at: [20, 80], colour: colours.green },
   { second: 125, at: [140, 80], colour: colours.yellow },
 ]

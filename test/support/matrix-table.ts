@@ -390,6 +390,14 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 400,
     body: () => ({ algorithms: ['ssh-rsa'] }),
   },
+  // It takes evidence away: who manages a safe may be one whose sessions it would hide.
+  'PUT /api/targets/:target/mask': {
+    who: admin,
+    of: 'target',
+    ok: noCode,
+    none: noCode,
+    body: () => ({ regions: [] }),
+  },
   'DELETE /api/targets/:target': { who: manages, of: 'target', ok: 200, only: ['none'] },
   'GET /api/accounts': { service: 'inventory.read', who: all, ok: 200 },
   'POST /api/accounts': {

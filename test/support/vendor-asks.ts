@@ -128,6 +128,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'target.scan': (of) => [{ target: of.target }],
   'target.pin': (of) => [{ target: of.target, fingerprint: 'SHA256:x' }],
   'target.legacy': (of) => [{ target: of.target, algorithms: [] }],
+  'target.mask': (of) => [{ target: of.target, regions: [] }],
   'target.remove': (of) => [{ target: of.target }],
   'account.add': (of) => [{ target: of.target, login: 'new', credential }],
   'account.list': () => [{}],

@@ -43,6 +43,7 @@ export function targetView(said: Partial<TargetView> = {}): TargetView {
     pins: [],
     changedKey: null,
     legacy: null,
+    mask: null,
     desktop: null,
     tags: [],
     zone: null,

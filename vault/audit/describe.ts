@@ -1,3 +1,4 @@
+import { regionsText } from '../kernel/mask-region.ts'
 import type { DesktopSettings } from '../contract/words.ts'
 import { count } from '../kernel/count.ts'
 import { unreachable } from '../kernel/outcome.ts'
@@ -203,6 +204,10 @@ function what(entry: Entry): string {
       return `allowed target ${entry.targetName} the old algorithms ${entry.algorithms.join(', ')} until ${entry.until}: ${quoted(entry.reason)}`
     case 'target.legacy-ended':
       return `took the old algorithms back from target ${entry.targetName}`
+    case 'target.mask-set':
+      return entry.regions.length === 0
+        ? `had all of the screen of target ${entry.targetName} recorded again, where ${regionsText(entry.before)} were not`
+        : `masked ${regionsText(entry.regions)} of the screen of target ${entry.targetName} in recordings${entry.before.length === 0 ? '' : `, in place of ${regionsText(entry.before)}`}: ${quoted(entry.reason)}`
     case 'target.removed':
       return `removed target ${entry.targetName}`
     case 'account.added':

@@ -5,6 +5,7 @@ import type {
   EndReason,
   InputPolicy,
   LegacyAlgorithm,
+  MaskRegion,
   NoticeChoice,
   Permission,
   RecordingState,
@@ -281,6 +282,13 @@ export type Happening =
       readonly reason: string
     } & TargetRef)
   | ({ readonly kind: 'target.legacy-ended' } & TargetRef)
+  /** What of its screen is not recorded from now on; no regions: all is. */
+  | ({
+      readonly kind: 'target.mask-set'
+      readonly regions: readonly MaskRegion[]
+      readonly before: readonly MaskRegion[]
+      readonly reason: string
+    } & TargetRef)
   | ({ readonly kind: 'target.removed' } & TargetRef)
   | ({ readonly kind: 'account.added' } & AccountRef & SafeRef)
   | ({ readonly kind: 'account.secret'; readonly version: number; readonly credential: string } & AccountRef)

@@ -12,6 +12,7 @@ import {
   type ForwardRule,
   type InputPolicy,
   type LegacyAlgorithm,
+  type Mask,
   type Protocol,
   rdpSecurities,
 } from './words.ts'
@@ -40,6 +41,8 @@ export type Permit = {
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[]; readonly until: string } | null
     /** How it is logged in to; missing: as usual. */
     readonly desktop?: DesktopSettings
+    /** What of its screen is not recorded; missing: all is. */
+    readonly mask?: Mask
   }
   readonly safe: { readonly id: Id<'saf'>; readonly name: string }
   readonly grant: Id<'grt'>

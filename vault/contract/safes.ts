@@ -17,6 +17,7 @@ import {
   type Verb,
   verb,
 } from './shapes.ts'
+import { mostPixels } from '../kernel/mask-region.ts'
 import {
   type DesktopSettings,
   type ElevationKind,
@@ -26,6 +27,8 @@ import {
   keyboards,
   type LegacyAlgorithm,
   legacyAlgorithms,
+  type Mask,
+  mostRegions,
   type Permission,
   permissions,
   type Protocol,
@@ -94,6 +97,8 @@ export type TargetView = {
   } | null
   /** How it is logged in to, where its protocol leaves that open; null: as usual. */
   readonly desktop: DesktopSettings | null
+  /** What of its screen is not recorded, and who said so; null: all is recorded. */
+  readonly mask: (Mask & { readonly setBy: string }) | null
   /** What rules of the policy may name it by. */
   readonly tags: readonly string[]
   readonly zone: string | null
@@ -180,6 +185,15 @@ const desktop = z.strictObject({
   keyboard: z.enum(keyboards).optional(),
   userPrompt: prompt.optional(),
   passwordPrompt: prompt.optional(),
+})
+
+const pixel = z.int().min(0).max(mostPixels)
+const maskRegion = z.strictObject({
+  unit: z.enum(['pixels', 'percent']),
+  x: pixel,
+  y: pixel,
+  width: pixel.min(1),
+  height: pixel.min(1),
 })
 
 export const safesVerbs = {
@@ -287,6 +301,16 @@ export const safesVerbs = {
       forSeconds: seconds.optional(), // one of until and forSeconds
     }),
   ),
+  /** Says what of the target's screen is not recorded from the next session on, and why. No regions: all is recorded again. */
+  'target.mask': verb(
+    people,
+    z.strictObject({
+      target: reference,
+      regions: z.array(maskRegion).max(mostRegions),
+      reason,
+      totpCode: freshCode,
+    }),
+  ),
   'target.remove': verb(people, z.strictObject({ target: reference })),
   'account.add': verb(
     people,
@@ -374,6 +398,7 @@ export type SafesAnswers = {
   'target.scan': readonly ScannedKey[]
   'target.pin': TargetView
   'target.legacy': TargetView
+  'target.mask': TargetView
   'target.remove': null
   'account.add': AccountView
   'account.list': readonly AccountView[]

@@ -1,3 +1,5 @@
+import type { MaskRegion } from '../kernel/mask-region.ts'
+
 /** Words that several parts of the contract share. */
 
 export const roles = [
@@ -120,6 +122,14 @@ export type DesktopSettings = {
   readonly userPrompt?: string
   readonly passwordPrompt?: string
 }
+
+export type { MaskRegion }
+
+/** What of a machine's screen its recordings do not hold, and why. */
+export type Mask = { readonly regions: readonly MaskRegion[]; readonly reason: string }
+
+/** Regions that a mask has at most. */
+export const mostRegions = 8
 
 /** What tells such a target from another machine: a host key, a certificate, or nothing. */
 export function identityOf(

@@ -157,6 +157,8 @@ export type DomainTables = {
     readonly zone: string | null
     /** Canonical JSON: how it is logged in to, where its protocol leaves that open; null: as usual. */
     readonly desktop: string | null
+    /** Canonical JSON: what of its screen is not recorded, why, and who said so; null: all is recorded. */
+    readonly mask: string | null
     // Not guarded: what a target showed, which decides nothing.
     readonly changed_key_type: string | null
     readonly changed_key: string | null

@@ -84,6 +84,7 @@ export const guardedTables = {
       'tags',
       'zone',
       'desktop',
+      'mask',
     ],
   },
   account: {

@@ -174,6 +174,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'target.scan': { local: true, user: [admin, manage] },
   'target.pin': { local: true, user: [admin, manage] },
   'target.legacy': { local: true, user: [admin, manage] },
+  // SECURITY: it takes evidence away: who manages a safe may be one whose sessions it would hide.
+  'target.mask': { local: true, user: [admin] },
   'target.remove': { local: true, user: [admin, manage] },
 
   'account.add': { local: true, user: [admin, manage] },

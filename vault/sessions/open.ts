@@ -17,6 +17,7 @@ import { newId } from '../kernel/id.ts'
 import { done, type Outcome, type Refusal, refuse } from '../kernel/outcome.ts'
 import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checkedOne, type Row } from '../rows.ts'
+import { permittedMask } from '../targets/masked.ts'
 import { desktopOf, findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -362,6 +363,7 @@ function permitOf(
   const { user, target, account, safe, grant, lease, credential } = opened
   const legacy = legacyOf(target)
   const desktop = desktopOf(target)
+  const mask = permittedMask(target)
   return {
     session,
     recording,
@@ -377,6 +379,7 @@ function permitOf(
       legacy:
         legacy === undefined ? null : { algorithms: legacy.algorithms, until: legacy.until.toISOString() },
       ...(desktop === null ? {} : { desktop }),
+      ...(mask === undefined ? {} : { mask }),
     },
     ...(opened.elevation === undefined
       ? {}

@@ -17,6 +17,7 @@ import { canonicalJson, encodeParts } from '../kernel/encoding.ts'
 import { isId, type SafeId, type TargetId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
+import { maskOf } from './masked.ts'
 
 type Db = Kysely<Database>
 
@@ -211,6 +212,7 @@ export async function showTargets(
           },
     legacy: showLegacy(legacyOf(target), now),
     desktop: desktopOf(target),
+    mask: maskOf(target),
     tags: target.tags ?? [],
     zone: target.zone,
     createdAt: target.created_at.toISOString(),

@@ -75,6 +75,7 @@ export async function addTarget(
     tags: tags.length === 0 ? null : tags,
     zone,
     desktop: desktop.value,
+    mask: null,
   })
   if (tags.length > 0 || zone !== null) await followMarks(tx, call.world, row)
   const target = { target: row.id, targetName: row.name }

@@ -24,10 +24,11 @@ import { useManages } from './may.ts'
 import { ReachLink } from './reach-link.tsx'
 import { DesktopFields, settingsIn } from './target-desktop.tsx'
 import { AllowOldAlgorithms, OldAlgorithms } from './target-legacy.tsx'
+import { Masked, MaskScreen } from './target-mask.tsx'
 
 type Doing =
   | { readonly kind: 'add' }
-  | { readonly kind: 'pin' | 'address' | 'marks' | 'remove'; readonly target: TargetView }
+  | { readonly kind: 'pin' | 'address' | 'marks' | 'mask' | 'remove'; readonly target: TargetView }
   | {
       readonly kind: 'legacy'
       readonly target: TargetView
@@ -100,6 +101,7 @@ export function Targets() {
               <>
                 <Identity target={row} />
                 <OldAlgorithms target={row} />
+                <Masked target={row} />
               </>
             ),
           },
@@ -135,6 +137,16 @@ export function Targets() {
                       aria-label={`Tags and zone of ${row.name}`}
                     >
                       Tags
+                    </Button>
+                  ) : null}
+                  {isAdmin && (row.protocol === 'vnc' || row.protocol === 'rdp') ? (
+                    <Button
+                      size="sm"
+                      variant="secondary"
+                      onClick={() => setDoing({ kind: 'mask', target: row })}
+                      aria-label={`Mask the screen of ${row.name}`}
+                    >
+                      Mask
                     </Button>
                   ) : null}
                   {isDesktop(row.protocol) ? null : (
@@ -189,6 +201,7 @@ export function Targets() {
       ) : null}
       {doing?.kind === 'address' ? <Address target={doing.target} onClose={close} /> : null}
       {doing?.kind === 'marks' ? <ChangeMarks target={doing.target} onClose={close} /> : null}
+      {doing?.kind === 'mask' ? <MaskScreen target={doing.target} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove target={doing.target} onClose={close} /> : null}
       {importing.dialog}
     </Page>

@@ -1,5 +1,7 @@
 import Guacamole from 'guacamole-common-js'
+import type { Mask } from '../../vault/contract.ts'
 import { fit } from '../desktop/screen.ts'
+import { visible } from '../parts/wording.ts'
 import type { Screen } from './playback.ts'
 
 /** Bytes of instructions that may wait to be drawn before the player waits for it. */
@@ -11,6 +13,8 @@ const longestWait = 2_000
 type Drawing = {
   readonly element: HTMLElement
   readonly draw: (bytes: Uint8Array) => void
+  /** Whether each frame is shown, or what is drawn is waited for by `drawn` alone. */
+  readonly frames: { areShown: boolean }
   /** Resolves when all that was drawn before is seen. */
   readonly drawn: () => Promise<void>
   readonly display: InstanceType<typeof Guacamole.Client> extends { getDisplay(): infer D } ? D : never
@@ -26,15 +30,37 @@ export function drawing(): Drawing {
   const client = new Guacamole.Client(tunnel)
   const parser = new Guacamole.Parser()
   const decoder = new TextDecoder()
-  parser.oninstruction = (opcode, args) => tunnel.oninstruction?.(opcode, args)
+  const frames = { areShown: true }
+  // The display waits for the screen at the end of each frame. What nobody sees yet is drawn as one.
+  parser.oninstruction = (opcode, args) => {
+    if (frames.areShown || opcode !== 'sync') tunnel.oninstruction?.(opcode, args)
+  }
   client.connect()
   const display = client.getDisplay()
   return {
     element: display.getElement(),
     display,
+    frames,
     draw: (bytes) => parser.receive(decoder.decode(bytes, { stream: true })),
     drawn: () => new Promise((resolve) => display.flush(resolve)),
     close: () => client.disconnect(),
+  }
+}
+
+/** Hatches what the recording does not hold, with the reason. It grows with the display. */
+function hatch(element: HTMLElement, { regions, reason }: Mask): void {
+  for (const { unit, x, y, width, height } of regions) {
+    const one = document.createElement('div')
+    one.className = 'masked-region'
+    one.title = `not recorded: ${visible(reason)}`
+    one.textContent = one.title
+    const sign = unit === 'percent' ? '%' : 'px'
+    one.style.left = `${x}${sign}`
+    one.style.top = `${y}${sign}`
+    one.style.width = `${width}${sign}`
+    one.style.height = `${height}${sign}`
+    // What scales the display is its first child.
+    ;(element.firstElementChild ?? element).append(one)
   }
 }
 
@@ -42,7 +68,7 @@ export function drawing(): Drawing {
  * A desktop that only shows. What it showed before a jump stays until the picture of the new place is drawn. It holds its
  * picture and a bounded number of instructions, however long the recording is.
  */
-export function mountDesktopScreen(host: HTMLElement): Screen & Disposable {
+export function mountDesktopScreen(host: HTMLElement, mask?: Mask): Screen & Disposable {
   let shown: { readonly drawing: Drawing; readonly fitting: Disposable } | undefined
   let next: Drawing | undefined
   let pending = 0
@@ -55,13 +81,17 @@ export function mountDesktopScreen(host: HTMLElement): Screen & Disposable {
     shown?.drawing.close()
     shown?.drawing.element.remove()
     host.append(next.element)
+    next.frames.areShown = true
     shown = { drawing: next, fitting: fit(host, next.display) }
     next = undefined
+    pending = 0
   }
   return {
     reset: () => {
       next?.close()
       next = drawing()
+      next.frames.areShown = false
+      if (mask !== undefined) hatch(next.element, mask)
       pending = 0
       turn += 1
     },
@@ -73,9 +103,11 @@ export function mountDesktopScreen(host: HTMLElement): Screen & Disposable {
       const of = turn
       pending += bytes.length
       on.draw(bytes)
+      // On the way to a place nothing is waited for until there is much of it.
+      if (on === next && pending < maxPending) return Promise.resolve()
       return new Promise((resolve) => {
         void on.drawn().then(() => {
-          if (of === turn) pending -= bytes.length
+          if (of === turn) pending = on.frames.areShown ? pending - bytes.length : 0
           resolve()
         })
         if (pending < maxPending) resolve()

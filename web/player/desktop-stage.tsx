@@ -2,20 +2,22 @@ import { desktopKeyframes, type Frame, seekDesktop } from '../../recorder/replay
 import { mountDesktopScreen } from './desktop-screen.ts'
 import type { Opened } from './open.ts'
 import { Stage, type Staging } from './stage.tsx'
+import { SaveVideo } from './video.tsx'
 import { Thumbnails } from './thumbnails.tsx'
 
 const keyframesOf = memoised((opened: Opened, channel: number) => desktopKeyframes(opened.marks, channel))
 
 const desktops: Staging = {
   className: 'desktop-host',
-  mount: (host) => {
-    const screen = mountDesktopScreen(host)
+  mount: (host, { replay }) => {
+    const screen = mountDesktopScreen(host, replay.header.target.mask)
     return { ...screen, dispose: () => screen[Symbol.dispose]() }
   },
   frames: (opened, channel) => ({
     seek: (at) => moving(seekDesktop(opened.replay, keyframesOf(opened, channel), channel, at), channel),
   }),
   shows: ({ desktop }) => desktop,
+  beside: (opened) => <SaveVideo opened={opened} />,
   above: (opened, channel, seek) => (
     <Thumbnails
       replay={opened.replay}

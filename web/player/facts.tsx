@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import type { RecordingHeader } from '../../recorder/replay/index.ts'
 import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
 import type { RecordingView } from '../../vault/contract.ts'
+import { regionsText } from '../../vault/kernel/mask-region.ts'
 import { Note } from '../parts/note.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -45,6 +46,7 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
           <dd>{header.inputPolicy.replace('_', ' ')}</dd>
           <dt>Actions</dt>
           <dd>{header.actions.join(', ')}</dd>
+          <Masked mask={header.target.mask} />
           <OldAlgorithms allowed={header.target.legacy ?? null} />
         </>
       )}
@@ -66,6 +68,19 @@ function OldAlgorithms({ allowed }: { readonly allowed: RecordingHeader['target'
       <dt>Old algorithms</dt>
       <dd>
         {allowed.algorithms.join(', ')}, allowed until <Moment at={allowed.until} />
+      </dd>
+    </>
+  )
+}
+
+/** What of the screen is not in the recording. */
+function Masked({ mask }: { readonly mask: RecordingHeader['target']['mask'] }) {
+  if (mask === undefined) return null
+  return (
+    <>
+      <dt>Not recorded</dt>
+      <dd>
+        <span className="mono">{regionsText(mask.regions)}</span> of the screen: {visible(mask.reason)}
       </dd>
     </>
   )

@@ -7,8 +7,11 @@ const blockBytes = 1024 * 1024
 const keptBlocks = 24
 
 /** A recording's ciphertext over ranged requests, read in blocks of which the last used ones are kept. */
-export async function openSource(recording: string): Promise<ByteSource> {
-  const path = at`/api/recordings/${recording}/content`
+export async function openSource(
+  recording: string,
+  purpose: 'replay' | 'export' = 'replay',
+): Promise<ByteSource> {
+  const path = `${at`/api/recordings/${recording}/content`}${purpose === 'export' ? '?purpose=export' : ''}`
   const first = await fetchRange(path, 0, blockBytes)
   const blocks = new Map<number, Promise<Uint8Array>>([[0, Promise.resolve(first.bytes)]])
 

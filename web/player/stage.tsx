@@ -44,10 +44,12 @@ const resting: PlaybackState = {
 /** Where frames are shown on the page, and whence they come. */
 export type Staging = {
   readonly className: string
-  readonly mount: (host: HTMLElement) => Mounted
+  readonly mount: (host: HTMLElement, opened: Opened) => Mounted
   readonly frames: (opened: Opened, channel: number) => Frames
   /** The channels that it can show. */
   readonly shows: (channel: Channel) => boolean
+  /** What stands beside the controls. */
+  readonly beside?: (opened: Opened) => ReactNode
   /** What stands above the time line. */
   readonly above?: (opened: Opened, channel: number, seek: (position: number) => void) => ReactNode
 }
@@ -60,7 +62,7 @@ type Mounted = Screen & {
 
 const terminals: Staging = {
   className: 'stage-terminal',
-  mount: mountScreen,
+  mount: (host) => mountScreen(host),
   frames: ({ replay }) => replay,
   shows: () => true,
 }
@@ -86,7 +88,7 @@ export function Stage({
 
   useEffect(() => {
     if (host.current === null) return
-    const mounted = staging.mount(host.current)
+    const mounted = staging.mount(host.current, opened)
     const frames = staging.frames(opened, first?.channel ?? 0)
     const made = new Playback(frames, mounted, opened.duration, first?.channel ?? 0)
     mounted.setTerminal?.(first?.terminal ?? true)
@@ -193,6 +195,7 @@ export function Stage({
             </FormSelect>
           ) : null}
           <span className="controls-gap" />
+          {staging.beside?.(opened)}
           <Button
             variant="plain"
             icon={<BackwardIcon />}

@@ -4,7 +4,7 @@ import type { EndReason } from '../../../vault/contract.ts'
 import type { AccountId } from '../../../vault/kernel/id.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
-import type { Mark } from '../../recording/index.ts'
+import type { AppendedFrame, Mark } from '../../recording/index.ts'
 import type { BrokerPorts } from '../ssh/ports.ts'
 import type { Hands } from '../ssh/relayed-channel.ts'
 import { watchedBy } from '../../../vault/ssh/sentence.ts'
@@ -16,6 +16,7 @@ import { GuacdConnection } from './guacd-connection.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
 import { DesktopKeyframes } from './keyframes.ts'
 import { type Lite, openLite } from './lite.ts'
+import { DesktopMask } from './mask/desktop-mask.ts'
 import type { Tap } from './tap.ts'
 import { DesktopTypeIn } from './type-in.ts'
 
@@ -67,6 +68,8 @@ export class DesktopChannel {
   readonly #keyframes: DesktopKeyframes
   readonly #typeIn: DesktopTypeIn
   readonly #clipboard: DesktopClipboard
+  /** Where a region of the screen is not recorded. */
+  readonly #mask: DesktopMask | undefined
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
@@ -100,9 +103,19 @@ export class DesktopChannel {
     this.#desktop = desktop
     this.#front = front
     this.#tap = tap
+    const { mask } = session.permit.target
+    this.#mask =
+      mask === undefined
+        ? undefined
+        : new DesktopMask(mask, (detail) => {
+            this.#mark({ kind: 'policy', event: 'masked', detail }).catch((error: unknown) =>
+              session.recordingFailed(error),
+            )
+          })
     this.#keyframes = new DesktopKeyframes({
       join: () => GuacdConnection.begin(guacd, { kind: 'join', id: desktop.id }, joinWithin),
-      keep: (bytes, width, height) => session.writer.keyframe(number, bytes, width, height),
+      keep: (bytes, width, height) =>
+        session.writer.keyframe(number, this.#mask?.whole(bytes) ?? bytes, width, height),
       failed: (error) =>
         log('a desktop gave no keyframe: its recording is whole, and slower to look through', {
           session: session.permit.session,
@@ -149,6 +162,7 @@ export class DesktopChannel {
   /** Relays until either end is gone. Rejects when the recording failed. */
   async run(): Promise<void> {
     await this.#mark({ kind: 'open', type: 'desktop' })
+    this.#mask?.begin()
     const { ticket, brought } = this.#tap.offer()
     this.#lite = openLite(this.#tap.path, ticket, {
       send: (bytes) => this.#show(bytes),
@@ -195,10 +209,12 @@ export class DesktopChannel {
     }
   }
 
-  async #pass(shown: readonly Instruction[], isWhole: boolean, socket: Socket): Promise<void> {
+  async #pass(passing: readonly Instruction[], isWhole: boolean, socket: Socket): Promise<void> {
+    // INVARIANT: of what a mask holds back nothing is shown before its recorded form is in the recording.
+    const { shown, masked } = this.#mask?.take(passing) ?? { shown: passing, masked: undefined }
     const kept = shown.filter(({ opcode }) => opcode !== 'nop')
     if (kept.length > 0) {
-      const recorded = this.#record(Buffer.concat(kept.map(({ bytes }) => bytes)))
+      const recorded = this.#record(masked ?? Buffer.concat(kept.map(({ bytes }) => bytes)))
       // INVARIANT: told with nothing between: a keyframe stands where it is what was drawn before it.
       if (!this.#isOver) this.#keyframes.passed(kept, isWhole)
       await recorded
@@ -253,11 +269,16 @@ export class DesktopChannel {
   ): Promise<void> {
     if (!may()) return
     const at = this.#frame.at + Math.round(performance.now() - this.#frame.heard)
-    if (is.kind === 'mouse')
-      await this.#record(encodeInstruction('mouse', ...[is.x, is.y, is.mask, at].map(String)))
+    if (is.kind === 'mouse') {
+      // SECURITY: where somebody points in a masked keypad spells what they enter.
+      if (this.#mask?.hides(is.x, is.y) !== true)
+        await this.#record(encodeInstruction('mouse', ...[is.x, is.y, is.mask, at].map(String)))
+    }
     // SECURITY: keys spell passwords: what they did is on the screen. Only a safe that keeps all input keeps them.
     else if (this.#session.permit.inputPolicy === 'full')
       await this.#record(encodeInstruction('key', ...[is.keysym, Number(is.pressed), at].map(String)))
+    // That one was pressed, and whether it was Enter.
+    else if (is.pressed) await this.#session.writer.append(oneKey(this.#number, enter.includes(is.keysym)))
     if (this.#isOver || !may()) return
     if (is.kind === 'mouse') this.#mouse = is
     else if (is.pressed) this.#pressed.add(is.keysym)
@@ -452,12 +473,20 @@ export class DesktopChannel {
   }
 
   async #record(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return
     await this.#session.writer.append({ kind: 'output', channel: this.#number, bytes })
   }
 
   async #mark(mark: Mark): Promise<void> {
     await this.#session.writer.append({ kind: 'mark', channel: this.#number, mark })
   }
+}
+
+/** The keysyms of Enter. */
+const enter: readonly number[] = [0xff0d, 0xff8d]
+
+function oneKey(channel: number, isEnter: boolean): AppendedFrame {
+  return { kind: 'input', channel, bytes: Uint8Array.of(isEnter ? 0x0d : 0) }
 }
 
 function lengthOf(instructions: readonly Instruction[]): number {

@@ -56,6 +56,12 @@ export async function openRdp(
   }
 }
 
+const uncached = {
+  'disable-bitmap-caching': 'true',
+  'disable-offscreen-caching': 'true',
+  'disable-glyph-caching': 'true',
+}
+
 async function begin(
   guacd: GuacdPlace,
   permit: Permit,
@@ -86,6 +92,8 @@ async function begin(
           'resize-method': 'display-update',
           'client-name': 'Tagout',
           ...plainParameters(permit),
+          // What is drawn elsewhere first is not recorded where a region is masked: all of it onto the screen at once.
+          ...(target.mask === undefined ? {} : uncached),
         },
       },
       withinMs,

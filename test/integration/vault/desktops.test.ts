@@ -198,6 +198,45 @@ test('a supervisor takes over a session that may use its desktop, and none that 
   await endSession(recorder, looking.session)
 })
 
+test('an administrator says what of its screen is not recorded: with a reason, in the log, and in the permit of the next session', async () => {
+  const api = await vault.connect('api')
+  const ann = await vault.person('ann', ['admin'])
+  const mia = await vault.person('mia', ['operator'])
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'mia', permissions: ['manage'] })
+  const region = { unit: 'pixels', x: 40, y: 420, width: 300, height: 120 } as const
+  const wanted = { target: 'hmi-3', regions: [region], reason: 'recipe, works agreement 12' }
+  const refused = async (input: object, token = ann.token) =>
+    refusalOf(await api.call('target.mask', { ...wanted, ...input } as never, token))
+  // Who manages the safe may be one whose sessions it would hide.
+  expect(await refused({}, mia.token)).toMatchObject({ code: 'forbidden' })
+  expect((await refused({})).message).toContain('totpCode')
+  const local = async (input: object) =>
+    refusalOf(await vault.admin.call('target.mask', { ...wanted, ...input } as never)).message
+  expect(await local({ reason: ' ' })).toBe('reason: this is missing')
+  expect(await local({ regions: [] })).toBe('all of the target hmi-3 is recorded')
+  const percent = (x: number, width: number) => ({ unit: 'percent', x, y: 0, width, height: 100 })
+  expect(await local({ regions: [percent(60, 50)] })).toBe('regions: one reaches beyond 100 per cent')
+  expect(await local({ regions: [percent(0, 30), percent(50, 30)] })).toBe(
+    'regions: they are more than half of the screen',
+  )
+  expect(await local({ target: 'press-3' })).toBe(
+    'the target press-3 is spoken with over ssh, whose screen is no picture',
+  )
+  const changed = must(await api.call('target.mask', { ...wanted, totpCode: ann.code() }, ann.token))
+  expect(changed.mask).toEqual({ regions: [region], reason: wanted.reason, setBy: 'ann' })
+  const entry = (await vault.ask('audit.list', { kind: 'target.mask-set' })).at(-1)
+  expect(entry).toMatchObject({
+    text: 'ann masked 40,420,300,120 px of the screen of target hmi-3 in recordings: "recipe, works agreement 12" from 192.0.2.10',
+  })
+  const permit = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })
+  expect(permit.target.mask).toEqual({ regions: [region], reason: wanted.reason })
+  await endSession(recorder, permit.session)
+  expect((await vault.ask('target.mask', { target: 'hmi-3', regions: [] })).mask).toBeNull()
+  const after = await connectSession(recorder, { proof: await proof(), ...hmi, wants: 'observe' })
+  expect(after.target.mask).toBeUndefined()
+  await endSession(recorder, after.session)
+})
+
 test('it takes no key, and is not elevated', async () => {
   const { privateKey } = makeSshKey()
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()

@@ -42,6 +42,7 @@ test('every verb of the guides is there', () => {
     'target scan',
     'target pin',
     'target legacy',
+    'target mask',
     'account add',
     'import',
     'account elevation',

@@ -180,6 +180,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'target.scan': 'LAam',
   'target.pin': 'LAam',
   'target.legacy': 'LAam',
+  'target.mask': 'LAa',
   'target.remove': 'LAam',
   'account.add': 'LAam',
   'account.list': 'L*',

@@ -1,0 +1,55 @@
+import type { Mask } from '../../../../vault/contract.ts'
+import { regionsText } from '../../../../vault/kernel/mask-region.ts'
+import { type Instruction, InstructionParser } from '../instruction.ts'
+import { MaskedStream } from './masked-stream.ts'
+
+/** Milliseconds after which the same thing that cannot be kept is said again. */
+const sayAgainAfter = 60_000
+
+/** The mask of one session: its stream, its keyframes, and the marks that tell auditors of it. */
+export class DesktopMask {
+  readonly #mask: Mask
+  readonly #say: (detail: string) => void
+  readonly #stream: MaskedStream
+  readonly #saidAt = new Map<string, number>()
+
+  /** `say` has the recording take a mark. */
+  constructor(mask: Mask, say: (detail: string) => void) {
+    this.#mask = mask
+    this.#say = say
+    this.#stream = new MaskedStream(mask.regions)
+  }
+
+  /** Says at the recording's beginning what is not in it, and why. */
+  begin(): void {
+    const { regions, reason } = this.#mask
+    this.#say(
+      `${regionsText(regions)} of the screen ${regions.length === 1 ? 'is' : 'are'} not recorded: ${reason}`,
+    )
+  }
+
+  /** What may be shown now of all that came, and as what it is recorded. */
+  take(instructions: readonly Instruction[]): {
+    readonly shown: readonly Instruction[]
+    readonly masked: Uint8Array
+  } {
+    const { shown, recorded, missed } = this.#stream.take(instructions)
+    for (const sentence of missed) {
+      const now = performance.now()
+      if (now - (this.#saidAt.get(sentence) ?? -sayAgainAfter) < sayAgainAfter) continue
+      this.#saidAt.set(sentence, now)
+      this.#say(sentence)
+    }
+    return { shown, masked: recorded }
+  }
+
+  /** Whether a place of the screen is not recorded. */
+  hides(x: number, y: number): boolean {
+    return this.#stream.hides(x, y)
+  }
+
+  /** A whole picture of the desktop, as it is recorded. */
+  whole(bytes: Uint8Array): Uint8Array {
+    return new MaskedStream(this.#mask.regions).take(new InstructionParser().push(bytes)).recorded
+  }
+}
