@@ -6,7 +6,7 @@ import type { SessionView } from '../../vault/contract.ts'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
 import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
 import { until } from '../support/installation.ts'
-import { startVnc, type VncServer, whyNoDesktop } from '../support/vnc.ts'
+import { clipboardOf, startVnc, type VncServer, whyNoClipboard, whyNoDesktop } from '../support/vnc.ts'
 
 /** An HMI panel in the browser: an engineer opens it with one click and never sees its password. */
 
@@ -14,10 +14,12 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
 const stage = consoleStage('a desktop')
 const { run } = stage
-const why = stage.why ?? whyNoDesktop()
+const why = stage.why ?? whyNoDesktop() ?? whyNoClipboard()
 if (stage.why === undefined && why !== undefined) console.warn(`not tested in a browser: a desktop: ${why}`)
 const password = 'Kanarie7'
 const account = 'hmi-3/operator'
+const clipboards = 'clipboard-in,clipboard-out'
+const pasted = 'TAG_4711 := 12;\nsecond line'
 let vnc: VncServer
 let bob: Actor
 let page: Page
@@ -33,8 +35,19 @@ beforeAll(async () => {
   await run(['target', 'add', 'hmi-3', `vnc://127.0.0.1:${vnc.port}`, '--safe', 'line-3'])
   await run(['account', 'add', account, '--password-stdin'], password)
   bob = await stage.enrolled('bob', { role: 'operator' })
-  await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', 'observe,interact'])
+  await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', `observe,interact,${clipboards}`])
   page = bob.page
+  await page.addInitScript(() => {
+    // Nobody but the user takes anything off their clipboard.
+    if (!window.isSecureContext) return
+    for (const name of ['read', 'readText'])
+      Object.defineProperty(navigator.clipboard, name, {
+        value: () => {
+          document.documentElement.dataset['clipboardRead'] = 'yes'
+          return Promise.reject(new Error('read'))
+        },
+      })
+  })
   page.on('websocket', (socket) => {
     socket.on('framesent', ({ payload }) => frames.push(Buffer.from(payload)))
     socket.on('framereceived', ({ payload }) => frames.push(Buffer.from(payload)))
@@ -117,6 +130,73 @@ test.skipIf(why !== undefined)('from My access one click opens it, and what is t
   await page.keyboard.press('Control+c')
   await type('clear; touch after-much\n')
   await exists('after-much')
+})
+
+test.skipIf(why !== undefined)('texts go over its clipboard by the user’s act alone', async () => {
+  const machine = clipboardOf(vnc)
+  await page.getByRole('button', { name: 'Clipboard' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Clipboard' })
+  await dialog.getByText('Nothing yet.').waitFor()
+  const box = dialog.getByLabel('Text for the machine’s clipboard')
+  const act = (name: string) => dialog.getByRole('button', { name }).click()
+  await box.fill(pasted)
+  await act('Put it on the machine’s clipboard')
+  await dialog.getByText('It is on the machine’s clipboard').waitFor()
+  expect(await box.inputValue()).toBe('')
+  expect(machine.read()).toBe(pasted)
+  await act('Back to the desktop')
+  await dialog.waitFor({ state: 'detached' })
+
+  // A machine that wants to drive the browser, or the terminal that the text is pasted into.
+  machine.copy('rm -rf /tmp/x\u001b[2J\u0085\u00ad\n<img src=x onerror="document.title=1">\tž')
+  await page.getByRole('button', { name: 'Clipboard new' }).click()
+  const text = dialog.getByLabel('The text that was copied on the machine')
+  await text.getByText('rm -rf /tmp/x␛[2J<0085><00AD>').waitFor()
+  expect(await dialog.locator('img').count()).toBe(0)
+  await dialog.getByText('3 control or direction characters in it').waitFor()
+  expect(await accessibilityFaults(page)).toEqual([])
+  await picture(page, 'desktop-clipboard')
+  await page.context().grantPermissions(['clipboard-write'])
+  await act('Copy it to my clipboard')
+  await dialog.getByText('Copied.').waitFor()
+  await box.focus()
+  await page.keyboard.press('Control+v')
+  // VNC has Latin-1 alone.
+  expect(await box.inputValue()).toBe('rm -rf /tmp/x[2J\n<img src=x onerror="document.title=1">\t?')
+  await box.fill('')
+
+  machine.copy('x'.repeat(200_000))
+  await dialog.getByText('180000 characters are not shown').waitFor()
+  expect((await text.textContent())?.length).toBe(20_000)
+  await act('Forget it')
+  await dialog.getByText('Nothing yet.').waitFor()
+  await box.evaluate(
+    (field, long) => {
+      const data = new DataTransfer()
+      data.setData('text/plain', long)
+      field.dispatchEvent(
+        new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+      )
+    },
+    'y'.repeat(256 * 1024 + 1),
+  )
+  await dialog.getByText('it is too long').waitFor()
+  expect(await box.inputValue()).toBe('')
+  const { id } = await session()
+  await run(['session', 'freeze', id, '--reason', 'look'])
+  await box.fill('while frozen')
+  await until(async () => {
+    await act('Put it on the machine’s clipboard')
+    return (await dialog.getByText('this session is held').count()) > 0 || undefined
+  }, 20_000)
+  await run(['session', 'unfreeze', id])
+  await act('Back to the desktop')
+  expect(await page.evaluate(() => document.documentElement.dataset['clipboardRead'])).toBeUndefined()
+  await page.getByText(/this session goes on/i).waitFor()
+  for (const name of await page.getByRole('button', { name: 'Dismiss' }).all()) await name.click()
+  const log = await run(['audit', 'find', '--kind', 'session.clipboard'])
+  expect(log).toContain(`carried a text onto the clipboard of ${account}`)
+  expect(log).not.toContain('TAG_4711')
 })
 
 test.skipIf(why !== undefined)(
@@ -224,6 +304,7 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 60_000)
   const pictures = ingrid.page.getByRole('group', { name: 'Pictures of this recording' })
   await pictures.getByRole('button').first().waitFor()
+  await ingrid.page.getByText(`put on the machine’s clipboard: ${pasted.length} B`).waitFor()
   await picture(ingrid.page, 'desktop-replay')
   expect(await accessibilityFaults(ingrid.page)).toEqual([])
   const position = () => ingrid.page.getByTestId('position').textContent()
@@ -250,6 +331,27 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   await ingrid.page.keyboard.press('k')
   await ingrid.page.getByText('end of the recording').waitFor({ timeout: 60_000 })
   expect(ingrid.wrong).toEqual([])
+})
+
+test.skipIf(why !== undefined)('whose access allows no clipboard reads so, and what to ask for', async () => {
+  await run(['target', 'add', 'hmi-4', `vnc://127.0.0.1:${vnc.port}`, '--safe', 'line-3'])
+  await run(['target', 'pin', 'hmi-4', '--unverified'])
+  await run(['account', 'add', 'hmi-4/operator', '--password-stdin'], password)
+  await run(['grant', 'add', 'bob', 'hmi-4/operator', '--for', '4h', '--allow', 'observe,interact'])
+  await page.goto('about:blank')
+  await page.goto(`${stage.installation.console}/desktop#hmi-4/operator`)
+  await live()
+  await page.getByRole('button', { name: 'Clipboard' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Clipboard' })
+  for (const text of ['let you put texts on its clipboard', 'let you take texts off its clipboard'])
+    await dialog.getByText(text).waitFor()
+  for (const action of ['clipboard-in', 'clipboard-out']) await dialog.getByText(action).waitFor()
+  expect(await dialog.getByRole('textbox').count()).toBe(0)
+  expect(await accessibilityFaults(page)).toEqual([])
+  await picture(page, 'desktop-clipboard-not-allowed')
+  await dialog.getByRole('button', { name: 'Back to the desktop' }).click()
+  await page.getByRole('button', { name: 'End session' }).click()
+  await page.getByText('You have left the session').waitFor()
 })
 
 test.skipIf(why !== undefined)('the password came to no browser', () => {

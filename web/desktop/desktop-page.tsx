@@ -9,6 +9,8 @@ import { actOfKey } from '../terminal/keys.ts'
 import { addNotice, afterEnd, type Notice } from '../terminal/notices.ts'
 import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/terminal-page.tsx'
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
+import { MachineClipboard } from './clipboard.ts'
+import { Clipboard } from './clipboard-panel.tsx'
 import { type DesktopScreen, mountDesktop } from './screen.ts'
 import { TypeIn } from './type-in.tsx'
 
@@ -44,6 +46,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [watchers, setWatchers] = useState<readonly string[]>([])
   const [ends, setEnds] = useState<Ends | null>(null)
   const [lag, setLag] = useState<number | null>(null)
+  const [clipboard, setClipboard] = useState<MachineClipboard | null>(null)
   const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -61,8 +64,11 @@ export default function DesktopPage({ account }: { readonly account: string }) {
       state: (next) => {
         if (next.kind === 'live' && host.current !== null) {
           const canUse = next.started.actions.includes('interact')
+          const ofMachine = new MachineClipboard((bytes) => made.type(bytes))
+          setClipboard(ofMachine)
           screen.current = mountDesktop(host.current, {
             send: (bytes) => made.type(bytes),
+            hears: (opcode, args) => ofMachine.heard(opcode, args),
           })
           if (canUse) {
             screen.current.use((event) => {
@@ -76,6 +82,10 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         setState(next)
         if (next.kind !== 'live' && next.kind !== 'connecting') {
           setNotices(afterEnd)
+          setClipboard((before) => {
+            before?.[Symbol.dispose]()
+            return null
+          })
           setWatchers([])
         }
       },
@@ -144,6 +154,9 @@ export default function DesktopPage({ account }: { readonly account: string }) {
               screen.current?.focus()
             }}
           />
+        ) : null}
+        {canUse && clipboard !== null ? (
+          <Clipboard of={clipboard} actions={state.started.actions} onClose={() => screen.current?.focus()} />
         ) : null}
         {canUse && touches.matches ? (
           <Button variant="link" size="sm" onClick={() => screen.current?.showKeyboard()}>

@@ -1,4 +1,5 @@
 import Guacamole, { type Display, type MouseState } from 'guacamole-common-js'
+import { encode } from './instructions.ts'
 
 export type DesktopScreen = Disposable & {
   /** Draws instructions; `taken` is called when they are read. */
@@ -21,6 +22,8 @@ export type DesktopEnd = {
   readonly send: (bytes: Uint8Array) => void
   /** It is watched: it takes keys and the mouse alone, and only when they are this user's. */
   readonly isWatched?: true
+  /** Takes instructions that are no picture's; true: they are none of the display's. */
+  readonly hears?: (opcode: string, args: readonly string[]) => boolean
 }
 
 /** Puts a desktop into `host`, as large as there is room for and no larger than it is. */
@@ -36,7 +39,9 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
     const isInput = elements[0] === 'key' || elements[0] === 'mouse' || elements[0] === 'size'
     if (isInput ? listening !== undefined : end.isWatched !== true) end.send(encode(elements))
   }
-  parser.oninstruction = (opcode, args) => tunnel.oninstruction?.(opcode, args)
+  parser.oninstruction = (opcode, args) => {
+    if (end.hears?.(opcode, args) !== true) tunnel.oninstruction?.(opcode, args)
+  }
   const display = client.getDisplay()
   const element = display.getElement()
   host.append(element)
@@ -179,11 +184,4 @@ function listen(
       display.showCursor(true)
     },
   }
-}
-
-const encoder = new TextEncoder()
-
-/** An instruction for the other end; lengths count characters, of which all that is sent here are ASCII. */
-function encode(elements: readonly (string | number)[]): Uint8Array {
-  return encoder.encode(`${elements.map((one) => `${[...String(one)].length}.${one}`).join(',')};`)
 }
