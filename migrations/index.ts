@@ -32,10 +32,11 @@ import * as m0042 from './0042_a_grant_gets_more_time.ts'
 import * as m0043 from './0043_a_session_is_closed_out.ts'
 import * as m0044 from './0044_a_policy_asked_for_is_followed.ts'
 import * as m0045 from './0045_two_users_are_one_person.ts'
-import * as m0060 from './0060_a_safe_has_an_emergency_kit.ts'
 import * as m0046 from './0046_a_desktop_is_logged_in_to.ts'
 import * as m0049 from './0049_a_secret_is_typed_into_a_desktop.ts'
+import * as m0051 from './0051_a_credential_is_rotated.ts'
 import * as m0056 from './0056_a_region_of_a_screen_is_not_recorded.ts'
+import * as m0060 from './0060_a_safe_has_an_emergency_kit.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -74,6 +75,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0045_two_users_are_one_person': m0045,
   '0046_a_desktop_is_logged_in_to': m0046,
   '0049_a_secret_is_typed_into_a_desktop': m0049,
-  '0060_a_safe_has_an_emergency_kit': m0060,
+  '0051_a_credential_is_rotated': m0051,
   '0056_a_region_of_a_screen_is_not_recorded': m0056,
+  '0060_a_safe_has_an_emergency_kit': m0060,
 }

@@ -2,7 +2,12 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import pg from 'pg'
 
 /** The planes' roles. Each plane logs in as its own and owns nothing. */
-export const roles = { vault: 'tagout_vault', recorder: 'tagout_recorder', api: 'tagout_api' } as const
+export const roles = {
+  vault: 'tagout_vault',
+  recorder: 'tagout_recorder',
+  rotation: 'tagout_rotation',
+  api: 'tagout_api',
+} as const
 
 export type PlanePasswords = Readonly<Record<keyof typeof roles, string>>
 
@@ -12,7 +17,7 @@ export type PlanePasswords = Readonly<Record<keyof typeof roles, string>>
  */
 export async function ensureRoles(ownerUrl: string, passwords: PlanePasswords): Promise<void> {
   await withClient(ownerUrl, async (client) => {
-    for (const plane of ['vault', 'recorder', 'api'] as const) {
+    for (const plane of ['vault', 'recorder', 'rotation', 'api'] as const) {
       await createRole(client, roles[plane])
       // SECURITY: only the SCRAM verifier is sent, so that no statement log can hold the password.
       const verifier = client.escapeLiteral(scramVerifier(passwords[plane]))

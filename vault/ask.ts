@@ -132,14 +132,15 @@ async function stateOf(world: World): Promise<'uninitialised' | 'sealed' | 'open
 /**
  * Through which of a verb's doors this caller comes, or undefined.
  *
- * SECURITY: the recorder carries no tokens of people: what it may do for them, it proves in the verb's own input.
+ * SECURITY: neither the recorder nor rotation’s worker carries tokens of people: what it may do for them, it proves in the verb's own input.
  */
 function doorOf(caller: Caller, verb: VerbName, token: string | undefined): Door | undefined {
   const doors: readonly Door[] = verbs[verb].door
   const has = (door: Door) => (doors.includes(door) ? door : undefined)
   if (caller.kind === 'local')
     return token === undefined ? (has('local') ?? has('anyone')) : (has('user') ?? has('anyone'))
-  if (caller.plane === 'recorder') return token === undefined ? has('recorder') : undefined
+  if (caller.plane === 'recorder' || caller.plane === 'rotation')
+    return token === undefined ? has(caller.plane) : undefined
   return token === undefined ? (has('anyone') ?? has('api')) : (has('user') ?? has('anyone') ?? has('api'))
 }
 
@@ -156,7 +157,8 @@ async function principalOf(
         ? { ok: true, value: { principal: { kind: 'local', uid: caller.uid } } }
         : refuse('forbidden', 'this cannot be asked through this door')
     case 'recorder':
-      return { ok: true, value: { principal: { kind: 'recorder' } } }
+    case 'rotation':
+      return { ok: true, value: { principal: { kind: door } } }
     case 'anyone':
     case 'api':
       return { ok: true, value: { principal: { kind: 'anyone' } } }

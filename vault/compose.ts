@@ -21,6 +21,7 @@ import type { PlaneIdentity } from './plane.ts'
 import { relations } from './relations.ts'
 import { Checkpoints } from './sessions/checkpoints.ts'
 import { LiveSessions } from './sessions/live.ts'
+import { makeBell } from './rotation/bell.ts'
 import { startTicking } from './sessions/tick.ts'
 import { type MachineTime, steadyClock } from './steady-clock.ts'
 import { makeWorkers } from './sessions/workers.ts'
@@ -105,6 +106,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
     oidc: makeOidcSignIns(now),
     custody,
     sender: { seenAt: null, mail: null },
+    rotation: makeBell(now),
     directories: stack.use(makeDirectories()),
     onFault,
   }
@@ -121,6 +123,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
       onFault,
       onClosed: ({ peer }) => {
         world.workers.gone(peer)
+        world.rotation.workers.delete(peer)
         world.live.lose(peer)
         world.proofs.forget((proof) => proof.peer === peer)
       },

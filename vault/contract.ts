@@ -8,6 +8,7 @@ import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
+import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
 import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
@@ -27,6 +28,7 @@ export * from './contract/notifications.ts'
 export * from './contract/oidc.ts'
 export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
+export * from './contract/rotation.ts'
 export * from './contract/safes.ts'
 export * from './contract/services.ts'
 export * from './contract/closeout.ts'
@@ -69,6 +71,7 @@ export const verbs = {
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...auditVerbs,
+  ...rotationVerbs,
   ...recorderVerbs,
 } as const
 
@@ -92,5 +95,6 @@ export type VerbAnswers = KeysAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   AuditAnswers &
+  RotationAnswers &
   RecorderAnswers
 export type VerbAnswer<Name extends VerbName> = VerbAnswers[Name]

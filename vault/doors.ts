@@ -25,7 +25,11 @@ export type DoorOptions = {
   readonly onClosed?: (caller: Caller) => void
 }
 
-const helloParams = z.strictObject({ as: z.enum(['recorder', 'api', 'local']), nonce: z.base64().max(64) })
+const helloParams = z.strictObject({
+  as: z.enum(['recorder', 'rotation', 'api', 'local']),
+  nonce: z.base64().max(64),
+})
+type As = z.output<typeof helloParams>['as']
 const proveParams = z.strictObject({ proof: z.base64().max(200).optional() })
 
 /** Milliseconds within which a caller must have proven itself. */
@@ -56,9 +60,7 @@ export async function openDoor(options: DoorOptions): Promise<AsyncDisposable> {
 }
 
 function greet(socket: Socket, options: DoorOptions): void {
-  let hello:
-    | { readonly as: 'recorder' | 'api' | 'local'; readonly theirs: Buffer; readonly ours: Buffer }
-    | undefined
+  let hello: { readonly as: As; readonly theirs: Buffer; readonly ours: Buffer } | undefined
   let caller: Caller | undefined
   const grace = setTimeout(() => socket.destroy(), graceMs)
 
@@ -105,7 +107,7 @@ function greet(socket: Socket, options: DoorOptions): void {
 }
 
 async function prove(
-  hello: { readonly as: 'recorder' | 'api' | 'local'; readonly theirs: Buffer; readonly ours: Buffer },
+  hello: { readonly as: As; readonly theirs: Buffer; readonly ours: Buffer },
   proof: string | undefined,
   options: DoorOptions,
   peer: Peer,

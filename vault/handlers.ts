@@ -81,6 +81,21 @@ import {
   webhookSet,
 } from './notifications/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
+import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
+import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
+import {
+  rotationBatch,
+  rotationCancel,
+  rotationHold,
+  rotationHolds,
+  rotationList,
+  rotationPlan,
+  rotationRetry,
+  rotationShow,
+  rotationStart,
+  rotationUnhold,
+  rotationVerify,
+} from './rotation/verbs.ts'
 import {
   safeAdd,
   safeApprovals,
@@ -178,6 +193,24 @@ export const handlers: Handlers = {
   'kit.end': kitEnd,
   'kit.write': kitWrite,
   'kit.report': kitReport,
+  'rotation.connectors': rotationConnectors,
+  'rotation.settings': rotationSettings,
+  'rotation.set': rotationSet,
+  'rotation.plan': rotationPlan,
+  'rotation.start': rotationStart,
+  'rotation.batch': rotationBatch,
+  'rotation.verify': rotationVerify,
+  'rotation.list': rotationList,
+  'rotation.show': rotationShow,
+  'rotation.cancel': rotationCancel,
+  'rotation.retry': rotationRetry,
+  'rotation.hold': rotationHold,
+  'rotation.unhold': rotationUnhold,
+  'rotation.holds': rotationHolds,
+  'rotation.due': rotationDue,
+  'rotation.step': rotationStep,
+  'rotation.sign': rotationSign,
+  'rotation.report': rotationReport,
   'keys.rotate': keysRotate,
   'keys.status': keysStatus,
   'user.add': userAdd,

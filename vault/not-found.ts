@@ -13,6 +13,7 @@ const listedBy = {
   switch: 'tagout switch list',
   token: 'tagout token list',
   directory: 'tagout directory list',
+  rotation: 'tagout rotation list',
   exposure: 'tagout exposure list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',

@@ -5,14 +5,14 @@ import { z } from 'zod'
 import { encodeParts } from './kernel/encoding.ts'
 import { Fault } from './kernel/fault.ts'
 
-export const planes = ['vault', 'recorder', 'api'] as const
+export const planes = ['vault', 'recorder', 'rotation', 'api'] as const
 export type Plane = (typeof planes)[number]
 
 const planeFile = z.strictObject({
   plane: z.enum(planes),
   privateKey: z.string(),
   publicKey: z.string(),
-  peers: z.strictObject({ vault: z.string(), recorder: z.string(), api: z.string() }),
+  peers: z.strictObject({ vault: z.string(), recorder: z.string(), rotation: z.string(), api: z.string() }),
   databaseUrl: z.string(),
 })
 
@@ -43,6 +43,7 @@ export function readPlaneIdentity(dataDir: string, plane: Plane): PlaneIdentity 
       peers: {
         vault: publicKey(file.peers.vault),
         recorder: publicKey(file.peers.recorder),
+        rotation: publicKey(file.peers.rotation),
         api: publicKey(file.peers.api),
       },
       databaseUrl: file.databaseUrl,

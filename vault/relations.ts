@@ -7,7 +7,16 @@ import type { Permission } from './contract.ts'
 import { factorOfLogin } from './identity/factor.ts'
 import { whySame } from './identity/same-person.ts'
 import { findUser } from './identity/user.ts'
-import type { AccountId, GrantId, HandOverId, LeaseId, RequestId, SafeId, UserId } from './kernel/id.ts'
+import type {
+  AccountId,
+  GrantId,
+  HandOverId,
+  LeaseId,
+  RequestId,
+  RotationId,
+  SafeId,
+  UserId,
+} from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
 import { mayHold } from './policy/roles.ts'
 import { type Rule, rules } from './policy/rules.ts'
@@ -172,6 +181,15 @@ async function ofRequest(call: Call, request: RequestId): Promise<Relation> {
   return ofHeld(call, checkedOne(guard, 'access_request', row))
 }
 
+async function ofRotation(call: Call, rotation: RotationId): Promise<Relation> {
+  const row = await call.world.vault.database
+    .selectFrom('rotation_run')
+    .select('account_id')
+    .where('id', '=', rotation)
+    .executeTakeFirst()
+  return row === undefined ? noRelation : ofAccount(call, row.account_id)
+}
+
 async function ofGrant(call: Call, grant: GrantId): Promise<Relation> {
   const row = await call.world.vault.database
     .selectFrom('access_grant')
@@ -293,6 +311,16 @@ export const relations: Relations = {
       .executeTakeFirst()
     return ofHeld(call, row)
   },
+  'rotation.settings': (call, input) => ofAccount(call, input.account),
+  'rotation.set': (call, input) => ofAccount(call, input.account),
+  'rotation.plan': (call, input) => ofAccount(call, input.account),
+  'rotation.start': (call, input) => ofAccount(call, input.account),
+  'rotation.verify': (call, input) => ofAccount(call, input.account),
+  'rotation.show': (call, input) => ofRotation(call, input.run),
+  'rotation.cancel': (call, input) => ofRotation(call, input.run),
+  'rotation.retry': (call, input) => ofRotation(call, input.run),
+  'rotation.hold': (call, input) => ofSafeNamed(call, input.safe),
+  'rotation.unhold': (call, input) => ofSafeNamed(call, input.safe),
   'grant.add': (call, input) => ofAccount(call, input.account),
   'grant.revoke': (call, { grant }) => ofGrant(call, grant),
   'request.add': (call, input) => ofAccount(call, input.account),

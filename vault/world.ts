@@ -18,6 +18,7 @@ import type { HostKeySeen } from './contract.ts'
 import type { Ticket } from './checkout/ticket.ts'
 import type { Directories } from './directory/ask-worker.ts'
 import type { OidcSignIns } from './directory/oidc-sign-in.ts'
+import type { Bell } from './rotation/bell.ts'
 import type { Sender } from './notifications/outbox.ts'
 import type { Checkpoints } from './sessions/checkpoints.ts'
 import type { Holds } from './sessions/hold.ts'
@@ -78,6 +79,8 @@ export type World = {
   readonly sender: Sender
   /** Sign-ins at providers of OpenID Connect that are under way. */
   readonly oidc: OidcSignIns
+  /** What of rotation lives in memory. */
+  readonly rotation: Bell
   /** Speaks with directories. */
   readonly directories: Directories
   readonly onFault: (what: string, error: unknown) => void
@@ -121,7 +124,8 @@ export function actorOf(principal: Principal, caller: Caller): Actor {
     case 'service':
       return { kind: 'service', token: principal.id, name: principal.service }
     case 'recorder':
-      return { kind: 'plane', plane: 'recorder' }
+    case 'rotation':
+      return { kind: 'plane', plane: principal.kind }
     case 'anyone':
       return caller.kind === 'local' ? { kind: 'local', uid: caller.uid } : { kind: 'nobody' }
   }

@@ -6,6 +6,7 @@ import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
 import { misuse } from './complaint.ts'
 import { when } from './io.ts'
+import { addRotationSettings } from './rotation-settings.ts'
 import { loadSodium } from './sodium.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 import { pinnedIntakeKey } from './vault-pin.ts'
@@ -142,6 +143,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
       tools.show({ removed: name }, () => `removed account ${name}`)
     })
 
+  addRotationSettings(account, tools)
   addElevationCommand(account, tools)
   addTypeInsCommand(account, tools)
   addRevealCommand(account, tools)

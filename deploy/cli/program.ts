@@ -24,6 +24,7 @@ import { addPolicyCommands } from './policy.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
 import { addRequestCommands } from './request.ts'
+import { addRotationCommands } from './rotation.ts'
 import { addSafeCommands } from './safe.ts'
 import { addSessionCommands } from './session.ts'
 import { addHoldCommands } from './session-control.ts'
@@ -70,6 +71,7 @@ export function buildProgram(io: Io): Command {
   addSafeCommands(root, tools)
   addTargetCommands(root, tools)
   addAccountCommands(root, tools)
+  addRotationCommands(root, tools)
   addUserCommands(root, tools)
   addTokenCommands(root, tools)
   addVendorCommands(root, tools)

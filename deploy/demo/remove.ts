@@ -19,6 +19,7 @@ import { askThrough } from './vault-door.ts'
 const parts = [
   'ready.json',
   'api',
+  'rotation',
   'recorder',
   'vault',
   'postgres',

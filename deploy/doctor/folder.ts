@@ -17,6 +17,8 @@ const closed = [
   'vault/seal.key',
   'recorder',
   'recorder/plane.json',
+  'rotation',
+  'rotation/plane.json',
   'api',
   'api/plane.json',
   'api/tls/server.key',
@@ -71,8 +73,8 @@ function modes(dataDir: string): Finding {
 
 function separation(dataDir: string): Finding {
   const owner = (name: string) => lstatSync(join(dataDir, name)).uid
-  const owners = new Set(['vault', 'recorder', 'api'].map(owner))
-  if (owners.size === 3 && findUser('tagout-vault')?.uid === owner('vault'))
+  const owners = new Set(['vault', 'recorder', 'rotation', 'api'].map(owner))
+  if (owners.size === 4 && findUser('tagout-vault')?.uid === owner('vault'))
     return { name: 'planes', level: 'fine', text: 'each plane runs as a system user of its own' }
   return {
     name: 'planes',

@@ -13,6 +13,7 @@ const owned: { readonly [user: string]: readonly string[] } = {
     'vault/audit-witness.log',
   ],
   'tagout-recorder': ['recorder', 'recorder/plane.json', 'recorder/recordings', 'recorder/ssh'],
+  'tagout-rotation': ['rotation', 'rotation/plane.json'],
   'tagout-api': ['api', 'api/plane.json', 'api/tls/server.key'],
   'tagout-guacd': ['guacd'],
   'tagout-postgres': ['postgres/cluster', 'postgres/cluster/PG_VERSION', 'postgres/cluster/base'],

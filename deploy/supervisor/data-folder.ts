@@ -29,10 +29,18 @@ export type Owners = Readonly<Record<Plane | 'postgres', RunAs | undefined>>
 
 /** Finds the system users of an installation, making them where they are missing. */
 export function findOwners(): Owners {
-  if (!isRoot()) return { vault: undefined, recorder: undefined, api: undefined, postgres: undefined }
+  if (!isRoot())
+    return {
+      vault: undefined,
+      recorder: undefined,
+      rotation: undefined,
+      api: undefined,
+      postgres: undefined,
+    }
   return {
     vault: ensureSystemUser('tagout-vault'),
     recorder: ensureSystemUser('tagout-recorder'),
+    rotation: ensureSystemUser('tagout-rotation'),
     api: ensureSystemUser('tagout-api'),
     postgres: ensureSystemUser('tagout-postgres'),
   }
@@ -182,6 +190,7 @@ export function layOut(dataDir: string, owners: Owners): void {
   folder('run/live', separate ? 0o750 : 0o700, owners.recorder)
   folder('vault', 0o700, owners.vault)
   folder('recorder', 0o700, owners.recorder)
+  folder('rotation', 0o700, owners.rotation)
   folder('api', 0o700, owners.api)
   folder('backups', 0o700, undefined)
   // SECURITY: a data folder within a clone is offered to no commit.

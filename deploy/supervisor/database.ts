@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { migrations } from '../../migrations/index.ts'
 import { ensureRoles, migrate } from '../../migrations/migrate.ts'
+import { migrateQueue } from '../../migrations/queue.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
 import type { Plane } from '../../vault/plane.ts'
 import type { InstallationSecrets } from './plane-files.ts'
@@ -125,9 +126,11 @@ export async function prepareDatabase(
   await ensureRoles(database.ownerUrl, {
     vault: secrets.vault.password,
     recorder: secrets.recorder.password,
+    rotation: secrets.rotation.password,
     api: secrets.api.password,
   })
   const done = await migrate(database.ownerUrl)
+  await migrateQueue(database.ownerUrl)
   if (done.length > 0) say(`applied ${done.length} migration${done.length === 1 ? '' : 's'}`)
 }
 

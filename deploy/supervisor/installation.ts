@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../vault/kernel/fault.ts'
-import { planes } from '../../vault/plane.ts'
+import { type Plane, planes } from '../../vault/plane.ts'
 import { examine } from '../doctor/examine.ts'
 import { doubtOfGiven, provideCertificate, readGiven } from '../tls/certificate.ts'
 import { type Announcement, hostForPeople, writeReadyFile } from './announcement.ts'
@@ -140,11 +140,14 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   for (const name of planes) {
     step()
     say(`starting the ${name}`)
+    // SECURITY: the password in its address is for the one plane that uses it.
+    const queue =
+      name === 'rotation' && settings.redisUrl !== undefined ? { REDIS_URL: settings.redisUrl } : {}
     const child = {
       name,
-      file: options.entries?.[name] ?? join(application.folder, name, 'main.ts'),
+      file: options.entries?.[name] ?? join(application.folder, entryOf(name)),
       node: application.node,
-      env: name === 'api' ? { ...env, TAGOUT_SSH_PORT: String(sshPort()) } : env,
+      env: name === 'api' ? { ...env, TAGOUT_SSH_PORT: String(sshPort()) } : { ...env, ...queue },
       runAs: owners[name],
       signal: options.signal,
     }
@@ -164,7 +167,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     note()
     stack.defer(() => plane.stop(stopWithinMs[name]))
   }
-  const [, recorder, api] = kept as [Kept, Kept, Kept]
+  const [, recorder, , api] = kept as [Kept, Kept, Kept, Kept]
   stack.use(renewDaily(dataDir, settings, owners.api, api, say))
   demo.machines = stack.use(runDemoMachines(dataDir, application, { say, onChange: note }))
 
@@ -205,7 +208,12 @@ export async function startInstallation(options: StartOptions): Promise<Installa
 }
 
 /** How long each may take to end: the recorder closes its recordings, the vault its audit log. */
-const stopWithinMs = { vault: 10_000, recorder: 15_000, api: 5_000 } as const
+const stopWithinMs = { vault: 10_000, recorder: 15_000, rotation: 10_000, api: 5_000 } as const
+
+/** The worker of rotation lies with the rest of it, and is a process of its own. */
+function entryOf(plane: Plane): string {
+  return plane === 'rotation' ? join('vault', 'rotation', 'worker', 'main.ts') : join(plane, 'main.ts')
+}
 
 /** Of the environment of the start, a plane sees the product's own variables and nothing else. */
 function planeEnvironment(env: NodeJS.ProcessEnv, settings: Settings): Record<string, string> {

@@ -11,6 +11,8 @@ const secrets = z.strictObject({
   owner: z.string(),
   vault: planeSecrets,
   recorder: planeSecrets,
+  // Missing in what an earlier version wrote: made then.
+  rotation: planeSecrets.default(() => plane()),
   api: planeSecrets,
 })
 
@@ -21,12 +23,17 @@ export type InstallationSecrets = z.infer<typeof secrets>
 export function readSecrets(dataDir: string): InstallationSecrets {
   const path = join(dataDir, 'supervisor', 'secrets.json')
   if (!existsSync(path)) {
-    const made = { owner: password(), vault: plane(), recorder: plane(), api: plane() }
+    const made = { owner: password(), vault: plane(), recorder: plane(), rotation: plane(), api: plane() }
     writeFor(undefined, path, `${JSON.stringify(made, null, 2)}\n`, 0o600)
     return made
   }
   try {
-    return secrets.parse(JSON.parse(readFileSync(path, 'utf8')))
+    const text = readFileSync(path, 'utf8')
+    const read = secrets.parse(JSON.parse(text))
+    const whole = `${JSON.stringify(read, null, 2)}\n`
+    if (Object.keys(JSON.parse(text) as object).length !== Object.keys(read).length)
+      writeFor(undefined, path, whole, 0o600)
+    return read
   } catch {
     // SECURITY: the cause is left out, a JSON error quotes the text of the file.
     throw new Fault(
@@ -46,6 +53,7 @@ export function writePlaneFiles(
   const peers = {
     vault: known.vault.publicKey,
     recorder: known.recorder.publicKey,
+    rotation: known.rotation.publicKey,
     api: known.api.publicKey,
   }
   for (const name of planes) {

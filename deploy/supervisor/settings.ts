@@ -24,6 +24,8 @@ export type Settings = {
   readonly names: readonly string[]
   /** The owner's URL of a PostgreSQL server of the site; otherwise the embedded one runs. */
   readonly databaseUrl: string | undefined
+  /** A Redis of the site for the queue of rotation; otherwise it lies in PostgreSQL. */
+  readonly redisUrl: string | undefined
   /** A guacd that the site runs; otherwise one that is installed here runs below the supervisor. */
   readonly guacd: { readonly host: string; readonly port: number } | undefined
 }
@@ -104,6 +106,7 @@ export function readSettings(dataDir: string, flags: Flags, env: NodeJS.ProcessE
     certificate: cert === undefined || key === undefined ? undefined : { cert, key },
     names: stored.http?.names ?? [],
     databaseUrl: readDatabaseUrl(env['DATABASE_URL']),
+    redisUrl: readRedisUrl(env['REDIS_URL']),
     guacd:
       guacdHost === undefined && guacdPort === undefined
         ? undefined
@@ -168,4 +171,16 @@ function readFile(path: string): z.infer<typeof file> {
     'configuration',
     `${issue?.path.join('.') || 'the top'} in ${path} cannot be used (${issue?.message ?? 'malformed'}): correct it`,
   )
+}
+
+function readRedisUrl(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  // SECURITY: the text is left out, it may hold a password.
+  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol))
+    throw new Fault(
+      'configuration',
+      'REDIS_URL is not a URL of Redis: give redis://host:6379 or rediss://user:password@host:6379, or unset it to keep the queue in PostgreSQL',
+    )
+  return text
 }

@@ -8,6 +8,7 @@ export type SystemUser =
   | 'tagout-postgres'
   | 'tagout-vault'
   | 'tagout-recorder'
+  | 'tagout-rotation'
   | 'tagout-api'
   | 'tagout-guacd'
   | 'tagout-demo'

@@ -70,6 +70,11 @@ beforeAll(async () => {
       '--pin-now',
     ])
     await must(data, ['account', 'add', `press-3/${target.user}`, '--password-stdin'], target.password)
+    // By the worker that the start has started: what is backed up, restored and logged in with is the new one.
+    const account = `press-3/${target.user}`
+    await must(data, ['account', 'rotation', 'set', account, '--connector', 'linux-password'])
+    const rotated = await json(data, ['rotate', account, '--reason', 'as it was delivered', '--wait', '1m'])
+    expect(rotated).toMatchObject({ phase: 'done', version: 2 })
     await must(data, ['user', 'add', 'bob', '--role', 'operator'])
     await must(data, ['user', 'key', 'add', 'bob', 'bob.pub'])
     await must(data, ['grant', 'add', 'bob', `press-3/${target.user}`, '--for', '4h', '--allow', 'exec'])

@@ -73,7 +73,12 @@ test('each migration is a sentence with the next number, each table of the keys 
 })
 
 test('each plane logs in as its own role, which owns nothing, and sees only what it was granted', async () => {
-  const passwords = { vault: 'vault’s secret', recorder: `recorder's "secret"`, api: 'api secret' }
+  const passwords = {
+    vault: 'vault’s secret',
+    recorder: `recorder's "secret"`,
+    rotation: 'r’s',
+    api: 'api secret',
+  }
   const owner = await postgres.emptyDatabase('roles')
   await ensureRoles(owner, passwords)
   await migrate(owner)
@@ -81,14 +86,14 @@ test('each plane logs in as its own role, which owns nothing, and sees only what
   const url = (plane: keyof typeof passwords) =>
     postgres.cluster.url(`tagout_${plane}`, passwords[plane], 'roles')
   expect(await query(url('vault'), 'select count(*)::int as n from audit_leaf')).toEqual([{ n: 0 }])
-  for (const plane of ['recorder', 'api'] as const) {
+  for (const plane of ['recorder', 'rotation', 'api'] as const) {
     expect(await query(url(plane), 'select 1 as n')).toEqual([{ n: 1 }])
     for (const table of ['audit_entry', 'secret_payload', 'seal_wrap', 'guard'])
       await expect(query(url(plane), `select * from ${table}`), `${plane} ${table}`).rejects.toThrow(
         /permission denied|does not exist/,
       )
   }
-  for (const plane of ['vault', 'recorder', 'api'] as const) {
+  for (const plane of ['vault', 'recorder', 'rotation', 'api'] as const) {
     await expect(query(url(plane), 'create table mine (id text)')).rejects.toThrow(
       /permission denied|no schema/,
     )
@@ -97,20 +102,20 @@ test('each plane logs in as its own role, which owns nothing, and sees only what
   const owned = await query(
     owner,
     `select relname from pg_class c join pg_roles r on r.oid = c.relowner
-       where r.rolname in ('tagout_vault', 'tagout_recorder', 'tagout_api')`,
+       where r.rolname in ('tagout_vault', 'tagout_recorder', 'tagout_rotation', 'tagout_api')`,
   )
   expect(owned).toEqual([])
   const flags = await query(
     owner,
     `select bool_or(rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls) as any
-       from pg_roles where rolname in ('tagout_vault', 'tagout_recorder', 'tagout_api')`,
+       from pg_roles where rolname in ('tagout_vault', 'tagout_recorder', 'tagout_rotation', 'tagout_api')`,
   )
   expect(flags).toEqual([{ any: false }])
 })
 
 test('a changed password works and the old one does not', async () => {
   const owner = await postgres.emptyDatabase('passwords')
-  const passwords = { vault: 'old', recorder: 'r', api: 'a' }
+  const passwords = { vault: 'old', recorder: 'r', rotation: 'o', api: 'a' }
   await ensureRoles(owner, passwords)
   await migrate(owner)
   await ensureRoles(owner, { ...passwords, vault: 'new' })

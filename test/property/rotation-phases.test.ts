@@ -87,7 +87,7 @@ class World {
     switch (step) {
       case 'change':
       case 'reconcile': {
-        if (step === 'reconcile') this.reconciles += 1
+        if (step === 'reconcile' && !away) this.reconciles += 1
         if (away) return { step, result: { kind: 'untouched', why } }
         if (step === 'change' && !this.target.has(this.current)) {
           this.rejections += 1
@@ -118,7 +118,7 @@ const abilities = fc.record({ persists: fc.boolean(), retires: fc.boolean(), rec
 test('whatever a target does and whoever is killed, the vault holds what the target takes, and says what is so', () => {
   const seen = new Set<Phase>()
   fc.assert(
-    fc.property(abilities, fc.array(luck, { maxLength: 12 }), fc.boolean(), (can, schedule, byHand) => {
+    fc.property(abilities, fc.array(luck, { maxLength: 12 }), (can, schedule) => {
       const world = new World(can)
       expect(world.tell({ kind: 'begin' })).toBe(true)
       for (const one of schedule) {
@@ -126,12 +126,12 @@ test('whatever a target does and whoever is killed, the vault holds what the tar
         seen.add(world.state.phase)
         // INVARIANT 3, at every moment.
         expect([...world.target].some((secret) => world.kept.includes(secret))).toBe(true)
-        if (world.state.phase === 'unknown' && byHand) world.tell({ kind: 'retry' })
+        // A person is sent for where the target takes neither, and nowhere else: here it always takes one.
+        expect(world.state.phase).not.toBe('unknown')
       }
       // The target comes back and does as it is told: all ends, and well.
       for (let left = 12; left > 0 && !isOver(world.state.phase); left -= 1) {
         world.work(honest)
-        if (world.state.phase === 'unknown') world.tell({ kind: 'retry' })
       }
       expect(isOver(world.state.phase), `it ends: ${JSON.stringify(world.state)}`).toBe(true)
       expect(world.target.has(world.current), 'what is current is taken').toBe(true)

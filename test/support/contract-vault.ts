@@ -472,7 +472,13 @@ export function makeIdentities(): readonly [PlaneIdentity, PlaneIdentity] {
   const vault = generateKeyPairSync('ed25519')
   const recorder = generateKeyPairSync('ed25519')
   const api = generateKeyPairSync('ed25519')
-  const peers = { vault: vault.publicKey, recorder: recorder.publicKey, api: api.publicKey }
+  const rotation = generateKeyPairSync('ed25519')
+  const peers = {
+    vault: vault.publicKey,
+    recorder: recorder.publicKey,
+    rotation: rotation.publicKey,
+    api: api.publicKey,
+  }
   return [
     { plane: 'vault', privateKey: vault.privateKey, peers, databaseUrl: '' },
     { plane: 'recorder', privateKey: recorder.privateKey, peers, databaseUrl: '' },
@@ -493,7 +499,12 @@ export function writePlaneIdentity(dataDir: string, identity: PlaneIdentity): vo
     plane,
     privateKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
     publicKey: raw(peers[plane]),
-    peers: { vault: raw(peers.vault), recorder: raw(peers.recorder), api: raw(peers.api) },
+    peers: {
+      vault: raw(peers.vault),
+      recorder: raw(peers.recorder),
+      rotation: raw(peers.rotation),
+      api: raw(peers.api),
+    },
     databaseUrl,
   })
   writeFileSync(join(dataDir, plane, 'plane.json'), text, { mode: 0o600 })

@@ -22,7 +22,7 @@ try {
     env: { ...process.env, GUACD_PORT: '4822' },
     say: (line) => process.stderr.write(`${line}\n`),
     signal: abort.signal,
-    entries: { vault: plane, recorder: plane, api: plane },
+    entries: { vault: plane, recorder: plane, rotation: plane, api: plane },
   })
   process.stdout.write(`${JSON.stringify(installation.announcement)}\n`)
   await ended

@@ -438,6 +438,58 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 400,
     body: () => ({ boxKey: sealed, totpCode: '', reason: 'x' }),
   },
+  'GET /api/accounts/:account/rotation': {
+    service: 'inventory.read',
+    who: [...readers, '+manage', '+approve'],
+    of: 'account',
+    ok: 200,
+  },
+  'PUT /api/accounts/:account/rotation': {
+    who: manages,
+    of: 'account',
+    ok: 200,
+    body: () => ({ essential: true }),
+    only: ['none'],
+  },
+  'GET /api/accounts/:account/rotation/plan': { who: manages, of: 'account', ok: 200 },
+  // Nobody has said how they are rotated: who may is told so.
+  'POST /api/accounts/:account/rotate': { who: manages, of: 'account', ok: 400, body: () => ({}) },
+  'POST /api/accounts/:account/verify': { who: manages, of: 'account', ok: 400, body: () => ({}) },
+  'GET /api/connectors': { who: all, ok: 200 },
+  'GET /api/rotations': { service: 'inventory.read', who: all, ok: 200 },
+  // Of each account it is looked at who may: of none that there is, nobody is told more than that.
+  'POST /api/rotations': {
+    who: all,
+    ok: 400,
+    body: () => ({ accounts: [], reason: 'x' }),
+  },
+  // Of one that is not there: who manages an account that is rotated is told apart in rotation.test.ts.
+  'GET /api/rotations/:run': {
+    service: 'inventory.read',
+    who: readers,
+    ok: 404,
+    path: { run: newId('rot', 0) },
+  },
+  'POST /api/rotations/:run/cancel': {
+    who: admin,
+    ok: 404,
+    path: { run: newId('rot', 0) },
+    body: () => ({ reason: 'x' }),
+  },
+  'POST /api/rotations/:run/retry': { who: admin, ok: 404, path: { run: newId('rot', 0) }, body: () => ({}) },
+  'GET /api/rotation-holds': { service: 'inventory.read', who: all, ok: 200 },
+  'PUT /api/safes/:safe/rotation-hold': {
+    who: [...manages, '+approve', '+supervise'],
+    of: 'safe',
+    ok: 200,
+    only: ['none'],
+    body: () => ({ reason: 'x' }),
+  },
+  'DELETE /api/safes/:safe/rotation-hold': {
+    who: [...manages, '+approve', '+supervise'],
+    of: 'safe',
+    ok: 409,
+  },
   'DELETE /api/accounts/:account': { who: manages, of: 'account', ok: 200, only: ['none'] },
   'GET /api/exposures': {
     service: 'access.read',

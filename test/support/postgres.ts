@@ -16,7 +16,7 @@ export type TestPostgres = AsyncDisposable & {
   readonly cluster: Cluster
   /** The owner, who runs migrations. */
   readonly ownerUrl: string
-  readonly urls: Readonly<Record<'vault' | 'recorder' | 'api', string>>
+  readonly urls: Readonly<Record<'vault' | 'recorder' | 'rotation' | 'api', string>>
   /** Another, empty database of the same cluster; not migrated. */
   readonly emptyDatabase: (name: string) => Promise<string>
   readonly stop: () => Promise<void>
@@ -50,7 +50,12 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   try {
     await ensureDatabase(cluster, 'tagout')
     const ownerUrl = cluster.ownerUrl('tagout')
-    const passwords = { vault: newPassword(), recorder: newPassword(), api: newPassword() }
+    const passwords = {
+      vault: newPassword(),
+      recorder: newPassword(),
+      rotation: newPassword(),
+      api: newPassword(),
+    }
     if (options.migrated !== false) {
       await ensureRoles(ownerUrl, passwords)
       if (model === undefined) await migrate(ownerUrl)
@@ -59,7 +64,7 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     return {
       cluster,
       ownerUrl,
-      urls: { vault: url('vault'), recorder: url('recorder'), api: url('api') },
+      urls: { vault: url('vault'), recorder: url('recorder'), rotation: url('rotation'), api: url('api') },
       emptyDatabase: async (name) => {
         await ensureDatabase(cluster, name)
         return cluster.ownerUrl(name)

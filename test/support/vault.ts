@@ -67,7 +67,7 @@ export type TestVault = AsyncDisposable & {
   readonly now: () => Date
   /** Asks as the machine's administrator; throws what was refused. */
   readonly ask: <Name extends VerbName>(verb: Name, input: VerbInput<Name>) => Promise<VerbAnswer<Name>>
-  readonly connect: (plane: 'recorder' | 'api', dispatch?: Dispatch) => Promise<VaultClient>
+  readonly connect: (plane: 'recorder' | 'rotation' | 'api', dispatch?: Dispatch) => Promise<VaultClient>
   /** A recorder's worker that has said hello. */
   readonly worker: (name?: string, dispatch?: Dispatch) => Promise<VaultClient>
   readonly sealLogin: (name: string, password: string) => Promise<string>
@@ -185,7 +185,7 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
     if (key === null) throw new Error('the vault is not initialised')
     return key
   }
-  const connect = async (plane: 'recorder' | 'api', dispatch: Dispatch = () => undefined) => {
+  const connect = async (plane: 'recorder' | 'rotation' | 'api', dispatch: Dispatch = () => undefined) => {
     const client = await connectPlane(join(dataDir, 'run', 'planes.sock'), identities[plane], dispatch)
     clients.push(client)
     return client
@@ -336,12 +336,14 @@ function makeIdentities(postgres: TestPostgres): Record<Plane, PlaneIdentity> {
   const pairs = {
     vault: generateKeyPairSync('ed25519'),
     recorder: generateKeyPairSync('ed25519'),
+    rotation: generateKeyPairSync('ed25519'),
     api: generateKeyPairSync('ed25519'),
   }
   const raw = (plane: Plane) => pairs[plane].publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
   const peers = {
     vault: ed25519PublicKey(raw('vault')),
     recorder: ed25519PublicKey(raw('recorder')),
+    rotation: ed25519PublicKey(raw('rotation')),
     api: ed25519PublicKey(raw('api')),
   }
   const identity = (plane: Plane): PlaneIdentity => ({
@@ -350,5 +352,10 @@ function makeIdentities(postgres: TestPostgres): Record<Plane, PlaneIdentity> {
     peers,
     databaseUrl: postgres.urls[plane],
   })
-  return { vault: identity('vault'), recorder: identity('recorder'), api: identity('api') }
+  return {
+    vault: identity('vault'),
+    recorder: identity('recorder'),
+    rotation: identity('rotation'),
+    api: identity('api'),
+  }
 }

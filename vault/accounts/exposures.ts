@@ -25,6 +25,33 @@ type Which = {
   readonly exposure?: Row<'exposure'>['id']
 }
 
+/** Accounts with a secret that somebody has seen and that is due to be another. */
+export async function overdueAccounts(
+  db: Db,
+  checker: Checker,
+  now: Date,
+): Promise<readonly Row<'account'>['id'][]> {
+  const rows = await db
+    .selectFrom('exposure')
+    .innerJoin('account_rotation', 'account_rotation.account_id', 'exposure.account_id')
+    .innerJoin('credential', (join) =>
+      join
+        .onRef('credential.account_id', '=', 'exposure.account_id')
+        .onRef('credential.version', '=', 'exposure.version'),
+    )
+    .select('exposure.account_id')
+    .distinct()
+    .where('credential.state', '=', 'current')
+    .where('account_rotation.connector', 'is not', null)
+    .execute()
+  const due: Row<'account'>['id'][] = []
+  for (const { account_id } of rows) {
+    const seen = await readExposures(db, checker, { account: account_id }, now)
+    if (seen.some(({ isOverdue }) => isOverdue)) due.push(account_id)
+  }
+  return due
+}
+
 /** Who has seen which secret. Of one account for those who manage it, of all for administrators and auditors. */
 export const exposureList: Handler<'exposure.list'> = async (call, input) => {
   const { database, guard, clock } = call.world.vault
@@ -95,7 +122,7 @@ async function readExposures(
       .selectFrom('credential')
       .selectAll()
       .where('account_id', 'in', accounts)
-      .where('state', '<>', 'candidate')
+      .where('state', 'in', ['current', 'retired'])
       .orderBy('version')
       .execute(),
   )

@@ -2,6 +2,7 @@ import { holdToLimits } from '../access/limits.ts'
 import { newId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
+import { supersedeRun } from '../rotation/supersede.ts'
 import { permissionsIn } from '../relations.ts'
 import { checked, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -128,6 +129,8 @@ export const accountSecret: Handler<'account.secret'> = async (call, input) => {
     if (target === undefined) return notFound('account', input.account)
     const fits = fitsProtocolOf(target, arrived)
     if (!fits.ok) return fits
+    const free = await supersedeRun(tx, call, account)
+    if (!free.ok) return free
     await keepCredential(tx, call, account, arrived)
     if (!(await isBoundTo(tx, account, target))) await bindAccount(tx, call, account, account.name, target)
     return done(await showAccount(tx.db, tx.guard, account))
@@ -205,6 +208,8 @@ export const accountRemove: Handler<'account.remove'> = async (call, { account: 
         `the user ${session.user_name} is connected with it`,
         'terminate the session first',
       )
+    const free = await supersedeRun(tx, call, account)
+    if (!free.ok) return free
     const elevated = await tx.db
       .selectFrom('elevation')
       .innerJoin('account', 'account.id', 'elevation.account_id')

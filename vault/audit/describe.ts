@@ -50,7 +50,23 @@ function desktopText(settings: DesktopSettings | null | undefined): string {
   return said.length === 0 ? '' : ` (${said.join(', ')})`
 }
 
-const names = ['vault', 'recorder', 'api', 'nobody', 'somebody']
+const names = ['vault', 'recorder', 'rotation', 'api', 'nobody', 'somebody']
+
+function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
+  const { connector, profile, maxAgeDays, calendar, essential, afterCheckIn, afterReveal } = entry
+  const said = [
+    connector === null ? 'by nobody' : `by ${connector}`,
+    ...(profile === null ? [] : [`profile ${profile}`]),
+    ...(maxAgeDays === null ? [] : [`every ${maxAgeDays} days`]),
+    ...(afterCheckIn ? ['after each check-in'] : []),
+    ...(afterReveal ? ['after each reveal'] : []),
+    ...(calendar === null ? [] : [`within ${calendar}`]),
+    ...(essential ? ['never by itself'] : []),
+    ...(entry.reconcileAccount === null ? [] : [`reconciled by ${entry.reconcileAccount}`]),
+    ...entry.dependants.map((dependant) => `dependant ${quoted(dependant)}`),
+  ]
+  return said.join(', ')
+}
 
 /** Who was written to; nobody by name is the webhook. */
 function whom(user: string | undefined): string {
@@ -214,6 +230,22 @@ function what(entry: Entry): string {
       return `added account ${entry.accountName} to safe ${entry.safeName}`
     case 'account.secret':
       return `stored version ${entry.version} (${entry.credential}) of account ${entry.accountName}`
+    case 'rotation.set':
+      return `set how account ${entry.accountName} is rotated: grade ${entry.grade}${because(entry.gradeReason)}, ${rotationText(entry)}`
+    case 'rotation.asked':
+      return entry.what === 'verify'
+        ? `had the credential of account ${entry.accountName} tried (${entry.cause})`
+        : `had account ${entry.accountName} rotated (${entry.cause})${because(entry.reason)}`
+    case 'rotation.step':
+      return `took step ${entry.step} (no. ${entry.generation}) of the rotation of account ${entry.accountName}`
+    case 'rotation.signed':
+      return `had a login signed for the rotation of account ${entry.accountName} (${entry.algorithm})`
+    case 'rotation.moved':
+      return `brought the rotation of account ${entry.accountName} from ${entry.from} to ${entry.to}${entry.version === 0 ? '' : ` (version ${entry.version})`}${because(entry.why)}`
+    case 'rotation.held':
+      return `held up rotations in safe ${entry.safeName}${entry.until === undefined ? '' : ` until ${entry.until}`}${because(entry.reason)}`
+    case 'rotation.unheld':
+      return `let rotations in safe ${entry.safeName} go on`
     case 'account.bound':
       return `bound account ${entry.accountName} to the present identity of target ${entry.targetName}`
     case 'account.elevation-set':

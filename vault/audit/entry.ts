@@ -26,7 +26,7 @@ export type Actor =
   | { readonly kind: 'auditor'; readonly name: string }
   /** A program, by a token of its own. */
   | { readonly kind: 'service'; readonly token: Id<'tok'>; readonly name: string }
-  | { readonly kind: 'plane'; readonly plane: 'recorder' | 'api' }
+  | { readonly kind: 'plane'; readonly plane: 'recorder' | 'rotation' | 'api' }
   | { readonly kind: 'vault' }
   | { readonly kind: 'nobody' }
 
@@ -72,6 +72,7 @@ type CompanyNow = CompanyRef & {
   readonly mailDomains: readonly string[]
   readonly termsDigest?: string
 }
+type RotationRef = AccountRef & { readonly rotation: Id<'rot'> }
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
 type DirectoryRef = { readonly directory: Id<'dir'>; readonly directoryName: string }
@@ -690,6 +691,40 @@ export type Happening =
       readonly body: string
       readonly signature: string
     }
+  | (AccountRef & {
+      readonly kind: 'rotation.set'
+      readonly grade: string
+      readonly gradeReason: string
+      readonly connector: string | null
+      readonly profile: string | null
+      readonly maxAgeDays: number | null
+      readonly calendar: string | null
+      readonly essential: boolean
+      readonly afterCheckIn: boolean
+      readonly afterReveal: boolean
+      readonly reconcileAccount: string | null
+      readonly dependants: readonly string[]
+    })
+  /** `what`: rotate or verify; `cause`: by hand, age, check-in and so on. */
+  | (RotationRef & {
+      readonly kind: 'rotation.asked'
+      readonly cause: string
+      readonly what: string
+      readonly reason: string
+    })
+  /** A step was given to the worker, with what it needs. */
+  | (RotationRef & { readonly kind: 'rotation.step'; readonly step: string; readonly generation: number })
+  | (RotationRef & { readonly kind: 'rotation.signed'; readonly algorithm: string })
+  /** `version`: that of the candidate; 0: there is none. */
+  | (RotationRef & {
+      readonly kind: 'rotation.moved'
+      readonly from: string
+      readonly to: string
+      readonly version: number
+      readonly why: string
+    })
+  | (SafeRef & { readonly kind: 'rotation.held'; readonly reason: string; readonly until?: string })
+  | (SafeRef & { readonly kind: 'rotation.unheld' })
   | { readonly kind: 'auditor.proven'; readonly name: string; readonly login: Id<'lgn'> }
   | {
       readonly kind: 'audit.verified'

@@ -9,6 +9,7 @@ import { type AccountId, type LeaseId, newId, type SafeId, type UserId } from '.
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { whoText } from '../kernel/who.ts'
 import { notify } from '../notifications/notify.ts'
+import { notRotating } from '../rotation/interlock.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { sqlState, transact } from '../transact.ts'
@@ -46,6 +47,8 @@ type Who = { readonly actor: Actor; readonly source?: string }
  * its safe; who holds the account already goes on.
  */
 export async function takeLease(tx: Tx, wanted: Wanted, who: Who): Promise<Outcome<Row<'lease'>>> {
+  const still = await notRotating(tx, wanted.account)
+  if (!still.ok) return still
   const held = await heldNow(tx, wanted.account.id)
   const others = held.filter((lease) => lease.user_id !== wanted.user.id)
   const own = held.find((lease) => lease.user_id === wanted.user.id)

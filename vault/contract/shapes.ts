@@ -116,8 +116,8 @@ export const forwards = z
   .min(1)
   .max(32)
 
-/** Who asks. `local` is the machine's administrator through the admin door. */
-export type Door = 'local' | 'user' | 'anyone' | 'recorder' | 'api'
+/** Who asks. `local` is the machine's administrator through the admin door, `rotation` the worker that speaks with targets. */
+export type Door = 'local' | 'user' | 'anyone' | 'recorder' | 'rotation' | 'api'
 
 export type Verb = { readonly door: readonly Door[]; readonly input: z.ZodType }
 

@@ -11,6 +11,9 @@ import type {
   ServiceScope,
   CloseOutResult,
   Protocol,
+  RotationCause,
+  RotationGrade,
+  RotationPhase,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 import type { AboutKind } from '../notifications/about.ts'
@@ -176,12 +179,92 @@ export type DomainTables = {
     readonly id: Id<'crd'>
     readonly account_id: Id<'acc'>
     readonly version: number
-    readonly state: 'candidate' | 'current' | 'retired'
+    readonly state: 'candidate' | 'current' | 'retired' | 'discarded'
     readonly kind: 'password' | 'ssh-key'
     /** The public half (RFC 4253 §6.6, base64) of a key. */
     readonly public_key: string | null
     readonly created_by: string
     readonly created_at: Date
+  }
+  /** How the credential of an account is changed. */
+  account_rotation: Guarded & {
+    readonly account_id: Id<'acc'>
+    readonly grade: RotationGrade
+    readonly grade_reason: string
+    readonly connector: string | null
+    readonly profile: string | null
+    readonly max_age_days: number | null
+    /** A calendar of the policy: within it alone. */
+    readonly calendar: string | null
+    /** Never rotated by itself. */
+    readonly essential: boolean
+    readonly after_check_in: boolean
+    readonly after_reveal: boolean
+    readonly reconcile_account_id: Id<'acc'> | null
+    /** Canonical JSON: `Dependant[]`. */
+    readonly dependants: string
+    readonly lock_out_refused: number | null
+    readonly lock_out_seconds: number | null
+    readonly exempt_owner: string | null
+    readonly exempt_until: Date | null
+    readonly set_by: string
+    readonly set_at: Date
+  }
+  /** One rotation, or one verification. See rotation/phases.ts. */
+  rotation_run: Guarded & {
+    readonly id: Id<'rot'>
+    readonly account_id: Id<'acc'>
+    readonly target_id: Id<'tgt'>
+    readonly kind: 'rotate' | 'verify'
+    readonly cause: RotationCause
+    readonly asked_by: string
+    readonly reason: string
+    readonly despite_dependants: boolean
+    readonly batch: string | null
+    /** In its batch; 0: the canary. */
+    readonly place: number | null
+    readonly connector: string
+    /** Of the candidate; null: none was made. */
+    readonly version: number | null
+    /** Of the credential that was current when it began. */
+    readonly from_version: number | null
+    readonly created_at: Date
+    readonly begun_at: Date | null
+    readonly ended_at: Date | null
+    readonly phase: RotationPhase
+    readonly attempts: number
+    readonly believes: 'current' | 'candidate' | 'nothing'
+    readonly refused: readonly string[]
+    readonly reconciled: boolean
+    readonly persisted: boolean | null
+    readonly why: string
+    /** Counts up with each step that is given out: what is said of an earlier one is not heard. */
+    readonly generation: number
+    /** When its next step is due. */
+    readonly due_at: Date
+    /** A worker does a step until then; null: none does. */
+    readonly step_until: Date | null
+  }
+  /** A login that sent, or may have sent, a secret. */
+  login_place: {
+    readonly id: Id<'lgp'>
+    readonly target_id: Id<'tgt'>
+    readonly login: string
+    readonly at: Date
+    readonly run_id: Id<'rot'> | null
+    readonly generation: number | null
+    readonly session_id: Id<'ses'> | null
+    readonly verdict: 'pending' | 'accepted' | 'rejected'
+  }
+  /** Production runs: nothing of the safe is rotated by itself. */
+  rotation_hold: Guarded & {
+    readonly id: Id<'rhd'>
+    readonly safe_id: Id<'saf'>
+    readonly reason: string
+    readonly held_by: string
+    readonly since: Date
+    readonly until: Date | null
+    readonly ended_at: Date | null
   }
   /** Lets the account's secret go to exactly this identity of this target. */
   binding: Guarded & {

@@ -33,6 +33,7 @@ export type TokenId = Id<'tok'>
 export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 export type KitId = Id<'kit'>
+export type RotationId = Id<'rot'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -156,6 +156,13 @@ export type About =
   | { readonly kind: 'user.codes-renewed' | 'user.passkey-added'; readonly user: string }
   /** A recovery code signed somebody in; `left`: how many are unused. */
   | { readonly kind: 'user.code-used'; readonly user: string; readonly left: number }
+  /** A rotation that needs a person, or a verification that found drift. */
+  | {
+      readonly kind: 'rotation.stuck' | 'rotation.drift'
+      readonly rotation: Id<'rot'>
+      readonly account: string
+      readonly phase: string
+    }
   | { readonly kind: 'test'; readonly by: string }
 
 export type AboutKind = About['kind']
@@ -171,6 +178,8 @@ const security: ReadonlySet<AboutKind> = new Set([
   'policy.unanswered',
   'policy.decided',
   'policy.alone',
+  'rotation.stuck',
+  'rotation.drift',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

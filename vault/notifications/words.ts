@@ -76,6 +76,12 @@ function sentence(about: About): string {
       return `${about.user} registered a passkey`
     case 'user.code-used':
       return `${about.user} signed in with a recovery code: ${about.left} left`
+    case 'rotation.stuck':
+      return about.phase === 'unknown'
+        ? `the machine of ${about.account} takes neither its old nor its new credential`
+        : `the rotation of ${about.account} needs a person`
+    case 'rotation.drift':
+      return `the credential of ${about.account} is not the one that its machine takes`
     case 'test':
       return `a test, asked for by ${whoText(about.by)}`
     default:
@@ -146,6 +152,16 @@ export function adviceOf(about: About): readonly string[] {
     case 'user.code-used':
     case 'user.passkey-added':
       return ['If you do not know of this, tell an administrator at once: somebody may be taking your place.']
+    case 'rotation.stuck':
+      return [
+        `Both credentials are kept. What to do is in: tagout rotation show ${about.rotation}.`,
+        'Until then sessions get the one that the machine is likeliest to take, or none.',
+      ]
+    case 'rotation.drift':
+      return [
+        'Somebody changed it on the machine, or an earlier one came back with a download or a restore.',
+        `What was seen is in: tagout rotation show ${about.rotation}.`,
+      ]
     case 'test':
       return ['It arrived: nothing is to be done.']
     default:

@@ -72,6 +72,8 @@ function isAllowed(facts: Facts, rule: Rule): boolean {
       return rule.anyone === true
     case 'recorder':
       return rule.recorder === true
+    case 'rotation':
+      return rule.rotation === true
     case 'service':
       return rule.service !== undefined && principal.scopes.includes(rule.service)
     case 'user':

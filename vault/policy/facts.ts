@@ -24,6 +24,8 @@ export type Principal =
   /** Nobody yet: a plane or a local program that carries somebody who is about to prove who they are. */
   | { readonly kind: 'anyone' }
   | { readonly kind: 'recorder' }
+  /** The worker that changes credentials on targets. */
+  | { readonly kind: 'rotation' }
 
 /** How the principal stands to what the verb is about. */
 export type Relation = {

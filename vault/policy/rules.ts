@@ -20,6 +20,8 @@ export type Rule = {
   readonly local?: true
   readonly anyone?: true
   readonly recorder?: true
+  /** The worker that changes credentials on targets. */
+  readonly rotation?: true
   readonly user?: readonly Reason[]
   /** A service whose token names this scope. It reads: nothing that changes anything is in one. */
   readonly service?: ServiceScope
@@ -194,6 +196,37 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.reveal': { user: [reveal, { rule: 'reveal' }] },
   'exposure.list': { local: true, service: 'access.read', user: [admin, auditor, manage, officer] },
   'exposure.due': { local: true, user: [admin, manage] },
+
+  // SECURITY: who manages a safe has its credentials changed: as much as setting them by hand.
+  'rotation.connectors': { local: true, user: ['signed in'] },
+  'rotation.settings': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, manage, approve, officer],
+  },
+  'rotation.set': { local: true, user: [admin, manage] },
+  'rotation.plan': { local: true, user: [admin, manage] },
+  'rotation.start': { local: true, user: [admin, manage] },
+  // Of each account, the verb looks.
+  'rotation.batch': { local: true, user: ['signed in'] },
+  'rotation.verify': { local: true, user: [admin, manage] },
+  'rotation.list': { local: true, service: 'inventory.read', user: ['filtered'] },
+  'rotation.show': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, manage, approve, officer],
+  },
+  'rotation.cancel': { local: true, user: [admin, manage] },
+  'rotation.retry': { local: true, user: [admin, manage] },
+  // Who lets people in on the floor says when production runs.
+  'rotation.hold': { local: true, user: [admin, manage, approve, supervise] },
+  'rotation.unhold': { local: true, user: [admin, manage, approve, supervise] },
+  'rotation.holds': { local: true, service: 'inventory.read', user: ['filtered'] },
+  // SECURITY: what is due and may be done is looked at by the verbs, from the rows: nothing that a worker says lets it have more.
+  'rotation.due': { rotation: true },
+  'rotation.step': { rotation: true },
+  'rotation.sign': { rotation: true },
+  'rotation.report': { rotation: true },
 
   'grant.add': { local: true, user: [admin, approve] },
   'grant.list': { local: true, service: 'access.read', user: ['filtered'] },

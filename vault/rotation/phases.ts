@@ -256,7 +256,9 @@ function reconciled(state: RunState, result: ChangeResult, can: Abilities): Next
     case 'unknown':
       return doubt(after, result.why)
     case 'untouched':
-      return neither({ ...state, reconciled: true, why: result.why }, can)
+      return result.rejected === true
+        ? neither({ ...state, reconciled: true, why: result.why }, can)
+        : unanswered(state, result.why)
   }
 }
 
@@ -306,7 +308,9 @@ function loggedIn(
     case 'rejected': {
       const refused = [...new Set([...state.refused, which])]
       const after = { ...state, refused, why: state.why === '' ? result.why : state.why }
-      if (which === 'current') return neither(after, can)
+      // Who said no to the candidate may have taken it all the same.
+      if (which === 'current')
+        return refused.includes('candidate') ? neither(after, can) : go(after, { phase: 'probing-candidate' })
       return refused.includes('current')
         ? neither(after, can)
         : go(after, { phase: 'probing-current', believes: 'current' })

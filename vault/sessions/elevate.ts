@@ -1,5 +1,5 @@
 import { holdToLimits } from '../access/limits.ts'
-import { currentCredential, readAccount } from '../accounts/account.ts'
+import { readAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { takeField } from '../accounts/credential.ts'
 import { elevationOf } from '../accounts/elevation.ts'
@@ -8,6 +8,7 @@ import { sealToBox } from '../crypto/sealed-box.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
+import { usableCredential } from '../rotation/interlock.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
@@ -89,10 +90,9 @@ async function elevate(tx: Tx, world: World, session: LiveSession): Promise<Outc
   if (!heldThere.ok) return heldThere
   const target = await findTarget(tx.db, tx.guard, row.target_id)
   const secretAccount = await readAccount(tx.db, tx.guard, elevation.secret_account_id, 'read', target)
-  const credential =
-    secretAccount === undefined
-      ? undefined
-      : await currentCredential(tx.db, tx.guard, elevation.secret_account_id)
+  const usable = secretAccount === undefined ? done(undefined) : await usableCredential(tx, secretAccount)
+  if (!usable.ok) return usable
+  const credential = usable.value
   if (
     target === undefined ||
     secretAccount === undefined ||

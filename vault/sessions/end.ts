@@ -4,6 +4,7 @@ import type { EndReason, RecordingState } from '../contract.ts'
 import type { SessionId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
+import { sessionLoginEnded } from '../rotation/session-logins.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
@@ -62,6 +63,7 @@ async function close(
     .where('id', '=', row.id)
     .execute()
   await closeRecording(tx, row, ending)
+  await sessionLoginEnded(tx, row.id, ending.reason)
   await askToCloseOut(tx, world, row)
   const hold = live === undefined ? undefined : await holdFrozen(tx, world, live)
   await auditEnd(tx, row, ending, hold)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Account, currentCredential } from '../accounts/account.ts'
+import type { Account } from '../accounts/account.ts'
 import { elevationOf } from '../accounts/elevation.ts'
 import { typeInsOf } from '../accounts/type-ins.ts'
 import { isBoundTo } from '../accounts/binding.ts'
@@ -19,6 +19,7 @@ import { decideSession, type SessionDecision } from '../policy/session.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { permittedMask } from '../targets/masked.ts'
 import { desktopOf, findTarget, legacyOf, pinsOf } from '../targets/target.ts'
+import { usableCredential } from '../rotation/interlock.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
@@ -84,7 +85,9 @@ async function open(
     'safe',
     await tx.db.selectFrom('safe').selectAll().where('id', '=', account.safe_id).executeTakeFirst(),
   )
-  const credential = await currentCredential(tx.db, tx.guard, account.id)
+  const usable = await usableCredential(tx, account)
+  if (!usable.ok) return usable
+  const credential = usable.value
   const links = await readLinks(tx.db, tx.guard)
   const access = await accessAt(tx, call, {
     user,

@@ -1,6 +1,7 @@
 import { done, refuse } from '../kernel/outcome.ts'
 import { type TargetId } from '../kernel/id.ts'
 import { tellOfSession } from '../notifications/sessions.ts'
+import { sessionLoggedIn } from '../rotation/session-logins.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler } from '../world.ts'
@@ -28,6 +29,7 @@ export const sessionConnected: Handler<'session.connected'> = async ({ world, pe
       .executeTakeFirst()
     if (row === undefined) return refuse('conflict', 'this session was not started', 'open another session')
     await tx.audit({ kind: 'session.connected', ...refOf(session), actor: recorder })
+    if (!world.vault.isSealed) await sessionLoggedIn(tx, world, session.id, session.account)
     const { id, userName: user, accountName: account } = session
     await tellOfSession(tx, world, row.safe_id, { kind: 'session.started', session: id, user, account })
     if (session.missing.length > 0)

@@ -50,7 +50,7 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
     request.key.toString('base64') === credential.public_key
   if (!isOurs) return refuse('forbidden', 'data: not a login of this account with its key')
 
-  const signature = await sign(world, account, credential, input.algorithm, data)
+  const signature = await signWithKey(world, account, credential, input.algorithm, data)
   if (!signature.ok) return signature
   await world.vault.inTransaction((tx) =>
     tx.audit({
@@ -77,7 +77,8 @@ async function readReleased(tx: Tx, world: World, session: LiveSession) {
   return readReleasable(tx, world, session, row.target_id)
 }
 
-async function sign(
+/** Signs with the private key of a credential, which does not leave. Whoever calls has looked at what is signed. */
+export async function signWithKey(
   world: World,
   account: Row<'account'>,
   credential: Row<'credential'>,

@@ -1,4 +1,4 @@
-import { currentCredential, readAccount } from '../accounts/account.ts'
+import { readAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { takeField } from '../accounts/credential.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
@@ -8,6 +8,8 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Peer } from '../kernel/rpc.ts'
 import { checkedOne, type Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
+import { usableCredential } from '../rotation/interlock.ts'
+import { takeSessionPlace } from '../rotation/session-logins.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
@@ -56,6 +58,7 @@ export const sessionStart: Handler<'session.start'> = async (call, input) => {
   session.started = true
   session.boxKey = Buffer.from(input.boxKey, 'base64')
   const { account, credential } = started.value
+  world.rotation.injected.put(session.id, credential.version)
   if (credential.kind === 'ssh-key') return done({ kind: 'ssh-key' as const })
   using secret = await takeField(world, account, credential, 'password')
   const sealed = sealToBox(Buffer.from(input.boxKey, 'base64'), secret)
@@ -85,6 +88,14 @@ async function start(
   // Seconds may have passed since it was opened: what decided then is looked at once more.
   const again = await readReleasable(tx, world, session, row.target_id)
   if (!again.ok) return again
+  const { account, target } = again.value
+  const place = await takeSessionPlace(tx, {
+    session: session.id,
+    account: { id: account.id, login: account.login, name: session.accountName },
+    target,
+    breaksGlass: row.break_glass_id !== null,
+  })
+  if (!place.ok) return place
   await tx.db
     .updateTable('session')
     .set({
@@ -122,6 +133,8 @@ export async function readReleasable(
   return free.ok ? again : free
 }
 
+const changed = refuse('conflict', 'the account was changed while you connected', 'connect again')
+
 /** What a release depends on, as it is now. */
 export async function readStarted(
   tx: Tx,
@@ -147,9 +160,11 @@ export async function readStarted(
   if (barred !== undefined) return barred
   const to = await findTarget(tx.db, tx.guard, target)
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', to)
-  const credential = await currentCredential(tx.db, tx.guard, session.account)
-  if (account === undefined || account.removed_at !== null || to === undefined || credential === undefined)
-    return refuse('conflict', 'the account was changed while you connected', 'connect again')
+  if (account === undefined || account.removed_at !== null || to === undefined) return changed
+  const usable = await usableCredential(tx, account)
+  if (!usable.ok) return usable
+  const credential = usable.value
+  if (credential === undefined) return changed
   if (!(await isBoundTo(tx, account, to)))
     return refuse('not_pinned', 'the target was changed while you connected', 'connect again')
   return done({ account, credential, target: to })

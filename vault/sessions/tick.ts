@@ -6,6 +6,7 @@ import { offerTurns } from '../checkout/queue.ts'
 import { expireRequests } from '../checkout/request.ts'
 import { forgetNotifications } from '../notifications/outbox.ts'
 import { remindOfRequests } from '../notifications/unanswered.ts'
+import { startDueRotations } from '../rotation/triggers.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import type { ClockJump } from '../steady-clock.ts'
@@ -76,6 +77,7 @@ const acts: readonly (readonly [where: string, act: (world: World) => Promise<un
   ['leases', endLeases],
   ['queue', offerTurns],
   ['hand-overs', expireHandOvers],
+  ['rotations', startDueRotations],
   // What only tells people comes last: nothing waits for it.
   ['reminders', remindOfRequests],
   ['policies asked for', followPolicyRequests],

@@ -1,5 +1,5 @@
 import { holdToLimits } from '../access/limits.ts'
-import { currentCredential, readAccount } from '../accounts/account.ts'
+import { readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
 import { noteExposure } from '../accounts/exposure.ts'
 import { typeInsOf } from '../accounts/type-ins.ts'
@@ -8,6 +8,7 @@ import type { AccountId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
+import { usableCredential } from '../rotation/interlock.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
@@ -98,7 +99,12 @@ async function release(
   const heldThere = await holdToLimits(tx, other, circumstances)
   if (!heldThere.ok) return heldThere
   const secretAccount = await readAccount(tx.db, tx.guard, wanted)
-  const credential = await currentCredential(tx.db, tx.guard, wanted)
+  const usable =
+    secretAccount === undefined
+      ? done(undefined)
+      : await usableCredential(tx, { id: secretAccount.id, name: link.name })
+  if (!usable.ok) return usable
+  const credential = usable.value
   if (secretAccount === undefined || credential?.kind !== 'password')
     return refuse('conflict', `${link.name} has no password any more`, 'ask an administrator')
   const holder = await otherHolder(tx, secretAccount, session)

@@ -21,10 +21,15 @@ export function authenticateWith(
   permit: Place,
   credential: TargetCredential,
   fail: (failure: Failure) => void,
+  onGiven: () => void = () => undefined,
 ): AuthHandler {
   const { target, account } = permit
   const username = account.login
   let isGiven = false
+  const give = () => {
+    isGiven = true
+    onGiven()
+  }
   const refused = () => {
     fail(refusedCredential(target.name, username))
     return false
@@ -43,11 +48,11 @@ export function authenticateWith(
     if (isGiven) return next(refused())
     if (credential.kind === 'ssh-key') {
       if (!methodsLeft.includes('publickey')) return next(refused())
-      isGiven = true
+      give()
       return next({ type: 'agent', username, agent: new VaultAgent(credential.publicKey, credential.sign) })
     }
     if (methodsLeft.includes('password')) {
-      isGiven = true
+      give()
       return credential.secret.expose((bytes) =>
         // ssh2 copies the bytes into its packet at once, and encrypts that in place.
         next({
@@ -58,7 +63,7 @@ export function authenticateWith(
       )
     }
     if (!methodsLeft.includes('keyboard-interactive')) return next(refused())
-    isGiven = true
+    give()
     let isAnswered = false
     return next({
       type: 'keyboard-interactive',

@@ -10,6 +10,8 @@ export type Failure = {
   readonly message: string
   readonly next: string
   readonly changedKey?: HostKey
+  /** The target was given the credential, and said no. */
+  readonly isRefused?: true
   /** It wants the password changed before it lets anybody in. */
   readonly wantsNewPassword?: boolean
 }
@@ -19,6 +21,7 @@ export function refusedCredential(target: string, login: string): Failure {
     reason: 'target refused the credential',
     message: `${target} refused the stored credential of ${login}`,
     next: 'ask an administrator to check or rotate it',
+    isRefused: true,
   }
 }
 

@@ -35,7 +35,9 @@ export type TargetCredential =
 
 /** Where to log in, and as whom. */
 export type Place = {
-  readonly target: Pick<Permit['target'], 'name' | 'host' | 'port' | 'pins' | 'legacy'>
+  readonly target: Pick<Permit['target'], 'name' | 'host' | 'port' | 'pins'> & {
+    readonly legacy: Pick<NonNullable<Permit['target']['legacy']>, 'algorithms'> | null
+  }
   readonly account: Pick<Permit['account'], 'login' | 'name'>
 }
 
@@ -49,7 +51,12 @@ export type TargetLogin =
       /** What it said before the login was over, fit to be shown. */
       readonly notices: readonly string[]
     }
-  | ({ readonly kind: 'failed'; readonly notices: readonly string[] } & Failure)
+  | ({
+      readonly kind: 'failed'
+      readonly notices: readonly string[]
+      /** The credential was sent, or may have been. */
+      readonly given: boolean
+    } & Failure)
 
 /**
  * Connects to the permit's target, whose host key must be one of the pinned ones, and logs in.
@@ -96,6 +103,7 @@ function attempt(
     let refusedKey: HostKey | undefined
     let failure: Failure | undefined
     let isSettled = false
+    let given = false
     const socket = connectTcp({ host: target.host, port: target.port, noDelay: true })
     const offer = overhearOffer(socket)
     const said = overhearGreeting(socket)
@@ -110,7 +118,7 @@ function attempt(
       clearTimeout(timer)
       client.end()
       socket.destroy()
-      resolve({ kind: 'failed', notices: notices.lines(), ...failure })
+      resolve({ kind: 'failed', notices: notices.lines(), given, ...failure })
     }
     const timer = setTimeout(
       () => fail(silent(target.name, Math.round(timeout / 1000), socket.bytesRead > 0)),
@@ -156,7 +164,9 @@ function attempt(
         return false
       }),
       // The types of the library leave out the first call (null) and answers that are not one of its names.
-      authHandler: authenticateWith(permit, credential, fail) as AuthHandlerMiddleware,
+      authHandler: authenticateWith(permit, credential, fail, () => {
+        given = true
+      }) as AuthHandlerMiddleware,
     })
     onQuestions(client, (text) => notices.said(text))
   })

@@ -140,7 +140,7 @@ export async function rotatedSince(
         'in',
         due.map((one) => one.account_id),
       )
-      .where('state', '<>', 'candidate')
+      .where('state', 'in', ['current', 'retired'])
       .orderBy('version')
       .execute(),
   )

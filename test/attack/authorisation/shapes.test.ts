@@ -106,6 +106,7 @@ const texts = [
     'usr',
     'wch',
     'plr',
+    'rot',
   ].map((kind) => newId(kind)),
 ]
 

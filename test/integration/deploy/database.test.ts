@@ -19,13 +19,14 @@ const secrets: InstallationSecrets = {
   owner: '',
   vault: plane('vault'),
   recorder: plane('recorder'),
+  rotation: plane('rotation'),
   api: plane('api'),
 }
 const folder = mkdtempSync(join(tmpdir(), 'tagout-db-'))
 const backups = join(folder, 'backups')
 let postgres: TestPostgres
 beforeAll(async () => {
-  for (const name of ['backups', 'vault', 'recorder', 'api']) mkdirSync(join(folder, name))
+  for (const name of ['backups', 'vault', 'recorder', 'rotation', 'api']) mkdirSync(join(folder, name))
   postgres = await startTestPostgres({ migrated: false })
 })
 afterAll(async () => {
@@ -66,7 +67,7 @@ test('with DATABASE_URL each plane gets its own role on that server', async () =
   await requireGivenDatabase(url)
   const given = useGivenDatabase(url, secrets)
   await prepareDatabase(given, folder, secrets, () => undefined)
-  for (const name of ['vault', 'recorder', 'api'] as const) {
+  for (const name of ['vault', 'recorder', 'rotation', 'api'] as const) {
     const client = new pg.Client({ connectionString: given.planeUrl(name) })
     await client.connect()
     const { rows } = await client.query('select current_user as name, current_database() as database')

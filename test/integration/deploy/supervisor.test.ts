@@ -71,7 +71,7 @@ test('a stop ends every process, and the next start finds the same keys and port
   const data = join(folder, 'c')
   const first = await start(data)
   const processes = first.processes()
-  expect(processes.map((entry) => entry.name)).toEqual(['postgres', 'vault', 'recorder', 'api'])
+  expect(processes.map((entry) => entry.name)).toEqual(['postgres', 'vault', 'recorder', 'rotation', 'api'])
   const secrets = readFileSync(join(data, 'supervisor', 'secrets.json'), 'utf8')
   const authority = readFileSync(join(data, 'api', 'tls', 'ca.crt'), 'utf8')
   await first[Symbol.asyncDispose]()
@@ -95,7 +95,7 @@ test('a start after the supervisor was killed ends what it left running, and tak
   await using second = await start(data)
   expect(second.child.exitCode).toBeNull()
   expect(left.filter(isRunning)).toEqual([])
-  expect(second.processes().filter(isRunning)).toHaveLength(4)
+  expect(second.processes().filter(isRunning)).toHaveLength(5)
 })
 
 test('a start that comes while another one stops waits for it', async () => {
@@ -148,7 +148,7 @@ describe('one that runs', () => {
     await using second = await start(data)
     expect(second.child.exitCode).toBe(1)
     expect(second.log()).toContain(`already runs on ${data} (process ${running.child.pid})`)
-    expect(running.processes()).toHaveLength(4)
+    expect(running.processes()).toHaveLength(5)
   })
 
   test('a plane sees nothing of the surrounding environment but what is the product’s', () => {
@@ -162,7 +162,7 @@ describe('one that runs', () => {
 
   test('keys and data are closed to everybody else', () => {
     const mode = (path: string) => (statSync(join(data, path)).mode & 0o777).toString(8)
-    for (const plane of ['vault', 'recorder', 'api']) {
+    for (const plane of ['vault', 'recorder', 'rotation', 'api']) {
       expect(mode(plane)).toBe('700')
       expect(mode(`${plane}/plane.json`)).toBe('600')
     }
@@ -179,7 +179,7 @@ describe('one that runs', () => {
       expect(uid).toBe(findUser(`tagout-${name}`)?.uid)
       return uid
     })
-    expect(new Set(uids).size).toBe(4)
+    expect(new Set(uids).size).toBe(5)
     expect(uids).not.toContain(0)
     expect(uids).not.toContain(findUser('nobody')?.uid)
   })
@@ -207,7 +207,7 @@ describe('one that runs', () => {
   })
 
   test('a killed plane, and a killed PostgreSQL, run again within 10 s', async () => {
-    for (const name of ['vault', 'recorder', 'api', 'postgres']) {
+    for (const name of ['vault', 'recorder', 'rotation', 'api', 'postgres']) {
       const before = named(running, name)
       process.kill(before.pid, 'SIGKILL')
       const after = await until(() => {

@@ -31,6 +31,7 @@ const askers: Readonly<Record<string, readonly [Principal, Relation]>> = {
   L: [local, noRelation], // the machine's administrator
   N: [{ kind: 'anyone' }, noRelation], // nobody
   R: [{ kind: 'recorder' }, noRelation],
+  T: [{ kind: 'rotation' }, noRelation], // the worker that changes credentials
   A: [user(['admin']), noRelation],
   a: [user(['admin']), related({ own: true })],
   P: [user(['approver']), noRelation],
@@ -191,6 +192,24 @@ const table: Readonly<Record<VerbName, string>> = {
   'account.bind': 'LAam',
   'account.remove': 'LAam',
   'account.reveal': 'vrW',
+  'rotation.connectors': 'L*',
+  'rotation.settings': 'LAapmUXFG',
+  'rotation.set': 'LAam',
+  'rotation.plan': 'LAam',
+  'rotation.start': 'LAam',
+  'rotation.batch': 'L*', // of each account, the verb looks
+  'rotation.verify': 'LAam',
+  'rotation.list': 'L*',
+  'rotation.show': 'LAapmUXFG',
+  'rotation.cancel': 'LAam',
+  'rotation.retry': 'LAam',
+  'rotation.hold': 'LAapms',
+  'rotation.unhold': 'LAapms',
+  'rotation.holds': 'L*',
+  'rotation.due': 'T',
+  'rotation.step': 'T',
+  'rotation.sign': 'T',
+  'rotation.report': 'T',
   'exposure.list': 'LAamUXFG',
   'exposure.due': 'LAam',
   'grant.add': 'LAap',
@@ -417,6 +436,10 @@ const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
   'inventory.read': [
     'account.list',
     'account.show',
+    'rotation.holds',
+    'rotation.list',
+    'rotation.settings',
+    'rotation.show',
     'safe.list',
     'switch.list',
     'target.list',

@@ -1,0 +1,417 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { VaultClient } from '../../../vault/index.ts'
+import type { RotationId } from '../../../vault/kernel/id.ts'
+import { connectors } from '../../../vault/rotation/connectors.ts'
+import type { Connector } from '../../../vault/rotation/connector.ts'
+import { type WorkPorts, workOn } from '../../../vault/rotation/worker/work.ts'
+import {
+  type Behaviour,
+  behaviours,
+  type FakeSshTarget,
+  type FakeUser,
+  startFakeSshTarget,
+} from '../../support/fake-ssh-target.ts'
+import { startTestVault, type TestVault } from '../../support/vault.ts'
+
+/**
+ * The fault matrix: every behaviour of a target, by every moment at which a worker is killed. In each cell the vault holds what
+ * the target takes, the lock-out is kept away from, and the state that is shown is true.
+ */
+
+let vault: TestVault
+let worker: VaultClient
+let target: FakeSshTarget
+let cells = 0
+const real = await connectors['linux-password']?.load()
+if (real === undefined) throw new Error('the connector is gone')
+const connector: Connector = real
+
+beforeAll(async () => {
+  vault = await startTestVault()
+  worker = await vault.connect('rotation')
+  target = await startFakeSshTarget()
+  await vault.ask('safe.add', { name: 'line-3' })
+  await addTarget('machine', target)
+})
+afterAll(async () => {
+  process.stdout.write(`rotation: ${cells} cells of the fault matrix\n`)
+  await target[Symbol.asyncDispose]()
+  await vault[Symbol.asyncDispose]()
+})
+
+async function addTarget(name: string, at: FakeSshTarget) {
+  await vault.ask('target.add', { name, safe: 'line-3', address: `ssh://127.0.0.1:${at.port}`, pin: at.pin })
+}
+
+/** Where a worker is killed: before or after the effect of its n-th step. */
+type Kill = { readonly step: number; readonly at: 'asked' | 'done' } | null
+const kills: readonly Kill[] = [
+  null,
+  ...[1, 2, 3].flatMap((step) => [
+    { step, at: 'asked' as const },
+    { step, at: 'done' as const },
+  ]),
+]
+class Killed extends Error {}
+
+type Cell = {
+  readonly account: string
+  readonly login: string
+  readonly user: FakeUser
+  readonly at: FakeSshTarget
+}
+
+let count = 0
+/** A machine's user with an account of its own, so that cells do not share a lock-out. */
+async function cell(behaviour: Behaviour, on = 'machine', at = target): Promise<Cell> {
+  count += 1
+  const login = `u${count}`
+  const user: FakeUser = { password: `S3cret-of-${login}`, behaviour, refused: 0, accepted: 0 }
+  at.users.set(login, user)
+  const account = `${on}/${login}`
+  const credential = await vault.sealPassword(account, user.password)
+  await vault.ask('account.add', { target: on, login, credential })
+  await vault.ask('rotation.set', { account, connector: 'linux-password' })
+  return { account, login, user, at }
+}
+
+/** The password of a version, as the vault keeps it. */
+async function secretsOf(account: string): Promise<ReadonlyMap<string, string>> {
+  const { vault: inner } = vault.plane.world
+  const { id } = await vault.ask('account.show', { account })
+  const row = await inner.database
+    .selectFrom('account')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  const versions = await inner.database
+    .selectFrom('credential')
+    .select(['version', 'state'])
+    .where('account_id', '=', id)
+    .orderBy('version')
+    .execute()
+  const found = new Map<string, string>()
+  for (const { version, state } of versions) {
+    using secret = await inner.secrets.take({
+      ...{ safe: row.safe_id, account: row.id, version, field: 'password', kind: 'password' },
+    })
+    found.set(
+      state,
+      secret.expose((bytes) => Buffer.from(bytes).toString()),
+    )
+  }
+  return found
+}
+
+type Drive = {
+  readonly kill?: Kill
+  /** Told before each call of the worker: here the world changes. */
+  readonly before?: (call: number) => Promise<void> | void
+  /** The machine is changed by somebody else: what it takes is not the vault's to know. */
+  readonly byHand?: boolean
+}
+
+/** Works on a run as workers do, one of which is killed, until it is over or needs a person. */
+async function drive(
+  cell: Cell,
+  run: RotationId,
+  { kill = null, before, byHand = false }: Drive,
+): Promise<void> {
+  let step = 0
+  const ports: WorkPorts = {
+    vault: async () => worker,
+    onFault: () => undefined,
+    // A step of a target that says nothing would take its whole minute.
+    load: async () => impatient(connector, cell.user),
+    at: (where) => {
+      if (where === 'asked') step += 1
+      if (kill !== null && kill.step === step && kill.at === where) throw new Killed('killed')
+    },
+  }
+  for (let call = 1; call <= 30; call += 1) {
+    await before?.(call)
+    const did = await workOn(ports, run).catch((error: unknown) => {
+      if (error instanceof Killed) return false
+      throw error
+    })
+    if (!byHand) await holds(cell)
+    const row = await rowOf(run)
+    if (row.ended_at !== null || row.phase === 'unknown') return
+    if (did) continue
+    // Nobody is there to do more: time passes.
+    const wait = Math.max(row.due_at.getTime(), row.step_until?.getTime() ?? 0) - vault.now().getTime()
+    if (wait > 0) vault.advance(wait + 1_000)
+  }
+  throw new Error(`it does not end: ${JSON.stringify(await vault.ask('rotation.show', { run }))}`)
+}
+
+/** A connector that does not wait its whole minute for a machine that says nothing. */
+function impatient(of: Connector, { behaviour }: FakeUser): Connector {
+  type At = Parameters<Connector['login']>[0]
+  const within = (ms: number, at: At): At => ({ ...at, withinMs: ms, signal: AbortSignal.timeout(ms) })
+  const isDumb = behaviour === 'never answers the login'
+  const forChange = isDumb || behaviour.startsWith('says nothing more') ? 1_000 : 20_000
+  return {
+    ...of,
+    change: (at, ...rest) => of.change(within(forChange, at), ...rest),
+    login: (at, ...rest) => of.login(within(isDumb ? 1_000 : 20_000, at), ...rest),
+  }
+}
+
+const rowOf = (run: RotationId) =>
+  vault.plane.world.vault.database
+    .selectFrom('rotation_run')
+    .selectAll()
+    .where('id', '=', run)
+    .executeTakeFirstOrThrow()
+
+/** INVARIANT 3: what the machine takes is the current credential, or the candidate. */
+async function holds({ account, user }: Cell): Promise<void> {
+  const kept = await secretsOf(account)
+  expect([kept.get('current'), kept.get('candidate'), kept.get('discarded')]).toContain(user.password)
+  // Of what was discarded only a machine that lied is known to take it: never one whose rotation goes on.
+  if (!kept.has('candidate') && user.behaviour !== 'truncates the new one')
+    expect(kept.get('current')).toBe(user.password)
+}
+
+async function judge(cell: Cell, run: RotationId): Promise<string> {
+  const { user, account } = cell
+  const shown = await vault.ask('rotation.show', { run })
+  const kept = await secretsOf(account)
+  if (shown.phase === 'done')
+    expect([kept.get('current'), kept.get('candidate')]).toEqual([user.password, undefined])
+  if (shown.phase === 'failed')
+    expect([kept.get('current'), shown.why]).toEqual([user.password, expect.stringMatching(/./)])
+  if (shown.phase === 'unknown') {
+    expect([...kept.values()]).not.toContain(user.password)
+    expect([kept.has('current'), kept.has('candidate')]).toEqual([true, true])
+    expect(shown.next).toContain('tagout rotation retry')
+  }
+  // Two under the five that lock out.
+  expect(user.refused).toBeLessThanOrEqual(3)
+  cells += 1
+  return shown.phase
+}
+
+const start = async ({ account }: Cell) => (await vault.ask('rotation.start', { account })).id
+
+/** How it ends where nobody is killed. */
+const ends: Readonly<Record<Behaviour, string>> = {
+  obeys: 'done',
+  'asks something else': 'failed',
+  'closes before it asks': 'failed',
+  'closes when it heard the new one': 'failed',
+  'closes when it took the new one': 'done',
+  'says nothing more when it heard the new one': 'failed',
+  'says nothing more when it took the new one': 'done',
+  'accepts and does not apply': 'failed',
+  'applies and answers an error': 'done',
+  'refuses the new one': 'failed',
+  'truncates the new one': 'unknown',
+  'refuses the login': 'unknown',
+  'never answers the login': 'failed',
+}
+
+describe.each(behaviours)('a machine that %s', (behaviour) => {
+  test.each(kills)('is rotated or left as it was, with a worker killed at %o', async (kill) => {
+    const one = await cell(behaviour)
+    const run = await start(one)
+    const truth = behaviour === 'truncates the new one' || behaviour === 'refuses the login'
+    await drive(one, run, {
+      kill,
+      byHand: truth,
+      before: (call) => {
+        // A machine that does not let anybody in would be asked for ever: it comes to itself.
+        if (behaviour === 'never answers the login' && call > 3) one.user.behaviour = 'obeys'
+      },
+    })
+    if (behaviour === 'refuses the login') {
+      // It takes nothing, whatever it is given: nobody knows why, and a person is sent for.
+      expect(await vault.ask('rotation.show', { run })).toMatchObject({
+        phase: 'unknown',
+        believes: 'nothing',
+      })
+      expect(one.user.refused).toBeLessThanOrEqual(3)
+      cells += 1
+      return
+    }
+    const phase = await judge(one, run)
+    if (kill === null) expect(phase).toBe(ends[behaviour])
+  })
+})
+
+describe('a machine that is away', () => {
+  test.each([1, 2, 3])('before step %i is waited for, and nothing is lost', async (at) => {
+    await using away = await startFakeSshTarget()
+    const name = `away-${at}`
+    await addTarget(name, away)
+    const one = await cell('obeys', name, away)
+    const run = await start(one)
+    let isBack = false
+    await drive(one, run, {
+      before: async (call) => {
+        if (call === at) await away.stop()
+        if (call > at + 2 && !isBack) {
+          isBack = true
+          await away.start()
+        }
+      },
+    })
+    expect(await judge(one, run)).toBe(at === 1 ? 'failed' : 'done')
+    expect(one.user.refused).toBe(0)
+  })
+
+  test.each([1, 2])('before step %i comes back with another host key, and is sent nothing', async (at) => {
+    await using changed = await startFakeSshTarget()
+    const name = `changed-${at}`
+    await addTarget(name, changed)
+    const one = await cell('obeys', name, changed)
+    const run = await start(one)
+    await drive(one, run, {
+      before: async (call) => {
+        if (call === at || call === at + 3) await changed.stop()
+        if (call === at) await changed.start(true)
+        // The machine that was meant is put back.
+        if (call === at + 3) await changed.start()
+      },
+    })
+    expect(await judge(one, run)).toBe(at === 1 ? 'failed' : 'done')
+    expect(one.user.refused).toBe(0)
+  })
+})
+
+describe('a password that somebody changes on the machine meanwhile', () => {
+  test.each([1, 2])('before step %i, leaves nobody who knows it, and both are kept', async (at) => {
+    const one = await cell('obeys')
+    const run = await start(one)
+    await drive(one, run, {
+      byHand: true,
+      before: (call) => {
+        if (call === at) one.user.password = 'changed-by-hand-1'
+      },
+    })
+    expect(await judge(one, run)).toBe('unknown')
+    // A person gives it to the vault, and all is well.
+    const credential = await vault.sealPassword(one.account, 'changed-by-hand-1')
+    await vault.ask('account.secret', { account: one.account, credential })
+    expect(await vault.ask('rotation.show', { run })).toMatchObject({ phase: 'cancelled' })
+    one.user.refused = 0
+    vault.advance(16 * 60_000)
+    const again = await start(one)
+    await drive(one, again, {})
+    expect(await judge(one, again)).toBe('done')
+  })
+
+  test.each([1, 2])('before step %i, is set right by a privileged account', async (at) => {
+    const one = await cell('obeys')
+    const root = await cell('obeys')
+    await vault.ask('rotation.set', { account: one.account, reconcileAccount: root.account })
+    const run = await start(one)
+    await drive(one, run, {
+      byHand: true,
+      before: (call) => {
+        if (call === at) one.user.password = 'changed-by-hand-2'
+      },
+    })
+    expect(await judge(one, run)).toBe('done')
+    expect(root.user.refused).toBe(0)
+  })
+
+  test('a retry by hand tries both again, within the lock-out', async () => {
+    const one = await cell('obeys')
+    const run = await start(one)
+    const own = one.user.password
+    one.user.password = 'changed-by-hand-3'
+    await drive(one, run, { byHand: true })
+    one.user.password = own
+    await vault.ask('rotation.retry', { run })
+    await drive(one, run, {})
+    expect(await judge(one, run)).toBe('failed')
+  })
+})
+
+describe('what else is killed', () => {
+  test.each([
+    ['before the change', { step: 1, at: 'asked' }],
+    ['after the change', { step: 1, at: 'done' }],
+    ['after the login', { step: 2, at: 'done' }],
+  ] as const)('the vault %s: it goes on where it was', async (_, kill) => {
+    const one = await cell('obeys')
+    const run = await start(one)
+    let isRestarted = false
+    await drive(one, run, {
+      kill,
+      before: async (call) => {
+        if (call !== kill.step + 1 || isRestarted) return
+        isRestarted = true
+        await vault.restart()
+        worker = await vault.connect('rotation')
+      },
+    })
+    expect(await judge(one, run)).toBe(kill.step === 1 && kill.at === 'asked' ? 'failed' : 'done')
+  })
+
+  test('two workers at once do each step once', async () => {
+    const one = await cell('obeys')
+    const run = await start(one)
+    const other = await vault.connect('rotation')
+    let steps = 0
+    const ports = (of: VaultClient): WorkPorts => ({
+      vault: async () => of,
+      onFault: () => undefined,
+      at: (where) => {
+        if (where === 'asked') steps += 1
+      },
+    })
+    for (let left = 6; left > 0; left -= 1)
+      await Promise.all([workOn(ports(worker), run), workOn(ports(other), run), workOn(ports(other), run)])
+    expect(await judge(one, run)).toBe('done')
+    expect([steps, one.user.accepted, one.user.refused]).toEqual([2, 2, 0])
+    other.close()
+  })
+
+  test('what a worker says too late is not heard', async () => {
+    const one = await cell('closes when it took the new one')
+    const run = await start(one)
+    let late: (() => Promise<unknown>) | undefined
+    const slow: WorkPorts = {
+      vault: async () => worker,
+      onFault: () => undefined,
+      at: (where) => {
+        if (where !== 'done') return
+        const generation = 1
+        late = () =>
+          worker.call('rotation.report', {
+            ...{ run, generation, sent: true },
+            seen: { step: 'change', result: { kind: 'untouched', why: 'nothing was sent' } },
+          })
+        throw new Killed('it is halted here')
+      },
+    }
+    await workOn(slow, run).catch(() => undefined)
+    vault.advance(90_000)
+    await drive(one, run, {})
+    expect(await late?.()).toMatchObject({ ok: false, refusal: { code: 'conflict' } })
+    expect(await judge(one, run)).toBe('done')
+  })
+})
+
+test('nothing of a secret is in the rows, the log or what the vault says to its operator', async () => {
+  const { database } = vault.plane.world.vault
+  const rows = JSON.stringify([
+    await database.selectFrom('rotation_run').selectAll().execute(),
+    await database.selectFrom('login_place').selectAll().execute(),
+    (await database.selectFrom('audit_leaf').selectAll().execute()).map(({ entry }) =>
+      Buffer.from(entry).toString(),
+    ),
+    vault.faults.map(({ what, error }) => [what, String(error)]),
+  ])
+  let tried = 0
+  for (const { name } of await vault.ask('account.list', {}))
+    for (const secret of (await secretsOf(name)).values()) {
+      tried += 1
+      expect(rows).not.toContain(secret)
+    }
+  expect(tried).toBeGreaterThan(100)
+  expect(vault.faults).toEqual([])
+})

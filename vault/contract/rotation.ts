@@ -1,0 +1,310 @@
+import { z } from 'zod'
+import type { Id } from '../kernel/id.ts'
+import type { Phase, Step } from '../rotation/phases.ts'
+import { base64, id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
+import type { LegacyAlgorithm } from './words.ts'
+
+/** What can be asked about rotation: how credentials are changed, when, and what came of it. */
+
+/** How honestly a credential can be changed. See docs/rotation.md. */
+export const rotationGrades = ['G0', 'G1', 'G2', 'G3', 'G4'] as const
+export type RotationGrade = (typeof rotationGrades)[number]
+export type { Phase as RotationPhase, Step as RotationStep } from '../rotation/phases.ts'
+
+export const rotationCauses = [
+  'by hand',
+  'age',
+  'check-in',
+  'reveal',
+  'exposure',
+  'batch',
+  'verification',
+] as const
+export type RotationCause = (typeof rotationCauses)[number]
+
+/** Another place that holds the same secret: a service, a historian, a driver of an HMI. */
+export type Dependant = {
+  readonly place: string
+  /** `told`: people are reminded of it. `blocks`: nothing rotates by itself while it is listed. */
+  readonly kind: 'told' | 'blocks'
+}
+
+export type PasswordStrength = {
+  readonly characters: number
+  readonly bits: number
+  readonly verdict: 'weak' | 'fair' | 'strong'
+}
+
+export type RotationSettings = {
+  readonly account: string
+  readonly grade: RotationGrade
+  readonly gradeReason: string
+  /** Null: it is not rotated by Tagout. */
+  readonly connector: string | null
+  readonly profile: string | null
+  /** Of what the profile makes; null: it makes no passwords. */
+  readonly strength: PasswordStrength | null
+  readonly maxAgeDays: number | null
+  readonly calendar: string | null
+  readonly essential: boolean
+  readonly afterCheckIn: boolean
+  readonly afterReveal: boolean
+  readonly reconcileAccount: string | null
+  readonly dependants: readonly Dependant[]
+  readonly lockOut: { readonly refused: number; readonly seconds: number } | null
+  readonly exemption: { readonly owner: string; readonly until: string; readonly isOver: boolean } | null
+  /** Null: nobody has said anything, and these are the defaults. */
+  readonly setBy: string | null
+  readonly setAt: string | null
+  /** The age of the present credential, and when another is due; null: nothing says so. */
+  readonly since: string | null
+  readonly dueAt: string | null
+}
+
+export type RotationRunView = {
+  readonly id: Id<'rot'>
+  readonly account: string
+  readonly kind: 'rotate' | 'verify'
+  readonly cause: RotationCause
+  readonly askedBy: string
+  readonly reason: string
+  readonly batch: string | null
+  readonly place: number | null
+  readonly connector: string
+  readonly phase: Phase
+  /** What a worker does just now; null: none does anything. */
+  readonly step: Step | null
+  readonly stepUntil: string | null
+  /** Which credential sessions get meanwhile; `nothing`: none is known to be taken. */
+  readonly believes: 'current' | 'candidate' | 'nothing'
+  readonly attempts: number
+  readonly version: number | null
+  readonly persisted: boolean | null
+  /** Why it is where it is; empty while all goes well. */
+  readonly why: string
+  /** What a person can do about it; null: nothing is to be done. */
+  readonly next: string | null
+  readonly createdAt: string
+  readonly dueAt: string
+  readonly begunAt: string | null
+  readonly endedAt: string | null
+}
+
+/** Something that stands before a rotation. */
+export type Obstacle = {
+  readonly kind:
+    | 'settings'
+    | 'grade'
+    | 'connector'
+    | 'essential'
+    | 'dependants'
+    | 'binding'
+    | 'running'
+    | 'held'
+    | 'window'
+    | 'production'
+    | 'budget'
+    | 'batch'
+  readonly why: string
+  readonly next: string
+  /** When it goes away by itself; null: it does not. */
+  readonly until: string | null
+}
+
+export type RotationPlan = {
+  readonly account: string
+  readonly settings: RotationSettings
+  /** What would be done, in order. */
+  readonly steps: readonly string[]
+  readonly obstacles: readonly Obstacle[]
+  /** When it could begin: now, later, or null where something does not go away by itself. */
+  readonly earliest: string | null
+  /** Logins that may still be refused at the target within its lock-out's time, and of how many. */
+  readonly logins: { readonly left: number; readonly of: number }
+}
+
+export type ConnectorView = {
+  readonly name: string
+  readonly title: string
+  readonly protocols: readonly string[]
+  readonly credential: 'password' | 'ssh-key'
+  readonly persists: boolean
+  readonly retires: boolean
+  readonly reconciles: boolean
+}
+export type ProfileView = {
+  readonly name: string
+  readonly title: string
+  readonly least: number
+  readonly most: number
+  readonly strength: PasswordStrength
+}
+export type RotationHold = {
+  readonly safe: string
+  readonly reason: string
+  readonly by: string
+  readonly since: string
+  readonly until: string | null
+}
+
+/** A credential as a worker gets it: a password sealed to its own key of this step, a key that the vault signs with. */
+export type StepCredential =
+  | { readonly kind: 'password'; readonly sealed: string }
+  | { readonly kind: 'ssh-key'; readonly publicKey: string }
+
+/** One step of a run, given out once. */
+export type RotationOrder = {
+  readonly generation: number
+  readonly step: Step
+  readonly connector: string
+  readonly target: {
+    readonly name: string
+    readonly host: string
+    readonly port: number
+    readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
+    readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
+  }
+  readonly account: { readonly login: string; readonly name: string }
+  /** Seconds within which the worker must be done: then it lets go, whatever it does. */
+  readonly seconds: number
+  readonly current: StepCredential | null
+  readonly candidate: StepCredential | null
+  readonly privileged: (StepCredential & { readonly login: string }) | null
+}
+
+/** A run of which something is due. Holds nothing that is secret: it may go into a queue. */
+export type DueRun = { readonly run: Id<'rot'>; readonly generation: number; readonly inMs: number }
+
+const why = z.string().max(400)
+const change = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('changed') }),
+  z.strictObject({ kind: z.literal('untouched'), why, rejected: z.literal(true).optional() }),
+  z.strictObject({ kind: z.literal('refused'), why }),
+  z.strictObject({ kind: z.literal('unknown'), why }),
+])
+const login = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('accepted') }),
+  z.strictObject({ kind: z.literal('rejected'), why }),
+  z.strictObject({ kind: z.literal('unreachable'), why }),
+])
+const keep = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('kept') }),
+  z.strictObject({ kind: z.literal('unknown'), why }),
+])
+const seen = z.discriminatedUnion('step', [
+  z.strictObject({ step: z.enum(['change', 'reconcile']), result: change }),
+  z.strictObject({ step: z.enum(['login-candidate', 'login-current']), result: login }),
+  z.strictObject({ step: z.enum(['persist', 'retire']), result: keep }),
+])
+
+const days = z.int().min(1, 'a day at least').max(3_650, 'ten years at most')
+const run = id('rot')
+const word = line(100)
+
+export const rotationVerbs = {
+  'rotation.connectors': verb(people, nothing),
+  'rotation.settings': verb(people, z.strictObject({ account: reference })),
+  'rotation.set': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      grade: z.enum(rotationGrades).optional(),
+      gradeReason: z.string().trim().max(500).optional(),
+      connector: z.string().min(1).max(60).nullable().optional(),
+      profile: z.string().min(1).max(60).nullable().optional(),
+      maxAgeDays: days.nullable().optional(),
+      calendar: word.nullable().optional(),
+      essential: z.boolean().optional(),
+      afterCheckIn: z.boolean().optional(),
+      afterReveal: z.boolean().optional(),
+      reconcileAccount: reference.nullable().optional(),
+      dependants: z
+        .array(z.strictObject({ place: line(200), kind: z.enum(['told', 'blocks']) }))
+        .max(50)
+        .optional(),
+      lockOut: z
+        .strictObject({ refused: z.int().min(1).max(100), seconds: z.int().min(1).max(86_400) })
+        .nullable()
+        .optional(),
+      exemption: z
+        .strictObject({ owner: line(100), until: moment })
+        .nullable()
+        .optional(),
+    }),
+  ),
+  'rotation.plan': verb(people, z.strictObject({ account: reference })),
+  'rotation.start': verb(
+    people,
+    z.strictObject({
+      account: reference,
+      reason: line(500).optional(),
+      /** The other places that hold the secret are known of, and looked after. */
+      despiteDependants: z.boolean().optional(),
+    }),
+  ),
+  'rotation.batch': verb(
+    people,
+    z.strictObject({ accounts: z.array(reference).min(1).max(1_000), reason: line(500) }),
+  ),
+  'rotation.verify': verb(people, z.strictObject({ account: reference })),
+  'rotation.list': verb(
+    people,
+    z.strictObject({ account: reference.optional(), open: z.boolean().optional() }),
+  ),
+  'rotation.show': verb(people, z.strictObject({ run })),
+  'rotation.cancel': verb(people, z.strictObject({ run, reason: line(500) })),
+  'rotation.retry': verb(people, z.strictObject({ run })),
+  'rotation.hold': verb(
+    people,
+    z.strictObject({ safe: reference, reason: line(500), until: moment.optional() }),
+  ),
+  'rotation.unhold': verb(people, z.strictObject({ safe: reference })),
+  'rotation.holds': verb(people, nothing),
+
+  'rotation.due': verb(['rotation'], nothing),
+  'rotation.step': verb(['rotation'], z.strictObject({ run, boxKey: base64 })),
+  'rotation.sign': verb(
+    ['rotation'],
+    z.strictObject({
+      run,
+      generation: z.int().min(1),
+      which: z.enum(['current', 'candidate', 'privileged']),
+      algorithm: z.string().max(60),
+      data: base64,
+    }),
+  ),
+  'rotation.report': verb(
+    ['rotation'],
+    z.strictObject({
+      run,
+      generation: z.int().min(1),
+      seen,
+      /** A secret left, or may have left, for the target. */
+      sent: z.boolean(),
+    }),
+  ),
+} as const satisfies Record<string, Verb>
+
+export type RotationAnswers = {
+  'rotation.connectors': {
+    readonly connectors: readonly ConnectorView[]
+    readonly profiles: readonly ProfileView[]
+  }
+  'rotation.settings': RotationSettings
+  'rotation.set': RotationSettings
+  'rotation.plan': RotationPlan
+  'rotation.start': RotationRunView
+  'rotation.batch': readonly RotationRunView[]
+  'rotation.verify': RotationRunView
+  'rotation.list': readonly RotationRunView[]
+  'rotation.show': RotationRunView
+  'rotation.cancel': RotationRunView
+  'rotation.retry': RotationRunView
+  'rotation.hold': RotationHold
+  'rotation.unhold': null
+  'rotation.holds': readonly RotationHold[]
+  'rotation.due': readonly DueRun[]
+  'rotation.step': RotationOrder
+  'rotation.sign': { readonly signature: string }
+  'rotation.report': null
+}

@@ -1,0 +1,62 @@
+import type { LegacyAlgorithm } from '../contract.ts'
+import type { Outcome } from '../kernel/outcome.ts'
+import type { Secret } from '../kernel/secret.ts'
+import type { ChangeResult, KeepResult, LoginResult } from './phases.ts'
+
+/**
+ * What a connector is: how one kind of machine is told to take another credential. It runs in the worker, which has no
+ * keys; docs/rotation-connectors.md says how to write one. Each of its functions does one thing, says what it saw, and never throws for
+ * what a target does.
+ */
+export type Connector = {
+  /**
+   * Logs in with `current` and has the machine take `candidate`. `untouched` only where nothing of the candidate had left;
+   * in doubt `unknown`.
+   */
+  readonly change: (at: Place, current: Credential, candidate: Credential) => Promise<Seen<ChangeResult>>
+  /** Logs in freshly, and out again. Sends the credential once. */
+  readonly login: (at: Place, credential: Credential) => Promise<Seen<LoginResult>>
+  /** Has the machine keep what it took over a restart. Missing: it does so by itself. */
+  readonly persist?: (at: Place, candidate: Credential) => Promise<Seen<KeepResult>>
+  /** After the promotion: has the machine forget what was there before. Missing: it has. */
+  readonly retire?: (at: Place, candidate: Credential, old: Credential) => Promise<Seen<KeepResult>>
+  /** Has a privileged account of the same machine set the candidate. */
+  readonly reconcile?: (
+    at: Place,
+    privileged: Credential & { readonly login: string },
+    candidate: Credential,
+  ) => Promise<Seen<ChangeResult>>
+}
+
+/** Where, and as whom. */
+export type Place = {
+  readonly target: {
+    readonly name: string
+    readonly host: string
+    readonly port: number
+    readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
+    readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
+  }
+  readonly account: { readonly login: string; readonly name: string }
+  /** Milliseconds that the whole of it may take. */
+  readonly withinMs: number
+  /** Aborted when they are over, or nobody waits any more: let go of the target at once. */
+  readonly signal: AbortSignal
+}
+
+/** A password, borrowed for the call; or a key of which the vault holds the private half. */
+export type Credential =
+  | { readonly kind: 'password'; readonly secret: Secret }
+  | {
+      readonly kind: 'ssh-key'
+      /** The blob of the public half, base64. */
+      readonly publicKey: string
+      readonly sign: (data: Uint8Array, algorithm: string) => Promise<Outcome<Uint8Array>>
+    }
+
+/** What was seen, and whether a secret left, or may have left, for the target: that counts against its lock-out. */
+export type Seen<Result> = { readonly result: Result; readonly sent: boolean }
+
+export function saw<Result>(result: Result, sent: boolean): Seen<Result> {
+  return { result, sent }
+}

@@ -1,0 +1,49 @@
+import type { Protocol } from '../contract.ts'
+import type { Connector } from './connector.ts'
+import type { Abilities } from './phases.ts'
+
+/**
+ * What the vault knows of a connector without loading it: what it is for and what it can do. Its code is loaded by the
+ * worker alone.
+ */
+export type ConnectorEntry = Pick<Abilities, 'persists' | 'retires' | 'reconciles'> & {
+  readonly title: string
+  readonly protocols: readonly Protocol[]
+  /** What it changes, and what it makes. */
+  readonly credential: 'password' | 'ssh-key'
+  /** The profile of passwords where an account names none; null: it makes no passwords. */
+  readonly profile: string | null
+  /** Seconds that one step takes at most. */
+  readonly seconds: number
+  readonly load: () => Promise<Connector>
+}
+
+/** All connectors, by the name by which accounts name them. A new one is a file, a row here and a test against the real thing. */
+export const connectors: Readonly<Record<string, ConnectorEntry>> = {
+  'linux-password': {
+    title: 'a password of Linux and other Unix systems, by passwd over SSH',
+    protocols: ['ssh'],
+    credential: 'password',
+    profile: 'linux',
+    seconds: 60,
+    persists: false,
+    retires: false,
+    reconciles: true,
+    load: async () => (await import('./connectors/linux-password.ts')).linuxPassword,
+  },
+  'linux-key': {
+    title: 'a key in authorized_keys of Linux and other Unix systems, over SSH',
+    protocols: ['ssh'],
+    credential: 'ssh-key',
+    profile: null,
+    seconds: 60,
+    persists: false,
+    retires: true,
+    reconciles: false,
+    load: async () => (await import('./connectors/linux-key.ts')).linuxKey,
+  },
+}
+
+export function connectorOf(name: string | null): ConnectorEntry | undefined {
+  return name !== null && Object.hasOwn(connectors, name) ? connectors[name] : undefined
+}

@@ -1,0 +1,51 @@
+import { currentCredential } from '../accounts/account.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import type { Row } from '../rows.ts'
+import type { Tx } from '../transaction.ts'
+import { isInDoubt } from './phases.ts'
+import { credentialOf, openRunOf, type Run } from './run.ts'
+
+/** What sessions and check-outs have to know of rotation: when they wait, and what they get while it is in doubt. */
+
+/** Tries of a login without a verdict after which people are let to the machine again: it may be away for hours. */
+const longDoubt = 2
+
+/** Is a target being changed or asked just now? */
+function isUnderWay(run: Run): boolean {
+  if (run.kind === 'verify' || !isInDoubt(run.phase) || run.phase === 'unknown') return false
+  if (run.step_until !== null) return true
+  return run.phase === 'changing' || run.phase === 'reconciling' || run.attempts < longDoubt
+}
+
+/** Refuses an account while it is being rotated, and keeps a rotation from beginning until this transaction is over. */
+export async function notRotating(
+  tx: Tx,
+  account: { readonly id: Row<'account'>['id']; readonly name: string },
+): Promise<Outcome<null>> {
+  await tx.db.selectFrom('account').select('id').where('id', '=', account.id).forShare().execute()
+  const run = await openRunOf(tx, account.id)
+  return run === undefined || !isUnderWay(run)
+    ? done(null)
+    : refuse('held', `the account ${account.name} is being rotated`, 'try again in a minute')
+}
+
+/**
+ * The credential that a session gets: the current one, or of a rotation in doubt the one that its target is likeliest to take.
+ * Where it is known to take neither, none is sent: it would count against the lock-out.
+ */
+export async function usableCredential(
+  tx: Tx,
+  account: { readonly id: Row<'account'>['id']; readonly name: string },
+): Promise<Outcome<Row<'credential'> | undefined>> {
+  const current = await currentCredential(tx.db, tx.guard, account.id)
+  const run = await openRunOf(tx, account.id)
+  if (run === undefined || run.kind === 'verify' || !isInDoubt(run.phase)) return done(current)
+  if (run.phase === 'unknown')
+    return refuse(
+      'conflict',
+      `nobody knows which password or key of ${account.name} its machine takes: a rotation ended in doubt`,
+      `set one on the machine and give it to Tagout with tagout account secret ${account.name}; or see tagout rotation show ${run.id}`,
+    )
+  if (run.believes !== 'candidate') return done(current)
+  return done((await credentialOf(tx, run, run.version)) ?? current)
+}

@@ -1,0 +1,284 @@
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import { type Account, currentCredential, findAccount, readAccount } from '../accounts/account.ts'
+import { readPolicy } from '../access/policy.ts'
+import type { Dependant, RotationSettings } from '../contract.ts'
+import type { Database } from '../db/tables.ts'
+import { canonicalJson } from '../kernel/encoding.ts'
+import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { notFound } from '../not-found.ts'
+import { type Checker, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import { transact } from '../transact.ts'
+import type { Tx } from '../transaction.ts'
+import { by, type Handler, type Input, nameOf } from '../world.ts'
+import { type LockOut, usualLockOut } from './budget.ts'
+import { connectorOf, connectors } from './connectors.ts'
+import { profiles, strengthOf } from './profile.ts'
+
+type Db = Kysely<Database>
+type Settings = Omit<Row<'account_rotation'>, 'epoch' | 'mac' | 'set_by' | 'set_at'>
+
+const day = 86_400_000
+
+/** How the account is rotated; undefined: nobody has said. */
+export async function settingsRow(
+  db: Db,
+  checker: Checker,
+  account: Row<'account'>['id'],
+): Promise<Row<'account_rotation'> | undefined> {
+  const row = checkedOne(
+    checker,
+    'account_rotation',
+    await db.selectFrom('account_rotation').selectAll().where('account_id', '=', account).executeTakeFirst(),
+  )
+  // SECURITY: an essential account whose row somebody took away would be rotated by itself.
+  if (row === undefined) checker.checkAbsent('account_rotation', { account_id: account })
+  return row
+}
+
+const dependantsShape = z.array(z.strictObject({ place: z.string(), kind: z.enum(['told', 'blocks']) }))
+
+export function dependantsOf(row: Pick<Settings, 'dependants'> | undefined): readonly Dependant[] {
+  return row === undefined ? [] : dependantsShape.parse(JSON.parse(row.dependants))
+}
+
+/** The name of the profile by which passwords are made for an account; null: none are made. */
+export function profileOf(row: Pick<Settings, 'connector' | 'profile'> | undefined): string | null {
+  return row === undefined ? null : (row.profile ?? connectorOf(row.connector)?.profile ?? null)
+}
+
+/** What locks the account out at its target, as far as is known. */
+export function lockOutOf(row: Settings | undefined): LockOut | undefined {
+  if (row === undefined) return undefined
+  if (row.lock_out_refused !== null && row.lock_out_seconds !== null)
+    return { refused: row.lock_out_refused, seconds: row.lock_out_seconds }
+  return profiles[profileOf(row) ?? '']?.lockOut ?? usualLockOut
+}
+
+/** Settings as people see them. */
+export async function showSettings(
+  db: Db,
+  checker: Checker,
+  account: Account,
+  now: Date,
+): Promise<RotationSettings> {
+  const row = await settingsRow(db, checker, account.id)
+  const current = await currentCredential(db, checker, account.id)
+  const by = row?.reconcile_account_id ?? null
+  const reconciler = by === null ? undefined : await readAccount(db, checker, by)
+  const profile = profileOf(row)
+  const known = profile === null ? undefined : profiles[profile]
+  const age = row?.max_age_days ?? null
+  const due =
+    age === null || current === undefined ? null : new Date(current.created_at.getTime() + age * day)
+  return {
+    account: account.name,
+    grade: row?.grade ?? 'G4',
+    gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
+    connector: row?.connector ?? null,
+    profile,
+    strength: known === undefined ? null : strengthOf(known),
+    maxAgeDays: row?.max_age_days ?? null,
+    calendar: row?.calendar ?? null,
+    essential: row?.essential ?? false,
+    afterCheckIn: row?.after_check_in ?? false,
+    afterReveal: row?.after_reveal ?? false,
+    reconcileAccount: reconciler?.name ?? null,
+    dependants: dependantsOf(row),
+    lockOut: lockOutOf(row) ?? null,
+    exemption:
+      row === undefined || row.exempt_owner === null || row.exempt_until === null
+        ? null
+        : {
+            owner: row.exempt_owner,
+            until: row.exempt_until.toISOString(),
+            isOver: row.exempt_until <= now,
+          },
+    setBy: row?.set_by ?? null,
+    setAt: row?.set_at.toISOString() ?? null,
+    since: current?.created_at.toISOString() ?? null,
+    dueAt: due?.toISOString() ?? null,
+  }
+}
+
+export const rotationSettings: Handler<'rotation.settings'> = async ({ world }, input) => {
+  const { database, guard, clock } = world.vault
+  const account = await findAccount(database, guard, input.account)
+  return account === undefined
+    ? notFound('account', input.account)
+    : done(await showSettings(database, guard, account, clock()))
+}
+
+export const rotationConnectors: Handler<'rotation.connectors'> = async () =>
+  done({
+    connectors: Object.entries(connectors).map(
+      ([name, { title, protocols, credential, persists, retires, reconciles }]) => ({
+        ...{ name, title, protocols, credential, persists, retires, reconciles },
+      }),
+    ),
+    profiles: Object.values(profiles).map((profile) => {
+      const { name, title, least, most } = profile
+      return { name, title, least, most, strength: strengthOf(profile) }
+    }),
+  })
+
+/** Says how an account is rotated. What is not named stays as it is. */
+export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
+  transact(call.world, async (tx) => {
+    const account = await findAccount(tx.db, tx.guard, input.account, 'update')
+    if (account === undefined) return notFound('account', input.account)
+    const before = await settingsRow(tx.db, tx.guard, account.id)
+    const wanted = await wantedOf(tx, account, before, input)
+    if (!wanted.ok) return wanted
+    const values = { ...wanted.value, set_by: nameOf(call), set_at: tx.now }
+    if (before === undefined) await insertGuarded(tx, 'account_rotation', values)
+    else await updateGuarded(tx, 'account_rotation', before, values)
+    const shown = await showSettings(tx.db, tx.guard, account, tx.now)
+    const { grade, gradeReason, connector, profile, maxAgeDays, calendar, essential } = shown
+    await tx.audit({
+      kind: 'rotation.set',
+      ...{ grade, gradeReason, connector, profile, maxAgeDays, calendar, essential },
+      afterCheckIn: shown.afterCheckIn,
+      afterReveal: shown.afterReveal,
+      reconcileAccount: shown.reconcileAccount,
+      dependants: shown.dependants.map(({ place, kind }) => `${kind}: ${place}`),
+      account: account.id,
+      accountName: account.name,
+      ...by(call),
+    })
+    return done(shown)
+  })
+
+async function wantedOf(
+  tx: Tx,
+  account: Account,
+  before: Row<'account_rotation'> | undefined,
+  input: Input<'rotation.set'>,
+): Promise<Outcome<Settings>> {
+  const reconciler = await reconcilerOf(tx, account, before, input.reconcileAccount)
+  if (!reconciler.ok) return reconciler
+  const connector = given(input.connector, before?.connector ?? null)
+  const exemption = input.exemption
+  const lockOut = input.lockOut
+  const wanted: Settings = {
+    account_id: account.id,
+    grade: input.grade ?? before?.grade ?? (connector === null ? 'G4' : 'G1'),
+    grade_reason: input.gradeReason ?? before?.grade_reason ?? '',
+    connector,
+    profile: given(input.profile, before?.profile ?? null),
+    max_age_days: given(input.maxAgeDays, before?.max_age_days ?? null),
+    calendar: given(input.calendar, before?.calendar ?? null),
+    essential: input.essential ?? before?.essential ?? false,
+    after_check_in: input.afterCheckIn ?? before?.after_check_in ?? false,
+    after_reveal: input.afterReveal ?? before?.after_reveal ?? false,
+    reconcile_account_id: reconciler.value,
+    dependants: canonicalJson(
+      (input.dependants ?? dependantsOf(before)).map(({ place, kind }) => ({ place, kind })),
+    ),
+    lock_out_refused: lockOut === undefined ? (before?.lock_out_refused ?? null) : (lockOut?.refused ?? null),
+    lock_out_seconds: lockOut === undefined ? (before?.lock_out_seconds ?? null) : (lockOut?.seconds ?? null),
+    exempt_owner: exemption === undefined ? (before?.exempt_owner ?? null) : (exemption?.owner ?? null),
+    exempt_until:
+      exemption === undefined
+        ? (before?.exempt_until ?? null)
+        : exemption === null
+          ? null
+          : new Date(exemption.until),
+  }
+  return (await faultOf(tx, account, wanted)) ?? done(wanted)
+}
+
+/** What is not named stays; null takes it away. */
+function given<T>(value: T | null | undefined, before: T | null): T | null {
+  return value === undefined ? before : value
+}
+
+async function reconcilerOf(
+  tx: Tx,
+  account: Account,
+  before: Row<'account_rotation'> | undefined,
+  wanted: string | null | undefined,
+): Promise<Outcome<Row<'account'>['id'] | null>> {
+  if (wanted === undefined) return done(before?.reconcile_account_id ?? null)
+  if (wanted === null) return done(null)
+  const found = await findAccount(tx.db, tx.guard, wanted)
+  if (found === undefined) return notFound('account', wanted)
+  if (found.id === account.id)
+    return refuse(
+      'invalid',
+      'reconcileAccount: an account does not reconcile itself',
+      'name a privileged one',
+    )
+  // SECURITY: whoever manages this safe would have another safe's account used for theirs.
+  if (found.target_id !== account.target_id || found.safe_id !== account.safe_id)
+    return refuse(
+      'invalid',
+      'reconcileAccount: it is of another target or in another safe',
+      `name a privileged account of ${account.target.name}`,
+    )
+  return done(found.id)
+}
+
+async function faultOf(tx: Tx, account: Account, wanted: Settings): Promise<Outcome<never> | undefined> {
+  const entry = connectorOf(wanted.connector)
+  if (wanted.connector !== null && entry === undefined)
+    return refuse(
+      'invalid',
+      `connector: there is no ${JSON.stringify(wanted.connector)}`,
+      `choose from ${Object.keys(connectors).join(', ')}`,
+    )
+  if (entry !== undefined && !entry.protocols.includes(account.target.protocol))
+    return refuse(
+      'invalid',
+      `connector: it is not for targets of ${account.target.protocol}`,
+      'see: tagout rotation connectors',
+    )
+  const current = await currentCredential(tx.db, tx.guard, account.id)
+  if (entry !== undefined && current !== undefined && current.kind !== entry.credential)
+    return refuse(
+      'invalid',
+      `connector: it changes ${entry.credential === 'password' ? 'passwords' : 'keys'}, and ${account.name} has a ${current.kind === 'password' ? 'password' : 'key'}`,
+      'see: tagout rotation connectors',
+    )
+  if (wanted.profile !== null && profiles[wanted.profile] === undefined)
+    return refuse(
+      'invalid',
+      `profile: there is no ${JSON.stringify(wanted.profile)}`,
+      `choose from ${Object.keys(profiles).join(', ')}`,
+    )
+  if (wanted.calendar !== null) {
+    const { document } = await readPolicy(tx.db, tx.guard)
+    if (!Object.hasOwn(document.calendars ?? {}, wanted.calendar))
+      return refuse(
+        'invalid',
+        `calendar: the policy has none of the name ${wanted.calendar}`,
+        'add it to the policy first: tagout policy apply',
+      )
+  }
+  if (wanted.grade === 'G2' && wanted.calendar === null)
+    return refuse('invalid', 'grade: G2 is changed in a window alone', 'name a calendar of the policy')
+  if (wanted.grade !== 'G1' && wanted.grade_reason === '')
+    return refuse('invalid', 'gradeReason: say why it is not simply changed', 'it is shown beside the grade')
+  if (wanted.grade === 'G4' && wanted.exempt_owner === null)
+    return refuse(
+      'invalid',
+      'exemption: a credential that nobody changes has an owner, and a day on which it is looked at again',
+      'name both',
+    )
+  if (wanted.exempt_until !== null && wanted.exempt_until <= tx.now)
+    return refuse('invalid', 'exemption: it lies in the past', 'choose a later day')
+  const automatic = wanted.max_age_days !== null || wanted.after_check_in || wanted.after_reveal
+  if (automatic && wanted.connector === null)
+    return refuse(
+      'invalid',
+      'connector: nothing rotates by itself without one',
+      'see: tagout rotation connectors',
+    )
+  if (automatic && wanted.essential)
+    return refuse(
+      'invalid',
+      'essential: an essential account is never rotated by itself',
+      'take its schedule away, or say that it is not essential',
+    )
+  return undefined
+}

@@ -1,0 +1,111 @@
+import { sql } from 'kysely'
+import { readAccount } from '../accounts/account.ts'
+import { overdueAccounts } from '../accounts/exposures.ts'
+import type { RotationCause } from '../contract.ts'
+import type { AccountId } from '../kernel/id.ts'
+import type { World } from '../world.ts'
+import { forgetPlaces } from './budget.ts'
+import { obstaclesOf } from './obstacles.ts'
+import { advance, createRun, findRun, pastRunsOf } from './run.ts'
+import { settingsRow } from './settings.ts'
+
+/** Milliseconds between two looks at what is due by itself. */
+const lookMs = 5_000
+/** Milliseconds for which an account is left alone after a rotation of it failed by itself. */
+const restMs = 6 * 3600_000
+/** Runs that are made in one look: the next one makes more. */
+const mostAtOnce = 500
+
+/**
+ * Makes runs of what is due by itself: of credentials that are too old, were checked in, revealed, or seen by somebody who
+ * has left. All of it is read from what is there: nothing that happened while nobody looked is lost.
+ */
+export async function startDueRotations(world: World): Promise<void> {
+  if (world.vault.isSealed) return
+  const now = world.vault.clock().getTime()
+  const { looks } = world.rotation
+  if (now - looks.due < lookMs) return
+  looks.due = now
+  if (now - looks.forgotten > 3600_000) {
+    looks.forgotten = now
+    await world.vault.inTransaction((tx) => forgetPlaces(tx))
+  }
+  await takeUpLost(world)
+  for (const { account, cause } of await dueNow(world)) await startOne(world, account, cause)
+}
+
+/** Steps of which nobody has said what came of them: their runs go on without it. */
+async function takeUpLost(world: World): Promise<void> {
+  const rows = await world.vault.database
+    .selectFrom('rotation_run')
+    .select(['id', 'account_id'])
+    .where('ended_at', 'is', null)
+    .where('step_until', '<=', world.vault.clock())
+    .limit(mostAtOnce)
+    .execute()
+  for (const { id, account_id } of rows)
+    await world.vault.inTransaction(async (tx) => {
+      await readAccount(tx.db, tx.guard, account_id, 'update')
+      const run = await findRun(tx, id, 'update')
+      const isLost = run !== undefined && run.step_until !== null && run.step_until <= tx.now
+      if (isLost) await advance(tx, world, run, { kind: 'lost' })
+    })
+}
+
+type Due = { readonly account: AccountId; readonly cause: RotationCause }
+
+/** Candidates, from rows that are looked at again before anything is made of them. */
+async function dueNow(world: World): Promise<readonly Due[]> {
+  const { database, guard, clock } = world.vault
+  const now = clock()
+  const found = await sql<{ account: AccountId; cause: RotationCause }>`
+    select s.account_id as account,
+      case
+        when s.max_age_days is not null and c.created_at + make_interval(days => s.max_age_days) <= ${now} then 'age'
+        when s.after_reveal and exists (
+          select from exposure e where e.account_id = s.account_id and e.version = c.version) then 'reveal'
+        when s.after_check_in and exists (
+          select from lease l where l.account_id = s.account_id and l.ended_at > c.created_at) then 'check-in'
+      end as cause
+    from account_rotation s
+    join account a on a.id = s.account_id and a.removed_at is null
+    join credential c on c.account_id = s.account_id and c.state = 'current'
+    where s.connector is not null and not s.essential and s.grade in ('G1', 'G2')
+      and not exists (select from rotation_run r where r.account_id = s.account_id and r.ended_at is null)
+    limit ${mostAtOnce}`.execute(database)
+  const due = found.rows.filter(({ cause }) => cause !== null)
+  const known = new Set(due.map(({ account }) => account))
+  const exposed = await overdueAccounts(database, guard, now)
+  return [
+    ...due,
+    ...exposed.filter((one) => !known.has(one)).map((account) => ({ account, cause: 'exposure' as const })),
+  ]
+}
+
+async function startOne(world: World, id: AccountId, cause: RotationCause): Promise<void> {
+  await world.vault.inTransaction(async (tx) => {
+    const account = await readAccount(tx.db, tx.guard, id, 'update')
+    const settings = await settingsRow(tx.db, tx.guard, id)
+    if (account === undefined || account.removed_at !== null || settings === undefined) return
+    if (settings.connector === null) return
+    if (settings.essential || (settings.grade !== 'G1' && settings.grade !== 'G2')) return
+    const [last] = await pastRunsOf(tx, id, 1)
+    const isResting =
+      last !== undefined &&
+      last.kind === 'rotate' &&
+      last.phase !== 'done' &&
+      tx.now.getTime() - (last.ended_at?.getTime() ?? 0) < restMs
+    if (isResting) return
+    const asked = { byHand: false, despiteDependants: false, kind: 'rotate', run: null } as const
+    // What never goes away by itself would be asked for at each look: it is shown where the account is.
+    if ((await obstaclesOf(tx, account, asked)).some(({ until }) => until === null)) return
+    await createRun(
+      tx,
+      account,
+      settings.connector,
+      { kind: 'rotate', cause, askedBy: 'vault', reason: '' },
+      { actor: { kind: 'vault' } },
+    )
+    tx.afterCommit(() => world.rotation.wake())
+  })
+}
