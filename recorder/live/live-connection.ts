@@ -138,7 +138,12 @@ async function connectDesktop(
   }
   const session = await openFor(live, caller, ports, ticket, front, { wants: 'observe' })
   if (session === undefined) return
-  live.send({ ...startedOf(session), desktop: true })
+  const { protocol, desktop } = session.permit.target
+  live.send({
+    ...startedOf(session),
+    desktop: true,
+    ...(protocol === 'rdp' ? { keyboard: desktop?.keyboard ?? 'en-us-qwerty' } : {}),
+  })
   await session.show(browser)
 }
 

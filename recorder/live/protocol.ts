@@ -1,4 +1,4 @@
-import type { Action, ElevationKind, EndReason } from '../../vault/contract.ts'
+import type { Action, ElevationKind, EndReason, Keyboard } from '../../vault/contract.ts'
 import type { AccountId, WatchId } from '../../vault/kernel/id.ts'
 
 /**
@@ -73,6 +73,8 @@ export type ServerMessage =
       readonly elevation?: ElevationKind
       /** Whose secrets may be typed into the desktop, on the message `type-in`. */
       readonly typeIns?: readonly { readonly account: AccountId; readonly name: string }[]
+      /** The keyboard that a machine of RDP was told to expect. */
+      readonly keyboard?: Keyboard
       readonly endsAt: string
       /** Until then, by the vault's clock: the browser's may be wrong. */
       readonly secondsLeft: number

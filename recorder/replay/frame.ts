@@ -55,6 +55,10 @@ export type Mark =
       readonly width: number
       readonly height: number
     }
+  /** Of a desktop: from here on its screen is so large, in pixels. Not of the size that it begins with. */
+  | { readonly kind: 'resize'; readonly width: number; readonly height: number }
+  /** Of a desktop: nothing was drawn and nothing done for so long before this mark. */
+  | { readonly kind: 'idle'; readonly seconds: number }
   | { readonly kind: 'policy'; readonly event: string; readonly detail: string }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'gap'; readonly reason: string }

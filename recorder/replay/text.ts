@@ -91,6 +91,10 @@ export function markLine(mark: Mark): string {
       return `${whoText(mark.by)} ${mark.taken ? 'has taken the session over: what is typed from here on is theirs' : 'types no more'}`
     case 'keyframe':
       return `the whole picture, ${mark.width}x${mark.height}`
+    case 'resize':
+      return `the screen is ${mark.width}x${mark.height} now`
+    case 'idle':
+      return `nothing happened for ${mark.seconds} s`
     case 'policy':
       if (mark.event === 'typed in') return `the secret of ${mark.detail} typed into the desktop here`
       if (mark.event === 'elevation typed') return `elevated by ${mark.detail}: the secret was typed here`

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { SessionView } from '../../vault/contract.ts'
+import type { ExposureView, SessionView } from '../../vault/contract.ts'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
 import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
 import { until } from '../support/installation.ts'
@@ -20,6 +20,8 @@ const password = 'Kanarie7'
 const account = 'hmi-3/operator'
 const clipboards = 'clipboard-in,clipboard-out'
 const pasted = 'TAG_4711 := 12;\nsecond line'
+/** The password of a PLC that is asked for on the desktop. */
+const linked = 'Elster-of-the-PLC'
 let vnc: VncServer
 let bob: Actor
 let page: Page
@@ -34,8 +36,11 @@ beforeAll(async () => {
   await run(['safe', 'add', 'line-3'])
   await run(['target', 'add', 'hmi-3', `vnc://127.0.0.1:${vnc.port}`, '--safe', 'line-3'])
   await run(['account', 'add', account, '--password-stdin'], password)
+  await run(['target', 'add', 'plc-2', 'telnet://10.0.3.20', '--safe', 'line-3'])
+  await run(['account', 'add', 'plc-2/engineer', '--password-stdin'], linked)
   bob = await stage.enrolled('bob', { role: 'operator' })
-  await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', `observe,interact,${clipboards}`])
+  const allowed = `observe,interact,type-in,${clipboards}`
+  await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', allowed])
   page = bob.page
   await page.addInitScript(() => {
     // Nobody but the user takes anything off their clipboard.
@@ -99,6 +104,7 @@ test.skipIf(why !== undefined)(
     await page.goto(`${stage.installation.console}/desktop#${account}`)
     await page.getByText(/nobody has approved yet that the identity of this desktop/i).waitFor()
     await run(['target', 'pin', 'hmi-3', '--unverified'])
+    await run(['account', 'type-ins', account, '--of', 'plc-2/engineer'])
   },
 )
 
@@ -198,6 +204,84 @@ test.skipIf(why !== undefined)('texts go over its clipboard by the user’s act 
   expect(log).toContain(`carried a text onto the clipboard of ${account}`)
   expect(log).not.toContain('TAG_4711')
 })
+
+test.skipIf(why !== undefined)(
+  'a linked password is typed where the cursor is, and comes to no browser',
+  async () => {
+    await type('read -r secret; printf %s "$secret" > linked\n')
+    await page.getByRole('button', { name: 'Type a password' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('It counts as seen by you').waitFor()
+    expect(await dialog.getByLabel('Password of').locator('option:checked').textContent()).toBe(
+      'plc-2/engineer',
+    )
+    await dialog.getByLabel('Press Enter afterwards').check()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-type-in')
+    await dialog.getByRole('button', { name: 'The cursor is there: type it' }).click()
+    await page.getByText(/the secret of plc-2\/engineer was typed/i).waitFor()
+    expect(await written('linked')).toBe(linked)
+    const exposures = await stage.installation.tagoutJson<readonly ExposureView[]>(['exposure', 'list'])
+    expect(exposures).toMatchObject([{ user: 'bob', account: 'plc-2/engineer', cause: 'typed in' }])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'keys are drawn for who has none, a pen is a mouse, and it is shown pixel by pixel',
+  async () => {
+    await page.getByRole('button', { name: 'On-screen keyboard' }).click()
+    const keys = page.getByRole('group', { name: 'Keys to press' })
+    const presses = async (...names: readonly string[]) => {
+      for (const name of names) await keys.getByRole('button', { name, exact: true }).click()
+    }
+    await presses(...'touch', 'Space', 'Shift', 'D', ...'rawn', 'Shift', '?', 'Backspace', 'Enter')
+    await exists('Drawn')
+    // A modifier is held for one key.
+    await presses(...'sleep', 'Space', '9', '9', 'Enter', 'Ctrl')
+    expect(await keys.getByRole('button', { name: 'Ctrl' }).getAttribute('aria-pressed')).toBe('true')
+    await presses('c', ...'touch', 'Space', ...'after', 'Enter')
+    await exists('after')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-drawn-keys')
+    await page.getByRole('button', { name: 'On-screen keyboard' }).click()
+    expect(await keys.count()).toBe(0)
+
+    const sentFrom = frames.length
+    const pen = await page.context().newCDPSession(page)
+    const box = await page.getByTestId('desktop').locator('canvas').first().boundingBox()
+    const at = { x: (box?.x ?? 0) + 40, y: (box?.y ?? 0) + 30, pointerType: 'pen' } as const
+    const held = { ...at, button: 'left', clickCount: 1 } as const
+    await pen.send('Input.dispatchMouseEvent', { type: 'mouseMoved', ...at })
+    await pen.send('Input.dispatchMouseEvent', { type: 'mousePressed', ...held, buttons: 1 })
+    await pen.send('Input.dispatchMouseEvent', { type: 'mouseReleased', ...held, buttons: 0 })
+    const masks = () =>
+      [
+        ...Buffer.concat(frames.slice(sentFrom))
+          .toString('latin1')
+          .matchAll(/5\.mouse,\d+\.\d+,\d+\.\d+,1\.(\d);/g),
+      ].map(([, mask]) => mask)
+    await until(() => (masks().join('').includes('010') ? true : undefined), 20_000)
+    // Once: the browser's own mouse that goes with the pen is kept from it.
+    expect(masks().filter((mask) => mask === '1')).toHaveLength(1)
+
+    const width = () =>
+      page
+        .getByTestId('desktop')
+        .evaluate(({ firstElementChild }) =>
+          Math.round(firstElementChild?.getBoundingClientRect().width ?? 0),
+        )
+    await page.setViewportSize({ width: 640, height: 700 })
+    await until(async () => ((await width()) < 700 ? true : undefined), 20_000)
+    await page.getByLabel('Size of the picture').selectOption('1:1')
+    expect(await width()).toBe(800)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-actual')
+    await page.getByLabel('Size of the picture').selectOption('Fit')
+    expect(await width()).toBeLessThan(700)
+    await page.setViewportSize({ width: 1280, height: 900 })
+    await type('\n')
+  },
+)
 
 test.skipIf(why !== undefined)(
   'a supervisor watches it, takes it over with mouse and keys, and gives it back',
@@ -365,6 +449,8 @@ test.skipIf(why !== undefined)('the password came to no browser', () => {
   // The control: what was shown is found there.
   expect(texts[0]).toContain('4.size')
   for (const secret of [
+    linked,
+    Buffer.from(linked).toString('base64').replace(/=+$/, ''),
     password,
     Buffer.from(password).toString('base64').replace(/=+$/, ''),
     Buffer.from(password).toString('hex'),

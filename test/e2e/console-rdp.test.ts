@@ -6,7 +6,8 @@ import type { SessionView, TargetView } from '../../vault/contract.ts'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
 import { type Actor, consoleStage } from '../support/console-stage.ts'
 import { until } from '../support/installation.ts'
-import { type RdpServer, startShadow, whyNoRdp } from '../support/rdp.ts'
+import { type RdpServer, startShadow, startXrdp, whyNoRdp } from '../support/rdp.ts'
+import { screenSize } from '../support/screen-size.ts'
 import { startTelnet, type TelnetServer, whyNoTelnet } from '../support/telnet.ts'
 
 /** Machines of RDP and Telnet in the browser: approved by their certificate or as unverified, opened, worked on. */
@@ -18,6 +19,7 @@ const { run } = stage
 const why = stage.why ?? whyNoRdp() ?? whyNoTelnet()
 if (stage.why === undefined && why !== undefined) console.warn(`not tested in a browser: RDP: ${why}`)
 let rdp: RdpServer
+let xrdp: RdpServer
 let telnet: TelnetServer
 let bob: Actor
 let sam: Actor
@@ -35,8 +37,14 @@ beforeAll(async () => {
   await run(['target', 'add', 'plc-7', `telnet://127.0.0.1:${telnet.port}`, '--safe', 'line-3'])
   await run(['account', 'add', `scada-1/${rdp.user}`, '--password-stdin'], rdp.password)
   await run(['account', 'add', 'plc-7/operator', '--password-stdin'], telnet.password)
+  xrdp = await startXrdp('Kanarie7')
+  await run([
+    ...['target', 'add', 'ews-1', `rdp://127.0.0.1:${xrdp.port}`, '--safe', 'line-3', '--security', 'tls'],
+    ...['--pin', xrdp.fingerprint],
+  ])
+  await run(['account', 'add', 'ews-1/operator', '--password-stdin'], xrdp.password)
   bob = await stage.enrolled('bob', { role: 'operator' })
-  for (const account of [`scada-1/${rdp.user}`, 'plc-7/operator'])
+  for (const account of [`scada-1/${rdp.user}`, 'plc-7/operator', 'ews-1/operator'])
     await run(['grant', 'add', 'bob', account, '--for', '4h', '--allow', 'observe,interact'])
   sam = await stage.enrolled('sam', { role: 'supervisor' })
   await run(['safe', 'member', 'line-3', 'sam', '--allow', 'supervise'])
@@ -48,6 +56,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rdp?.[Symbol.asyncDispose]()
+  await xrdp?.[Symbol.asyncDispose]()
   await telnet?.[Symbol.asyncDispose]()
 })
 
@@ -152,3 +161,38 @@ test.skipIf(why !== undefined)('no password came to the browser', () => {
     expect(all).not.toContain(Buffer.from(secret).toString('base64').slice(0, 12))
   }
 })
+
+test.skipIf(why !== undefined)(
+  'the machine’s own screen is as large as the window has room for, and follows it',
+  async () => {
+    await opens('ews-1/operator')
+    await page.getByTestId('time-left').waitFor()
+    const follows = async (width: number, height: number) => {
+      await page.setViewportSize({ width, height })
+      return until(
+        async () => {
+          const [wide, high] = await page
+            .getByTestId('desktop')
+            .evaluate(({ clientWidth, clientHeight }) => [clientWidth & ~3, clientHeight])
+          const size = `${wide}x${high}`
+          return screenSize(xrdp.display) === size && (await drawnSize()) === size ? size : undefined
+        },
+        30_000,
+        () => false,
+        () => `its screen is ${screenSize(xrdp.display)}`,
+      )
+    }
+    /** Of the picture in the page: it is shown pixel by pixel where there is room for all of it. */
+    const drawnSize = () =>
+      page.getByTestId('desktop').evaluate(({ firstElementChild }) => {
+        const { width = 0, height = 0 } = firstElementChild?.getBoundingClientRect() ?? {}
+        return `${Math.round(width)}x${Math.round(height)}`
+      })
+    const first = await follows(1100, 800)
+    const second = await follows(1400, 900)
+    expect(second).not.toBe(first)
+    await page.getByText('Keyboard of the machine: en-us-qwerty.').waitFor()
+    await picture(page, 'desktop-rdp-sized')
+    await page.getByRole('button', { name: 'End session' }).click()
+  },
+)

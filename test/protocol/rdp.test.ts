@@ -194,7 +194,10 @@ describe.skipIf(why !== undefined)('a desktop of RDP', () => {
     async (target) => {
       const end = await open(target)
       const refused = await until(() => end.live.messages.find(({ kind }) => kind === 'refused'), 40_000)
-      expect(refused).toMatchObject({ message: 'the gateway has a fault' })
+      expect(refused).toMatchObject({
+        message: `nobody has approved the certificate of ${target} yet, so no credential was sent`,
+        next: `ask an administrator to approve it: tagout target pin ${target}`,
+      })
     },
   )
 

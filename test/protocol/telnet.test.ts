@@ -119,7 +119,10 @@ describe.skipIf(why !== undefined)('a terminal of Telnet', () => {
     })
     expect(existsSync(join(telnet.home, 'fed'))).toBe(false)
     expect(await refusalOf('away')).toMatchObject({ message: 'away refuses connections' })
-    expect(await refusalOf('nobody')).toMatchObject({ message: 'the gateway has a fault' })
+    expect(await refusalOf('nobody')).toMatchObject({
+      message: 'nobody has approved yet that nobody cannot prove what it is, so no credential was sent',
+      next: 'ask an administrator to approve it: tagout target pin nobody --unverified',
+    })
   })
 
   test('a machine that echoes the password shows it to nobody; what asks for one later gets none', async () => {

@@ -7,7 +7,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checked, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
-import { bindingDigest } from '../targets/target.ts'
+import { bindingDigest, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
@@ -64,6 +64,12 @@ export const accountTypeIns: Handler<'account.type-ins'> = async (call, input) =
         'conflict',
         `${account.target.name} has no desktop`,
         'secrets are typed into targets of RDP, VNC and Telnet; for sudo, su and enable: tagout account elevation',
+      )
+    if (input.secrets.length > 0 && pinsOf(account.target).length === 0)
+      return refuse(
+        'conflict',
+        `nobody has approved ${account.target.name} yet, and a secret is linked to what was approved`,
+        `approve it first: tagout target pin ${account.target.name}`,
       )
     const before = await linksOf(tx.db, tx.guard, account.id)
     const digest = bindingDigest(account.target, account.login)

@@ -6,10 +6,10 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { formatAddress, parseAddress } from '../targets/address.ts'
-import { findTarget, pinsOf } from '../targets/target.ts'
+import { desktopOfInput, findTarget, pinsOf } from '../targets/target.ts'
 import { addTarget } from '../targets/verbs.ts'
 import type { Tx } from '../transaction.ts'
-import type { Call } from '../world.ts'
+import type { Call, Input } from '../world.ts'
 import type { WantedAccount } from './rows.ts'
 
 /** Adds an account, and its target where that is not there, within the transaction of an import. */
@@ -67,10 +67,15 @@ export async function isAsWanted(
   wanted: Pick<WantedAccount, 'safe' | 'address' | 'pin'> & {
     readonly tags?: readonly string[] | undefined
     readonly zone?: string | undefined
+    readonly desktop?: Input<'target.add'>['desktop']
   },
 ): Promise<boolean> {
   if (wanted.tags !== undefined && wanted.tags.join() !== (target.tags ?? []).join()) return false
   if (wanted.zone !== undefined && wanted.zone !== target.zone) return false
+  if (wanted.desktop !== undefined) {
+    const desktop = desktopOfInput(target.protocol, wanted.desktop)
+    if (!desktop.ok || desktop.value !== target.desktop) return false
+  }
   // A pin that was not approved is no small difference: it is refused as a conflict, never passed over.
   const { pin } = wanted
   if (pin !== undefined && !pinsOf(target).some((each) => each.fingerprint === pin)) return false

@@ -4,7 +4,10 @@ import type { CsvColumns } from '../kernel/csv.ts'
 /** The columns of a file of each kind. Runs in browsers too. */
 export const importColumns: Readonly<Record<ImportKind, CsvColumns>> = {
   targets: {
-    known: ['name', 'safe', 'address', 'pin', 'tags', 'zone'],
+    known: [
+      ...['name', 'safe', 'address', 'pin', 'tags', 'zone'],
+      ...['security', 'keyboard', 'user_prompt', 'password_prompt'],
+    ],
     required: ['name', 'safe', 'address'],
   },
   accounts: {
@@ -23,9 +26,11 @@ export const sealedColumns: readonly string[] = ['password', 'key_file']
 
 /** A file of each kind to begin with. */
 export const importExamples: Readonly<Record<ImportKind, string>> = {
-  targets: `name,safe,address,pin,tags,zone
-press-3,line-3,ssh://10.0.3.7,SHA256:4cmUYq9l3KkH5GQ2nq1CqfMZ0e7qjzJr8oP0TgJmXw8,press critical,level-2
-press-4,line-3,ssh://10.0.3.8:2222,,press,level-2
+  targets: `name,safe,address,pin,tags,zone,security,keyboard,user_prompt,password_prompt
+press-3,line-3,ssh://10.0.3.7,SHA256:4cmUYq9l3KkH5GQ2nq1CqfMZ0e7qjzJr8oP0TgJmXw8,press critical,level-2,,,,
+press-4,line-3,ssh://10.0.3.8:2222,,press,level-2,,,,
+scada-1,line-3,rdp://10.0.3.9,,,level-2,nla,de-de-qwertz,,
+plc-7,line-3,telnet://10.0.3.10,,,level-1,,,login:,Password:
 `,
   accounts: `target,login,password,key_file,safe,address,pin
 press-3,engineer,a password of press-3,,,,

@@ -50,6 +50,12 @@ export function readRow(kind: ImportKind, { cells, credential }: ImportRow): Out
   switch (kind) {
     case 'targets': {
       const tags = several('tags')
+      const desktop = {
+        security: cell('security'),
+        keyboard: cell('keyboard'),
+        userPrompt: cell('user_prompt'),
+        passwordPrompt: cell('password_prompt'),
+      }
       const input = {
         name: cell('name'),
         safe: cell('safe'),
@@ -57,9 +63,10 @@ export function readRow(kind: ImportKind, { cells, credential }: ImportRow): Out
         pin: cell('pin'),
         ...(tags.length === 0 ? {} : { tags }),
         zone: cell('zone'),
+        ...(Object.values(desktop).every((one) => one === undefined) ? {} : { desktop }),
       }
       const read = verbs['target.add'].input.safeParse(input)
-      return read.success ? done({ kind, input: read.data }) : misread(read.error)
+      return read.success ? done({ kind, input: read.data }) : misread(read.error, desktop)
     }
     case 'accounts': {
       const read = accountRow.safeParse(Object.fromEntries(known.map((column) => [column, cell(column)])))
@@ -113,7 +120,8 @@ export const columnOf = (field: string) => field.replace(/[A-Z]/g, (letter) => `
 /** SECURITY: names the column, never the text of its cell, but for a word of those that say no secret (`spoken`). */
 function misread(error: z.ZodError, input: Readonly<Record<string, unknown>> = {}): Outcome<never> {
   const [issue] = error.issues
-  const field = String(issue?.path[0] ?? 'row')
+  const [outer = 'row', inner] = issue?.path ?? []
+  const field = String(outer === 'desktop' && inner !== undefined ? inner : outer)
   const column = columnOf(field)
   if (issue?.code === 'invalid_value' && spoken.includes(field)) {
     const given = input[field]
@@ -130,7 +138,7 @@ function misread(error: z.ZodError, input: Readonly<Record<string, unknown>> = {
 }
 
 /** Fields whose words are of a list that everybody may know. */
-const spoken: readonly string[] = ['roles', 'actions', 'mode']
+const spoken: readonly string[] = ['roles', 'actions', 'mode', 'security', 'keyboard']
 
 /** SECURITY: what drives a terminal or turns the direction of text is written as its number. */
 function quoted(word: string): string {

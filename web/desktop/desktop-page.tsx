@@ -11,7 +11,8 @@ import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
 import { MachineClipboard } from './clipboard.ts'
 import { Clipboard } from './clipboard-panel.tsx'
-import { type DesktopScreen, mountDesktop } from './screen.ts'
+import { type DesktopScreen, mountDesktop, type Scaling } from './screen.ts'
+import { ScreenKeyboard } from './screen-keyboard.tsx'
 import { TypeIn } from './type-in.tsx'
 
 /** The window of a terminal, which a desktop has not: the live socket's first message names one. */
@@ -47,6 +48,8 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [ends, setEnds] = useState<Ends | null>(null)
   const [lag, setLag] = useState<number | null>(null)
   const [clipboard, setClipboard] = useState<MachineClipboard | null>(null)
+  const [scaling, setScaling] = useState<Scaling>('fit')
+  const [hasKeys, setHasKeys] = useState(false)
   const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -60,6 +63,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
     setWatchers([])
     setEnds(null)
     setLag(null)
+    setScaling('fit')
     const made: Connection = Connection.open(account, noSize, {
       state: (next) => {
         if (next.kind === 'live' && host.current !== null) {
@@ -158,6 +162,27 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         {canUse && clipboard !== null ? (
           <Clipboard of={clipboard} actions={state.started.actions} onClose={() => screen.current?.focus()} />
         ) : null}
+        {canUse ? (
+          <Button variant="link" size="sm" aria-pressed={hasKeys} onClick={() => setHasKeys(!hasKeys)}>
+            On-screen keyboard
+          </Button>
+        ) : null}
+        {isLive ? (
+          <FormSelect
+            aria-label="Size of the picture"
+            className="controls-keys"
+            value={scaling}
+            onChange={(_event, value) => {
+              const wanted = value === 'actual' ? 'actual' : 'fit'
+              setScaling(wanted)
+              screen.current?.scaleTo(wanted)
+              screen.current?.focus()
+            }}
+          >
+            <FormSelectOption value="fit" label="Fit" />
+            <FormSelectOption value="actual" label="1:1" />
+          </FormSelect>
+        ) : null}
         {canUse && touches.matches ? (
           <Button variant="link" size="sm" onClick={() => screen.current?.showKeyboard()}>
             Keyboard
@@ -203,12 +228,18 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys typed here go to the desktop */}
           <div
             ref={host}
-            className="desktop-host"
+            className={scaling === 'actual' ? 'desktop-host desktop-actual' : 'desktop-host'}
             data-testid="desktop"
             tabIndex={0}
             role="application"
             aria-label="Desktop"
           />
+          {canUse && hasKeys ? (
+            <ScreenKeyboard
+              keyboard={state.started.keyboard}
+              press={(...keysyms) => screen.current?.press(...keysyms)}
+            />
+          ) : null}
         </div>
         <p className="small terminal-foot">
           {canUse || !isLive
@@ -219,6 +250,9 @@ export default function DesktopPage({ account }: { readonly account: string }) {
               <kbd>Ctrl</kbd>
               <kbd>Shift</kbd>
               <kbd>L</kbd> leaves the desktop for the page.
+              {state.started.keyboard === undefined
+                ? null
+                : ` Keyboard of the machine: ${state.started.keyboard}.`}
             </>
           ) : null}
         </p>

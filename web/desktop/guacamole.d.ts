@@ -25,7 +25,15 @@ declare module 'guacamole-common-js' {
     /** A picture of all its layers. */
     flatten(): HTMLCanvasElement
   }
-  type MouseState = { readonly x: number; readonly y: number }
+  type MouseState = {
+    readonly x: number
+    readonly y: number
+    readonly left?: boolean
+    readonly middle?: boolean
+    readonly right?: boolean
+    readonly up?: boolean
+    readonly down?: boolean
+  }
   class Client {
     constructor(tunnel: Tunnel)
     onerror: ((status: { readonly code: number }) => void) | null

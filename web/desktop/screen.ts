@@ -1,5 +1,6 @@
 import Guacamole, { type Display, type MouseState } from 'guacamole-common-js'
 import { encode } from './instructions.ts'
+import { listenToPen } from './pen.ts'
 
 export type DesktopScreen = Disposable & {
   /** Draws instructions; `taken` is called when they are read. */
@@ -10,12 +11,17 @@ export type DesktopScreen = Disposable & {
   /** Has a device without keys of its own show its keyboard, where this user uses the desktop. */
   readonly showKeyboard: () => void
   readonly blur: () => void
+  /** As large as there is room for, or pixel by pixel. */
+  readonly scaleTo: (scaling: Scaling) => void
   /**
    * Its mouse and keys are the user's from here on; null: it is only looked at. `own` says whether a key is one of the
    * page's own, which goes nowhere else.
    */
   readonly use: (own: ((event: KeyboardEvent) => boolean) | null) => void
 }
+
+/** How a desktop is shown: no larger than there is room for, or as large as it is, to be moved about. */
+export type Scaling = 'fit' | 'actual'
 
 /** The other end of a desktop: it takes instructions. */
 export type DesktopEnd = {
@@ -68,6 +74,7 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
     focus: () => host.focus(),
     showKeyboard: () => host.querySelector('textarea')?.focus(),
     blur: () => host.blur(),
+    scaleTo: (scaling) => fitting.scaleTo(scaling),
     use: (own) => {
       listening?.[Symbol.dispose]()
       listening = own === null ? undefined : listen(host, element, client, display, own)
@@ -94,17 +101,28 @@ function tellRoom(host: HTMLElement, client: InstanceType<typeof Guacamole.Clien
 }
 
 /** Keeps a display as large as `host` has room for, and no larger than it is unless the whole screen is its. */
-export function fit(host: HTMLElement, display: Display): Disposable {
+export function fit(
+  host: HTMLElement,
+  display: Display,
+): Disposable & { readonly scaleTo: (scaling: Scaling) => void } {
+  let scaling: Scaling = 'fit'
   const scale = () => {
     const [wide, high] = [display.getWidth(), display.getHeight()]
     if (wide === 0 || high === 0) return
+    if (scaling === 'actual') return display.scale(1)
     const most = document.fullscreenElement === null ? 1 : 4
     display.scale(Math.max(0.1, Math.min(most, host.clientWidth / wide, host.clientHeight / high)))
   }
   display.onresize = scale
   const observer = new ResizeObserver(scale)
   observer.observe(host)
-  return { [Symbol.dispose]: () => observer.disconnect() }
+  return {
+    scaleTo: (wanted) => {
+      scaling = wanted
+      scale()
+    },
+    [Symbol.dispose]: () => observer.disconnect(),
+  }
 }
 
 function listen(
@@ -146,6 +164,7 @@ function listen(
       move(state)
     }
   }
+  listenToPen(host, element, move, signal)
   // Devices show their keyboard for a field of text alone; what is typed into it comes to the keyboard above.
   const field = document.createElement('textarea')
   field.className = 'desktop-keys'

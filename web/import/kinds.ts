@@ -36,13 +36,23 @@ export const explainedKinds: Readonly<Record<ImportKind, ExplainedKind>> = {
     columns: [
       must('name', 'what people type: press-3'),
       must('safe', 'the safe that it lies in; it must exist'),
-      must('address', 'ssh://host or ssh://host:port'),
+      must('address', 'ssh://host or ssh://host:port; rdp://, vnc:// or telnet:// for a desktop'),
       may(
         'pin',
         'the fingerprint of its host key, SHA256:…; without one nobody connects until one is approved',
       ),
       may('tags', 'what rules of the policy may name it by; several with blanks between'),
       may('zone', 'the zone that rules of the policy may name it by'),
+      may(
+        'security',
+        'of RDP: nla (without it), tls where it has no login before the desktop, or rdp as before 2003',
+      ),
+      may(
+        'keyboard',
+        'of RDP: the keyboard that the machine expects, as de-de-qwertz; without it en-us-qwerty',
+      ),
+      may('user_prompt', 'of Telnet: how the line ends on which it asks for a name, as login:'),
+      may('password_prompt', 'of Telnet: how the line ends on which it asks for a password, as Password:'),
     ],
     example: importExamples.targets,
     head: (cells) => cell(cells, 'name'),

@@ -1,6 +1,6 @@
 import type { Mark, TimedMark } from '../../recorder/replay/index.ts'
 import { whoText } from '../../vault/kernel/who.ts'
-import { bytes, visible } from '../parts/wording.ts'
+import { bytes, span, visible } from '../parts/wording.ts'
 import type { Survey } from './survey.ts'
 
 export type MarkKind = 'command' | 'file' | 'clipboard' | 'policy' | 'hidden' | 'title' | 'channel'
@@ -96,6 +96,10 @@ function wording(mark: Exclude<Mark, { kind: 'keyframe' }>): {
         kind: 'policy',
         text: `${whoText(visible(mark.by))} ${mark.taken ? 'has taken the session over: what is typed from here on is theirs' : 'types no more'}`,
       }
+    case 'resize':
+      return { kind: 'channel', text: `the screen is ${mark.width} × ${mark.height} now` }
+    case 'idle':
+      return { kind: 'policy', text: `nothing happened for ${span(mark.seconds)}` }
     case 'policy':
       if (mark.event === 'elevation typed')
         return { kind: 'policy', text: `elevated by ${visible(mark.detail)}: the secret was typed here` }

@@ -13,6 +13,8 @@ import { DesktopClipboard } from './desktop-clipboard.ts'
 import { mayCarry } from './desktop-login.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
 import { GuacdConnection } from './guacd-connection.ts'
+import { DesktopMarks } from './desktop-marks.ts'
+import { DesktopRoom } from './desktop-room.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
 import { DesktopKeyframes } from './keyframes.ts'
 import { type Lite, openLite } from './lite.ts'
@@ -70,6 +72,8 @@ export class DesktopChannel {
   readonly #clipboard: DesktopClipboard
   /** Where a region of the screen is not recorded. */
   readonly #mask: DesktopMask | undefined
+  readonly #marks: DesktopMarks
+  readonly #room: DesktopRoom
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
@@ -121,6 +125,11 @@ export class DesktopChannel {
           session: session.permit.session,
           why: error instanceof Error ? error.message : String(error),
         }),
+      now: () => performance.now(),
+    })
+    this.#room = new DesktopRoom((bytes) => desktop.write(bytes))
+    this.#marks = new DesktopMarks({
+      mark: (mark) => this.#note(mark),
       now: () => performance.now(),
     })
     this.#typeIn = new DesktopTypeIn({
@@ -214,6 +223,8 @@ export class DesktopChannel {
     const { shown, masked } = this.#mask?.take(passing) ?? { shown: passing, masked: undefined }
     const kept = shown.filter(({ opcode }) => opcode !== 'nop')
     if (kept.length > 0) {
+      this.#marks.shown(kept)
+      this.#room.shown(kept)
       const recorded = this.#record(masked ?? Buffer.concat(kept.map(({ bytes }) => bytes)))
       // INVARIANT: told with nothing between: a keyframe stands where it is what was drawn before it.
       if (!this.#isOver) this.#keyframes.passed(kept, isWhole)
@@ -253,7 +264,7 @@ export class DesktopChannel {
     if (is.kind === 'flow') return this.#desktop.write(bytes)
     if (is.kind === 'room') {
       // It changes what is on the machine's screen: only who uses it has it changed.
-      if (this.#mayPass(instruction)) this.#desktop.write(bytes)
+      if (this.#mayPass(instruction)) this.#room.ask(is.width, is.height, bytes)
       return
     }
     // SECURITY: nobody works unseen: while a browser keeps the picture waiting, its keys wait too.
@@ -280,6 +291,7 @@ export class DesktopChannel {
     // That one was pressed, and whether it was Enter.
     else if (is.pressed) await this.#session.writer.append(oneKey(this.#number, enter.includes(is.keysym)))
     if (this.#isOver || !may()) return
+    this.#marks.happened()
     if (is.kind === 'mouse') this.#mouse = is
     else if (is.pressed) this.#pressed.add(is.keysym)
     else this.#pressed.delete(is.keysym)
@@ -368,6 +380,7 @@ export class DesktopChannel {
   /** Drops keys and mouse until `thaw`. What is pressed is let go: nothing stays down on the machine meanwhile. */
   freeze(text: string): void {
     this.#frozen = text
+    this.#room[Symbol.dispose]()
     this.#letGo()
     this.#clipboard.hold()
   }
@@ -463,18 +476,25 @@ export class DesktopChannel {
   #close(): void {
     this.#isOver = true
     clearTimeout(this.#stall)
+    this.#room[Symbol.dispose]()
     this.#keyframes[Symbol.dispose]()
     this.#clipboard[Symbol.dispose]()
     for (const resolve of this.#whenDrawn.splice(0)) resolve()
     this.#lite?.[Symbol.dispose]()
     this.#socket?.destroy()
-    this.#mark({ kind: 'close' }).catch((error: unknown) => this.#session.recordingFailed(error))
+    this.#marks.happened()
+    this.#note({ kind: 'close' })
     this.#resolveClosed()
   }
 
   async #record(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return
     await this.#session.writer.append({ kind: 'output', channel: this.#number, bytes })
+  }
+
+  /** Marks what the session does not wait for. */
+  #note(mark: Mark): void {
+    this.#mark(mark).catch((error: unknown) => this.#session.recordingFailed(error))
   }
 
   async #mark(mark: Mark): Promise<void> {

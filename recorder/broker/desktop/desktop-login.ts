@@ -1,5 +1,4 @@
-import { type ClipboardWay, type Permit, unverified } from '../../../vault/contract.ts'
-import { Fault } from '../../../vault/kernel/fault.ts'
+import { type ClipboardWay, identityOf, type Permit, unverified } from '../../../vault/contract.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { type Failure, unreachable } from '../../../vault/ssh/target-failure.ts'
 import type { GuacdConnection, GuacdPlace } from './guacd-connection.ts'
@@ -50,12 +49,23 @@ export function textOf(password: Secret): string {
 }
 
 /**
- * INVARIANT: no connection without identity to a target of which nobody has approved that it has none. Throws a Fault,
- * as what is pinned is the vault's to check.
+ * INVARIANT: no connection without identity to a target of which nobody has approved that it has none. The vault looks
+ * first; this is looked at again where the connection is made. Undefined: somebody has.
  */
-export function needUnverified({ target }: Permit): void {
-  if (!target.pins.some(({ fingerprint }) => fingerprint === unverified))
-    throw new Fault('protocol', 'a target that nobody has approved')
+export function needUnverified({ target }: Permit): Failure | undefined {
+  return target.pins.some(({ fingerprint }) => fingerprint === unverified) ? undefined : unapproved(target)
+}
+
+/** What a target is that nobody has approved, and what to do. */
+export function unapproved({ name, protocol, desktop }: Permit['target']): Failure {
+  const isCertified = identityOf(protocol, desktop ?? null) === 'certificate'
+  return {
+    reason: 'target unreachable',
+    message: isCertified
+      ? `nobody has approved the certificate of ${name} yet, so no credential was sent`
+      : `nobody has approved yet that ${name} cannot prove what it is, so no credential was sent`,
+    next: `ask an administrator to approve it: tagout target pin ${name}${isCertified ? '' : ' --unverified'}`,
+  }
 }
 
 /** Why a machine was not reached. `next`: what to look at where it refuses connections. */

@@ -67,7 +67,7 @@ export type Used =
   | { readonly kind: 'key'; readonly keysym: number; readonly pressed: boolean }
   | { readonly kind: 'mouse'; readonly x: number; readonly y: number; readonly mask: number }
   /** How much room the user's page has, in pixels. */
-  | { readonly kind: 'room' }
+  | { readonly kind: 'room'; readonly width: number; readonly height: number }
   /** Needed by the protocol, and no input: that a frame was drawn, that a picture came, a sign of life. */
   | { readonly kind: 'flow' }
   | { readonly kind: 'leave' }
@@ -102,7 +102,7 @@ export function understand({
       return { is: { kind: 'mouse', x: a, y: b, mask: c }, bytes: spelled(a, b, c) }
     case 'size':
       if (args.length !== 2 || !(isRoom(a) && isRoom(b))) return undefined
-      return { is: { kind: 'room' }, bytes: spelled(a, b) }
+      return { is: { kind: 'room', width: a, height: b }, bytes: spelled(a, b) }
     case 'sync':
       if (args.length < 1 || !Number.isSafeInteger(a)) return undefined
       return { is: { kind: 'flow' }, bytes: spelled(a) }

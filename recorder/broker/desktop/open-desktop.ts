@@ -49,7 +49,8 @@ export async function openDesktop(
 
 const openVnc: Opener = async (guacd, permit, password, withinMs) => {
   const { target, account } = permit
-  needUnverified(permit)
+  const unapproved = needUnverified(permit)
+  if (unapproved !== undefined) return unapproved
   try {
     return await GuacdConnection.begin(
       guacd,

@@ -7,7 +7,7 @@ import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
-import { needUnverified, notLetIn, plainParameters, textOf, unreached } from './desktop-login.ts'
+import { needUnverified, notLetIn, plainParameters, textOf, unapproved, unreached } from './desktop-login.ts'
 import { reach } from './guacd-door.ts'
 import { CertificateReader, connectionRequest, type Greeting, readGreeting } from './rdp-greeting.ts'
 import { fingerprintOf, RdpRelay, type RelayFailure } from './rdp-relay.ts'
@@ -26,12 +26,13 @@ export async function openRdp(
   const security = target.desktop?.security ?? 'nla'
   const begun = performance.now()
   if (security === 'rdp') {
-    needUnverified(permit)
+    const shrugged = needUnverified(permit)
+    if (shrugged !== undefined) return shrugged
     return begin(guacd, permit, password, security, target, undefined, withinMs)
   }
   // INVARIANT: where there is a certificate, only a pinned one is let through.
   const pins = target.pins.filter(({ fingerprint }) => fingerprint !== unverified)
-  if (pins.length === 0) throw new Fault('protocol', 'a target that nobody has approved')
+  if (pins.length === 0) return unapproved(target)
   const { host, port } = target
   let relay: RdpRelay
   try {

@@ -27,7 +27,8 @@ export async function openTelnet(
   withinMs: number,
 ): Promise<GuacdConnection | Failure> {
   const { target, account } = permit
-  needUnverified(permit)
+  const unapproved = needUnverified(permit)
+  if (unapproved !== undefined) return unapproved
   const until = performance.now() + withinMs
   // SECURITY: a line feed in it would be a command of its own.
   if (/\p{Cc}/u.test(textOf(password)))

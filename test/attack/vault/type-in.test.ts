@@ -81,6 +81,12 @@ test('to link a secret takes manage and reveal on its safe, and a desktop with a
     'ews-1/operator is the account of the desktop itself',
   )
   expect((await asked(meg.token, ['ews-1/operator'], 'press-3/tia')).message).toBe('press-3 has no desktop')
+  await vault.ask('target.add', { name: 'new-1', safe: 'line-3', address: 'vnc://10.0.3.9' })
+  const credential = await vault.sealPassword('new-1/operator', 'Kanarie8')
+  await vault.ask('account.add', { target: 'new-1', login: 'operator', credential })
+  expect((await asked(meg.token, ['press-3/tia'], 'new-1/operator')).message).toContain(
+    'nobody has approved new-1 yet',
+  )
   // Nothing of a list is done where one of it is refused.
   expect((await asked(meg.token, ['press-3/tia', 'saw-1/root'])).code).toBe('forbidden')
   expect((await vault.ask('account.show', desktop)).typeIns).toEqual([])

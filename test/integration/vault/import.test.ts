@@ -77,6 +77,41 @@ test('a row that is there twice, a strange column and a hostile cell are named b
   expect(await named('twice')).toBe(0)
 })
 
+test('how machines of RDP and Telnet are logged in to comes with their rows, and is told apart later', async () => {
+  const row = (name: string, address: string, more: Readonly<Record<string, string>>, line = 2) => ({
+    line,
+    cells: { name, safe: 'line-3', address, pin: '', ...more },
+  })
+  const ask = async (apply: boolean, ...rows: readonly ReturnType<typeof row>[]) =>
+    must(await api.call('import', { kind: 'targets', rows: [...rows], apply }, root.token)).rows.map(
+      ({ does, sentence }) => (sentence === undefined ? does : `${does}: ${sentence}`),
+    )
+  const scada = { security: 'tls', keyboard: 'de-de-qwertz' }
+  const plc = { user_prompt: 'login:', password_prompt: 'Password:' }
+  const rows = [
+    row('scada-csv', 'rdp://10.0.3.9', scada),
+    row('plc-csv', 'telnet://10.0.3.10', plc, 3),
+    row('usual-csv', 'rdp://10.0.3.11', { security: '', keyboard: '', user_prompt: '' }, 4),
+  ]
+  expect(await ask(true, ...rows)).toEqual(['create', 'create', 'create'])
+  expect(await ask(true, ...rows)).toEqual(['unchanged', 'unchanged', 'unchanged'])
+  const settings = async (target: string) => (await vault.ask('target.show', { target })).desktop
+  expect(await settings('scada-csv')).toEqual(scada)
+  expect(await settings('plc-csv')).toEqual({ userPrompt: 'login:', passwordPrompt: 'Password:' })
+  expect(await settings('usual-csv')).toBeNull()
+  const [other] = await ask(false, row('scada-csv', 'rdp://10.0.3.9', { security: 'nla' }))
+  expect(other).toMatch(/^conflict/)
+  expect(await ask(false, row('scada-csv', 'rdp://10.0.3.9', {}))).toEqual(['unchanged'])
+  for (const [address, more, sentence] of [
+    ['rdp://10.0.3.12', { security: 'none' }, 'security: "none" is none of nla, tls, rdp'],
+    ['rdp://10.0.3.12', { keyboard: 'qwertz' }, 'keyboard: "qwertz" is none of en-us-qwerty'],
+    ['telnet://10.0.3.12', { user_prompt: 'ä:' }, 'user_prompt: a prompt is of ASCII characters'],
+    ['ssh://10.0.3.12', { security: 'tls' }, 'desktop.security: this is nothing of ssh'],
+    ['vnc://10.0.3.12', { password_prompt: 'x' }, 'desktop.passwordPrompt: this is nothing of vnc'],
+  ] as const)
+    expect((await ask(false, row('odd-csv', address, more)))[0]).toContain(`invalid: ${sentence}`)
+})
+
 test('who is no administrator imports nothing, and sees nothing', async () => {
   const ask = { kind: 'targets', rows: targetRows('ann', 1), apply: false } as const
   expect(refusalOf(await api.call('import', ask, ann.token)).code).toBe('forbidden')
