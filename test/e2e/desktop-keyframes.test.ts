@@ -16,6 +16,8 @@ const why = whyNoBrowser() ?? whyNoDesktop()
 if (why !== undefined) console.warn(`not tested in a browser: keyframes of desktops: ${why}`)
 const library = createRequire(import.meta.url).resolve('guacamole-common-js')
 
+/** The upper half of the screen but for its edges: what scrolls goes through it. */
+const mask = { unit: 'pixels', x: 100, y: 60, width: 500, height: 240 } as const
 let vnc: VncServer
 let desk: DesktopGateway
 let browser: Browser
@@ -25,7 +27,10 @@ beforeAll(async () => {
   if (why !== undefined) return
   vnc = await startVnc('Kanarie7')
   desk = await startDesktopGateway()
-  desk.gateway.vault.accounts.push(vncAccount(vnc))
+  desk.gateway.vault.accounts.push(
+    vncAccount(vnc),
+    vncAccount(vnc, { target: 'masked', mask: { regions: [mask], reason: 'recipe' } }),
+  )
   browser = await launchBrowser()
   page = await browser.newPage()
   const text = readFileSync(library, 'utf8')
@@ -73,16 +78,19 @@ const drawn = (list: readonly Uint8Array[]) =>
     const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] }
     const keep = window as unknown as { before?: ArrayLike<number> }
     const { before = [] } = keep
-    let [lit, other] = [0, 0]
+    let [lit, other, readable] = [0, 0, 0]
     for (let at = 0; at < data.length; at += 4) {
       let difference = 0
       for (let colour = at; colour < at + 3; colour += 1)
         difference = Math.max(difference, Math.abs((data[colour] ?? 0) - (before[colour] ?? 0)))
       if (difference > 100) other += 1
       if ((data[at] ?? 0) > 60) lit += 1
+      const [x, y] = [(at / 4) % canvas.width, Math.floor(at / 4 / canvas.width)]
+      const isGrey = [0, 1, 2].every((colour) => data[at + colour] === 90)
+      if (x >= 100 && x < 600 && y >= 60 && y < 300 && !isGrey) readable += 1
     }
     keep.before = data
-    return { width: canvas.width, height: canvas.height, lit: lit > 10_000, other }
+    return { width: canvas.width, height: canvas.height, lit: lit > 10_000, other, readable }
   }, Buffer.concat(list).toString('latin1'))
 
 test.skipIf(why !== undefined)(
@@ -133,9 +141,57 @@ test.skipIf(why !== undefined)(
       if (whole?.kind !== 'keyframe') throw new Error('no keyframe')
       const expected = await drawn(before)
       expect(expected).toMatchObject({ width: 800, height: 600, lit: true })
-      const { other, ...rest } = await drawn([whole.bytes])
+      const { other, readable: _, ...rest } = await drawn([whole.bytes])
       expect(rest).toEqual({ width: 800, height: 600, lit: true })
       expect(other).toBeLessThan(50)
     }
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'of a masked region nothing is ever seen, whatever the machine draws, scrolls and copies through it',
+  async () => {
+    const end = await openDesktopEnd(desk.gateway, 'masked', 'operator')
+    const { session } = await end.live.hear('started')
+    await end.see('sync')
+    const { recording } = desk.gateway.vault.permits.get(session)?.permit ?? {}
+    end.type("while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; sleep 0.1; done\n")
+    await until(async () => {
+      await pause(500)
+      const frames = await desk.gateway.frames(recording)
+      return frames.some(({ kind }) => kind === 'keyframe') || undefined
+    }, 120_000)
+    end.type('\u0003')
+    // The machine copies the region elsewhere: its lines go up, out of it and over its upper edge.
+    const copies = () => end.shown.filter(({ opcode }) => opcode === 'copy').length
+    const before = copies()
+    end.type('while :; do head -c 90 /dev/urandom | base64 -w 130; sleep 0.1; done\n')
+    await until(() => copies() > before + 60 || undefined, 60_000)
+    end.type('\u0003')
+    end.live.say({ kind: 'leave' })
+    await end.live.hear('ended')
+    const frames = await desk.gateway.frames(recording)
+    const output = frames.flatMap((frame) => (frame.kind === 'output' ? [frame.bytes] : []))
+    const size = { width: 800, height: 600, readable: 0 }
+    // In the middle of it as well as at its end, and in what readers begin at.
+    const all = Buffer.concat(output)
+    const middle = all.indexOf(';', all.indexOf('4.sync,', all.length >> 1)) + 1
+    for (const part of [all.subarray(0, middle), all])
+      expect(await drawn([part])).toMatchObject({ ...size, lit: true })
+    const marks = frames.flatMap((frame) => (frame.kind === 'mark' ? [frame] : []))
+    const replay = {
+      async *seek() {
+        yield* frames
+      },
+    }
+    for (const keyframe of desktopKeyframes(marks, 0)) {
+      const { value: whole } = await seekDesktop(replay, [keyframe], 0, keyframe.at).next()
+      if (whole?.kind !== 'keyframe') throw new Error('no keyframe')
+      expect(await drawn([whole.bytes])).toMatchObject({ ...size, lit: true })
+    }
+    // Its user saw all of it.
+    const whole = end.shown.slice(0, end.shown.findLastIndex(({ opcode }) => opcode === 'sync') + 1)
+    const shown = await drawn(whole.map(({ bytes }) => bytes))
+    expect(shown.readable).toBeGreaterThan(10_000)
   },
 )

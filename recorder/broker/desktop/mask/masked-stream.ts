@@ -204,7 +204,7 @@ export class MaskedStream {
       y: fromY + part.y - y,
     })
     this.#out.push(
-      encodeInstruction('size', scratch, '0', '0'),
+      // Never of no size: browsers' players stop at one. What is read of it is what was just copied there.
       encodeInstruction('size', scratch, String(width), String(height)),
       ...kept.map((part) => copy(source(part), screenLayer, scratch, { x: part.x - x, y: part.y - y })),
       ...kept.map((part) => copy({ ...part, x: part.x - x, y: part.y - y }, scratch, screenLayer, part)),
