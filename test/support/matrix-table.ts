@@ -457,11 +457,11 @@ export const table: Readonly<Record<string, Row>> = {
   'POST /api/accounts/:account/verify': { who: manages, of: 'account', ok: 400, body: () => ({}) },
   'GET /api/connectors': { who: all, ok: 200 },
   'GET /api/rotations': { service: 'inventory.read', who: all, ok: 200 },
-  // Of each account it is looked at who may: of none that there is, nobody is told more than that.
+  // Of each account it is looked at who may: of those that are not there, administrators are told so.
   'POST /api/rotations': {
-    who: all,
-    ok: 400,
-    body: () => ({ accounts: [], reason: 'x' }),
+    who: admin,
+    ok: 404,
+    body: () => ({ accounts: ['nothing-9/nobody'], reason: 'x' }),
   },
   // Of one that is not there: who manages an account that is rotated is told apart in rotation.test.ts.
   'GET /api/rotations/:run': {

@@ -15,6 +15,8 @@ import { dependantsOf, lockOutOf, settingsRow } from './settings.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
 const mostSteps = 4
+/** Rotations under way on one machine. */
+const mostOnOneMachine = 2
 /** Milliseconds after which something is looked at again that may go away by itself at any time. */
 export const lookAgainMs = 30_000
 
@@ -135,6 +137,8 @@ async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | 
       `it is being rotated already (${open.phase})`,
       `see: tagout rotation show ${open.id}`,
     )
+  const crowd = await crowded(tx, account, asked)
+  if (crowd !== undefined) return crowd
   // A login beside a session disturbs nobody.
   if (asked.kind === 'verify') return undefined
   const again = new Date(tx.now.getTime() + lookAgainMs)
@@ -152,6 +156,25 @@ async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | 
   return session === undefined
     ? undefined
     : later('held', `${session} is connected with it`, 'it begins when their session ends', again)
+}
+
+/** Machines take few connections at a time, and some one for each of their users. */
+async function crowded(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
+  const rows = await tx.db
+    .selectFrom('rotation_run')
+    .select('id')
+    .where('target_id', '=', account.target_id)
+    .where('step_until', '>', tx.now)
+    .execute()
+  const others = rows.filter(({ id }) => id !== asked.run?.id).length
+  return others < mostOnOneMachine
+    ? undefined
+    : later(
+        'running',
+        `${others} accounts of ${account.target.name} are rotated just now`,
+        'it begins by itself when there is room',
+        new Date(tx.now.getTime() + 2_000),
+      )
 }
 
 /** Who is connected with the account, or with one that is elevated with its secret. */

@@ -286,7 +286,8 @@ function persisted(state: RunState, result: KeepResult, can: Abilities): Next {
 }
 
 function retired(state: RunState, result: KeepResult): Next {
-  if (result.kind === 'kept') return go(state, { phase: 'done' })
+  // What an earlier try had to say is over with it.
+  if (result.kind === 'kept') return go(state, { phase: 'done', why: state.attempts === 0 ? state.why : '' })
   const attempts = state.attempts + 1
   const why = `what was there before may still be taken: ${result.why}`
   return attempts < mostTries

@@ -95,6 +95,13 @@ async function ask(tx: Tx, call: Call, account: Account, asked: Asked): Promise<
   return done(run)
 }
 
+/** As of whatever somebody may not do: who may not does not learn whether it exists. */
+const unknownOrForbidden = refuse(
+  'forbidden',
+  'there is no such thing, or you may not do this',
+  'ask an administrator of this installation',
+)
+
 /** Has several rotated: the first of them alone, and the others once it has gone well. All are asked for, or none. */
 export const rotationBatch: Handler<'rotation.batch'> = async (call, input) =>
   transact(call.world, async (tx) => {
@@ -106,9 +113,7 @@ export const rotationBatch: Handler<'rotation.batch'> = async (call, input) =>
     for (const reference of input.accounts) {
       const account = await findAccount(tx.db, tx.guard, reference)
       if (account === undefined || !(isAdmin || may?.(account.safe_id, 'manage') === true))
-        return isAdmin
-          ? notFound('account', reference)
-          : refuse('forbidden', 'there is no such account, or you may not rotate it')
+        return isAdmin ? notFound('account', reference) : unknownOrForbidden
       if (named.some((one) => one.id === account.id))
         return refuse('invalid', `accounts: ${account.name} is named twice`, 'name each once')
       named.push(account)

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RotationId } from '../../../vault/kernel/id.ts'
+import { parsePrivateKey } from '../../../vault/release/ssh-private-key.ts'
 import { connectors } from '../../../vault/rotation/connectors.ts'
 import type { Connector } from '../../../vault/rotation/connector.ts'
 import { type WorkPorts, workOn } from '../../../vault/rotation/worker/work.ts'
@@ -11,7 +13,8 @@ import {
   type FakeUser,
   startFakeSshTarget,
 } from '../../support/fake-ssh-target.ts'
-import { startTestVault, type TestVault } from '../../support/vault.ts'
+import { startSshd, whyNoSshd } from '../../support/sshd.ts'
+import { must, startTestVault, type TestVault } from '../../support/vault.ts'
 
 /**
  * The fault matrix: every behaviour of a target, by every moment at which a worker is killed. In each cell the vault holds what
@@ -113,7 +116,7 @@ type Drive = {
 
 /** Works on a run as workers do, one of which is killed, until it is over or needs a person. */
 async function drive(
-  cell: Cell,
+  cell: Cell | undefined,
   run: RotationId,
   { kill = null, before, byHand = false }: Drive,
 ): Promise<void> {
@@ -122,7 +125,7 @@ async function drive(
     vault: async () => worker,
     onFault: () => undefined,
     // A step of a target that says nothing would take its whole minute.
-    load: async () => impatient(connector, cell.user),
+    ...(cell === undefined ? {} : { load: async () => impatient(connector, cell.user) }),
     at: (where) => {
       if (where === 'asked') step += 1
       if (kill !== null && kill.step === step && kill.at === where) throw new Killed('killed')
@@ -134,7 +137,7 @@ async function drive(
       if (error instanceof Killed) return false
       throw error
     })
-    if (!byHand) await holds(cell)
+    if (!byHand && cell !== undefined) await holds(cell)
     const row = await rowOf(run)
     if (row.ended_at !== null || row.phase === 'unknown') return
     if (did) continue
@@ -330,6 +333,46 @@ describe('a password that somebody changes on the machine meanwhile', () => {
   })
 })
 
+describe.skipIf(whyNoSshd() !== undefined)('a real machine', () => {
+  test.each(['linux-password', 'linux-key'])(
+    'lets the vault in, wherever the worker of %s is killed',
+    async (name) => {
+      const { privateKey } = generateKeyPairSync('ed25519')
+      const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+      const blob = must(parsePrivateKey(Buffer.from(pem), undefined)).publicKey.blob.toString('base64')
+      await using sshd = await startSshd(
+        name === 'linux-key' ? { login: 'publickey', authorizedKey: `ssh-ed25519 ${blob} plant` } : {},
+      )
+      const account = `${name}/${sshd.user}`
+      await vault.ask('target.add', {
+        ...{ name, safe: 'line-3', address: `ssh://127.0.0.1:${sshd.port}` },
+        pin: sshd.pins[0]?.fingerprint ?? '',
+      })
+      const credential =
+        name === 'linux-key'
+          ? await vault.sealKey(account, pem)
+          : await vault.sealPassword(account, sshd.password)
+      await vault.ask('account.add', { target: name, login: sshd.user, credential })
+      await vault.ask('rotation.set', { account, connector: name })
+      for (const kill of kills) {
+        const { id } = await vault.ask('rotation.start', { account })
+        await drive(undefined, id, { kill })
+        const { phase, why } = await vault.ask('rotation.show', { run: id })
+        // Killed before the change, nothing was changed; killed after it, all was.
+        expect([kill, phase]).toEqual([kill, kill?.step === 1 && kill.at === 'asked' ? 'failed' : 'done'])
+        expect(why === '' || phase === 'failed').toBe(true)
+        // A fresh login with what the vault has: the budget of refused ones is not touched by any cell.
+        const check = await vault.ask('rotation.verify', { account })
+        await drive(undefined, check.id, {})
+        expect(await vault.ask('rotation.show', { run: check.id })).toMatchObject({ phase: 'done' })
+        vault.advance(16 * 60_000)
+        cells += 1
+      }
+    },
+    120_000,
+  )
+})
+
 describe('what else is killed', () => {
   test.each([
     ['before the change', { step: 1, at: 'asked' }],
@@ -407,11 +450,12 @@ test('nothing of a secret is in the rows, the log or what the vault says to its 
     vault.faults.map(({ what, error }) => [what, String(error)]),
   ])
   let tried = 0
-  for (const { name } of await vault.ask('account.list', {}))
-    for (const secret of (await secretsOf(name)).values()) {
-      tried += 1
-      expect(rows).not.toContain(secret)
-    }
+  for (const { name, credential } of await vault.ask('account.list', {}))
+    if (credential?.kind === 'password')
+      for (const secret of (await secretsOf(name)).values()) {
+        tried += 1
+        expect(rows).not.toContain(secret)
+      }
   expect(tried).toBeGreaterThan(100)
   expect(vault.faults).toEqual([])
 })

@@ -277,6 +277,24 @@ describe('what stands before it', () => {
     expect(user.refused).toBe(3)
   })
 
+  test('of one machine two accounts are rotated at a time, and the next waits for room', async () => {
+    const all = await Promise.all([account(), account(), account()])
+    const runs: RotationId[] = []
+    for (const { name } of all) runs.push((await vault.ask('rotation.start', { account: name })).id)
+    const boxKey = Buffer.alloc(32, 7).toString('base64')
+    for (const run of runs.slice(0, 2)) must(await worker.call('rotation.step', { run, boxKey }))
+    const third = runs[2] as RotationId
+    expect(refusalOf(await worker.call('rotation.step', { run: third, boxKey })).message).toContain(
+      '2 accounts of fake are rotated just now',
+    )
+    // Nobody says what came of them; their time is over, and there is room.
+    vault.advance(90_000)
+    await later(third)
+    expect(await show(third)).toMatchObject({ phase: 'done' })
+    for (const run of runs.slice(0, 2)) await later(run)
+    for (const run of runs.slice(0, 2)) expect(await show(run)).toMatchObject({ phase: 'failed' })
+  })
+
   test('a worker gets nothing of what is not due, signs nothing else, and nobody else is a worker', async () => {
     const { name } = await account()
     const boxKey = Buffer.alloc(32, 7).toString('base64')
