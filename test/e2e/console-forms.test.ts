@@ -443,6 +443,37 @@ test.skipIf(why !== undefined)(
 )
 
 test.skipIf(why !== undefined)(
+  'an account of a desktop is told whose passwords are typed there',
+  async () => {
+    const { page } = alice
+    const account = (target: string, login: string, more: Partial<AccountView> = {}) =>
+      accountView({ name: `${target}/${login}`, target, login, ...more })
+    const desktop = { protocol: 'rdp', typeIns: ['plc-2/engineer'] } as const
+    const accounts = [
+      account('ews-1', 'operator', desktop),
+      account('plc-2', 'engineer'),
+      account('plc-3', 'engineer'),
+    ]
+    edge.answers.set('account.list', () => accounts)
+    edge.answers.set('account.type-ins', () => account('ews-1', 'operator', desktop))
+    await open(page, '/accounts')
+    await page.getByText('types: plc-2/engineer').waitFor()
+    await page.getByRole('button', { name: 'Linked secrets of ews-1/operator' }).click()
+    const dialog = page.getByRole('dialog')
+    expect(await dialog.getByLabel('plc-2/engineer').isChecked()).toBe(true)
+    expect(await dialog.getByLabel('ews-1/operator').count()).toBe(0)
+    await dialog.getByLabel('plc-3/engineer').check()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'linked-secrets')
+    await dialog.getByRole('button', { name: 'Store' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    expect(askedFor('account.type-ins').at(-1)?.input).toMatchObject({
+      secrets: ['plc-2/engineer', 'plc-3/engineer'],
+    })
+  },
+)
+
+test.skipIf(why !== undefined)(
   'names and addresses break after their separators alone, and one too long for a line stays on the page',
   async () => {
     const { page } = alice
