@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parsePrivateKey } from '../../../vault/release/ssh-private-key.ts'
+import { noteExposure } from '../../../vault/accounts/exposure.ts'
 import type { VerbInput } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RotationId } from '../../../vault/kernel/id.ts'
@@ -200,7 +201,7 @@ describe('what stands before it', () => {
     await fake.start()
   })
 
-  test('production, and a window that is closed or nearly over, are waited for; by hand goes', async () => {
+  test('production is waited for, and the hold is lifted', async () => {
     const { name } = await account()
     await vault.ask('rotation.set', { account: name, maxAgeDays: 1 })
     await vault.ask('rotation.hold', { safe: 'line-3', reason: 'order 4711' })
@@ -215,6 +216,63 @@ describe('what stands before it', () => {
     await vault.ask('rotation.unhold', { safe: 'line-3' })
     await later(run.id)
     expect(await show(run.id)).toMatchObject({ phase: 'done', version: 2 })
+  })
+
+  test('it waits for its window, and for the next one where too little of it is left', async () => {
+    const { name } = await account()
+    const at = (ms: number) => new Date(vault.now().getTime() + ms).toISOString().slice(0, 16)
+    const hour = 3600_000
+    const calendars = { night: { zone: 'UTC', dates: [{ from: at(2 * hour), to: at(4 * hour) }] } }
+    await vault.ask('policy.apply', { document: { version: 1, rules: [], calendars }, expected: null })
+    await vault.ask('rotation.set', {
+      account: name,
+      calendar: 'night',
+      grade: 'G2',
+      gradeReason: 'drops sessions',
+    })
+    const { id } = await vault.ask('rotation.start', { account: name })
+    await work(id)
+    expect(await show(id)).toMatchObject({
+      phase: 'waiting',
+      why: expect.stringContaining('in the window night alone') as string,
+    })
+    await later(id)
+    expect(await show(id)).toMatchObject({ phase: 'done' })
+    vault.advance(2 * hour - 3 * 60_000)
+    const { obstacles } = await vault.ask('rotation.plan', { account: name })
+    expect(obstacles).toMatchObject([{ kind: 'window', why: expect.stringContaining('too soon') as string }])
+  })
+
+  test('it is rotated by itself after a check-in, after a reveal, and when an exposure is due', async () => {
+    const { name, login } = await account()
+    const { id } = await vault.ask('account.show', { account: name })
+    const latest = (cause: string) =>
+      until(
+        async () => (await runsOf(name)).find((run) => run.cause === cause && run.endedAt === null),
+        15_000,
+      )
+    const seenBy = async (version: number) => {
+      const user = await vault.ask('user.show', { user: 'bob' })
+      await vault.plane.world.vault.inTransaction((tx) => noteExposure(tx, user.id, id, version, 'a test'))
+    }
+    await vault.ask('rotation.set', { account: name, afterCheckIn: true })
+    await vault.grant('bob', name)
+    const proof = await prove(recorder, key, 'bob')
+    const permit = await connectSession(recorder, { proof, target: 'fake', account: login })
+    await endSession(recorder, permit.session)
+    vault.advance(61_000)
+    await later((await latest('check-in')).id)
+    expect(await vault.ask('account.show', { account: name })).toMatchObject({ credential: { version: 2 } })
+
+    await vault.ask('rotation.set', { account: name, afterCheckIn: false, afterReveal: true })
+    await seenBy(2)
+    await later((await latest('reveal')).id)
+
+    await vault.ask('rotation.set', { account: name, afterReveal: false })
+    await seenBy(3)
+    vault.advance(31 * 24 * 3600_000)
+    await later((await latest('exposure')).id)
+    expect(await vault.ask('account.show', { account: name })).toMatchObject({ credential: { version: 4 } })
   })
 
   test('an essential account, one of another grade and one with a blocking dependant are not rotated by themselves', async () => {
