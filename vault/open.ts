@@ -358,6 +358,8 @@ export class Vault implements AsyncDisposable {
   readonly guard = {
     check: (table: GuardedTable, row: GuardedRow & Stamp): void => this.#open().guard.check(table, row),
     checkAbsent: (table: GuardedTable, row: GuardedRow): void => this.#open().guard.checkAbsent(table, row),
+    checkWhole: (table: GuardedTable, rows: readonly GuardedRow[]): void =>
+      this.#open().guard.checkWhole(table, rows),
   }
 
   /** The latest signed checkpoint of the audit log, as text; empty while there is none or the vault is sealed. */

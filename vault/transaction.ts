@@ -24,6 +24,8 @@ export type Tx = {
     readonly check: (table: GuardedTable, row: GuardedRow & Stamp) => void
     /** Throws `Fault` `rolled_back_row` if the vault wrote this row and it should be there. */
     readonly checkAbsent: (table: GuardedTable, row: GuardedRow) => void
+    /** Throws `Fault` `rolled_back_row` if one is missing among all rows of a table. Give at least the columns of their ids. */
+    readonly checkWhole: (table: GuardedTable, rows: readonly GuardedRow[]) => void
   }
   /** Runs `act` once the transaction has committed (tell a recorder to cut, wake a waiter). */
   readonly afterCommit: (act: () => void) => void
@@ -130,6 +132,7 @@ function guardOf(guard: Guard | undefined, changes: GuardChanges | undefined, be
     remove: (table, row) => open(changes).remove(table, row),
     check: (table, row) => open(guard).check(table, row, begun),
     checkAbsent: (table, row) => open(guard).checkAbsent(table, row, begun),
+    checkWhole: (table, rows) => open(guard).checkWhole(table, rows, begun),
   }
 }
 

@@ -7,7 +7,7 @@ import { count } from '../../vault/kernel/count.ts'
 import type { KitId } from '../../vault/kernel/id.ts'
 import { combineShares, isShareOf } from '../../vault/keys/custodians.ts'
 import { parseShare, type Share } from '../../vault/keys/share.ts'
-import { type KitSecret, openKit, readKit, type SealedKit } from '../../vault/kits/kit-file.ts'
+import { beingRotated, type KitSecret, openKit, readKit, type SealedKit } from '../../vault/kits/kit-file.ts'
 import { Complaint, misuse, refused } from './complaint.ts'
 import { showOnce } from './hand-out.ts'
 import { when } from './io.ts'
@@ -183,9 +183,11 @@ function nameOf(kit: SealedKit, share: Share): string {
 
 function choose(secrets: readonly KitSecret[], names: readonly string[] | undefined): readonly KitSecret[] {
   if (names === undefined) return secrets
-  return names.map((name) => {
-    const found = secrets.find(({ account }) => account.account.toLowerCase() === name.toLowerCase())
-    if (found === undefined)
+  return names.flatMap((name) => {
+    // Of an account that was being rotated both secrets, as nobody knows which one its machine takes.
+    const wanted = [name, `${name}${beingRotated}`].map((one) => one.toLowerCase())
+    const found = secrets.filter(({ account }) => wanted.includes(account.account.toLowerCase()))
+    if (found.length === 0)
       throw new Complaint(
         `there is no account ${name} in this kit`,
         `it has ${secrets.map(({ account }) => account.account).join(', ')}`,

@@ -25,11 +25,12 @@ type Which = {
   readonly exposure?: Row<'exposure'>['id']
 }
 
-/** Accounts with a secret that somebody has seen and that is due to be another. */
+/** Accounts with a secret that somebody has seen and that is due to be another. `fault`: rows of one were forged. */
 export async function overdueAccounts(
   db: Db,
   checker: Checker,
   now: Date,
+  fault: (account: Row<'account'>['id'], error: unknown) => void,
 ): Promise<readonly Row<'account'>['id'][]> {
   const rows = await db
     .selectFrom('exposure')
@@ -45,10 +46,13 @@ export async function overdueAccounts(
     .where('account_rotation.connector', 'is not', null)
     .execute()
   const due: Row<'account'>['id'][] = []
-  for (const { account_id } of rows) {
-    const seen = await readExposures(db, checker, { account: account_id }, now)
-    if (seen.some(({ isOverdue }) => isOverdue)) due.push(account_id)
-  }
+  for (const { account_id } of rows)
+    try {
+      const seen = await readExposures(db, checker, { account: account_id }, now)
+      if (seen.some(({ isOverdue }) => isOverdue)) due.push(account_id)
+    } catch (error) {
+      fault(account_id, error)
+    }
   return due
 }
 

@@ -45,6 +45,18 @@ export class Guard {
     if (!this.#table(table).mayBe(id, undefined, readAt)) throw rolledBack(table, id)
   }
 
+  /** Throws `Fault` `rolled_back_row` if a row of the table is missing among `rows`. Give the columns of their ids. */
+  checkWhole(
+    table: string,
+    rows: readonly GuardedRow[],
+    readAt: number = performance.now() - statementMs,
+  ): void {
+    const found = new Set(rows.map((row) => rowId(table, this.#shape(table), row)))
+    const known = this.#table(table)
+    for (const id of known.tags.keys())
+      if (!found.has(id) && !known.mayBe(id, undefined, readAt)) throw rolledBack(table, id)
+  }
+
   /** Takes note of a row read while loading. Throws like `check`, and for a row that comes twice. */
   load(table: string, row: GuardedRow & Stamp): void {
     const { id, tag } = this.#verified(table, row)

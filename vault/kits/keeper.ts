@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checked } from '../rows.ts'
+import { checked, checkedWhole, type Row } from '../rows.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { readKit } from './kit-file.ts'
@@ -39,28 +39,38 @@ export function startKeepingKits(
 async function keepAll(world: World, folder: string): Promise<void> {
   if (world.vault.isSealed) return
   const { database, guard } = world.vault
-  const rows = await database
-    .selectFrom('emergency_kit')
-    .innerJoin('safe', 'safe.id', 'emergency_kit.safe_id')
-    .selectAll('emergency_kit')
-    .select('safe.name as safe_name')
-    .where('confirmed_at', 'is not', null)
-    .where('ended_at', 'is', null)
-    .execute()
-  const kits = checked(guard, 'emergency_kit', rows) as typeof rows
-  const wanted = new Set(kits.map(({ safe_name }) => `${safe_name}.kit`))
+  // SECURITY: a kit whose row was taken away is missed: what is kept of it is not deleted.
+  const all = checkedWhole(
+    guard,
+    'emergency_kit',
+    await database.selectFrom('emergency_kit').selectAll().execute(),
+  )
+  const kits = all.filter(({ confirmed_at, ended_at }) => confirmed_at !== null && ended_at === null)
+  // SECURITY: a name becomes that of a file: only the one that the vault gave.
+  const safes = checked(guard, 'safe', await database.selectFrom('safe').selectAll().execute())
+  const nameOf = new Map<string, string>(safes.map(({ id, name }) => [id, name]))
+  const wanted = new Set(kits.map(({ safe_id }) => `${nameOf.get(safe_id)}.kit`))
   // Those of kits that are over, and drafts of a process that was killed.
   for (const name of await readdir(folder).catch(() => []))
     if (!wanted.has(name)) await unlink(join(folder, name))
-  for (const kit of kits) {
-    const path = join(folder, `${kit.safe_name}.kit`)
-    const kept = await readFile(path, 'utf8').then(readKit, () => undefined)
-    const isOurs = kept?.ok === true && kept.value.header.kit === kit.id
-    if (isOurs && !(await hasChanged(world, kit.safe_id, kept.value.header))) continue
-    const { file } = await makeKit(world, { id: kit.safe_id, name: kit.safe_name }, kit)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    await replaceFile(path, file)
-  }
+  for (const kit of kits)
+    try {
+      await keep(world, folder, kit, nameOf.get(kit.safe_id) ?? '')
+    } catch (error) {
+      // SECURITY: each by itself: what somebody forged in one safe leaves the kits of the others as they should be.
+      if (isDatabaseAway(error)) throw error
+      world.onFault(`the emergency kit of ${nameOf.get(kit.safe_id)}`, error)
+    }
+}
+
+async function keep(world: World, folder: string, kit: Row<'emergency_kit'>, safe: string): Promise<void> {
+  const path = join(folder, `${safe}.kit`)
+  const kept = await readFile(path, 'utf8').then(readKit, () => undefined)
+  const isOurs = kept?.ok === true && kept.value.header.kit === kit.id
+  if (isOurs && !(await hasChanged(world, kit.safe_id, kept.value.header))) return
+  const { file } = await makeKit(world, { id: kit.safe_id, name: safe }, kit)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await replaceFile(path, file)
 }
 
 /** Has a secret of the safe been set, or an account come or gone, since the kit was made? */
@@ -78,7 +88,7 @@ async function hasChanged(
     ])
     .where('account.safe_id', '=', safe as never)
     .where('account.removed_at', 'is', null)
-    .where('credential.state', '=', 'current')
+    .where('credential.state', 'in', ['current', 'candidate'])
     .executeTakeFirstOrThrow()
   return Number(row.accounts) !== kept.accounts || (row.latest ?? new Date(0)) >= new Date(kept.madeAt)
 }

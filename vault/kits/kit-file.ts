@@ -42,6 +42,9 @@ const header = z.strictObject({
 /** What anybody may read of a kit. */
 export type KitHeader = z.output<typeof header>
 
+/** Stands behind the name of an account where its machine may take this secret and not, or not any more, the other one. */
+export const beingRotated = ' (being rotated)'
+
 const account = z.strictObject({
   account: z.string(), // press-3/engineer
   protocol: z.string(),

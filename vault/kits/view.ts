@@ -3,7 +3,7 @@ import type { KitOpeningView, KitView } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { done } from '../kernel/outcome.ts'
 import { custodianParameters, type CustodianParameters } from '../keys/custodians.ts'
-import { type Checker, checked, type Row } from '../rows.ts'
+import { type Checker, checked, checkedOne, checkedWhole, type Row } from '../rows.ts'
 import { exposureDays } from '../safes/safe.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
@@ -20,11 +20,13 @@ const drillWithin = 366 * day
 /** All kits that are not over, and those that are but of which something is left to do. */
 export const kitList: Handler<'kit.list'> = async ({ world }) => {
   const { database, guard, clock } = world.vault
-  const rows = checked(
+  // SECURITY: a kit, or an opening, that somebody took out of the tables is missed.
+  const rows = checkedWhole(
     guard,
     'emergency_kit',
     await database.selectFrom('emergency_kit').selectAll().orderBy('prepared_at', 'desc').execute(),
   )
+  guard.checkWhole('kit_opening', await database.selectFrom('kit_opening').select('id').execute())
   const views: KitView[] = []
   for (const row of rows) {
     const view = await viewKit(database, guard, world, row, clock())
@@ -103,7 +105,11 @@ function whatIsDue(
 }
 
 /** A secret of a safe, and since when it is the one that the account has. */
-type SecretOfSafe = { readonly account: string; readonly id: string; readonly since: Date }
+type SecretOfSafe = {
+  readonly account: string
+  readonly id: Row<'account'>['id']
+  readonly since: Date
+}
 
 async function secretsOf(
   db: Db,
@@ -170,17 +176,26 @@ async function openingsOf(
 export async function openedByKits(
   db: Db,
   checker: Checker,
-): Promise<readonly { readonly account: string; readonly dueAt: Date }[]> {
-  const openings = checked(checker, 'kit_opening', await db.selectFrom('kit_opening').selectAll().execute())
-  const due = new Map<string, Date>()
+): Promise<readonly { readonly account: Row<'account'>['id']; readonly dueAt: Date }[]> {
+  const openings = checkedWhole(
+    checker,
+    'kit_opening',
+    await db.selectFrom('kit_opening').selectAll().execute(),
+  )
+  const due = new Map<Row<'account'>['id'], Date>()
   for (const one of openings) {
-    const kit = await db
-      .selectFrom('emergency_kit')
-      .innerJoin('safe', 'safe.id', 'emergency_kit.safe_id')
-      .select(['emergency_kit.safe_id', 'safe.exposure_days'])
-      .where('emergency_kit.id', '=', one.kit_id)
-      .executeTakeFirstOrThrow()
-    const at = new Date(one.opened_at.getTime() + (kit.exposure_days ?? exposureDays) * day)
+    const kit = checkedOne(
+      checker,
+      'emergency_kit',
+      await db.selectFrom('emergency_kit').selectAll().where('id', '=', one.kit_id).executeTakeFirstOrThrow(),
+    )
+    if (kit === undefined) continue
+    const safe = checkedOne(
+      checker,
+      'safe',
+      await db.selectFrom('safe').selectAll().where('id', '=', kit.safe_id).executeTakeFirst(),
+    )
+    const at = new Date(one.opened_at.getTime() + (safe?.exposure_days ?? exposureDays) * day)
     for (const { id, since } of await secretsOf(db, checker, kit.safe_id))
       if (since <= one.made_at && at < (due.get(id) ?? new Date(8.64e15))) due.set(id, at)
   }

@@ -1,15 +1,15 @@
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { toBase64 } from '../kernel/encoding.ts'
 import { notFound } from '../not-found.ts'
-import { currentCredential, readAccount } from '../accounts/account.ts'
+import { readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
-import { updateGuarded, type Row } from '../rows.ts'
+import { checked, updateGuarded, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
 import { kitOf, kitSigningKey, lockKit } from './kit.ts'
-import { kitContent, type KitSecret, writeKit } from './kit-file.ts'
+import { beingRotated, kitContent, type KitSecret, writeKit } from './kit-file.ts'
 import { custodiansOfKit } from './view.ts'
 
 /** Bytes of a kit that go through the doors of the vault in one answer. */
@@ -44,28 +44,29 @@ export async function makeKit(
   try {
     for (const { id } of ids) {
       const account = await readAccount(database, guard, id)
-      const credential = await currentCredential(database, guard, id)
-      if (account === undefined || credential === undefined) continue
+      if (account === undefined) continue
       const { target } = account
-      const isPassword = credential.kind === 'password'
-      const passphrase =
-        !isPassword && (await hasPassphrase(world, account.id, credential.version))
-          ? await takeField(world, account, credential, 'passphrase')
-          : undefined
-      secrets.push({
-        account: {
-          account: account.name,
-          protocol: target.protocol,
-          address: `${target.host}:${target.port}`,
-          login: account.login,
-          pins: pinsOf(target).map(({ fingerprint }) => fingerprint),
-          version: credential.version,
-          setAt: credential.created_at.toISOString(),
-          kind: credential.kind,
-        },
-        secret: await takeField(world, account, credential, isPassword ? 'password' : 'private-key'),
-        passphrase,
-      })
+      for (const credential of await credentialsOf(world, id)) {
+        const isPassword = credential.kind === 'password'
+        const passphrase =
+          !isPassword && (await hasPassphrase(world, account.id, credential.version))
+            ? await takeField(world, account, credential, 'passphrase')
+            : undefined
+        secrets.push({
+          account: {
+            account: credential.state === 'candidate' ? `${account.name}${beingRotated}` : account.name,
+            protocol: target.protocol,
+            address: `${target.host}:${target.port}`,
+            login: account.login,
+            pins: pinsOf(target).map(({ fingerprint }) => fingerprint),
+            version: credential.version,
+            setAt: credential.created_at.toISOString(),
+            kind: credential.kind,
+          },
+          secret: await takeField(world, account, credential, isPassword ? 'password' : 'private-key'),
+          passphrase,
+        })
+      }
     }
     using plain = kitContent(secrets)
     const { id: installation } = await database
@@ -92,6 +93,19 @@ export async function makeKit(
       passphrase?.[Symbol.dispose]()
     }
   }
+}
+
+/** The present credential of an account; of a rotation in doubt also the one that its machine may have taken already. */
+async function credentialsOf(world: World, account: Row<'account'>['id']) {
+  const { database, guard } = world.vault
+  const rows = await database
+    .selectFrom('credential')
+    .selectAll()
+    .where('account_id', '=', account)
+    .where('state', 'in', ['current', 'candidate'])
+    .orderBy('version')
+    .execute()
+  return checked(guard, 'credential', rows)
 }
 
 async function hasPassphrase(world: World, account: string, version: number): Promise<boolean> {

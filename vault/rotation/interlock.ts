@@ -10,10 +10,19 @@ import { credentialOf, openRunOf, type Run } from './run.ts'
 /** Tries of a login without a verdict after which people are let to the machine again: it may be away for hours. */
 const longDoubt = 2
 
-/** Is a target being changed or asked just now? */
-function isUnderWay(run: Run): boolean {
+/** Milliseconds by which the next step of a run may be late, or far off, while people wait for it. */
+const patienceMs = 60_000
+
+/**
+ * Is a target being changed or asked just now?
+ *
+ * SECURITY: not while nobody comes for the next step, as the worker is dead, or while that has to wait for a lock-out: else
+ * nobody, not even who breaks the glass, gets to the machine until then.
+ */
+function isUnderWay(run: Run, now: Date): boolean {
   if (run.kind === 'verify' || !isInDoubt(run.phase) || run.phase === 'unknown') return false
-  if (run.step_until !== null) return true
+  if (run.step_until !== null) return now.getTime() - run.step_until.getTime() < patienceMs
+  if (run.phase !== 'reconciling' && Math.abs(now.getTime() - run.due_at.getTime()) > patienceMs) return false
   return run.phase === 'changing' || run.phase === 'reconciling' || run.attempts < longDoubt
 }
 
@@ -24,7 +33,7 @@ export async function notRotating(
 ): Promise<Outcome<null>> {
   await tx.db.selectFrom('account').select('id').where('id', '=', account.id).forShare().execute()
   const run = await openRunOf(tx, account.id)
-  return run === undefined || !isUnderWay(run)
+  return run === undefined || !isUnderWay(run, tx.now)
     ? done(null)
     : refuse('held', `the account ${account.name} is being rotated`, 'try again in a minute')
 }

@@ -10,7 +10,7 @@ import { pinsOf } from '../targets/target.ts'
 import type { Tx } from '../transaction.ts'
 import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
-import type { Run } from './run.ts'
+import { openRunOf, type Run } from './run.ts'
 import { dependantsOf, lockOutOf, settingsRow } from './settings.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
@@ -125,12 +125,7 @@ async function elsewhere(tx: Tx, account: Account): Promise<Obstacle | undefined
 }
 
 async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
-  const open = await tx.db
-    .selectFrom('rotation_run')
-    .select(['id', 'phase'])
-    .where('account_id', '=', account.id)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
+  const open = await openRunOf(tx, account.id)
   if (open !== undefined && open.id !== asked.run?.id)
     return forever(
       'running',
@@ -211,7 +206,11 @@ async function production(tx: Tx, account: Account): Promise<Obstacle | undefine
       .where('ended_at', 'is', null)
       .execute(),
   ).filter(({ until }) => until === null || until > tx.now)
-  if (hold === undefined) return undefined
+  if (hold === undefined) {
+    // SECURITY: that production runs is not forgotten because somebody took it out of the table.
+    tx.guard.checkWhole('rotation_hold', await tx.db.selectFrom('rotation_hold').select('id').execute())
+    return undefined
+  }
   const again = new Date(tx.now.getTime() + 10 * lookAgainMs)
   return later(
     'production',

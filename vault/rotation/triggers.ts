@@ -3,6 +3,8 @@ import { readAccount } from '../accounts/account.ts'
 import { overdueAccounts } from '../accounts/exposures.ts'
 import type { RotationCause } from '../contract.ts'
 import type { AccountId } from '../kernel/id.ts'
+import { openedByKits } from '../kits/view.ts'
+import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { forgetPlaces } from './budget.ts'
 import { obstaclesOf } from './obstacles.ts'
@@ -31,7 +33,18 @@ export async function startDueRotations(world: World): Promise<void> {
     await world.vault.inTransaction((tx) => forgetPlaces(tx))
   }
   await takeUpLost(world)
-  for (const { account, cause } of await dueNow(world)) await startOne(world, account, cause)
+  for (const { account, cause } of await dueNow(world))
+    await alone(world, account, () => startOne(world, account, cause))
+}
+
+/** SECURITY: each by itself: a row that somebody forged keeps its own account from being rotated, and no other. */
+async function alone(world: World, account: AccountId, act: () => Promise<void>): Promise<void> {
+  try {
+    await act()
+  } catch (error) {
+    if (isDatabaseAway(error)) throw error
+    world.onFault(`the rotation of ${account}`, error)
+  }
 }
 
 /** Steps of which nobody has said what came of them: their runs go on without it. */
@@ -44,12 +57,14 @@ async function takeUpLost(world: World): Promise<void> {
     .limit(mostAtOnce)
     .execute()
   for (const { id, account_id } of rows)
-    await world.vault.inTransaction(async (tx) => {
-      await readAccount(tx.db, tx.guard, account_id, 'update')
-      const run = await findRun(tx, id, 'update')
-      const isLost = run !== undefined && run.step_until !== null && run.step_until <= tx.now
-      if (isLost) await advance(tx, world, run, { kind: 'lost' })
-    })
+    await alone(world, account_id, () =>
+      world.vault.inTransaction(async (tx) => {
+        await readAccount(tx.db, tx.guard, account_id, 'update')
+        const run = await findRun(tx, id, 'update')
+        const isLost = run !== undefined && run.step_until !== null && run.step_until <= tx.now
+        if (isLost) await advance(tx, world, run, { kind: 'lost' })
+      }),
+    )
 }
 
 type Due = { readonly account: AccountId; readonly cause: RotationCause }
@@ -59,7 +74,7 @@ async function dueNow(world: World): Promise<readonly Due[]> {
   const { database, guard, clock } = world.vault
   const now = clock()
   const found = await sql<{ account: AccountId; cause: RotationCause }>`
-    select s.account_id as account,
+    select account, cause from (select s.account_id as account,
       case
         when s.max_age_days is not null and c.created_at + make_interval(days => s.max_age_days) <= ${now} then 'age'
         when s.after_reveal and exists (
@@ -72,14 +87,39 @@ async function dueNow(world: World): Promise<readonly Due[]> {
     join credential c on c.account_id = s.account_id and c.state = 'current'
     where s.connector is not null and not s.essential and s.grade in ('G1', 'G2')
       and not exists (select from rotation_run r where r.account_id = s.account_id and r.ended_at is null)
+    ) found
+    -- What stands in the way of some for long must not keep the others from being looked at: in no order.
+    where cause is not null order by random()
     limit ${mostAtOnce}`.execute(database)
-  const due = found.rows.filter(({ cause }) => cause !== null)
+  const due = found.rows
   const known = new Set(due.map(({ account }) => account))
-  const exposed = await overdueAccounts(database, guard, now)
+  const exposed = new Set<AccountId>()
+  const fault = (of: string, error: unknown) => {
+    if (isDatabaseAway(error)) throw error
+    world.onFault(`the rotation of ${of}`, error)
+  }
+  for (const one of await overdueAccounts(database, guard, now, fault)) exposed.add(one)
+  for (const one of await openedNow(world, now).catch((error: unknown) => fault('opened kits', error) ?? []))
+    exposed.add(one)
   return [
     ...due,
-    ...exposed.filter((one) => !known.has(one)).map((account) => ({ account, cause: 'exposure' as const })),
+    ...[...exposed]
+      .filter((one) => !known.has(one))
+      .map((account) => ({ account, cause: 'exposure' as const })),
   ]
+}
+
+/** What was in an emergency kit that was opened was seen as well: accounts that a machine can change. */
+async function openedNow({ vault: { database, guard } }: World, now: Date): Promise<readonly AccountId[]> {
+  const opened = (await openedByKits(database, guard)).filter(({ dueAt }) => dueAt <= now)
+  if (opened.length === 0) return []
+  const rows = await database
+    .selectFrom('account_rotation')
+    .select('account_id')
+    .where('connector', 'is not', null)
+    .execute()
+  const known = new Set(rows.map(({ account_id }) => account_id))
+  return opened.map(({ account }) => account).filter((one) => known.has(one))
 }
 
 async function startOne(world: World, id: AccountId, cause: RotationCause): Promise<void> {

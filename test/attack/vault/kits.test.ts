@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toBase64 } from '../../../vault/kernel/encoding.ts'
@@ -6,8 +9,10 @@ import { combineShares } from '../../../vault/keys/custodians.ts'
 import { parseShare } from '../../../vault/keys/share.ts'
 import { BoxKeyPair } from '../../../vault/crypto/sealed-box.ts'
 import { openKit, readKit } from '../../../vault/kits/kit-file.ts'
+import { startKeepingKits } from '../../../vault/kits/keeper.ts'
 import type { KitId } from '../../../vault/kernel/id.ts'
 import type { VaultClient } from '../../../vault/index.ts'
+import { until } from '../../support/vault-ssh.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 /** Whoever has the kit, the database, or the machine alone does not have the secrets of the kit. */
@@ -18,6 +23,7 @@ let api: VaultClient
 let sue: TestPerson
 let superuser: pg.Client
 let shares: readonly string[]
+let sharesOfFour: readonly string[]
 let file: string
 let kit: KitId
 beforeAll(async () => {
@@ -170,3 +176,87 @@ test.each([
   }
   expect((await vault.ask('kit.write', { safe: 'line-3' })).kit).toBe(kit)
 })
+
+test('what is forged in one safe leaves the kits that are kept of others as they should be', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tagout-kits-'))
+  const keeping = startKeepingKits(vault.plane.world, folder)
+  try {
+    await vault.account({ safe: 'line-4', target: 'press-4' })
+    const prepared = await vault.ask('kit.prepare', {
+      ...{ safe: 'line-4', custodians: ['anna', 'bob'], threshold: 2 },
+    })
+    must(await api.call('kit.confirm', { kit: prepared.kit, totpCode: sue.code() }, sue.token))
+    sharesOfFour = prepared.shares.map(({ text }) => text)
+    const forge = (column: string) =>
+      superuser.query(
+        `update account set login = ${column} from target where target.id = target_id and target.name = 'press-3'`,
+      )
+    await forge(`'root'`)
+    await keeping.look()
+    expect(await readdir(join(folder, 'vault', 'kits'))).toEqual(['line-4.kit'])
+    expect(vault.faults.at(-1)).toMatchObject({ what: 'the emergency kit of line-3' })
+    await forge(`'engineer'`)
+    await keeping.look()
+    expect(await readdir(join(folder, 'vault', 'kits'))).toEqual(['line-3.kit', 'line-4.kit'])
+    // The name of a file is none that the database alone gives.
+    await superuser.query(`update safe set name = '../planted' where name = 'line-4'`)
+    await keeping.look()
+    expect(await readdir(join(folder, 'vault'))).toEqual(['kits'])
+    expect(await readdir(join(folder, 'vault', 'kits'))).toEqual(['line-3.kit', 'line-4.kit'])
+  } finally {
+    await superuser.query(`update safe set name = 'line-4' where name = '../planted'`)
+    await keeping[Symbol.asyncDispose]()
+    await rm(folder, { recursive: true, force: true })
+  }
+}, 30_000)
+
+test('a kit has what a rotation in doubt may have set as well: the vault can burn just then', async () => {
+  const account = 'press-4/engineer'
+  await vault.ask('rotation.set', { account, connector: 'linux-password' })
+  const before = readKit((await vault.ask('kit.write', { safe: 'line-4' })).file)
+  const run = await vault.ask('rotation.start', { account })
+  const worker = await vault.connect('rotation')
+  const boxKey = Buffer.alloc(32, 9).toString('base64')
+  must(await worker.call('rotation.step', { run: run.id, boxKey }))
+  const read = must(readKit((await vault.ask('kit.write', { safe: 'line-4' })).file))
+  using right = await combined(sharesOfFour)
+  const secrets = must(openKit(read, right))
+  expect(secrets.map((one) => [one.account.account, one.account.version])).toEqual([
+    [account, 1],
+    [`${account} (being rotated)`, 2],
+  ])
+  expect([must(before).header.accounts, read.header.accounts]).toEqual([1, 2])
+})
+
+test('a kit, or an opening of one, that is taken out of the database is missed', async () => {
+  const opened = {
+    ...{ kit, custodians: ['anna', 'bob'], drill: false, reason: 'the server burnt' },
+    ...{ madeAt: must(readKit(file)).header.madeAt, openedAt: vault.now().toISOString() },
+  }
+  must(await vault.admin.call('kit.report', opened))
+  const { rows } = await superuser.query('select * from kit_opening')
+  expect(rows).toHaveLength(1)
+  await superuser.query('delete from kit_opening')
+  // What was written within the last seconds may be missing to a statement that began before.
+  await until(async () =>
+    vault.admin.call('kit.list', {}).then(
+      () => undefined,
+      () => true,
+    ),
+  )
+  const [row] = rows as readonly Record<string, unknown>[]
+  const columns = Object.keys(row ?? {})
+  await superuser.query(
+    `insert into kit_opening (${columns.join(', ')}) values (${columns.map((_, at) => `$${at + 1}`).join(', ')})`,
+    Object.values(row ?? {}),
+  )
+  // What was in it is to be another one: a machine that can change it does, once its days are over.
+  const account = 'press-3/engineer'
+  await vault.ask('rotation.set', { account, connector: 'linux-password' })
+  vault.advance(400 * 24 * 3600_000)
+  const [run] = await until(async () => {
+    const runs = await vault.ask('rotation.list', { account })
+    return runs.length > 0 ? runs : undefined
+  })
+  expect(run?.cause).toBe('exposure')
+}, 30_000)

@@ -1,0 +1,144 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { VaultClient } from '../../../vault/index.ts'
+import type { RotationId } from '../../../vault/kernel/id.ts'
+import { makeSshKey, open, prove, until } from '../../support/vault-ssh.ts'
+import { must, refusalOf, startTestVault, type TestVault } from '../../support/vault.ts'
+
+/** Rows of rotation that somebody forges or takes away, and workers that die: nobody else has to pay for it. */
+
+const day = 24 * 3600_000
+let vault: TestVault
+let worker: VaultClient
+let superuser: pg.Client
+beforeAll(async () => {
+  vault = await startTestVault()
+  worker = await vault.connect('rotation')
+  superuser = new pg.Client({ connectionString: vault.postgres.ownerUrl })
+  await superuser.connect()
+}, 60_000)
+afterAll(async () => {
+  await superuser.end()
+  await vault[Symbol.asyncDispose]()
+})
+
+/** An account that a machine changes; its full name, and its id. */
+async function account(login: string, safe = 'line-3') {
+  const { id, name } = await vault.account({ login, safe, target: `press-of-${safe}` })
+  await vault.ask('rotation.set', { account: name, connector: 'linux-password' })
+  return { id, name }
+}
+const runsOf = (name: string) => vault.ask('rotation.list', { account: name })
+const isOver = async (run: RotationId) => (await vault.ask('rotation.show', { run })).endedAt !== null
+const order = (run: RotationId) =>
+  worker.call('rotation.step', { run, boxKey: Buffer.alloc(32, 9).toString('base64') })
+
+/** Takes rows of a table away, does something, and puts them back. */
+async function without(table: string, where: string, act: () => Promise<void>): Promise<void> {
+  const { rows } = await superuser.query(`delete from ${table} where ${where} returning *`)
+  expect(rows).toHaveLength(1)
+  const [row] = rows as readonly Record<string, unknown>[]
+  try {
+    await act()
+  } finally {
+    const columns = Object.keys(row ?? {})
+    await superuser.query(
+      `insert into ${table} (${columns.join(', ')}) values (${columns.map((_, at) => `$${at + 1}`).join(', ')})`,
+      Object.values(row ?? {}),
+    )
+  }
+}
+
+const wasMissed = (what: string) =>
+  until(async () => (vault.faults.some(({ error }) => String(error).includes(what)) ? true : undefined))
+
+test('one forged row keeps its own account from being rotated, and none of the others', async () => {
+  const [forged, sound] = [await account('forged'), await account('sound')]
+  for (const { name } of [forged, sound]) await vault.ask('rotation.set', { account: name, maxAgeDays: 2 })
+  await superuser.query('update account_rotation set max_age_days = 1 where account_id = $1', [forged.id])
+  vault.advance(3 * day)
+  try {
+    const [run] = await until(async () => {
+      const runs = await runsOf(sound.name)
+      return runs.length > 0 ? runs : undefined
+    })
+    expect(run?.cause).toBe('age')
+    await wasMissed('account_rotation')
+    expect(await runsOf(forged.name)).toEqual([])
+  } finally {
+    await superuser.query('update account_rotation set max_age_days = 2 where account_id = $1', [forged.id])
+  }
+}, 30_000)
+
+test('five hundred accounts of which nothing is due hide none of which something is', async () => {
+  const model = await account('model')
+  const copy = (table: string, change: string, where: string) =>
+    superuser.query(
+      `insert into ${table} select copy.* from (select * from ${table} where ${where}) model, generate_series(1, 600) n,
+         lateral jsonb_populate_record(null::${table}, to_jsonb(model) || ${change}) copy`,
+      [model.id],
+    )
+  const id = `left(model.id, 26) || lpad(n::text, 4, '0')`
+  await copy('account', `jsonb_build_object('id', ${id}, 'login', 'm' || n)`, 'id = $1')
+  const of = `left(model.account_id, 26) || lpad(n::text, 4, '0')`
+  await copy('credential', `jsonb_build_object('id', ${id}, 'account_id', ${of})`, 'account_id = $1')
+  await copy('account_rotation', `jsonb_build_object('account_id', ${of})`, 'account_id = $1')
+  try {
+    const due = await account('due', 'line-4')
+    await vault.ask('rotation.set', { account: due.name, maxAgeDays: 2 })
+    vault.advance(3 * day)
+    await until(async () => ((await runsOf(due.name)).length > 0 ? true : undefined))
+  } finally {
+    const these = `'${model.id.slice(0, 26)}%' and %ID% <> '${model.id}'`
+    for (const [table, column] of [
+      ['account_rotation', 'account_id'],
+      ['credential', 'account_id'],
+      ['account', 'id'],
+    ] as const)
+      await superuser.query(
+        `delete from ${table} where ${column} like ${these.replace('%ID%', column)} and ${column} ~ '[0-9]{4}$'`,
+      )
+  }
+}, 30_000)
+
+test('that production runs is not forgotten because its row is gone', async () => {
+  const held = await account('held', 'line-5')
+  await vault.ask('rotation.hold', { safe: 'line-5', reason: 'the press runs' })
+  await vault.ask('rotation.set', { account: held.name, maxAgeDays: 2 })
+  await without('rotation_hold', `reason = 'the press runs'`, async () => {
+    vault.advance(3 * day)
+    await wasMissed('rotation_hold')
+    expect(await runsOf(held.name)).toEqual([])
+  })
+}, 30_000)
+
+test('a rotation in doubt is not forgotten because its row is gone', async () => {
+  const { name } = await account('doubt', 'line-6')
+  const run = await vault.ask('rotation.start', { account: name })
+  expect(must(await order(run.id)).step).toBe('change')
+  await without('rotation_run', `id = '${run.id}'`, async () => {
+    await expect(vault.ask('rotation.start', { account: name })).rejects.toThrow()
+  })
+  expect(await isOver(run.id)).toBe(false)
+})
+
+test('a worker that dies in the middle keeps nobody from the machine for longer than minutes', async () => {
+  const recorder = await vault.worker()
+  const key = makeSshKey()
+  await vault.person('bob', ['operator'])
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+  const { name } = await account('stuck', 'line-7')
+  await vault.grant('bob', name)
+  const run = await vault.ask('rotation.start', { account: name })
+  must(await order(run.id))
+  const connecting = async () =>
+    open(recorder, { proof: await prove(recorder, key, 'bob'), target: 'press-of-line-7', account: 'stuck' })
+  expect(refusalOf(await connecting()).message).toBe(`the account ${name} is being rotated`)
+  // Nobody says what came of the step, and nobody comes for the next one.
+  vault.advance(81_000)
+  await until(async () =>
+    (await vault.ask('rotation.show', { run: run.id })).phase === 'probing-candidate' ? true : undefined,
+  )
+  vault.advance(61_000)
+  expect(must(await connecting()).account.name).toBe(name)
+}, 30_000)
