@@ -182,3 +182,17 @@ function interlaced(): Buffer {
   head.set([8, 2, 0, 0, 1], 8)
   return pngFile(['IHDR', head], ['IDAT', deflateSync(Buffer.alloc(3_000))], ['IEND', Buffer.alloc(0)])
 }
+
+test('nobody makes the screen so small that a region in pixels is most of it', () => {
+  const small = { unit: 'pixels', x: 0, y: 0, width: 640, height: 480 } as const
+  const mask = new DesktopMask(
+    { regions: [small, { ...small, x: 100 }], reason: 'a keypad' },
+    () => undefined,
+  )
+  expect([mask.leavesEnough(1920, 1080), mask.leavesEnough(1024, 768)]).toEqual([true, true])
+  expect([mask.leavesEnough(640, 480), mask.leavesEnough(800, 600)]).toEqual([false, false])
+  const half = { unit: 'percent', x: 0, y: 50, width: 100, height: 50 } as const
+  expect(
+    new DesktopMask({ regions: [half], reason: 'a keypad' }, () => undefined).leavesEnough(300, 201),
+  ).toBe(true)
+})

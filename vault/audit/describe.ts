@@ -64,6 +64,12 @@ function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
     ...(essential ? ['never by itself'] : []),
     ...(entry.reconcileAccount === null ? [] : [`reconciled by ${entry.reconcileAccount}`]),
     ...entry.dependants.map((dependant) => `dependant ${quoted(dependant)}`),
+    ...(entry.lockOut === undefined
+      ? []
+      : [`locked out by ${entry.lockOut.refused} refused logins within ${entry.lockOut.seconds} s`]),
+    ...(entry.exemption === undefined
+      ? []
+      : [`${entry.exemption.owner} answers for it until ${entry.exemption.until}`]),
   ]
   return said.join(', ')
 }

@@ -704,6 +704,9 @@ export type Happening =
       readonly afterReveal: boolean
       readonly reconcileAccount: string | null
       readonly dependants: readonly string[]
+      /** What it is taken for that locks the account out; who answers for it that nothing changes it, and until when. */
+      readonly lockOut?: { readonly refused: number; readonly seconds: number }
+      readonly exemption?: { readonly owner: string; readonly until: string }
     })
   /** `what`: rotate or verify; `cause`: by hand, age, check-in and so on. */
   | (RotationRef & {

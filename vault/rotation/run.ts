@@ -59,10 +59,13 @@ async function missRun(tx: Pick<Tx, 'db' | 'guard'>, account: Row<'account'>['id
     .select('created_by')
     .where('account_id', '=', account)
     .where('state', '=', 'candidate')
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('rotation_run').select('id').whereRef('rotation_run.id', '=', 'credential.created_by'),
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('rotation_run')
+            .select('id')
+            .whereRef('rotation_run.id', '=', 'credential.created_by'),
         ),
       ),
     )

@@ -142,6 +142,10 @@ export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
       afterReveal: shown.afterReveal,
       reconcileAccount: shown.reconcileAccount,
       dependants: shown.dependants.map(({ place, kind }) => `${kind}: ${place}`),
+      ...(shown.lockOut === null ? {} : { lockOut: { ...shown.lockOut } }),
+      ...(shown.exemption === null
+        ? {}
+        : { exemption: { owner: shown.exemption.owner, until: shown.exemption.until } }),
       account: account.id,
       accountName: account.name,
       ...by(call),

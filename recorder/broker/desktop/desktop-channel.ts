@@ -264,6 +264,8 @@ export class DesktopChannel {
     if (is.kind === 'flow') return this.#desktop.write(bytes)
     if (is.kind === 'room') {
       // It changes what is on the machine's screen: only who uses it has it changed.
+      if (this.#mask?.leavesEnough(is.width, is.height) === false)
+        return this.notify('the screen keeps its size: of a smaller one too little would be recorded')
       if (this.#mayPass(instruction)) this.#room.ask(is.width, is.height, bytes)
       return
     }

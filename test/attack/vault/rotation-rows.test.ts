@@ -122,6 +122,16 @@ test('a rotation in doubt is not forgotten because its row is gone', async () =>
   expect(await isOver(run.id)).toBe(false)
 })
 
+test('the log has how many logins may be risked from now on, and who answers for what nothing changes', async () => {
+  const { name } = await account('risked', 'line-8')
+  const until = new Date(vault.now().getTime() + 30 * day).toISOString()
+  const lockOut = { refused: 100, seconds: 60 }
+  await vault.ask('rotation.set', { account: name, lockOut, exemption: { owner: 'mo', until } })
+  const entries = await vault.ask('audit.list', { kind: 'rotation.set' })
+  const set = entries.at(-1)
+  expect(set?.entry).toMatchObject({ accountName: name, lockOut, exemption: { owner: 'mo', until } })
+})
+
 test('a worker that dies in the middle keeps nobody from the machine for longer than minutes', async () => {
   const recorder = await vault.worker()
   const key = makeSshKey()

@@ -2,6 +2,7 @@ import type { Mask } from '../../../../vault/contract.ts'
 import { regionsText } from '../../../../vault/kernel/mask-region.ts'
 import { type Instruction, InstructionParser } from '../instruction.ts'
 import { MaskedStream } from './masked-stream.ts'
+import { placeOf, withoutAll } from './place.ts'
 
 /** Milliseconds after which the same thing that cannot be kept is said again. */
 const sayAgainAfter = 60_000
@@ -46,6 +47,16 @@ export class DesktopMask {
   /** Whether a place of the screen is not recorded. */
   hides(x: number, y: number): boolean {
     return this.#stream.hides(x, y)
+  }
+
+  /**
+   * Whether at least a third of a screen of that size would be recorded. SECURITY: a region in pixels is most of a small screen: who
+   * works there chooses the size of their window, and not what is recorded of them.
+   */
+  leavesEnough(width: number, height: number): boolean {
+    const places = this.#mask.regions.map((region) => placeOf(region, { width, height }))
+    const seen = withoutAll({ x: 0, y: 0, width, height }, places)
+    return seen.reduce((sum, one) => sum + one.width * one.height, 0) * 3 >= width * height
   }
 
   /** A whole picture of the desktop, as it is recorded. */
