@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { link, open, readFile, unlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { type FilmChunk, filmDesktop, filmLine, makeFilm, type Replay } from '../../recorder/replay/index.ts'
+import { type FilmChunk, filmDesktop, filmWords, makeFilm, type Replay } from '../../recorder/replay/index.ts'
 import { Complaint } from './complaint.ts'
 import { findProgram, openOwnPage, type OwnPage } from './own-browser.ts'
 import type { Tools } from './tools.ts'
@@ -60,7 +60,7 @@ async function drawFilm(
   signal: AbortSignal,
 ): Promise<void> {
   const library = await readFile(createRequire(import.meta.url).resolve('guacamole-common-js'), 'utf8')
-  const words = { line: filmLine(replay.header), startedAt: Date.parse(replay.header.createdAt) }
+  const words = filmWords(replay.header)
   // The library's text is a module of CommonJS. What a recording holds comes as JSON, never as code.
   await page.run(
     `var module = {}; ${library}; var film = (${makeFilm.toString()})(Guacamole, ${JSON.stringify(words)}); void 0`,

@@ -1,3 +1,4 @@
+import type { Mask } from '../../vault/contract.ts'
 import type { FilmChunk } from './webm.ts'
 
 /** What is used here of guacamole-common-js. */
@@ -30,6 +31,8 @@ export type FilmWords = {
   readonly line: string
   /** Milliseconds since 1970 of the film's start. */
   readonly startedAt: number
+  /** Where the recording holds nothing. */
+  readonly mask?: Mask
 }
 
 export type FilmPage = {
@@ -47,7 +50,7 @@ export type FilmPage = {
  *
  * It stands alone: the console calls it, and `tagout` hands its text to a browser. So it uses nothing from outside of itself.
  */
-export function makeFilm(library: GuacamoleLibrary, { line, startedAt }: FilmWords): FilmPage {
+export function makeFilm(library: GuacamoleLibrary, { line, startedAt, mask }: FilmWords): FilmPage {
   const strip = 28
   const keyEveryMs = 10_000
   const mostQueued = 8
@@ -102,6 +105,33 @@ export function makeFilm(library: GuacamoleLibrary, { line, startedAt }: FilmWor
       latencyMode: 'quality',
     })
   }
+  /** Hatches what the recording does not hold, with the reason, as the player does. */
+  const hatch = (seen: HTMLCanvasElement, scale: number) => {
+    for (const { unit, x, y, width, height } of mask?.regions ?? []) {
+      const [wide, high] = unit === 'percent' ? [seen.width / 100, seen.height / 100] : [1, 1]
+      const edges = [x * wide, y * high, width * wide, height * high] as const
+      const [left, top, across, down] = edges.map((edge) => edge * scale) as [number, number, number, number]
+      context.save()
+      context.beginPath()
+      context.rect(left, top, Math.min(across, seen.width * scale - left), down)
+      context.clip()
+      context.fillStyle = '#4d4d4d'
+      context.fill()
+      context.strokeStyle = '#6a6e73'
+      context.lineWidth = 8
+      context.beginPath()
+      for (let from = left - down; from < left + across; from += 24) {
+        context.moveTo(from, top)
+        context.lineTo(from + down, top + down)
+      }
+      context.stroke()
+      context.fillStyle = '#fff'
+      context.font = '14px sans-serif'
+      context.textBaseline = 'top'
+      context.fillText(`not recorded: ${mask?.reason ?? ''}`, left + 8, top + 4, Math.max(1, across - 16))
+      context.restore()
+    }
+  }
   const paint = (at: number) => {
     const room = { width: canvas.width, height: canvas.height - strip }
     context.fillStyle = '#000'
@@ -110,6 +140,7 @@ export function makeFilm(library: GuacamoleLibrary, { line, startedAt }: FilmWor
     if (seen.width > 0 && seen.height > 0) {
       const scale = Math.min(1, room.width / seen.width, room.height / seen.height)
       context.drawImage(seen, 0, 0, seen.width * scale, seen.height * scale)
+      hatch(seen, scale)
       if (pointer !== undefined) {
         const [x, y] = [pointer[0] * scale, pointer[1] * scale]
         context.beginPath()

@@ -1,4 +1,4 @@
-import type { FilmPage } from './film-page.ts'
+import type { FilmPage, FilmWords } from './film-page.ts'
 import { desktopChannels } from './guac.ts'
 import type { RecordingHeader } from './header.ts'
 import type { Replay } from './replay.ts'
@@ -21,8 +21,18 @@ export type FilmOptions = {
   readonly signal?: AbortSignal
 }
 
+/** What the film says of itself: under the picture, and where the recording holds nothing. */
+export function filmWords(header: RecordingHeader): FilmWords {
+  const { createdAt, target } = header
+  return {
+    line: filmLine(header),
+    startedAt: Date.parse(createdAt),
+    ...(target.mask === undefined ? {} : { mask: target.mask }),
+  }
+}
+
 /** What stands under the picture all the time, and in the file as its title. */
-export function filmLine({ recording, user, account, source }: RecordingHeader): string {
+function filmLine({ recording, user, account, source }: RecordingHeader): string {
   return `${user.name} on ${account.name} from ${source}  ${recording}`
 }
 

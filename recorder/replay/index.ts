@@ -4,7 +4,7 @@
  */
 export { toAsciicast } from './asciicast.ts'
 export { type DesktopKeyframe, desktopKeyframes, readKeyframe, seekDesktop } from './desktop.ts'
-export { type FilmPiece, filmDesktop, filmLine } from './film.ts'
+export { type FilmPiece, filmDesktop, filmWords } from './film.ts'
 export { type FilmPage, type GuacamoleLibrary, makeFilm } from './film-page.ts'
 export type * from './frame.ts'
 export { toGuac } from './guac.ts'

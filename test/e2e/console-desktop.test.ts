@@ -1,10 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { ExposureView, SessionView } from '../../vault/contract.ts'
-import { accessibilityFaults, picture } from '../support/console-browser.ts'
+import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
 import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
+import { coloursIn, drawn } from '../support/desktop-pixels.ts'
+import { openInPlayer, overPicture, savedVideo, videoDialog } from '../support/desktop-player.ts'
+import { colourAt, probe, whyNoFfmpeg } from '../support/film.ts'
 import { until } from '../support/installation.ts'
 import { clipboardOf, startVnc, type VncServer, whyNoClipboard, whyNoDesktop } from '../support/vnc.ts'
 
@@ -14,7 +17,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
 const stage = consoleStage('a desktop')
 const { run } = stage
-const why = stage.why ?? whyNoDesktop() ?? whyNoClipboard()
+const why = stage.why ?? whyNoDesktop() ?? whyNoClipboard() ?? whyNoFfmpeg()
 if (stage.why === undefined && why !== undefined) console.warn(`not tested in a browser: a desktop: ${why}`)
 const password = 'Kanarie7'
 const account = 'hmi-3/operator'
@@ -25,6 +28,7 @@ const linked = 'Elster-of-the-PLC'
 let vnc: VncServer
 let bob: Actor
 let page: Page
+let ingrid: Actor
 /** Every frame of every live socket of bob's page, both ways. */
 const frames: Buffer[] = []
 
@@ -69,19 +73,6 @@ const type = async (text: string) => {
   await page.getByTestId('desktop').focus()
   await page.keyboard.type(text, { delay: 5 })
 }
-/** How many of the pixels that are drawn are not black. */
-const drawn = (where: Page, test: string) =>
-  where.getByTestId(test).evaluate((host) => {
-    let lit = 0
-    for (const canvas of host.querySelectorAll('canvas')) {
-      const context = canvas.getContext('2d')
-      if (context === null || canvas.width * canvas.height < 10_000) continue
-      const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
-      for (let at = 0; at < data.length; at += 4)
-        if ((data[at] ?? 0) + (data[at + 1] ?? 0) + (data[at + 2] ?? 0) > 60) lit += 1
-    }
-    return lit
-  })
 /** What leaves a browser over live sockets from now on. */
 const samFrames = ({ page: of }: Actor) => {
   let text = ''
@@ -91,6 +82,14 @@ const samFrames = ({ page: of }: Actor) => {
     }),
   )
   return () => text
+}
+/** What is masked of hmi-4: its upper left quarter. */
+const region = { x: 0, y: 0, width: 400, height: 300 } as const
+const latest = async (target: string) => {
+  const all = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
+  const found = all.find((one) => one.account.startsWith(`${target}/`))
+  if (found === undefined) throw new Error(`there is no session on ${target}`)
+  return found
 }
 const session = async () => {
   const [first] = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
@@ -378,13 +377,8 @@ test.skipIf(why !== undefined)('the recording is whole, verifies, and exports as
 test.skipIf(why !== undefined)('an auditor replays it in the console', async () => {
   const { recording } = await session()
   const { link } = await stage.installation.tagoutJson<{ readonly link: string }>(['user', 'enrol', 'ingrid'])
-  const ingrid = await stage.enrolled('ingrid', { link })
-  await ingrid.page.goto(`${stage.installation.console}/recordings/${recording}`)
-  await ingrid.page.getByRole('button', { name: 'Open my key' }).click()
-  await ingrid.page.locator('input[type=file]').setInputFiles(join(stage.room, 'auditor.key'))
-  await ingrid.page.getByLabel('Passphrase').fill('birch lantern 8851')
-  await ingrid.page.getByRole('button', { name: 'Open', exact: true }).click()
-  await ingrid.page.getByTestId('screen').waitFor()
+  ingrid = await stage.enrolled('ingrid', { link })
+  await openInPlayer(ingrid.page, stage, recording)
   await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 60_000)
   const pictures = ingrid.page.getByRole('group', { name: 'Pictures of this recording' })
   await pictures.getByRole('button').first().waitFor()
@@ -417,10 +411,53 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   expect(ingrid.wrong).toEqual([])
 })
 
+test.skipIf(why !== undefined)(
+  'and saves it as a video, with progress, after one that she stopped',
+  async () => {
+    const { recording } = await session()
+    const saved: string[] = []
+    ingrid.page.on('download', (download) => saved.push(download.suggestedFilename()))
+    await ingrid.page.getByRole('button', { name: 'Save as video' }).click()
+    await videoDialog(ingrid.page).getByText('signed by nobody').waitFor()
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    await videoDialog(ingrid.page).getByRole('button', { name: 'Save', exact: true }).click()
+    const bar = videoDialog(ingrid.page).getByRole('progressbar', { name: 'Drawing' })
+    const done = async () => Number(await bar.getAttribute('aria-valuenow'))
+    await until(async () => ((await done()) > 0 ? true : undefined), 30_000)
+    await picture(ingrid.page, 'desktop-video')
+    expect(await done()).toBeLessThan(100)
+    await videoDialog(ingrid.page).getByRole('button', { name: 'Cancel' }).click()
+    await videoDialog(ingrid.page).waitFor({ state: 'detached' })
+
+    const { path, seconds, suggested } = await savedVideo(ingrid.page, join(stage.room, 'panel.webm'))
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    expect(await layoutFaults(ingrid.page, windows[2])).toEqual([])
+    await picture(ingrid.page, 'desktop-video-saved')
+    await ingrid.page.setViewportSize(windows[2])
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    await picture(ingrid.page, 'desktop-video-phone')
+    await ingrid.page.setViewportSize({ width: 1280, height: 900 })
+    await videoDialog(ingrid.page).getByRole('button', { name: 'Close' }).last().click()
+    await videoDialog(ingrid.page).waitFor({ state: 'detached' })
+    // What was stopped was saved nowhere.
+    expect([saved, suggested]).toEqual([[`${recording}.webm`], `${recording}.webm`])
+    const { format, streams } = probe(path)
+    expect(Math.abs(Number(format.duration) - seconds)).toBeLessThan(1.5)
+    expect(streams).toMatchObject([{ codec_name: 'vp9', width: 800, height: 628 }])
+    expect(format.tags['title']).toBe(`bob on ${account} from 127.0.0.1  ${recording}`)
+    expect(statSync(path).size).toBeGreaterThan(50_000)
+    expect(Math.min(...colourAt(path, seconds - 1, [700, 400]))).toBeGreaterThan(220)
+    const exports = await run(['audit', 'find', '--kind', 'recording.exported'])
+    expect(exports).toContain('ingrid')
+    expect(ingrid.wrong).toEqual([])
+  },
+)
+
 test.skipIf(why !== undefined)('whose access allows no clipboard reads so, and what to ask for', async () => {
   await run(['target', 'add', 'hmi-4', `vnc://127.0.0.1:${vnc.port}`, '--safe', 'line-3'])
   await run(['target', 'pin', 'hmi-4', '--unverified'])
   await run(['account', 'add', 'hmi-4/operator', '--password-stdin'], password)
+  await run(['target', 'mask', 'hmi-4', '--region', '0%,0%,50%,50%', '--reason', 'recipe <b>12</b>'])
   await run(['grant', 'add', 'bob', 'hmi-4/operator', '--for', '4h', '--allow', 'observe,interact'])
   await page.goto('about:blank')
   await page.goto(`${stage.installation.console}/desktop#hmi-4/operator`)
@@ -434,9 +471,57 @@ test.skipIf(why !== undefined)('whose access allows no clipboard reads so, and w
   expect(await accessibilityFaults(page)).toEqual([])
   await picture(page, 'desktop-clipboard-not-allowed')
   await dialog.getByRole('button', { name: 'Back to the desktop' }).click()
+  // A part of its screen is not recorded. Its user sees it, and what is drawn there.
+  await type('clear; yes recipe-of-the-day | head -40; touch in-region\n')
+  await exists('in-region')
+  await until(
+    async () => (await coloursIn(page, 'desktop', region)).includes('255,255,255') || undefined,
+    20_000,
+  )
   await page.getByRole('button', { name: 'End session' }).click()
   await page.getByText('You have left the session').waitFor()
+  await until(async () => ((await latest('hmi-4')).state === 'ended' ? true : undefined), 20_000)
 })
+
+test.skipIf(why !== undefined)(
+  'a masked region is hatched in the player with its reason, and in the video; the pixels are not there',
+  async () => {
+    const { recording } = await latest('hmi-4')
+    await ingrid.page.goto('about:blank')
+    await openInPlayer(ingrid.page, stage, recording)
+    await ingrid.page.keyboard.press('End')
+    await ingrid.page.getByText('end of the recording').waitFor()
+    await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 30_000)
+    const hatched = ingrid.page.getByTestId('screen').getByText('not recorded: recipe <b>12</b>')
+    await hatched.waitFor()
+    expect(await hatched.getAttribute('title')).toBe('not recorded: recipe <b>12</b>')
+    await ingrid.page.getByText('0%,0%,50%,50% of the screen: recipe <b>12</b>').waitFor()
+    expect(await coloursIn(ingrid.page, 'screen', region)).toEqual(['90,90,90'])
+    // The control: beside it is what the machine showed.
+    const beside = { ...region, x: 400 }
+    expect(await coloursIn(ingrid.page, 'screen', beside)).toContain('255,255,255')
+    // It lies over the picture's upper left quarter, however large that is shown, and its words are as large as they were.
+    const over = () => overPicture(hatched)
+    expect(await over()).toEqual({ part: [0.5, 0.5, 0, 0], letters: 14 })
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    await picture(ingrid.page, 'desktop-masked')
+    await ingrid.page.setViewportSize(windows[2])
+    await until(async () => ((await over()).letters === 14 ? true : undefined), 10_000)
+    expect((await over()).part).toEqual([0.5, 0.5, 0, 0])
+    expect(await layoutFaults(ingrid.page, windows[2])).toEqual([])
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    await picture(ingrid.page, 'desktop-masked-phone')
+    await ingrid.page.setViewportSize({ width: 1280, height: 900 })
+    const { path } = await savedVideo(ingrid.page, join(stage.room, 'masked.webm'))
+    const end = Number(probe(path).format.duration) - 0.3
+    // Two greys in turn, and nothing as bright as the machine's screen.
+    const greys = [0, 4, 8, 12, 16, 20].map((right) => Math.max(...colourAt(path, end, [200 + right, 150])))
+    expect(Math.max(...greys)).toBeLessThan(140)
+    expect(Math.max(...greys) - Math.min(...greys)).toBeGreaterThan(15)
+    expect(Math.min(...colourAt(path, end, [700, 400]))).toBeGreaterThan(220)
+    expect(ingrid.wrong).toEqual([])
+  },
+)
 
 test.skipIf(why !== undefined)('the password came to no browser', () => {
   const all = Buffer.concat(frames)

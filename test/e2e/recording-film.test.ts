@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -6,13 +5,13 @@ import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { launchBrowser, whyNoBrowser } from '../support/console-browser.ts'
 import { tagout } from '../support/cli.ts'
+import { colourAt, probe, whyNoFfmpeg } from '../support/film.ts'
 import { sampleSeconds, sampleSize, shownAt } from '../support/desktop-sample.ts'
 
 /** The golden desktop as a video, and in Guacamole's own player. */
 
 vi.setConfig({ testTimeout: 180_000 })
-const hasFfmpeg = spawnSync('ffprobe', ['-version']).status === 0
-const why = whyNoBrowser() ?? (hasFfmpeg ? undefined : 'ffmpeg is not installed (deploy/test-packages.txt)')
+const why = whyNoBrowser() ?? whyNoFfmpeg()
 if (why !== undefined) console.warn(`not tested: videos of desktops: ${why}`)
 const golden = join(import.meta.dirname, '../golden/recordings/desktop-v1')
 const folder = mkdtempSync(join(tmpdir(), 'tagout-film-test-'))
@@ -38,25 +37,6 @@ const film = (
     ],
     { cwd: folder, env },
   )
-const probe = (file: string, ...args: readonly string[]) =>
-  JSON.parse(
-    execFileSync('ffprobe', ['-v', 'error', '-of', 'json', ...args, join(folder, file)], {
-      encoding: 'utf8',
-    }),
-  ) as {
-    format: { duration: string; tags: Record<string, string> }
-    streams: { width: number; height: number; codec_name: string }[]
-  }
-
-/** The colour of a place at a moment, as a decoder of its own sees it. */
-function colourAt(file: string, second: number, [x, y]: readonly [number, number]): number[] {
-  const raw = execFileSync('ffmpeg', [
-    ...['-v', 'error', '-i', join(folder, file), '-ss', String(second), '-frames:v', '1'],
-    ...['-vf', `fps=10:start_time=0,crop=2:2:${x}:${y}`, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'],
-  ])
-  return [...raw.subarray(0, 3)]
-}
-
 test.skipIf(why !== undefined).each(['webm', 'mp4'])(
   'a desktop is written as %s on the auditor’s machine: as long as it was, and right at each moment',
   async (form) => {
@@ -69,7 +49,7 @@ test.skipIf(why !== undefined).each(['webm', 'mp4'])(
     expect([code, out]).toEqual([0, `wrote s.${form} (complete)\n`])
     const file = `s.${form}`
     expect(statSync(join(folder, file)).mode & 0o777).toBe(0o600)
-    const { format, streams } = probe(file, '-show_format', '-show_streams')
+    const { format, streams } = probe(join(folder, file))
     // In MP4 its last picture is shown for a second of its own.
     expect(Math.abs(Number(format.duration) - sampleSeconds)).toBeLessThan(form === 'webm' ? 0.5 : 1.5)
     expect(streams).toMatchObject([
@@ -78,7 +58,7 @@ test.skipIf(why !== undefined).each(['webm', 'mp4'])(
     if (form === 'webm')
       expect(format.tags['title']).toMatch(/^bob on hmi-3\/operator from 192\.0\.2\.7 {2}rec_/)
     for (const { second, at, colour } of shownAt) {
-      const seen = colourAt(file, second, at)
+      const seen = colourAt(join(folder, file), second, at)
       for (const [channel, value] of colour.entries())
         expect({ second, at, far: Math.abs((seen[channel] ?? 0) - value) > 20 }).toEqual({
           second,

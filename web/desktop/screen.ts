@@ -109,9 +109,12 @@ export function fit(
   const scale = () => {
     const [wide, high] = [display.getWidth(), display.getHeight()]
     if (wide === 0 || high === 0) return
-    if (scaling === 'actual') return display.scale(1)
     const most = document.fullscreenElement === null ? 1 : 4
-    display.scale(Math.max(0.1, Math.min(most, host.clientWidth / wide, host.clientHeight / high)))
+    const fitted = Math.max(0.1, Math.min(most, host.clientWidth / wide, host.clientHeight / high))
+    const by = scaling === 'actual' ? 1 : fitted
+    display.scale(by)
+    // Words over the picture are scaled with it, and must be read.
+    host.style.setProperty('--desktop-scale', String(by))
   }
   display.onresize = scale
   const observer = new ResizeObserver(scale)

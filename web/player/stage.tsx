@@ -194,22 +194,28 @@ export function Stage({
               ))}
             </FormSelect>
           ) : null}
-          <span className="controls-gap" />
-          {staging.beside?.(opened)}
-          <Button
-            variant="plain"
-            icon={<BackwardIcon />}
-            aria-label="Previous mark"
-            onClick={() => acts.mark(-1)}
-          />
-          <Button
-            variant="plain"
-            icon={<ForwardIcon />}
-            aria-label="Next mark"
-            onClick={() => acts.mark(1)}
-          />
-          <Button variant="plain" icon={<QuestionCircleIcon />} aria-label="Keys" onClick={acts.help} />
-          <Button variant="plain" icon={<ExpandIcon />} aria-label="Full screen" onClick={acts.fullScreen} />
+          <div className="controls-end">
+            {staging.beside?.(opened)}
+            <Button
+              variant="plain"
+              icon={<BackwardIcon />}
+              aria-label="Previous mark"
+              onClick={() => acts.mark(-1)}
+            />
+            <Button
+              variant="plain"
+              icon={<ForwardIcon />}
+              aria-label="Next mark"
+              onClick={() => acts.mark(1)}
+            />
+            <Button variant="plain" icon={<QuestionCircleIcon />} aria-label="Keys" onClick={acts.help} />
+            <Button
+              variant="plain"
+              icon={<ExpandIcon />}
+              aria-label="Full screen"
+              onClick={acts.fullScreen}
+            />
+          </div>
         </div>
         {channel !== undefined && !channel.terminal && !channel.desktop ? (
           <p className="quiet small">

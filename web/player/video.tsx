@@ -1,7 +1,7 @@
 import { Button, Content, Progress } from '@patternfly/react-core'
 import Guacamole from 'guacamole-common-js'
 import { useEffect, useRef, useState } from 'react'
-import { filmDesktop, filmLine, type GuacamoleLibrary, makeFilm } from '../../recorder/replay/index.ts'
+import { filmDesktop, filmWords, type GuacamoleLibrary, makeFilm } from '../../recorder/replay/index.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { saveFile } from '../sealed/download.ts'
 import { touchKeyring } from '../sealed/keyring.ts'
@@ -75,10 +75,9 @@ async function film(
   onProgress: (done: number) => void,
 ): Promise<Blob> {
   const { header } = replay
-  const words = { line: filmLine(header), startedAt: Date.parse(header.createdAt) }
   // Through an opening of its own, which the vault writes down as an export.
   const source = await openSource(header.recording, 'export')
-  const page = makeFilm(Guacamole as unknown as GuacamoleLibrary, words)
+  const page = makeFilm(Guacamole as unknown as GuacamoleLibrary, filmWords(header))
   // The first part is kept open: what is said last stands in it.
   let first: Uint8Array<ArrayBuffer> | undefined
   const parts: Blob[] = []
