@@ -54,7 +54,14 @@ export async function sessionLoggedIn(
   if (which !== undefined) await advance(tx, world, run, { kind: 'taken', which })
 }
 
-/** What came of the login of a session that is over. */
+/** Ends of sessions of which the recorder says that nothing of a credential had gone to the target. */
+const untried: readonly EndReason[] = ['target unreachable', 'target key changed']
+
+/**
+ * What came of the login of a session that is over. SECURITY: whoever hangs up before the target has answered may have had a
+ * login refused: its place stays taken, else connecting and hanging up again would lock the account out.
+ */
 export async function sessionLoginEnded(tx: Tx, session: SessionId, reason: EndReason): Promise<void> {
-  await settlePlace(tx, { session }, reason === 'target refused the credential' ? 'rejected' : 'untried')
+  const verdict = reason === 'target refused the credential' ? 'rejected' : 'pending'
+  await settlePlace(tx, { session }, untried.includes(reason) ? 'untried' : verdict)
 }

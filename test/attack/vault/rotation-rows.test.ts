@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RotationId } from '../../../vault/kernel/id.ts'
-import { makeSshKey, open, prove, until } from '../../support/vault-ssh.ts'
+import { endSession, makeSshKey, open, prove, startCall, until } from '../../support/vault-ssh.ts'
 import { must, refusalOf, startTestVault, type TestVault } from '../../support/vault.ts'
 
 /** Rows of rotation that somebody forges or takes away, and workers that die: nobody else has to pay for it. */
@@ -131,6 +131,25 @@ test('the log has how many logins may be risked from now on, and who answers for
   const set = entries.at(-1)
   expect(set?.entry).toMatchObject({ accountName: name, lockOut, exemption: { owner: 'mo', until } })
 })
+
+test('who hangs up before the machine has answered has their login counted: it may have been refused', async () => {
+  const recorder = await vault.worker()
+  const key = makeSshKey()
+  await vault.person('mal', ['operator'])
+  await vault.ask('user.key.add', { user: 'mal', publicKey: key.line })
+  const { name } = await account('target', 'line-9')
+  await vault.grant('mal', name)
+  const begin = async () => {
+    const proof = await prove(recorder, key, 'mal')
+    const asked = { proof, target: 'press-of-line-9', account: 'target' }
+    const { session } = must(await open(recorder, asked))
+    const started = await recorder.call('session.start', startCall(session).input)
+    await endSession(recorder, session)
+    return started
+  }
+  for (let login = 0; login < 3; login += 1) must(await begin())
+  expect(refusalOf(await begin()).code).toBe('rate_limited')
+}, 30_000)
 
 test('a worker that dies in the middle keeps nobody from the machine for longer than minutes', async () => {
   const recorder = await vault.worker()
