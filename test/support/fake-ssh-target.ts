@@ -124,7 +124,9 @@ function setAll(channel: ServerChannel, users: Map<string, FakeUser>): void {
     text += piece.toString()
   })
   channel.on('end', () => {
-    const [name = '', password = ''] = text.trimEnd().split(':')
+    // As the real one: what follows the first colon is the password, colons too.
+    const line = text.trimEnd()
+    const [name, password] = [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]
     const user = users.get(name)
     if (user !== undefined) user.password = password
     finish(channel, user === undefined ? 1 : 0)
