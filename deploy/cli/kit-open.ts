@@ -7,7 +7,7 @@ import { count } from '../../vault/kernel/count.ts'
 import type { KitId } from '../../vault/kernel/id.ts'
 import { combineShares, isShareOf } from '../../vault/keys/custodians.ts'
 import { parseShare, type Share } from '../../vault/keys/share.ts'
-import { beingRotated, type KitSecret, openKit, readKit, type SealedKit } from '../../vault/kits/kit-file.ts'
+import { type KitSecret, openKit, readKit, type SealedKit } from '../../vault/kits/kit-file.ts'
 import { Complaint, misuse, refused } from './complaint.ts'
 import { showOnce } from './hand-out.ts'
 import { when } from './io.ts'
@@ -185,8 +185,7 @@ function choose(secrets: readonly KitSecret[], names: readonly string[] | undefi
   if (names === undefined) return secrets
   return names.flatMap((name) => {
     // Of an account that was being rotated both secrets, as nobody knows which one its machine takes.
-    const wanted = [name, `${name}${beingRotated}`].map((one) => one.toLowerCase())
-    const found = secrets.filter(({ account }) => wanted.includes(account.account.toLowerCase()))
+    const found = secrets.filter(({ account }) => account.account.toLowerCase() === name.toLowerCase())
     if (found.length === 0)
       throw new Complaint(
         `there is no account ${name} in this kit`,
@@ -205,8 +204,7 @@ async function give(tools: Tools, secrets: readonly KitSecret[], options: OpenOp
   if (options.out !== undefined) {
     const folder = resolve(tools.io.cwd, options.out)
     await makeFolder(folder, options.out)
-    for (const one of secrets)
-      await writeNewFile(join(folder, `${one.account.account.replaceAll('/', '_')}.txt`), sheet(one))
+    for (const one of secrets) await writeNewFile(join(folder, fileNameOf(one.account)), sheet(one))
     return tools.show(
       { folder, files: secrets.length },
       () => `${count(secrets.length, 'file')} in ${folder}`,
@@ -214,6 +212,10 @@ async function give(tools: Tools, secrets: readonly KitSecret[], options: OpenOp
   }
   for (const one of secrets)
     if (!(await showOnce(tools, sheet(one), 'Enter for the next one, Ctrl-C to end. '))) return
+}
+
+function fileNameOf({ account, state, version }: KitSecret['account']): string {
+  return `${account.replaceAll('/', '_')}${state === 'current' ? '' : `_version-${version}`}.txt`
 }
 
 async function makeFolder(folder: string, given: string): Promise<void> {
@@ -232,6 +234,9 @@ function sheet(one: KitSecret): string {
     ['at', `${account.protocol} ${account.address}`],
     ['known by', account.pins.length === 0 ? 'nothing' : account.pins.join(', ')],
     ['set', `${when(account.setAt)}, version ${account.version}`],
+    ...(account.state === 'current'
+      ? []
+      : [['tried', 'if the one before is refused: a rotation was under way'] as const]),
   ])
     .concat(account.kind === 'password' ? `password  ${secret}\n` : `private key\n${secret}\n`)
     .concat(passphrase === undefined ? '' : `passphrase  ${passphrase}\n`)

@@ -4,7 +4,7 @@ import { checked, checkedWhole, type Row } from '../rows.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { readKit } from './kit-file.ts'
-import { makeKit } from './write.ts'
+import { heldBy, heldDigest, makeKit } from './write.ts'
 
 const lookEveryMs = 15_000
 
@@ -67,30 +67,10 @@ async function keep(world: World, folder: string, kit: Row<'emergency_kit'>, saf
   const path = join(folder, `${safe}.kit`)
   const kept = await readFile(path, 'utf8').then(readKit, () => undefined)
   const isOurs = kept?.ok === true && kept.value.header.kit === kit.id
-  if (isOurs && !(await hasChanged(world, kit.safe_id, kept.value.header))) return
+  if (isOurs && heldDigest(await heldBy(world, kit.safe_id)) === kept.value.header.holds) return
   const { file } = await makeKit(world, { id: kit.safe_id, name: safe }, kit)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await replaceFile(path, file)
-}
-
-/** Has a secret of the safe been set, or an account come or gone, since the kit was made? */
-async function hasChanged(
-  world: World,
-  safe: string,
-  kept: { readonly madeAt: string; readonly accounts: number },
-): Promise<boolean> {
-  const row = await world.vault.database
-    .selectFrom('credential')
-    .innerJoin('account', 'account.id', 'credential.account_id')
-    .select([
-      (eb) => eb.fn.countAll<number>().as('accounts'),
-      (eb) => eb.fn.max('credential.created_at').as('latest'),
-    ])
-    .where('account.safe_id', '=', safe as never)
-    .where('account.removed_at', 'is', null)
-    .where('credential.state', 'in', ['current', 'candidate'])
-    .executeTakeFirstOrThrow()
-  return Number(row.accounts) !== kept.accounts || (row.latest ?? new Date(0)) >= new Date(kept.madeAt)
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {

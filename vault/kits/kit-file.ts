@@ -34,6 +34,8 @@ const header = z.strictObject({
   safe: z.string().min(1).max(63),
   madeAt: z.iso.datetime(),
   accounts: z.int().min(0),
+  /** SHA-256 in hex over what is known of its secrets: whether a kit that is made now would hold something else. */
+  holds: z.string().regex(/^[0-9a-f]{64}$/),
   custodians: custodianParameters,
   boxKey: z.base64(), // X25519, 32 bytes
   signKey: z.base64(), // Ed25519, 32 bytes
@@ -42,9 +44,6 @@ const header = z.strictObject({
 /** What anybody may read of a kit. */
 export type KitHeader = z.output<typeof header>
 
-/** Stands behind the name of an account where its machine may take this secret and not, or not any more, the other one. */
-export const beingRotated = ' (being rotated)'
-
 const account = z.strictObject({
   account: z.string(), // press-3/engineer
   protocol: z.string(),
@@ -52,6 +51,8 @@ const account = z.strictObject({
   login: z.string(),
   pins: z.array(z.string()), // SHA256:…
   version: z.int(),
+  /** `candidate`: a rotation was under way, or in doubt; its target may take this one. */
+  state: z.enum(['current', 'candidate']),
   setAt: z.iso.datetime(),
   kind: z.enum(['password', 'ssh-key']),
 })

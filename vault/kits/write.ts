@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
+import type { SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { toBase64 } from '../kernel/encoding.ts'
+import { canonicalBytes, toBase64 } from '../kernel/encoding.ts'
 import { notFound } from '../not-found.ts'
-import { readAccount } from '../accounts/account.ts'
+import { type Account, readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
 import { checked, updateGuarded, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
@@ -9,7 +11,7 @@ import { pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import { by, type Handler, nameOf, type World } from '../world.ts'
 import { kitOf, kitSigningKey, lockKit } from './kit.ts'
-import { beingRotated, kitContent, type KitSecret, writeKit } from './kit-file.ts'
+import { kitContent, type KitSecret, writeKit } from './kit-file.ts'
 import { custodiansOfKit } from './view.ts'
 
 /** Bytes of a kit that go through the doors of the vault in one answer. */
@@ -31,43 +33,10 @@ export async function makeKit(
   const { database, guard, clock } = world.vault
   // Before anything is read: what changes meanwhile counts as newer than this kit.
   const madeAt = clock()
-  const ids = await database
-    .selectFrom('account')
-    .innerJoin('target', 'target.id', 'account.target_id')
-    .select('account.id')
-    .where('account.safe_id', '=', safe.id)
-    .where('account.removed_at', 'is', null)
-    .orderBy('target.name')
-    .orderBy('account.login')
-    .execute()
+  const held = await heldBy(world, safe.id)
   const secrets: KitSecret[] = []
   try {
-    for (const { id } of ids) {
-      const account = await readAccount(database, guard, id)
-      if (account === undefined) continue
-      const { target } = account
-      for (const credential of await credentialsOf(world, id)) {
-        const isPassword = credential.kind === 'password'
-        const passphrase =
-          !isPassword && (await hasPassphrase(world, account.id, credential.version))
-            ? await takeField(world, account, credential, 'passphrase')
-            : undefined
-        secrets.push({
-          account: {
-            account: credential.state === 'candidate' ? `${account.name}${beingRotated}` : account.name,
-            protocol: target.protocol,
-            address: `${target.host}:${target.port}`,
-            login: account.login,
-            pins: pinsOf(target).map(({ fingerprint }) => fingerprint),
-            version: credential.version,
-            setAt: credential.created_at.toISOString(),
-            kind: credential.kind,
-          },
-          secret: await takeField(world, account, credential, isPassword ? 'password' : 'private-key'),
-          passphrase,
-        })
-      }
-    }
+    for (const one of held) secrets.push(await takeSecret(world, one))
     using plain = kitContent(secrets)
     const { id: installation } = await database
       .selectFrom('installation')
@@ -80,13 +49,14 @@ export async function makeKit(
         kit: kit.id,
         safe: safe.name,
         madeAt: madeAt.toISOString(),
-        accounts: secrets.length,
+        accounts: accountsOf(held),
+        holds: heldDigest(held),
         custodians: custodiansOfKit(kit),
         boxKey: toBase64(kit.box_key),
       },
       plain,
     )
-    return { file, madeAt, accounts: secrets.length }
+    return { file, madeAt, accounts: accountsOf(held) }
   } finally {
     for (const { secret, passphrase } of secrets) {
       secret[Symbol.dispose]()
@@ -95,17 +65,86 @@ export async function makeKit(
   }
 }
 
-/** The present credential of an account; of a rotation in doubt also the one that its machine may have taken already. */
-async function credentialsOf(world: World, account: Row<'account'>['id']) {
+/** A secret of a safe, and what a kit says of it. */
+type Held = {
+  readonly account: Account
+  readonly credential: Row<'credential'>
+  readonly known: KitSecret['account']
+}
+
+/**
+ * What a kit of this safe holds: of each account the credential that is used, and those newer ones that its target may
+ * take instead because a rotation is under way, or ended in doubt.
+ */
+export async function heldBy(world: World, safe: SafeId): Promise<readonly Held[]> {
   const { database, guard } = world.vault
-  const rows = await database
-    .selectFrom('credential')
-    .selectAll()
-    .where('account_id', '=', account)
-    .where('state', 'in', ['current', 'candidate'])
-    .orderBy('version')
+  const ids = await database
+    .selectFrom('account')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .select('account.id')
+    .where('account.safe_id', '=', safe)
+    .where('account.removed_at', 'is', null)
+    .orderBy('target.name')
+    .orderBy('account.login')
     .execute()
-  return checked(guard, 'credential', rows)
+  const held: Held[] = []
+  for (const { id } of ids) {
+    const account = await readAccount(database, guard, id)
+    if (account === undefined) continue
+    const rows = checked(
+      guard,
+      'credential',
+      await database
+        .selectFrom('credential')
+        .selectAll()
+        .where('account_id', '=', id)
+        .where('state', '<>', 'retired')
+        .orderBy('version')
+        .execute(),
+    )
+    const current = rows.find(({ state }) => state === 'current')
+    for (const credential of rows)
+      if (credential.version >= (current?.version ?? 0))
+        held.push({ account, credential, known: knownOf(account, credential) })
+  }
+  return held
+}
+
+/** Names what a kit holds in 64 letters: another secret, address or pin gives others. */
+export function heldDigest(held: readonly Held[]): string {
+  return hash('sha256', canonicalBytes(held.map(({ known }) => known)), 'hex')
+}
+
+function accountsOf(held: readonly Held[]): number {
+  return new Set(held.map(({ account }) => account.id)).size
+}
+
+function knownOf(account: Account, credential: Row<'credential'>): KitSecret['account'] {
+  const { target } = account
+  return {
+    account: account.name,
+    protocol: target.protocol,
+    address: `${target.host}:${target.port}`,
+    login: account.login,
+    pins: pinsOf(target).map(({ fingerprint }) => fingerprint),
+    version: credential.version,
+    state: credential.state === 'current' ? 'current' : 'candidate',
+    setAt: credential.created_at.toISOString(),
+    kind: credential.kind,
+  }
+}
+
+async function takeSecret(world: World, { account, credential, known }: Held): Promise<KitSecret> {
+  const isPassword = credential.kind === 'password'
+  const passphrase =
+    !isPassword && (await hasPassphrase(world, account.id, credential.version))
+      ? await takeField(world, account, credential, 'passphrase')
+      : undefined
+  return {
+    account: known,
+    secret: await takeField(world, account, credential, isPassword ? 'password' : 'private-key'),
+    passphrase,
+  }
 }
 
 async function hasPassphrase(world: World, account: string, version: number): Promise<boolean> {

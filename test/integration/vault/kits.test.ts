@@ -190,6 +190,25 @@ test('the copy in the data folder is that of today, and is gone when the kit is'
     )
     expect(opened).toMatchObject([{ secret: 'second secret' }, { secret: 'third' }])
 
+    // A rotation whose worker is gone in the middle: the machine may take the one, or the other.
+    const other = 'press-3/engineer'
+    await vault.ask('rotation.set', { account: other, connector: 'linux-password' })
+    const run = await vault.ask('rotation.start', { account: other })
+    const worker = await vault.connect('rotation')
+    const boxKey = Buffer.alloc(32, 9).toString('base64')
+    granted(await worker.call('rotation.step', { run: run.id, boxKey }))
+    await keeping.look()
+    await cp(path, join(folder, 'doubt.kit'))
+    const doubted = await json(
+      ['kit', 'open', 'doubt.kit', '--print', '--reason', 'x', ...shares('first', 'anna', 'bob')],
+      nowhere,
+    )
+    expect(doubted).toMatchObject([
+      { account: other, state: 'current', secret: 'second secret' },
+      { account: other, state: 'candidate', version: 3 },
+      { account: 'saw-1/root', secret: 'third' },
+    ])
+
     // Another set of custodians: the shares of the first open nothing that is written from then on.
     const next = await json([
       'kit',
