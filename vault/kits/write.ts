@@ -30,7 +30,7 @@ export async function makeKit(
   safe: Pick<Row<'safe'>, 'id' | 'name'>,
   kit: Row<'emergency_kit'>,
 ): Promise<MadeKit> {
-  const { database, guard, clock } = world.vault
+  const { database, clock } = world.vault
   // Before anything is read: what changes meanwhile counts as newer than this kit.
   const madeAt = clock()
   const held = await heldBy(world, safe.id)
