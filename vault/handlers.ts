@@ -81,6 +81,7 @@ import {
   webhookSet,
 } from './notifications/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
+import { rotationAccounts } from './rotation/overview.ts'
 import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
 import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
 import {
@@ -200,6 +201,7 @@ export const handlers: Handlers = {
   'rotation.start': rotationStart,
   'rotation.batch': rotationBatch,
   'rotation.verify': rotationVerify,
+  'rotation.accounts': rotationAccounts,
   'rotation.list': rotationList,
   'rotation.show': rotationShow,
   'rotation.cancel': rotationCancel,

@@ -11,6 +11,7 @@ import { Company } from './pages/company.tsx'
 import { BreakGlass } from './pages/break-glass.tsx'
 import { Directories } from './pages/directories.tsx'
 import { Enrol } from './pages/enrol.tsx'
+import { Rotation } from './pages/rotation.tsx'
 import { Kits } from './pages/kits.tsx'
 import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
@@ -104,6 +105,7 @@ export function App() {
                 {({ recording }) => <Player recording={recording} />}
               </Route>
               <Route path="/audit" component={Audit} />
+              <Route path="/rotation" component={Rotation} />
               <Route path="/kits" component={Kits} />
               <Route path="/exposure" component={Exposure} />
               <Route path="/safes" component={Safes} />

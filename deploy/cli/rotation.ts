@@ -114,6 +114,41 @@ export function addRotationCommands(root: Command, tools: Tools): void {
     })
 
   rotation
+    .command('accounts')
+    .description('list accounts with how each is rotated, or that it is not')
+    .option('--not-rotating', 'those alone that are kept and never changed')
+    .option('--overdue', 'those alone that should be another secret by now')
+    .addHelpText(
+      'after',
+      examples('tagout rotation accounts', 'tagout rotation accounts --not-rotating --json'),
+    )
+    .action(async (options: { readonly notRotating?: boolean; readonly overdue?: boolean }) => {
+      const all = await tools.withVault((vault) => vault.ask('rotation.accounts', {}))
+      const rows = all.filter(
+        ({ how, isOverdue }) =>
+          (options.notRotating !== true || how === 'not') && (options.overdue !== true || isOverdue),
+      )
+      tools.list(
+        rows,
+        [
+          ['ACCOUNT', (row) => row.account],
+          ['ROTATED', (row) => row.how],
+          ['GRADE', (row) => row.grade],
+          ['CONNECTOR', (row) => row.connector ?? '-'],
+          ['SINCE', (row) => (row.since === null ? 'no secret' : when(row.since))],
+          ['DUE', (row) => `${when(row.dueAt)}${row.isOverdue ? ' OVERDUE' : ''}`],
+          ['LAST', (row) => (row.last === null ? 'never' : `${row.last.phase} ${when(row.last.endedAt)}`)],
+        ],
+        options.overdue === true ? 'nothing is overdue' : 'there are none',
+      )
+      const not = all.filter(({ how }) => how === 'not').length
+      if (not > 0 && options.notRotating !== true)
+        tools.note(
+          `${not} of ${all.length} are kept and not rotated: tagout rotation accounts --not-rotating`,
+        )
+    })
+
+  rotation
     .command('connectors')
     .description('list what can be rotated by a machine, and the profiles of passwords')
     .addHelpText('after', examples('tagout rotation connectors', 'tagout rotation connectors --json'))

@@ -12,11 +12,14 @@ import {
   windows,
 } from '../support/console-browser.ts'
 import { consoleStage } from '../support/console-stage.ts'
+import { startSshd, whyNoSshd } from '../support/sshd.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
 const stage = consoleStage('passkeys')
 const { why } = stage
+const noSshd = whyNoSshd()
+if (noSshd !== undefined) console.warn(`rotation in the browser is left out: ${noSshd}`)
 
 // Browsers take no passkey behind a certificate that they do not trust: on the machine itself plain HTTP does.
 let origin: string
@@ -172,6 +175,65 @@ test.skipIf(why !== undefined)(
     } finally {
       await rm(room, { recursive: true, force: true })
     }
+    await page.goto(`${origin}/users`)
+  },
+)
+
+test.skipIf(why !== undefined || noSshd !== undefined)(
+  'an account is set up, planned, rotated on its machine and verified, and what is not rotated is counted',
+  async () => {
+    const { page } = bob
+    const { tagout } = stage.installation
+    await using sshd = await startSshd()
+    const pin = sshd.pins[0]?.fingerprint ?? ''
+    const add = ['target', 'add', 'mill-4', `ssh://127.0.0.1:${sshd.port}`, '--safe', 'line-3', '--pin', pin]
+    expect(await tagout(add)).toMatchObject({ code: 0 })
+    const account = `mill-4/${sshd.user}`
+    const kept = await tagout(['account', 'add', account, '--password-stdin'], { stdin: sshd.password })
+    expect(kept, kept.stderr).toMatchObject({ code: 0 })
+    await page.goto(`${origin}/rotation`)
+    const accounts = page.getByRole('table', { name: 'Accounts' })
+    await accounts.getByText(account).waitFor()
+    await page.getByText('Nothing was rotated yet').waitFor()
+    await page.getByLabel('Kept and not rotated (2)').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await page.getByRole('button', { name: `Settings: ${account}` }).click()
+    await page.getByLabel('Changed by').selectOption('linux-password')
+    await page.getByLabel('Every so many days').fill('30')
+    await page.getByLabel('Why that grade').fill('a jump host')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'rotation-settings')
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await accounts.getByText('by itself').waitFor()
+    await page.getByLabel('Kept and not rotated (1)').waitFor()
+
+    await page.getByRole('button', { name: `Rotate: ${account}` }).click()
+    await page.getByText('It can begin now.').waitFor()
+    await page.getByText('Log in afresh with the new password').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'rotation-plan')
+    await page.getByLabel('Reason').fill('fitter left')
+    await page.getByRole('button', { name: 'Rotate it' }).click()
+    const runs = page.getByRole('table', { name: 'Rotations' })
+    await runs.getByText('(version 2)').waitFor()
+    await page.getByRole('button', { name: `Verify: ${account}` }).click()
+    await page.getByRole('button', { name: 'Verify', exact: true }).click()
+    await runs.getByText('verified').waitFor()
+    await vi.waitUntil(async () => (await runs.getByText('done').count()) === 2, { timeout: 30_000 })
+
+    await page.getByRole('button', { name: 'Production runs' }).click()
+    await page.getByRole('dialog').getByLabel('Safe').selectOption('line-3')
+    await page.getByLabel('What runs').fill('order 4711')
+    await page.getByRole('button', { name: 'Hold rotation' }).click()
+    await page.getByText('Production runs in line-3').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    for (const size of windows) {
+      expect([size.width, await layoutFaults(page, size)]).toEqual([size.width, []])
+      await picture(page, `rotation-${size.width}`)
+    }
+    await page.getByRole('button', { name: 'Lift it' }).click()
+    await page.getByRole('button', { name: 'Lift the hold' }).click()
+    await page.getByText('Production runs in line-3').waitFor({ state: 'detached' })
     await page.goto(`${origin}/users`)
   },
 )

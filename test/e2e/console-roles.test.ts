@@ -37,7 +37,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'approver',
     [
       ...['Overview', 'My access', 'Requests', 'Sessions', 'Break-glass', 'Plant switches', 'Close-outs'],
-      ...['Safes', 'Targets', 'Accounts', 'Grants'],
+      ...['Safes', 'Targets', 'Accounts', 'Grants', 'Rotation'],
     ],
   ],
   ['supervisor', ['Overview', 'Sessions', 'Plant switches', 'Close-outs']],
@@ -46,7 +46,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'operator',
     [
       ...['Overview', 'My access', 'Requests', 'Sessions', 'Safes', 'Targets', 'Accounts'],
-      ...['Grants', 'Close-outs'],
+      ...['Grants', 'Close-outs', 'Rotation'],
     ],
   ],
   ['vendor', ['Overview', 'My access', 'Requests', 'Sessions', 'Close-outs']],
@@ -54,7 +54,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'security-officer',
     [
       ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Exposure', 'Audit log', 'Plant switches'],
-      ...['Emergency kits', 'Users', 'Directories', 'Vendors', 'Policy', 'Close-outs'],
+      ...['Emergency kits', 'Rotation', 'Users', 'Directories', 'Vendors', 'Policy', 'Close-outs'],
     ],
   ],
 ]

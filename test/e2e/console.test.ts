@@ -223,6 +223,7 @@ test.skipIf(why !== undefined)(
       'Recordings',
       'Exposure',
       'Audit log',
+      'Rotation',
       'Vault keys',
       'Emergency kits',
       'Vendors',
@@ -528,6 +529,7 @@ const pages = [
   ['/vendors', 'Vendors'],
   ['/vault-keys', 'Vault keys'],
   ['/kits', 'Emergency kits'],
+  ['/rotation', 'Rotation'],
   ['/auditors', 'Auditors'],
   ['/account', /.+/],
 ] as const

@@ -139,6 +139,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'account.type-ins': (of) => [{ account: of.account, secrets: [] }],
   'account.remove': (of) => [{ account: of.account }],
   'account.reveal': (of) => [{ account: of.account, boxKey: sealed, totpCode: '000000', reason: 'x' }],
+  'rotation.accounts': () => [{}],
   'rotation.connectors': () => [{}],
   'rotation.settings': (of) => [{ account: of.account }],
   'rotation.set': (of) => [{ account: of.account, connector: 'linux-password' }],

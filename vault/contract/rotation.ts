@@ -123,6 +123,25 @@ export type RotationPlan = {
   readonly logins: { readonly left: number; readonly of: number }
 }
 
+/** How an account is rotated, or that it is not. */
+export type RotationAccount = {
+  readonly id: Id<'acc'>
+  readonly account: string
+  readonly safe: string
+  readonly grade: RotationGrade
+  readonly gradeReason: string
+  readonly connector: string | null
+  /** `not`: its secret is kept and never changed by anybody; whoever counts on rotation must know. */
+  readonly how: 'by itself' | 'by hand' | 'by people' | 'not'
+  readonly strength: PasswordStrength | null
+  readonly since: string | null
+  readonly dueAt: string | null
+  readonly isOverdue: boolean
+  readonly exemption: { readonly owner: string; readonly until: string; readonly isOver: boolean } | null
+  /** The latest run of it, over or not. */
+  readonly last: RotationRunView | null
+}
+
 export type ConnectorView = {
   readonly name: string
   readonly title: string
@@ -203,6 +222,7 @@ const word = line(100)
 
 export const rotationVerbs = {
   'rotation.connectors': verb(people, nothing),
+  'rotation.accounts': verb(people, nothing),
   'rotation.settings': verb(people, z.strictObject({ account: reference })),
   'rotation.set': verb(
     people,
@@ -290,6 +310,7 @@ export type RotationAnswers = {
     readonly connectors: readonly ConnectorView[]
     readonly profiles: readonly ProfileView[]
   }
+  'rotation.accounts': readonly RotationAccount[]
   'rotation.settings': RotationSettings
   'rotation.set': RotationSettings
   'rotation.plan': RotationPlan

@@ -85,6 +85,11 @@ export const useSeals = (when = true) =>
   useList<'seal.list'>('seals', '/api/vault/seals', { every: 10_000, when })
 export const useKeys = (when = true) =>
   useList<'keys.status'>('vault keys', '/api/vault/keys', { every: 1_500, when })
+export const useRotationAccounts = () =>
+  useList<'rotation.accounts'>('rotation accounts', '/api/rotation-accounts', { every: 5_000 })
+export const useRotations = () => useList<'rotation.list'>('rotations', '/api/rotations', { every: 2_000 })
+export const useRotationHolds = () =>
+  useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
 export const useTokens = () => useList<'token.list'>('tokens', '/api/tokens', { every: 10_000 })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')

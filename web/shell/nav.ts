@@ -51,6 +51,12 @@ export const places: readonly Place[] = [
   { path: '/targets', title: 'Targets', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   { path: '/accounts', title: 'Accounts', group: 'Keep', roles: ['admin', 'operator', 'approver'] },
   {
+    path: '/rotation',
+    title: 'Rotation',
+    group: 'Keep',
+    roles: ['admin', 'operator', 'approver', officer, 'auditor'],
+  },
+  {
     path: '/switches',
     title: 'Plant switches',
     group: 'Watch',

@@ -233,18 +233,20 @@ export class RelayedChannel {
       if (kind === 'output' && isShell && this.#demand.printed(bytes, permit.account.login))
         // What it printed is shown and recorded first.
         setImmediate(() => this.#session.demandsNewPassword())
-      if (kind === 'stderr' && !this.hasTerminal && this.#demand.complained(bytes))
-        setImmediate(() => this.#noteComplaint())
-      return record(bytes)
+      const step = record(bytes)
+      // With the complaint itself: where the machine hangs up at once, nothing that comes later is passed on.
+      return kind === 'stderr' && !this.hasTerminal && this.#demand.complained(bytes)
+        ? { ...step, pass: [...step.pass, this.#complaint()] }
+        : step
     }
   }
 
   /** It may come from a machine further on, to which the user's command went: nothing is ended. */
-  #noteComplaint(): void {
+  #complaint(): Buffer {
     const { target, account } = this.#session.permit
     this.#session.event('password change demanded', `of ${account.login}, in the answer to a command`)
     const text = `if it is ${target.name} that wants the password of ${account.login} changed, ${changePassword(account.name)}`
-    this.#errors?.inject(Buffer.from(`tagout: ${text}\n`))
+    return Buffer.from(`tagout: ${text}\n`)
   }
 
   /** While it is under way nothing further is read of the user, as where it is typed. */

@@ -72,7 +72,11 @@ test.each([
 )
 
 test('a second import waits for the end of the first, whoever asks', async () => {
+  const checks = vi.spyOn(Guard.prototype, 'check')
   const first = look('targets', targets(200, 'one'))
+  // It is in the middle of its rows: who asks at the same moment may come before it.
+  await vi.waitUntil(() => checks.mock.calls.length > 30, { interval: 1, timeout: 30_000 })
+  vi.restoreAllMocks()
   for (const client of [() => look('targets', targets(1, 'two')), lookAsLocal])
     expect(refusalOf(await client())).toMatchObject({
       code: 'rate_limited',

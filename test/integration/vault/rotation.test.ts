@@ -89,6 +89,29 @@ describe.skipIf(why !== undefined)('on a real machine', () => {
     const check = await vault.ask('rotation.verify', { account })
     await work(check.id)
     expect(await show(check.id)).toMatchObject({ kind: 'verify', phase: 'done' })
+    const other = `${account.slice(0, account.indexOf('/'))}/nobody`
+    const credential = await vault.sealPassword(other, 'kept and never changed')
+    await vault.ask('account.add', {
+      target: account.slice(0, account.indexOf('/')),
+      login: 'nobody',
+      credential,
+    })
+    const rowOf = async (name: string) =>
+      (await vault.ask('rotation.accounts', {})).find((row) => row.account === name)
+    expect(await rowOf(account)).toMatchObject({
+      ...{ how: 'by hand', grade: 'G1', connector: 'linux-password', dueAt: null, isOverdue: false },
+      last: { id: check.id, phase: 'done' },
+    })
+    expect(await rowOf(other)).toMatchObject({ how: 'not', grade: 'G4', connector: null, last: null })
+    await vault.ask('rotation.set', { account, maxAgeDays: 30 })
+    const since = Date.parse((await rowOf(account))?.since ?? '')
+    expect(await rowOf(account)).toMatchObject({
+      how: 'by itself',
+      dueAt: new Date(since + 30 * 24 * 3600_000).toISOString(),
+      isOverdue: false,
+    })
+    await vault.ask('rotation.set', { account, maxAgeDays: null, essential: true })
+    expect(await rowOf(account)).toMatchObject({ how: 'by hand', dueAt: null })
     const entries = await vault.ask('audit.list', { limit: 200 })
     const said = JSON.stringify(entries)
     for (const kind of ['rotation.asked', 'rotation.step', 'rotation.moved']) expect(said).toContain(kind)

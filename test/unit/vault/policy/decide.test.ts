@@ -193,6 +193,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'account.remove': 'LAam',
   'account.reveal': 'vrW',
   'rotation.connectors': 'L*',
+  'rotation.accounts': 'L*',
   'rotation.settings': 'LAapmUXFG',
   'rotation.set': 'LAam',
   'rotation.plan': 'LAam',
@@ -436,6 +437,7 @@ const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
   'inventory.read': [
     'account.list',
     'account.show',
+    'rotation.accounts',
     'rotation.holds',
     'rotation.list',
     'rotation.settings',

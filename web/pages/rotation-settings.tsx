@@ -1,0 +1,209 @@
+import { Bullseye, Checkbox, Spinner } from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { RotationGrade, RotationSettings, VerbAnswer } from '../../vault/contract.ts'
+import { ask, at } from '../api.ts'
+import { Dialog } from '../parts/dialog.tsx'
+import { Choice, Field, LongField } from '../parts/field.tsx'
+import { Problem } from '../parts/problem.tsx'
+import { visible } from '../parts/wording.ts'
+import { useChange } from '../shell/me.ts'
+import { dayOf, endOf } from './vendors.tsx'
+
+const grades: readonly { readonly value: RotationGrade; readonly label: string }[] = [
+  { value: 'G0', label: 'G0: there is nothing to change' },
+  { value: 'G1', label: 'G1: changed online' },
+  { value: 'G2', label: 'G2: changed in a window' },
+  { value: 'G3', label: 'G3: changed by people, with the maker’s tool' },
+  { value: 'G4', label: 'G4: not changed; somebody answers for it' },
+]
+
+type Known = { readonly settings: RotationSettings; readonly of: VerbAnswer<'rotation.connectors'> }
+
+/** How an account is rotated: by what, when, and when not. */
+export function SetRotation(props: { readonly account: string; readonly onClose: () => void }) {
+  const known = useQuery({
+    queryKey: ['rotation settings', props.account],
+    queryFn: async (): Promise<Known> => {
+      const [settings, of] = await Promise.all([
+        ask('GET', at`/api/accounts/${props.account}/rotation`),
+        ask('GET', '/api/connectors'),
+      ])
+      return { settings: settings as RotationSettings, of: of as VerbAnswer<'rotation.connectors'> }
+    },
+    staleTime: 0,
+    gcTime: 0,
+  })
+  if (known.data !== undefined) return <SettingsForm {...props} {...known.data} />
+  return (
+    <Dialog
+      title={`How ${visible(props.account)} is rotated`}
+      action={null}
+      onClose={props.onClose}
+      act={async () => {}}
+    >
+      {known.error === null ? (
+        <Bullseye>
+          <Spinner aria-label="Loading the settings" />
+        </Bullseye>
+      ) : (
+        <Problem error={known.error} />
+      )}
+    </Dialog>
+  )
+}
+
+function SettingsForm(props: Known & { readonly account: string; readonly onClose: () => void }) {
+  const { settings, of, account } = props
+  const change = useChange()
+  const [connector, setConnector] = useState(settings.connector ?? '')
+  const [profile, setProfile] = useState(settings.profile ?? '')
+  const [grade, setGrade] = useState<RotationGrade>(settings.setBy === null ? 'G1' : settings.grade)
+  const [why, setWhy] = useState(settings.setBy === null ? '' : settings.gradeReason)
+  const [days, setDays] = useState(settings.maxAgeDays === null ? '' : String(settings.maxAgeDays))
+  const [calendar, setCalendar] = useState(settings.calendar ?? '')
+  const [essential, setEssential] = useState(settings.essential)
+  const [afterCheckIn, setAfterCheckIn] = useState(settings.afterCheckIn)
+  const [afterReveal, setAfterReveal] = useState(settings.afterReveal)
+  const [owner, setOwner] = useState(settings.exemption?.owner ?? '')
+  const [until, setUntil] = useState(settings.exemption === null ? '' : dayOf(settings.exemption.until))
+  const [places, setPlaces] = useState(
+    settings.dependants.map(({ place, kind }) => (kind === 'blocks' ? `! ${place}` : place)).join('\n'),
+  )
+  const isChanged = grade === 'G1' || grade === 'G2'
+  return (
+    <Dialog
+      title={`How ${visible(account)} is rotated`}
+      action="Set"
+      wide
+      ready={(days === '' || /^[1-9]\d{0,3}$/.test(days)) && (owner === '') === (until === '')}
+      onClose={props.onClose}
+      act={async () => {
+        await change(() =>
+          ask('PUT', at`/api/accounts/${account}/rotation`, {
+            grade,
+            gradeReason: why.trim(),
+            connector: isChanged && connector !== '' ? connector : null,
+            profile: profile === '' ? null : profile,
+            maxAgeDays: days === '' ? null : Number(days),
+            calendar: calendar.trim() === '' ? null : calendar.trim(),
+            essential,
+            afterCheckIn,
+            afterReveal,
+            exemption: owner === '' ? null : { owner: owner.trim(), until: endOf(until) },
+            dependants: places
+              .split('\n')
+              .map((line) => line.trim())
+              .filter((line) => line !== '')
+              .map((line) =>
+                line.startsWith('!')
+                  ? { place: line.slice(1).trim(), kind: 'blocks' }
+                  : { place: line, kind: 'told' },
+              ),
+          }),
+        )
+        props.onClose()
+      }}
+    >
+      <Choice
+        label="Grade"
+        name="grade"
+        value={grade}
+        onChange={(value) => setGrade(value as RotationGrade)}
+        options={grades}
+        hint="How honestly it can be changed"
+      />
+      <Field
+        label="Why that grade"
+        name="gradeReason"
+        value={why}
+        onChange={setWhy}
+        required={false}
+        hint="For whoever asks in a year"
+      />
+      {isChanged ? (
+        <>
+          <Choice
+            label="Changed by"
+            name="connector"
+            value={connector}
+            onChange={setConnector}
+            options={[
+              { value: '', label: 'Nothing yet' },
+              ...of.connectors.map(({ name, title }) => ({ value: name, label: `${name}: ${title}` })),
+            ]}
+          />
+          <Choice
+            label="Passwords"
+            name="profile"
+            value={profile}
+            onChange={setProfile}
+            options={[
+              { value: '', label: 'As usual for what changes it' },
+              ...of.profiles.map(({ name, title, strength }) => ({
+                value: name,
+                label: `${title} (${strength.bits} bits, ${strength.verdict})`,
+              })),
+            ]}
+          />
+          <Field
+            label="Every so many days"
+            name="maxAgeDays"
+            value={days}
+            onChange={setDays}
+            inputMode="numeric"
+            required={false}
+            hint="Empty: not because of its age"
+          />
+          <Field
+            label="Window"
+            name="calendar"
+            value={calendar}
+            onChange={setCalendar}
+            required={false}
+            hint="A calendar of the policy; empty: at any time"
+          />
+          <Checkbox
+            id="after-check-in"
+            label="After each check-in"
+            isChecked={afterCheckIn}
+            onChange={(_event, checked) => setAfterCheckIn(checked)}
+          />
+          <Checkbox
+            id="after-reveal"
+            label="After somebody has seen it"
+            isChecked={afterReveal}
+            onChange={(_event, checked) => setAfterReveal(checked)}
+          />
+          <Checkbox
+            id="essential"
+            label="Essential: never by itself, as people depend on it"
+            isChecked={essential}
+            onChange={(_event, checked) => setEssential(checked)}
+          />
+          <LongField
+            label="Other places that hold the secret"
+            name="dependants"
+            rows={3}
+            value={places}
+            onChange={setPlaces}
+            required={false}
+            hint="One on a line. With ! before it, nothing is rotated by itself while it is listed"
+          />
+        </>
+      ) : (
+        <>
+          <Field
+            label="Who answers for it"
+            name="owner"
+            value={owner}
+            onChange={setOwner}
+            required={false}
+            hint="The exemption is listed until it is over"
+          />
+          <Field label="Until" name="until" type="date" value={until} onChange={setUntil} required={false} />
+        </>
+      )}
+    </Dialog>
+  )
+}
