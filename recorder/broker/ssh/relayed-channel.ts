@@ -53,7 +53,6 @@ export class RelayedChannel {
   #isOver = false
   #hasFinished = false
   #hasSentEnd = false
-  #errors: Pump | undefined
   readonly #demand = new ChangeDemand()
   #outputsLeft = 2
   #isBackClosed = false
@@ -194,7 +193,6 @@ export class RelayedChannel {
       onFailed,
     })
     this.#input = input
-    this.#errors = errors
     taps?.answerUser((bytes) => this.#output?.inject(bytes))
     this.#pumps = [this.#output, errors, input]
     back.on('close', () => {
