@@ -8,9 +8,9 @@ export default defineConfig({
     globalSetup: './test/support/once-a-run.ts',
     // A process for each file: real servers, signals and native code do not share one.
     pool: 'forks',
-    // Two cores are the smallest machine that this is made for; a good part of a file's time is waiting, which a
-    // third fills.
-    maxWorkers: 3,
+    // Two cores are the smallest machine that this is made for. A third worker would fill what is waited, at the price of
+    // races that only a loaded machine shows.
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 90_000,
