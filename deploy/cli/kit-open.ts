@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { VerbInput } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
 import type { KitId } from '../../vault/kernel/id.ts'
+import type { Outcome } from '../../vault/kernel/outcome.ts'
 import { combineShares, isShareOf } from '../../vault/keys/custodians.ts'
 import { parseShare, type Share } from '../../vault/keys/share.ts'
 import { type KitSecret, openKit, readKit, type SealedKit } from '../../vault/kits/kit-file.ts'
@@ -264,11 +265,7 @@ async function leaveNote(tools: Tools, path: string, text: string): Promise<stri
   return 'NOTE'
 }
 
-function must<T>(outcome: { readonly ok: true; readonly value: T } | Parameters<typeof refusedOf>[0]): T {
+function must<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value
-  throw refusedOf(outcome)
-}
-
-function refusedOf(outcome: { readonly ok: false; readonly refusal: Parameters<typeof refused>[0] }) {
-  return refused(outcome.refusal)
+  throw refused(outcome.refusal)
 }

@@ -7,7 +7,7 @@ import { askFreshAs, type Person } from './ask-as.ts'
 import { misuse } from './complaint.ts'
 import { parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
-import { checkHandOut, type HandOut, handOut, removeShares } from './hand-out.ts'
+import { checkHandOut, type HandOut, handOut } from './hand-out.ts'
 import { when } from './io.ts'
 import { addKitOpenCommand, readNote } from './kit-open.ts'
 import { writeNewFile } from './new-file.ts'
@@ -193,21 +193,17 @@ async function initKit(tools: Tools, vault: Vault, safe: string, options: InitOp
   checkHandOut(tools, options)
   const prepared = await vault.ask('kit.prepare', { safe, custodians: [...custodians], threshold })
   const sheets = prepared.shares.map((share) => ({ name: share.name, sheet: sheetOf(safe, prepared, share) }))
-  let files: readonly string[] = []
-  try {
-    files = await handOut(tools, options, sheets, 'no kit was made')
-  } catch (error) {
+  const files = await handOut(tools, options, sheets, 'no kit was made').catch(async (error: unknown) => {
     // Nobody can confirm what nobody has.
     await vault.ask('kit.end', { kit: prepared.kit, reason: 'the shares were not handed out' })
-    await removeShares(tools, files)
     throw error
-  }
+  })
   const { shares: _, ...known } = prepared
   tools.show({ ...known, custodians, files }, () =>
     [
       `any ${threshold} of ${custodians.join(', ')} will open the emergency kit of ${safe} (set ${prepared.set})`,
       ...files.map((file) => `  ${file}`),
-      `an administrator puts it in force: tagout kit confirm ${prepared.kit} --user NAME, or in the console at Safes, Emergency kits`,
+      `an administrator puts it in force: tagout kit confirm ${prepared.kit} --user NAME, or in the console at Emergency kits`,
     ].join('\n'),
   )
 }

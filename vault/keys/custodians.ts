@@ -5,6 +5,7 @@ import { purposes } from '../crypto/purpose.ts'
 import { toBase32 } from '../kernel/base32.ts'
 import { canonicalJson, encodeParts, fromBase64, toBase64 } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
+import { type Outcome, refuse } from '../kernel/outcome.ts'
 import { Secret } from '../kernel/secret.ts'
 import type { Share } from './share.ts'
 
@@ -63,6 +64,32 @@ export async function makeSet(names: readonly string[], threshold: number): Prom
     })),
   }
   return { parameters: canonicalJson(parameters), secret: new Secret(bytes), shares }
+}
+
+/** Why there cannot be such a set; undefined where there can. */
+export function faultOfSet(custodians: readonly string[], threshold: number): Outcome<never> | undefined {
+  const names = custodians.map((name) => name.toLowerCase())
+  const twice = custodians.find((name, at) => names.indexOf(name.toLowerCase()) !== at)
+  if (twice !== undefined)
+    return refuse('invalid', `custodian ${twice} is named twice`, 'each holds one share')
+  if (threshold > custodians.length)
+    return refuse(
+      'invalid',
+      `${threshold} of ${custodians.length} custodians cannot be had`,
+      'ask for as many as there are, or fewer',
+    )
+  return undefined
+}
+
+/** Combines the first and the last shares that suffice: each share has been shown to be good for something. */
+export async function proveSet(made: NewSet): Promise<void> {
+  const threshold = made.shares[0]?.threshold ?? 0
+  const values = made.shares.map(({ value }) => value)
+  for (let from = 0; from + threshold <= values.length; from += 1) {
+    using secret = await combineShares(values.slice(from, from + threshold))
+    const same = secret.expose((a) => made.secret.expose((b) => Buffer.compare(a, b) === 0))
+    if (!same) throw new Fault('internal', 'the shares of a new set do not give its secret')
+  }
 }
 
 /** Is this the share that this custodian was given? */

@@ -4,7 +4,8 @@ import type { Database } from '../db/tables.ts'
 import { takeCodeOfPerson, takeFreshCode } from '../identity/fresh-code.ts'
 import { type KitId, newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
-import { combineShares, makeSet } from '../keys/custodians.ts'
+import { setText } from '../custody/view.ts'
+import { faultOfSet, makeSet, proveSet } from '../keys/custodians.ts'
 import { shareText } from '../keys/share.ts'
 import { notFound } from '../not-found.ts'
 import { type Checker, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
@@ -58,21 +59,13 @@ export const kitPrepare: Handler<'kit.prepare'> = async (
   call,
   { safe: reference, custodians, threshold },
 ) => {
-  const names = custodians.map((name) => name.toLowerCase())
-  const twice = custodians.find((name, at) => names.indexOf(name.toLowerCase()) !== at)
-  if (twice !== undefined)
-    return refuse('invalid', `custodian ${twice} is named twice`, 'each holds one share')
-  if (threshold > custodians.length)
-    return refuse(
-      'invalid',
-      `${threshold} of ${custodians.length} custodians cannot be had`,
-      'ask for as many as there are, or fewer',
-    )
+  const fault = faultOfSet(custodians, threshold)
+  if (fault !== undefined) return fault
   const made = await makeSet(custodians, threshold)
   using secret = made.secret
   try {
-    using combined = await combineShares(made.shares.slice(-threshold).map(({ value }) => value))
-    using box = kitBox(combined)
+    await proveSet(made)
+    using box = kitBox(secret)
     const [set] = made.shares
     const prepared = await transact(call.world, async (tx) => {
       const safe = await findSafe(tx.db, tx.guard, reference, 'update')
@@ -110,13 +103,7 @@ export const kitPrepare: Handler<'kit.prepare'> = async (
     })
   } finally {
     for (const share of made.shares) share.value[Symbol.dispose]()
-    secret[Symbol.dispose]()
   }
-}
-
-/** The set of shares as sheets name it: K3F9-21XX. */
-export function setText(set: string): string {
-  return `${set.slice(0, 4)}-${set.slice(4)}`
 }
 
 /** Who prepares another kit of a safe before the last was confirmed has given up that one. */

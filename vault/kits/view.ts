@@ -7,7 +7,8 @@ import { type Checker, checked, checkedOne, checkedWhole, type Row } from '../ro
 import { exposureDays } from '../safes/safe.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
-import { kitSigningKey, setText } from './kit.ts'
+import { setText } from '../custody/view.ts'
+import { kitSigningKey } from './kit.ts'
 import { signedBy } from './kit-file.ts'
 
 type Db = Kysely<Database>
