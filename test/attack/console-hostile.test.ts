@@ -529,6 +529,88 @@ beforeAll(async () => {
       until: now,
     },
   }))
+  const exemption = { owner: hostile, until: now, isOver: true }
+  const strength = { characters: 8, bits: 40, verdict: 'weak' } as const
+  const run = {
+    id: newId('rot'),
+    account: hostile,
+    kind: 'rotate',
+    cause: 'by hand',
+    askedBy: hostile,
+    reason: hostile,
+    batch: hostile,
+    place: 1,
+    connector: hostile,
+    phase: 'unknown',
+    step: null,
+    stepUntil: null,
+    believes: 'nothing',
+    attempts: 1,
+    version: 2,
+    persisted: false,
+    why: hostile,
+    next: hostile,
+    createdAt: now,
+    dueAt: now,
+    begunAt: now,
+    endedAt: null,
+  } as const
+  edge.answers.set('rotation.list', () => [run, { ...run, id: newId('rot'), phase: 'failed', endedAt: now }])
+  edge.answers.set('rotation.accounts', () => [
+    {
+      id: newId('acc'),
+      account: hostile,
+      safe: hostile,
+      grade: 'G1',
+      gradeReason: hostile,
+      connector: hostile,
+      how: 'not',
+      strength,
+      since: now,
+      dueAt: now,
+      isOverdue: true,
+      exemption,
+      last: run,
+    },
+  ])
+  edge.answers.set('rotation.holds', () => [
+    { safe: hostile, reason: hostile, by: hostile, since: now, until: null },
+  ])
+  edge.answers.set('kit.list', () => [
+    {
+      id: newId('kit'),
+      safe: hostile,
+      state: 'in force',
+      set: hostile,
+      threshold: 2,
+      custodians: [hostile, hostile],
+      signedBy: hostile,
+      preparedBy: hostile,
+      preparedAt: now,
+      confirmedBy: hostile,
+      confirmedAt: now,
+      endedAt: null,
+      taken: { by: hostile, at: now },
+      changedSince: 1,
+      accounts: 1,
+      drilledAt: null,
+      due: hostile,
+      openings: [
+        {
+          id: hostile,
+          madeAt: now,
+          openedAt: now,
+          custodians: [hostile],
+          reason: hostile,
+          reportedBy: hostile,
+          reportedAt: now,
+          left: [hostile],
+          dueAt: now,
+          isOverdue: true,
+        },
+      ],
+    },
+  ])
   edge.answers.set('audit.list', () => [
     { seq: 1, at: now, kind: hostile, actor: hostile, text: hostile, entry: { hostile } },
   ])

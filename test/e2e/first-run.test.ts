@@ -16,7 +16,8 @@ import { connect } from 'node:tls'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findUser, isRoot } from '../../deploy/supervisor/system-user.ts'
 import { issueServerCertificate, makeAuthority } from '../../deploy/tls/authority.ts'
-import { freePorts, startTestInstallation } from '../support/installation.ts'
+import { startTestInstallation } from '../support/installation.ts'
+import { freePorts } from '../support/ports.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const folder = mkdtempSync(join(tmpdir(), 'tagout-first-'))

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeClone, makeSystemUser, type SystemUser } from '../support/linked-clone.ts'
-import { freePorts } from '../support/installation.ts'
+import { freePorts } from '../support/ports.ts'
 import { startSshd, type TestSshd, whyNoSshd } from '../support/sshd.ts'
 
 const why = whyNoSshd()

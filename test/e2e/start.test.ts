@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { isRunning } from '../../deploy/supervisor/process-identity.ts'
 import { findUser, isRoot } from '../../deploy/supervisor/system-user.ts'
 import { closedFolder, makeClone, npmStart, runIn } from '../support/clone.ts'
-import { freePorts } from '../support/installation.ts'
+import { freePorts } from '../support/ports.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tagout-clone-'))
 chmodSync(folder, 0o711)

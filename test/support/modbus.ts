@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
+import { connect } from 'node:net'
+import { freePort } from './ports.ts'
 
 const python = '/usr/bin/python3'
 
@@ -59,21 +60,11 @@ export async function startModbus(port?: number): Promise<ModbusServer> {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
-
 async function answers(
   child: ChildProcessWithoutNullStreams,
   port: number,
   said: () => string,
 ): Promise<void> {
-  const { connect } = await import('node:net')
   for (let tries = 0; tries < 400; tries += 1) {
     if (child.exitCode !== null) throw new Error(`the Modbus server ended: ${said()}`)
     const isUp = await new Promise<boolean>((resolve) => {

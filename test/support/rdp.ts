@@ -3,9 +3,10 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './ports.ts'
 import { until } from './installation.ts'
 import { startVnc, whyNoDesktop } from './vnc.ts'
 
@@ -160,17 +161,6 @@ export function makeCertificate(path: string): void {
     ...['-keyout', `${path}.key`, '-out', `${path}.pem`],
   ])
   if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.stderr}`)
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('no port is free')
-  return address.port
 }
 
 async function answers(port: number): Promise<true | undefined> {

@@ -7,7 +7,7 @@ import type { PlaneIdentity } from '../../vault/plane.ts'
 import { ContractVault, writeRecorderIdentity } from './contract-vault.ts'
 import { type Gateway, makeBob } from './gateway.ts'
 import { type RecordingRoom, recordingRoom } from './recordings.ts'
-import { freePort } from './sshd.ts'
+import { freePort } from './ports.ts'
 
 type Ready = {
   readonly address: { readonly host: string; readonly port: number }

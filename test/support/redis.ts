@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { freePort } from './sshd.ts'
+import { freePort } from './ports.ts'
 
 /** A Redis on a free loopback port, which keeps nothing. */
 export type TestRedis = AsyncDisposable & {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { VerbInput } from '../../vault/contract.ts'
 import { type DirectoryCertificates, makeDirectoryCertificates } from './directory-certificates.ts'
-import { freePort } from './sshd.ts'
+import { freePort } from './ports.ts'
 
 /** Why no OpenLDAP server can run here, or undefined. */
 export function whyNoSlapd(): string | undefined {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findGuacd } from '../../deploy/setup/guacd.ts'
 import { until } from './installation.ts'
-import { freePort } from './sshd.ts'
+import { freePort } from './ports.ts'
 
 /** Why no desktop can be had here, or undefined when one can. Print it where a test is left out. */
 export function whyNoDesktop(): string | undefined {

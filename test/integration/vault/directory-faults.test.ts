@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { VerbInput } from '../../../vault/contract.ts'
 import { clientSecret, startProvider, type TestProvider } from '../../support/oidc-provider.ts'
 import { slapdSecret, startSlapd, type TestSlapd } from '../../support/slapd.ts'
-import { freePort } from '../../support/sshd.ts'
+import { freePort } from '../../support/ports.ts'
 import { refusalOf, startTestVault, type TestVault } from '../../support/vault.ts'
 
 // Somebody sets up a directory for the first time and gets one thing wrong: each says which, and the command that mends it.
