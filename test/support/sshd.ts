@@ -71,8 +71,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
 }
 
 /** Dropbear, another server that targets really have. */
-export async function startDropbear(): Promise<TestSshd> {
-  const account = await makeAccount(undefined)
+export async function startDropbear(authorizedKey?: string): Promise<TestSshd> {
+  const account = await makeAccount(authorizedKey)
   const folder = await mkdtemp(join(tmpdir(), 'tagout-dropbear-'))
   const key = join(folder, 'key')
   execFileSync('dropbearkey', ['-t', 'ed25519', '-f', key], { stdio: 'ignore' })

@@ -42,6 +42,17 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     reconciles: false,
     load: async () => (await import('./connectors/linux-key.ts')).linuxKey,
   },
+  'windows-password': {
+    title: 'a password of a local account of Windows, by PowerShell over OpenSSH for Windows',
+    protocols: ['ssh'],
+    credential: 'password',
+    profile: 'windows',
+    seconds: 90,
+    persists: false,
+    retires: false,
+    reconciles: true,
+    load: async () => (await import('./connectors/windows-password.ts')).windowsPassword,
+  },
 }
 
 export function connectorOf(name: string | null): ConnectorEntry | undefined {

@@ -3,7 +3,7 @@ import type { Connector, Credential, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult, KeepResult } from '../phases.ts'
 import { login } from './linux-password.ts'
-import { openShell } from './unix-shell.ts'
+import { notOpened, openShell } from './unix-shell.ts'
 
 /**
  * A key in `~/.ssh/authorized_keys`. The new one is added beside the old one, which is taken away once the new one has let
@@ -17,11 +17,7 @@ const write = 'cat > "$t" && chmod 600 "$t" && mv "$t"'
 
 async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
   const opened = await openShell(at, current)
-  if (opened.kind === 'failed')
-    return saw(
-      { kind: 'untouched', why: opened.why, ...(opened.rejected ? { rejected: true as const } : {}) },
-      opened.sent,
-    )
+  if (opened.kind === 'failed') return notOpened(opened)
   await using login = opened
   if (candidate.kind !== 'ssh-key') return saw({ kind: 'untouched', why: 'this connector adds keys' }, true)
   const line = lineOf(candidate)

@@ -1,7 +1,7 @@
 import type { Connector, Credential, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult, LoginResult } from '../phases.ts'
-import { openShell, type Shell } from './unix-shell.ts'
+import { notOpened, openShell, type Shell } from './unix-shell.ts'
 
 /**
  * A password of Linux and other Unix systems, changed by its own user with `passwd` on a terminal. `chpasswd` sets it
@@ -11,11 +11,7 @@ export const linuxPassword: Connector = { change, login, reconcile }
 
 async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
   const opened = await openShell(at, current)
-  if (opened.kind === 'failed')
-    return saw(
-      { kind: 'untouched', why: opened.why, ...(opened.rejected ? { rejected: true as const } : {}) },
-      opened.sent,
-    )
+  if (opened.kind === 'failed') return notOpened(opened)
   await using login = opened
   if (current.kind !== 'password' || candidate.kind !== 'password')
     return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
@@ -82,11 +78,7 @@ async function reconcile(
     privileged,
   )
   // What is counted are the logins of the account that is reconciled.
-  if (opened.kind === 'failed')
-    return saw(
-      { kind: 'untouched', why: opened.why, ...(opened.rejected ? { rejected: true as const } : {}) },
-      false,
-    )
+  if (opened.kind === 'failed') return { ...notOpened(opened), sent: false }
   await using shell = opened
   if (candidate.kind !== 'password')
     return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import type { Client, ClientChannel } from 'ssh2'
 import { logIn } from '../../ssh/target.ts'
 import { Secret } from '../../kernel/secret.ts'
-import type { Credential, Place } from '../connector.ts'
+import { type Credential, type Place, saw, type Seen } from '../connector.ts'
+import type { ChangeResult } from '../phases.ts'
 
 /** Bytes of what a machine says that are kept: a hostile one says more. */
 const mostSaid = 64 * 1024
@@ -11,6 +12,12 @@ const mostSaid = 64 * 1024
 export type Opened =
   | ({ readonly kind: 'open' } & AsyncDisposable & { readonly shell: Shell })
   | { readonly kind: 'failed'; readonly why: string; readonly rejected: boolean; readonly sent: boolean }
+
+/** What is known of a change whose login was not made: nothing of the candidate had left. */
+export function notOpened(failed: Opened & { readonly kind: 'failed' }): Seen<ChangeResult> {
+  const { why, rejected, sent } = failed
+  return saw({ kind: 'untouched', why, ...(rejected ? { rejected: true as const } : {}) }, sent)
+}
 
 /** What can be done on a machine that was logged in to. */
 export type Shell = {
