@@ -157,6 +157,7 @@ export const fieldNames = {
     afterCheckIn: '--after-check-in',
     afterReveal: '--after-reveal',
     reconcileAccount: '--reconcile-with',
+    throughAccount: '--through',
     dependants: '--dependant',
     lockOut: '--lock-out',
     exemption: '--exempt-owner and --exempt-until',

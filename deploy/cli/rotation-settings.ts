@@ -16,6 +16,7 @@ type Given = {
   readonly afterCheckIn?: boolean
   readonly afterReveal?: boolean
   readonly reconcileWith?: string
+  readonly through?: string
   readonly dependant?: readonly string[]
   readonly blockingDependant?: readonly string[]
   readonly dependants?: boolean
@@ -58,6 +59,7 @@ export function addRotationSettings(account: Command, tools: Tools): void {
     .option('--after-reveal', 'after somebody has seen it')
     .option('--no-after-reveal', 'not because somebody has seen it')
     .option('--reconcile-with <account>', 'a privileged account of the machine, which sets it right')
+    .option('--through <account>', 'another account of the same host, as which it is changed')
     .option('--dependant <place>', 'another place that holds the same secret; more than once', collect)
     .option(
       '--blocking-dependant <place>',
@@ -73,6 +75,7 @@ export function addRotationSettings(account: Command, tools: Tools): void {
       examples(
         'tagout account rotation set press-3/engineer --connector linux-password --every 30d --window nights',
         'tagout account rotation set press-3/root --connector linux-password --essential',
+        'tagout account rotation set panel-3/operator --connector vnc-password --through press-3/root',
         'tagout account rotation set plc-7/fw --grade G4 --reason "project password" --exempt-owner maya --exempt-until 2027-06-01',
       ),
     )
@@ -106,6 +109,7 @@ function inputOf(account: string, options: Given): VerbInput<'rotation.set'> {
     profile: orNone(options.profile),
     calendar: orNone(options.window),
     reconcileAccount: orNone(options.reconcileWith),
+    throughAccount: orNone(options.through),
     gradeReason: options.reason,
     grade,
     essential: options.essential,
@@ -156,6 +160,7 @@ export function settingsText(settings: RotationSettings): string {
         ]),
     ['rotated', whenText(settings)],
     ['window', settings.calendar ?? 'at any time'],
+    ...(settings.throughAccount === null ? [] : [['changed through', settings.throughAccount] as const]),
     ['reconciled by', settings.reconcileAccount ?? 'nobody: a person is sent for'],
     [
       'also kept in',

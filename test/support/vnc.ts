@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createCipheriv } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -27,16 +27,27 @@ export type VncServer = AsyncDisposable & {
   readonly password: string
   /** Where the shell on the desktop works. */
   readonly home: string
+  /** Its password file, of which eight bytes count. */
+  readonly passwordFile: string
+  readonly pid: number | undefined
 }
 
 /** How a VNC server lets in: by a password, within anonymous TLS, or by name and password of a system user within it. */
 export type VncSecurity = 'VncAuth' | 'TLSVnc' | { readonly plainUser: string }
 
-/** `password` is nobody's where a system user's is asked for. */
-export async function startVnc(password: string, security: VncSecurity = 'VncAuth'): Promise<VncServer> {
+/** `password` is nobody's where a system user's is asked for. `owner`: a system user that it runs as. */
+export async function startVnc(
+  password: string,
+  security: VncSecurity = 'VncAuth',
+  owner?: string,
+): Promise<VncServer> {
   const home = await mkdtemp(join(tmpdir(), 'tagout-vnc-'))
   const passwordFile = join(home, 'passwd')
   writeFileSync(passwordFile, passwordFileOf(password), { mode: 0o600 })
+  const idOf = (kind: '-u' | '-g') =>
+    Number(execFileSync('id', [kind, owner ?? 'root'], { encoding: 'utf8' }))
+  const as = owner === undefined ? {} : { uid: idOf('-u'), gid: idOf('-g') }
+  if (owner !== undefined) execFileSync('chown', ['-R', `${owner}:`, home])
   const started: ChildProcess[] = []
   const display = freeDisplay()
   const port = 5900 + display
@@ -45,6 +56,7 @@ export async function startVnc(password: string, security: VncSecurity = 'VncAut
       cwd: home,
       env: { PATH: '/usr/bin:/bin', HOME: home, DISPLAY: `:${display}`, LANG: 'C.UTF-8' },
       stdio: 'ignore',
+      ...as,
     })
     started.push(child)
     return child
@@ -65,6 +77,8 @@ export async function startVnc(password: string, security: VncSecurity = 'VncAut
     display,
     password,
     home,
+    passwordFile,
+    pid: server.pid,
     [Symbol.asyncDispose]: async () => {
       for (const child of started.reverse()) {
         if (child.exitCode !== null || child.signalCode !== null) continue
@@ -153,7 +167,7 @@ function answers(port: number): Promise<boolean> {
 }
 
 /** What `vncpasswd -f` writes: eight bytes under DES with the key that all VNC servers share. It hides nothing. */
-function passwordFileOf(password: string): Buffer {
+export function passwordFileOf(password: string): Buffer {
   const block = Buffer.alloc(8)
   block.write(password, 'utf8')
   // Triple DES with one key three times is DES, which OpenSSL 3 has no more.

@@ -62,6 +62,7 @@ function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
     ...(afterReveal ? ['after each reveal'] : []),
     ...(calendar === null ? [] : [`within ${calendar}`]),
     ...(essential ? ['never by itself'] : []),
+    ...(entry.throughAccount === undefined ? [] : [`through ${entry.throughAccount}`]),
     ...(entry.reconcileAccount === null ? [] : [`reconciled by ${entry.reconcileAccount}`]),
     ...entry.dependants.map((dependant) => `dependant ${quoted(dependant)}`),
     ...(entry.lockOut === undefined

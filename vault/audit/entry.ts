@@ -707,6 +707,8 @@ export type Happening =
       /** What it is taken for that locks the account out; who answers for it that nothing changes it, and until when. */
       readonly lockOut?: { readonly refused: number; readonly seconds: number }
       readonly exemption?: { readonly owner: string; readonly until: string }
+      /** Another account of the same host, as which it is changed. */
+      readonly throughAccount?: string
     })
   /** `what`: rotate or verify; `cause`: by hand, age, check-in and so on. */
   | (RotationRef & {

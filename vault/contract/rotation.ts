@@ -50,6 +50,8 @@ export type RotationSettings = {
   readonly afterCheckIn: boolean
   readonly afterReveal: boolean
   readonly reconcileAccount: string | null
+  /** Another account of the same host, as which it is changed. */
+  readonly throughAccount: string | null
   readonly dependants: readonly Dependant[]
   readonly lockOut: { readonly refused: number; readonly seconds: number } | null
   readonly exemption: { readonly owner: string; readonly until: string; readonly isOver: boolean } | null
@@ -96,6 +98,7 @@ export type Obstacle = {
     | 'settings'
     | 'grade'
     | 'connector'
+    | 'through'
     | 'essential'
     | 'dependants'
     | 'binding'
@@ -150,6 +153,8 @@ export type ConnectorView = {
   readonly persists: boolean
   readonly retires: boolean
   readonly reconciles: boolean
+  /** It changes nothing by itself: another account of the same host has to be named. */
+  readonly through: boolean
 }
 export type ProfileView = {
   readonly name: string
@@ -171,11 +176,8 @@ export type StepCredential =
   | { readonly kind: 'password'; readonly sealed: string }
   | { readonly kind: 'ssh-key'; readonly publicKey: string }
 
-/** One step of a run, given out once. */
-export type RotationOrder = {
-  readonly generation: number
-  readonly step: Step
-  readonly connector: string
+/** Where a step is done, and as whom. */
+export type StepPlace = {
   readonly target: {
     readonly name: string
     readonly host: string
@@ -184,11 +186,24 @@ export type RotationOrder = {
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
   }
   readonly account: { readonly login: string; readonly name: string }
+}
+
+/** What of a step is a secret, or signed by the vault. */
+export const stepSecrets = ['current', 'candidate', 'privileged', 'through'] as const
+export type StepSecret = (typeof stepSecrets)[number]
+
+/** One step of a run, given out once. */
+export type RotationOrder = StepPlace & {
+  readonly generation: number
+  readonly step: Step
+  readonly connector: string
   /** Seconds within which the worker must be done: then it lets go, whatever it does. */
   readonly seconds: number
   readonly current: StepCredential | null
   readonly candidate: StepCredential | null
   readonly privileged: (StepCredential & { readonly login: string }) | null
+  /** Another account of the same host, where this step is done as that one. */
+  readonly through: (StepCredential & StepPlace) | null
 }
 
 /** A run of which something is due. Holds nothing that is secret: it may go into a queue. */
@@ -238,6 +253,7 @@ export const rotationVerbs = {
       afterCheckIn: z.boolean().optional(),
       afterReveal: z.boolean().optional(),
       reconcileAccount: reference.nullable().optional(),
+      throughAccount: reference.nullable().optional(),
       dependants: z
         .array(z.strictObject({ place: line(200), kind: z.enum(['told', 'blocks']) }))
         .max(50)
@@ -288,7 +304,7 @@ export const rotationVerbs = {
     z.strictObject({
       run,
       generation: z.int().min(1),
-      which: z.enum(['current', 'candidate', 'privileged']),
+      which: z.enum(stepSecrets),
       algorithm: z.string().max(60),
       data: base64,
     }),

@@ -209,6 +209,8 @@ export type DomainTables = {
     readonly exempt_until: Date | null
     readonly set_by: string
     readonly set_at: Date
+    /** Another account of the same host, as which it is changed. */
+    readonly through_account_id: Id<'acc'> | null
   }
   /** One rotation, or one verification. See rotation/phases.ts. */
   rotation_run: Guarded & {

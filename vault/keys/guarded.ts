@@ -268,6 +268,7 @@ export const guardedTables = {
       'exempt_until',
       'set_by',
       'set_at',
+      'through_account_id',
     ],
   },
   rotation_run: {

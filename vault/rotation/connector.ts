@@ -29,7 +29,17 @@ export type Connector = {
 }
 
 /** Where, and as whom. */
-export type Place = {
+export type Place = Pick<Through, 'target' | 'account'> & {
+  /** Another account of the same host, where the table says that this step is done as that one. */
+  readonly through?: Through
+  /** Milliseconds that the whole of it may take. */
+  readonly withinMs: number
+  /** Aborted when they are over, or nobody waits any more: let go of the target at once. */
+  readonly signal: AbortSignal
+}
+
+/** An account at its target. */
+export type Through = {
   readonly target: {
     readonly name: string
     readonly host: string
@@ -38,10 +48,7 @@ export type Place = {
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
   }
   readonly account: { readonly login: string; readonly name: string }
-  /** Milliseconds that the whole of it may take. */
-  readonly withinMs: number
-  /** Aborted when they are over, or nobody waits any more: let go of the target at once. */
-  readonly signal: AbortSignal
+  readonly credential: Credential
 }
 
 /** A password, borrowed for the call; or a key of which the vault holds the private half. */

@@ -1,6 +1,6 @@
 import type { Protocol } from '../contract.ts'
 import type { Connector } from './connector.ts'
-import type { Abilities } from './phases.ts'
+import type { Abilities, Step } from './phases.ts'
 
 /**
  * What the vault knows of a connector without loading it: what it is for and what it can do. Its code is loaded by the
@@ -13,6 +13,11 @@ export type ConnectorEntry = Pick<Abilities, 'persists' | 'retires' | 'reconcile
   readonly credential: 'password' | 'ssh-key'
   /** The profile of passwords where an account names none; null: it makes no passwords. */
   readonly profile: string | null
+  /**
+   * Steps that are done as another account of the same host, and which protocols that one is spoken with by. Missing: an
+   * account changes itself.
+   */
+  readonly through?: { readonly steps: readonly Step[]; readonly protocols: readonly Protocol[] }
   /** Seconds that one step takes at most. */
   readonly seconds: number
   readonly load: () => Promise<Connector>
@@ -52,6 +57,18 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     retires: false,
     reconciles: true,
     load: async () => (await import('./connectors/windows-password.ts')).windowsPassword,
+  },
+  'vnc-password': {
+    title: 'the password of a VNC server, in its file on its host, by another account over SSH',
+    protocols: ['vnc'],
+    credential: 'password',
+    profile: 'vnc',
+    through: { steps: ['change'], protocols: ['ssh'] },
+    seconds: 60,
+    persists: false,
+    retires: false,
+    reconciles: false,
+    load: async () => (await import('./connectors/vnc-password.ts')).vncPassword,
   },
 }
 

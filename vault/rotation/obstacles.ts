@@ -10,8 +10,10 @@ import { pinsOf } from '../targets/target.ts'
 import type { Tx } from '../transaction.ts'
 import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
+import { isInDoubt } from './phases.ts'
 import { openRunOf, type Run } from './run.ts'
 import { dependantsOf, lockOutOf, settingsRow } from './settings.ts'
+import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
 const mostSteps = 4
@@ -44,6 +46,7 @@ export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promi
     ]
   const found = [
     await unfit(tx, account, settings),
+    asked.kind === 'verify' ? undefined : await notThrough(tx, account, settings),
     asked.kind === 'verify' ? undefined : wrongGrade(settings, asked),
     asked.kind === 'verify' ? undefined : blocked(settings, asked),
     await elsewhere(tx, account),
@@ -80,6 +83,49 @@ async function unfit(
       next,
     )
   return undefined
+}
+
+/** Can the account that another is changed through be used now? */
+export async function notThrough(
+  tx: Tx,
+  account: Account,
+  settings: Row<'account_rotation'>,
+): Promise<Obstacle | undefined> {
+  const needs = connectorOf(settings.connector)?.through
+  if (needs === undefined) return undefined
+  const say = `tagout account rotation set ${account.name} --through ACCOUNT`
+  if (settings.through_account_id === null)
+    return forever(
+      'through',
+      `${settings.connector} changes it as another account of the host ${account.target.host}, and none is named`,
+      `name one: ${say}`,
+    )
+  const through = await throughOf(tx, account, settings)
+  if (through === undefined || !needs.protocols.includes(through.account.target.protocol))
+    return forever(
+      'through',
+      `the account through which it is changed is gone, elsewhere, not bound, or not of ${needs.protocols.join(' or ')}`,
+      `bind it again, or name another: ${say}`,
+    )
+  const { id, name, login, target } = through.account
+  const again = new Date(tx.now.getTime() + lookAgainMs)
+  const run = await openRunOf(tx, id)
+  if (run !== undefined && run.kind === 'rotate' && isInDoubt(run.phase))
+    return later(
+      'through',
+      `${name}, through which it is changed, is being rotated itself`,
+      `it begins when that is settled: tagout rotation show ${run.id}`,
+      again,
+    )
+  const budget = await accountBudget(tx, through.account)
+  return budget.left > 0
+    ? undefined
+    : later(
+        'budget',
+        `one more refused login could lock ${login} out of ${target.name}, through which it is changed`,
+        'it goes on by itself when their time is over',
+        budget.roomAt ?? again,
+      )
 }
 
 function wrongGrade(

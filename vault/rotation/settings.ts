@@ -14,6 +14,7 @@ import { by, type Handler, type Input, nameOf } from '../world.ts'
 import { type LockOut, usualLockOut } from './budget.ts'
 import { connectorOf, connectors } from './connectors.ts'
 import { profiles, strengthOf } from './profile.ts'
+import { throughNamed } from './through.ts'
 
 type Db = Kysely<Database>
 type Settings = Omit<Row<'account_rotation'>, 'epoch' | 'mac' | 'set_by' | 'set_at'>
@@ -64,8 +65,8 @@ export async function showSettings(
 ): Promise<RotationSettings> {
   const row = await settingsRow(db, checker, account.id)
   const current = await currentCredential(db, checker, account.id)
-  const by = row?.reconcile_account_id ?? null
-  const reconciler = by === null ? undefined : await readAccount(db, checker, by)
+  const named = async (id: Account['id'] | null) =>
+    id === null ? null : ((await readAccount(db, checker, id))?.name ?? null)
   const profile = profileOf(row)
   const known = profile === null ? undefined : profiles[profile]
   const age = row?.max_age_days ?? null
@@ -83,7 +84,8 @@ export async function showSettings(
     essential: row?.essential ?? false,
     afterCheckIn: row?.after_check_in ?? false,
     afterReveal: row?.after_reveal ?? false,
-    reconcileAccount: reconciler?.name ?? null,
+    reconcileAccount: await named(row?.reconcile_account_id ?? null),
+    throughAccount: await named(row?.through_account_id ?? null),
     dependants: dependantsOf(row),
     lockOut: lockOutOf(row) ?? null,
     exemption:
@@ -112,8 +114,9 @@ export const rotationSettings: Handler<'rotation.settings'> = async ({ world }, 
 export const rotationConnectors: Handler<'rotation.connectors'> = async () =>
   done({
     connectors: Object.entries(connectors).map(
-      ([name, { title, protocols, credential, persists, retires, reconciles }]) => ({
+      ([name, { title, protocols, credential, persists, retires, reconciles, through }]) => ({
         ...{ name, title, protocols, credential, persists, retires, reconciles },
+        through: through !== undefined,
       }),
     ),
     profiles: Object.values(profiles).map((profile) => {
@@ -141,6 +144,7 @@ export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
       afterCheckIn: shown.afterCheckIn,
       afterReveal: shown.afterReveal,
       reconcileAccount: shown.reconcileAccount,
+      ...(shown.throughAccount === null ? {} : { throughAccount: shown.throughAccount }),
       dependants: shown.dependants.map(({ place, kind }) => `${kind}: ${place}`),
       ...(shown.lockOut === null ? {} : { lockOut: { ...shown.lockOut } }),
       ...(shown.exemption === null
@@ -161,6 +165,8 @@ async function wantedOf(
 ): Promise<Outcome<Settings>> {
   const reconciler = await reconcilerOf(tx, account, before, input.reconcileAccount)
   if (!reconciler.ok) return reconciler
+  const through = await throughNamed(tx, account, before, input.throughAccount)
+  if (!through.ok) return through
   const connector = given(input.connector, before?.connector ?? null)
   const exemption = input.exemption
   const lockOut = input.lockOut
@@ -176,6 +182,7 @@ async function wantedOf(
     after_check_in: input.afterCheckIn ?? before?.after_check_in ?? false,
     after_reveal: input.afterReveal ?? before?.after_reveal ?? false,
     reconcile_account_id: reconciler.value,
+    through_account_id: through.value,
     dependants: canonicalJson(
       (input.dependants ?? dependantsOf(before)).map(({ place, kind }) => ({ place, kind })),
     ),

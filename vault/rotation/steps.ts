@@ -1,6 +1,6 @@
 import { readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
-import type { DueRun, RotationOrder, StepCredential } from '../contract.ts'
+import type { DueRun, RotationOrder, StepCredential, StepPlace, StepSecret } from '../contract.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { parseUserauthRequest } from '../identity/userauth.ts'
 import type { RotationId } from '../kernel/id.ts'
@@ -16,10 +16,11 @@ import { isBoundTo } from '../accounts/binding.ts'
 import { batchObstacle } from './batch.ts'
 import { settlePlace, takePlace } from './budget.ts'
 import { connectorOf } from './connectors.ts'
-import { accountBudget, lookAgainMs, obstaclesOf } from './obstacles.ts'
+import { accountBudget, lookAgainMs, notThrough, obstaclesOf } from './obstacles.ts'
 import { type Step, stepOf } from './phases.ts'
 import { advance, credentialOf, findRun, type Run } from './run.ts'
 import { settingsRow } from './settings.ts'
+import { goesThrough, throughOf } from './through.ts'
 
 /** What the worker of rotation asks. It is told nothing but what one step needs, and what it says decides nothing by itself. */
 
@@ -104,6 +105,8 @@ async function give(tx: Tx, world: World, id: RotationId): Promise<Outcome<Given
   const until = new Date(tx.now.getTime() + (entry.seconds + graceSeconds) * 1000)
   run = await updateGuarded(tx, 'rotation_run', run, { generation, step_until: until })
   await takePlace(tx, placeOf(account), { run: run.id, generation })
+  const through = await throughIn(tx, run, account, step)
+  if (through !== undefined) await takePlace(tx, placeOf(through.account), { run: run.id, generation })
   await tx.audit({
     kind: 'rotation.step',
     rotation: run.id,
@@ -126,6 +129,12 @@ async function lockRun(
   const account = await readAccount(tx.db, tx.guard, known.account_id, 'update')
   const run = await findRun(tx, id, 'update')
   return run === undefined || account === undefined ? undefined : { run, account }
+}
+
+/** The account as which a step is done, where that is another one. */
+async function throughIn(db: Pick<Tx, 'db' | 'guard'>, run: Run, account: Account, step: Step) {
+  if (!goesThrough(run.connector, step)) return undefined
+  return throughOf(db, account, await settingsRow(db.db, db.guard, account.id))
 }
 
 function placeOf(account: Account) {
@@ -176,6 +185,12 @@ async function mayGoOn(tx: Tx, account: Account, run: Run): Promise<Outcome<neve
       `${account.target.name} is not the machine that it was begun on: bind it again`,
       again,
     )
+  const step = stepOf(run.phase)
+  const settings = await settingsRow(tx.db, tx.guard, account.id)
+  if (step !== undefined && settings !== undefined && goesThrough(run.connector, step)) {
+    const stands = await notThrough(tx, account, settings)
+    if (stands !== undefined) return wait(tx, run, stands.why, new Date(stands.until ?? again))
+  }
   const budget = await accountBudget(tx, account)
   return budget.left > 0
     ? undefined
@@ -201,8 +216,19 @@ async function order(
     return { kind: 'password', sealed: Buffer.from(sealToBox(boxKey, secret)).toString('base64') }
   }
   const needs = needsOf(step)
-  const legacy = legacyOf(account.target)
-  const { target } = account
+  const place = ({ target, login, name }: Account): StepPlace => {
+    const legacy = legacyOf(target)
+    return {
+      target: {
+        ...{ name: target.name, host: target.host, port: target.port },
+        pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
+        legacy: legacy === undefined || legacy.until <= clock() ? null : { algorithms: legacy.algorithms },
+      },
+      account: { login, name },
+    }
+  }
+  const through = await throughIn(db, run, account, step)
+  const throughCredential = through === undefined ? null : await sealed(through.account, through.credential)
   const privileged = needs.includes('privileged') ? await reconcilerOf(db, account) : undefined
   const privilegedCredential =
     privileged === undefined ? null : await sealed(privileged.account, privileged.credential)
@@ -213,12 +239,7 @@ async function order(
     generation: run.generation,
     step,
     connector: run.connector,
-    target: {
-      ...{ name: target.name, host: target.host, port: target.port },
-      pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
-      legacy: legacy === undefined || legacy.until <= clock() ? null : { algorithms: legacy.algorithms },
-    },
-    account: { login: account.login, name: account.name },
+    ...place(account),
     seconds,
     current: await one('current'),
     candidate: await one('candidate'),
@@ -226,6 +247,10 @@ async function order(
       privileged === undefined || privilegedCredential === null
         ? null
         : { ...privilegedCredential, login: privileged.account.login },
+    through:
+      through === undefined || throughCredential === null
+        ? null
+        : { ...throughCredential, ...place(through.account) },
   }
 }
 
@@ -281,21 +306,12 @@ export const rotationSign: Handler<'rotation.sign'> = async ({ world }, input) =
     if (known === undefined || !isOut(known.run, input.generation, tx.now)) return nothingDue
     const { run, account } = known
     const step = stepOf(run.phase)
-    if (step === undefined || !needsOf(step).includes(input.which)) return nothingDue
-    const of =
-      input.which === 'privileged'
-        ? await reconcilerOf(tx, account)
-        : {
-            account,
-            credential: await credentialOf(
-              tx,
-              run,
-              input.which === 'current' ? run.from_version : run.version,
-            ),
-          }
+    if (step === undefined) return nothingDue
+    const of = await secretOf(tx, run, account, step, input.which)
+    if (of === undefined) return nothingDue
     const request = parseUserauthRequest(data)
     const isOurs =
-      of?.credential?.kind === 'ssh-key' &&
+      of.credential?.kind === 'ssh-key' &&
       request !== undefined &&
       request.user === of.account.login &&
       request.algorithm === input.algorithm &&
@@ -316,6 +332,23 @@ export const rotationSign: Handler<'rotation.sign'> = async ({ world }, input) =
   const { account, credential } = found.value
   const signature = await signWithKey(world, account, credential, input.algorithm, data)
   return signature.ok ? done({ signature: signature.value.toString('base64') }) : signature
+}
+
+/** Whose credential a step has of what its worker names; undefined: it has none of that. */
+async function secretOf(
+  tx: Tx,
+  run: Run,
+  account: Account,
+  step: Step,
+  which: StepSecret,
+): Promise<{ readonly account: Account; readonly credential: Row<'credential'> | undefined } | undefined> {
+  if (which === 'through') return throughIn(tx, run, account, step)
+  if (!needsOf(step).includes(which)) return undefined
+  if (which === 'privileged') return reconcilerOf(tx, account)
+  return {
+    account,
+    credential: await credentialOf(tx, run, which === 'current' ? run.from_version : run.version),
+  }
 }
 
 function isOut(run: Run, generation: number, now: Date): boolean {

@@ -1,5 +1,5 @@
 import { findAccount, type Account } from '../accounts/account.ts'
-import type { RotationCause, RotationRunView } from '../contract.ts'
+import type { RotationCause, RotationRunView, RotationSettings } from '../contract.ts'
 import { newId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
@@ -39,20 +39,25 @@ export const rotationPlan: Handler<'rotation.plan'> = async ({ world }, input) =
     return done({
       account: account.name,
       settings,
-      steps: stepsOf(settings.connector, account),
+      steps: stepsOf(settings, account),
       obstacles,
       earliest: Number.isFinite(earliest) ? new Date(earliest).toISOString() : null,
       logins: { left, of },
     })
   })
 
-function stepsOf(name: string | null, account: Account): readonly string[] {
+function stepsOf(
+  { connector: name, throughAccount }: Pick<RotationSettings, 'connector' | 'throughAccount'>,
+  account: Account,
+): readonly string[] {
   const entry = connectorOf(name)
   if (entry === undefined) return []
   const what = entry.credential === 'password' ? 'password' : 'key'
   return [
     `make a new ${what} and keep it`,
-    `log in to ${account.target.name} as ${account.login} and set it (${name})`,
+    entry.through === undefined
+      ? `log in to ${account.target.name} as ${account.login} and set it (${name})`
+      : `log in as ${throughAccount ?? 'an account that nobody has named yet'} and set it (${name})`,
     ...(entry.persists ? ['have the machine keep it over a restart'] : []),
     `log in afresh with the new ${what}`,
     'use it from then on, and keep the old one',

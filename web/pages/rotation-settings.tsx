@@ -57,6 +57,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
   const { settings, of, account } = props
   const change = useChange()
   const [connector, setConnector] = useState(settings.connector ?? '')
+  const [through, setThrough] = useState(settings.throughAccount ?? '')
   const [profile, setProfile] = useState(settings.profile ?? '')
   const [grade, setGrade] = useState<RotationGrade>(settings.setBy === null ? 'G1' : settings.grade)
   const [why, setWhy] = useState(settings.setBy === null ? '' : settings.gradeReason)
@@ -71,6 +72,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
     settings.dependants.map(({ place, kind }) => (kind === 'blocks' ? `! ${place}` : place)).join('\n'),
   )
   const isChanged = grade === 'G1' || grade === 'G2'
+  const needsAnother = of.connectors.find(({ name }) => name === connector)?.through === true
   return (
     <Dialog
       title={`How ${visible(account)} is rotated`}
@@ -84,6 +86,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
             grade,
             gradeReason: why.trim(),
             connector: isChanged && connector !== '' ? connector : null,
+            throughAccount: isChanged && needsAnother && through.trim() !== '' ? through.trim() : null,
             profile: profile === '' ? null : profile,
             maxAgeDays: days === '' ? null : Number(days),
             calendar: calendar.trim() === '' ? null : calendar.trim(),
@@ -133,6 +136,16 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
               ...of.connectors.map(({ name, title }) => ({ value: name, label: `${name}: ${title}` })),
             ]}
           />
+          {needsAnother ? (
+            <Field
+              label="Through"
+              name="throughAccount"
+              value={through}
+              onChange={setThrough}
+              required={false}
+              hint="Another account of the same host in the same safe, as which it is changed: target/login"
+            />
+          ) : null}
           <Choice
             label="Passwords"
             name="profile"

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../../vault/kernel/secret.ts'
@@ -7,8 +7,9 @@ import { parsePrivateKey } from '../../../vault/release/ssh-private-key.ts'
 import { linuxPassword } from '../../../vault/rotation/connectors/linux-password.ts'
 import { startFakeWindows, type FakeWindows } from '../../support/fake-windows.ts'
 import { type Rotations, startRotations } from '../../support/rotations.ts'
-import { startDropbear, type TestSshd, whyNoSshd } from '../../support/sshd.ts'
-import { must } from '../../support/vault.ts'
+import { startDropbear, startSshd, sudoersOf, type TestSshd, whyNoSshd } from '../../support/sshd.ts'
+import { must, refusalOf } from '../../support/vault.ts'
+import { passwordFileOf, startVnc, type VncServer } from '../../support/vnc.ts'
 
 /** Connectors of machines and devices, each against the real thing where one can be had; a fake says so in its name. */
 
@@ -28,13 +29,15 @@ const refusesFor = (text: string) => ({
   why: expect.stringContaining(text) as string,
 })
 
+const pinned = (sshd: TestSshd) => ({ port: sshd.port, pin: sshd.pins[0]?.fingerprint ?? '' })
+
 /** A target of SSH with one account on it. */
 async function addAccount(
   target: string,
   at: Pick<TestSshd, 'port'> & { readonly pin: string },
   login: string,
   given: { readonly password: string } | { readonly key: string },
-  connector: string,
+  connector?: string,
 ): Promise<string> {
   const { vault } = rotations
   const known = await vault.ask('target.list', {})
@@ -48,13 +51,11 @@ async function addAccount(
       ? await vault.sealKey(account, given.key)
       : await vault.sealPassword(account, given.password)
   await vault.ask('account.add', { target, login, credential })
-  await vault.ask('rotation.set', { account, connector })
+  if (connector !== undefined) await vault.ask('rotation.set', { account, connector })
   return account
 }
 
 describe.skipIf(why !== undefined)('a real dropbear', () => {
-  const pinned = (sshd: TestSshd) => ({ port: sshd.port, pin: sshd.pins[0]?.fingerprint ?? '' })
-
   test('has a password changed twice, verified, and takes none of the old ones', async () => {
     await using dropbear = await startDropbear()
     const { user, password } = dropbear
@@ -83,6 +84,108 @@ describe.skipIf(why !== undefined)('a real dropbear', () => {
     const keys = readFileSync(join(dropbear.home, '.ssh', 'authorized_keys'), 'utf8')
     expect(keys).toMatch(/^no-port-forwarding ssh-ed25519 \S+ tagout\n$/)
     expect(keys).not.toContain(blob)
+  })
+})
+
+const whyNoVnc = why ?? (existsSync('/usr/bin/Xtigervnc') ? undefined : 'TigerVNC is not installed')
+describe.skipIf(whyNoVnc !== undefined)('a real TigerVNC', () => {
+  let sshd: TestSshd
+  let through: string
+  let count = 0
+  beforeAll(async () => {
+    sshd = await startSshd()
+    through = await addAccount('panel-host', pinned(sshd), sshd.user, { password: sshd.password })
+  })
+  afterAll(() => sshd[Symbol.asyncDispose]())
+
+  /** An account of a server. */
+  async function panel(vnc: VncServer, login: string) {
+    count += 1
+    const { vault } = rotations
+    const target = `panel-${count}`
+    const address = `vnc://127.0.0.1:${vnc.port}`
+    await vault.ask('target.add', { name: target, safe: 'line-3', address, pin: 'unverified' })
+    const account = `${target}/${login}`
+    const credential = await vault.sealPassword(account, vnc.password)
+    await vault.ask('account.add', { target, login, credential })
+    await vault.ask('rotation.set', { account, connector: 'vnc-password' })
+    return account
+  }
+  const set = (account: string, throughAccount: string) =>
+    rotations.vault.admin.call('rotation.set', { account, throughAccount })
+
+  test('has its password changed by the user that it runs as; it runs on, and the one for looking only stays', async () => {
+    await using vnc = await startVnc('Old-8-ch', 'VncAuth', sshd.user)
+    const account = await panel(vnc, 'screen')
+    appendFileSync(vnc.passwordFile, '12345678')
+    expect(await rotations.vault.ask('rotation.plan', { account })).toMatchObject({
+      obstacles: [{ kind: 'through', until: null, next: expect.stringContaining('--through') as string }],
+      settings: { profile: 'vnc', strength: { characters: 8, verdict: 'weak' } },
+    })
+    await expect(rotations.rotate(account)).rejects.toThrow('none is named')
+    must(await set(account, through))
+    const plan = await rotations.vault.ask('rotation.plan', { account })
+    expect(plan).toMatchObject({ obstacles: [], settings: { throughAccount: through } })
+    expect(plan.steps.join()).toContain(`log in as ${through} and set it (vnc-password)`)
+    expect(await rotations.rotate(account)).toMatchObject(isRotated(2))
+    expect(await rotations.rotate(account)).toMatchObject(isRotated(3))
+    expect(await rotations.verify(account)).toMatchObject({ phase: 'done' })
+    expect((await rotations.passwordOf(account)).length).toBe(8)
+    const bytes = readFileSync(vnc.passwordFile)
+    expect([bytes.length, bytes.subarray(8).toString()]).toEqual([16, '12345678'])
+    expect(readdirSync(vnc.home).filter((name) => name.includes('tagout'))).toEqual([])
+    // Changed by hand: found, and set right by the next rotation, which needs nothing of the old one.
+    writeFileSync(vnc.passwordFile, passwordFileOf('by-hand1'))
+    expect(await rotations.verify(account)).toMatchObject({ phase: 'failed', believes: 'nothing' })
+    expect(await rotations.rotate(account)).toMatchObject(isRotated(4))
+  })
+
+  test('has its password changed by somebody who may act as its user by sudo', async () => {
+    await using other = await startSshd()
+    await using vnc = await startVnc('Old-8-ch', 'VncAuth', other.user)
+    const account = await panel(vnc, other.user)
+    must(await set(account, through))
+    expect(await rotations.rotate(account)).toMatchObject(refusesFor('may not act as'))
+    writeFileSync(sudoersOf(sshd), `${sshd.user} ALL=(${other.user}) NOPASSWD: ALL\n`, { mode: 0o440 })
+    expect(await rotations.rotate(account)).toMatchObject(isRotated(3))
+    expect(await rotations.verify(account)).toMatchObject({ phase: 'done' })
+  })
+
+  test('keeps its password, and the file is as it was, where that is not the one that it reads', async () => {
+    await using vnc = await startVnc('Old-8-ch')
+    await using other = await startVnc('Another8', 'VncAuth', sshd.user)
+    const account = await panel(vnc, 'screen')
+    must(await set(account, through))
+    const before = readFileSync(other.passwordFile)
+    expect(await rotations.rotate(account)).toMatchObject(refusesFor('does not read that file'))
+    expect(readFileSync(other.passwordFile)).toEqual(before)
+    expect(await rotations.passwordOf(account)).toBe('Old-8-ch')
+  })
+
+  test('is changed through accounts of its own host and safe alone, and not while those are in doubt', async () => {
+    await using vnc = await startVnc('Old-8-ch', 'VncAuth', sshd.user)
+    const account = await panel(vnc, 'screen')
+    const { vault } = rotations
+    const elsewhere = await vault.account({ safe: 'line-3', target: 'far', address: 'ssh://192.0.2.1:22' })
+    const foreign = await vault.account({ safe: 'line-9', target: 'near', address: `ssh://127.0.0.1:22` })
+    for (const { name } of [elsewhere, foreign])
+      expect(refusalOf(await set(account, name)).message).toContain('another host or in another safe')
+    expect(refusalOf(await set(account, account)).message).toContain('not changed through itself')
+    must(await set(account, through))
+    await vault.ask('rotation.set', { account: through, connector: 'linux-password' })
+    const { id } = await vault.ask('rotation.start', { account: through })
+    must(
+      await rotations.worker.call('rotation.step', {
+        run: id,
+        boxKey: Buffer.alloc(32, 9).toString('base64'),
+      }),
+    )
+    const { obstacles } = await vault.ask('rotation.plan', { account })
+    expect(obstacles).toMatchObject([
+      { kind: 'through', why: expect.stringContaining('rotated itself') as string },
+    ])
+    vault.advance(90_000)
+    await rotations.work(id)
   })
 })
 

@@ -1,4 +1,4 @@
-import type { RotationOrder, StepCredential, VerbInput } from '../../contract.ts'
+import type { RotationOrder, StepCredential, StepSecret, VerbInput } from '../../contract.ts'
 import type { VaultClient } from '../../client.ts'
 import { sodium } from '../../crypto/sodium.ts'
 import { Fault } from '../../kernel/fault.ts'
@@ -39,7 +39,7 @@ export async function workOn(ports: WorkPorts, run: RotationId): Promise<boolean
   await ports.at?.('asked')
   using stack = new DisposableStack()
   stack.defer(() => box.privateKey.fill(0))
-  const open = (which: 'current' | 'candidate' | 'privileged') => {
+  const open = (which: StepSecret) => {
     const credential = openCredential(ports, run, order, which, box)
     if (credential?.kind === 'password') stack.use(credential.secret)
     return credential
@@ -54,7 +54,7 @@ function openCredential(
   ports: WorkPorts,
   run: RotationId,
   order: RotationOrder,
-  which: 'current' | 'candidate' | 'privileged',
+  which: StepSecret,
   box: { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array },
 ): Credential | undefined {
   const given: StepCredential | null = order[which]
@@ -83,13 +83,19 @@ function openCredential(
 async function doStep(
   ports: WorkPorts,
   order: RotationOrder,
-  open: (which: 'current' | 'candidate' | 'privileged') => Credential | undefined,
+  open: (which: StepSecret) => Credential | undefined,
 ): Promise<{ readonly seen: Said; readonly sent: boolean }> {
   const limit = new AbortController()
   const withinMs = order.seconds * 1000
   const timer = setTimeout(() => limit.abort(), withinMs)
-  const at: Place = { target: order.target, account: order.account, withinMs, signal: limit.signal }
   try {
+    const by = order.through === null ? undefined : open('through')
+    const at: Place = {
+      ...{ target: order.target, account: order.account, withinMs, signal: limit.signal },
+      ...(order.through === null || by === undefined
+        ? {}
+        : { through: { target: order.through.target, account: order.through.account, credential: by } }),
+    }
     const connector = await (ports.load?.(order.connector) ?? connectorOf(order.connector)?.load())
     if (connector === undefined) throw new Fault('configuration', `there is no connector ${order.connector}`)
     return await Promise.race([take(connector, order, at, open), over(limit.signal, order)])
@@ -107,9 +113,9 @@ async function take(
   connector: Connector,
   { step, privileged }: RotationOrder,
   at: Place,
-  open: (which: 'current' | 'candidate' | 'privileged') => Credential | undefined,
+  open: (which: StepSecret) => Credential | undefined,
 ): Promise<{ readonly seen: Said; readonly sent: boolean }> {
-  const need = (which: 'current' | 'candidate' | 'privileged') => {
+  const need = (which: StepSecret) => {
     const credential = open(which)
     if (credential === undefined) throw new Fault('protocol', `the vault gave no ${which} credential`)
     return credential
