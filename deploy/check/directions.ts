@@ -16,8 +16,8 @@ const vaultEntries = [
 /** Mathematics without a plane around it: browsers, the recorder and the command-line program run it as well. */
 const isShared = (target: string) =>
   target.startsWith('vault/kernel/') || target.startsWith('vault/auditors/')
-/** Logs in to targets: the recorder's broker and the worker of rotation do, and the process with the root key never. */
-const speaksSsh = (target: string) => target.startsWith('vault/ssh/')
+/** Connects to targets: the recorder and the worker of rotation do, and the process with the root key never. */
+const speaks = (target: string) => target.startsWith('vault/ssh/') || target.startsWith('vault/tls/')
 const recorderEntries = ['recorder/index.ts', 'recorder/replay/index.ts', 'recorder/recording/index.ts']
 
 type Rule = {
@@ -31,8 +31,9 @@ const inKernel = (target: string) => target.startsWith('vault/kernel/')
 const entersVault = (target: string) => isShared(target) || vaultEntries.includes(target)
 
 /** What of the vault's folder runs in a process without keys, and may speak with targets. */
-const maySpeakSsh = ['vault/ssh/', 'vault/rotation/connectors/', 'vault/rotation/worker/']
-const whoSpeaksSsh = 'the process with the root key speaks with no target: vault/ssh is for rotation’s worker'
+const maySpeak = ['vault/ssh/', 'vault/tls/', 'vault/rotation/connectors/', 'vault/rotation/worker/']
+const whoSpeaks =
+  'the process with the root key speaks with no target: vault/ssh and vault/tls are for rotation’s worker'
 
 /** From the narrowest folder to the widest: the first that fits a file is its rule. */
 const rules: readonly Rule[] = [
@@ -40,8 +41,8 @@ const rules: readonly Rule[] = [
   { folder: 'vault', mayImport: () => false, says: 'the vault imports only the vault' },
   {
     folder: 'recorder',
-    mayImport: (target) => entersVault(target) || speaksSsh(target),
-    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/ssh, ${vaultEntries.join(', ')}`,
+    mayImport: (target) => entersVault(target) || speaks(target),
+    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/ssh, vault/tls, ${vaultEntries.join(', ')}`,
   },
   {
     folder: 'api',
@@ -90,8 +91,8 @@ export function breachesOfDirection(root: string): readonly Breach[] {
 
 function directionOf({ file, line, target, ours }: Import): Breach | undefined {
   if (!ours) return undefined
-  if (speaksSsh(target) && file.startsWith('vault/') && !maySpeakSsh.some((part) => file.startsWith(part)))
-    return { file, line, why: `imports ${target}, but ${whoSpeaksSsh}` }
+  if (speaks(target) && file.startsWith('vault/') && !maySpeak.some((part) => file.startsWith(part)))
+    return { file, line, why: `imports ${target}, but ${whoSpeaks}` }
   const rule = rules.find(({ folder }) => file.startsWith(`${folder}/`))
   if (rule === undefined || target.startsWith(`${rule.folder}/`) || rule.mayImport(target)) return undefined
   return { file, line, why: `imports ${target}, but ${rule.says}` }

@@ -3,6 +3,7 @@ import {
   type DesktopSettings,
   identityOf,
   keyboards,
+  opensSessions,
   rdpSecurities,
   type ScannedKey,
   type TargetView,
@@ -33,7 +34,10 @@ async function scanned(vault: Vault, target: string): Promise<ScannedKey> {
   const seen = await vault.ask('target.scan', { target }, undefined, 60_000)
   const best = bestOf(seen)
   if (best === undefined)
-    throw new Complaint(`${target} showed no host key`, `check its address: tagout target show ${target}`)
+    throw new Complaint(
+      `${target} showed nothing that could be pinned`,
+      `check its address: tagout target show ${target}`,
+    )
   return best
 }
 
@@ -106,12 +110,11 @@ export function addTargetCommands(root: Command, tools: Tools): void {
   const target = root.command('target').description('targets: the machines that people are let in to')
 
   withDesktopOptions(target.command('add <name> <address>'))
-    .description('add a target; nobody can connect before its host key or certificate is pinned')
-    .requiredOption('--safe <safe>', 'the safe that holds it')
-    .option(
-      '--pin <fingerprint>',
-      'the host key, or the certificate of RDP, as SHA256:…, known from elsewhere',
+    .description(
+      'add a target; nobody can connect, and nothing is rotated, before its host key or certificate is pinned',
     )
+    .requiredOption('--safe <safe>', 'the safe that holds it')
+    .option('--pin <fingerprint>', 'the host key, or the certificate, as SHA256:…, known from elsewhere')
     .option('--pin-now', 'fetch the host key or certificate now and pin what the target shows')
     .option('--tag <tag...>', 'what rules of the policy may name it by')
     .option('--zone <zone>', 'the zone that it lies in, as rules of the policy may name it')
@@ -120,6 +123,8 @@ export function addTargetCommands(root: Command, tools: Tools): void {
       examples(
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin SHA256:4cmU…',
         'tagout target add press-3 ssh://127.0.0.1:2201 --safe line-3 --pin-now',
+        'tagout target add dc-1 ldap://10.0.3.2 --safe line-3',
+        'tagout target add historian postgresql://10.0.3.4 --safe line-3',
         'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --tag press critical --zone level-2',
         'tagout target add hmi-3 vnc://10.0.3.8 --safe line-3',
         'tagout target add scada-1 rdp://10.0.3.9 --safe line-3 --keyboard de-de-qwertz',
@@ -166,7 +171,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
         tools.show(added, () => {
           const pin = added.pins[0]
           return pin === undefined
-            ? `added target ${added.name} (${added.id}); nobody can connect yet: tagout target pin ${added.name}${isBare(added) ? ' --unverified' : ''}`
+            ? `added target ${added.name} (${added.id}); ${idle(added)} yet: tagout target pin ${added.name}${isBare(added) ? ' --unverified' : ''}`
             : `added target ${added.name} (${added.id}), pinned to ${pin.fingerprint}`
         })
       },
@@ -218,13 +223,13 @@ export function addTargetCommands(root: Command, tools: Tools): void {
           ['FINGERPRINT', (row) => row.fingerprint],
           ['NEEDS', (row) => row.needs.join(',') || 'nothing old'],
         ],
-        `${name} showed no host key`,
+        `${name} showed nothing that could be pinned`,
       )
     })
 
   target
     .command('pin <target> [fingerprint]')
-    .description('pin the host key, or the certificate of RDP, that a target must show; earlier pins end')
+    .description('pin the host key, or the certificate, that a target must show; earlier pins end')
     .option('--now', 'pin what the target shows now')
     .option(
       '--unverified',
@@ -333,6 +338,11 @@ export function addTargetCommands(root: Command, tools: Tools): void {
     })
 }
 
+/** What does not happen before a target is approved. */
+function idle({ protocol }: TargetView): string {
+  return opensSessions(protocol) ? 'nobody can connect' : 'nothing is rotated there'
+}
+
 /** Has it nothing that could be pinned? */
 function isBare({ protocol, desktop }: TargetView): boolean {
   return identityOf(protocol, desktop) === 'nothing'
@@ -365,7 +375,7 @@ function describe(target: TargetView): string {
     ...target.pins.map(
       (pin) => ['pinned', `${pin.type} ${pin.fingerprint}, by ${whoText(pin.approvedBy)}`] as const,
     ),
-    ...(target.pins.length === 0 ? [['pinned', 'nothing: nobody can connect'] as const] : []),
+    ...(target.pins.length === 0 ? [['pinned', `nothing: ${idle(target)}`] as const] : []),
     ...(target.changedKey === null
       ? []
       : [

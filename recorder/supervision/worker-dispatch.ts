@@ -4,6 +4,7 @@ import type { SessionId, WatchId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import type { Dispatch } from '../../vault/kernel/rpc.ts'
 import { fetchCertificate } from '../broker/desktop/open-rdp.ts'
+import { lookAtCertificate } from '../../vault/tls/look.ts'
 import { fetchHostKeys } from '../broker/ssh/fetch-host-key.ts'
 
 /** What a worker does with its sessions on the vault's word. Undefined and false: it does not carry that one. */
@@ -78,7 +79,10 @@ export function workerDispatch(
       return async (params) => {
         const call = recorderCalls['certificate.fetch'].safeParse(unwrap(params))
         if (!call.success) return refuse('invalid', 'not a certificate.fetch')
-        return fetchCertificate(call.data.host, call.data.port, call.data.security)
+        const { host, port, protocol, security } = call.data
+        return protocol === 'rdp'
+          ? fetchCertificate(host, port, security ?? 'nla')
+          : lookAtCertificate(protocol, host, port)
       }
     return undefined
   }

@@ -43,7 +43,12 @@ export const peoplesPassword = 'corporate-Passw0rd!'
 
 /** OpenLDAP over TLS on a free port, with its data in a folder of its own. `lockAfter`: wrong passwords. */
 export async function startSlapd(
-  options: { readonly lockAfter?: number; readonly config?: readonly string[] } = {},
+  options: {
+    readonly lockAfter?: number
+    readonly config?: readonly string[]
+    /** A loopback address at whose port 389 it answers in clear too, for StartTLS. */
+    readonly clearAt?: string
+  } = {},
 ): Promise<TestSlapd> {
   const folder = await mkdtemp(join(tmpdir(), 'tagout-slapd-'))
   mkdirSync(join(folder, 'data'))
@@ -85,7 +90,8 @@ export async function startSlapd(
   const tool = (name: string, args: readonly string[], input = '') =>
     execFileSync(name, [...args], { env, input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] })
   const start = async () => {
-    child = spawn('/usr/sbin/slapd', ['-h', url, '-f', conf, '-d', '0'], { stdio: 'ignore' })
+    const urls = options.clearAt === undefined ? url : `${url} ldap://${options.clearAt}:389`
+    child = spawn('/usr/sbin/slapd', ['-h', urls, '-f', conf, '-d', '0'], { stdio: 'ignore' })
     const until = Date.now() + 20_000
     while (true) {
       try {

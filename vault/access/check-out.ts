@@ -1,14 +1,14 @@
 import type { Account } from '../accounts/account.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { ruleActions } from '../contract/words.ts'
-import { decideLimits, endOf, isOfSession } from '../policy/session.ts'
+import { decideLimits, endOf } from '../policy/session.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call } from '../world.ts'
 import { requestedGrants } from './facts.ts'
 import { machineFinder } from './machine.ts'
 import { readPolicy } from './policy.ts'
-import { factsOf } from './standing.ts'
+import { factsOf, isUse } from './standing.ts'
 import { readSubject } from './subject.ts'
 
 /**
@@ -30,7 +30,8 @@ export async function mayHold(
   const said = factsOf(policy, subject, machineAt(account), circumstances)
   const { limits } = said
   // Who may see a secret, or watch, holds no account by that.
-  const allowing = said.allowing.filter(({ actions }) => actions.some(isOfSession))
+  const { protocol } = account.target
+  const allowing = said.allowing.filter(({ actions }) => actions.some((action) => isUse(action, protocol)))
   // A limit of some acts alone, as of uploads, keeps nobody from holding the account.
   const whole = limits.filter((limit) => ruleActions.every((action) => limit.actions.includes(action)))
   const denial = decideLimits(whole)

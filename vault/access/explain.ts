@@ -1,7 +1,13 @@
 import { type Account, currentCredential, findAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { forwardName } from '../checkout/forward.ts'
-import type { Action, Permission, PolicyAnswer, ReachView } from '../contract.ts'
+import {
+  type Action,
+  opensSessions,
+  type Permission,
+  type PolicyAnswer,
+  type ReachView,
+} from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { othersOf } from '../identity/same-person.ts'
 import { findUser } from '../identity/user.ts'
@@ -26,6 +32,7 @@ import { checked, checkedOne, type Row } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
 import { handsOff, heldOff } from '../sessions/hold.ts'
 import { switchBefore } from '../switches/switches.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
@@ -86,6 +93,8 @@ export const policyExplain: Handler<'policy.explain'> = async (call, input) =>
     const barred = company === undefined ? undefined : refused(company.why, company.next, steps)
     if (barred !== undefined) return done(barred)
     if (wants === 'reveal') return done(await explainReveal(tx, policy, user, account, facts, steps))
+    const sessions = needSessions(target)
+    if (!sessions.ok) return done(refused(sessions.refusal.message, sessions.refusal.next ?? null, steps))
     if (wants === 'watch') return done(await explainWatch(tx, user, account, facts, steps))
     const decision = decideSession({
       ...facts,
@@ -436,6 +445,7 @@ export const policyReach: Handler<'policy.reach'> = async (call, input) =>
         if (given.length === 0 && facts.allowing.length === 0) continue
         const forwards = [...given, ...facts.allowing].flatMap((one) => one.forwards)
         const found = sessionActions.flatMap((wants) => {
+          if (!opensSessions(target.protocol)) return []
           const asked = wants === 'forward' ? forwards.map((forward) => ({ wants, forward })) : [{ wants }]
           const [decision] = asked.flatMap((one) => {
             const decided = decideAccess({ ...facts, ...one })
@@ -519,7 +529,7 @@ async function glassFinder(tx: Tx, places: readonly Place[]) {
     if ((await elevationOf(tx.db, tx.guard, id)) !== undefined) elevated.add(id)
   return (user: Row<'app_user'>, account: Account) => {
     const lasts = minutes.get(account.safe_id) ?? null
-    if (lasts === null || user.state !== 'active') return undefined
+    if (lasts === null || user.state !== 'active' || !opensSessions(account.target.protocol)) return undefined
     if (!mayHold(user.roles, 'break-glass') || !broken.has(`${account.safe_id} ${user.id}`)) return undefined
     return { minutes: lasts, actions: glassActions(account, elevated.has(account.id)) }
   }

@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { Account } from '../accounts/account.ts'
 import { encodeForward } from '../checkout/forward.ts'
+import { opensSessions, type Protocol, protocols, type RuleAction } from '../contract/words.ts'
 import type { Database } from '../db/tables.ts'
 import type { AccountId } from '../kernel/id.ts'
 import { newId } from '../kernel/id.ts'
@@ -54,10 +55,17 @@ export async function standingAccounts(
   among?: readonly AccountId[],
   at?: Row<'target'>,
 ): Promise<
-  readonly { readonly id: AccountId; readonly name: string; readonly rules: readonly AccessRule[] }[]
+  readonly {
+    readonly id: AccountId
+    readonly name: string
+    readonly protocol: Protocol
+    readonly rules: readonly AccessRule[]
+  }[]
 > {
   const policy = await readPolicy(db, checker)
-  const concerning = policy.rules.filter((rule) => isForSessions(rule) && concernsUser(policy, rule, subject))
+  const concerning = policy.rules.filter(
+    (rule) => protocols.some((one) => letsUse(rule, one)) && concernsUser(policy, rule, subject),
+  )
   if (concerning.length === 0 || among?.length === 0) return []
   let query = db
     .selectFrom('account')
@@ -81,14 +89,25 @@ export async function standingAccounts(
     const target = targets.get(account.target_id)
     if (target === undefined) return []
     const resource = resourceOf({ ...account, target }, at)
-    const rules = concerning.filter((rule) => concernsResource(rule, resource))
-    return rules.length === 0 ? [] : [{ id: account.id, name: `${target.name}/${account.login}`, rules }]
+    const { protocol } = at ?? target
+    const rules = concerning.filter((rule) => letsUse(rule, protocol) && concernsResource(rule, resource))
+    return rules.length === 0
+      ? []
+      : [{ id: account.id, name: `${target.name}/${account.login}`, protocol, rules }]
   })
 }
 
-/** Does a rule let people in? Who may see a secret by one, or watch, is shown the account by that alone. */
-function isForSessions({ document }: AccessRule): boolean {
-  return document.effect === 'allow' && document.actions.some(isOfSession)
+/**
+ * Does a rule let people use an account of this protocol? Who may see a secret by one, or watch, is shown the account by
+ * that alone.
+ */
+function letsUse({ document }: AccessRule, protocol: Protocol): boolean {
+  return document.effect === 'allow' && document.actions.some((action) => isUse(action, protocol))
+}
+
+/** Is an act one for which an account is held? Where no session opens, that is to see its secret. */
+export function isUse(action: RuleAction, protocol: Protocol): boolean {
+  return opensSessions(protocol) ? isOfSession(action) : action === 'reveal'
 }
 
 /** The accounts that rules name, so that nobody's list reads those of the whole plant. */

@@ -6,6 +6,7 @@ import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, nameOf } from '../world.ts'
@@ -44,6 +45,8 @@ export const accountElevation: Handler<'account.elevation'> = async (call, input
     const before = await elevationOf(tx.db, tx.guard, account.id)
     const named = { account: account.id, accountName: account.name }
     const { elevation } = input
+    const sessions = elevation === null ? done(null) : needSessions(account.target)
+    if (!sessions.ok) return sessions
     if (elevation !== null && account.target.protocol !== 'ssh')
       return refuse(
         'conflict',

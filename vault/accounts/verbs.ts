@@ -79,7 +79,11 @@ export async function addAccount(
 function fitsProtocolOf(target: Row<'target'>, arrived: Arrived): Outcome<null> {
   return target.protocol === 'ssh' || arrived.kind === 'password'
     ? done(null)
-    : refuse('invalid', `credential: ${target.name} has a desktop, which takes no key`, 'give a password')
+    : refuse(
+        'invalid',
+        `credential: ${target.name} is spoken with over ${target.protocol}, which takes no key of SSH`,
+        'give a password',
+      )
 }
 
 export const accountList: Handler<'account.list'> = async (call) => {

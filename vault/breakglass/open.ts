@@ -8,6 +8,7 @@ import { done, refuse } from '../kernel/outcome.ts'
 import { adminsOf, notify, safeIn } from '../notifications/notify.ts'
 import { permissionsIn } from '../relations.ts'
 import { checked, insertGuarded, type Row } from '../rows.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Handler, userOf } from '../world.ts'
@@ -31,6 +32,8 @@ export const breakglassOpen: Handler<'breakglass.open'> = async (call, input) =>
     const may = await permissionsIn(tx, call)
     if (user?.state !== 'active' || account === undefined || !may(account.safe_id, 'break-glass'))
       return refuse('forbidden', 'there is no such account, or you may not break the glass for it')
+    const sessions = needSessions(account.target)
+    if (!sessions.ok) return sessions
     const safe = await safeIn(tx, account.safe_id)
     if (safe.break_glass_minutes === null)
       return refuse(

@@ -1,7 +1,7 @@
 import { readPolicy } from '../access/policy.ts'
 import { standingAccounts } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
-import type { AccessView } from '../contract.ts'
+import { type AccessView, opensSessions } from '../contract.ts'
 import { findAccount } from '../accounts/account.ts'
 import { findUser } from '../identity/user.ts'
 import type { AccountId } from '../kernel/id.ts'
@@ -79,7 +79,10 @@ export const accessList: Handler<'access.list'> = async (call) => {
     return {
       account: name,
       grants: grants.map((grant) => viewGrant(grant, user.name, name, clock())),
-      rules: (byRule?.rules ?? []).map(viewOf),
+      rules: (byRule?.rules ?? []).map(viewOf).map(
+        // Nobody is offered what such a target has not.
+        (rule) => (byRule === undefined || opensSessions(byRule.protocol) ? rule : { ...rule, actions: [] }),
+      ),
       favourite: favourite.has(account),
       lastUsedAt: usedAt.get(account)?.toISOString() ?? null,
       lease: own === undefined ? null : viewLease(own, name, user.name, sessions.get(own.id) ?? 0),

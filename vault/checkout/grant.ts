@@ -22,6 +22,7 @@ import { whoNeverConnects } from '../policy/roles.ts'
 import { canonicalForwards, encodeForward, forwardsOf } from './forward.ts'
 import { checked, checkedOne, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { lockPerson } from '../vendors/people.ts'
@@ -86,6 +87,8 @@ export function allowedBy(
 /** Refuses actions that an account's target cannot be asked for: a shell of a desktop, a look at a terminal's. */
 export function fitsTarget(account: Account, actions: readonly Action[]): Outcome<null> {
   const { name, protocol } = account.target
+  const sessions = needSessions(account.target)
+  if (!sessions.ok) return sessions
   const odd = actions.find((action) => !fitsProtocol(action, protocol))
   if (odd === undefined) return done(null)
   return isDesktop(protocol)

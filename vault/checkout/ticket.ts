@@ -10,6 +10,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checkedOne } from '../rows.ts'
 import { redeemWatch } from '../sessions/watch.ts'
 import { findTarget } from '../targets/target.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call, type Handler, type Input, tokenHash, userOf, type World } from '../world.ts'
@@ -59,6 +60,8 @@ export const ticketIssue: Handler<'ticket.issue'> = async (call, input) => {
   const user = userOf(call)
   const account = await findAccount(world.vault.database, world.vault.guard, input.account)
   if (account === undefined) return refuse('forbidden', 'there is no such account, or you may not use it')
+  const sessions = needSessions(account.target)
+  if (!sessions.ok) return sessions
   const isConnect = input.for === 'connect'
   const ticket: Ticket = isConnect
     ? {

@@ -15,6 +15,7 @@ import {
   type Mask,
   type Protocol,
   rdpSecurities,
+  rotatedProtocols,
 } from './words.ts'
 
 /** What can be asked about the recorder: what it asks of the vault, and the vault of it. */
@@ -132,11 +133,13 @@ export const recorderCalls = {
   }),
   /** Fetches the host keys that a target presents. */
   'host-key.fetch': z.strictObject({ host: z.string().max(255), port: z.int().min(1).max(65535) }),
-  /** Fetches the certificate that a target of RDP presents. */
+  /** Fetches the certificate that a target presents: one of RDP, or one that opens no session. */
   'certificate.fetch': z.strictObject({
     host: z.string().max(255),
     port: z.int().min(1).max(65535),
-    security: z.enum(rdpSecurities).exclude(['rdp']),
+    protocol: z.enum(['rdp', ...rotatedProtocols]),
+    /** Of RDP; `nla` where it is not named. */
+    security: z.enum(rdpSecurities).exclude(['rdp']).optional(),
   }),
 } as const
 

@@ -52,10 +52,28 @@ export const allowedActions = [...ruleActions, 'watch'] as const
 
 export type RuleAction = (typeof allowedActions)[number]
 
+/** What a target is spoken with where people are let in to it. */
+export const sessionProtocols = ['ssh', 'rdp', 'vnc', 'telnet'] as const
+
+export type SessionProtocol = (typeof sessionProtocols)[number]
+
+/**
+ * What a target is spoken with that opens no session: a directory, a database, the web API of a device. Its accounts are
+ * kept and rotated, and revealed where the policy allows it.
+ */
+export const rotatedProtocols = ['ldap', 'postgresql', 'mysql', 'https'] as const
+
+export type RotatedProtocol = (typeof rotatedProtocols)[number]
+
 /** What a target is spoken with. */
-export const protocols = ['ssh', 'rdp', 'vnc', 'telnet'] as const
+export const protocols = [...sessionProtocols, ...rotatedProtocols] as const
 
 export type Protocol = (typeof protocols)[number]
+
+/** Whether people can be let in to a target that is spoken with so. */
+export function opensSessions(protocol: Protocol): protocol is SessionProtocol {
+  return (sessionProtocols as readonly Protocol[]).includes(protocol)
+}
 
 /** What can be done with a desktop's clipboard: a text onto it, and one off it. */
 export const clipboardActions: readonly Action[] = ['clipboard-in', 'clipboard-out']
@@ -76,12 +94,14 @@ export type ClipboardWay = (typeof clipboardWays)[number]
 
 /** Whether an action is one of a target that is spoken with so. */
 export function fitsProtocol(action: Action, protocol: Protocol): boolean {
-  return desktopActions.includes(action) === isDesktop(protocol)
+  return opensSessions(protocol) && desktopActions.includes(action) === isDesktop(protocol)
 }
 
+export type DesktopProtocol = Exclude<SessionProtocol, 'ssh'>
+
 /** Whether it is shown as pictures, through guacd: a terminal of Telnet is, too. */
-export function isDesktop(protocol: Protocol): boolean {
-  return protocol !== 'ssh'
+export function isDesktop(protocol: Protocol): protocol is DesktopProtocol {
+  return opensSessions(protocol) && protocol !== 'ssh'
 }
 
 /** How RDP is secured: by a login before the desktop, by TLS alone, or by neither, as before 2003. */
@@ -137,6 +157,7 @@ export function identityOf(
   settings: DesktopSettings | null,
 ): 'host key' | 'certificate' | 'nothing' {
   if (protocol === 'ssh') return 'host key'
+  if (!opensSessions(protocol)) return 'certificate'
   return protocol === 'rdp' && settings?.security !== 'rdp' ? 'certificate' : 'nothing'
 }
 

@@ -20,6 +20,7 @@ import { checkedOne, type Row } from '../rows.ts'
 import { permittedMask } from '../targets/masked.ts'
 import { desktopOf, findTarget, legacyOf, pinsOf } from '../targets/target.ts'
 import { usableCredential } from '../rotation/interlock.ts'
+import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
@@ -188,7 +189,10 @@ async function hasOthersSessions(tx: Tx, user: Row<'app_user'>, account: Account
   return one !== undefined
 }
 
-function wrongProtocol({ name, protocol }: Row<'target'>): Outcome<never> {
+function wrongProtocol(target: Row<'target'>): Outcome<never> {
+  const { name, protocol } = target
+  const sessions = needSessions(target)
+  if (!sessions.ok) return sessions
   return isDesktop(protocol)
     ? refuse('invalid', `${name} has a desktop, not a terminal`, 'open it from My access in the console')
     : refuse('invalid', `${name} has no desktop`, 'open a terminal from My access in the console, or use ssh')

@@ -7,12 +7,16 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 export type Address = { readonly protocol: Protocol; readonly host: string; readonly port: number }
 
 const example =
-  'write ssh://host or ssh://host:port, rdp://host or vnc://host for a desktop, telnet://host, an IPv6 address in brackets'
+  'write ssh://host or ssh://host:port, rdp://host or vnc://host for a desktop, telnet://host; ldap://host, postgresql://host, mysql://host or https://host for what is only rotated; an IPv6 address in brackets'
 
-const usualPorts: Readonly<Record<Protocol, number>> = { ssh: 22, rdp: 3389, vnc: 5900, telnet: 23 }
+const usualPorts: Readonly<Record<Protocol, number>> = {
+  ...{ ssh: 22, rdp: 3389, vnc: 5900, telnet: 23 },
+  // Of LDAP the port that is TLS from the first byte.
+  ...{ ldap: 636, postgresql: 5432, mysql: 3306, https: 443 },
+}
 
 /**
- * Parses `ssh://host[:port]`, and the same with `rdp`, `vnc` and `telnet`. International names become their ASCII form, IPv6 its shortest, or the
+ * Parses `ssh://host[:port]`, and the same with every other protocol. International names become their ASCII form, IPv6 its shortest, or the
  * IPv4 address that it maps; a user, a path, a query
  * or a host that is a number in disguise (`0x7f.1`, `2130706433`) is refused.
  */
@@ -22,7 +26,8 @@ export function parseAddress(text: string): Outcome<Address> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)
   if (scheme === null) return no('the protocol is missing')
   const protocol = protocols.find((one) => one === scheme[1]?.toLowerCase())
-  if (protocol === undefined) return no('only ssh://, rdp://, vnc:// and telnet:// targets can be added')
+  if (protocol === undefined)
+    return no(`only targets of ${protocols.map((one) => `${one}://`).join(', ')} can be added`)
   const rest = text.slice(scheme[0].length).replace(/\/$/, '')
   if (rest.includes('@')) return no('a user does not belong here, accounts hold the login names')
   if (/[/?#\\]/.test(rest)) return no('a path or query does not belong here')

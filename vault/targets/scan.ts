@@ -56,10 +56,17 @@ async function fetchKeys(world: World, target: Row<'target'>): Promise<Outcome<r
     const { security = 'nla' } = desktopOf(target) ?? {}
     const answer = await (target.protocol === 'ssh'
       ? worker.peer.call('host-key.fetch', { host, port }, undefined, scanTimeout)
-      : worker.peer.call('certificate.fetch', { host, port, security }, undefined, scanTimeout))
+      : worker.peer.call(
+          'certificate.fetch',
+          target.protocol === 'rdp'
+            ? { host, port, protocol: target.protocol, security }
+            : { host, port, protocol: target.protocol },
+          undefined,
+          scanTimeout,
+        ))
     if (!answer.ok) return answer
     const seen = seenShape.parse(answer.value)
-    if (seen.length === 0) return refuse('unavailable', 'the target presented no host key')
+    if (seen.length === 0) return refuse('unavailable', 'the target presented nothing that could be pinned')
     return done(seen)
   } catch (error) {
     if (!(error instanceof Fault) && !(error instanceof z.ZodError)) throw error

@@ -6,8 +6,10 @@ import {
   identityOf,
   keyboards,
   type LegacyAlgorithm,
+  opensSessions,
   type Protocol,
   rdpSecurities,
+  type SessionProtocol,
   type TargetView,
   unverified,
   type VerbInput,
@@ -120,7 +122,7 @@ export function isPin(protocol: Protocol, settings: DesktopSettings | null, text
 
 /** Why a text is no pin of such a target. */
 export function notAPin(protocol: Protocol, settings: DesktopSettings | null, field: string): Outcome<never> {
-  return identityOf(protocol, settings) === 'nothing'
+  return opensSessions(protocol) && identityOf(protocol, settings) === 'nothing'
     ? refuse(
         'invalid',
         `${field}: a target of ${unverifiedWords[protocol]} shows nothing that could be pinned`,
@@ -129,7 +131,7 @@ export function notAPin(protocol: Protocol, settings: DesktopSettings | null, fi
     : refuse('invalid', `${field}: not a fingerprint of the form SHA256:…`)
 }
 
-const unverifiedWords: Readonly<Record<Protocol, string>> = {
+const unverifiedWords: Readonly<Record<SessionProtocol, string>> = {
   ssh: 'SSH',
   vnc: 'VNC',
   rdp: 'RDP with the security of RDP itself',

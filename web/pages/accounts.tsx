@@ -1,7 +1,7 @@
 import { Button, Content, Label, Radio } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { AccountView } from '../../vault/contract.ts'
-import { isDesktop, type Protocol } from '../../vault/contract/words.ts'
+import { isDesktop, opensSessions, type Protocol } from '../../vault/contract/words.ts'
 import { ask, at } from '../api.ts'
 import { useImport } from '../import/use-import.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -140,7 +140,7 @@ export function Accounts() {
                       >
                         Linked secrets
                       </Button>
-                    ) : (
+                    ) : !opensSessions(row.protocol) ? null : (
                       <Button
                         size="sm"
                         variant="secondary"
@@ -203,7 +203,7 @@ export function Accounts() {
 }
 
 function useTypedCredential(protocol: Protocol) {
-  const takesNoKey = isDesktop(protocol)
+  const takesNoKey = protocol !== 'ssh'
   const [chosen, setKind] = useState<'password' | 'ssh-key'>('password')
   const kind = takesNoKey ? 'password' : chosen
   const [password, setPassword] = useState('')

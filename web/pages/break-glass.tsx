@@ -14,6 +14,7 @@ import { Moment, When } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { forSessions } from './grant-parts.tsx'
 import { useAccounts, useBreakGlass, useSafes } from './lists.ts'
 
 /** Who let themselves in without approval, and what others found. */
@@ -253,7 +254,7 @@ export function useGlass(): readonly {
     members.some((member) => member.user === user.name && member.permissions.includes('break-glass')),
   )
   const accounts = useAccounts(mine.length > 0)
-  return (accounts.data ?? []).flatMap(({ name, safe }) => {
+  return forSessions(accounts.data).flatMap(({ name, safe }) => {
     const { breakGlass = null } = mine.find((one) => one.name === safe) ?? {}
     return breakGlass === null ? [] : [{ account: name, ...breakGlass }]
   })

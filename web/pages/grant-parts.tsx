@@ -1,5 +1,5 @@
 import { Checkbox, FormGroup } from '@patternfly/react-core'
-import { fitsProtocol, usualDesktopActions } from '../../vault/contract/words.ts'
+import { fitsProtocol, opensSessions, usualDesktopActions } from '../../vault/contract/words.ts'
 import type { AccountView, Action, GrantView } from '../../vault/contract.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { Name } from '../parts/name.tsx'
@@ -44,6 +44,11 @@ export type Chosen = {
   readonly record: string
 }
 const nothingChosen: Chosen = { actions: ['shell'], places: '', record: 'counts' }
+
+/** The accounts by which people can be let in: those of a directory or a database are only kept and rotated. */
+export function forSessions(accounts: readonly AccountView[] | undefined): readonly AccountView[] {
+  return (accounts ?? []).filter(({ protocol }) => opensSessions(protocol))
+}
 
 /** What is chosen at first for an account: its terminal, or its desktop. */
 export function atFirst(account: AccountView | undefined): Chosen {

@@ -15,7 +15,7 @@ import { Moment } from '../parts/when.tsx'
 import { span, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
-import { ActionChoices, allowedOf, atFirst, type Chosen, isChosen, May } from './grant-parts.tsx'
+import { ActionChoices, allowedOf, atFirst, type Chosen, forSessions, isChosen, May } from './grant-parts.tsx'
 import { useAccounts, useGrants, useUsers } from './lists.ts'
 import { useLetsIn } from './may.ts'
 
@@ -177,7 +177,7 @@ function AddGrant({ onClose }: { readonly onClose: () => void }) {
         }}
         options={[
           { value: '', label: 'Choose an account' },
-          ...(accounts.data ?? []).map(({ name }) => ({ value: name, label: name })),
+          ...forSessions(accounts.data).map(({ name }) => ({ value: name, label: name })),
         ]}
       />
       <Choice

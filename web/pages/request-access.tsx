@@ -4,7 +4,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
 import { span } from '../parts/wording.ts'
 import { useChange } from '../shell/me.ts'
-import { ActionChoices, allowedOf, atFirst, type Chosen, isChosen } from './grant-parts.tsx'
+import { ActionChoices, allowedOf, atFirst, type Chosen, forSessions, isChosen } from './grant-parts.tsx'
 import { useAccounts } from './lists.ts'
 
 const spans = [1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600]
@@ -58,7 +58,7 @@ export function RequestAccess(props: { readonly account?: string; readonly onClo
         }}
         options={[
           { value: '', label: accounts.isPending ? 'Loading' : 'Choose an account' },
-          ...(accounts.data ?? []).map(({ name }) => ({ value: name, label: name })),
+          ...forSessions(accounts.data).map(({ name }) => ({ value: name, label: name })),
         ]}
         hint="Those of the safes that you are a member of. Is yours missing? Ask an administrator."
       />

@@ -2,7 +2,13 @@ import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useContext, useState } from 'react'
 import type { DesktopSettings, LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
-import { identityOf, isDesktop, type Protocol } from '../../vault/contract/words.ts'
+import {
+  identityOf,
+  opensSessions,
+  type Protocol,
+  protocols,
+  type SessionProtocol,
+} from '../../vault/contract/words.ts'
 import { unverified } from '../../vault/kernel/unverified.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { ask, at } from '../api.ts'
@@ -52,7 +58,7 @@ export function Targets() {
   return (
     <Page
       title="Targets"
-      about="A machine that sessions reach. Nobody connects until somebody has compared and approved its host key or certificate."
+      about="A machine that sessions reach, or whose passwords are rotated. Nobody connects, and nothing is sent, until somebody has compared and approved its host key or certificate."
       actions={add}
     >
       <Listing
@@ -149,7 +155,7 @@ export function Targets() {
                       Mask
                     </Button>
                   ) : null}
-                  {isDesktop(row.protocol) ? null : (
+                  {row.protocol !== 'ssh' ? null : (
                     <Button
                       size="sm"
                       variant="secondary"
@@ -311,13 +317,13 @@ function Identity({ target }: { readonly target: TargetView }) {
   if (target.changedKey !== null)
     return (
       <Label status="danger" isCompact>
-        its {target.protocol === 'rdp' ? 'certificate' : 'key'} has changed: refused
+        its {target.protocol === 'ssh' ? 'key' : 'certificate'} has changed: refused
       </Label>
     )
   if (target.pins.length === 0)
     return (
       <Label color="orange" isCompact>
-        not approved: nobody can connect
+        not approved: {opensSessions(target.protocol) ? 'nobody can connect' : 'nothing is rotated'}
       </Label>
     )
   return (
@@ -379,8 +385,14 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
         value={address}
         onChange={setAddress}
         mono
-        hint="ssh://host or ssh://host:port; rdp://host or vnc://host for a desktop, telnet://host"
+        hint="ssh://host or ssh://host:port; rdp://host or vnc://host for a desktop, telnet://host. Only to rotate: ldap://host, postgresql://host, mysql://host, https://host"
       />
+      {opensSessions(protocol) ? null : (
+        <Content component="p">
+          Nobody is let in to such a target. Its accounts are kept and rotated, and their secrets revealed
+          where the policy allows it. It must speak TLS.
+        </Content>
+      )}
       <DesktopFields protocol={protocol} settings={settings} onChange={setSettings} />
       <Choice
         label="Safe"
@@ -398,7 +410,7 @@ function AddTarget({ onClose }: { readonly onClose: () => void }) {
   )
 }
 
-const unverifiedText: Readonly<Record<Protocol, string>> = {
+const unverifiedText: Readonly<Record<SessionProtocol, string>> = {
   ssh: '',
   vnc: 'VNC has no host key, and proves the password to whoever answers.',
   rdp: 'The old security of RDP shows no certificate, and hides the password badly.',
@@ -407,7 +419,7 @@ const unverifiedText: Readonly<Record<Protocol, string>> = {
 
 function protocolIn(address: string): Protocol {
   const scheme = /^([a-z]+):\/\//i.exec(address.trim())?.[1]?.toLowerCase()
-  return scheme === 'rdp' || scheme === 'vnc' || scheme === 'telnet' ? scheme : 'ssh'
+  return protocols.find((one) => one === scheme) ?? 'ssh'
 }
 
 /** A desktop shows nothing that could be compared: a person says that it may be connected to all the same. */
@@ -430,9 +442,9 @@ function ApproveUnverified({
       }}
     >
       <Content component="p">
-        {unverifiedText[target.protocol]} Whoever answers at {target.host} port {target.port} is taken for{' '}
-        {target.name}; who listens on the line can see what is on the screen. Approve it where that line is
-        one that you trust.
+        {opensSessions(target.protocol) ? unverifiedText[target.protocol] : ''} Whoever answers at{' '}
+        {target.host} port {target.port} is taken for {target.name}; who listens on the line can see what is
+        on the screen. Approve it where that line is one that you trust.
       </Content>
     </Dialog>
   )
@@ -456,7 +468,7 @@ function Approve(props: {
     retry: false,
     refetchOnWindowFocus: false,
   })
-  const isRdp = target.protocol === 'rdp'
+  const isCertificate = identityOf(target.protocol, target.desktop) === 'certificate'
   const pinned = target.pins.map(({ fingerprint }) => fingerprint)
   const key = scan.data?.find(({ fingerprint }) => fingerprint === (chosen === '' ? pinned[0] : chosen))
   const needs = key?.needs ?? (scan.data?.length === 1 ? (scan.data[0]?.needs ?? []) : [])
@@ -465,8 +477,8 @@ function Approve(props: {
   return (
     <Dialog
       wide
-      title={`${isRdp ? 'Certificate' : 'Host key'} of ${target.name}`}
-      action={isRdp ? 'Approve this certificate' : 'Approve this key'}
+      title={`${isCertificate ? 'Certificate' : 'Host key'} of ${target.name}`}
+      action={isCertificate ? 'Approve this certificate' : 'Approve this key'}
       ready={chosen !== '' && !pinned.includes(chosen)}
       onClose={onClose}
       act={async () => {
@@ -476,8 +488,8 @@ function Approve(props: {
     >
       <Content component="p">
         Compare with the machine itself:{' '}
-        {isRdp ? (
-          'the administrator guide has the command that prints it on Windows and on Linux.'
+        {isCertificate ? (
+          'the administrator guide has the commands that print it.'
         ) : (
           <>
             on it, run <code>ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub</code>.
@@ -488,10 +500,10 @@ function Approve(props: {
       {target.changedKey === null ? null : (
         <Note
           variant="danger"
-          title={`It showed another ${isRdp ? 'certificate' : 'key'} than the approved one`}
+          title={`It showed another ${isCertificate ? 'certificate' : 'key'} than the approved one`}
         >
-          {isRdp
-            ? 'Somebody may stand between, or the machine has made itself a new one, as Windows does twice a year.'
+          {isCertificate
+            ? 'Somebody may stand between, or the machine has a new one: Windows makes itself one twice a year.'
             : 'Somebody may stand between, or the machine was set up anew.'}{' '}
           Find out before you approve.
         </Note>

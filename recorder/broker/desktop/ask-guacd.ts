@@ -1,5 +1,5 @@
 import { createConnection } from 'node:net'
-import type { Protocol } from '../../../vault/contract.ts'
+import type { DesktopProtocol } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import { encodeInstruction, InstructionParser } from './instruction.ts'
 
@@ -21,7 +21,7 @@ export type GuacdAnswer = {
  */
 export async function askGuacd(
   { host, port }: GuacdAddress,
-  protocol: Exclude<Protocol, 'ssh'>,
+  protocol: DesktopProtocol,
   withinMs: number,
 ): Promise<GuacdAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<GuacdAnswer>()

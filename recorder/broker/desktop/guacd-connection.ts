@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
-import type { Protocol } from '../../../vault/contract.ts'
+import type { DesktopProtocol } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { GuacdAddress } from './ask-guacd.ts'
 import { encodeInstruction, type Instruction, InstructionParser } from './instruction.ts'
@@ -15,7 +15,7 @@ export type GuacdPlace = GuacdAddress & { readonly uid: number | undefined }
 export type Begin =
   | {
       readonly kind: 'new'
-      readonly protocol: Exclude<Protocol, 'ssh'>
+      readonly protocol: DesktopProtocol
       readonly parameters: Readonly<Record<string, string>>
     }
   | { readonly kind: 'join'; readonly id: string }

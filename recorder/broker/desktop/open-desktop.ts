@@ -1,4 +1,4 @@
-import type { Permit } from '../../../vault/contract.ts'
+import { type DesktopProtocol, isDesktop, type Permit } from '../../../vault/contract.ts'
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { TargetCredential } from '../../../vault/ssh/target.ts'
 import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
@@ -31,7 +31,8 @@ export async function openDesktop(
   const { target } = permit
   const failed = (failure: Failure): DesktopLogin => ({ kind: 'failed', notices: [], ...failure })
   try {
-    if (target.protocol === 'ssh') throw new Fault('protocol', 'a target of SSH is no desktop')
+    if (!isDesktop(target.protocol))
+      throw new Fault('protocol', `a target of ${target.protocol} is no desktop`)
     if (credential.kind !== 'password') throw new Fault('protocol', 'a desktop takes a password alone')
     if (guacd === undefined) return failed(off)
     const opened = await openers[target.protocol](guacd, permit, credential.secret, withinMs)
@@ -81,7 +82,7 @@ const openVnc: Opener = async (guacd, permit, password, withinMs) => {
   }
 }
 
-const openers: Readonly<Record<Exclude<Permit['target']['protocol'], 'ssh'>, Opener>> = {
+const openers: Readonly<Record<DesktopProtocol, Opener>> = {
   vnc: openVnc,
   rdp: openRdp,
   telnet: openTelnet,

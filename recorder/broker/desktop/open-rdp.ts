@@ -6,11 +6,12 @@ import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
+import { fingerprintOf } from '../../../vault/tls/fingerprint.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
 import { needUnverified, notLetIn, plainParameters, textOf, unapproved, unreached } from './desktop-login.ts'
 import { reach } from './guacd-door.ts'
 import { CertificateReader, connectionRequest, type Greeting, readGreeting } from './rdp-greeting.ts'
-import { fingerprintOf, RdpRelay, type RelayFailure } from './rdp-relay.ts'
+import { RdpRelay, type RelayFailure } from './rdp-relay.ts'
 
 /** Milliseconds in which a machine shows its certificate to somebody who looks. */
 const lookMs = 10_000

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { fingerprintOf } from '../../../vault/tls/fingerprint.ts'
 import type { GuacdPlace } from './guacd-connection.ts'
 import { type GuacdDoor, openDoor, reach } from './guacd-door.ts'
 import {
@@ -24,11 +24,6 @@ export type RelayFailure =
   | { readonly kind: 'no rdp' }
   | { readonly kind: 'hidden certificate' }
   | { readonly kind: 'closed' }
-
-/** The fingerprint of a certificate (DER), in the form of a host key's. */
-export function fingerprintOf(certificate: Uint8Array): string {
-  return `SHA256:${createHash('sha256').update(certificate).digest('base64').replace(/=+$/, '')}`
-}
 
 /**
  * Carries one connection of guacd's to a machine of RDP, and reads on the way who answers: guacd itself pins nothing.

@@ -3,6 +3,7 @@ import {
   type Action,
   type EndReason,
   isDesktop,
+  opensSessions,
   type LegacyAlgorithm,
   type Permit,
   type VerbAnswer,
@@ -55,6 +56,8 @@ export async function openSession(
   const openedAt = performance.now()
   const permit = { ...decided.value, quotaBytes: Math.min(decided.value.quotaBytes, limits.quotaBytes) }
 
+  // INVARIANT: what opens no session is refused before anything begins, whatever the vault says.
+  if (!opensSessions(permit.target.protocol)) throw new Fault('protocol', 'a target that opens no session')
   const begun = await beginRecording(ports, permit)
   if (!begun.ok) {
     await reportFailure(ports, permit, 'recording failed', undefined)

@@ -242,7 +242,9 @@ test('it takes no key, and is not elevated', async () => {
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
   const credential = await vault.sealKey('hmi-3/keyed', pem)
   const added = await vault.admin.call('account.add', { target: 'hmi-3', login: 'keyed', credential })
-  expect(refusalOf(added).message).toBe('credential: hmi-3 has a desktop, which takes no key')
+  expect(refusalOf(added).message).toBe(
+    'credential: hmi-3 is spoken with over vnc, which takes no key of SSH',
+  )
   const elevated = await vault.admin.call('account.elevation', {
     account: 'hmi-3/operator',
     elevation: { kind: 'sudo', account: 'hmi-3/operator' },
