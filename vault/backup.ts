@@ -50,6 +50,7 @@ export const backupTables = [
   'exposure_due',
   'account_rotation',
   'rotation_run',
+  'rotation_task',
   'login_place',
   'rotation_hold',
   'contract_notice',

@@ -15,6 +15,7 @@ import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
 import { type CloseoutAnswers, closeoutVerbs } from './contract/closeout.ts'
 import { type SessionsAnswers, sessionsVerbs } from './contract/sessions.ts'
 import { type SwitchesAnswers, switchesVerbs } from './contract/switches.ts'
+import { type TaskAnswers, taskVerbs } from './contract/tasks.ts'
 import { type UsersAnswers, usersVerbs } from './contract/users.ts'
 import { type VendorsAnswers, vendorsVerbs } from './contract/vendors.ts'
 
@@ -43,6 +44,7 @@ export {
   type SignInCode,
 } from './contract/shapes.ts'
 export * from './contract/switches.ts'
+export * from './contract/tasks.ts'
 export * from './contract/users.ts'
 export * from './contract/vendors.ts'
 export * from './contract/words.ts'
@@ -72,6 +74,7 @@ export const verbs = {
   ...sessionsVerbs,
   ...auditVerbs,
   ...rotationVerbs,
+  ...taskVerbs,
   ...recorderVerbs,
 } as const
 
@@ -96,5 +99,6 @@ export type VerbAnswers = KeysAnswers &
   SessionsAnswers &
   AuditAnswers &
   RotationAnswers &
+  TaskAnswers &
   RecorderAnswers
 export type VerbAnswer<Name extends VerbName> = VerbAnswers[Name]

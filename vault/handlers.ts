@@ -85,6 +85,17 @@ import { rotationAccounts } from './rotation/overview.ts'
 import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
 import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
 import {
+  taskApprove,
+  taskDrop,
+  taskList,
+  taskMake,
+  taskPostpone,
+  taskRelease,
+  taskReveal,
+  taskSign,
+  taskTake,
+} from './rotation/task-verbs.ts'
+import {
   rotationBatch,
   rotationCancel,
   rotationHold,
@@ -213,6 +224,15 @@ export const handlers: Handlers = {
   'rotation.step': rotationStep,
   'rotation.sign': rotationSign,
   'rotation.report': rotationReport,
+  'task.list': taskList,
+  'task.take': taskTake,
+  'task.approve': taskApprove,
+  'task.reveal': taskReveal,
+  'task.make': taskMake,
+  'task.sign': taskSign,
+  'task.release': taskRelease,
+  'task.drop': taskDrop,
+  'task.postpone': taskPostpone,
   'keys.rotate': keysRotate,
   'keys.status': keysStatus,
   'user.add': userAdd,

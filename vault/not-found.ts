@@ -14,6 +14,7 @@ const listedBy = {
   token: 'tagout token list',
   directory: 'tagout directory list',
   rotation: 'tagout rotation list',
+  task: 'tagout rotation tasks',
   exposure: 'tagout exposure list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',

@@ -15,6 +15,7 @@ import type {
   RequestId,
   RotationId,
   SafeId,
+  TaskId,
   UserId,
 } from './kernel/id.ts'
 import { noRelation, type Relation } from './policy/facts.ts'
@@ -190,6 +191,21 @@ async function ofRotation(call: Call, rotation: RotationId): Promise<Relation> {
   return row === undefined ? noRelation : ofAccount(call, row.account_id)
 }
 
+/** A task is that of who has it in hand; of the safe of its account as any other thing. */
+async function ofTask(call: Call, task: TaskId): Promise<Relation> {
+  const { database, guard } = call.world.vault
+  const found = await database
+    .selectFrom('rotation_task')
+    .selectAll()
+    .where('id', '=', task)
+    .executeTakeFirst()
+  const row = checkedOne(guard, 'rotation_task', found)
+  if (row === undefined) return noRelation
+  return row.changer_id === null
+    ? ofAccount(call, row.account_id)
+    : ofHeld(call, { user_id: row.changer_id, account_id: row.account_id })
+}
+
 async function ofGrant(call: Call, grant: GrantId): Promise<Relation> {
   const row = await call.world.vault.database
     .selectFrom('access_grant')
@@ -321,6 +337,14 @@ export const relations: Relations = {
   'rotation.retry': (call, input) => ofRotation(call, input.run),
   'rotation.hold': (call, input) => ofSafeNamed(call, input.safe),
   'rotation.unhold': (call, input) => ofSafeNamed(call, input.safe),
+  'task.take': (call, input) => ofTask(call, input.task),
+  'task.approve': (call, input) => ofTask(call, input.task),
+  'task.reveal': (call, input) => ofTask(call, input.task),
+  'task.make': (call, input) => ofTask(call, input.task),
+  'task.sign': (call, input) => ofTask(call, input.task),
+  'task.release': (call, input) => ofTask(call, input.task),
+  'task.drop': (call, input) => ofTask(call, input.task),
+  'task.postpone': (call, input) => ofTask(call, input.task),
   'grant.add': (call, input) => ofAccount(call, input.account),
   'grant.revoke': (call, { grant }) => ofGrant(call, grant),
   'request.add': (call, input) => ofAccount(call, input.account),

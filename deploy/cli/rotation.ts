@@ -6,6 +6,7 @@ import { parseDuration, parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
 import { settingsText } from './rotation-settings.ts'
+import { addTaskCommands } from './rotation-tasks.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 
 type RotateOptions = {
@@ -147,6 +148,8 @@ export function addRotationCommands(root: Command, tools: Tools): void {
           `${not} of ${all.length} are kept and not rotated: tagout rotation accounts --not-rotating`,
         )
     })
+
+  addTaskCommands(rotation, tools)
 
   rotation
     .command('connectors')
@@ -311,12 +314,17 @@ const sessionsGet = {
   nothing: 'none: which one the machine takes is not known',
 }
 
+function whatText({ kind, connector }: RotationRunView): string {
+  if (kind === 'verify') return 'tries the present credential'
+  return kind === 'assist' ? 'is changed by people: tagout rotation tasks' : `rotates it by ${connector}`
+}
+
 function runText(run: RotationRunView): string {
   const isDoubt = run.endedAt === null && run.phase !== 'waiting' && run.kind === 'rotate'
   return facts([
     ['id', run.id],
     ['account', run.account],
-    ['what', run.kind === 'verify' ? 'tries the present credential' : `rotates it by ${run.connector}`],
+    ['what', whatText(run)],
     ['why', run.reason === '' ? run.cause : `${run.cause}: ${run.reason}`],
     ['asked by', whoText(run.askedBy)],
     ['phase', phaseText(run)],

@@ -57,6 +57,7 @@ const all: readonly Reason[] = ['all']
 const manages: readonly Reason[] = ['admin', '+manage']
 const approves: readonly Reason[] = ['admin', '+approve']
 const supervises: readonly Reason[] = ['admin', '+approve', '+supervise']
+const noTask = { task: newId('rtk', 0) }
 const sealed = Buffer.alloc(48).toString('base64')
 const credential = { kind: 'password', sealed }
 const document = { version: 1, rules: [] }
@@ -490,6 +491,46 @@ export const table: Readonly<Record<string, Row>> = {
     who: [...manages, '+approve', '+supervise'],
     of: 'safe',
     ok: 409,
+  },
+  'GET /api/rotation-tasks': { service: 'inventory.read', who: all, ok: 200 },
+  // Of one that is not there: who may what of one that is, is told apart in rotation-assisted.test.ts.
+  'POST /api/rotation-tasks/:task/take': {
+    who: [],
+    ok: 404,
+    path: noTask,
+    body: () => ({ session: newId('ses', 0) }),
+  },
+  'POST /api/rotation-tasks/:task/approve': { who: admin, ok: noCode, path: noTask, body: () => ({}) },
+  'POST /api/rotation-tasks/:task/reveal': {
+    who: [],
+    ok: 404,
+    path: noTask,
+    body: () => ({ boxKey: sealed }),
+  },
+  'POST /api/rotation-tasks/:task/make': { who: [], ok: 404, path: noTask, body: () => ({ note: 'x' }) },
+  'POST /api/rotation-tasks/:task/sign': {
+    who: admin,
+    ok: noCode,
+    path: noTask,
+    body: () => ({ note: 'x' }),
+  },
+  'POST /api/rotation-tasks/:task/release': {
+    who: admin,
+    ok: 404,
+    path: noTask,
+    body: () => ({ reason: 'x' }),
+  },
+  'POST /api/rotation-tasks/:task/drop': {
+    who: admin,
+    ok: noCode,
+    path: noTask,
+    body: () => ({ reason: 'x' }),
+  },
+  'POST /api/rotation-tasks/:task/postpone': {
+    who: admin,
+    ok: 404,
+    path: noTask,
+    body: () => ({ pausedUntil: null, reason: 'x' }),
   },
   'DELETE /api/accounts/:account': { who: manages, of: 'account', ok: 200, only: ['none'] },
   'GET /api/exposures': {

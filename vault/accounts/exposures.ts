@@ -130,6 +130,16 @@ async function readExposures(
       .orderBy('version')
       .execute(),
   )
+  const tasks = checked(
+    checker,
+    'rotation_task',
+    await db
+      .selectFrom('rotation_task')
+      .selectAll()
+      .where('account_id', 'in', accounts)
+      .where('revealed_at', 'is not', null)
+      .execute(),
+  )
   const left = await dueOfThoseWhoLeft(db, checker, rows)
   const glasses = checked(
     checker,
@@ -159,7 +169,15 @@ async function readExposures(
     const isOver = next !== undefined || row.version === 0
     const safe = safes.get(row.safe_id)
     const own = set.get(row.id)
-    const due = isOver ? null : dueOf(row, safe, off, own)
+    // Who sets a secret by hand has seen it, of course: nothing is due because of that alone.
+    const isOfTask = tasks.some(
+      (one) =>
+        one.account_id === row.account_id &&
+        one.changer_id === row.user_id &&
+        one.revealed_at?.getTime() === row.at.getTime(),
+    )
+    const due =
+      isOver || (isOfTask && off === undefined && own === undefined) ? null : dueOf(row, safe, off, own)
     return {
       id: row.id,
       user: row.user_name,
@@ -174,9 +192,11 @@ async function readExposures(
           ? 'off-boarding'
           : glass
             ? 'break-glass'
-            : row.session_id !== null
-              ? 'typed in'
-              : 'reveal',
+            : isOfTask
+              ? 'rotation task'
+              : row.session_id !== null
+                ? 'typed in'
+                : 'reveal',
       rotationDueAt: due?.toISOString() ?? null,
       isOverdue: due !== null && due <= now,
       rotatedAt: row.version === 0 ? null : (next?.created_at.toISOString() ?? null),

@@ -52,6 +52,26 @@ function desktopText(settings: DesktopSettings | null | undefined): string {
 
 const names = ['vault', 'recorder', 'rotation', 'api', 'nobody', 'somebody']
 
+function taskText(entry: { readonly accountName: string; readonly place?: string }): string {
+  return entry.place === undefined
+    ? `the credential of account ${entry.accountName} is changed by hand`
+    : `${quoted(entry.place)} takes the new secret of account ${entry.accountName}`
+}
+
+function saidText(entry: {
+  readonly note: string
+  readonly workOrder?: string
+  readonly evidence?: string
+  readonly evidenceSha256?: string
+}): string {
+  return [
+    `: ${quoted(entry.note)}`,
+    ...(entry.workOrder === undefined ? [] : [`work order ${quoted(entry.workOrder)}`]),
+    ...(entry.evidence === undefined ? [] : [`evidence ${quoted(entry.evidence)}`]),
+    ...(entry.evidenceSha256 === undefined ? [] : [`SHA-256 ${entry.evidenceSha256}`]),
+  ].join(', ')
+}
+
 function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
   const { connector, profile, maxAgeDays, calendar, essential, afterCheckIn, afterReveal } = entry
   const said = [
@@ -253,6 +273,26 @@ function what(entry: Entry): string {
       return `held up rotations in safe ${entry.safeName}${entry.until === undefined ? '' : ` until ${entry.until}`}${because(entry.reason)}`
     case 'rotation.unheld':
       return `let rotations in safe ${entry.safeName} go on`
+    case 'rotation.task-opened':
+      return `opened a task, due ${entry.dueAt}: ${taskText(entry)}`
+    case 'rotation.task-overdue':
+      return `told of a task that was due ${entry.dueAt}: ${taskText(entry)}`
+    case 'rotation.task-taken':
+      return `took the task in hand in session ${entry.session}: ${taskText(entry)}`
+    case 'rotation.task-approved':
+      return `let ${entry.userName} see the new secret of account ${entry.accountName}`
+    case 'rotation.task-revealed':
+      return `was shown version ${entry.version} of account ${entry.accountName}, which is to be set by hand${entry.session === undefined ? '' : ` in session ${entry.session}`}`
+    case 'rotation.task-made':
+      return `said that it is done: ${taskText(entry)}${saidText(entry)}`
+    case 'rotation.task-signed':
+      return `signed what ${entry.userName} has done: ${taskText(entry)}${saidText(entry)}`
+    case 'rotation.task-released':
+      return `let go of a task: ${taskText(entry)}${because(entry.reason)}`
+    case 'rotation.task-dropped':
+      return `gave a task up: ${taskText(entry)}${because(entry.reason)}`
+    case 'rotation.task-postponed':
+      return `set a task to be due ${entry.dueAt}${entry.pausedUntil === undefined ? '' : `, and quiet until ${entry.pausedUntil}`}: ${taskText(entry)}${because(entry.reason)}`
     case 'account.bound':
       return `bound account ${entry.accountName} to the present identity of target ${entry.targetName}`
     case 'account.elevation-set':

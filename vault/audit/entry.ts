@@ -73,6 +73,13 @@ type CompanyNow = CompanyRef & {
   readonly termsDigest?: string
 }
 type RotationRef = AccountRef & { readonly rotation: Id<'rot'> }
+type TaskRef = RotationRef & { readonly task: Id<'rtk'>; readonly place?: string }
+type TaskSaid = {
+  readonly note: string
+  readonly workOrder?: string
+  readonly evidence?: string
+  readonly evidenceSha256?: string
+}
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
 type DirectoryRef = { readonly directory: Id<'dir'>; readonly directoryName: string }
@@ -730,6 +737,28 @@ export type Happening =
     })
   | (SafeRef & { readonly kind: 'rotation.held'; readonly reason: string; readonly until?: string })
   | (SafeRef & { readonly kind: 'rotation.unheld' })
+  /** What people do of a rotation. `place`: of another place that holds the secret, and not of the change itself. */
+  | (TaskRef & { readonly kind: 'rotation.task-opened' | 'rotation.task-overdue'; readonly dueAt: string })
+  | (TaskRef & { readonly kind: 'rotation.task-taken'; readonly session: Id<'ses'> })
+  /** `userName`: of who has it in hand, and is let see the secret. */
+  | (TaskRef & { readonly kind: 'rotation.task-approved'; readonly userName: string })
+  | (TaskRef & {
+      readonly kind: 'rotation.task-revealed'
+      readonly version: number
+      readonly session?: Id<'ses'>
+    })
+  | (TaskRef & TaskSaid & { readonly kind: 'rotation.task-made' })
+  | (TaskRef & TaskSaid & { readonly kind: 'rotation.task-signed'; readonly userName: string })
+  | (TaskRef & {
+      readonly kind: 'rotation.task-released' | 'rotation.task-dropped'
+      readonly reason: string
+    })
+  | (TaskRef & {
+      readonly kind: 'rotation.task-postponed'
+      readonly dueAt: string
+      readonly pausedUntil?: string
+      readonly reason: string
+    })
   | { readonly kind: 'auditor.proven'; readonly name: string; readonly login: Id<'lgn'> }
   | {
       readonly kind: 'audit.verified'

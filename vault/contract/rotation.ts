@@ -66,7 +66,8 @@ export type RotationSettings = {
 export type RotationRunView = {
   readonly id: Id<'rot'>
   readonly account: string
-  readonly kind: 'rotate' | 'verify'
+  /** `assist`: people change it, by a task. */
+  readonly kind: 'rotate' | 'assist' | 'verify'
   readonly cause: RotationCause
   readonly askedBy: string
   readonly reason: string

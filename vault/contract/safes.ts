@@ -131,7 +131,7 @@ export type AccountView = {
   readonly createdAt: string
 }
 
-export const exposureCauses = ['reveal', 'typed in', 'break-glass', 'off-boarding'] as const
+export const exposureCauses = ['reveal', 'typed in', 'rotation task', 'break-glass', 'off-boarding'] as const
 export type ExposureView = {
   readonly id: Id<'exp'>
   readonly user: string

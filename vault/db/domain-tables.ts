@@ -14,6 +14,7 @@ import type {
   RotationCause,
   RotationGrade,
   RotationPhase,
+  TaskState,
 } from '../contract.ts'
 import type { Id } from '../kernel/id.ts'
 import type { AboutKind } from '../notifications/about.ts'
@@ -217,7 +218,7 @@ export type DomainTables = {
     readonly id: Id<'rot'>
     readonly account_id: Id<'acc'>
     readonly target_id: Id<'tgt'>
-    readonly kind: 'rotate' | 'verify'
+    readonly kind: 'rotate' | 'assist' | 'verify'
     readonly cause: RotationCause
     readonly asked_by: string
     readonly reason: string
@@ -246,6 +247,40 @@ export type DomainTables = {
     readonly due_at: Date
     /** A worker does a step until then; null: none does. */
     readonly step_until: Date | null
+  }
+  /** What people do of a rotation. See rotation/assisted.ts. */
+  rotation_task: Guarded & {
+    /** Of the change: that of its run, so that one that is gone is missed. */
+    readonly id: Id<'rtk'>
+    readonly run_id: Id<'rot'>
+    readonly account_id: Id<'acc'>
+    readonly kind: 'change' | 'place'
+    /** Where else the secret is kept; empty for the change itself. */
+    readonly place: string
+    readonly state: TaskState
+    readonly created_at: Date
+    readonly due_at: Date
+    readonly paused_until: Date | null
+    readonly pause_reason: string
+    readonly changer_id: Id<'usr'> | null
+    readonly session_id: Id<'ses'> | null
+    readonly asked_at: Date | null
+    readonly approver_id: Id<'usr'> | null
+    readonly approved_at: Date | null
+    /** When the candidate was shown last. */
+    readonly revealed_at: Date | null
+    readonly made_by: string | null
+    readonly made_at: Date | null
+    readonly note: string
+    readonly work_order: string
+    readonly evidence_name: string
+    readonly evidence_sha256: string
+    readonly signer_id: Id<'usr'> | null
+    readonly signed_at: Date | null
+    readonly sign_note: string
+    readonly reminded_at: Date | null
+    readonly escalated_at: Date | null
+    readonly closed_at: Date | null
   }
   /** A login that sent, or may have sent, a secret. */
   login_place: {

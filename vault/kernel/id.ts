@@ -34,6 +34,7 @@ export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 export type KitId = Id<'kit'>
 export type RotationId = Id<'rot'>
+export type TaskId = Id<'rtk'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -163,6 +163,18 @@ export type About =
       readonly account: string
       readonly phase: string
     }
+  /** A task of rotation: opened, somebody asks to see its secret, due soon, overdue. `place` is empty for the change itself. */
+  | {
+      readonly kind:
+        | 'rotation.task-opened'
+        | 'rotation.task-asked'
+        | 'rotation.task-due'
+        | 'rotation.task-overdue'
+      readonly task: Id<'rtk'>
+      readonly account: string
+      readonly place: string
+      readonly dueAt: string
+    }
   | { readonly kind: 'test'; readonly by: string }
 
 export type AboutKind = About['kind']
@@ -180,6 +192,7 @@ const security: ReadonlySet<AboutKind> = new Set([
   'policy.alone',
   'rotation.stuck',
   'rotation.drift',
+  'rotation.task-overdue',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

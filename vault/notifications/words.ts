@@ -82,6 +82,14 @@ function sentence(about: About): string {
         : `the rotation of ${about.account} needs a person`
     case 'rotation.drift':
       return `the credential of ${about.account} is not the one that its machine takes`
+    case 'rotation.task-opened':
+      return `a task: ${taskText(about)}`
+    case 'rotation.task-asked':
+      return `somebody asks to see the new secret of ${about.account}, to set it by hand`
+    case 'rotation.task-due':
+      return `due by ${minute(about.dueAt)}: ${taskText(about)}`
+    case 'rotation.task-overdue':
+      return `overdue since ${minute(about.dueAt)}: ${taskText(about)}`
     case 'test':
       return `a test, asked for by ${whoText(about.by)}`
     default:
@@ -162,11 +170,26 @@ export function adviceOf(about: About): readonly string[] {
         'Somebody changed it on the machine, or an earlier one came back with a download or a restore.',
         `What was seen is in: tagout rotation show ${about.rotation}.`,
       ]
+    case 'rotation.task-opened':
+    case 'rotation.task-due':
+    case 'rotation.task-overdue':
+      return [
+        `What is to be done is under Rotation in the console, and in: tagout rotation tasks.`,
+        'Until then the present secret stays in use.',
+      ]
+    case 'rotation.task-asked':
+      return ['Look at who asks and in which session, then approve it under Rotation in the console.']
     case 'test':
       return ['It arrived: nothing is to be done.']
     default:
       return []
   }
+}
+
+function taskText(about: { readonly account: string; readonly place: string }): string {
+  return about.place === ''
+    ? `the password of ${about.account} is to be changed by hand`
+    : `${about.place} is to take the new secret of ${about.account}`
 }
 
 /** A duration in the two largest of its units. */

@@ -229,6 +229,18 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'rotation.sign': { rotation: true },
   'rotation.report': { rotation: true },
 
+  'task.list': { local: true, service: 'inventory.read', user: ['filtered'] },
+  // SECURITY: no role has a secret shown: who works with the account or looks after it, and somebody else lets them. Nobody from
+  // outside: the verbs look.
+  'task.take': { user: [manage, { permission: 'use' }] },
+  'task.approve': { user: [admin, approve], notOwn: true },
+  'task.reveal': { user: ['own'] },
+  'task.make': { user: [manage, { permission: 'use' }] },
+  'task.sign': { user: [admin, approve], notOwn: true },
+  'task.release': { local: true, user: [admin, manage, 'own'] },
+  'task.drop': { local: true, user: [admin, manage] },
+  'task.postpone': { local: true, user: [admin, manage] },
+
   'grant.add': { local: true, user: [admin, approve] },
   'grant.list': { local: true, service: 'access.read', user: ['filtered'] },
   'grant.revoke': { local: true, user: [admin, approve, 'own'] },

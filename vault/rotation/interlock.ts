@@ -2,7 +2,7 @@ import { currentCredential } from '../accounts/account.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
-import { isInDoubt } from './phases.ts'
+import { isInDoubt, restingPhases } from './phases.ts'
 import { credentialOf, openRunOf, type Run } from './run.ts'
 
 /** What sessions and check-outs have to know of rotation: when they wait, and what they get while it is in doubt. */
@@ -20,7 +20,9 @@ const patienceMs = 60_000
  * nobody, not even who breaks the glass, gets to the machine until then.
  */
 function isUnderWay(run: Run, now: Date): boolean {
-  if (run.kind === 'verify' || !isInDoubt(run.phase) || run.phase === 'unknown') return false
+  if (run.kind === 'verify' || !isInDoubt(run.phase)) return false
+  // Who changes it by hand does so in a session; where it is unknown a person looks.
+  if (restingPhases.includes(run.phase)) return false
   if (run.step_until !== null) return now.getTime() - run.step_until.getTime() < patienceMs
   if (run.phase !== 'reconciling' && Math.abs(now.getTime() - run.due_at.getTime()) > patienceMs) return false
   return run.phase === 'changing' || run.phase === 'reconciling' || run.attempts < longDoubt

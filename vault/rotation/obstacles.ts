@@ -12,7 +12,7 @@ import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { isInDoubt } from './phases.ts'
 import { openRunOf, type Run } from './run.ts'
-import { dependantsOf, lockOutOf, settingsRow } from './settings.ts'
+import { dependantsOf, lockOutOf, profileOf, settingsRow } from './settings.ts'
 import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
@@ -36,6 +36,7 @@ type Asked = {
  */
 export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promise<readonly Obstacle[]> {
   const settings = await settingsRow(tx.db, tx.guard, account.id)
+  if (settings !== undefined && asked.kind === 'assist') return byPeople(tx, account, settings, asked)
   if (settings === undefined || settings.connector === null)
     return [
       forever(
@@ -56,6 +57,33 @@ export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promi
     await spent(tx, account),
   ]
   return found.filter((one) => one !== undefined)
+}
+
+/** What stands before a task for people: they wait for windows and holders by themselves. */
+async function byPeople(
+  tx: Tx,
+  account: Account,
+  settings: Row<'account_rotation'>,
+  asked: Asked,
+): Promise<readonly Obstacle[]> {
+  const current = await currentCredential(tx.db, tx.guard, account.id)
+  const unmade =
+    current?.kind !== 'password'
+      ? forever(
+          'connector',
+          `${account.name} has no password, and people set nothing else`,
+          'give it one: tagout account secret',
+        )
+      : profileOf(settings) === null
+        ? forever(
+            'settings',
+            `nobody has said which passwords ${account.target.name} takes`,
+            `say it: tagout account rotation set ${account.name} --profile NAME`,
+          )
+        : undefined
+  return [unmade, blocked(settings, asked), await running(tx, account, asked)].filter(
+    (one) => one !== undefined,
+  )
 }
 
 function forever(kind: Obstacle['kind'], why: string, next: string): Obstacle {
@@ -170,14 +198,20 @@ async function elsewhere(tx: Tx, account: Account): Promise<Obstacle | undefined
     : undefined
 }
 
-async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
+async function running(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
   const open = await openRunOf(tx, account.id)
-  if (open !== undefined && open.id !== asked.run?.id)
-    return forever(
-      'running',
-      `it is being rotated already (${open.phase})`,
-      `see: tagout rotation show ${open.id}`,
-    )
+  return open === undefined || open.id === asked.run?.id
+    ? undefined
+    : forever(
+        'running',
+        `it is being rotated already (${open.phase})`,
+        `see: tagout rotation show ${open.id}`,
+      )
+}
+
+async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
+  const under = await running(tx, account, asked)
+  if (under !== undefined) return under
   const crowd = await crowded(tx, account, asked)
   if (crowd !== undefined) return crowd
   // A login beside a session disturbs nobody.

@@ -9,6 +9,8 @@ import { unreachable } from '../kernel/outcome.ts'
  */
 export const phases = [
   'waiting', // due; the target was not touched, and nothing is staged
+  'assisting', // the candidate is durable; people may see it and change the target by hand
+  'signing', // they say that they have; somebody else, or a session, is to say so too
   'changing', // the candidate is durable; the target may be touched
   'persisting', // it took the candidate; it is told to keep it over a restart
   'verifying', // it said that it took the candidate; a fresh login is to prove it
@@ -85,6 +87,10 @@ export type Event =
   /** A person has looked, and wants both tried again. */
   | { readonly kind: 'retry' }
   | { readonly kind: 'cancel'; readonly why: string }
+  /** People say that they have changed it by hand; and somebody else says so too. */
+  | { readonly kind: 'made' | 'signed' }
+  /** People give it up. `wasSeen`: they may have set the candidate. */
+  | { readonly kind: 'dropped'; readonly wasSeen: boolean; readonly why: string }
   /** A person gave the vault another credential, by hand. */
   | { readonly kind: 'superseded' }
   /** A session logged in with it: as good as a login of ours. */
@@ -103,6 +109,10 @@ export type Abilities = {
   readonly retires: boolean
   /** There is a privileged account by which the connector can set a credential. */
   readonly reconciles: boolean
+  /** People change it by hand, and no connector does. */
+  readonly isAssisted?: boolean
+  /** There is a connector that logs in. */
+  readonly logsIn?: boolean
 }
 
 export type Next = {
@@ -129,6 +139,8 @@ export function stepOf(phase: Phase): Step | undefined {
     case 'retiring':
       return 'retire'
     case 'waiting':
+    case 'assisting':
+    case 'signing':
     case 'unknown':
     case 'done':
     case 'failed':
@@ -139,13 +151,16 @@ export function stepOf(phase: Phase): Step | undefined {
   }
 }
 
+/** Phases that people bring to an end, or a session: no worker has anything to do. */
+export const restingPhases: readonly Phase[] = ['assisting', 'signing', 'unknown']
+
 /** Is nothing more to come? `unknown` is not over: a person, or a session, ends it. */
 export function isOver(phase: Phase): boolean {
   return phase === 'done' || phase === 'failed' || phase === 'cancelled'
 }
 
 function isProbed(phase: Phase): boolean {
-  return ['verifying', 'probing-candidate', 'probing-current', 'unknown'].includes(phase)
+  return ['signing', 'verifying', 'probing-candidate', 'probing-current', 'unknown'].includes(phase)
 }
 
 /** May the target have been told of the candidate, and not yet have proven which it takes? */
@@ -167,7 +182,15 @@ function pause(attempts: number): number {
 export function next(state: RunState, event: Event, can: Abilities): Next | undefined {
   switch (event.kind) {
     case 'begin':
-      return state.phase === 'waiting' ? go(state, { phase: 'changing' }, ['stage']) : undefined
+      if (state.phase !== 'waiting') return undefined
+      return go(state, { phase: can.isAssisted === true ? 'assisting' : 'changing' }, ['stage'])
+    case 'made':
+      if (state.phase !== 'assisting') return undefined
+      return go(state, { phase: can.logsIn === true ? 'verifying' : 'signing', believes: 'candidate' })
+    case 'signed':
+      return state.phase === 'signing' ? accepted(state, can) : undefined
+    case 'dropped':
+      return dropped(state, event, can)
     case 'cancel':
       // Once the target may have heard of the candidate, only a login tells which it takes.
       return state.phase === 'waiting' ? go(state, { phase: 'cancelled', why: event.why }) : undefined
@@ -184,12 +207,26 @@ export function next(state: RunState, event: Event, can: Abilities): Next | unde
     case 'taken':
       // While it is being changed, what it took a moment ago says nothing.
       if (!isProbed(state.phase)) return undefined
+      // People work while it is changed: a session that had the present one a moment ago says nothing either.
+      if (can.isAssisted === true && event.which === 'current') return undefined
       return event.which === 'candidate' ? accepted(state, can) : kept(state)
     case 'lost':
       return lost(state, can)
     case 'seen':
       return event.seen.step === stepOf(state.phase) ? seen(state, event.seen, can) : undefined
   }
+}
+
+/** What may have been set is looked at, where something can; otherwise two people say that it was not. */
+function dropped(
+  state: RunState,
+  event: Extract<Event, { kind: 'dropped' }>,
+  can: Abilities,
+): Next | undefined {
+  if (state.phase !== 'assisting' && state.phase !== 'signing') return undefined
+  return event.wasSeen && can.logsIn === true
+    ? go(state, { phase: 'probing-current', believes: 'current', why: event.why })
+    : over(state, event.why)
 }
 
 function go(state: RunState, change: Partial<RunState>, effects: readonly Effect[] = [], afterMs = 0): Next {

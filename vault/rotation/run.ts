@@ -15,6 +15,7 @@ import { connectorOf } from './connectors.ts'
 import { type Abilities, type Effect, type Event, isOver, next, type Next, type RunState } from './phases.ts'
 import { makePassword, profiles } from './profile.ts'
 import { profileOf, settingsRow } from './settings.ts'
+import { closeTaskOf, openTask } from './tasks.ts'
 
 export type Run = Row<'rotation_run'>
 type Who = { readonly actor: Actor; readonly source?: string }
@@ -159,10 +160,30 @@ export function stateOf(run: Run): RunState {
   }
 }
 
+/** Begins a run that people bring to an end: makes the candidate, and opens the task. The caller holds the account's row. */
+export async function beginAssisted(
+  tx: Tx,
+  world: World,
+  account: Account,
+  run: Run,
+  who: Who,
+): Promise<Run> {
+  const begun = await advance(tx, world, run, { kind: 'begin' }, who)
+  if (begun === undefined) throw new Fault('internal', 'a run that was just made begins')
+  await openTask(tx, account, begun, null)
+  return begun
+}
+
 /** What can be done for a run: what its connector can, and whether an account that sets it right is named. */
 export async function abilitiesOf(tx: Pick<Tx, 'db' | 'guard'>, run: Run): Promise<Abilities> {
   const entry = connectorOf(run.connector)
   const settings = await settingsRow(tx.db, tx.guard, run.account_id)
+  // Of what people change a connector does no more than log in.
+  if (run.kind === 'assist')
+    return {
+      ...{ persists: false, retires: false, reconciles: false },
+      ...{ isAssisted: true, logsIn: entry !== undefined },
+    }
   return {
     persists: entry?.persists ?? false,
     retires: entry?.retires ?? false,
@@ -212,6 +233,8 @@ export async function advance(
       ...who,
     })
   if (following.effects.includes('page')) await page(tx, account, after)
+  if (run.kind === 'assist' && isOver(after.phase))
+    await closeTaskOf(tx, after, after.phase === 'done' ? 'done' : 'dropped')
   if (!isOver(after.phase)) tx.afterCommit(() => world.rotation.wake())
   return after
 }
@@ -276,8 +299,8 @@ async function doOne(tx: Tx, world: World, run: Run, account: Account, effect: E
 /** Makes the candidate and keeps it, before anybody hears of it. */
 async function stage(tx: Tx, world: World, run: Run, account: Account): Promise<Staged> {
   const current = await currentCredential(tx.db, tx.guard, account.id)
-  const entry = connectorOf(run.connector)
-  if (current === undefined || entry === undefined)
+  const makes = run.kind === 'assist' ? 'password' : connectorOf(run.connector)?.credential
+  if (current === undefined || makes === undefined)
     throw new Fault('internal', 'a run begins with a credential and a connector')
   const latest = await tx.db
     .selectFrom('credential')
@@ -286,20 +309,20 @@ async function stage(tx: Tx, world: World, run: Run, account: Account): Promise<
     .executeTakeFirst()
   const version = (latest?.version ?? 0) + 1
   const profile = profiles[profileOf(await settingsRow(tx.db, tx.guard, account.id)) ?? '']
-  using made = entry.credential === 'password' ? madePassword(profile) : makeKey()
+  using made = makes === 'password' ? madePassword(profile) : makeKey()
   await insertGuarded(tx, 'credential', {
     id: newId('crd', tx.now.getTime()),
     account_id: account.id,
     version,
     state: 'candidate',
-    kind: entry.credential,
+    kind: makes,
     public_key: made.publicKey,
     created_by: run.id,
     created_at: tx.now,
   })
   await world.vault.secrets.put(
     tx,
-    { safe: account.safe_id, account: account.id, version, field: made.field, kind: entry.credential },
+    { safe: account.safe_id, account: account.id, version, field: made.field, kind: makes },
     made.secret,
   )
   return { version, from_version: current.version, begun_at: tx.now }

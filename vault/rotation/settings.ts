@@ -48,6 +48,11 @@ export function profileOf(row: Pick<Settings, 'connector' | 'profile'> | undefin
   return row === undefined ? null : (row.profile ?? connectorOf(row.connector)?.profile ?? null)
 }
 
+/** How a rotation of it goes: by a machine, or by people. */
+export function kindOf(row: Pick<Settings, 'grade'> | undefined): 'rotate' | 'assist' {
+  return row?.grade === 'G3' ? 'assist' : 'rotate'
+}
+
 /** What locks the account out at its target, as far as is known. */
 export function lockOutOf(row: Settings | undefined): LockOut | undefined {
   if (row === undefined) return undefined
@@ -279,7 +284,19 @@ async function faultOf(tx: Tx, account: Account, wanted: Settings): Promise<Outc
   if (wanted.exempt_until !== null && wanted.exempt_until <= tx.now)
     return refuse('invalid', 'exemption: it lies in the past', 'choose a later day')
   const automatic = wanted.max_age_days !== null || wanted.after_check_in || wanted.after_reveal
-  if (automatic && wanted.connector === null)
+  if (wanted.grade === 'G3' && entry !== undefined && entry.credential !== 'password')
+    return refuse(
+      'invalid',
+      'connector: people set passwords, and it logs in with keys',
+      'name none, or another',
+    )
+  if (automatic && wanted.grade === 'G3' && profileOf(wanted) === null)
+    return refuse(
+      'invalid',
+      'profile: nobody has said which passwords its machine takes',
+      'name one: tagout rotation connectors',
+    )
+  if (automatic && wanted.grade !== 'G3' && wanted.connector === null)
     return refuse(
       'invalid',
       'connector: nothing rotates by itself without one',

@@ -17,7 +17,7 @@ import { batchObstacle } from './batch.ts'
 import { settlePlace, takePlace } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { accountBudget, lookAgainMs, notThrough, obstaclesOf } from './obstacles.ts'
-import { type Step, stepOf } from './phases.ts'
+import { restingPhases, type Step, stepOf } from './phases.ts'
 import { advance, credentialOf, findRun, type Run } from './run.ts'
 import { settingsRow } from './settings.ts'
 import { goesThrough, throughOf } from './through.ts'
@@ -39,7 +39,7 @@ export const rotationDue: Handler<'rotation.due'> = async ({ world, peer }) => {
     .selectFrom('rotation_run')
     .select(['id', 'generation', 'due_at', 'step_until', 'phase'])
     .where('ended_at', 'is', null)
-    .where('phase', '<>', 'unknown')
+    .where('phase', 'not in', restingPhases)
     .where('due_at', '<=', new Date(now.getTime() + aheadMs))
     .where((eb) => eb.or([eb('step_until', 'is', null), eb('step_until', '<=', now)]))
     .orderBy('due_at')
@@ -81,7 +81,7 @@ async function give(tx: Tx, world: World, id: RotationId): Promise<Outcome<Given
   if (found === undefined) return nothingDue
   const { account } = found
   let { run } = found
-  if (run.ended_at !== null || run.phase === 'unknown') return nothingDue
+  if (run.ended_at !== null || restingPhases.includes(run.phase)) return nothingDue
   if (run.step_until !== null && run.step_until > tx.now)
     return refuse('held', 'a worker does a step of this run', 'wait until it has said what it saw')
   if (run.step_until !== null) run = (await advance(tx, world, run, { kind: 'lost' })) ?? run

@@ -8,8 +8,8 @@ import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { forgetPlaces } from './budget.ts'
 import { obstaclesOf } from './obstacles.ts'
-import { advance, createRun, findRun, pastRunsOf } from './run.ts'
-import { settingsRow } from './settings.ts'
+import { advance, beginAssisted, createRun, findRun, pastRunsOf } from './run.ts'
+import { kindOf, settingsRow } from './settings.ts'
 
 /** Milliseconds between two looks at what is due by itself. */
 const lookMs = 5_000
@@ -77,15 +77,18 @@ async function dueNow(world: World): Promise<readonly Due[]> {
     select account, cause from (select s.account_id as account,
       case
         when s.max_age_days is not null and c.created_at + make_interval(days => s.max_age_days) <= ${now} then 'age'
+        -- Who sets it by hand has seen it, of course.
         when s.after_reveal and exists (
-          select from exposure e where e.account_id = s.account_id and e.version = c.version) then 'reveal'
+          select from exposure e where e.account_id = s.account_id and e.version = c.version
+            and not exists (select from rotation_task t where t.account_id = s.account_id
+              and t.changer_id = e.user_id and t.revealed_at = e.at)) then 'reveal'
         when s.after_check_in and exists (
           select from lease l where l.account_id = s.account_id and l.ended_at > c.created_at) then 'check-in'
       end as cause
     from account_rotation s
     join account a on a.id = s.account_id and a.removed_at is null
     join credential c on c.account_id = s.account_id and c.state = 'current'
-    where s.connector is not null and not s.essential and s.grade in ('G1', 'G2')
+    where (s.grade = 'G3' or (s.connector is not null and s.grade in ('G1', 'G2'))) and not s.essential
       and not exists (select from rotation_run r where r.account_id = s.account_id and r.ended_at is null)
     ) found
     -- What stands in the way of some for long must not keep the others from being looked at: in no order.
@@ -127,25 +130,27 @@ async function startOne(world: World, id: AccountId, cause: RotationCause): Prom
     const account = await readAccount(tx.db, tx.guard, id, 'update')
     const settings = await settingsRow(tx.db, tx.guard, id)
     if (account === undefined || account.removed_at !== null || settings === undefined) return
-    if (settings.connector === null) return
-    if (settings.essential || (settings.grade !== 'G1' && settings.grade !== 'G2')) return
+    if (settings.essential || settings.grade === 'G0' || settings.grade === 'G4') return
+    const kind = kindOf(settings)
+    if (settings.connector === null && kind === 'rotate') return
     const [last] = await pastRunsOf(tx, id, 1)
     const isResting =
       last !== undefined &&
-      last.kind === 'rotate' &&
+      last.kind !== 'verify' &&
       last.phase !== 'done' &&
       tx.now.getTime() - (last.ended_at?.getTime() ?? 0) < restMs
     if (isResting) return
-    const asked = { byHand: false, despiteDependants: false, kind: 'rotate', run: null } as const
+    const asked = { byHand: false, despiteDependants: false, kind, run: null } as const
     // What never goes away by itself would be asked for at each look: it is shown where the account is.
     if ((await obstaclesOf(tx, account, asked)).some(({ until }) => until === null)) return
-    await createRun(
+    const run = await createRun(
       tx,
       account,
-      settings.connector,
-      { kind: 'rotate', cause, askedBy: 'vault', reason: '' },
+      settings.connector ?? '',
+      { kind, cause, askedBy: 'vault', reason: '' },
       { actor: { kind: 'vault' } },
     )
+    if (kind === 'assist') await beginAssisted(tx, world, account, run, { actor: { kind: 'vault' } })
     tx.afterCommit(() => world.rotation.wake())
   })
 }

@@ -13,8 +13,8 @@ import { by, type Call, type Handler, nameOf } from '../world.ts'
 import { connectorOf } from './connectors.ts'
 import { accountBudget, obstaclesOf } from './obstacles.ts'
 import { stepOf } from './phases.ts'
-import { advance, createRun, findRun, type Run } from './run.ts'
-import { settingsRow, showSettings } from './settings.ts'
+import { advance, beginAssisted, createRun, findRun, type Run } from './run.ts'
+import { kindOf, settingsRow, showSettings } from './settings.ts'
 import { showRuns } from './view.ts'
 
 async function showRun(tx: Tx, run: Run): Promise<RotationRunView> {
@@ -29,7 +29,8 @@ export const rotationPlan: Handler<'rotation.plan'> = async ({ world }, input) =
     const account = await findAccount(tx.db, tx.guard, input.account, 'update')
     if (account === undefined) return notFound('account', input.account)
     const settings = await showSettings(tx.db, tx.guard, account, tx.now)
-    const asked = { byHand: true, despiteDependants: false, kind: 'rotate', run: null } as const
+    const kind = kindOf(settings)
+    const asked = { byHand: true, despiteDependants: false, kind, run: null } as const
     const obstacles = await obstaclesOf(tx, account, asked)
     const { left, of } = await accountBudget(tx, account)
     const times = obstacles.map(({ until }) =>
@@ -39,7 +40,7 @@ export const rotationPlan: Handler<'rotation.plan'> = async ({ world }, input) =
     return done({
       account: account.name,
       settings,
-      steps: stepsOf(settings, account),
+      steps: kind === 'assist' ? stepsOfPeople(settings) : stepsOf(settings, account),
       obstacles,
       earliest: Number.isFinite(earliest) ? new Date(earliest).toISOString() : null,
       logins: { left, of },
@@ -62,6 +63,19 @@ function stepsOf(
     `log in afresh with the new ${what}`,
     'use it from then on, and keep the old one',
     ...(entry.retires ? [`take the old ${what} away from the machine`] : []),
+  ]
+}
+
+function stepsOfPeople({ connector, profile }: RotationSettings): readonly string[] {
+  return [
+    `make a new password${profile === null ? '' : ` (${profile})`} and keep it`,
+    'open a task for people',
+    'one of them asks to see it, in a recorded session; another one lets them',
+    'they set it there, with the tool of its maker',
+    connector === null
+      ? 'somebody else looks, and signs'
+      : `log in afresh with the new password (${connector})`,
+    'use it from then on, and keep the old one',
   ]
 }
 
@@ -88,14 +102,21 @@ type Asked = {
 
 /** Makes a run of what may be rotated, now or later; refuses what never could. */
 async function ask(tx: Tx, call: Call, account: Account, asked: Asked): Promise<Outcome<Run>> {
-  const kind = asked.cause === 'verification' ? 'verify' : 'rotate'
+  const settings = await settingsRow(tx.db, tx.guard, account.id)
+  const kind = asked.cause === 'verification' ? 'verify' : kindOf(settings)
+  if (kind === 'assist' && asked.batch !== undefined)
+    return refuse(
+      'invalid',
+      'it is changed by people, and not in a batch',
+      `open its task: tagout rotate ${account.name}`,
+    )
   const obstacles = await obstaclesOf(tx, account, { ...asked, byHand: true, kind, run: null })
   const never = obstacles.find(({ until }) => until === null)
   if (never !== undefined)
     return refuse(never.kind === 'running' ? 'conflict' : 'invalid', never.why, never.next)
-  const settings = await settingsRow(tx.db, tx.guard, account.id)
   const wanted = { ...asked, kind, askedBy: nameOf(call) } as const
   const run = await createRun(tx, account, settings?.connector ?? '', wanted, by(call))
+  if (kind === 'assist') return done(await beginAssisted(tx, call.world, account, run, by(call)))
   tx.afterCommit(() => call.world.rotation.wake())
   return done(run)
 }

@@ -65,6 +65,8 @@ export async function showRuns(
 
 /** What a person can do about a run that does not go by itself. */
 function wayOut(run: Run, account: string): string | null {
+  if (run.phase === 'assisting' || run.phase === 'signing')
+    return `people change it: see tagout rotation tasks --account ${account}`
   if (run.phase === 'unknown')
     return `both credentials are kept: try them again with tagout rotation retry ${run.id}, or set one on the machine and give it with tagout account secret ${account}`
   if (run.kind === 'verify' && run.phase === 'failed' && run.believes === 'nothing')

@@ -6,6 +6,7 @@ import { offerTurns } from '../checkout/queue.ts'
 import { expireRequests } from '../checkout/request.ts'
 import { forgetNotifications } from '../notifications/outbox.ts'
 import { remindOfRequests } from '../notifications/unanswered.ts'
+import { remindOfTasks } from '../rotation/task-reminders.ts'
 import { startDueRotations } from '../rotation/triggers.ts'
 import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
@@ -80,6 +81,7 @@ const acts: readonly (readonly [where: string, act: (world: World) => Promise<un
   ['rotations', startDueRotations],
   // What only tells people comes last: nothing waits for it.
   ['reminders', remindOfRequests],
+  ['tasks', remindOfTasks],
   ['policies asked for', followPolicyRequests],
   ['contracts', tellOfContracts],
   ['notifications', forgetNotifications],

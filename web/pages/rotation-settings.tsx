@@ -71,8 +71,8 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
   const [places, setPlaces] = useState(
     settings.dependants.map(({ place, kind }) => (kind === 'blocks' ? `! ${place}` : place)).join('\n'),
   )
-  const isChanged = grade === 'G1' || grade === 'G2'
   const needsAnother = of.connectors.find(({ name }) => name === connector)?.through === true
+  const isChanged = grade === 'G1' || grade === 'G2' || grade === 'G3'
   return (
     <Dialog
       title={`How ${visible(account)} is rotated`}

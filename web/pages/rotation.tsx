@@ -21,6 +21,8 @@ const phases: Readonly<
   >
 > = {
   waiting: { text: 'waits', colour: 'grey' },
+  assisting: { text: 'with people', colour: 'orange' },
+  signing: { text: 'waits for the second', colour: 'orange' },
   changing: { text: 'changes it', colour: 'blue' },
   persisting: { text: 'has it kept', colour: 'blue' },
   verifying: { text: 'logs in afresh', colour: 'blue' },

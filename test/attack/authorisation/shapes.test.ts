@@ -107,6 +107,7 @@ const texts = [
     'wch',
     'plr',
     'rot',
+    'rtk',
   ].map((kind) => newId(kind)),
 ]
 
