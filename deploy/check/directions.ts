@@ -15,7 +15,7 @@ const vaultEntries = [
 ]
 /** Mathematics without a plane around it: browsers, the recorder and the command-line program run it as well. */
 const isShared = (target: string) =>
-  target.startsWith('vault/kernel/') || target.startsWith('vault/auditors/')
+  ['vault/kernel/', 'vault/auditors/', 'vault/proof/'].some((folder) => target.startsWith(folder))
 /** Connects to targets: the recorder and the worker of rotation do, and the process with the root key never. */
 const speaks = (target: string) => target.startsWith('vault/ssh/') || target.startsWith('vault/tls/')
 const recorderEntries = ['recorder/index.ts', 'recorder/replay/index.ts', 'recorder/recording/index.ts']
@@ -42,7 +42,7 @@ const rules: readonly Rule[] = [
   {
     folder: 'recorder',
     mayImport: (target) => entersVault(target) || speaks(target),
-    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/ssh, vault/tls, ${vaultEntries.join(', ')}`,
+    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/proof, vault/ssh, vault/tls, ${vaultEntries.join(', ')}`,
   },
   {
     folder: 'api',
@@ -65,8 +65,9 @@ const rules: readonly Rule[] = [
         'vault/policy/conditions.ts',
       ].includes(target) ||
       target === 'recorder/live/protocol.ts' ||
-      target.startsWith('recorder/replay/'),
-    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/contract.ts, vault/contract/words.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, vault/policy/file.ts, difference.ts and conditions.ts, recorder/replay, recorder/live/protocol.ts',
+      target.startsWith('recorder/replay/') ||
+      target.startsWith('recorder/evidence/'),
+    says: 'the console imports only what browsers run too: vault/kernel, vault/auditors, vault/proof, vault/contract.ts, vault/contract/words.ts, vault/intake.ts, vault/import/columns.ts, vault/audit/found-file.ts, vault/policy/file.ts, difference.ts and conditions.ts, recorder/replay, recorder/evidence, recorder/live/protocol.ts',
   },
   { folder: 'migrations', mayImport: inKernel, says: 'migrations import only vault/kernel' },
   {

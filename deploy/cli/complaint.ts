@@ -1,7 +1,7 @@
 import { Fault, type Refusal } from '../../vault/index.ts'
 
 /** What a `tagout` command ends with. */
-export const exit = { done: 0, refused: 1, usage: 2, away: 3 } as const
+export const exit = { done: 0, refused: 1, usage: 2, away: 3, incomplete: 4 } as const
 export type ExitCode = (typeof exit)[keyof typeof exit]
 
 /** Why a command stops: one sentence, what to do next, and the exit code. Neither text holds a secret. */

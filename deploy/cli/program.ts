@@ -35,12 +35,13 @@ import { addTokenCommands } from './token.ts'
 import { examples, makeTools } from './tools.ts'
 import { addUserCommands } from './user.ts'
 import { addVendorCommands } from './vendor.ts'
+import { addVerifyCommand } from './verify.ts'
 
 const guide = `
 The installation spoken of is that of --data, else TAGOUT_DATA, else ./data. Commands use the machine
 administrator's door of that folder, so they work for its owner and for root, on the machine itself.
 
-Exit codes: 0 done, 1 refused or broken, 2 not understood, 3 vault away or sealed.
+Exit codes: 0 done, 1 refused or broken, 2 not understood, 3 vault away or sealed, 4 verified and incomplete.
 ${examples(
   'tagout status',
   'tagout target add press-3 ssh://10.0.3.7 --safe line-3 --pin-now',
@@ -91,6 +92,7 @@ export function buildProgram(io: Io): Command {
   addAuditorCommands(root, tools)
   addAuditCommands(root, tools)
   addExposureCommands(root, tools)
+  addVerifyCommand(root, tools)
   addBackupCommands(root, tools)
   addRecoveryCommands(root, tools)
   addSshConfigCommand(root, tools)

@@ -7,12 +7,12 @@ import { withRecording } from './recording-source.ts'
 import { loadSodium } from './sodium.ts'
 import type { Tools, Vault } from './tools.ts'
 
-const startedEntry = z.looseObject({
+export const startedEntry = z.looseObject({
   recording: z.string(),
   headerHash: z.string(),
   publicKey: z.string(),
 })
-const checkpointEntry = z.looseObject({
+export const checkpointEntry = z.looseObject({
   recording: z.string(),
   checkpoint: z.string(),
   signature: z.string(),

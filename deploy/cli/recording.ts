@@ -62,10 +62,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
       const verdict = await verifyStored(tools, id)
       if (tools.json()) tools.show({ recording: id, ...withoutHeader(verdict) }, () => '')
       if (verdict.state === 'tampered')
-        throw new Complaint(
-          verdict.at === undefined ? verdict.sentence : `${verdict.sentence} (at byte ${verdict.at})`,
-          'keep the file as it is: it is evidence of the change',
-        )
+        throw new Complaint(verdict.sentence, 'keep the file as it is: it is evidence of the change')
       if (!tools.json()) tools.say(verdict.sentence)
     })
 

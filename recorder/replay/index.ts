@@ -3,6 +3,8 @@
  * is passed in, the rest is WebCrypto. See docs/recording-format.md.
  */
 export { toAsciicast } from './asciicast.ts'
+export { clockText } from './clock-text.ts'
+export { cutRange, writeCut } from './cut.ts'
 export { type DesktopKeyframe, desktopKeyframes, readKeyframe, seekDesktop } from './desktop.ts'
 export { type FilmPiece, filmDesktop, filmWords } from './film.ts'
 export { type FilmPage, type GuacamoleLibrary, makeFilm } from './film-page.ts'
@@ -10,10 +12,16 @@ export type * from './frame.ts'
 export { toGuac } from './guac.ts'
 export type { RecordingHeader } from './header.ts'
 export { openRecordingKey } from './key.ts'
-export { Replay, ReplayError, type TimedMark } from './replay.ts'
+export { type RecordingKey, Replay, ReplayError, segmentKey, type TimedMark } from './replay.ts'
 export { toPcap } from './pcap.ts'
 export { type ByteSource, memorySource } from './source.ts'
 export { type RecordingStructure, readStructure, type SegmentPlace } from './structure.ts'
 export { safe, toText } from './text.ts'
 export type { FilmChunk } from './webm.ts'
-export { type Known, type KnownCheckpoint, type RecordingVerdict, verifyRecording } from './verify.ts'
+export {
+  type CutPlace,
+  type Known,
+  type KnownCheckpoint,
+  type RecordingVerdict,
+  verifyRecording,
+} from './verify.ts'

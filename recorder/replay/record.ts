@@ -7,6 +7,8 @@ import { encodeParts } from '../../vault/kernel/encoding.ts'
 
 /** Not text on any system: a transfer that changes line ends, or strips the eighth bit, spoils it visibly. */
 export const preamble = Uint8Array.of(0x89, 0x54, 0x47, 0x52, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 1)
+/** Of a cut: what of a recording somebody left in it, and the proof of its place in the whole. */
+export const cutPreamble = Uint8Array.of(0x89, 0x54, 0x47, 0x43, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 1)
 export const recordHeadBytes = 5
 export const signatureBytes = 64
 

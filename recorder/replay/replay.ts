@@ -34,14 +34,17 @@ export type TimedMark = { readonly at: number; readonly channel: number; readonl
 
 const maxMarksBytes = 16 * 1024 * 1024
 
+/** The key of the recording, or those of some of its segments by their numbers (64 bytes: key and commitment). */
+export type RecordingKey = Uint8Array | ReadonlyMap<number, Uint8Array>
+
 /** A recording opened for replay. Holds the recording's key. */
 export class Replay {
   readonly structure: RecordingStructure
   readonly #source: ByteSource
-  readonly #key: Uint8Array
+  readonly #key: RecordingKey
 
-  /** `key` is from `openRecordingKey`. */
-  constructor(source: ByteSource, structure: RecordingStructure, key: Uint8Array) {
+  /** `key` is from `openRecordingKey`; of a cut, the keys of its segments. */
+  constructor(source: ByteSource, structure: RecordingStructure, key: RecordingKey) {
     this.#source = source
     this.structure = structure
     this.#key = key
@@ -88,11 +91,15 @@ export class Replay {
       throw new ReplayError('a segment is not the one it should be', segment.offset)
     const { headerHash, header } = this.structure
     const segmentHash = await sha256(opening.payload)
-    const { key, commitment } = await deriveSegmentKey(this.#key, headerHash, segment.index)
+    const derived = await segmentKey(this.#key, headerHash, segment.index)
+    if (derived === undefined)
+      throw new ReplayError('there is no key for this part of the recording', segment.offset)
+    const commitment = derived.subarray(32)
     // AES-GCM does not commit to its key: the segment names which one it was sealed under.
     if (!sameBytes(commitment, fromBase64(head.commitment)))
       throw new ReplayError('a segment is sealed under another key', segment.offset)
 
+    const key = await importKey(derived.subarray(0, 32))
     let index = 0
     for (let record = await scan.next(); record !== undefined; record = await scan.next()) {
       if (!isRecord(record)) return
@@ -134,6 +141,8 @@ export class Replay {
 
   async #sealedMarks(): Promise<{ readonly bytes: Uint8Array; readonly offset: number } | undefined> {
     const { final, segments, header, headerHash } = this.structure
+    const recordingKey = this.#key
+    if (!(recordingKey instanceof Uint8Array)) return undefined
     if (final === null || !final.extras.some(({ type }) => type === recordTypes.marks)) return undefined
     const last = segments.at(-1)
     if (last === undefined) return { bytes: new Uint8Array(), offset: 0 }
@@ -146,7 +155,7 @@ export class Replay {
     ) {
       if (record.type !== recordTypes.marks) continue
       const flags = record.payload[0] ?? 0
-      const key = await deriveKey(this.#key, headerHash, encodeParts(purposes.marksKey), 32)
+      const key = await deriveKey(recordingKey, headerHash, encodeParts(purposes.marksKey), 32)
       const context = marksContext(header.recording, headerHash, flags)
       const cipher = await importKey(key)
       const packed = await open(cipher, chunkNonce(0), context, record.payload.subarray(1), record.offset)
@@ -169,13 +178,15 @@ function* decodeAll(plain: Uint8Array, offset: number): Generator<Frame> {
   }
 }
 
-async function deriveSegmentKey(
-  recordingKey: Uint8Array,
+/** Key and commitment of a segment, 64 bytes: whoever has them opens this segment and no other. */
+export async function segmentKey(
+  key: RecordingKey,
   headerHash: Uint8Array,
   segment: number,
-): Promise<{ readonly key: CryptoKey; readonly commitment: Uint8Array }> {
-  const derived = await deriveKey(recordingKey, headerHash, segmentKeyInfo(segment), 64)
-  return { key: await importKey(derived.subarray(0, 32)), commitment: derived.subarray(32) }
+): Promise<Uint8Array | undefined> {
+  return key instanceof Uint8Array
+    ? deriveKey(key, headerHash, segmentKeyInfo(segment), 64)
+    : key.get(segment)
 }
 
 async function deriveKey(

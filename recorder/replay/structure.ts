@@ -4,6 +4,7 @@ import { done, type Outcome, refuse } from '../../vault/kernel/outcome.ts'
 import type { RecordingHeader } from './header.ts'
 import { bytes, FormatError, parseFinal, parseHeader, parseSegmentHead } from './parse.ts'
 import {
+  cutPreamble,
   type FinalBody,
   maxPayload,
   preamble,
@@ -32,6 +33,8 @@ export type RecordingStructure = {
   /** Present where the recording was closed in order, and its signature is good. */
   readonly final: FinalBody | null
   readonly segments: readonly SegmentPlace[]
+  /** Nanoseconds from the start to where a cut begins and ends; null: it is all of the recording. */
+  readonly cut: { readonly from: number; readonly to: number } | null
   /** Nanoseconds from the start to the last frame; of an incomplete recording to the start of its last segment. */
   readonly duration: number
 }
@@ -42,11 +45,15 @@ export type ReadHeader = {
   readonly publicKey: Uint8Array
   /** Where the records after the header begin. */
   readonly end: number
+  /** It is a cut of a recording: some of its segments, and of the others their signed roots. */
+  readonly isCut: boolean
 }
 
 export const footerBytes = recordHeadBytes + 16
 /** The last bytes of a recording that was closed in order. */
 export const footerText = new TextEncoder().encode('TGR-END\n')
+/** The last bytes of a cut. */
+export const cutFooterText = new TextEncoder().encode('TGC-END\n')
 
 /**
  * Finds a recording's header and segments. Reads little: the head and the tail of a complete recording; of an
@@ -63,6 +70,7 @@ export async function readStructure(
     const final = await readEnd(sodium, source, read)
     if (final !== undefined) {
       const { body, offset } = final
+      if (read.isCut) return await cutStructure(source, read, body, offset)
       const segments = body.segments.map(([from, at], index) => ({
         index,
         offset: from,
@@ -71,10 +79,11 @@ export async function readStructure(
       }))
       if (segments.some((segment) => segment.offset < read.end || segment.end < segment.offset))
         return refuse('invalid', 'the recording names segments that cannot be')
-      return done({ header, headerHash, final: body, segments, duration: body.duration })
+      return done({ header, headerHash, final: body, segments, cut: null, duration: body.duration })
     }
+    if (read.isCut) return refuse('invalid', 'this cut of a recording has no signed end: it was changed')
     const segments = await scanSegments(source, read.end)
-    return done({ header, headerHash, final: null, segments, duration: segments.at(-1)?.at ?? 0 })
+    return done({ header, headerHash, final: null, segments, cut: null, duration: segments.at(-1)?.at ?? 0 })
   } catch (error) {
     if (error instanceof FormatError) return refuse('invalid', `this is not a recording: ${error.message}`)
     throw error
@@ -85,7 +94,8 @@ export async function readStructure(
 export async function readHeader(sodium: Sodium, source: ByteSource): Promise<ReadHeader> {
   const start = await source.read(0, preamble.length + recordHeadBytes)
   if (start.length < preamble.length + recordHeadBytes) throw new FormatError('the file is too short')
-  const wrong = preamble.findIndex((byte, at) => byte !== start[at])
+  const isCut = sameBytes(start.subarray(0, 8), cutPreamble.subarray(0, 8))
+  const wrong = (isCut ? cutPreamble : preamble).findIndex((byte, at) => byte !== start[at])
   if (wrong >= 8) throw new FormatError('its version is not known')
   if (wrong >= 0) throw new FormatError('it does not begin like one, or was changed as text')
   const length = new DataView(start.buffer, start.byteOffset).getUint32(preamble.length + 1)
@@ -106,18 +116,18 @@ export async function readHeader(sodium: Sodium, source: ByteSource): Promise<Re
     )
   )
     throw new FormatError('the signature of its header is wrong')
-  return { header, headerHash, publicKey, end }
+  return { header, headerHash, publicKey, end, isCut }
 }
 
 /** The signed end, found from the footer; undefined where there is none that holds. */
 export async function readEnd(
   sodium: Sodium,
   source: ByteSource,
-  { header, headerHash, publicKey, end }: ReadHeader,
+  { header, headerHash, publicKey, end, isCut }: ReadHeader,
 ): Promise<{ readonly body: FinalBody; readonly offset: number } | undefined> {
   const footer = await source.read(Math.max(end, source.size - footerBytes), footerBytes)
   if (footer.length < footerBytes || footer[0] !== recordTypes.footer) return undefined
-  if (!sameBytes(footer.subarray(recordHeadBytes + 8), footerText)) return undefined
+  if (!sameBytes(footer.subarray(recordHeadBytes + 8), isCut ? cutFooterText : footerText)) return undefined
   const offset = Number(new DataView(footer.buffer, footer.byteOffset).getBigUint64(recordHeadBytes))
   if (!(offset >= end && offset < source.size)) return undefined
   const scan = new RecordScan(source, offset, source.size - footerBytes)
@@ -131,10 +141,43 @@ export async function readEnd(
     return undefined
   try {
     const final = parseFinal(body)
-    return final.recording === header.recording && final.size === offset ? { body: final, offset } : undefined
+    const isOurs = final.recording === header.recording && (isCut || final.size === offset)
+    return isOurs ? { body: final, offset } : undefined
   } catch {
     return undefined
   }
+}
+
+/** The segments that a cut has, from one record to the next: it is read whole anyway. */
+async function cutStructure(
+  source: ByteSource,
+  { header, headerHash, end }: ReadHeader,
+  final: FinalBody,
+  finalAt: number,
+): Promise<Outcome<RecordingStructure>> {
+  const segments: SegmentPlace[] = []
+  const scan = new RecordScan(source, end, finalAt)
+  for (let record = await scan.next(); record !== undefined && isRecord(record); record = await scan.next()) {
+    if (record.type === recordTypes.segment) {
+      const { segment: index, at } = parseSegmentHead(record.payload)
+      segments.push({ index, offset: record.offset, end: finalAt, at })
+    }
+    const last = segments.at(-1)
+    if (record.type === recordTypes.segmentEnd && last?.end === finalAt)
+      segments[segments.length - 1] = { ...last, end: record.end }
+  }
+  const [first, last] = [segments[0], segments.at(-1)]
+  if (first === undefined || last === undefined)
+    return refuse('invalid', 'this cut of a recording has no segment')
+  const to = final.segments[last.index + 1]?.[1] ?? final.duration
+  return done({
+    header,
+    headerHash,
+    final,
+    segments,
+    cut: { from: first.index === 0 ? 0 : first.at, to },
+    duration: final.duration,
+  })
 }
 
 /** Finds segments by going through the heads of all records. */

@@ -2,22 +2,25 @@ import type { Sodium } from '../../vault/auditors/sodium.ts'
 import { count } from '../../vault/kernel/count.ts'
 import { sameBytes, sha256 } from '../../vault/kernel/digest.ts'
 import { fromBase64, toBase64 } from '../../vault/kernel/encoding.ts'
+import { clockText } from './clock-text.ts'
 import type { RecordingHeader } from './header.ts'
 import { FormatError, parseFinal, parseSegmentEnd, parseSegmentHead } from './parse.ts'
 import {
   type Checkpoint,
   checkpointMarker,
+  type FinalBody,
   isExtra,
   parseCheckpoint,
   purposes,
   recordHeadBytes,
   recordTypes,
+  type SegmentEnd,
   signatureBytes,
   signedPart,
 } from './record.ts'
 import { type Break, type FileRecord, isRecord, RecordScan } from './record-scan.ts'
 import type { ByteSource } from './source.ts'
-import { footerBytes, footerText, type ReadHeader, readHeader } from './structure.ts'
+import { cutFooterText, footerBytes, footerText, type ReadHeader, readEnd, readHeader } from './structure.ts'
 import { leafHash, ReadTree } from './tree.ts'
 
 /** A checkpoint as the vault keeps it (`session.checkpoint`). */
@@ -32,12 +35,28 @@ export type Known = {
   readonly onProgress?: (done: number, size: number) => void
 }
 
+/** What of a recording a cut has. */
+export type CutPlace = {
+  /** Nanoseconds from the start of the recording. */
+  readonly from: number
+  readonly to: number
+  readonly first: number
+  readonly last: number
+  /** Segments of the whole. */
+  readonly of: number
+}
+
 export type RecordingVerdict = {
   readonly state: 'complete' | 'incomplete' | 'tampered'
   /** One sentence for people. */
   readonly sentence: string
   /** Offset in the file where the first thing is wrong, or where an incomplete recording stops. */
   readonly at?: number
+  /** The segment in which that is. */
+  readonly segment?: number
+  /** Nanoseconds of the session up to which all is as it was signed, where something is wrong. */
+  readonly time?: number
+  readonly cut?: CutPlace
   readonly header?: RecordingHeader
   /** Chunks that are in order. */
   readonly chunks: number
@@ -66,6 +85,12 @@ type Progress = {
   duration: number
   /** Everything before this offset is vouched for by a signature. */
   vouched: number
+  /** The end of the whole, where this is a cut of it. */
+  readonly whole: FinalBody | undefined
+  /** How much further on in the whole this segment lies. */
+  shift: number
+  /** The segments that a cut has. */
+  kept: number[]
   segments: [offset: number, at: number][]
   extras: { readonly type: number; readonly sha256: string }[]
 }
@@ -89,6 +114,7 @@ export async function verifyRecording(
     if (!(error instanceof FormatError)) throw error
     return tampered(0, error.message)
   }
+  const whole = read.isCut ? (await readEnd(sodium, source, read))?.body : undefined
   const progress: Progress = {
     read,
     expected: new Map(),
@@ -99,11 +125,16 @@ export async function verifyRecording(
     chunks: 0,
     duration: 0,
     vouched: read.end,
+    whole,
+    shift: 0,
+    kept: [],
     segments: [],
     extras: [],
   }
   try {
     checkKnown(sodium, read, known, progress)
+    if (read.isCut && whole === undefined)
+      throw new Tampered(source.size, 'the signed end of the whole is not in it')
     return await verifyRecords(sodium, source, known, progress)
   } catch (error) {
     // A changed length shows only further on: what is certain is that all is well up to the last good signature.
@@ -142,6 +173,7 @@ async function verifyRecords(
   const scan = new RecordScan(source, read.end)
   let toReport = 0
   for (let found = await scan.next(); found !== undefined; found = await scan.next()) {
+    if (!isRecord(found) && read.isCut) throw new Tampered(found.offset, 'a record is none, or is cut short')
     if (!isRecord(found)) return verifyBreak(source, progress, found)
     if (found.type === recordTypes.final) return verifyFinal(sodium, source, progress, found)
     await verifyRecord(sodium, progress, found)
@@ -150,6 +182,7 @@ async function verifyRecords(
       toReport = found.end + 4 * 1024 * 1024
     }
   }
+  if (read.isCut) throw new Tampered(source.size, 'the signed end of the whole is not in it')
   return incomplete(progress, source.size)
 }
 
@@ -164,7 +197,9 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
       if (head.segment !== progress.segment + 1 || head.previous !== previous)
         throw new Tampered(offset, `segment ${head.segment} does not continue the one before`)
       progress.segment = head.segment
-      progress.segments.push([offset, head.at])
+      progress.shift = (progress.whole?.segments[head.segment]?.[0] ?? offset) - offset
+      progress.segments.push([offset + progress.shift, head.at])
+      if (progress.whole !== undefined) progress.kept.push(head.segment)
       progress.tree = new ReadTree()
       await pushLeaf(progress, record)
       return
@@ -183,7 +218,7 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
         checkpoint.segment !== progress.segment ||
         checkpoint.leaves !== progress.tree.leaves ||
         checkpoint.chunks !== progress.chunks ||
-        checkpoint.size !== offset ||
+        checkpoint.size !== offset + progress.shift ||
         !sameBytes(checkpoint.root, await progress.tree.root())
       )
         throw changedBefore(offset)
@@ -193,6 +228,8 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
     }
     case recordTypes.segmentEnd: {
       const end = parseSegmentEnd(verifySigned(sodium, progress, record, purposes.segmentEnd))
+      if (progress.tree === undefined && progress.whole !== undefined)
+        return leftOut(progress, end, progress.whole, record)
       const root = await progress.tree?.root()
       if (
         root === undefined ||
@@ -209,10 +246,32 @@ async function verifyRecord(sodium: Sodium, progress: Progress, record: FileReco
       return
     }
     default:
-      if (!isExtra(type) || progress.tree !== undefined)
+      if (!isExtra(type) || progress.tree !== undefined || progress.whole !== undefined)
         throw new Tampered(offset, 'a record is out of place')
       progress.extras.push({ type, sha256: toBase64(await sha256(payload)) })
   }
+}
+
+/** A segment that a cut leaves out: its signed end says its root, by which the others are bound to their places. */
+async function leftOut(
+  progress: Progress,
+  end: SegmentEnd,
+  whole: FinalBody,
+  { offset, end: recordEnd }: FileRecord,
+): Promise<void> {
+  const place = whole.segments[end.segment]
+  if (end.segment !== progress.segment + 1 || place === undefined)
+    throw new Tampered(offset, `segment ${end.segment} does not continue the one before`)
+  const root = fromBase64(end.root)
+  progress.segment = end.segment
+  progress.chunks += end.leaves - 1
+  progress.lastRoot = root
+  progress.segments.push([...place])
+  await progress.roots.push(await leafHash(root))
+  progress.vouched = recordEnd
+  progress.duration = Math.max(progress.duration, end.at)
+  for (const key of progress.expected.keys())
+    if (key.startsWith(`${end.segment}:`)) progress.expected.delete(key)
 }
 
 async function pushLeaf(progress: Progress, { type, payload, offset }: FileRecord): Promise<void> {
@@ -257,15 +316,20 @@ async function verifyFinal(
   const { offset } = record
   const final = parseFinal(verifySigned(sodium, progress, record, purposes.final))
   const sameSegments = JSON.stringify(final.segments) === JSON.stringify(progress.segments)
+  const { isCut } = progress.read
+  // A cut has no extras, and the end of the whole is elsewhere in the whole.
   const sameExtras =
-    final.extras.length === progress.extras.length &&
-    final.extras.every(
-      ({ type, sha256 }, at) => type === progress.extras[at]?.type && sha256 === progress.extras[at]?.sha256,
-    )
+    isCut ||
+    (final.extras.length === progress.extras.length &&
+      final.extras.every(
+        ({ type, sha256 }, at) =>
+          type === progress.extras[at]?.type && sha256 === progress.extras[at]?.sha256,
+      ))
   if (
     progress.tree !== undefined ||
     final.recording !== progress.read.header.recording ||
-    final.size !== offset ||
+    (!isCut && final.size !== offset) ||
+    (isCut && progress.kept.length === 0) ||
     final.chunks !== progress.chunks ||
     !sameSegments ||
     !sameExtras ||
@@ -278,12 +342,16 @@ async function verifyFinal(
   progress.duration = final.duration
   if (source.size < record.end + footerBytes) {
     const rest = await source.read(record.end, footerBytes)
-    if (!isFooter(rest, offset)) throw new Tampered(record.end, 'its footer was changed')
+    if (isCut || !isFooter(rest, offset, footerText)) throw new Tampered(record.end, 'its footer was changed')
     return incomplete(progress, record.end)
   }
   const footer = await source.read(record.end, footerBytes)
-  if (source.size !== record.end + footerBytes || !isFooter(footer, offset))
+  if (
+    source.size !== record.end + footerBytes ||
+    !isFooter(footer, offset, isCut ? cutFooterText : footerText)
+  )
     throw new Tampered(record.end, 'something was added to it, or its footer was changed')
+  if (isCut) return completeCut(progress, final)
   return {
     state: 'complete',
     sentence: `The recording is complete and as it was signed: ${count(progress.chunks, 'chunk')} in ${count(final.segments.length, 'segment')}.`,
@@ -293,13 +361,29 @@ async function verifyFinal(
   }
 }
 
+function completeCut(progress: Progress, final: FinalBody): RecordingVerdict {
+  const first = progress.kept[0] as number
+  const last = progress.kept.at(-1) as number
+  const from = first === 0 ? 0 : (final.segments[first]?.[1] ?? 0)
+  const to = final.segments[last + 1]?.[1] ?? final.duration
+  const of = final.segments.length
+  return {
+    state: 'complete',
+    sentence: `The cut is whole and as it was signed: ${clockText(from)} to ${clockText(to)} of a recording of ${clockText(final.duration)} that was closed in order, segments ${first + 1} to ${last + 1} of ${of}.`,
+    header: progress.read.header,
+    chunks: progress.chunks,
+    duration: final.duration,
+    cut: { from, to, first, last, of },
+  }
+}
+
 /** Whether these bytes are the footer of a final record at `offset`, or the beginning of it. */
-function isFooter(found: Uint8Array, offset: number): boolean {
+function isFooter(found: Uint8Array, offset: number, text: Uint8Array): boolean {
   const footer = new Uint8Array(footerBytes)
   footer[0] = recordTypes.footer
   new DataView(footer.buffer).setUint32(1, 16)
   new DataView(footer.buffer).setBigUint64(recordHeadBytes, BigInt(offset))
-  footer.set(footerText, recordHeadBytes + 8)
+  footer.set(text, recordHeadBytes + 8)
   return sameBytes(found, footer.subarray(0, found.length))
 }
 
@@ -363,7 +447,12 @@ function incomplete(progress: Progress, at: number): RecordingVerdict {
 }
 
 function tampered(at: number, why: string, progress?: Progress, seen: number = at): RecordingVerdict {
-  const where = seen > at ? `between byte ${at} and byte ${seen}` : `at byte ${at}`
+  const place = seen > at ? `between byte ${at} and byte ${seen}` : `at byte ${at}`
+  const inSession =
+    progress === undefined || progress.segment < 0
+      ? ''
+      : `, in segment ${progress.segment + 1}, after ${clockText(progress.duration)} of the session`
+  const where = `${place}${inSession}`
   const verdict = {
     state: 'tampered' as const,
     sentence: `The recording was tampered with ${where}: ${why}.`,
@@ -371,5 +460,8 @@ function tampered(at: number, why: string, progress?: Progress, seen: number = a
     chunks: progress?.chunks ?? 0,
     duration: progress?.duration ?? 0,
   }
-  return progress === undefined ? verdict : { ...verdict, header: progress.read.header }
+  if (progress === undefined) return verdict
+  const { header } = progress.read
+  const { segment, duration: time } = progress
+  return { ...verdict, header, ...(segment < 0 ? {} : { segment, time }) }
 }

@@ -1,20 +1,8 @@
 import { verifyingKeyOf } from '../crypto/signing.ts'
-import { fromBase64 } from '../kernel/encoding.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
-import { parseLeaf } from './leaf.ts'
-import { isIncluded } from './proof.ts'
+import type { Verification } from '../proof/found.ts'
+import { parseLeaf } from '../proof/leaf.ts'
 import { Frontier, leafHash } from './tree.ts'
-
-/** What an offline reader of the log says. `at`: the first entry that it cannot vouch for. */
-export type Verification =
-  | { readonly ok: true; readonly leaves: number; readonly checkpoints: number; readonly sentence: string }
-  | {
-      readonly ok: false
-      readonly leaves: number
-      readonly checkpoints: number
-      readonly at: number
-      readonly sentence: string
-    }
 
 /**
  * Verifies a log from its leaves and signed checkpoints alone (docs/audit-format.md): numbers, chain, tree and
@@ -76,63 +64,6 @@ export async function verifyAudit(
     return broken(vouched, `${entries(vouched, frontier.size - 1)} covered by no signature`)
   const sentence = `all ${frontier.size} entries are whole, in order and signed (checkpoints: ${next})`
   return { ok: true, leaves: frontier.size, checkpoints: next, sentence }
-}
-
-type Batch = {
-  readonly checkpoint: string
-  /** Bytes in base64. */
-  readonly leaves: readonly {
-    readonly seq: number
-    readonly body: string
-    readonly proof: readonly string[]
-  }[]
-}
-
-/**
- * Verifies single leaves by their proofs against signed checkpoints, all of one log. It says nothing of what is not
- * among them.
- */
-export function verifyFound(batches: readonly Batch[], publicKey: Uint8Array): Verification {
-  const opened = openAll(
-    batches.map(({ checkpoint }) => checkpoint),
-    publicKey,
-  )
-  if ('sentence' in opened)
-    return { ok: false, leaves: 0, checkpoints: 0, at: opened.at, sentence: opened.sentence }
-  const key = verifyingKeyOf(publicKey)
-  let leaves = 0
-  for (const batch of batches) {
-    const checkpoint = openCheckpoint(batch.checkpoint, key, publicKey)
-    for (const { seq, body, proof } of batch.leaves) {
-      if (checkpoint === undefined || !isProven(seq, body, proof, checkpoint))
-        return {
-          ok: false,
-          leaves,
-          checkpoints: opened.signed.length,
-          at: seq,
-          sentence: `entry ${seq} is not in the log that was signed`,
-        }
-      leaves += 1
-    }
-  }
-  return {
-    ok: true,
-    leaves,
-    checkpoints: opened.signed.length,
-    sentence: `all ${leaves} entries are in the log as it was signed; whether there are others like them, only the whole log shows`,
-  }
-}
-
-function isProven(seq: number, body: string, proof: readonly string[], checkpoint: Checkpoint): boolean {
-  try {
-    const bytes = fromBase64(body)
-    return (
-      parseLeaf(bytes).seq === seq &&
-      isIncluded(leafHash(bytes), seq, checkpoint.size, proof.map(fromBase64), checkpoint.root)
-    )
-  } catch {
-    return false
-  }
 }
 
 function entries(first: number, last: number): string {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openCheckpoint } from '../../../vault/audit/checkpoint.ts'
-import { isIncluded } from '../../../vault/audit/proof.ts'
+import { isIncluded } from '../../../vault/proof/tree.ts'
 import { leafHash } from '../../../vault/audit/tree.ts'
 import type { AuditFound, Permit, VerbInput } from '../../../vault/contract.ts'
 import { verifyingKeyOf } from '../../../vault/crypto/signing.ts'
@@ -206,7 +206,7 @@ test('what was found is proven to be in the log, without the log', async () => {
   expect(given.leaves.map(({ seq }) => seq)).toEqual(entries.map(({ seq }) => seq))
   for (const { seq, body, proof } of given.leaves)
     expect(
-      isIncluded(
+      await isIncluded(
         leafHash(Buffer.from(body, 'base64')),
         seq,
         checkpoint.size,

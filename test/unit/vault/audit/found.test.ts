@@ -3,8 +3,8 @@ import { originOf, signCheckpoint } from '../../../../vault/audit/checkpoint.ts'
 import { leafBytes } from '../../../../vault/audit/leaf.ts'
 import { indexRow } from '../../../../vault/audit/index-row.ts'
 import { leafHash, nodeHash } from '../../../../vault/audit/tree.ts'
-import { verifyFound } from '../../../../vault/audit/verify.ts'
-import { signingKeyOf } from '../../../../vault/crypto/signing.ts'
+import { verifyFound } from '../../../../vault/proof/found.ts'
+import { isSignatureOf, signingKeyOf, verifyingKeyOf } from '../../../../vault/crypto/signing.ts'
 import { toBase64 } from '../../../../vault/kernel/encoding.ts'
 
 const key = signingKeyOf(new Uint8Array(32).fill(1))
@@ -20,10 +20,12 @@ const leaf = (seq: number, body: Uint8Array, beside: Uint8Array) => ({
   proof: [toBase64(leafHash(beside))],
 })
 const verdict = (checkpoint: string, ...leaves: ReturnType<typeof leaf>[]) =>
-  verifyFound([{ checkpoint, leaves }], key.publicKey)
+  verifyFound([{ checkpoint, leaves }], key.publicKey, (message, signature) =>
+    isSignatureOf(verifyingKeyOf(key.publicKey), message, signature),
+  )
 
-test('entries with their proofs are in the log, by its signature alone', () => {
-  expect(verdict(signed(), leaf(0, first, second), leaf(1, second, first))).toMatchObject({
+test('entries with their proofs are in the log, by its signature alone', async () => {
+  expect(await verdict(signed(), leaf(0, first, second), leaf(1, second, first))).toMatchObject({
     ok: true,
     leaves: 2,
   })
@@ -34,12 +36,12 @@ test.each([
   ['another number', leaf(0, second, first)],
   ['another proof', leaf(1, second, second)],
   ['no entry at all', { seq: 1, body: '###', proof: [] }],
-])('%s is not', (_what, wrong) => {
-  expect(verdict(signed(), wrong)).toMatchObject({ ok: false, at: wrong.seq })
+])('%s is not', async (_what, wrong) => {
+  expect(await verdict(signed(), wrong)).toMatchObject({ ok: false, at: wrong.seq })
 })
 
-test('a checkpoint of another key vouches for nothing', () => {
-  expect(verdict(signed(other), leaf(0, first, second)).ok).toBe(false)
+test('a checkpoint of another key vouches for nothing', async () => {
+  expect((await verdict(signed(other), leaf(0, first, second))).ok).toBe(false)
 })
 
 const row = (entry: object) =>

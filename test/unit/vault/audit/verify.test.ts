@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { originOf, signCheckpoint } from '../../../../vault/audit/checkpoint.ts'
-import { leafBytes, parseLeaf } from '../../../../vault/audit/leaf.ts'
+import { leafBytes } from '../../../../vault/audit/leaf.ts'
+import { parseLeaf } from '../../../../vault/proof/leaf.ts'
 import { Frontier, leafHash } from '../../../../vault/audit/tree.ts'
 import { verifyAudit } from '../../../../vault/audit/verify.ts'
 import { signingKeyOf } from '../../../../vault/crypto/signing.ts'
