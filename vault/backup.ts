@@ -46,6 +46,7 @@ export const backupTables = [
   'binding',
   'elevation',
   'type_in',
+  'desktop_files',
   'exposure',
   'exposure_due',
   'account_rotation',

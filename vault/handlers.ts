@@ -1,4 +1,5 @@
 import { accountElevation } from './accounts/elevation.ts'
+import { accountFiles } from './accounts/files.ts'
 import { accountTypeIns } from './accounts/type-ins.ts'
 import { accountReveal } from './accounts/reveal.ts'
 import { exposureDue, exposureList } from './accounts/exposures.ts'
@@ -121,6 +122,7 @@ import {
 } from './safes/safe.ts'
 import { sessionCheckpoint } from './sessions/checkpoints.ts'
 import { sessionElevate } from './sessions/elevate.ts'
+import { sessionFiles, sessionFilesLogin } from './sessions/files.ts'
 import { sessionTypeIn } from './sessions/type-in.ts'
 import { sessionEnd, sessionTerminate } from './sessions/end.ts'
 import { sessionFreeze, sessionMessage, sessionUnfreeze } from './sessions/freeze.ts'
@@ -312,6 +314,7 @@ export const handlers: Handlers = {
   'account.bind': accountBind,
   'account.elevation': accountElevation,
   'account.type-ins': accountTypeIns,
+  'account.files': accountFiles,
   'account.remove': accountRemove,
   'account.reveal': accountReveal,
   'exposure.list': exposureList,
@@ -422,6 +425,8 @@ export const handlers: Handlers = {
   'session.sign': sessionSign,
   'session.elevate': sessionElevate,
   'session.type-in': sessionTypeIn,
+  'session.files': sessionFiles,
+  'session.files-login': sessionFilesLogin,
   'session.connected': sessionConnected,
   'session.checkpoint': sessionCheckpoint,
   'session.file': sessionFile,

@@ -311,6 +311,7 @@ export const relations: Relations = {
   'account.bind': (call, input) => ofAccount(call, input.account),
   'account.elevation': (call, input) => ofAccount(call, input.account),
   'account.type-ins': (call, input) => ofAccount(call, input.account),
+  'account.files': (call, input) => ofAccount(call, input.account),
   'account.remove': (call, input) => ofAccount(call, input.account),
   'account.reveal': async (call, input) => {
     const { database, guard } = call.world.vault

@@ -63,6 +63,7 @@ export const places: readonly Route[] = [
   { method: 'PUT', path: '/api/accounts/:account/secret', verb: 'account.secret', access: 'user' },
   { method: 'PUT', path: '/api/accounts/:account/elevation', verb: 'account.elevation', access: 'user' },
   { method: 'PUT', path: '/api/accounts/:account/type-ins', verb: 'account.type-ins', access: 'user' },
+  { method: 'PUT', path: '/api/accounts/:account/files', verb: 'account.files', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/bind', verb: 'account.bind', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/reveal', verb: 'account.reveal', access: 'user' },
   { method: 'GET', path: '/api/accounts/:account/rotation', verb: 'rotation.settings', access: 'user' },

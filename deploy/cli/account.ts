@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { AccountView, TargetView } from '../../vault/contract.ts'
 import { addElevationCommand, elevationText } from './account-elevation.ts'
 import { addTypeInsCommand, typeInsText } from './account-type-ins.ts'
+import { addFilesCommand, filesText } from './account-files.ts'
 import { addRevealCommand } from './account-reveal.ts'
 import { type CredentialInput, readGivenSecret, type SecretOptions, sealGiven } from './account-secret.ts'
 import { misuse } from './complaint.ts'
@@ -146,6 +147,7 @@ export function addAccountCommands(root: Command, tools: Tools): void {
   addRotationSettings(account, tools)
   addElevationCommand(account, tools)
   addTypeInsCommand(account, tools)
+  addFilesCommand(account, tools)
   addRevealCommand(account, tools)
 }
 
@@ -163,6 +165,7 @@ function describe(account: AccountView): string {
     ...(account.credential === null ? [] : [['since', when(account.credential.at)] as const]),
     ['elevated', elevationText(account)],
     ...(account.typeIns.length === 0 ? [] : [['linked', typeInsText(account)] as const]),
+    ...(account.files === null ? [] : [['files', filesText(account)] as const]),
     ['bound to', account.boundTo.join(', ') || 'nothing: it cannot be used'],
     [
       'held by',

@@ -142,6 +142,7 @@ export const fieldNames = {
   'account.secret': { account: '<account>', credential: '--password-stdin or --key-file' },
   'account.bind': { account: '<account>', target: '--target' },
   'account.type-ins': { account: '<account>', secrets: '--of' },
+  'account.files': { account: '<account>', files: '--by' },
   'account.elevation': { account: '<account>', elevation: '--sudo, --su or --enable' },
   'account.remove': { account: '<account>' },
   'rotation.settings': { account: '<account>' },

@@ -72,7 +72,7 @@ means the machine: by its name, by every record of its address, and by whatever 
 actions limits those alone: exec runs any command, and moves files too. A tag or a zone means what carries it: a rule
 follows as soon as an administrator gives it to another target.
 clipboard-in and clipboard-out are of desktops, and carried where observe and interact are allowed too: in a terminal,
-what is pasted is typed. file-in and file-out are refused: no desktop carries files.
+what is pasted is typed. Files beside a desktop are sftp-read and sftp-write, as over SSH.
 `
 
 /** `tagout policy`: the rules of who may use what, as a file. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { fitsProtocol } from '../../vault/contract.ts'
+import { type Action, fileActions, fitsProtocol } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { readReady } from './installation.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
@@ -100,9 +100,14 @@ async function loginsOf(vault: Vault, user: string): Promise<readonly Login[]> {
     grants
       .filter((grant) => grant.state === 'active' || grant.state === 'future')
       // What is of desktops alone no ssh reaches.
-      .filter(({ actions }) => actions.some((action) => fitsProtocol(action, 'ssh')))
+      .filter(({ actions }) => actions.some((action) => isOfSsh(action, actions)))
       .map((grant) => grant.account),
   )
+}
+
+/** A desktop's files go beside its picture, and are granted with its use. */
+function isOfSsh(action: Action, granted: readonly Action[]): boolean {
+  return fitsProtocol(action, 'ssh') && !(granted.includes('interact') && fileActions.includes(action))
 }
 
 function groupLogins(accounts: readonly string[]): readonly Login[] {

@@ -11,6 +11,7 @@ import type { Watches } from './watches.ts'
 import type { LiveSocket } from './live-socket.ts'
 import { BrowserFront } from './browser-front.ts'
 import { type ClientMessage, liveBounds, liveClose, type ServerMessage } from './protocol.ts'
+import { FilesChannel } from './files-channel.ts'
 import { TerminalChannel } from './terminal-channel.ts'
 
 export type LivePorts = {
@@ -127,16 +128,32 @@ async function connectDesktop(
   ticket: ConnectTicket,
 ): Promise<void> {
   const browser = new BrowserFront(live)
+  let session: BrokeredSession | undefined
+  let files: FilesChannel | undefined
   const front: Front = {
     heard: (message) => {
       if (message.kind === 'type-in') browser.typeIn(message.account, message.enter)
-      // The desktop has the size that it has.
-      return message.kind === 'type-in' || message.kind === 'resize'
+      else if (message.kind === 'files') {
+        files?.gone()
+        files = message.open ? new FilesChannel(live) : undefined
+        // Before the session has begun there is nothing that files could go beside.
+        if (files !== undefined && session === undefined) files.gone()
+        else if (files !== undefined) void session?.openFiles(files)
+        // The desktop has the size that it has.
+      } else return message.kind === 'resize'
+      return true
     },
-    input: (bytes) => browser.hear(bytes),
-    gone: () => browser.gone(),
+    input: (bytes) => {
+      if (bytes[0] !== liveBounds.filesMark) return browser.hear(bytes)
+      live.takeInput(bytes.length)
+      files?.hear(bytes.subarray(1))
+    },
+    gone: () => {
+      files?.gone()
+      browser.gone()
+    },
   }
-  const session = await openFor(live, caller, ports, ticket, front, { wants: 'observe' })
+  session = await openFor(live, caller, ports, ticket, front, { wants: 'observe' })
   if (session === undefined) return
   const { protocol, desktop } = session.permit.target
   live.send({
@@ -207,6 +224,7 @@ function startedOf({ permit }: BrokeredSession): Extract<ServerMessage, { kind: 
     actions: permit.actions,
     ...(permit.elevation?.isGranted === true ? { elevation: permit.elevation.kind } : {}),
     ...(permit.typeIns === undefined ? {} : { typeIns: permit.typeIns }),
+    ...(permit.files === undefined ? {} : { files: { account: permit.files.name } }),
     endsAt: permit.endsAt,
     secondsLeft: Math.max(0, Math.round((Date.parse(permit.endsAt) - Date.parse(permit.startedAt)) / 1000)),
   }

@@ -18,9 +18,12 @@ const clientMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('taken'), bytes: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
   z.strictObject({ kind: z.literal('elevate') }),
   z.strictObject({ kind: z.literal('type-in'), account: accountId, enter: z.boolean() }),
+  z.strictObject({ kind: z.literal('files'), open: z.boolean() }),
   z.strictObject({ kind: z.literal('into'), channel: z.int().min(0).max(1_000_000) }),
   z.strictObject({ kind: z.literal('leave') }),
 ])
+
+const filesMark = Buffer.of(liveBounds.filesMark)
 
 /** Bytes waiting in the socket above which nothing more is handed to it. */
 const highWater = 1024 * 1024
@@ -102,6 +105,11 @@ export class LiveSocket {
       this.#untaken.push({ upTo: this.#sent, taken })
       this.#socket.send(bytes, { binary: true })
     },
+  }
+
+  /** Sends bytes of the files beside a desktop; `taken` is called when the connection has them. */
+  sendFiles(bytes: Uint8Array, taken: () => void): void {
+    if (!this.#isGone) this.#socket.send(Buffer.concat([filesMark, bytes]), { binary: true }, () => taken())
   }
 
   readonly flow: Flow = flowOf(() => this.#stream)

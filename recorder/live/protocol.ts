@@ -16,6 +16,8 @@ export const liveBounds = {
   inputWindow: 128 * 1024,
   /** The text of a clipboard, either way: guacd keeps no more of one. */
   clipboardBytes: 256 * 1024,
+  /** The first byte of a binary frame of a desktop that is of its files: no instruction begins so. */
+  filesMark: 0,
   /** Milliseconds for the first message. */
   firstMessage: 10_000,
   /** The largest terminal, in columns or rows. */
@@ -41,6 +43,8 @@ export type ClientMessage =
   | { readonly kind: 'elevate' }
   /** The user asks for the secret of a linked account to be typed into the desktop, and Enter where they say so. */
   | { readonly kind: 'type-in'; readonly account: AccountId; readonly enter: boolean }
+  /** The user wants the files beside the desktop, or has done with them. */
+  | { readonly kind: 'files'; readonly open: boolean }
   /** Of a watcher to whom the session was handed: what they type goes into this channel's terminal. */
   | { readonly kind: 'into'; readonly channel: number }
   /** The user leaves. */
@@ -73,6 +77,8 @@ export type ServerMessage =
       readonly elevation?: ElevationKind
       /** Whose secrets may be typed into the desktop, on the message `type-in`. */
       readonly typeIns?: readonly { readonly account: AccountId; readonly name: string }[]
+      /** As whom files go beside the desktop, on the message `files`. */
+      readonly files?: { readonly account: string }
       /** The keyboard that a machine of RDP was told to expect. */
       readonly keyboard?: Keyboard
       readonly endsAt: string
@@ -97,6 +103,10 @@ export type ServerMessage =
   | { readonly kind: 'typing'; readonly may: boolean }
   /** The watch is over, and why. The last message. */
   | { readonly kind: 'unwatched'; readonly message: string }
+  /** The files are open, and go so: binary frames that begin with a zero byte are SFTP from here on. */
+  | { readonly kind: 'files'; readonly open: true; readonly reads: boolean; readonly writes: boolean }
+  /** They are closed, or were not opened, and why where it was not the user who closed them. */
+  | { readonly kind: 'files'; readonly open: false; readonly message?: string }
   /** So many more bytes of input were taken. */
   | { readonly kind: 'taken'; readonly bytes: number }
   /** Said to the user while the session goes on: its end comes near, the recording fills up. */

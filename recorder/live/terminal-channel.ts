@@ -1,22 +1,20 @@
-import { Readable } from 'node:stream'
 import type { EndReason } from '../../vault/contract.ts'
 import type { FrontChannel, FrontListener, TerminalSize } from '../broker/ssh/front-channel.ts'
+import { InputQueue } from './input-queue.ts'
 import type { LiveSocket } from './live-socket.ts'
 import type { NoticeTopic, ServerMessage } from './protocol.ts'
 
 /** The user's end of a channel that is a terminal in the browser. */
 export class TerminalChannel implements FrontChannel {
-  readonly input: Readable
   readonly output: FrontChannel['output']
   readonly errors: FrontChannel['errors']
   readonly flow: FrontChannel['flow']
   /** Resolves when the last message is sent, or the browser is gone. */
   readonly over: Promise<void>
   readonly #live: LiveSocket
-  readonly #waiting: Buffer[] = []
+  readonly #queue: InputQueue
   #listener: FrontListener | undefined
   #size: TerminalSize | undefined
-  #hasRoom = true
   #isOver = false
   #resolveOver: () => void = () => undefined
 
@@ -25,24 +23,20 @@ export class TerminalChannel implements FrontChannel {
     this.output = live.output
     this.errors = live.output
     this.flow = live.flow
-    this.input = new Readable({
-      highWaterMark: 64 * 1024,
-      read: () => {
-        this.#hasRoom = true
-        this.#pass()
-      },
-    })
-    this.input.on('error', () => undefined)
+    // The window bounds what waits here.
+    this.#queue = new InputQueue((bytes) => live.takeInput(bytes))
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve
     })
   }
 
-  /** Takes what was typed. The window bounds what waits here. */
+  get input() {
+    return this.#queue.stream
+  }
+
+  /** Takes what was typed. */
   type(bytes: Buffer): void {
-    if (this.#isOver) return
-    this.#waiting.push(bytes)
-    this.#pass()
+    if (!this.#isOver) this.#queue.push(bytes)
   }
 
   resize(columns: number, rows: number): void {
@@ -94,15 +88,6 @@ export class TerminalChannel implements FrontChannel {
     this.#live.send({ kind: 'ends', endsAt, secondsLeft })
   }
 
-  #pass(): void {
-    while (this.#hasRoom) {
-      const bytes = this.#waiting.shift()
-      if (bytes === undefined) return
-      this.#hasRoom = this.input.push(bytes)
-      this.#live.takeInput(bytes.length)
-    }
-  }
-
   #end(message: ServerMessage): void {
     if (this.#isOver) return
     this.#live.send(message)
@@ -112,8 +97,7 @@ export class TerminalChannel implements FrontChannel {
   #close(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#waiting.length = 0
-    this.input.push(null)
+    this.#queue.close()
     this.#resolveOver()
   }
 }

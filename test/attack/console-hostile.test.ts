@@ -202,6 +202,7 @@ beforeAll(async () => {
       boundTo: [hostile],
       elevation: { kind: 'sudo', account: hostile },
       typeIns: [hostile],
+      files: hostile,
       holder: { user: hostile, until: null, exclusive: true },
       createdAt: now,
     },

@@ -14,9 +14,11 @@ import type {
   DesktopSettings,
   Mask,
   Protocol,
+  VerbAnswer,
   VerbInput,
   WatchTicket,
 } from '../../vault/contract.ts'
+import { carriesFiles, fileActions } from '../../vault/contract.ts'
 import { findForward } from '../../vault/checkout/forward.ts'
 import { type Caller, openDoor } from '../../vault/doors.ts'
 import { parsePublicKeyBlob } from '../../vault/identity/ssh-key.ts'
@@ -49,6 +51,8 @@ export type FakeAccount = {
   readonly inputPolicy?: InputPolicy
   /** What may be typed into its desktop, by the name of the account whose it is. */
   typeIns?: readonly { readonly account: Id<'acc'>; readonly name: string; readonly secret: string }[]
+  /** By whose login files go beside its desktop: an account of SSH. */
+  files?: FakeAccount
   /** Default: ssh. */
   readonly protocol?: Protocol
   readonly desktop?: DesktopSettings
@@ -90,6 +94,9 @@ export class ContractVault implements AsyncDisposable {
   freeze: { readonly by: string; readonly reason: string; readonly waits: boolean } | null = null
   refuseOpen: Outcome<never> | undefined
   refuseElevation: Outcome<never> | undefined
+  refuseFiles: Outcome<never> | undefined
+  /** Seconds for which files may go. */
+  filesFor = 3600
   /** How the vault stands: what is asked of one that is not open is answered as the real one does. */
   state: 'open' | 'sealed' | 'uninitialised' | 'without its database' = 'open'
   #vault: PlaneIdentity
@@ -231,6 +238,8 @@ export class ContractVault implements AsyncDisposable {
         return this.#elevate(input)
       case 'session.type-in':
         return this.#typeIn(input)
+      case 'session.files':
+        return this.#files(input)
       case 'session.sign':
         return this.#sign(input)
       case 'recording.authorise':
@@ -248,6 +257,7 @@ export class ContractVault implements AsyncDisposable {
       case 'session.checkpoint':
       case 'session.file':
       case 'session.clipboard':
+      case 'session.files-login':
       case 'session.forwarded':
       case 'session.event':
       case 'session.end':
@@ -380,6 +390,9 @@ export class ContractVault implements AsyncDisposable {
       ...(account.typeIns === undefined || !actions.includes('type-in')
         ? {}
         : { typeIns: account.typeIns.map(({ account: id, name }) => ({ account: id, name })) }),
+      ...(account.files === undefined || !carriesFiles(actions)
+        ? {}
+        : { files: { account: newId('acc'), name: `${account.files.target}/${account.files.login}` } }),
       safe: { id: newId('saf'), name: 'line-3' },
       grant: newId('grt'),
       lease: newId('lse'),
@@ -426,6 +439,24 @@ export class ContractVault implements AsyncDisposable {
     return done({ name: linked.name, sealed: this.#sealTo(session, linked.secret) })
   }
 
+  #files({ session }: VerbInput<'session.files'>): Outcome<VerbAnswer<'session.files'>> {
+    const { permit, account } = this.permits.get(session) ?? {}
+    const files = account?.files
+    if (this.refuseFiles !== undefined) return this.refuseFiles
+    if (permit === undefined || files === undefined) return refuse('forbidden', 'no files')
+    const { target: name, host, port, pins, login, credential } = files
+    return done({
+      target: { name, host, port, pins, legacy: null },
+      account: { name: `${name}/${login}`, login },
+      ways: fileActions.filter((way) => permit.actions.includes(way)),
+      secondsLeft: this.filesFor,
+      credential:
+        credential.kind === 'password'
+          ? { kind: 'password', sealed: this.#sealTo(session, credential.password) }
+          : { kind: 'ssh-key', publicKey: credential.publicKey },
+    })
+  }
+
   #sealTo(session: string, secret: string): string {
     const start = this.calls.find(
       (call) => call.verb === 'session.start' && (call.input as { session: string }).session === session,
@@ -438,7 +469,8 @@ export class ContractVault implements AsyncDisposable {
   }
 
   #sign(input: VerbInput<'session.sign'>): Outcome<unknown> {
-    const credential = this.permits.get(input.session)?.account.credential
+    const account = this.permits.get(input.session)?.account
+    const credential = (input.files === true ? account?.files : account)?.credential
     if (credential?.kind !== 'ssh-key') return refuse('forbidden', 'no key')
     const signature = credential.sign(Buffer.from(input.data, 'base64'), input.algorithm)
     return done({ signature: signature.toString('base64') })
@@ -450,6 +482,8 @@ type Calls = {
     | 'session.open'
     | 'session.elevate'
     | 'session.type-in'
+    | 'session.files'
+    | 'session.files-login'
     | 'session.start'
     | 'session.end'
     | 'session.event'

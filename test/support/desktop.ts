@@ -14,6 +14,8 @@ import { type Gateway, startGateway } from './gateway.ts'
 import { until } from './installation.ts'
 import type { FakeAccount } from './contract-vault.ts'
 import { giveTicket, openLive } from './live.ts'
+import { liveBounds } from '../../recorder/live/protocol.ts'
+import { SftpClient } from '../../web/desktop/sftp.ts'
 import type { VncServer } from './vnc.ts'
 
 export type DesktopGateway = AsyncDisposable & { readonly gateway: Gateway; readonly guacd: Guacd }
@@ -96,8 +98,11 @@ export async function openDesktopEnd(
     sent += bytes.length
     live.socket.send(bytes, { binary: true })
   }
+  live.isBeside = (data) => data[0] === liveBounds.filesMark
+  let heard: (bytes: Uint8Array) => void = () => undefined
   live.socket.on('message', (data: Buffer, isBinary) => {
     if (!isBinary) return
+    if (data[0] === liveBounds.filesMark) return heard(data.subarray(1))
     for (const one of parser.push(data)) {
       shown.push(one)
       if (one.opcode === 'sync' && end.answers) send('sync', one.args[0] ?? '0')
@@ -116,6 +121,22 @@ export async function openDesktopEnd(
       const bytes = keysOf(text)
       sent += bytes.length
       live.socket.send(bytes, { binary: true })
+    },
+    /** Asks for the files beside it, and answers what they are spoken with once they are open. */
+    files: async () => {
+      const before = live.messages.length
+      live.say({ kind: 'files', open: true })
+      const said = await until(
+        () => live.messages.slice(before).find((one) => one.kind === 'files'),
+        20_000,
+        () => false,
+        () => `no word of the files came: ${JSON.stringify(live.messages)}`,
+      )
+      const sendRaw = (bytes: Uint8Array) =>
+        live.socket.send(Buffer.concat([Buffer.of(liveBounds.filesMark), bytes]), { binary: true })
+      const client = new SftpClient(sendRaw)
+      heard = (bytes) => client.hear(bytes)
+      return { said, client, sendRaw, hearRaw: (listener: typeof heard) => void (heard = listener) }
     },
     /** Waits for an instruction. */
     see: (opcode: string, from = 0) =>

@@ -23,6 +23,8 @@ export type LiveEnd = {
   readonly closed: Promise<number>
   /** Stops saying that output was drawn. */
   draws: boolean
+  /** Is a frame one that is never said to be drawn? Of the files beside a desktop. */
+  isBeside: (data: Buffer) => boolean
 }
 
 export type LiveOptions = {
@@ -72,12 +74,13 @@ export async function followLive(socket: WebSocket): Promise<LiveEnd> {
     },
     closed,
     draws: true,
+    isBeside: () => false,
   }
   socket.on('message', (data: Buffer, isBinary) => {
     if (!isBinary) return void messages.push(JSON.parse(data.toString()) as ServerMessage)
     bytes += data.length
     if (bytes < 5_000_000) text += data.toString('utf8')
-    if (end.draws) end.say({ kind: 'taken', bytes: data.length })
+    if (end.draws && !end.isBeside(data)) end.say({ kind: 'taken', bytes: data.length })
   })
   socket.on('error', () => undefined)
   await Promise.race([once(socket, 'open'), closed])

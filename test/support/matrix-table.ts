@@ -431,6 +431,12 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 200,
     body: () => ({ secrets: [] }),
   },
+  'PUT /api/accounts/:account/files': {
+    who: manages,
+    of: 'account',
+    ok: 409,
+    body: () => ({ files: null }),
+  },
   'POST /api/accounts/:account/bind': { who: manages, of: 'account', ok: 200, only: ['spare', 'none'] },
   // No role reveals, the administrator's neither.
   'POST /api/accounts/:account/reveal': {

@@ -137,6 +137,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'account.bind': (of) => [{ account: of.account }, { account: 'press-3/engineer', target: of.target }],
   'account.elevation': (of) => [{ account: of.account, elevation: null }],
   'account.type-ins': (of) => [{ account: of.account, secrets: [] }],
+  'account.files': (of) => [{ account: of.account, files: null }],
   'account.remove': (of) => [{ account: of.account }],
   'account.reveal': (of) => [{ account: of.account, boxKey: sealed, totpCode: '000000', reason: 'x' }],
   'rotation.accounts': () => [{}],

@@ -64,6 +64,7 @@ export function accountView(said: Partial<AccountView> = {}): AccountView {
     boundTo: ['press-3'],
     elevation: null,
     typeIns: [],
+    files: null,
     holder: null,
     createdAt: at(),
     ...said,

@@ -5,7 +5,7 @@ import type { AccountId, TargetId, UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { type Circumstances, limitingRules, type Policy, ruleAt, wantedOf } from '../policy/access-rule.ts'
 import type { RuleAction } from '../contract/words.ts'
-import { askFirst, decideLimits } from '../policy/session.ts'
+import { askFirst, decideLimits, endOf } from '../policy/session.ts'
 import { checked, type Row } from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import type { Tx } from '../transaction.ts'
@@ -31,8 +31,14 @@ type Use = {
  * SECURITY: where only what was approved lets in, an act takes a grant that was asked for and approved, and holds.
  */
 export async function holdToLimits(tx: Tx, use: Use, circumstances: Circumstances): Promise<Outcome<null>> {
+  const held = await heldUntil(tx, use, circumstances)
+  return held.ok ? done(null) : held
+}
+
+/** The same, of what goes on for a while: answers when a limit that holds now would end it, in milliseconds. */
+export async function heldUntil(tx: Tx, use: Use, circumstances: Circumstances): Promise<Outcome<number>> {
   const policy = await readPolicy(tx.db, tx.guard)
-  if (policy.rules.length === 0) return done(null)
+  if (policy.rules.length === 0) return done(Number.POSITIVE_INFINITY)
   const user = await findUser(tx.db, tx.guard, use.user)
   const account = await readAccount(tx.db, tx.guard, use.account)
   const target = use.target === undefined ? account?.target : await findTarget(tx.db, tx.guard, use.target)
@@ -46,7 +52,8 @@ export async function holdToLimits(tx: Tx, use: Use, circumstances: Circumstance
   const denial = decideLimits(limits)
   if (denial !== undefined) return refuse(denial.code, denial.why, denial.next)
   const asks = limits.filter((limit) => limit.needsApproval)
-  if (asks.length === 0 || (await isApproved(tx, policy, use, user, account, target))) return done(null)
+  if (asks.length === 0 || (await isApproved(tx, policy, use, user, account, target)))
+    return done(Math.min(Number.POSITIVE_INFINITY, ...limits.map((limit) => endOf(limit, circumstances.now))))
   const { code, why, next } = askFirst(asks)
   return refuse(code, why, next)
 }

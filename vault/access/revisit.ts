@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { encodeForward } from '../checkout/forward.ts'
-import { type Action, clipboardActions, releasingActions } from '../contract.ts'
+import { type Action, clipboardActions, beginsSession, type Protocol, releasingActions } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
 import { Fault, isForged } from '../kernel/fault.ts'
 import { idTime } from '../kernel/id.ts'
@@ -179,7 +179,12 @@ function isWhole<Table extends 'access_grant'>(checker: Checker, table: Table, r
   }
 }
 
-type Facts = { readonly subject: Subject; readonly machine: Machine; readonly grant: Row<'access_grant'> }
+type Facts = {
+  readonly subject: Subject
+  readonly machine: Machine
+  readonly grant: Row<'access_grant'>
+  readonly protocol: Protocol
+}
 
 /** What decides of a session, checked; undefined where a row that nobody ever deletes is gone. */
 function factsOf(
@@ -203,7 +208,7 @@ function factsOf(
   )
     return undefined
   const named = { ...account, target: own, name: `${own.name}/${account.login}` }
-  return { subject: subjectOf(user), machine: machineAt(named, target), grant }
+  return { subject: subjectOf(user), machine: machineAt(named, target), grant, protocol: target.protocol }
 }
 
 export type Verdict =
@@ -224,9 +229,12 @@ function lookAt(
   now: number,
 ): Verdict {
   if (facts === undefined) return { why: 'your session was terminated' }
-  const { subject, machine, grant } = facts
+  const { subject, machine, grant, protocol } = facts
   // A limit of some acts alone, as of uploads, is held to where they begin: it ends a session that can do nothing else.
-  const acts: readonly Action[] = session.forward === null ? grant.actions.filter(isOpening) : ['forward']
+  const acts: readonly Action[] =
+    session.forward === null
+      ? grant.actions.filter((action) => isOpening(action) && beginsSession(action, protocol))
+      : ['forward']
   const concerning = limitingRules(policy, subject, machine).map((rule) => ruleAt(policy, rule, { now }))
   const limits = concerning.filter((limit) => acts.every((action) => limit.actions.includes(action)))
   const by = allowingRules(policy, subject, machine)

@@ -124,6 +124,7 @@ export async function showAccounts(
   )
   const elevations = await elevationsOf(db, checker, ids)
   const typeIns = await namesOfTypeIns(db, checker, accounts, targets)
+  const files = await namesOfFiles(db, checker, accounts, targets)
   const held = db
     .selectFrom('lease')
     .innerJoin('app_user', 'app_user.id', 'lease.user_id')
@@ -162,6 +163,7 @@ export async function showAccounts(
       boundTo,
       elevation: elevations.get(account.id) ?? null,
       typeIns: typeIns.get(account.id) ?? [],
+      files: files.get(account.id) ?? null,
       holder:
         lease === undefined
           ? null
@@ -226,6 +228,36 @@ async function namesOfTypeIns(
       const digest = at === undefined ? undefined : bindingDigest(at, login)
       const holding = rows.filter((row) => row.account_id === id && digest?.equals(row.digest) === true)
       return [id, holding.map((row) => `${row.secret_target}/${row.secret_login}`)]
+    }),
+  )
+}
+
+/** By whose login files go beside desktops of accounts whose targets are as they were when that was said. */
+async function namesOfFiles(
+  db: Db,
+  checker: Checker,
+  accounts: readonly Row<'account'>[],
+  targets: ReadonlyMap<string, Row<'target'>>,
+): Promise<ReadonlyMap<AccountId, string>> {
+  const rows = await db
+    .selectFrom('desktop_files')
+    .innerJoin('account', 'account.id', 'desktop_files.files_account_id')
+    .innerJoin('target', 'target.id', 'account.target_id')
+    .selectAll('desktop_files')
+    .select(['account.login as files_login', 'target.name as files_target'])
+    .where(
+      'desktop_files.account_id',
+      'in',
+      accounts.map(({ id }) => id),
+    )
+    .execute()
+  checked(checker, 'desktop_files', rows)
+  return new Map(
+    accounts.flatMap(({ id, login, target_id }) => {
+      const at = targets.get(target_id)
+      const row = rows.find((one) => one.account_id === id)
+      const holds = at !== undefined && row !== undefined && bindingDigest(at, login).equals(row.digest)
+      return holds ? [[id, `${row.files_target}/${row.files_login}`] as const] : []
     }),
   )
 }

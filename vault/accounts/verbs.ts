@@ -14,6 +14,7 @@ import { type Account, currentCredential, findAccount, showAccount, showAccounts
 import { bindAccount, isBoundTo } from './binding.ts'
 import { type Arrived, keepCredential, openArrived } from './credential.ts'
 import { elevationOf } from './elevation.ts'
+import { takeFilesOff } from './files.ts'
 import { unlinkAll } from './type-ins.ts'
 import { noteExposure } from './exposure.ts'
 
@@ -230,6 +231,7 @@ export const accountRemove: Handler<'account.remove'> = async (call, { account: 
     const elevation = await elevationOf(tx.db, tx.guard, account.id)
     if (elevation !== undefined) await deleteGuarded(tx, 'elevation', elevation)
     await unlinkAll(tx, call, account.id)
+    await takeFilesOff(tx, call, account.id)
     const bindings = checked(
       tx.guard,
       'binding',

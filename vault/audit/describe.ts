@@ -301,6 +301,10 @@ function what(entry: Entry): string {
       return `let the secret of ${entry.secretAccountName} be typed into desktops of account ${entry.accountName}`
     case 'account.type-in-unlinked':
       return `let the secret of ${entry.secretAccountName} be typed into desktops of account ${entry.accountName} no more`
+    case 'account.files-linked':
+      return `had files go beside desktops of account ${entry.accountName} by the login of ${entry.filesAccountName}`
+    case 'account.files-unlinked':
+      return `had files go beside desktops of account ${entry.accountName} by the login of ${entry.filesAccountName} no more`
     case 'account.elevation-ended':
       return `took the elevation of account ${entry.accountName} back`
     case 'account.removed':
@@ -430,6 +434,8 @@ function what(entry: Entry): string {
       return `started session ${entry.session}${of(entry)} on ${entry.accountName}: recording ${entry.recording} began`
     case 'session.typed-in':
       return `had version ${entry.version} of the secret of ${entry.secretAccountName} typed into the desktop in session ${entry.session}${of(entry)}`
+    case 'session.files-opened':
+      return `opened the files of the machine with version ${entry.version} of the secret of ${entry.filesAccountName} in session ${entry.session}${of(entry)}`
     case 'session.elevated':
       return `had version ${entry.version} of the secret of ${entry.secretAccountName} typed at the prompt of ${entry.elevation} in session ${entry.session}${of(entry)}`
     case 'session.connected':

@@ -314,6 +314,12 @@ export type Happening =
       readonly secretAccount: Id<'acc'>
       readonly secretAccountName: string
     } & AccountRef)
+  /** Files go beside desktops of this account by the login of another one, or not any more. */
+  | ({
+      readonly kind: 'account.files-linked' | 'account.files-unlinked'
+      readonly filesAccount: Id<'acc'>
+      readonly filesAccountName: string
+    } & AccountRef)
   | ({ readonly kind: 'account.removed' } & AccountRef)
   | ({
       readonly kind: 'account.revealed'
@@ -560,6 +566,13 @@ export type Happening =
       readonly kind: 'session.typed-in'
       readonly secretAccount: Id<'acc'>
       readonly secretAccountName: string
+      readonly version: number
+    } & SessionRef)
+  /** The credential of the account by whose login files go beside the session's desktop has left. */
+  | ({
+      readonly kind: 'session.files-opened'
+      readonly filesAccount: Id<'acc'>
+      readonly filesAccountName: string
       readonly version: number
     } & SessionRef)
   | ({ readonly kind: 'session.connected' } & SessionRef)

@@ -1,6 +1,8 @@
 import {
   type Action,
+  carriesFiles,
   clipboardActions,
+  fileActions,
   fitsProtocol,
   isDesktop,
   type ForwardRule,
@@ -89,13 +91,20 @@ export function fitsTarget(account: Account, actions: readonly Action[]): Outcom
   const { name, protocol } = account.target
   const sessions = needSessions(account.target)
   if (!sessions.ok) return sessions
+  const file = actions.find((action) => fileActions.includes(action))
+  if (isDesktop(protocol) && file !== undefined && !carriesFiles(actions))
+    return refuse(
+      'invalid',
+      `actions: ${name} has a desktop, and ${file} goes with interact there`,
+      'allow observe and interact too',
+    )
   const odd = actions.find((action) => !fitsProtocol(action, protocol))
   if (odd === undefined) return done(null)
   return isDesktop(protocol)
     ? refuse(
         'invalid',
         `actions: ${name} has a desktop, and ${odd} is none of it`,
-        'allow observe and interact; clipboard-in and clipboard-out where texts may go there, or come back',
+        'allow observe and interact; clipboard-in and clipboard-out where texts may go there, or come back; sftp-write and sftp-read for files',
       )
     : refuse(
         'invalid',

@@ -53,6 +53,8 @@ export type Permit = {
   readonly elevation?: { readonly kind: ElevationKind; readonly isGranted: boolean }
   /** Whose secrets its user may have typed into the desktop; missing where nobody's, or the grant does not allow it. */
   readonly typeIns?: readonly { readonly account: Id<'acc'>; readonly name: string }[]
+  /** As whom files go beside the desktop; missing where nobody was named, or the grant does not allow it. */
+  readonly files?: { readonly account: Id<'acc'>; readonly name: string }
   /** The session is a forwarding, to here and nowhere else. */
   readonly forward?: ForwardRule
   /** The user let themselves in; missing where somebody else did. */
@@ -231,12 +233,25 @@ export const recorderVerbs = {
   /** Signs an SSH userauth request (RFC 4252 §7) with the account's private key. */
   'session.sign': verb(
     ['recorder'],
-    z.strictObject({ session: id('ses'), data: base64, algorithm: z.string().max(64) }),
+    z.strictObject({
+      session: id('ses'),
+      data: base64,
+      algorithm: z.string().max(64),
+      /** Of the login for the files beside the desktop, and not of the session's own. */
+      files: z.literal(true).optional(),
+    }),
   ),
   /** The secret for one elevation, sealed to the key of `session.start`. Once per act of the user. */
   'session.elevate': verb(['recorder'], z.strictObject({ session: id('ses') })),
   /** The secret of a linked account, to be typed into the desktop; sealed likewise. Once per act of the user. */
   'session.type-in': verb(['recorder'], z.strictObject({ session: id('ses'), account: id('acc') })),
+  /** Where and as whom to log in for the files beside the desktop, with the credential; a password sealed likewise. */
+  'session.files': verb(['recorder'], z.strictObject({ session: id('ses') })),
+  /** What came of that login; `untried`: nothing of the credential went to the machine. */
+  'session.files-login': verb(
+    ['recorder'],
+    z.strictObject({ session: id('ses'), verdict: z.enum(['accepted', 'rejected', 'untried']) }),
+  ),
   'session.connected': verb(['recorder'], z.strictObject({ session: id('ses') })),
   'session.checkpoint': verb(
     ['recorder'],
@@ -295,6 +310,7 @@ export const recorderVerbs = {
         'password change',
         'target banner',
         'clipboard refused',
+        'files refused',
       ]),
       /** For `changed key`: `<type> SHA256:…` of the key that was presented. */
       detail: z.string().max(500),
@@ -350,6 +366,17 @@ export type RecorderAnswers = {
   'session.sign': { readonly signature: string }
   'session.elevate': { readonly kind: ElevationKind; readonly sealed: string }
   'session.type-in': { readonly name: string; readonly sealed: string }
+  'session.files': {
+    readonly target: Pick<Permit['target'], 'name' | 'host' | 'port' | 'pins' | 'legacy'>
+    readonly account: Pick<Permit['account'], 'name' | 'login'>
+    /** Which ways are free now, of those that the session may, and for how long. */
+    readonly ways: readonly Action[]
+    readonly secondsLeft: number
+    readonly credential:
+      | { readonly kind: 'password'; readonly sealed: string }
+      | { readonly kind: 'ssh-key'; readonly publicKey: string }
+  }
+  'session.files-login': null
   /** With a freeze that was ordered before the target let the session in. */
   'session.connected': {
     readonly freeze: { readonly by: string; readonly reason: string; readonly waits: boolean } | null

@@ -123,6 +123,8 @@ export type AccountView = {
   readonly elevation: { readonly kind: ElevationKind; readonly account: string } | null
   /** Accounts whose secrets are typed into its desktop, on the user's act. */
   readonly typeIns: readonly string[]
+  /** The account by whose login files go beside its desktop; null: none do. */
+  readonly files: string | null
   readonly holder: {
     readonly user: string
     readonly until: string | null
@@ -350,6 +352,8 @@ export const safesVerbs = {
     people,
     z.strictObject({ account: reference, secrets: z.array(reference).max(16) }),
   ),
+  /** Names by whose login, of SSH on the same machine, files go beside desktops of the account; null: nobody's. */
+  'account.files': verb(people, z.strictObject({ account: reference, files: reference.nullable() })),
   'account.remove': verb(people, z.strictObject({ account: reference })),
   /** The secret, sealed to the asking client's one-time X25519 key. Needs `reveal` and a fresh TOTP code. */
   'account.reveal': verb(
@@ -407,6 +411,7 @@ export type SafesAnswers = {
   'account.bind': AccountView
   'account.elevation': AccountView
   'account.type-ins': AccountView
+  'account.files': AccountView
   'account.remove': null
   'account.reveal': { readonly sealed: string; readonly version: number }
   'safe.exposure': SafeView

@@ -79,9 +79,11 @@ export function opensSessions(protocol: Protocol): protocol is SessionProtocol {
 export const clipboardActions: readonly Action[] = ['clipboard-in', 'clipboard-out']
 /**
  * What can be done on a desktop: see it, use it, have linked secrets typed into it, and have texts on its clipboard, or off
- * it. Everything else is of SSH, where what is pasted is typed, and what is shown can be copied.
+ * it. Everything else is of SSH, where what is pasted is typed, and what is shown can be copied; files are of both.
  */
 export const desktopActions: readonly Action[] = ['observe', 'interact', 'type-in', ...clipboardActions]
+/** Files off a machine, and onto it: by SSH, beside a desktop where its account names who carries them. */
+export const fileActions: readonly Action[] = ['sftp-read', 'sftp-write']
 /** What of that is proposed where nobody has chosen: nothing leaves it, and nothing comes there but by its keys. */
 export const usualDesktopActions: readonly Action[] = ['observe', 'interact']
 /** What is asked of the vault for each act, and held to its limits then. */
@@ -94,7 +96,18 @@ export type ClipboardWay = (typeof clipboardWays)[number]
 
 /** Whether an action is one of a target that is spoken with so. */
 export function fitsProtocol(action: Action, protocol: Protocol): boolean {
-  return opensSessions(protocol) && desktopActions.includes(action) === isDesktop(protocol)
+  if (!opensSessions(protocol)) return false
+  return fileActions.includes(action) || desktopActions.includes(action) === isDesktop(protocol)
+}
+
+/** Whether a session is opened for it there. A desktop's files go beside its picture, in the session of that. */
+export function beginsSession(action: Action, protocol: Protocol): boolean {
+  return isDesktop(protocol) ? desktopActions.includes(action) : fitsProtocol(action, protocol)
+}
+
+/** Whether what a session may do lets files go beside its desktop, either way: who only looks carries none. */
+export function carriesFiles(actions: readonly Action[]): boolean {
+  return actions.includes('interact') && actions.some((action) => fileActions.includes(action))
 }
 
 export type DesktopProtocol = Exclude<SessionProtocol, 'ssh'>

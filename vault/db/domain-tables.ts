@@ -330,6 +330,15 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  /** By whose login, of SSH on the same machine, files go beside the desktop of an account. */
+  desktop_files: Guarded & {
+    readonly account_id: Id<'acc'>
+    readonly files_account_id: Id<'acc'>
+    /** As a binding's: the account's target as it was when that was said, and the login name. */
+    readonly digest: Uint8Array
+    readonly set_by: string
+    readonly set_at: Date
+  }
   /** A firm whose people work on the plant's machines, for as long as its contract runs. */
   company: Guarded & {
     readonly id: Id<'cmp'>

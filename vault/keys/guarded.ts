@@ -100,6 +100,7 @@ export const guardedTables = {
     columns: ['account_id', 'target_id', 'digest', 'bound_by', 'bound_at'],
   },
   type_in: { id: ['account_id', 'secret_account_id'], columns: ['digest', 'set_by', 'set_at'] },
+  desktop_files: { id: ['account_id'], columns: ['files_account_id', 'digest', 'set_by', 'set_at'] },
   elevation: { id: ['account_id'], columns: ['kind', 'secret_account_id', 'set_by', 'set_at'] },
   access_grant: {
     id: ['id'],

@@ -78,17 +78,17 @@ const calendar = strict({
 )
 export type CalendarDocument = z.infer<typeof calendar>
 
-/** Words of a desktop's files, which are carried neither way. */
-const fileActions: readonly unknown[] = ['file-in', 'file-out']
+/** What somebody may call a desktop's files, which have the words of SSH. */
+const otherWords: readonly unknown[] = ['file-in', 'file-out']
 
-/** Some of these words; those of a desktop's files are refused as that, so that nobody takes one for a limit that holds. */
+/** Some of these words; whoever writes another word for files is told theirs. */
 function actionsOf<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z
     .array(
       z.enum(words, {
         error: ({ input }) =>
-          fileActions.includes(input)
-            ? `${String(input)} is of desktops, whose files this version carries neither way: over SSH files are sftp-read and sftp-write`
+          otherWords.includes(input)
+            ? `${String(input)} is no action: files are sftp-write onto a machine and sftp-read off it, beside a desktop too`
             : `this is none of ${words.join(', ')}`,
       }),
     )

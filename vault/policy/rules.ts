@@ -191,6 +191,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'account.bind': { local: true, user: [admin, manage] },
   'account.elevation': { local: true, user: [admin, manage] },
   'account.type-ins': { local: true, user: [admin, manage] },
+  'account.files': { local: true, user: [admin, manage] },
   'account.remove': { local: true, user: [admin, manage] },
   // SECURITY: no role reveals, and neither does the machine's administrator: only the permission on the safe, or a rule of the policy.
   'account.reveal': { user: [reveal, { rule: 'reveal' }] },
@@ -378,6 +379,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.sign': { recorder: true },
   'session.elevate': { recorder: true },
   'session.type-in': { recorder: true },
+  'session.files': { recorder: true },
+  'session.files-login': { recorder: true },
   'session.connected': { recorder: true, whenSealed: true },
   'session.checkpoint': { recorder: true, whenSealed: true },
   'session.file': { recorder: true, whenSealed: true },

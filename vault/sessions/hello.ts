@@ -86,6 +86,7 @@ function liveOf(row: Row<'session'>): LiveSession {
     boxKey: null,
     elevations: [],
     typeIns: [],
+    files: null,
     forward: row.forward_to === null ? null : { to: row.forward_to, connections: null },
     forwarding: 0,
     cut: null,

@@ -67,6 +67,13 @@ export type LiveSession = {
   /** When it was elevated lately, and when secrets were typed into it. */
   elevations: readonly number[]
   typeIns: readonly number[]
+  /** Who was last logged in as for the files beside its desktop, when, how often, and what was signed for that. */
+  files: {
+    readonly account: AccountId
+    readonly moments: readonly number[]
+    readonly at: number
+    signatures: number
+  } | null
   /** Where a forwarding goes and how many connections its grant gives there; null for those found in the table. */
   readonly forward: { readonly to: string; readonly connections: number | null } | null
   /** Connections that a forwarding has open, as its worker says. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Account } from '../accounts/account.ts'
 import { elevationOf } from '../accounts/elevation.ts'
+import { filesOf } from '../accounts/files.ts'
 import { typeInsOf } from '../accounts/type-ins.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { encodeForward, findForward, forwardName, forwardsOf } from '../checkout/forward.ts'
@@ -9,7 +10,7 @@ import { takeLease, catchHeld } from '../checkout/lease.ts'
 import { breakGlassOf } from '../breakglass/view.ts'
 import { grantOfRule } from '../access/standing.ts'
 import { readSubject } from '../access/subject.ts'
-import { type Action, fitsProtocol, identityOf, isDesktop, type Permit } from '../contract.ts'
+import { type Action, carriesFiles, identityOf, isDesktop, beginsSession, type Permit } from '../contract.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { type Proof, readProof, watchProof } from '../identity/proof.ts'
 import { canonicalBytes } from '../kernel/encoding.ts'
@@ -70,7 +71,7 @@ async function open(
   if (!chosen.ok) return chosen
   const { account, grants } = chosen.value
   // Whoever has a grant learns how the target is spoken with; to everybody else it is not there.
-  if (!fitsProtocol(input.wants, target.protocol)) return wrongProtocol(target)
+  if (!beginsSession(input.wants, target.protocol)) return wrongProtocol(target)
   const isMeant =
     (proof.account === null || proof.account === account.id) &&
     (proof.target === null || proof.target === target.id)
@@ -171,6 +172,7 @@ async function open(
     breakGlass,
     elevation: await elevationOf(tx.db, tx.guard, account.id),
     typeIns: await typeInsOf(tx.db, tx.guard, account, target),
+    files: isDesktop(target.protocol) ? await filesOf(tx.db, tx.guard, account, target) : undefined,
     actions: decision.actions,
     supervisors: supervisorsIn(facts.limits),
     endsAt: new Date(ends),
@@ -217,6 +219,7 @@ type Opened = {
   readonly breakGlass: Row<'break_glass'> | undefined
   readonly elevation: Row<'elevation'> | undefined
   readonly typeIns: NonNullable<Permit['typeIns']>
+  readonly files: Permit['files'] | undefined
   readonly forward: Permit['forward'] | undefined
   /** Of whom somebody must watch before anything of the user's reaches the target. */
   readonly supervisors: Supervisors
@@ -336,6 +339,7 @@ async function keepSession(
       boxKey: null,
       elevations: [],
       typeIns: [],
+      files: null,
       forward: forward === undefined ? null : { to: forwardName(forward), connections: forward.connections },
       forwarding: 0,
       cut: null,
@@ -392,6 +396,7 @@ function permitOf(
       ? {}
       : { elevation: { kind: opened.elevation.kind, isGranted: opened.actions.includes('elevate') } }),
     ...(opened.typeIns.length > 0 && opened.actions.includes('type-in') ? { typeIns: opened.typeIns } : {}),
+    ...(opened.files !== undefined && carriesFiles(opened.actions) ? { files: opened.files } : {}),
     safe: { id: safe.id, name: safe.name },
     grant: grant.id,
     lease: lease.id,

@@ -8,6 +8,8 @@ import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
 import type { LiveSession } from './live.ts'
+import { readFiles } from './files.ts'
+import { whyFrozen } from './release.ts'
 import { readReleasable, refOf, sessionOf } from './start.ts'
 
 /** Signatures that one session gets, and milliseconds after its start in which it gets them. */
@@ -26,17 +28,20 @@ export const sessionSign: Handler<'session.sign'> = async (call, input) => {
   if (!found.ok) return found
   const session = found.value
   const now = world.vault.clock().getTime()
-  const isLoggingIn =
-    session.started &&
-    session.cut === null &&
-    !session.connected &&
-    now - (session.releasedAt ?? 0) <= signWithin
+  const isFiles = input.files === true
+  const isSince = (at: number) => now - at <= signWithin
+  const isLoggingIn = isFiles
+    ? session.connected && session.cut === null && isSince(session.files?.at ?? 0)
+    : session.started && session.cut === null && !session.connected && isSince(session.releasedAt ?? 0)
   if (!isLoggingIn) return refuse('conflict', 'this session does not log in now', 'open another session')
-  if (session.signatures >= mostSignatures)
+  const counted = (isFiles ? session.files : null) ?? session
+  if (counted.signatures >= mostSignatures)
     return refuse('rate_limited', 'this session has had its signatures', 'open another session')
-  session.signatures += 1
+  counted.signatures += 1
 
-  const released = await transact(world, (tx) => readReleased(tx, world, session))
+  const released = await transact(world, (tx) =>
+    isFiles ? readFilesReleased(tx, world, session) : readReleased(tx, world, session),
+  )
   if (!released.ok) return released
   const { account, credential } = released.value
   if (credential.kind !== 'ssh-key' || credential.public_key === null)
@@ -75,6 +80,23 @@ async function readReleased(tx: Tx, world: World, session: LiveSession) {
   if (row === undefined || row.state !== 'opening' || row.released_at === null)
     return refuse('conflict', 'this session does not log in now', 'open another session')
   return readReleasable(tx, world, session, row.target_id)
+}
+
+/** The same of the login for the files beside a desktop: of the account that it was opened for. */
+async function readFilesReleased(tx: Tx, world: World, session: LiveSession) {
+  const row = await tx.db
+    .selectFrom('session')
+    .select('target_id')
+    .where('id', '=', session.id)
+    .where('state', '=', 'live')
+    .executeTakeFirst()
+  const frozen = whyFrozen(session)
+  if (frozen !== undefined) return frozen
+  if (row === undefined) return refuse('conflict', 'this session is not live', 'connect again')
+  const read = await readFiles(tx, world, session, row.target_id)
+  if (read.ok && read.value.account.id !== session.files?.account)
+    return refuse('conflict', 'the files of this desktop go by another login now', 'open them again')
+  return read
 }
 
 /** Signs with the private key of a credential, which does not leave. Whoever calls has looked at what is signed. */

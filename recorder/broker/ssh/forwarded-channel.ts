@@ -77,7 +77,7 @@ export class ForwardedChannel {
     return new Promise((resolve) => {
       try {
         // Where the user's own connection came from is nobody's business beyond the gateway.
-        this.#session.client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
+        this.#session.link.client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
           if (error !== undefined) {
             this.#session.event('forwarding refused', `the target does not reach ${host}:${port}`)
             return resolve(undefined)
@@ -118,7 +118,7 @@ export class ForwardedChannel {
       this.#left -= 1
       if (this.#left === 0) this.#close()
     }
-    const { targetTransport } = this.#session.transports
+    const { transport: targetTransport } = this.#session.link
     this.#up = new Pump({
       from: front,
       to: back,

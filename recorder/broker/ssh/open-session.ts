@@ -227,7 +227,8 @@ async function start(ports: BrokerPorts, permit: Permit, writer: RecordingWriter
     })
     if (!started.ok) return started
     const credential = credentialOf(ports, permit, started.value, box)
-    isKept = permit.elevation?.isGranted === true || permit.typeIns !== undefined
+    isKept =
+      permit.elevation?.isGranted === true || permit.typeIns !== undefined || permit.files !== undefined
     return done({ credential, box: isKept ? box : undefined })
   } finally {
     if (!isKept) box[Symbol.dispose]()

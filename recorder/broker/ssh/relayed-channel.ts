@@ -1,8 +1,9 @@
-import type { EndReason } from '../../../vault/contract.ts'
+import type { Action, EndReason } from '../../../vault/contract.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
 import type { AppendedFrame, Mark } from '../../recording/index.ts'
 import { type BackChannel, openBackChannel, whyNotOpened } from './back-channel.ts'
 import { ChangeDemand } from './change-demand.ts'
+import type { ChannelLink } from './channel-link.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Elevation } from './elevation.ts'
 import type { FrontChannel, TerminalSize } from './front-channel.ts'
@@ -36,6 +37,8 @@ export class RelayedChannel {
   readonly #number: number
   readonly #front: FrontChannel
   readonly #request: ChannelRequest
+  readonly #link: ChannelLink
+  readonly #ways: readonly Action[] | undefined
   #back: BackChannel | undefined
   #pumps: Pump[] = []
   #output: Pump | undefined
@@ -60,8 +63,18 @@ export class RelayedChannel {
   #endOfOutput: NodeJS.Timeout | undefined
   #resolveClosed: () => void = () => undefined
 
-  constructor(session: BrokeredSession, number: number, front: FrontChannel, request: ChannelRequest) {
+  /** `link`: the connection that it is opened on. `ways`: in which files go, where fewer than the session may. */
+  constructor(
+    session: BrokeredSession,
+    number: number,
+    front: FrontChannel,
+    request: ChannelRequest,
+    link: ChannelLink,
+    ways?: readonly Action[],
+  ) {
     this.#session = session
+    this.#link = link
+    this.#ways = ways
     this.#number = number
     this.#front = front
     this.#request = request
@@ -98,7 +111,7 @@ export class RelayedChannel {
     if (this.#session.isHeld) await this.#whenPresent()
     if (this.#isOver) return
     try {
-      this.#back = await openBackChannel(this.#session.client, request, () => {
+      this.#back = await openBackChannel(this.#link.client, request, () => {
         void this.#session.end('protocol error', 'the target sent more than it was asked for')
       })
     } catch (error) {
@@ -137,7 +150,7 @@ export class RelayedChannel {
 
   #relay(back: BackChannel['channel']): void {
     const front = this.#front
-    const { targetTransport } = this.#session.transports
+    const { transport: targetTransport } = this.#link
     const step =
       (kind: 'output' | 'stderr' | 'input') =>
       (bytes: Buffer): Step => ({
@@ -160,7 +173,7 @@ export class RelayedChannel {
         front.sendEof()
       }, exitStatusMs)
     }
-    const taps = this.#session.tap(this.#request, this.#number)
+    const taps = this.#session.tap(this.#request, this.#number, this.#ways)
     this.#elevation = this.#makeElevation(back)
     this.#output = new Pump({
       from: back,
@@ -213,7 +226,7 @@ export class RelayedChannel {
     return new Elevation(elevation, terminal, {
       mayType: () => !this.#isFrozen,
       release: () => this.#session.releaseElevation(),
-      roundTrip: () => roundTrip(this.#session.client),
+      roundTrip: () => roundTrip(this.#link.client),
       // ssh2 may keep the bytes until the window opens: wiped when they are gone.
       type: (bytes) => void back.write(bytes, () => bytes.fill(0)),
       print: (bytes) => void this.#print(bytes),
@@ -241,9 +254,9 @@ export class RelayedChannel {
 
   /** It may come from a machine further on, to which the user's command went: nothing is ended. */
   #complaint(): Buffer {
-    const { target, account } = this.#session.permit
-    this.#session.event('password change demanded', `of ${account.login}, in the answer to a command`)
-    const text = `if it is ${target.name} that wants the password of ${account.login} changed, ${changePassword(account.name)}`
+    const { target, account, login } = this.#link.names
+    this.#session.event('password change demanded', `of ${login}, in the answer to a command`)
+    const text = `if it is ${target} that wants the password of ${login} changed, ${changePassword(account)}`
     return Buffer.from(`tagout: ${text}\n`)
   }
 

@@ -10,6 +10,7 @@ import { whoText } from '../../../vault/kernel/who.ts'
 import type { NoticeTopic } from '../../live/protocol.ts'
 import type { Mark, RecordingWriter } from '../../recording/index.ts'
 import { QuotaReached } from '../../recording/index.ts'
+import { ChannelLink } from './channel-link.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Denials } from './denials.ts'
 import type { SessionBox } from './elevation-key.ts'
@@ -17,6 +18,7 @@ import { makeTap, type Tap } from './file-tap.ts'
 import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
 import { DesktopChannel, type DesktopFront } from '../desktop/desktop-channel.ts'
+import { DesktopFiles, type FilesFront } from '../desktop/desktop-files.ts'
 import type { GuacdConnection } from '../desktop/guacd-connection.ts'
 import type { ReleasedSecret } from '../desktop/type-in.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
@@ -24,8 +26,7 @@ import { RelayedChannel } from './relayed-channel.ts'
 import { printable, watchedBy } from '../../../vault/ssh/sentence.ts'
 import { startClock } from './session-clock.ts'
 import { changePassword } from '../../../vault/ssh/target-failure.ts'
-import { watchTarget } from './target-watch.ts'
-import { Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 /** Milliseconds that a refusal has to reach its user. */
 const refusalMs = 10_000
@@ -92,12 +93,13 @@ export class BrokeredSession {
   readonly ended: Promise<void>
   readonly #ports: BrokerPorts
   readonly #link: TargetLink
-  readonly #targetTransport: Transport | undefined
+  readonly #ssh: ChannelLink | undefined
+  /** The files beside its desktop. */
+  readonly #files: DesktopFiles
   readonly #channels = new Set<RelayedChannel | ForwardedChannel | DesktopChannel>()
   readonly #openedAt: number
   #endsAt: string
   #clock: Disposable
-  readonly #watch: Disposable | undefined
   readonly #denials = new Denials('refused file requests', (detail) =>
     this.#writeEvent('refused channel', detail),
   )
@@ -143,15 +145,24 @@ export class BrokeredSession {
       this.#resolveEnded = resolve
     })
     if (link.kind === 'ssh') {
-      this.#targetTransport = new Transport(link.client, limits, ports.log)
+      const silent = () => void this.end('target unreachable')
+      this.#ssh = new ChannelLink(link.client, link.socket, permit, limits, ports.log, silent)
       link.client.on('close', () => void this.end('closed by the target'))
-      this.#watch = watchTarget(
-        link.client,
-        link.socket,
-        limits.keepAlive,
-        () => void this.end('target unreachable'),
-      )
     } else link.desktop.socket.on('close', () => void this.end('closed by the target'))
+    this.#files = new DesktopFiles({
+      ask: ports.ask,
+      log: ports.log,
+      permit,
+      limits,
+      box: () => this.secretBox,
+      held: () => (this.#freeze === null ? undefined : whileFrozen(this.#freeze)),
+      isEnding: () => this.#isEnding,
+      makeChannel: (front, channelLink, ways) => {
+        const request = { kind: 'sftp', env: {}, terminal: undefined } as const
+        return this.#keep(new RelayedChannel(this, this.#nextChannel, front, request, channelLink, ways))
+      },
+      refused: (detail) => this.event('files refused', detail),
+    })
     this.#openedAt = openedAt
     this.#endsAt = permit.endsAt
     this.#clock = this.#startClock()
@@ -194,14 +205,9 @@ export class BrokeredSession {
   }
 
   /** The connection to an SSH target. */
-  get client(): SshClient {
-    if (this.#link.kind !== 'ssh') throw new Fault('protocol', 'a desktop has no SSH connection')
-    return this.#link.client
-  }
-
-  get transports(): { readonly targetTransport: Transport } {
-    if (this.#targetTransport === undefined) throw new Fault('protocol', 'a desktop has no SSH connection')
-    return { targetTransport: this.#targetTransport }
+  get link(): ChannelLink {
+    if (this.#ssh === undefined) throw new Fault('protocol', 'a desktop has no SSH connection')
+    return this.#ssh
   }
 
   /** The desktop that the session shows; undefined for a session of SSH. */
@@ -225,11 +231,8 @@ export class BrokeredSession {
       // SECURITY: a channel is input too: the command of an exec, the shell's start-up.
       return front.tell(whileFrozen(this.#freeze), 'terminated', refusalMs)
     }
-    const channel = new RelayedChannel(this, this.#nextChannel, front, request)
-    this.#nextChannel += 1
-    this.#channels.add(channel)
+    const channel = this.#keep(new RelayedChannel(this, this.#nextChannel, front, request, this.link))
     void channel.closed.then(() => {
-      this.#channels.delete(channel)
       this.#hasFinished = channel.hasFinished
     })
     try {
@@ -245,10 +248,9 @@ export class BrokeredSession {
     const { desktops } = this.#ports
     if (desktop === undefined || desktops === undefined)
       throw new Fault('protocol', 'this session has no desktop')
-    const channel = new DesktopChannel(this, this.#nextChannel, desktop, front, desktops, this.#ports.log)
-    this.#nextChannel += 1
-    this.#channels.add(channel)
-    void channel.closed.then(() => this.#channels.delete(channel))
+    const channel = this.#keep(
+      new DesktopChannel(this, this.#nextChannel, desktop, front, desktops, this.#ports.log),
+    )
     try {
       if (this.#freeze !== null) channel.freeze(whileFrozen(this.#freeze))
       if (this.#hands !== null) channel.takeOver(this.#hands.seat)
@@ -256,6 +258,23 @@ export class BrokeredSession {
     } catch (error) {
       this.recordingFailed(error)
     }
+  }
+
+  /** Opens the files beside the session's desktop for its user, until either end closes. */
+  async openFiles(front: FilesFront): Promise<void> {
+    try {
+      await this.#files.open(front)
+    } catch (error) {
+      this.recordingFailed(error)
+    }
+  }
+
+  /** Counts a channel among the session's until it is closed. */
+  #keep<Kind extends RelayedChannel | DesktopChannel>(channel: Kind): Kind {
+    this.#nextChannel += 1
+    this.#channels.add(channel)
+    void channel.closed.then(() => this.#channels.delete(channel))
+    return channel
   }
 
   /** Does something hold the user's input now? */
@@ -337,10 +356,10 @@ export class BrokeredSession {
   }
 
   /** The watcher of a file transfer channel, where the request is one. */
-  tap(request: ChannelRequest, channel: number): Tap | undefined {
+  tap(request: ChannelRequest, channel: number, ways = this.permit.actions): Tap | undefined {
     return makeTap(request, {
-      mayWrite: this.permit.actions.includes('sftp-write'),
-      mayRead: this.permit.actions.includes('sftp-read'),
+      mayWrite: ways.includes('sftp-write'),
+      mayRead: ways.includes('sftp-read'),
       mark: (mark) => {
         this.writer.append({ kind: 'mark', channel, mark })?.catch((error) => this.recordingFailed(error))
       },
@@ -596,7 +615,6 @@ export class BrokeredSession {
     this.#isEnding = true
     this.#wake()
     this.#clock[Symbol.dispose]()
-    this.#watch?.[Symbol.dispose]()
     this.secretBox?.[Symbol.dispose]()
     this.secretBox = undefined
     // SECURITY: the reason is a person's words, and goes to a terminal.
@@ -605,9 +623,9 @@ export class BrokeredSession {
     await Promise.all([...this.#channels].map((channel) => channel.cut(sentence, reason)))
     this.#denials.finish()
     for (const repeated of this.#repeated.values()) repeated.finish()
-    if (this.#link.kind === 'ssh') this.#link.client.end()
-    else this.#link.desktop.close()
-    this.#targetTransport?.[Symbol.dispose]()
+    this.#files[Symbol.dispose]()
+    this.#ssh?.[Symbol.dispose]()
+    if (this.#link.kind === 'desktop') this.#link.desktop.close()
     const finished = await this.writer.finish(reason)
     if (this.permit.forward !== undefined)
       await this.#tellVault('session.forwarded', {

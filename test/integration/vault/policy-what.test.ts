@@ -346,13 +346,13 @@ test('a rule lets people watch: they find the session and get in, for as long as
   await vault.ask('grant.revoke', { grant: owner.id })
 })
 
-test('words of desktops are refused as that, and never taken for a limit that holds', async () => {
+test('other words for files are refused with those that hold, and words of desktops by what they go with', async () => {
   for (const effect of ['allow', 'limit'])
     for (const action of ['file-in', 'file-out']) {
       const document = { version: 1, rules: [{ ...allow({ actions: [action] }), effect }] }
       const refusal = refusalOf(await vault.admin.call('policy.plan', { document } as never))
       expect(refusal.message).toContain(
-        `${action} is of desktops, whose files this version carries neither way`,
+        `${action} is no action: files are sftp-write onto a machine and sftp-read off it`,
       )
     }
   expect(

@@ -47,6 +47,7 @@ test('every verb of the guides is there', () => {
     'import',
     'account elevation',
     'account type-ins',
+    'account files',
     'account reveal',
     'user add',
     'user key add',
