@@ -124,8 +124,7 @@ export async function startGuacd(
     '/bin/sh',
     [
       ...['-c', 'ulimit -c 0; exec "$@"', 'sh'],
-      // Whoever ends the supervisor without a word ends guacd too.
-      ...['/usr/bin/setpriv', '--no-new-privs', '--pdeathsig', 'KILL'],
+      ...['/usr/bin/setpriv', '--no-new-privs'],
       ...[program, '-f', '-b', host, '-l', String(port), '-L', 'warning'],
     ],
     {

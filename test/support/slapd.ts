@@ -37,6 +37,8 @@ export type TestSlapd = AsyncDisposable & {
   readonly binds: (uid: string, password: string) => boolean
   readonly stop: () => Promise<void>
   readonly start: () => Promise<void>
+  /** Ends it, and starts it again with another certificate. */
+  readonly renew: () => Promise<void>
 }
 
 export const peoplesPassword = 'corporate-Passw0rd!'
@@ -52,7 +54,7 @@ export async function startSlapd(
 ): Promise<TestSlapd> {
   const folder = await mkdtemp(join(tmpdir(), 'tagout-slapd-'))
   mkdirSync(join(folder, 'data'))
-  const certificates = makeDirectoryCertificates(folder)
+  let certificates = makeDirectoryCertificates(folder)
   const port = await freePort()
   const url = `ldaps://127.0.0.1:${port}`
   const conf = join(folder, 'slapd.conf')
@@ -77,7 +79,7 @@ export async function startSlapd(
       'maxsize 16777216',
       'dbnosync',
       // What strangers may see: the entries, and nothing of who is in which group.
-      'access to attrs=userPassword by anonymous auth by * none',
+      `access to attrs=userPassword by self =xw by dn.exact="uid=keeper,ou=people,${slapdBase}" =xw by anonymous auth by * none`,
       `access to attrs=member,memberUid by dn.exact="${slapdReader}" read by * none`,
       `access to * by dn.exact="${slapdReader}" read by anonymous read by * none`,
       'overlay ppolicy',
@@ -141,7 +143,9 @@ export async function startSlapd(
   const groups = new Set<string>()
   return {
     url,
-    certificates,
+    get certificates() {
+      return certificates
+    },
     settings: (more = {}) => ({
       kind: 'ldap',
       flavour: 'ldap',
@@ -209,6 +213,11 @@ export async function startSlapd(
     },
     stop,
     start,
+    renew: async () => {
+      await stop()
+      certificates = makeDirectoryCertificates(folder)
+      await start()
+    },
     [Symbol.asyncDispose]: async () => {
       await stop()
       await rm(folder, { recursive: true, force: true })

@@ -85,6 +85,16 @@ export const profiles: Readonly<Record<string, PasswordProfile>> = Object.fromEn
       lockOut: { refused: 5, seconds: 1_800 },
     }),
     made({
+      name: 'directory',
+      title: 'OpenLDAP and other directories: whoever reads it elsewhere takes every character of it',
+      least: 24,
+      most: 32,
+      alphabet: lower + upper + digits + plainSpecials,
+      wants: ['lower', 'upper', 'digit', 'special'],
+      first: ['lower', 'upper'],
+      lockOut: { refused: 5, seconds: 1_800 },
+    }),
+    made({
       name: 'switch',
       title: 'Command lines of switches and routers: no ? and no space, no quotes',
       least: 16,

@@ -60,10 +60,10 @@ async function sslRequest(socket: Socket): Promise<Buffer> {
   throw new NoTls(answer === 'N'.charCodeAt(0) ? 'takes no TLS' : 'does not speak PostgreSQL')
 }
 
-/** What a client of MySQL can: of protocol 4.1, with TLS, authentication by plug-ins and their answers of any length. */
-export const mysqlCapabilities = 0x00000200 | 0x00000800 | 0x00008000 | 0x00080000 | 0x00200000
+/** What we can as a client of MySQL: protocol 4.1 under TLS, plug-ins of authentication, and their answers of any length. */
+const mysqlCapabilities = 0x00000200 | 0x00000800 | 0x00008000 | 0x00080000 | 0x00200000
 const mysqlTls = 0x0800
-/** A sentence as its server sends it: longest packet, utf8mb4, nothing. */
+/** What each answer to the greeting begins with: what we can, the longest packet, utf8mb4. */
 export function mysqlClient(): Buffer {
   const client = Buffer.alloc(32)
   client.writeUInt32LE(mysqlCapabilities, 0)

@@ -1,11 +1,4 @@
-import {
-  AlertActionCloseButton,
-  AlertActionLink,
-  Button,
-  FormSelect,
-  FormSelectOption,
-} from '@patternfly/react-core'
-import { MoreTimeHere } from '../pages/more-time.tsx'
+import { AlertActionCloseButton, Button, FormSelect, FormSelectOption } from '@patternfly/react-core'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { Note } from '../parts/note.tsx'
 import { sentence, visible } from '../parts/wording.ts'
@@ -13,7 +6,7 @@ import { Brand } from '../shell/shell.tsx'
 import { useInUse } from '../shell/sign-in-clock.tsx'
 import { Connection, type ConnectionState, type Ends } from '../terminal/connection.ts'
 import { actOfKey } from '../terminal/keys.ts'
-import { addNotice, afterEnd, type Notice, silence } from '../terminal/notices.ts'
+import { addNotice, afterEnd, type Notice } from '../terminal/notices.ts'
 import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/terminal-page.tsx'
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
 import { MachineClipboard } from './clipboard.ts'
@@ -45,7 +38,7 @@ const touches = window.matchMedia('(any-pointer: coarse)')
 /** The desktop of `account` (`hmi-3/operator`), in a tab of its own. */
 export default function DesktopPage({ account }: { readonly account: string }) {
   const host = useRef<HTMLDivElement>(null)
-  const main = useRef<HTMLElement>(null)
+  const frame = useRef<HTMLDivElement>(null)
   const leaveButton = useRef<HTMLButtonElement>(null)
   const connection = useRef<Connection | null>(null)
   const screen = useRef<DesktopScreen | null>(null)
@@ -57,7 +50,6 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [clipboard, setClipboard] = useState<MachineClipboard | null>(null)
   const [scaling, setScaling] = useState<Scaling>('fit')
   const [hasKeys, setHasKeys] = useState(false)
-  const [asking, setAsking] = useState(false)
   const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -85,11 +77,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           if (canUse) {
             screen.current.use((event) => {
               const isOwn = actOfKey(event) === 'leave'
-              if (isOwn) {
-                // The page's own buttons are not on a screen that is the desktop's.
-                if (document.fullscreenElement !== null) void document.exitFullscreen()
-                leaveButton.current?.focus()
-              }
+              if (isOwn) leaveButton.current?.focus()
               return isOwn
             })
             screen.current.focus()
@@ -108,10 +96,6 @@ export default function DesktopPage({ account }: { readonly account: string }) {
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
       ends: setEnds,
-      silent: (isSilent) => {
-        if (isSilent) setLag(null)
-        setNotices((before) => silence(before, isSilent))
-      },
       lag: (ms) => {
         if (performance.now() - lagAt.current < lagEvery) return
         lagAt.current = performance.now()
@@ -211,7 +195,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
             size="sm"
             onClick={() => {
               // A browser that does not let it shows the page as before.
-              main.current?.requestFullscreen().catch(() => undefined)
+              frame.current?.requestFullscreen().catch(() => undefined)
               screen.current?.focus()
             }}
           >
@@ -224,8 +208,8 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           </Button>
         ) : null}
       </header>
-      <main className="terminal-main" id="main" ref={main}>
-        {notices.map(({ id, text, about }) => (
+      <main className="terminal-main" id="main">
+        {notices.map(({ id, text }) => (
           <Note
             key={id}
             variant="warning"
@@ -237,25 +221,10 @@ export default function DesktopPage({ account }: { readonly account: string }) {
                 onClose={() => setNotices((before) => before.filter((one) => one.id !== id))}
               />
             }
-            {...(about === 'time' && isLive
-              ? {
-                  actionLinks: (
-                    <AlertActionLink
-                      onClick={() => {
-                        // A dialog lies in the page, which full screen hides.
-                        if (document.fullscreenElement !== null) void document.exitFullscreen()
-                        setAsking(true)
-                      }}
-                    >
-                      Ask for more time
-                    </AlertActionLink>
-                  ),
-                }
-              : {})}
           />
         ))}
         <Outcome state={state} again={connect} />
-        <div className="terminal-frame desktop-frame">
+        <div className="terminal-frame desktop-frame" ref={frame}>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys typed here go to the desktop */}
           <div
             ref={host}
@@ -288,16 +257,6 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           ) : null}
         </p>
       </main>
-      {asking && isLive ? (
-        <MoreTimeHere
-          account={account}
-          endsAt={ends?.endsAt ?? state.started.endsAt}
-          onClose={() => {
-            setAsking(false)
-            screen.current?.focus()
-          }}
-        />
-      ) : null}
     </div>
   )
 }

@@ -28,8 +28,6 @@ export type ConnectionEvents = {
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
   /** Milliseconds from input to the word that it is recorded and on its way to the target. */
   readonly lag?: (ms: number) => void
-  /** Nothing is heard of the gateway, or it is again. */
-  readonly silent: (isSilent: boolean) => void
 }
 
 /** A terminal's way to its target: a ticket, the live socket, and how it ends. */
@@ -126,9 +124,6 @@ export class Connection {
         },
         output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
         lag: (ms) => this.#events.lag?.(ms),
-        silent: (isSilent) => {
-          if (isLive && !this.#isOver) this.#events.silent(isSilent)
-        },
         closed: () => {
           if (isLive) return this.#end({ kind: 'lost' })
           this.#end({

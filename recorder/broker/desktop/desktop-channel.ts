@@ -10,7 +10,6 @@ import type { Hands } from '../ssh/relayed-channel.ts'
 import { watchedBy } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from '../ssh/session.ts'
 import { DesktopClipboard } from './desktop-clipboard.ts'
-import { endOf } from './desktop-end.ts'
 import { mayCarry } from './desktop-login.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
 import { GuacdConnection } from './guacd-connection.ts'
@@ -203,7 +202,7 @@ export class DesktopChannel {
         for (const one of instructions) {
           if (one.opcode === 'error' || one.opcode === 'disconnect') {
             await this.#pass(shown, filter.isWhole, socket)
-            return void this.#ended(one)
+            return void this.#session.end('closed by the target')
           }
           if (this.#clipboard.fromMachine(one, (stream) => filter.has(stream))) continue
           if (filter.passes(one)) shown.push(one)
@@ -211,18 +210,12 @@ export class DesktopChannel {
         }
         await this.#pass(shown, filter.isWhole, socket)
       }
-      if (!this.#isOver) void this.#ended(undefined)
     } catch (error) {
       if (this.#isOver) return
       // What guacd says is no instruction, or it is gone; a fault of the recording is the session's to tell.
       if (error instanceof Fault && error.code !== 'protocol') throw error
-      await (error instanceof Fault ? this.#session.end('protocol error') : this.#ended(undefined))
+      await this.#session.end(error instanceof Fault ? 'protocol error' : 'closed by the target')
     }
-  }
-
-  #ended(last: Instruction | undefined): Promise<void> {
-    const { reason, text } = endOf(last)
-    return this.#session.end(reason, text)
   }
 
   async #pass(passing: readonly Instruction[], isWhole: boolean, socket: Socket): Promise<void> {
