@@ -39,6 +39,7 @@ import * as m0056 from './0056_a_region_of_a_screen_is_not_recorded.ts'
 import * as m0060 from './0060_a_safe_has_an_emergency_kit.ts'
 import * as m0064 from './0064_an_account_is_changed_through_another.ts'
 import * as m0065 from './0065_people_change_what_no_machine_can.ts'
+import * as m0066 from './0066_a_secret_is_kept_in_two_places.ts'
 import * as m0068 from './0068_files_go_beside_a_desktop.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
@@ -83,5 +84,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0060_a_safe_has_an_emergency_kit': m0060,
   '0064_an_account_is_changed_through_another': m0064,
   '0065_people_change_what_no_machine_can': m0065,
+  '0066_a_secret_is_kept_in_two_places': m0066,
   '0068_files_go_beside_a_desktop': m0068,
 }

@@ -82,6 +82,7 @@ import {
   webhookSet,
 } from './notifications/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
+import { rotationLeak } from './rotation/leak.ts'
 import { rotationAccounts } from './rotation/overview.ts'
 import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
 import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
@@ -214,6 +215,7 @@ export const handlers: Handlers = {
   'rotation.start': rotationStart,
   'rotation.batch': rotationBatch,
   'rotation.verify': rotationVerify,
+  'rotation.leak': rotationLeak,
   'rotation.accounts': rotationAccounts,
   'rotation.list': rotationList,
   'rotation.show': rotationShow,

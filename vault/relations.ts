@@ -333,6 +333,7 @@ export const relations: Relations = {
   'rotation.plan': (call, input) => ofAccount(call, input.account),
   'rotation.start': (call, input) => ofAccount(call, input.account),
   'rotation.verify': (call, input) => ofAccount(call, input.account),
+  'rotation.leak': (call, input) => ofAccount(call, input.account),
   'rotation.show': (call, input) => ofRotation(call, input.run),
   'rotation.cancel': (call, input) => ofRotation(call, input.run),
   'rotation.retry': (call, input) => ofRotation(call, input.run),

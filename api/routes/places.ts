@@ -71,6 +71,7 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/accounts/:account/rotation/plan', verb: 'rotation.plan', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/rotate', verb: 'rotation.start', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/verify', verb: 'rotation.verify', access: 'user' },
+  { method: 'POST', path: '/api/accounts/:account/leak', verb: 'rotation.leak', access: 'user' },
   { method: 'GET', path: '/api/rotation-accounts', verb: 'rotation.accounts', access: 'user' },
   { method: 'GET', path: '/api/connectors', verb: 'rotation.connectors', access: 'user' },
   {

@@ -19,6 +19,11 @@ type Given = {
   readonly through?: string
   readonly dependant?: readonly string[]
   readonly blockingDependant?: readonly string[]
+  readonly taskDependant?: readonly string[]
+  readonly accountDependant?: readonly string[]
+  readonly cron?: string
+  readonly zone?: string
+  readonly leakAtOnce?: boolean
   readonly dependants?: boolean
   readonly lockOut?: string
   readonly exemptOwner?: string
@@ -51,6 +56,10 @@ export function addRotationSettings(account: Command, tools: Tools): void {
     .option('--grade <grade>', 'G0 nothing to change, G1 online, G2 in a window, G3 by people, G4 not at all')
     .option('--reason <text>', 'why it is of that grade')
     .option('--every <age>', 'rotate when it is so old: 30d')
+    .option('--cron <fields>', 'by a schedule: 0 2 1 */3 *; none takes it away')
+    .option('--zone <zone>', 'whose clock the schedule is of: Europe/Berlin')
+    .option('--leak-at-once', 'where it has leaked, its window is not waited for')
+    .option('--no-leak-at-once', 'its window is waited for, whatever has leaked')
     .option('--window <calendar>', 'only while this calendar of the policy is open')
     .option('--essential', 'never by itself: people depend on it')
     .option('--no-essential', 'it may be rotated by itself')
@@ -64,6 +73,12 @@ export function addRotationSettings(account: Command, tools: Tools): void {
     .option(
       '--blocking-dependant <place>',
       'one for which nothing rotates by itself; more than once',
+      collect,
+    )
+    .option('--task-dependant <place>', 'one for which people get a task each time; more than once', collect)
+    .option(
+      '--account-dependant <account>',
+      'an account of the same safe with the same secret, which takes the new one; more than once',
       collect,
     )
     .option('--no-dependants', 'no other place holds it')
@@ -101,6 +116,8 @@ function inputOf(account: string, options: Given): VerbInput<'rotation.set'> {
       ? []
       : [
           ...(options.dependant ?? []).map((place) => ({ place, kind: 'told' as const })),
+          ...(options.taskDependant ?? []).map((place) => ({ place, kind: 'task' as const })),
+          ...(options.accountDependant ?? []).map((place) => ({ place, kind: 'account' as const })),
           ...(options.blockingDependant ?? []).map((place) => ({ place, kind: 'blocks' as const })),
         ]
   const isGiven = options.dependants === false || dependants.length > 0
@@ -113,6 +130,8 @@ function inputOf(account: string, options: Given): VerbInput<'rotation.set'> {
     gradeReason: options.reason,
     grade,
     essential: options.essential,
+    schedule: scheduleOf(options),
+    leakAtOnce: options.leakAtOnce,
     afterCheckIn: options.afterCheckIn,
     afterReveal: options.afterReveal,
     maxAgeDays: every === undefined ? undefined : every === 'none' ? null : daysOf(every),
@@ -124,6 +143,13 @@ function inputOf(account: string, options: Given): VerbInput<'rotation.set'> {
   if (Object.keys(named).length === 0)
     throw misuse('nothing is set', 'name something: tagout account rotation set --help')
   return { account, ...named }
+}
+
+function scheduleOf({ cron, zone }: Given) {
+  if (cron === 'none') return null
+  if (cron === undefined && zone === undefined) return undefined
+  if (cron === undefined || zone === undefined) throw misuse('--cron and --zone go together', 'give both')
+  return { cron, zone }
 }
 
 function daysOf(text: string): number {
@@ -165,7 +191,9 @@ export function settingsText(settings: RotationSettings): string {
     [
       'also kept in',
       settings.dependants
-        .map(({ place, kind }) => (kind === 'blocks' ? `${place} (blocks)` : place))
+        .map(({ place, kind }) =>
+          kind === 'told' ? place : `${place} (${kind === 'blocks' ? kind : `by ${kind}`})`,
+        )
         .join(', ') || 'nothing that is known',
     ],
     [
@@ -185,10 +213,11 @@ export function settingsText(settings: RotationSettings): string {
   ])
 }
 
-function whenText({ essential, maxAgeDays, afterCheckIn, afterReveal }: RotationSettings): string {
+function whenText({ essential, schedule, maxAgeDays, afterCheckIn, afterReveal }: RotationSettings): string {
   if (essential) return 'by hand alone: it is essential'
   const causes = [
     ...(maxAgeDays === null ? [] : [`every ${maxAgeDays} days`]),
+    ...(schedule === null ? [] : [`by the schedule ${schedule.cron} (${schedule.zone})`]),
     ...(afterCheckIn ? ['after each check-in'] : []),
     ...(afterReveal ? ['after each reveal'] : []),
   ]

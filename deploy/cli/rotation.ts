@@ -152,6 +152,22 @@ export function addRotationCommands(root: Command, tools: Tools): void {
   addTaskCommands(rotation, tools)
 
   rotation
+    .command('leak <account>')
+    .description('say that a secret is known to whom it should not be: people are told, and it is rotated')
+    .requiredOption('--reason <text>', 'what is known of it')
+    .addHelpText(
+      'after',
+      examples('tagout rotation leak press-3/engineer --reason "in a mail of 30 November"'),
+    )
+    .action(async (account: string, { reason }: { readonly reason: string }) => {
+      const said = await tools.withVault((vault) => vault.ask('rotation.leak', { account, reason }))
+      tools.show(said, () =>
+        said.run === null ? `it is not rotated: ${said.why}\n${said.next}\n` : runText(said.run),
+      )
+      if (said.told > 0) tools.note(`${said.told} sessions with it were told`)
+    })
+
+  rotation
     .command('connectors')
     .description('list what can be rotated by a machine, and the profiles of passwords')
     .addHelpText('after', examples('tagout rotation connectors', 'tagout rotation connectors --json'))
@@ -334,6 +350,10 @@ function runText(run: RotationRunView): string {
       : [['over', when(run.endedAt)] as const]),
     ...(run.version === null || run.kind === 'verify' ? [] : [['version', String(run.version)] as const]),
     ...(isDoubt ? [['sessions get', sessionsGet[run.believes]] as const] : []),
+    ...run.dependants.map(
+      ({ place, state, isOverdue }) =>
+        ['also kept in', `${place}: ${state}${isOverdue ? ' OVERDUE' : ''}`] as const,
+    ),
     ...(run.why === '' ? [] : [['said', run.why] as const]),
     ...(run.next === null ? [] : [['what to do', run.next] as const]),
   ])

@@ -555,6 +555,7 @@ beforeAll(async () => {
     dueAt: now,
     begunAt: now,
     endedAt: null,
+    dependants: [{ place: hostile, task: newId('rtk'), state: 'open', isOverdue: true }],
   } as const
   edge.answers.set('rotation.list', () => [run, { ...run, id: newId('rot'), phase: 'failed', endedAt: now }])
   edge.answers.set('rotation.accounts', () => [

@@ -462,6 +462,12 @@ export const table: Readonly<Record<string, Row>> = {
   // Nobody has said how they are rotated: who may is told so.
   'POST /api/accounts/:account/rotate': { who: manages, of: 'account', ok: 400, body: () => ({}) },
   'POST /api/accounts/:account/verify': { who: manages, of: 'account', ok: 400, body: () => ({}) },
+  'POST /api/accounts/:account/leak': {
+    who: ['admin', '+manage', 'security-officer'],
+    of: 'account',
+    ok: 200,
+    body: () => ({ reason: 'x' }),
+  },
   'GET /api/connectors': { who: all, ok: 200 },
   'GET /api/rotations': { service: 'inventory.read', who: all, ok: 200 },
   // Of each account it is looked at who may: of those that are not there, administrators are told so.

@@ -148,6 +148,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'rotation.start': (of) => [{ account: of.account }],
   'rotation.batch': (of) => [{ accounts: [of.account], reason: 'x' }],
   'rotation.verify': (of) => [{ account: of.account }],
+  'rotation.leak': (of) => [{ account: of.account, reason: 'x' }],
   'rotation.list': (of) => [{}, { account: of.account }],
   'rotation.show': () => [{ run: newId('rot') }],
   'rotation.cancel': () => [{ run: newId('rot'), reason: 'x' }],

@@ -84,6 +84,8 @@ function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
     ...(essential ? ['never by itself'] : []),
     ...(entry.throughAccount === undefined ? [] : [`through ${entry.throughAccount}`]),
     ...(entry.reconcileAccount === null ? [] : [`reconciled by ${entry.reconcileAccount}`]),
+    ...(entry.schedule === undefined ? [] : [`by the schedule ${entry.schedule}`]),
+    ...(entry.leakAtOnce === true ? ['at once where it has leaked'] : []),
     ...entry.dependants.map((dependant) => `dependant ${quoted(dependant)}`),
     ...(entry.lockOut === undefined
       ? []
@@ -273,6 +275,8 @@ function what(entry: Entry): string {
       return `held up rotations in safe ${entry.safeName}${entry.until === undefined ? '' : ` until ${entry.until}`}${because(entry.reason)}`
     case 'rotation.unheld':
       return `let rotations in safe ${entry.safeName} go on`
+    case 'rotation.leaked':
+      return `said that the secret of account ${entry.accountName} has leaked${because(entry.reason)}`
     case 'rotation.task-opened':
       return `opened a task, due ${entry.dueAt}: ${taskText(entry)}`
     case 'rotation.task-overdue':

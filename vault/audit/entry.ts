@@ -724,6 +724,8 @@ export type Happening =
       readonly afterReveal: boolean
       readonly reconcileAccount: string | null
       readonly dependants: readonly string[]
+      readonly schedule?: string
+      readonly leakAtOnce?: boolean
       /** What it is taken for that locks the account out; who answers for it that nothing changes it, and until when. */
       readonly lockOut?: { readonly refused: number; readonly seconds: number }
       readonly exemption?: { readonly owner: string; readonly until: string }
@@ -750,6 +752,7 @@ export type Happening =
     })
   | (SafeRef & { readonly kind: 'rotation.held'; readonly reason: string; readonly until?: string })
   | (SafeRef & { readonly kind: 'rotation.unheld' })
+  | (AccountRef & { readonly kind: 'rotation.leaked'; readonly reason: string })
   /** What people do of a rotation. `place`: of another place that holds the secret, and not of the change itself. */
   | (TaskRef & { readonly kind: 'rotation.task-opened' | 'rotation.task-overdue'; readonly dueAt: string })
   | (TaskRef & { readonly kind: 'rotation.task-taken'; readonly session: Id<'ses'> })

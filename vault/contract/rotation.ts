@@ -19,14 +19,21 @@ export const rotationCauses = [
   'exposure',
   'batch',
   'verification',
+  'schedule',
+  'leak',
+  'dependant',
 ] as const
 export type RotationCause = (typeof rotationCauses)[number]
 
+export const dependantKinds = ['told', 'task', 'account', 'blocks'] as const
 /** Another place that holds the same secret: a service, a historian, a driver of an HMI. */
 export type Dependant = {
   readonly place: string
-  /** `told`: people are reminded of it. `blocks`: nothing rotates by itself while it is listed. */
-  readonly kind: 'told' | 'blocks'
+  /**
+   * `told`: people are reminded of it. `task`: it is a task for people, each time. `account`: it is this account of the same
+   * safe, which takes the new secret by its own connector. `blocks`: nothing rotates by itself while it is listed.
+   */
+  readonly kind: (typeof dependantKinds)[number]
 }
 
 export type PasswordStrength = {
@@ -45,6 +52,8 @@ export type RotationSettings = {
   /** Of what the profile makes; null: it makes no passwords. */
   readonly strength: PasswordStrength | null
   readonly maxAgeDays: number | null
+  readonly schedule: { readonly cron: string; readonly zone: string } | null
+  readonly leakAtOnce: boolean
   readonly calendar: string | null
   readonly essential: boolean
   readonly afterCheckIn: boolean
@@ -91,6 +100,13 @@ export type RotationRunView = {
   readonly dueAt: string
   readonly begunAt: string | null
   readonly endedAt: string | null
+  /** Other places that hold the secret, and whether each has the new one. */
+  readonly dependants: readonly {
+    readonly place: string
+    readonly task: Id<'rtk'>
+    readonly state: 'open' | 'done' | 'dropped'
+    readonly isOverdue: boolean
+  }[]
 }
 
 /** Something that stands before a rotation. */
@@ -250,13 +266,20 @@ export const rotationVerbs = {
       profile: z.string().min(1).max(60).nullable().optional(),
       maxAgeDays: days.nullable().optional(),
       calendar: word.nullable().optional(),
+      /** Five fields of cron in the time of a zone. */
+      schedule: z
+        .strictObject({ cron: line(100), zone: line(60) })
+        .nullable()
+        .optional(),
+      /** Where it has leaked, its window is not waited for. */
+      leakAtOnce: z.boolean().optional(),
       essential: z.boolean().optional(),
       afterCheckIn: z.boolean().optional(),
       afterReveal: z.boolean().optional(),
       reconcileAccount: reference.nullable().optional(),
       throughAccount: reference.nullable().optional(),
       dependants: z
-        .array(z.strictObject({ place: line(200), kind: z.enum(['told', 'blocks']) }))
+        .array(z.strictObject({ place: line(200), kind: z.enum(dependantKinds) }))
         .max(50)
         .optional(),
       lockOut: z
@@ -284,6 +307,7 @@ export const rotationVerbs = {
     z.strictObject({ accounts: z.array(reference).min(1).max(1_000), reason: line(500) }),
   ),
   'rotation.verify': verb(people, z.strictObject({ account: reference })),
+  'rotation.leak': verb(people, z.strictObject({ account: reference, reason: line(500) })),
   'rotation.list': verb(
     people,
     z.strictObject({ account: reference.optional(), open: z.boolean().optional() }),
@@ -334,6 +358,14 @@ export type RotationAnswers = {
   'rotation.start': RotationRunView
   'rotation.batch': readonly RotationRunView[]
   'rotation.verify': RotationRunView
+  'rotation.leak': {
+    /** Null: nothing rotates it; `why` and `next` say so. */
+    readonly run: RotationRunView | null
+    readonly why: string | null
+    readonly next: string | null
+    /** Sessions with it that were told. */
+    readonly told: number
+  }
   'rotation.list': readonly RotationRunView[]
   'rotation.show': RotationRunView
   'rotation.cancel': RotationRunView

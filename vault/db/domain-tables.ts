@@ -208,6 +208,11 @@ export type DomainTables = {
     readonly lock_out_seconds: number | null
     readonly exempt_owner: string | null
     readonly exempt_until: Date | null
+    /** Five fields of cron, in the time of a zone. */
+    readonly schedule: string | null
+    readonly schedule_zone: string | null
+    /** Before its window, where it has leaked. */
+    readonly leak_at_once: boolean | null
     readonly set_by: string
     readonly set_at: Date
     /** Another account of the same host, as which it is changed. */
@@ -247,6 +252,8 @@ export type DomainTables = {
     readonly due_at: Date
     /** A worker does a step until then; null: none does. */
     readonly step_until: Date | null
+    /** The task of the place that takes another account's secret by this run; null: it makes its own. */
+    readonly for_task: Id<'rtk'> | null
   }
   /** What people do of a rotation. See rotation/assisted.ts. */
   rotation_task: Guarded & {
@@ -281,6 +288,8 @@ export type DomainTables = {
     readonly reminded_at: Date | null
     readonly escalated_at: Date | null
     readonly closed_at: Date | null
+    /** The place is an account here, whose connector takes the secret there; null: it is none. */
+    readonly place_account_id: Id<'acc'> | null
   }
   /** A login that sent, or may have sent, a secret. */
   login_place: {

@@ -270,6 +270,9 @@ export const guardedTables = {
       'set_by',
       'set_at',
       'through_account_id',
+      'schedule',
+      'schedule_zone',
+      'leak_at_once',
     ],
   },
   rotation_run: {
@@ -300,6 +303,7 @@ export const guardedTables = {
       'generation',
       'due_at',
       'step_until',
+      'for_task',
     ],
   },
   rotation_task: {
@@ -332,6 +336,7 @@ export const guardedTables = {
       'reminded_at',
       'escalated_at',
       'closed_at',
+      'place_account_id',
     ],
   },
   rotation_hold: {

@@ -163,6 +163,8 @@ export type About =
       readonly account: string
       readonly phase: string
     }
+  /** Somebody says that a secret is known to whom it should not be. */
+  | { readonly kind: 'rotation.leaked'; readonly account: string; readonly by: string }
   /** A task of rotation: opened, somebody asks to see its secret, due soon, overdue. `place` is empty for the change itself. */
   | {
       readonly kind:
@@ -193,6 +195,7 @@ const security: ReadonlySet<AboutKind> = new Set([
   'rotation.stuck',
   'rotation.drift',
   'rotation.task-overdue',
+  'rotation.leaked',
   'user.mail-changed',
   'user.link-made',
   'user.key-added',

@@ -82,6 +82,8 @@ function sentence(about: About): string {
         : `the rotation of ${about.account} needs a person`
     case 'rotation.drift':
       return `the credential of ${about.account} is not the one that its machine takes`
+    case 'rotation.leaked':
+      return `${whoText(about.by)} says that the secret of ${about.account} has leaked`
     case 'rotation.task-opened':
       return `a task: ${taskText(about)}`
     case 'rotation.task-asked':
@@ -169,6 +171,10 @@ export function adviceOf(about: About): readonly string[] {
       return [
         'Somebody changed it on the machine, or an earlier one came back with a download or a restore.',
         `What was seen is in: tagout rotation show ${about.rotation}.`,
+      ]
+    case 'rotation.leaked':
+      return [
+        'Whether it is changed by itself, and what stands before that, is under Rotation in the console.',
       ]
     case 'rotation.task-opened':
     case 'rotation.task-due':

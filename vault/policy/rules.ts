@@ -212,6 +212,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // Of each account, the verb looks.
   'rotation.batch': { local: true, user: ['signed in'] },
   'rotation.verify': { local: true, user: [admin, manage] },
+  // An alarm gives nobody a right.
+  'rotation.leak': { local: true, user: [admin, manage, officer] },
   'rotation.list': { local: true, service: 'inventory.read', user: ['filtered'] },
   'rotation.show': {
     local: true,

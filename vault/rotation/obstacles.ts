@@ -10,9 +10,10 @@ import { pinsOf } from '../targets/target.ts'
 import type { Tx } from '../transaction.ts'
 import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
+import { dependantsOf, holderOf } from './dependants.ts'
 import { isInDoubt } from './phases.ts'
 import { openRunOf, type Run } from './run.ts'
-import { dependantsOf, lockOutOf, profileOf, settingsRow } from './settings.ts'
+import { lockOutOf, profileOf, settingsRow } from './settings.ts'
 import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
@@ -28,6 +29,10 @@ type Asked = {
   readonly kind: Run['kind']
   /** The run that asks; null: somebody asks what would happen. */
   readonly run: Run | null
+  /** It takes the secret of the account that it is a copy of. */
+  readonly isCarried?: boolean
+  /** Its secret has leaked. */
+  readonly isLeak?: boolean
 }
 
 /**
@@ -49,11 +54,13 @@ export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promi
     await unfit(tx, account, settings),
     asked.kind === 'verify' ? undefined : await notThrough(tx, account, settings),
     asked.kind === 'verify' ? undefined : wrongGrade(settings, asked),
-    asked.kind === 'verify' ? undefined : blocked(settings, asked),
+    asked.kind === 'verify' ? undefined : (blocked(settings, asked) ?? (await copyOf(tx, account, asked))),
     await elsewhere(tx, account),
     await busy(tx, account, asked),
     asked.byHand || asked.kind === 'verify' ? undefined : await production(tx, account),
-    asked.kind === 'verify' ? undefined : await outsideWindow(tx, settings),
+    asked.kind === 'verify' || (asked.isLeak === true && settings.leak_at_once === true)
+      ? undefined
+      : await outsideWindow(tx, settings),
     await spent(tx, account),
   ]
   return found.filter((one) => one !== undefined)
@@ -81,9 +88,11 @@ async function byPeople(
             `say it: tagout account rotation set ${account.name} --profile NAME`,
           )
         : undefined
-  return [unmade, blocked(settings, asked), await running(tx, account, asked)].filter(
-    (one) => one !== undefined,
-  )
+  return [
+    unmade,
+    blocked(settings, asked) ?? (await copyOf(tx, account, asked)),
+    await running(tx, account, asked),
+  ].filter((one) => one !== undefined)
 }
 
 function forever(kind: Obstacle['kind'], why: string, next: string): Obstacle {
@@ -183,6 +192,19 @@ function blocked(settings: Row<'account_rotation'>, asked: Asked): Obstacle | un
     `the same secret is kept in ${blocking.map(({ place }) => place).join(', ')}`,
     'have it changed there too, then: tagout rotate --despite-dependants',
   )
+}
+
+/** What holds the secret of another account is changed with that one. */
+async function copyOf(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
+  if (asked.isCarried === true || (asked.run?.for_task ?? null) !== null) return undefined
+  const holder = await holderOf(tx, account)
+  return holder === undefined
+    ? undefined
+    : forever(
+        'dependants',
+        `it holds the secret of ${holder.name}, and is changed with that one`,
+        `rotate that one: tagout rotate ${holder.name}`,
+      )
 }
 
 /** Is it still the machine that the secret was given for, with a key that somebody approved? */

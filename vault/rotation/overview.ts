@@ -4,10 +4,9 @@ import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import type { Handler } from '../world.ts'
 import { profiles, strengthOf } from './profile.ts'
+import { dueOf } from './schedule.ts'
 import { profileOf } from './settings.ts'
 import { showRuns } from './view.ts'
-
-const day = 86_400_000
 
 /** How each account that somebody sees is rotated, or not; how old its secret is; and what its last rotation came to. */
 export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
@@ -69,10 +68,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
     accounts.map((account): RotationAccount => {
       const row = settings.get(account.id)
       const since = credentials.get(account.id)?.created_at ?? null
-      const due =
-        row === undefined || row.max_age_days === null || since === null
-          ? null
-          : new Date(since.getTime() + row.max_age_days * day)
+      const due = dueOf(row, since)
       const profile = profiles[profileOf(row) ?? '']
       const grade = row?.grade ?? 'G4'
       return {
@@ -109,7 +105,8 @@ function howOf(
   if (row === undefined || grade === 'G0' || grade === 'G4') return 'not'
   if (grade === 'G3') return 'by people'
   if (row.connector === null) return 'not'
-  return !row.essential && (row.max_age_days !== null || row.after_check_in || row.after_reveal)
+  return !row.essential &&
+    (row.max_age_days !== null || row.schedule !== null || row.after_check_in || row.after_reveal)
     ? 'by itself'
     : 'by hand'
 }

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { type Account, currentCredential, readAccount } from '../accounts/account.ts'
 import type { RotationCause } from '../contract.ts'
 import { Fault } from '../kernel/fault.ts'
-import { newId, type RotationId } from '../kernel/id.ts'
+import { newId, type RotationId, type TaskId } from '../kernel/id.ts'
 import { Secret } from '../kernel/secret.ts'
 import { orAlarm, adminsOf, notify } from '../notifications/notify.ts'
 import { parsePrivateKey } from '../release/ssh-private-key.ts'
@@ -15,7 +15,8 @@ import { connectorOf } from './connectors.ts'
 import { type Abilities, type Effect, type Event, isOver, next, type Next, type RunState } from './phases.ts'
 import { makePassword, profiles } from './profile.ts'
 import { profileOf, settingsRow } from './settings.ts'
-import { closeTaskOf, openTask } from './tasks.ts'
+import { openPlaces } from './dependants.ts'
+import { closeTaskOf, findTask, openTask } from './tasks.ts'
 
 export type Run = Row<'rotation_run'>
 type Who = { readonly actor: Actor; readonly source?: string }
@@ -96,6 +97,8 @@ export type Wanted = {
   readonly askedBy: string
   readonly reason: string
   readonly despiteDependants?: boolean
+  /** The task of the place that takes another account's secret. */
+  readonly forTask?: Run['for_task']
   readonly batch?: { readonly id: string; readonly place: number }
 }
 
@@ -134,6 +137,7 @@ export async function createRun(
     generation: 0,
     due_at: tx.now,
     step_until: null,
+    for_task: wanted.forTask ?? null,
   })
   await tx.audit({
     kind: 'rotation.asked',
@@ -287,6 +291,7 @@ async function doOne(tx: Tx, world: World, run: Run, account: Account, effect: E
       return stage(tx, world, run, account)
     case 'promote':
       await promote(tx, account, run)
+      await openPlaces(tx, account, run)
       return {}
     case 'discard':
       await setState(tx, run, run.version, 'discarded')
@@ -309,7 +314,12 @@ async function stage(tx: Tx, world: World, run: Run, account: Account): Promise<
     .executeTakeFirst()
   const version = (latest?.version ?? 0) + 1
   const profile = profiles[profileOf(await settingsRow(tx.db, tx.guard, account.id)) ?? '']
-  using made = makes === 'password' ? madePassword(profile) : makeKey()
+  using made =
+    run.for_task === null
+      ? makes === 'password'
+        ? madePassword(profile)
+        : makeKey()
+      : await copied(tx, world, run.for_task)
   await insertGuarded(tx, 'credential', {
     id: newId('crd', tx.now.getTime()),
     account_id: account.id,
@@ -337,6 +347,19 @@ type Made = Disposable & {
 function madePassword(profile: (typeof profiles)[string] | undefined): Made {
   if (profile === undefined) throw new Fault('internal', 'a password is made by a profile')
   const secret = makePassword(profile)
+  return { field: 'password', secret, publicKey: null, [Symbol.dispose]: () => secret[Symbol.dispose]() }
+}
+
+/** The secret of the account that a place is a copy of. */
+async function copied(tx: Tx, world: World, id: TaskId): Promise<Made> {
+  const task = await findTask(tx, id)
+  const from = task === undefined ? undefined : await readAccount(tx.db, tx.guard, task.account_id)
+  const credential = from === undefined ? undefined : await currentCredential(tx.db, tx.guard, from.id)
+  if (from === undefined || credential?.kind !== 'password')
+    throw new Fault('internal', 'what is carried to another place is a password')
+  const { version, kind } = credential
+  const place = { safe: from.safe_id, account: from.id, version, field: 'password', kind } as const
+  const secret = await world.vault.secrets.take(place, tx)
   return { field: 'password', secret, publicKey: null, [Symbol.dispose]: () => secret[Symbol.dispose]() }
 }
 

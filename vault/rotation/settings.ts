@@ -1,5 +1,4 @@
 import type { Kysely } from 'kysely'
-import { z } from 'zod'
 import { type Account, currentCredential, findAccount, readAccount } from '../accounts/account.ts'
 import { readPolicy } from '../access/policy.ts'
 import type { Dependant, RotationSettings } from '../contract.ts'
@@ -13,13 +12,13 @@ import type { Tx } from '../transaction.ts'
 import { by, type Handler, type Input, nameOf } from '../world.ts'
 import { type LockOut, usualLockOut } from './budget.ts'
 import { connectorOf, connectors } from './connectors.ts'
+import { dependantsNamed, dependantsOf } from './dependants.ts'
 import { profiles, strengthOf } from './profile.ts'
+import { dueOf, scheduleFault } from './schedule.ts'
 import { throughNamed } from './through.ts'
 
 type Db = Kysely<Database>
 type Settings = Omit<Row<'account_rotation'>, 'epoch' | 'mac' | 'set_by' | 'set_at'>
-
-const day = 86_400_000
 
 /** How the account is rotated; undefined: nobody has said. */
 export async function settingsRow(
@@ -35,12 +34,6 @@ export async function settingsRow(
   // SECURITY: an essential account whose row somebody took away would be rotated by itself.
   if (row === undefined) checker.checkAbsent('account_rotation', { account_id: account })
   return row
-}
-
-const dependantsShape = z.array(z.strictObject({ place: z.string(), kind: z.enum(['told', 'blocks']) }))
-
-export function dependantsOf(row: Pick<Settings, 'dependants'> | undefined): readonly Dependant[] {
-  return row === undefined ? [] : dependantsShape.parse(JSON.parse(row.dependants))
 }
 
 /** The name of the profile by which passwords are made for an account; null: none are made. */
@@ -70,13 +63,18 @@ export async function showSettings(
 ): Promise<RotationSettings> {
   const row = await settingsRow(db, checker, account.id)
   const current = await currentCredential(db, checker, account.id)
-  const named = async (id: Account['id'] | null) =>
+  const nameOfAccount = async (id: Account['id'] | null) =>
     id === null ? null : ((await readAccount(db, checker, id))?.name ?? null)
+  const named = (dependants: readonly Dependant[]): Promise<readonly Dependant[]> =>
+    Promise.all(
+      dependants.map(async ({ place, kind }) => ({
+        place: kind === 'account' ? ((await nameOfAccount(place as Account['id'])) ?? place) : place,
+        kind,
+      })),
+    )
   const profile = profileOf(row)
   const known = profile === null ? undefined : profiles[profile]
-  const age = row?.max_age_days ?? null
-  const due =
-    age === null || current === undefined ? null : new Date(current.created_at.getTime() + age * day)
+  const due = dueOf(row, current?.created_at)
   return {
     account: account.name,
     grade: row?.grade ?? 'G4',
@@ -85,13 +83,18 @@ export async function showSettings(
     profile,
     strength: known === undefined ? null : strengthOf(known),
     maxAgeDays: row?.max_age_days ?? null,
+    schedule:
+      row === undefined || row.schedule === null || row.schedule_zone === null
+        ? null
+        : { cron: row.schedule, zone: row.schedule_zone },
+    leakAtOnce: row?.leak_at_once ?? false,
     calendar: row?.calendar ?? null,
     essential: row?.essential ?? false,
     afterCheckIn: row?.after_check_in ?? false,
     afterReveal: row?.after_reveal ?? false,
-    reconcileAccount: await named(row?.reconcile_account_id ?? null),
-    throughAccount: await named(row?.through_account_id ?? null),
-    dependants: dependantsOf(row),
+    reconcileAccount: await nameOfAccount(row?.reconcile_account_id ?? null),
+    throughAccount: await nameOfAccount(row?.through_account_id ?? null),
+    dependants: await named(dependantsOf(row)),
     lockOut: lockOutOf(row) ?? null,
     exemption:
       row === undefined || row.exempt_owner === null || row.exempt_until === null
@@ -151,6 +154,8 @@ export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
       reconcileAccount: shown.reconcileAccount,
       ...(shown.throughAccount === null ? {} : { throughAccount: shown.throughAccount }),
       dependants: shown.dependants.map(({ place, kind }) => `${kind}: ${place}`),
+      ...(shown.schedule === null ? {} : { schedule: `${shown.schedule.cron} ${shown.schedule.zone}` }),
+      ...(shown.leakAtOnce ? { leakAtOnce: true } : {}),
       ...(shown.lockOut === null ? {} : { lockOut: { ...shown.lockOut } }),
       ...(shown.exemption === null
         ? {}
@@ -170,6 +175,11 @@ async function wantedOf(
 ): Promise<Outcome<Settings>> {
   const reconciler = await reconcilerOf(tx, account, before, input.reconcileAccount)
   if (!reconciler.ok) return reconciler
+  const dependants =
+    input.dependants === undefined
+      ? done(dependantsOf(before))
+      : await dependantsNamed(tx, account, input.dependants)
+  if (!dependants.ok) return dependants
   const through = await throughNamed(tx, account, before, input.throughAccount)
   if (!through.ok) return through
   const connector = given(input.connector, before?.connector ?? null)
@@ -188,9 +198,11 @@ async function wantedOf(
     after_reveal: input.afterReveal ?? before?.after_reveal ?? false,
     reconcile_account_id: reconciler.value,
     through_account_id: through.value,
-    dependants: canonicalJson(
-      (input.dependants ?? dependantsOf(before)).map(({ place, kind }) => ({ place, kind })),
-    ),
+    schedule: input.schedule === undefined ? (before?.schedule ?? null) : (input.schedule?.cron ?? null),
+    schedule_zone:
+      input.schedule === undefined ? (before?.schedule_zone ?? null) : (input.schedule?.zone ?? null),
+    leak_at_once: input.leakAtOnce ?? before?.leak_at_once ?? null,
+    dependants: canonicalJson(dependants.value.map(({ place, kind }) => ({ place, kind }))),
     lock_out_refused: lockOut === undefined ? (before?.lock_out_refused ?? null) : (lockOut?.refused ?? null),
     lock_out_seconds: lockOut === undefined ? (before?.lock_out_seconds ?? null) : (lockOut?.seconds ?? null),
     exempt_owner: exemption === undefined ? (before?.exempt_owner ?? null) : (exemption?.owner ?? null),
@@ -283,7 +295,12 @@ async function faultOf(tx: Tx, account: Account, wanted: Settings): Promise<Outc
     )
   if (wanted.exempt_until !== null && wanted.exempt_until <= tx.now)
     return refuse('invalid', 'exemption: it lies in the past', 'choose a later day')
-  const automatic = wanted.max_age_days !== null || wanted.after_check_in || wanted.after_reveal
+  const scheduled =
+    wanted.schedule === null ? undefined : scheduleFault(wanted.schedule, wanted.schedule_zone ?? '')
+  if (scheduled !== undefined)
+    return refuse('invalid', scheduled, 'write it like 0 2 1 */3 *, in a zone like Europe/Berlin')
+  const automatic =
+    wanted.max_age_days !== null || wanted.schedule !== null || wanted.after_check_in || wanted.after_reveal
   if (wanted.grade === 'G3' && entry !== undefined && entry.credential !== 'password')
     return refuse(
       'invalid',

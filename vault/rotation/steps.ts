@@ -157,11 +157,11 @@ async function mayBegin(
     await advance(tx, world, run, { kind: 'cancel', why: 'an earlier one of its batch failed' })
     return nothingDue
   }
-  const byHand = run.cause === 'by hand' || run.cause === 'batch'
+  const byHand = ['by hand', 'batch', 'leak', 'dependant'].includes(run.cause)
   const found = [
     ...(inBatch === undefined ? [] : [inBatch]),
     ...(await obstaclesOf(tx, account, {
-      ...{ byHand, run, kind: run.kind },
+      ...{ byHand, run, kind: run.kind, isLeak: run.cause === 'leak' },
       despiteDependants: run.despite_dependants,
     })),
   ]

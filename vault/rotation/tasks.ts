@@ -41,12 +41,17 @@ export async function openTask(
   tx: Tx,
   account: { readonly id: Row<'account'>['id']; readonly name: string; readonly safe_id: string },
   run: Run,
-  place: string | null,
+  place: { readonly name: string; readonly account?: Row<'account'>['id'] } | null,
 ): Promise<Task> {
   const task = await insertGuarded(tx, 'rotation_task', {
     id: place === null ? changeTaskId(run.id) : newId('rtk', tx.now.getTime()),
     ...{ run_id: run.id, account_id: account.id, kind: place === null ? 'change' : 'place' },
-    ...{ place: place ?? '', state: 'open', created_at: tx.now },
+    ...{
+      place: place?.name ?? '',
+      place_account_id: place?.account ?? null,
+      state: 'open',
+      created_at: tx.now,
+    },
     due_at: new Date(tx.now.getTime() + usualDays * day),
     ...{ paused_until: null, pause_reason: '', changer_id: null, session_id: null, asked_at: null },
     ...{ approver_id: null, approved_at: null, revealed_at: null, made_by: null, made_at: null },
@@ -203,7 +208,9 @@ function nextOf(task: Task, logsIn: boolean, changer: string): string | null {
   switch (task.state) {
     case 'open':
       return task.kind === 'place'
-        ? `have ${task.place} take the new secret, then: tagout rotation task made ${task.id} --user NAME --note TEXT`
+        ? task.place_account_id !== null
+          ? `${task.place} takes it by itself where it can: tagout rotation list --account ${task.place}; otherwise: tagout rotation task made ${task.id} --user NAME --note TEXT`
+          : `have ${task.place} take the new secret, then: tagout rotation task made ${task.id} --user NAME --note TEXT`
         : 'connect to the machine or to where its tool runs, and take the task in that session'
     case 'asked':
       return `somebody else who approves in the safe lets ${changer} see the new secret`

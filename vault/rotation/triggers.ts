@@ -8,6 +8,8 @@ import { isDatabaseAway } from '../transact.ts'
 import type { World } from '../world.ts'
 import { forgetPlaces } from './budget.ts'
 import { obstaclesOf } from './obstacles.ts'
+import { carryToAccounts } from './carry.ts'
+import { nextOfSchedule } from './schedule.ts'
 import { advance, beginAssisted, createRun, findRun, pastRunsOf } from './run.ts'
 import { kindOf, settingsRow } from './settings.ts'
 
@@ -33,6 +35,7 @@ export async function startDueRotations(world: World): Promise<void> {
     await world.vault.inTransaction((tx) => forgetPlaces(tx))
   }
   await takeUpLost(world)
+  await carryToAccounts(world)
   for (const { account, cause } of await dueNow(world))
     await alone(world, account, () => startOne(world, account, cause))
 }
@@ -94,7 +97,7 @@ async function dueNow(world: World): Promise<readonly Due[]> {
     -- What stands in the way of some for long must not keep the others from being looked at: in no order.
     where cause is not null order by random()
     limit ${mostAtOnce}`.execute(database)
-  const due = found.rows
+  const due = [...found.rows, ...(await scheduledNow(world, now))]
   const known = new Set(due.map(({ account }) => account))
   const exposed = new Set<AccountId>()
   const fault = (of: string, error: unknown) => {
@@ -110,6 +113,40 @@ async function dueNow(world: World): Promise<readonly Due[]> {
       .filter((one) => !known.has(one))
       .map((account) => ({ account, cause: 'exposure' as const })),
   ]
+}
+
+/** What a schedule has come for since the credential was made. */
+async function scheduledNow({ vault: { database } }: World, now: Date): Promise<readonly Due[]> {
+  const rows = await database
+    .selectFrom('account_rotation')
+    .innerJoin('account', 'account.id', 'account_rotation.account_id')
+    .innerJoin('credential', 'credential.account_id', 'account.id')
+    .select(['account.id', 'schedule', 'schedule_zone', 'credential.created_at'])
+    .where('schedule', 'is not', null)
+    .where('essential', '=', false)
+    .where('account.removed_at', 'is', null)
+    .where('credential.state', '=', 'current')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('rotation_run')
+            .select('rotation_run.id')
+            .whereRef('rotation_run.account_id', '=', 'account.id')
+            .where('ended_at', 'is', null),
+        ),
+      ),
+    )
+    .execute()
+  return rows
+    .filter(({ schedule, schedule_zone, created_at }) => {
+      const at =
+        schedule === null || schedule_zone === null
+          ? null
+          : nextOfSchedule(schedule, schedule_zone, created_at)
+      return at !== null && at <= now
+    })
+    .map(({ id }) => ({ account: id, cause: 'schedule' }))
 }
 
 /** What was in an emergency kit that was opened was seen as well: accounts that a machine can change. */

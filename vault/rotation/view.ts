@@ -31,6 +31,21 @@ export async function showRuns(
       .where('id', 'in', [...new Set(accounts.map(({ target_id }) => target_id))])
       .execute(),
   )
+  const places = checked(
+    checker,
+    'rotation_task',
+    await db
+      .selectFrom('rotation_task')
+      .selectAll()
+      .where(
+        'run_id',
+        'in',
+        runs.map(({ id }) => id),
+      )
+      .where('kind', '=', 'place')
+      .orderBy('id')
+      .execute(),
+  )
   const target = new Map(targets.map(({ id, name }) => [id, name]))
   const names = new Map(accounts.map((one) => [one.id, `${target.get(one.target_id) ?? ''}/${one.login}`]))
   return runs.map((run): RotationRunView => {
@@ -59,6 +74,13 @@ export async function showRuns(
       dueAt: run.due_at.toISOString(),
       begunAt: run.begun_at?.toISOString() ?? null,
       endedAt: run.ended_at?.toISOString() ?? null,
+      dependants: places
+        .filter(({ run_id }) => run_id === run.id)
+        .map(({ id, place, state, due_at, closed_at }) => ({
+          ...{ place, task: id },
+          state: state === 'done' || state === 'dropped' ? state : 'open',
+          isOverdue: closed_at === null && due_at <= now,
+        })),
     }
   })
 }

@@ -1,7 +1,7 @@
 import { Bullseye, Checkbox, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { RotationGrade, RotationSettings, VerbAnswer } from '../../vault/contract.ts'
+import type { Dependant, RotationGrade, RotationSettings, VerbAnswer } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, Field, LongField } from '../parts/field.tsx'
@@ -17,6 +17,14 @@ const grades: readonly { readonly value: RotationGrade; readonly label: string }
   { value: 'G3', label: 'G3: changed by people, with the maker’s tool' },
   { value: 'G4', label: 'G4: not changed; somebody answers for it' },
 ]
+
+/** How the kinds of other places are written, one a line. */
+const signs = { told: '', task: '> ', account: '= ', blocks: '! ' } as const
+
+function dependantOf(line: string): Dependant {
+  const found = (['task', 'account', 'blocks'] as const).find((kind) => line.startsWith(signs[kind].trim()))
+  return found === undefined ? { place: line, kind: 'told' } : { place: line.slice(1).trim(), kind: found }
+}
 
 type Known = { readonly settings: RotationSettings; readonly of: VerbAnswer<'rotation.connectors'> }
 
@@ -69,7 +77,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
   const [owner, setOwner] = useState(settings.exemption?.owner ?? '')
   const [until, setUntil] = useState(settings.exemption === null ? '' : dayOf(settings.exemption.until))
   const [places, setPlaces] = useState(
-    settings.dependants.map(({ place, kind }) => (kind === 'blocks' ? `! ${place}` : place)).join('\n'),
+    settings.dependants.map(({ place, kind }) => `${signs[kind]}${place}`).join('\n'),
   )
   const needsAnother = of.connectors.find(({ name }) => name === connector)?.through === true
   const isChanged = grade === 'G1' || grade === 'G2' || grade === 'G3'
@@ -98,11 +106,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
               .split('\n')
               .map((line) => line.trim())
               .filter((line) => line !== '')
-              .map((line) =>
-                line.startsWith('!')
-                  ? { place: line.slice(1).trim(), kind: 'blocks' }
-                  : { place: line, kind: 'told' },
-              ),
+              .map(dependantOf),
           }),
         )
         props.onClose()
@@ -201,7 +205,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
             value={places}
             onChange={setPlaces}
             required={false}
-            hint="One on a line. With ! before it, nothing is rotated by itself while it is listed"
+            hint="One on a line. > before it: people get a task each time; =: an account of this safe, which takes the new one; !: nothing is rotated by itself while it is listed"
           />
         </>
       ) : (

@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { VerbInput } from '../../../vault/contract.ts'
+import type { RotationId } from '../../../vault/kernel/id.ts'
+import { nextOfSchedule } from '../../../vault/rotation/schedule.ts'
 import { type AssistedVault, startAssistedVault } from '../../support/assisted-vault.ts'
+import type { FakeUser } from '../../support/fake-ssh-target.ts'
 import { must, refusalOf } from '../../support/vault.ts'
 import { endSession, open, prove, startCall, makeSshKey, until } from '../../support/vault-ssh.ts'
 
@@ -205,6 +209,160 @@ test('what is refused says what to do', async () => {
   await expect(vault.ask('rotation.set', { account: name, profile: null, maxAgeDays: 30 })).rejects.toThrow(
     'which passwords its machine takes',
   )
+})
+
+/** An account that a connector changes, on the same machine. */
+async function machine(login: string, password: string, more: Partial<VerbInput<'rotation.set'>> = {}) {
+  const user: FakeUser = { password, behaviour: 'obeys', refused: 0, accepted: 0 }
+  world.fake.users.set(login, user)
+  const name = `plc-7/${login}`
+  const credential = await world.vault.sealPassword(name, password)
+  await world.vault.ask('account.add', { target: 'plc-7', login, credential })
+  await world.vault.ask('rotation.set', { account: name, connector: 'linux-password', ...more })
+  return { name, user }
+}
+
+describe('other places that hold the same secret', () => {
+  test('an account here takes it by its own connector, and a place outside is a task with evidence', async () => {
+    const { vault, people, as, work } = world
+    const copy = await machine('historian', 'Shared-1')
+    const dependants = [
+      { place: copy.name, kind: 'account' as const },
+      { place: 'OPC server on hmi-2', kind: 'task' as const },
+      { place: 'the binder', kind: 'told' as const },
+    ]
+    const main = await machine('scada', 'Shared-1', { dependants })
+    expect((await vault.ask('rotation.settings', { account: main.name })).dependants).toEqual(dependants)
+    // A copy is not changed by itself.
+    expect(refusalOf(await vault.admin.call('rotation.start', { account: copy.name })).message).toBe(
+      `it holds the secret of ${main.name}, and is changed with that one`,
+    )
+    const run = await vault.ask('rotation.start', { account: main.name })
+    await work(run.id)
+    const shown = async () => (await vault.ask('rotation.show', { run: run.id })).dependants
+    expect(await vault.ask('rotation.show', { run: run.id })).toMatchObject({ phase: 'done' })
+    expect((await shown()).map(({ place, state }) => [place, state])).toEqual([
+      [copy.name, 'open'],
+      ['OPC server on hmi-2', 'open'],
+    ])
+    vault.advance(6_000)
+    const carried = await until(async () => (await vault.ask('rotation.list', { account: copy.name }))[0])
+    expect(carried).toMatchObject({
+      cause: 'dependant',
+      askedBy: 'vault',
+      reason: `it holds the secret of ${main.name}`,
+    })
+    await work(carried.id)
+    expect(await vault.ask('rotation.show', { run: carried.id })).toMatchObject({ phase: 'done' })
+    expect(copy.user.password).toBe(main.user.password)
+    expect(main.user.password).not.toBe('Shared-1')
+    const place = (await vault.ask('task.list', { account: main.name }))[0]
+    expect(place).toMatchObject({ kind: 'place', place: 'OPC server on hmi-2', state: 'open' })
+    if (place === undefined) return
+    must(
+      await as(people.mia, 'task.make', {
+        task: place.id,
+        note: 'set, and read a tag',
+        evidence: { name: 'tag.png' },
+      }),
+    )
+    expect((await shown()).map(({ state }) => state)).toEqual(['done', 'done'])
+  })
+
+  test('one that does not take it stays open, and is tried again; the account itself is rotated all the same', async () => {
+    const { vault, work } = world
+    const copy = await machine('mirror', 'Shared-2')
+    const main = await machine('origin', 'Shared-2', { dependants: [{ place: copy.name, kind: 'account' }] })
+    copy.user.behaviour = 'refuses the new one'
+    const run = await vault.ask('rotation.start', { account: main.name })
+    await work(run.id)
+    vault.advance(6_000)
+    const first = await until(async () => (await vault.ask('rotation.list', { account: copy.name }))[0])
+    await work(first.id)
+    expect(await vault.ask('rotation.show', { run: first.id })).toMatchObject({ phase: 'failed' })
+    expect((await vault.ask('rotation.show', { run: run.id })).dependants).toMatchObject([{ state: 'open' }])
+    copy.user.behaviour = 'obeys'
+    vault.advance(6.1 * 3600_000)
+    const again = await until(async () =>
+      (await vault.ask('rotation.list', { account: copy.name })).find(({ id }) => id !== first.id),
+    )
+    await work(again.id)
+    expect(copy.user.password).toBe(main.user.password)
+    expect((await vault.ask('rotation.show', { run: run.id })).dependants).toMatchObject([{ state: 'done' }])
+  })
+
+  test('no secret goes to another safe, to itself, or round in a ring', async () => {
+    const { vault } = world
+    const [one, two] = [await machine('ring-1', 'Shared-3'), await machine('ring-2', 'Shared-3')]
+    const other = await vault.account({ target: 'press-9', login: 'x', safe: 'line-9' })
+    const set = async (account: string, place: string) =>
+      refusalOf(await vault.admin.call('rotation.set', { account, dependants: [{ place, kind: 'account' }] }))
+        .message
+    expect(await set(one.name, other.name)).toContain('is in another safe')
+    expect(await set(one.name, one.name)).toContain('no copy of itself')
+    await vault.ask('rotation.set', { account: one.name, dependants: [{ place: two.name, kind: 'account' }] })
+    expect(await set(two.name, one.name)).toContain('has copies of its own')
+  })
+})
+
+test('a schedule comes in the time of its zone, whatever the clock does that day', async () => {
+  const { vault, work } = world
+  const { name } = await machine('yearly', 'S3cret-1')
+  const set = (cron: string, zone = 'Europe/Berlin') =>
+    vault.admin.call('rotation.set', { account: name, schedule: { cron, zone } })
+  expect(refusalOf(await set('0 2 * *')).message).toContain('five fields')
+  expect(refusalOf(await set('0 * * * *')).message).toContain('too often')
+  expect(refusalOf(await set('0 0 31 2 *')).message).toContain('no time that ever comes')
+  expect(refusalOf(await set('0 2 1 * *', 'Europe/Nowhere')).message).toContain('there is none of the name')
+  const { dueAt } = must(await set('30 2 * * *'))
+  expect(nextOfSchedule('30 2 * * *', 'Europe/Berlin', new Date('2027-03-27T12:00:00Z'))?.toISOString()).toBe(
+    '2027-03-28T01:30:00.000Z',
+  )
+  const [first, second] = ['2027-10-30T12:00:00Z', '2027-10-31T00:30:00Z'].map((at) =>
+    nextOfSchedule('30 2 * * *', 'Europe/Berlin', new Date(at))?.toISOString(),
+  )
+  expect([first, second]).toEqual(['2027-10-31T00:30:00.000Z', '2027-11-01T01:30:00.000Z'])
+  vault.advance(Date.parse(dueAt ?? '') - vault.now().getTime() + 6_000)
+  const run = await until(async () => (await vault.ask('rotation.list', { account: name }))[0])
+  expect(run).toMatchObject({ cause: 'schedule', askedBy: 'vault' })
+  await work(run.id)
+  expect(Date.parse((await vault.ask('rotation.settings', { account: name })).dueAt ?? '')).toBeGreaterThan(
+    vault.now().getTime(),
+  )
+  await vault.ask('rotation.set', { account: name, schedule: null })
+})
+
+test('what has leaked is changed at once, before its window where that was said; and people hear of it', async () => {
+  const { vault, work, task: now } = world
+  const at = (ms: number) => new Date(vault.now().getTime() + ms).toISOString().slice(0, 16)
+  const calendars = { later: { zone: 'UTC', dates: [{ from: at(20 * day), to: at(21 * day) }] } }
+  await vault.ask('policy.apply', { document: { version: 1, rules: [], calendars }, expected: null })
+  const { name } = await machine('leaky', 'S3cret-1', { calendar: 'later' })
+  const waits = must(await vault.admin.call('rotation.leak', { account: name, reason: 'in a mail' }))
+  await work(waits.run?.id as RotationId)
+  expect(await vault.ask('rotation.show', { run: waits.run?.id as RotationId })).toMatchObject({
+    ...{ phase: 'waiting', why: expect.stringContaining('in the window later alone') as string },
+  })
+  await vault.ask('rotation.set', { account: name, leakAtOnce: true })
+  const { run } = await vault.ask('rotation.leak', { account: name, reason: 'in two mails' })
+  expect(run).toMatchObject({ cause: 'leak', reason: 'in two mails' })
+  await work(run?.id as RotationId)
+  expect(await vault.ask('rotation.show', { run: run?.id as RotationId })).toMatchObject({ phase: 'done' })
+  // By people: within a day.
+  const byHand = await world.account('leaked', false)
+  const told = must(await vault.admin.call('rotation.leak', { account: byHand.name, reason: 'on a note' }))
+  const task = (await vault.ask('task.list', { account: byHand.name }))[0]
+  expect(told.run).toMatchObject({ kind: 'assist', phase: 'assisting' })
+  expect(Date.parse(task?.dueAt ?? '') - vault.now().getTime()).toBeLessThan(25 * 3600_000)
+  if (task !== undefined) await vault.ask('task.drop', { task: task.id, reason: 'over' })
+  expect(task === undefined ? undefined : (await now(task.id)).state).toBe('dropped')
+  // Of what nothing changes, it is said, and what to do.
+  const fixed = await vault.account({ target: 'press-9', login: 'fixed', safe: 'line-9' })
+  expect(await vault.ask('rotation.leak', { account: fixed.name, reason: 'x' })).toMatchObject({
+    ...{ run: null, why: `nobody has said how ${fixed.name} is rotated` },
+  })
+  const log = await said(fixed.name)
+  expect(log.join()).toContain('has leaked')
 })
 
 test('it is due by age; people are reminded before its date and those above them after it, and not while it is paused', async () => {

@@ -201,6 +201,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'rotation.start': 'LAam',
   'rotation.batch': 'L*', // of each account, the verb looks
   'rotation.verify': 'LAam',
+  'rotation.leak': 'LAamFG',
   'rotation.list': 'L*',
   'rotation.show': 'LAapmUXFG',
   'rotation.cancel': 'LAam',
