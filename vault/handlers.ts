@@ -83,6 +83,7 @@ import {
 } from './notifications/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { rotationLeak } from './rotation/leak.ts'
+import { rotationFindings } from './rotation/findings.ts'
 import { rotationAccounts } from './rotation/overview.ts'
 import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
 import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
@@ -217,6 +218,7 @@ export const handlers: Handlers = {
   'rotation.verify': rotationVerify,
   'rotation.leak': rotationLeak,
   'rotation.accounts': rotationAccounts,
+  'rotation.findings': rotationFindings,
   'rotation.list': rotationList,
   'rotation.show': rotationShow,
   'rotation.cancel': rotationCancel,

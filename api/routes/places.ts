@@ -73,6 +73,7 @@ export const places: readonly Route[] = [
   { method: 'POST', path: '/api/accounts/:account/verify', verb: 'rotation.verify', access: 'user' },
   { method: 'POST', path: '/api/accounts/:account/leak', verb: 'rotation.leak', access: 'user' },
   { method: 'GET', path: '/api/rotation-accounts', verb: 'rotation.accounts', access: 'user' },
+  { method: 'GET', path: '/api/rotation-findings', verb: 'rotation.findings', access: 'user' },
   { method: 'GET', path: '/api/connectors', verb: 'rotation.connectors', access: 'user' },
   {
     method: 'GET',

@@ -181,7 +181,7 @@ export function settingsText(settings: RotationSettings): string {
             'passwords',
             strength === null
               ? settings.profile
-              : `${settings.profile}: ${strength.bits} bits in ${strength.characters} characters, ${strength.verdict}`,
+              : `${settings.profile}${settings.toldAt === null ? '' : ', and what its machine says'}: ${strength.bits} bits in ${strength.characters} characters, ${strength.verdict}`,
           ] as const,
         ]),
     ['rotated', whenText(settings)],

@@ -168,6 +168,25 @@ export function addRotationCommands(root: Command, tools: Tools): void {
     })
 
   rotation
+    .command('findings')
+    .description('list secrets that are shared, or publicly known for their machines; never which they are')
+    .addHelpText('after', examples('tagout rotation findings', 'tagout rotation findings --json'))
+    .action(async () => {
+      const found = await tools.withVault((vault) => vault.ask('rotation.findings', {}))
+      if (tools.json()) return tools.show(found, () => '')
+      tools.list(
+        found.findings,
+        [
+          ['KIND', (row) => row.kind],
+          ['FOUND', (row) => row.text],
+        ],
+        `nothing is wrong with the ${found.looked} secrets that were looked at`,
+      )
+      if (found.findings.length > 0) tools.note('rotate each, or set another one: tagout account secret')
+      if (found.left > 0) tools.note(`${found.left} were not looked at yet: ask again`)
+    })
+
+  rotation
     .command('connectors')
     .description('list what can be rotated by a machine, and the profiles of passwords')
     .addHelpText('after', examples('tagout rotation connectors', 'tagout rotation connectors --json'))

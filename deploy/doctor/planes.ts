@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { identityOf, type SealView, type TargetView } from '../../vault/contract.ts'
+import { count } from '../../vault/kernel/count.ts'
 import { connectAdmin, type VaultClient } from '../../vault/index.ts'
 import { independentWays, rehearsalOf, sealText, unrehearsed } from '../cli/keys.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
@@ -68,6 +69,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineBreakGlass(vault)))
     findings.push(...(await examineKits(vault)))
     findings.push(...(await examineDirectories(vault)))
+    findings.push(...(await examineSecrets(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
     return targets.ok ? [...findings, ...oldMachines(targets.value), ...openLines(targets.value)] : findings
   } catch (error) {
@@ -121,6 +123,33 @@ async function examineKits(vault: VaultClient): Promise<readonly Finding[]> {
             },
           ]
     }),
+  ]
+}
+
+/** Whether secrets are shared, or known to everybody. */
+async function examineSecrets(vault: VaultClient): Promise<readonly Finding[]> {
+  const found = await vault.call('rotation.findings', {}, undefined, 10_000)
+  if (!found.ok || found.value.findings.length === 0) return []
+  const { findings } = found.value
+  const known = findings.filter(({ kind }) => kind !== 'shared')
+  const shared = findings.filter(({ kind }) => kind === 'shared')
+  const said = [
+    ...(known.length === 0
+      ? []
+      : [`${count(known.length, 'account')} with a password that anybody would try`]),
+    ...(shared.length === 0
+      ? []
+      : [
+          `${count(shared.flatMap(({ accounts }) => accounts).length, 'account')} with a secret that is another’s too`,
+        ]),
+  ]
+  return [
+    {
+      name: 'secrets',
+      level: 'note',
+      text: `there are ${said.join(', and ')}`,
+      next: 'see: tagout rotation findings',
+    },
   ]
 }
 

@@ -575,6 +575,10 @@ beforeAll(async () => {
       last: run,
     },
   ])
+  edge.answers.set('rotation.findings', () => ({
+    findings: [{ kind: 'shared', accounts: [hostile], text: hostile, next: hostile }],
+    ...{ looked: 1, left: 1 },
+  }))
   edge.answers.set('rotation.holds', () => [
     { safe: hostile, reason: hostile, by: hostile, since: now, until: null },
   ])

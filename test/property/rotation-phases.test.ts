@@ -46,7 +46,7 @@ class World {
   pages = 0
   readonly kept = ['old']
 
-  readonly can: Abilities
+  can: Abilities
 
   constructor(can: Abilities) {
     this.can = can
@@ -85,6 +85,11 @@ class World {
   #step(step: Step, obeys: boolean, tells: boolean, away: boolean): StepResult {
     const why = 'so it said'
     switch (step) {
+      case 'rules':
+        if (away) return { step, result: { kind: 'untold', why } }
+        if (!obeys) return { step, result: { kind: 'unfit', why } }
+        this.can = { ...this.can, tells: false }
+        return { step, result: { kind: 'told' } }
       case 'change':
       case 'reconcile': {
         if (step === 'reconcile' && !away) this.reconciles += 1
@@ -113,7 +118,12 @@ class World {
   }
 }
 
-const abilities = fc.record({ persists: fc.boolean(), retires: fc.boolean(), reconciles: fc.boolean() })
+const abilities = fc.record({
+  tells: fc.boolean(),
+  persists: fc.boolean(),
+  retires: fc.boolean(),
+  reconciles: fc.boolean(),
+})
 
 test('whatever a target does and whoever is killed, the vault holds what the target takes, and says what is so', () => {
   const seen = new Set<Phase>()
@@ -122,7 +132,10 @@ test('whatever a target does and whoever is killed, the vault holds what the tar
       const world = new World(can)
       expect(world.tell({ kind: 'begin' })).toBe(true)
       for (const one of schedule) {
+        seen.add(world.state.phase)
         world.work(one)
+        // What was asked begins again, as soon as it may.
+        world.tell({ kind: 'begin' })
         seen.add(world.state.phase)
         // INVARIANT 3, at every moment.
         expect([...world.target].some((secret) => world.kept.includes(secret))).toBe(true)
@@ -132,6 +145,7 @@ test('whatever a target does and whoever is killed, the vault holds what the tar
       // The target comes back and does as it is told: all ends, and well.
       for (let left = 12; left > 0 && !isOver(world.state.phase); left -= 1) {
         world.work(honest)
+        world.tell({ kind: 'begin' })
       }
       expect(isOver(world.state.phase), `it ends: ${JSON.stringify(world.state)}`).toBe(true)
       expect(world.target.has(world.current), 'what is current is taken').toBe(true)
@@ -142,6 +156,7 @@ test('whatever a target does and whoever is killed, the vault holds what the tar
     { numRuns: 4_000 },
   )
   for (const phase of [
+    'asking',
     'persisting',
     'verifying',
     'probing-candidate',
@@ -158,7 +173,10 @@ test('a run without a person has two logins refused at most, and three where a p
       world.tell({ kind: 'begin' })
       // Somebody changed it on the target meanwhile: it takes nothing that we know.
       if (foreign) world.target = new Set(['theirs'])
-      for (const one of schedule) world.work(one)
+      for (const one of schedule) {
+        world.work(one)
+        world.tell({ kind: 'begin' })
+      }
       // An answer that is lost may have been a refusal: those are counted by whoever keeps the budget.
       const lost = schedule.filter(({ fault }) => fault !== 'none').length
       expect(world.rejections - lost).toBeLessThanOrEqual(can.reconciles ? 4 : 2)
@@ -169,7 +187,7 @@ test('a run without a person has two logins refused at most, and three where a p
 })
 
 test('who finds that a target takes neither is sent for, and both are kept', () => {
-  const world = new World({ persists: false, retires: false, reconciles: false })
+  const world = new World({ tells: false, persists: false, retires: false, reconciles: false })
   world.tell({ kind: 'begin' })
   world.target = new Set(['theirs'])
   world.work(honest)
@@ -178,7 +196,7 @@ test('who finds that a target takes neither is sent for, and both are kept', () 
 })
 
 test('a privileged account sets it right, once', () => {
-  const world = new World({ persists: false, retires: false, reconciles: true })
+  const world = new World({ tells: false, persists: false, retires: false, reconciles: true })
   world.tell({ kind: 'begin' })
   world.target = new Set(['theirs'])
   for (const _ of steps) world.work(honest)
@@ -186,7 +204,7 @@ test('a privileged account sets it right, once', () => {
 })
 
 test('a target that is away is asked again, ever later, and a person is told once', () => {
-  const world = new World({ persists: false, retires: false, reconciles: false })
+  const world = new World({ tells: false, persists: false, retires: false, reconciles: false })
   world.tell({ kind: 'begin' })
   world.work({ ...honest, fault: 'after' })
   const waits: number[] = []
@@ -214,7 +232,7 @@ test('no event moves a run that is over, nor one that it is not about', () => {
       (step): Event => ({ kind: 'seen', seen: { step, result: { kind: 'unknown', why: '' } } as StepResult }),
     ),
   ]
-  const can = { persists: true, retires: true, reconciles: true }
+  const can = { tells: true, persists: true, retires: true, reconciles: true }
   for (const phase of phases.filter(isOver))
     for (const event of events) expect(next({ ...begun, phase }, event, can)).toBeUndefined()
   for (const phase of phases)
@@ -224,9 +242,9 @@ test('no event moves a run that is over, nor one that it is not about', () => {
 })
 
 test('it is cancelled before the target was touched, and not after', () => {
-  const can = { persists: true, retires: true, reconciles: true }
+  const can = { tells: true, persists: true, retires: true, reconciles: true }
   for (const phase of phases)
     expect(next({ ...begun, phase }, { kind: 'cancel', why: 'x' }, can)?.state.phase).toBe(
-      phase === 'waiting' ? 'cancelled' : undefined,
+      phase === 'waiting' || phase === 'asking' ? 'cancelled' : undefined,
     )
 })

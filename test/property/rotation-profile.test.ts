@@ -1,16 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  characterClasses,
   classOf,
   makePassword,
   misfit,
   narrowed,
-  type PasswordProfile,
-  passwordProfile,
   profiles,
   strengthOf,
 } from '../../vault/rotation/profile.ts'
+import {
+  characterClasses,
+  type PasswordProfile,
+  passwordProfile,
+} from '../../vault/rotation/profile-shape.ts'
 
 const textOf = (profile: PasswordProfile) => {
   using secret = makePassword(profile)
@@ -120,7 +122,18 @@ describe('what a device tells', () => {
     expect(misfit(told as PasswordProfile, textOf(told as PasswordProfile))).toBeUndefined()
   })
 
+  test('wants more than one of a kind, and gets them', () => {
+    const told = narrowed(linux, { counts: { digit: 5, special: 3 } }) as PasswordProfile
+    for (let left = 50; left > 0; left -= 1) {
+      const text = textOf(told)
+      expect([...text].filter((char) => /\d/.test(char)).length).toBeGreaterThanOrEqual(5)
+      expect([...text].filter((char) => !/\w/.test(char) || char === '_').length).toBeGreaterThanOrEqual(3)
+    }
+    expect(misfit(told, 'Ab1.Ab1.abcdefghijklmnop')).toBe('it has too few characters of the kind digit')
+  })
+
   test('that nothing fulfils is said', () => {
+    expect(narrowed(linux, { most: 9, counts: { digit: 5 } })).toBeUndefined()
     expect(narrowed(linux, { alphabet: 'abcdefghij' })).toBeUndefined()
   })
 })

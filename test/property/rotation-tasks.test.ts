@@ -45,7 +45,14 @@ class World {
   }
 
   #tell(event: Event): void {
-    const can = { persists: false, retires: false, reconciles: false, isAssisted: true, logsIn: this.logsIn }
+    const can = {
+      tells: false,
+      persists: false,
+      retires: false,
+      reconciles: false,
+      isAssisted: true,
+      logsIn: this.logsIn,
+    }
     const following = next(this.run, event, can)
     if (following === undefined) return
     this.run = following.state

@@ -491,6 +491,7 @@ export const table: Readonly<Record<string, Row>> = {
   },
   'POST /api/rotations/:run/retry': { who: admin, ok: 404, path: { run: newId('rot', 0) }, body: () => ({}) },
   'GET /api/rotation-accounts': { service: 'inventory.read', who: all, ok: 200 },
+  'GET /api/rotation-findings': { who: all, ok: 200 },
   'GET /api/rotation-holds': { service: 'inventory.read', who: all, ok: 200 },
   'PUT /api/safes/:safe/rotation-hold': {
     who: [...manages, '+approve', '+supervise'],

@@ -141,6 +141,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'account.remove': (of) => [{ account: of.account }],
   'account.reveal': (of) => [{ account: of.account, boxKey: sealed, totpCode: '000000', reason: 'x' }],
   'rotation.accounts': () => [{}],
+  'rotation.findings': () => [{}],
   'rotation.connectors': () => [{}],
   'rotation.settings': (of) => [{ account: of.account }],
   'rotation.set': (of) => [{ account: of.account, connector: 'linux-password' }],

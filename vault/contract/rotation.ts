@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import type { Phase, Step } from '../rotation/phases.ts'
+import { toldRules } from '../rotation/profile-shape.ts'
 import { base64, id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
 import type { LegacyAlgorithm } from './words.ts'
 
@@ -51,6 +52,8 @@ export type RotationSettings = {
   readonly profile: string | null
   /** Of what the profile makes; null: it makes no passwords. */
   readonly strength: PasswordStrength | null
+  /** Its machine has said which passwords it takes, then; they are made by what both it and the profile allow. */
+  readonly toldAt: string | null
   readonly maxAgeDays: number | null
   readonly schedule: { readonly cron: string; readonly zone: string } | null
   readonly leakAtOnce: boolean
@@ -162,6 +165,15 @@ export type RotationAccount = {
   readonly last: RotationRunView | null
 }
 
+/** What is bad about secrets that are kept; never which they are. */
+export type RotationFinding = {
+  /** `default`: publicly known for such machines; `login`: the name itself; `shared`: the same for all of these. */
+  readonly kind: 'default' | 'login' | 'shared'
+  readonly accounts: readonly string[]
+  readonly text: string
+  readonly next: string
+}
+
 export type ConnectorView = {
   readonly name: string
   readonly title: string
@@ -172,6 +184,8 @@ export type ConnectorView = {
   readonly reconciles: boolean
   /** It changes nothing by itself: another account of the same host has to be named. */
   readonly through: boolean
+  /** The machine is asked which passwords it takes. */
+  readonly tells: boolean
 }
 export type ProfileView = {
   readonly name: string
@@ -242,7 +256,12 @@ const keep = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('kept') }),
   z.strictObject({ kind: z.literal('unknown'), why }),
 ])
+const rules = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('told'), rules: toldRules }),
+  z.strictObject({ kind: z.literal('untold'), why }),
+])
 const seen = z.discriminatedUnion('step', [
+  z.strictObject({ step: z.literal('rules'), result: rules }),
   z.strictObject({ step: z.enum(['change', 'reconcile']), result: change }),
   z.strictObject({ step: z.enum(['login-candidate', 'login-current']), result: login }),
   z.strictObject({ step: z.enum(['persist', 'retire']), result: keep }),
@@ -255,6 +274,7 @@ const word = line(100)
 export const rotationVerbs = {
   'rotation.connectors': verb(people, nothing),
   'rotation.accounts': verb(people, nothing),
+  'rotation.findings': verb(people, nothing),
   'rotation.settings': verb(people, z.strictObject({ account: reference })),
   'rotation.set': verb(
     people,
@@ -352,6 +372,12 @@ export type RotationAnswers = {
     readonly profiles: readonly ProfileView[]
   }
   'rotation.accounts': readonly RotationAccount[]
+  'rotation.findings': {
+    readonly findings: readonly RotationFinding[]
+    /** Secrets that were looked at, and those that the next asking looks at. */
+    readonly looked: number
+    readonly left: number
+  }
   'rotation.settings': RotationSettings
   'rotation.set': RotationSettings
   'rotation.plan': RotationPlan

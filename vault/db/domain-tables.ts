@@ -217,6 +217,9 @@ export type DomainTables = {
     readonly set_at: Date
     /** Another account of the same host, as which it is changed. */
     readonly through_account_id: Id<'acc'> | null
+    /** Canonical JSON: `ToldRules`, as its machine said. */
+    readonly told: string | null
+    readonly told_at: Date | null
   }
   /** One rotation, or one verification. See rotation/phases.ts. */
   rotation_run: Guarded & {

@@ -273,6 +273,8 @@ export const guardedTables = {
       'schedule',
       'schedule_zone',
       'leak_at_once',
+      'told',
+      'told_at',
     ],
   },
   rotation_run: {

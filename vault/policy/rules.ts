@@ -201,6 +201,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // SECURITY: who manages a safe has its credentials changed: as much as setting them by hand.
   'rotation.connectors': { local: true, user: ['signed in'] },
   'rotation.accounts': { local: true, service: 'inventory.read', user: ['filtered'] },
+  'rotation.findings': { local: true, user: ['filtered'] },
   'rotation.settings': {
     local: true,
     service: 'inventory.read',

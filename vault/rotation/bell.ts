@@ -1,6 +1,7 @@
 import type { ShortLived } from '../identity/short-lived.ts'
 import { makeShortLived } from '../identity/short-lived.ts'
 import type { Peer } from '../kernel/rpc.ts'
+import { makeMarks, type Marks } from './findings.ts'
 
 /** What of rotation lives in memory: workers to be woken, and how often a step was signed for. Losing it loses nothing. */
 export type Bell = {
@@ -8,6 +9,8 @@ export type Bell = {
   readonly signatures: ShortLived<number>
   /** The version of the credential that a session got, until it has logged in. */
   readonly injected: ShortLived<number>
+  /** What was seen of secrets, for findings. */
+  readonly marks: Marks
   /** When it was last looked at what is due by itself, and what is old was forgotten (ms). */
   readonly looks: { due: number; forgotten: number }
   /** Tells the workers that something may be due. They look by themselves too. */
@@ -20,6 +23,7 @@ export function makeBell(now: () => number): Bell {
   return {
     workers,
     injected: makeShortLived(now, 10 * 60_000, 100_000),
+    marks: makeMarks(),
     looks: { due: 0, forgotten: 0 },
     signatures: makeShortLived(now, 10 * 60_000, 100_000),
     wake: () => {

@@ -2,6 +2,7 @@ import type { LegacyAlgorithm } from '../contract.ts'
 import type { Outcome } from '../kernel/outcome.ts'
 import type { Secret } from '../kernel/secret.ts'
 import type { ChangeResult, KeepResult, LoginResult } from './phases.ts'
+import type { ToldRules } from './profile-shape.ts'
 
 /**
  * What a connector is: how one kind of machine is told to take another credential. It runs in the worker, which has no
@@ -14,6 +15,8 @@ export type Connector = {
    * in doubt `unknown`.
    */
   readonly change: (at: Place, current: Credential, candidate: Credential) => Promise<Seen<ChangeResult>>
+  /** Asks the machine which passwords it takes, before one is made. Missing: it does not say. */
+  readonly rules?: (at: Place) => Promise<Seen<ToldResult>>
   /** Logs in freshly, and out again. Sends the credential once. */
   readonly login: (at: Place, credential: Credential) => Promise<Seen<LoginResult>>
   /** Has the machine keep what it took over a restart. Missing: it does so by itself. */
@@ -60,6 +63,11 @@ export type Credential =
       readonly publicKey: string
       readonly sign: (data: Uint8Array, algorithm: string) => Promise<Outcome<Uint8Array>>
     }
+
+/** What a machine says of its rules; `untold`: nothing was heard of it. One that has none tells `{}`. */
+export type ToldResult =
+  | { readonly kind: 'told'; readonly rules: ToldRules }
+  | { readonly kind: 'untold'; readonly why: string }
 
 /** What was seen, and whether a secret left, or may have left, for the target: that counts against its lock-out. */
 export type Seen<Result> = { readonly result: Result; readonly sent: boolean }

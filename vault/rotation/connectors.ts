@@ -6,7 +6,7 @@ import type { Abilities, Step } from './phases.ts'
  * What the vault knows of a connector without loading it: what it is for and what it can do. Its code is loaded by the
  * worker alone.
  */
-export type ConnectorEntry = Pick<Abilities, 'persists' | 'retires' | 'reconciles'> & {
+export type ConnectorEntry = Pick<Abilities, 'tells' | 'persists' | 'retires' | 'reconciles'> & {
   readonly title: string
   readonly protocols: readonly Protocol[]
   /** What it changes, and what it makes. */
@@ -31,6 +31,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'linux',
     seconds: 60,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
@@ -42,6 +43,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'ssh-key',
     profile: null,
     seconds: 60,
+    tells: false,
     persists: false,
     retires: true,
     reconciles: false,
@@ -53,6 +55,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'windows',
     seconds: 90,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
@@ -65,6 +68,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     profile: 'vnc',
     through: { steps: ['change'], protocols: ['ssh'] },
     seconds: 60,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: false,
@@ -76,6 +80,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'directory',
     seconds: 45,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
@@ -87,6 +92,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'windows',
     seconds: 45,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
@@ -98,6 +104,7 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'database',
     seconds: 45,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
@@ -109,10 +116,23 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     credential: 'password',
     profile: 'database',
     seconds: 45,
+    tells: false,
     persists: false,
     retires: false,
     reconciles: true,
     load: async () => (await import('./connectors/mysql-user.ts')).mysqlUser,
+  },
+  's7-web-api': {
+    title: 'a user of a Siemens S7-1500 or S7-1200 (firmware 3.1 or later), by its web API',
+    protocols: ['https'],
+    credential: 'password',
+    profile: 's7-1500',
+    seconds: 60,
+    tells: true,
+    persists: false,
+    retires: false,
+    reconciles: false,
+    load: async () => (await import('./connectors/s7-web-api.ts')).s7WebApi,
   },
 }
 

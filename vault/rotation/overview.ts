@@ -3,9 +3,9 @@ import { done } from '../kernel/outcome.ts'
 import { checked, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import type { Handler } from '../world.ts'
-import { profiles, strengthOf } from './profile.ts'
+import { strengthOf } from './profile.ts'
 import { dueOf } from './schedule.ts'
-import { profileOf } from './settings.ts'
+import { makerOf } from './settings.ts'
 import { showRuns } from './view.ts'
 
 /** How each account that somebody sees is rotated, or not; how old its secret is; and what its last rotation came to. */
@@ -69,7 +69,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
       const row = settings.get(account.id)
       const since = credentials.get(account.id)?.created_at ?? null
       const due = dueOf(row, since)
-      const profile = profiles[profileOf(row) ?? '']
+      const profile = makerOf(row)
       const grade = row?.grade ?? 'G4'
       return {
         id: account.id,
@@ -79,7 +79,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
         gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
         connector: row?.connector ?? null,
         how: howOf(row, grade),
-        strength: profile === undefined ? null : strengthOf(profile),
+        strength: profile === undefined || profile === null ? null : strengthOf(profile),
         since: since?.toISOString() ?? null,
         dueAt: due?.toISOString() ?? null,
         isOverdue: due !== null && due <= now,

@@ -11,6 +11,7 @@ export const phases = [
   'waiting', // due; the target was not touched, and nothing is staged
   'assisting', // the candidate is durable; people may see it and change the target by hand
   'signing', // they say that they have; somebody else, or a session, is to say so too
+  'asking', // it is asked which passwords it takes, before one is made; then it waits again
   'changing', // the candidate is durable; the target may be touched
   'persisting', // it took the candidate; it is told to keep it over a restart
   'verifying', // it said that it took the candidate; a fresh login is to prove it
@@ -26,7 +27,15 @@ export const phases = [
 export type Phase = (typeof phases)[number]
 
 /** What one process does with one target at a time. */
-export const steps = ['change', 'persist', 'login-candidate', 'login-current', 'reconcile', 'retire'] as const
+export const steps = [
+  'rules',
+  'change',
+  'persist',
+  'login-candidate',
+  'login-current',
+  'reconcile',
+  'retire',
+] as const
 export type Step = (typeof steps)[number]
 
 export type Belief = 'current' | 'candidate' | 'nothing'
@@ -71,10 +80,17 @@ export type LoginResult =
   /** No verdict came: it is away, shows another key, hung up. */
   | { readonly kind: 'unreachable'; readonly why: string }
 
+/** Of `rules`: what the target takes was told, and is kept; or nothing was heard of it; or nothing fits both it and us. */
+export type RulesResult =
+  | { readonly kind: 'told' }
+  | { readonly kind: 'untold'; readonly why: string }
+  | { readonly kind: 'unfit'; readonly why: string }
+
 /** Of `persist` and `retire`. */
 export type KeepResult = { readonly kind: 'kept' } | { readonly kind: 'unknown'; readonly why: string }
 
 export type StepResult =
+  | { readonly step: 'rules'; readonly result: RulesResult }
   | { readonly step: 'change' | 'reconcile'; readonly result: ChangeResult }
   | { readonly step: 'login-candidate' | 'login-current'; readonly result: LoginResult }
   | { readonly step: 'persist' | 'retire'; readonly result: KeepResult }
@@ -105,6 +121,8 @@ export type Effect =
 
 /** What a connector and its account can do. */
 export type Abilities = {
+  /** The target tells which passwords it takes, and was not asked yet. */
+  readonly tells: boolean
   readonly persists: boolean
   readonly retires: boolean
   /** There is a privileged account by which the connector can set a credential. */
@@ -125,6 +143,8 @@ export type Next = {
 /** The step of a phase; undefined where none is due. */
 export function stepOf(phase: Phase): Step | undefined {
   switch (phase) {
+    case 'asking':
+      return 'rules'
     case 'changing':
       return 'change'
     case 'persisting':
@@ -165,7 +185,12 @@ function isProbed(phase: Phase): boolean {
 
 /** May the target have been told of the candidate, and not yet have proven which it takes? */
 export function isInDoubt(phase: Phase): boolean {
-  return !isOver(phase) && phase !== 'waiting' && phase !== 'retiring'
+  return !isOver(phase) && !isUntouched(phase) && phase !== 'retiring'
+}
+
+/** Has the target heard of no candidate, and is there none? */
+export function isUntouched(phase: Phase): boolean {
+  return phase === 'waiting' || phase === 'asking'
 }
 
 /** Tries of persisting and of taking away what was before. */
@@ -183,7 +208,8 @@ export function next(state: RunState, event: Event, can: Abilities): Next | unde
   switch (event.kind) {
     case 'begin':
       if (state.phase !== 'waiting') return undefined
-      return go(state, { phase: can.isAssisted === true ? 'assisting' : 'changing' }, ['stage'])
+      if (can.isAssisted === true) return go(state, { phase: 'assisting' }, ['stage'])
+      return can.tells ? go(state, { phase: 'asking' }) : go(state, { phase: 'changing' }, ['stage'])
     case 'made':
       if (state.phase !== 'assisting') return undefined
       return go(state, { phase: can.logsIn === true ? 'verifying' : 'signing', believes: 'candidate' })
@@ -193,7 +219,7 @@ export function next(state: RunState, event: Event, can: Abilities): Next | unde
       return dropped(state, event, can)
     case 'cancel':
       // Once the target may have heard of the candidate, only a login tells which it takes.
-      return state.phase === 'waiting' ? go(state, { phase: 'cancelled', why: event.why }) : undefined
+      return isUntouched(state.phase) ? go(state, { phase: 'cancelled', why: event.why }) : undefined
     case 'retry':
       return state.phase === 'unknown'
         ? go(state, { phase: 'probing-candidate', refused: [], reconciled: false, why: '' })
@@ -237,6 +263,8 @@ function go(state: RunState, change: Partial<RunState>, effects: readonly Effect
 function lost(state: RunState, can: Abilities): Next | undefined {
   const why = 'the worker did not say what it saw'
   switch (stepOf(state.phase)) {
+    case 'rules':
+      return over(state, why)
     case 'change':
     case 'reconcile':
       return doubt(state, why)
@@ -254,6 +282,9 @@ function lost(state: RunState, can: Abilities): Next | undefined {
 
 function seen(state: RunState, { step, result }: StepResult, can: Abilities): Next {
   switch (step) {
+    case 'rules':
+      // From the beginning: somebody may have taken the account meanwhile.
+      return result.kind === 'told' ? go(state, { phase: 'waiting' }) : over(state, result.why)
     case 'change':
       return changed(state, result, can)
     case 'reconcile':

@@ -1,52 +1,14 @@
 import { randomInt } from 'node:crypto'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { Fault } from '../kernel/fault.ts'
 import { Secret } from '../kernel/secret.ts'
-
-/** What a password can be made of. A profile may want one of several of them in it. */
-export const characterClasses = ['lower', 'upper', 'digit', 'special'] as const
-export type CharacterClass = (typeof characterClasses)[number]
-
-const printable = /^[\x20-\x7e]+$/
-
-/**
- * What a kind of machine takes as a password. Data, never code: a new kind is an entry of `profiles`, and what a device
- * tells of its own rules is another value of this type (`narrowed`).
- */
-export const passwordProfile = z.strictObject({
-  /** As it is named in settings. */
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/),
-  title: z.string().min(1).max(100),
-  /** Characters. */
-  least: z.int().min(1).max(128),
-  most: z.int().min(1).max(128),
-  /** Characters that may be in it, each once. ASCII: so many characters are so many bytes, on every machine. */
-  alphabet: z
-    .string()
-    .min(10)
-    .max(95)
-    .regex(printable)
-    .refine((text) => new Set(text).size === text.length, 'a character is named once'),
-  /** Classes of which one character at least must be in it. */
-  wants: z.array(z.enum(characterClasses)).max(4).default([]),
-  /** Classes that its first character may be of; missing: any. */
-  first: z.array(z.enum(characterClasses)).min(1).max(4).optional(),
-  /** So many characters count: the machine takes a longer one and forgets the rest. */
-  effective: z.int().min(1).max(128).optional(),
-  /** It makes no difference between capital and small letters. */
-  folds: z.boolean().default(false),
-  /** The same character follows itself so often at most; missing: as often as it comes. */
-  repeats: z.int().min(1).max(128).optional(),
-  /** So many earlier ones are not taken again; what is made anew each time is none of them. */
-  history: z.int().min(0).max(1000).default(0),
-  /** Seconds for which a password is kept before it may be changed again. */
-  leastAgeSeconds: z.int().min(0).max(31_536_000).default(0),
-  /** After so many refused logins within so many seconds it locks its user out; missing: it is not known to. */
-  lockOut: z
-    .strictObject({ refused: z.int().min(1).max(100), seconds: z.int().min(1).max(86_400) })
-    .optional(),
-})
-export type PasswordProfile = z.output<typeof passwordProfile>
+import {
+  type CharacterClass,
+  characterClasses,
+  passwordProfile,
+  type PasswordProfile,
+  type ToldRules,
+} from './profile-shape.ts'
 
 const lower = 'abcdefghijklmnopqrstuvwxyz'
 const upper = lower.toUpperCase()
@@ -159,10 +121,9 @@ export const profiles: Readonly<Record<string, PasswordProfile>> = Object.fromEn
 )
 
 /** What a device tells of its own rules: the narrower of both holds. Undefined where nothing can fulfil both. */
-export function narrowed(
-  profile: PasswordProfile,
-  told: Partial<Pick<PasswordProfile, 'least' | 'most' | 'alphabet' | 'wants' | 'first'>>,
-): PasswordProfile | undefined {
+export function narrowed(profile: PasswordProfile, told: ToldRules): PasswordProfile | undefined {
+  // What contradicts itself is fulfilled by nothing.
+  if ((told.least ?? 0) > (told.most ?? 128)) return undefined
   const alphabet = told.alphabet === undefined ? profile.alphabet : common(profile.alphabet, told.alphabet)
   const parsed = passwordProfile.safeParse({
     ...profile,
@@ -172,6 +133,7 @@ export function narrowed(
     alphabet,
     wants: [...new Set([...profile.wants, ...(told.wants ?? [])])],
     ...(told.first === undefined ? {} : { first: told.first }),
+    ...(told.counts === undefined ? {} : { counts: told.counts }),
   })
   return parsed.success && canBeMade(parsed.data) ? parsed.data : undefined
 }
@@ -190,12 +152,16 @@ export function classOf(char: string): CharacterClass {
 /** Why a password is none that this profile takes, or undefined. Says nothing of the password itself. */
 export function misfit(profile: PasswordProfile, password: string): string | undefined {
   const chars = [...password]
-  const { least, most, alphabet, wants, first, repeats } = profile
+  const { least, most, alphabet, wants, counts, first, repeats } = profile
   if (chars.length < least) return `it has fewer than ${least} characters`
   if (chars.length > most) return `it has more than ${most} characters`
   if (chars.some((char) => !alphabet.includes(char))) return 'it has a character that is not taken there'
   const missing = wants.find((one) => !chars.some((char) => classOf(char) === one))
   if (missing !== undefined) return `it has no character of the kind ${missing}`
+  const few = characterClasses.find(
+    (one) => chars.filter((char) => classOf(char) === one).length < (counts?.[one] ?? 0),
+  )
+  if (few !== undefined) return `it has too few characters of the kind ${few}`
   if (first !== undefined && !first.includes(classOf(chars[0] ?? '')))
     return 'it begins with a character that is not taken first'
   return repeats !== undefined && longestRun(chars) > repeats
@@ -236,12 +202,15 @@ export function makePassword(
 
 /** Is there any password that it takes? */
 function canBeMade(profile: PasswordProfile): boolean {
-  const { least, most, alphabet, wants, first, repeats } = profile
+  const { least, most, alphabet, wants, counts, first, repeats } = profile
   const has = (one: CharacterClass) => [...alphabet].some((char) => classOf(char) === one)
   return (
     least <= most &&
     wants.length <= most &&
     wants.every(has) &&
+    // Far from what cannot be drawn in time.
+    characterClasses.every((one) => (counts?.[one] ?? 0) === 0 || has(one)) &&
+    2 * characterClasses.reduce((sum, one) => sum + (counts?.[one] ?? 0), 0) <= most &&
     (first === undefined ||
       (first.some(has) &&
         (most > wants.length || first.some((one) => wants.includes(one)) || wants.length === 0))) &&

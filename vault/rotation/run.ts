@@ -13,8 +13,9 @@ import type { World } from '../world.ts'
 import { nextOfCheck } from './check.ts'
 import { connectorOf } from './connectors.ts'
 import { type Abilities, type Effect, type Event, isOver, next, type Next, type RunState } from './phases.ts'
-import { makePassword, profiles } from './profile.ts'
-import { profileOf, settingsRow } from './settings.ts'
+import { makePassword } from './profile.ts'
+import type { PasswordProfile } from './profile-shape.ts'
+import { makerOf, settingsRow } from './settings.ts'
 import { openPlaces } from './dependants.ts'
 import { closeTaskOf, findTask, openTask } from './tasks.ts'
 
@@ -185,10 +186,13 @@ export async function abilitiesOf(tx: Pick<Tx, 'db' | 'guard'>, run: Run): Promi
   // Of what people change a connector does no more than log in.
   if (run.kind === 'assist')
     return {
-      ...{ persists: false, retires: false, reconciles: false },
+      ...{ tells: false, persists: false, retires: false, reconciles: false },
       ...{ isAssisted: true, logsIn: entry !== undefined },
     }
+  // Asked once a run: what was told since it was asked for is of today.
+  const told = settings?.told_at ?? null
   return {
+    tells: entry?.tells === true && (told === null || told < run.created_at),
     persists: entry?.persists ?? false,
     retires: entry?.retires ?? false,
     reconciles: entry?.reconciles === true && (settings?.reconcile_account_id ?? null) !== null,
@@ -313,7 +317,7 @@ async function stage(tx: Tx, world: World, run: Run, account: Account): Promise<
     .where('account_id', '=', account.id)
     .executeTakeFirst()
   const version = (latest?.version ?? 0) + 1
-  const profile = profiles[profileOf(await settingsRow(tx.db, tx.guard, account.id)) ?? '']
+  const profile = makerOf(await settingsRow(tx.db, tx.guard, account.id))
   using made =
     run.for_task === null
       ? makes === 'password'
@@ -344,8 +348,9 @@ type Made = Disposable & {
   readonly publicKey: string | null
 }
 
-function madePassword(profile: (typeof profiles)[string] | undefined): Made {
-  if (profile === undefined) throw new Fault('internal', 'a password is made by a profile')
+function madePassword(profile: PasswordProfile | null | undefined): Made {
+  if (profile === undefined || profile === null)
+    throw new Fault('internal', 'a password is made by a profile')
   const secret = makePassword(profile)
   return { field: 'password', secret, publicKey: null, [Symbol.dispose]: () => secret[Symbol.dispose]() }
 }

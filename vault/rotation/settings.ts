@@ -13,12 +13,13 @@ import { by, type Handler, type Input, nameOf } from '../world.ts'
 import { type LockOut, usualLockOut } from './budget.ts'
 import { connectorOf, connectors } from './connectors.ts'
 import { dependantsNamed, dependantsOf } from './dependants.ts'
-import { profiles, strengthOf } from './profile.ts'
+import { narrowed, profiles, strengthOf } from './profile.ts'
+import { type PasswordProfile, toldRules } from './profile-shape.ts'
 import { dueOf, scheduleFault } from './schedule.ts'
 import { throughNamed } from './through.ts'
 
 type Db = Kysely<Database>
-type Settings = Omit<Row<'account_rotation'>, 'epoch' | 'mac' | 'set_by' | 'set_at'>
+type Settings = Omit<Row<'account_rotation'>, 'epoch' | 'mac' | 'set_by' | 'set_at' | 'told' | 'told_at'>
 
 /** How the account is rotated; undefined: nobody has said. */
 export async function settingsRow(
@@ -44,6 +45,21 @@ export function profileOf(row: Pick<Settings, 'connector' | 'profile'> | undefin
 /** How a rotation of it goes: by a machine, or by people. */
 export function kindOf(row: Pick<Settings, 'grade'> | undefined): 'rotate' | 'assist' {
   return row?.grade === 'G3' ? 'assist' : 'rotate'
+}
+
+/**
+ * What passwords of an account are made by: its profile, narrowed by what its machine said. Null: none are made; undefined:
+ * none could be.
+ */
+export function makerOf(
+  row: Pick<Row<'account_rotation'>, 'connector' | 'profile' | 'told'> | undefined,
+): PasswordProfile | null | undefined {
+  const name = profileOf(row)
+  if (name === null) return null
+  const profile = profiles[name]
+  const told = row?.told ?? null
+  if (profile === undefined || told === null) return profile
+  return narrowed(profile, toldRules.parse(JSON.parse(told)))
 }
 
 /** What locks the account out at its target, as far as is known. */
@@ -73,7 +89,7 @@ export async function showSettings(
       })),
     )
   const profile = profileOf(row)
-  const known = profile === null ? undefined : profiles[profile]
+  const known = makerOf(row)
   const due = dueOf(row, current?.created_at)
   return {
     account: account.name,
@@ -81,7 +97,8 @@ export async function showSettings(
     gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
     connector: row?.connector ?? null,
     profile,
-    strength: known === undefined ? null : strengthOf(known),
+    strength: known === undefined || known === null ? null : strengthOf(known),
+    toldAt: row?.told_at?.toISOString() ?? null,
     maxAgeDays: row?.max_age_days ?? null,
     schedule:
       row === undefined || row.schedule === null || row.schedule_zone === null
@@ -122,9 +139,10 @@ export const rotationSettings: Handler<'rotation.settings'> = async ({ world }, 
 export const rotationConnectors: Handler<'rotation.connectors'> = async () =>
   done({
     connectors: Object.entries(connectors).map(
-      ([name, { title, protocols, credential, persists, retires, reconciles, through }]) => ({
+      ([name, { title, protocols, credential, persists, retires, reconciles, through, tells }]) => ({
         ...{ name, title, protocols, credential, persists, retires, reconciles },
         through: through !== undefined,
+        tells,
       }),
     ),
     profiles: Object.values(profiles).map((profile) => {
@@ -141,7 +159,10 @@ export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
     const before = await settingsRow(tx.db, tx.guard, account.id)
     const wanted = await wantedOf(tx, account, before, input)
     if (!wanted.ok) return wanted
-    const values = { ...wanted.value, set_by: nameOf(call), set_at: tx.now }
+    // What another kind of machine said of itself is forgotten with its connector.
+    const keeps = before !== undefined && before.connector === wanted.value.connector
+    const told = keeps ? { told: before.told, told_at: before.told_at } : { told: null, told_at: null }
+    const values = { ...wanted.value, ...told, set_by: nameOf(call), set_at: tx.now }
     if (before === undefined) await insertGuarded(tx, 'account_rotation', values)
     else await updateGuarded(tx, 'account_rotation', before, values)
     const shown = await showSettings(tx.db, tx.guard, account, tx.now)

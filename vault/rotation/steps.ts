@@ -1,6 +1,7 @@
 import { readAccount } from '../accounts/account.ts'
 import { takeField } from '../accounts/credential.ts'
 import type { DueRun, RotationOrder, StepCredential, StepPlace, StepSecret } from '../contract.ts'
+import { canonicalJson } from '../kernel/encoding.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { parseUserauthRequest } from '../identity/userauth.ts'
 import type { RotationId } from '../kernel/id.ts'
@@ -10,16 +11,16 @@ import { signWithKey } from '../sessions/sign.ts'
 import { legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
-import type { Handler, World } from '../world.ts'
+import type { Handler, Input, World } from '../world.ts'
 import type { Account } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { batchObstacle } from './batch.ts'
 import { settlePlace, takePlace } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { accountBudget, lookAgainMs, notThrough, obstaclesOf } from './obstacles.ts'
-import { restingPhases, type Step, stepOf } from './phases.ts'
+import { restingPhases, type Step, type StepResult, stepOf } from './phases.ts'
 import { advance, credentialOf, findRun, type Run } from './run.ts'
-import { settingsRow } from './settings.ts'
+import { makerOf, profileOf, settingsRow } from './settings.ts'
 import { goesThrough, throughOf } from './through.ts'
 
 /** What the worker of rotation asks. It is told nothing but what one step needs, and what it says decides nothing by itself. */
@@ -257,6 +258,8 @@ async function order(
 /** What a step needs: it gets nothing else. */
 function needsOf(step: Step): readonly ('current' | 'candidate' | 'privileged')[] {
   switch (step) {
+    case 'rules':
+      return []
     case 'change':
     case 'retire':
       return ['current', 'candidate']
@@ -367,11 +370,29 @@ export const rotationReport: Handler<'rotation.report'> = async ({ world }, inpu
     if (input.seen.step !== stepOf(run.phase))
       return refuse('invalid', 'seen: not of the step that is out', 'say what was seen of that one')
     await settlePlace(tx, { run: run.id, generation: run.generation }, verdictOf(input))
-    const after = await advance(tx, world, run, { kind: 'seen', seen: input.seen } as never, {
-      actor: worker,
-    })
+    const seen = await keptRules(tx, run, input.seen)
+    const after = await advance(tx, world, run, { kind: 'seen', seen } as never, { actor: worker })
     return after === undefined ? refuse('conflict', 'this step is over', 'ask what is due') : done(null)
   })
+
+/** Keeps what a machine said of its rules, if there is a password that fits them and the profile. */
+async function keptRules(tx: Tx, run: Run, seen: Input<'rotation.report'>['seen']): Promise<StepResult> {
+  if (seen.step !== 'rules' || seen.result.kind !== 'told') return seen as StepResult
+  const settings = await settingsRow(tx.db, tx.guard, run.account_id)
+  if (settings === undefined)
+    return { step: 'rules', result: { kind: 'untold', why: 'its settings are gone' } }
+  const told = canonicalJson(seen.result.rules)
+  if (makerOf({ ...settings, told }) === undefined)
+    return {
+      step: 'rules',
+      result: {
+        kind: 'unfit',
+        why: `no password fits both its machine’s rules and the profile ${profileOf(settings) ?? ''}: choose another profile`,
+      },
+    }
+  await updateGuarded(tx, 'account_rotation', settings, { told, told_at: tx.now })
+  return { step: 'rules', result: { kind: 'told' } }
+}
 
 function verdictOf({ seen, sent }: Parameters<typeof rotationReport>[1]) {
   const { result } = seen

@@ -55,6 +55,7 @@ function stepsOf(
   if (entry === undefined) return []
   const what = entry.credential === 'password' ? 'password' : 'key'
   return [
+    ...(entry.tells ? [`ask ${account.target.name} which passwords it takes`] : []),
     `make a new ${what} and keep it`,
     entry.through === undefined
       ? `log in to ${account.target.name} as ${account.login} and set it (${name})`

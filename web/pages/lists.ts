@@ -87,6 +87,8 @@ export const useKeys = (when = true) =>
   useList<'keys.status'>('vault keys', '/api/vault/keys', { every: 1_500, when })
 export const useRotationAccounts = () =>
   useList<'rotation.accounts'>('rotation accounts', '/api/rotation-accounts', { every: 5_000 })
+export const useRotationFindings = () =>
+  useList<'rotation.findings'>('rotation findings', '/api/rotation-findings', { every: 60_000 })
 export const useRotations = () => useList<'rotation.list'>('rotations', '/api/rotations', { every: 2_000 })
 export const useRotationHolds = () =>
   useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })

@@ -10,7 +10,7 @@ import { Page } from '../parts/page.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
 import { hasRole, useUser } from '../shell/me.ts'
-import { useRotationAccounts, useRotationHolds, useRotations } from './lists.ts'
+import { useRotationAccounts, useRotationFindings, useRotationHolds, useRotations } from './lists.ts'
 import { CancelRun, HoldSafe, RetryRun, Rotate, RotateMany, UnholdSafe, Verify } from './rotation-acts.tsx'
 import { SetRotation } from './rotation-settings.tsx'
 
@@ -23,6 +23,7 @@ const phases: Readonly<
   waiting: { text: 'waits', colour: 'grey' },
   assisting: { text: 'with people', colour: 'orange' },
   signing: { text: 'waits for the second', colour: 'orange' },
+  asking: { text: 'asks what it takes', colour: 'blue' },
   changing: { text: 'changes it', colour: 'blue' },
   persisting: { text: 'has it kept', colour: 'blue' },
   verifying: { text: 'logs in afresh', colour: 'blue' },
@@ -73,6 +74,7 @@ export function Rotation() {
         : {})}
     >
       <Needed runs={runs.data ?? []} />
+      <Findings />
       <Holds onLift={mayAct ? (of) => setDoing({ kind: 'unhold', of }) : undefined} />
       <Accounts query={accounts} mayAct={mayAct} onDo={setDoing} />
       <Content component="h2" className="gap-above">
@@ -107,6 +109,25 @@ function Needed({ runs }: { readonly runs: readonly RotationRunView[] }) {
           {run.next === null ? null : sentence(visible(run.next))}
         </p>
       ))}
+    </Note>
+  )
+}
+
+/** What is bad about secrets that are kept. */
+function Findings() {
+  const found = useRotationFindings()
+  const findings = found.data?.findings ?? []
+  if (findings.length === 0) return null
+  return (
+    <Note
+      variant="warning"
+      className="gap-below"
+      title={`${count(findings.length, 'finding')} about secrets that are kept`}
+    >
+      {findings.slice(0, 20).map(({ text }) => (
+        <p key={text}>{sentence(visible(text))}</p>
+      ))}
+      {findings.length > 20 ? <p>All of them: tagout rotation findings</p> : null}
     </Note>
   )
 }

@@ -1,12 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../../vault/kernel/secret.ts'
 import { parsePrivateKey } from '../../../vault/release/ssh-private-key.ts'
 import { linuxPassword } from '../../../vault/rotation/connectors/linux-password.ts'
 import { startFakeWindows, type FakeWindows } from '../../support/fake-windows.ts'
 import { type Rotations, startRotations } from '../../support/rotations.ts'
+import { type S7Policy, type S7Simulator, type S7User, startS7Simulator } from '../../support/s7-simulator.ts'
 import { startDropbear, startSshd, sudoersOf, type TestSshd, whyNoSshd } from '../../support/sshd.ts'
 import { must, refusalOf } from '../../support/vault.ts'
 import { passwordFileOf, startVnc, type VncServer } from '../../support/vnc.ts'
@@ -237,4 +238,166 @@ describe('a fake of OpenSSH for Windows', () => {
     expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
     expect(user?.password).toBe(await rotations.passwordOf(name))
   })
+})
+
+describe('a simulator of the web API of an S7-1500', () => {
+  let plc: S7Simulator
+  beforeAll(async () => {
+    plc = await startS7Simulator()
+    usual = { ...plc.policy }
+    const address = `https://127.0.0.1:${plc.port}`
+    await rotations.vault.ask('target.add', { name: 'plc', safe: 'line-3', address, pin: plc.pin })
+  })
+  let usual: S7Policy
+  afterEach(() => {
+    plc.mood = 'obeys'
+    Object.assign(plc.policy, usual)
+    expect(plc.sessions.size).toBe(0)
+    // No machine was asked to refuse more than a lock-out lets it.
+    for (const { refused } of plc.users.values()) expect(refused ?? 0).toBeLessThanOrEqual(3)
+  })
+  afterAll(() => plc[Symbol.asyncDispose]())
+
+  const old = 'Project-"1\\2'
+  /** A user of the project, and their account. */
+  async function account(login: string) {
+    const user: S7User = { password: old, inProject: old }
+    plc.users.set(login, user)
+    const name = `plc/${login}`
+    const credential = await rotations.vault.sealPassword(name, old)
+    await rotations.vault.ask('account.add', { target: 'plc', login, credential })
+    await rotations.vault.ask('rotation.set', { account: name, connector: 's7-web-api' })
+    return { name, user }
+  }
+
+  test('is asked for its policy, which narrows what is made; the password is changed and tried', async () => {
+    const { name, user } = await account('operator')
+    Object.assign(plc.policy, { max_password_length: 14, min_digits: 4, min_special_characters: 2 })
+    plc.called.length = 0
+    const plan = await rotations.vault.ask('rotation.plan', { account: name })
+    expect(plan.steps[0]).toBe('ask plc which passwords it takes')
+    expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
+    expect(plc.called).toEqual([
+      ...['Api.GetPasswordPolicy', 'Api.Login', 'Api.ChangePassword', 'Api.Logout'],
+      ...['Api.Login', 'Api.Logout'],
+    ])
+    const password = await rotations.passwordOf(name)
+    expect(user.password).toBe(password)
+    expect(password).toMatch(/^.{14}$/)
+    expect(password.replace(/\D/g, '').length).toBeGreaterThanOrEqual(4)
+    const settings = await rotations.vault.ask('rotation.settings', { account: name })
+    expect(settings).toMatchObject({
+      profile: 's7-1500',
+      strength: { characters: 14 },
+      toldAt: expect.any(String) as string,
+    })
+    // It is asked again each time: the project has other rules by then.
+    Object.assign(plc.policy, usual)
+    expect(await rotations.rotate(name)).toMatchObject(isRotated(3))
+    expect((await rotations.passwordOf(name)).length).toBe(20)
+  })
+
+  test('takes no password that fits its policy and ours: nothing is made, and that is said', async () => {
+    const { name, user } = await account('tight')
+    Object.assign(plc.policy, { min_password_length: 4, max_password_length: 5, min_digits: 4 })
+    expect(await rotations.rotate(name)).toMatchObject({
+      phase: 'failed',
+      version: null,
+      why: expect.stringContaining('choose another profile') as string,
+    })
+    expect(user.password).toBe(old)
+    Object.assign(plc.policy, usual)
+    expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
+  })
+
+  test('has an expired password changed, which lets nobody in', async () => {
+    const { name, user } = await account('expired')
+    user.isExpired = true
+    expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
+    expect(user.isExpired).toBe(false)
+  })
+
+  test('of which a download brought the password of the project back is found out', async () => {
+    const { name } = await account('drifted')
+    expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
+    plc.download()
+    expect(await rotations.verify(name)).toMatchObject({
+      ...{ phase: 'failed', believes: 'nothing' },
+      why: expect.stringContaining('an earlier one came back') as string,
+    })
+  })
+
+  test.each([
+    ['takes it and hangs up', isRotated(2)],
+    ['takes it and answers an error', isRotated(2)],
+    ['changes no passwords', refusesFor('TIA Portal 19')],
+    ['is old', refusesFor('firmware 3.1')],
+  ] as const)('that %s is believed by a login alone', async (mood, end) => {
+    const { name, user } = await account(mood.replaceAll(' ', '-'))
+    plc.mood = mood
+    expect(await rotations.rotate(name)).toMatchObject(end)
+    expect(user.password).toBe(await rotations.passwordOf(name))
+  })
+
+  test('without a session left is left as it is, and asked again by the next rotation', async () => {
+    const { name } = await account('crowded')
+    plc.mostSessions = 0
+    expect(await rotations.rotate(name)).toMatchObject(refusesFor('no session left'))
+    plc.mostSessions = 3
+    expect(await rotations.rotate(name)).toMatchObject({ phase: 'done' })
+  })
+
+  test('with another certificate is sent nothing', async () => {
+    const { name } = await account('elsewhere')
+    await using other = await startS7Simulator()
+    const address = `https://127.0.0.1:${other.port}`
+    await rotations.vault.ask('target.address', { target: 'plc', address })
+    await rotations.vault.ask('target.pin', { target: 'plc', fingerprint: plc.pin })
+    await rotations.vault.ask('account.bind', { account: name })
+    expect(await rotations.rotate(name)).toMatchObject(refusesFor('not the pinned one, so nothing was sent'))
+    expect(other.called).toEqual([])
+  })
+})
+
+test('shared, known and telling secrets are found, and none of them is said', async () => {
+  const { vault } = rotations
+  await vault.ask('safe.add', { name: 'line-7' })
+  const add = (login: string, password: string, target = 'old-panel') =>
+    vault.account({ target, login, safe: 'line-7', password })
+  const [one, two] = [
+    await add('anna', 'the Same-secret 7'),
+    await add('bert', 'the Same-secret 7', 'other-panel'),
+  ]
+  const known = await add('WinCCConnect', '2WSXcder')
+  const own = await add('operator', 'operator')
+  const fine = await add('fine', 'nothing that anybody would guess')
+  const { findings, left } = await vault.ask('rotation.findings', {})
+  const of = (...names: readonly string[]) =>
+    findings.filter(({ accounts }) => names.some((name) => accounts.includes(name)))
+  expect(of(one.name)).toMatchObject([{ kind: 'shared', accounts: [one.name, two.name].toSorted() }])
+  expect(of(known.name)).toMatchObject([{ kind: 'default' }])
+  expect(of(own.name)).toMatchObject([{ kind: 'login' }])
+  expect([of(fine.name), left]).toEqual([[], 0])
+  expect(JSON.stringify(findings)).not.toMatch(/2WSXcder|Same-secret/)
+  // Another secret, and it is gone.
+  const credential = await vault.sealPassword(one.name, 'by now another one')
+  await vault.ask('account.secret', { account: one.name, credential })
+  expect(
+    (await vault.ask('rotation.findings', {})).findings.some(({ accounts }) => accounts.includes(two.name)),
+  ).toBe(false)
+  // Who looks after one safe learns nothing of another's.
+  await vault.ask('safe.add', { name: 'line-8' })
+  const far = await vault.account({
+    target: 'far-panel',
+    login: 'bert',
+    safe: 'line-8',
+    password: 'the Same-secret 7',
+  })
+  const all = (await vault.ask('rotation.findings', {})).findings
+  expect(all.some(({ accounts }) => accounts.includes(far.name))).toBe(true)
+  const manager = await vault.person('mara', ['approver'])
+  await vault.ask('safe.member.set', { safe: 'line-8', user: 'mara', permissions: ['approve'] })
+  const api = await vault.connect('api')
+  const seen = must(await api.call('rotation.findings', {}, manager.token))
+  expect(seen).toEqual({ findings: [], looked: 1, left: 0 })
 })

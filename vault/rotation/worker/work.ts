@@ -123,6 +123,8 @@ async function take(
   const of = <Step extends Said['step'], R>(name: Step, { result, sent }: Seen<R>) =>
     ({ seen: { step: name, result } as unknown as Said, sent }) as const
   switch (step) {
+    case 'rules':
+      return of(step, (await connector.rules?.(at)) ?? { result: { kind: 'told', rules: {} }, sent: false })
     case 'change':
       return of(step, await connector.change(at, need('current'), need('candidate')))
     case 'login-candidate':
@@ -151,6 +153,8 @@ async function over(signal: AbortSignal, { step, target, seconds }: RotationOrde
 
 function unknownOf(step: StepResult['step'], why: string): Said {
   switch (step) {
+    case 'rules':
+      return { step, result: { kind: 'untold', why } }
     case 'change':
     case 'reconcile':
     case 'persist':

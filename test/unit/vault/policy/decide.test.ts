@@ -195,6 +195,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'account.reveal': 'vrW',
   'rotation.connectors': 'L*',
   'rotation.accounts': 'L*',
+  'rotation.findings': 'L*',
   'rotation.settings': 'LAapmUXFG',
   'rotation.set': 'LAam',
   'rotation.plan': 'LAam',
