@@ -37,6 +37,7 @@ import { kitConfirm, kitEnd, kitPrepare } from './kits/kit.ts'
 import { kitReport } from './kits/opening.ts'
 import { kitList } from './kits/view.ts'
 import { kitWrite } from './kits/write.ts'
+import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
 import {
@@ -406,6 +407,8 @@ export const handlers: Handlers = {
   'recording.list': recordingList,
   'recording.show': recordingShow,
   'recording.readable': recordingReadable,
+  'evidence.gather': evidenceGather,
+  'evidence.sign': evidenceSign,
   'auditor.lists': auditorLists,
   'auditor.append': auditorAppend,
   'auditor.challenge': auditorChallenge,

@@ -396,8 +396,14 @@ export class Vault implements AsyncDisposable {
 
   /** The leaves of these numbers, with what proves that the log's last signed checkpoint covers them. */
   async proveAudit(seqs: readonly number[]): Promise<VerbAnswers['audit.prove']> {
+    const { consistency: _unasked, ...proven } = await this.proveEvidence(seqs, 0)
+    return proven
+  }
+
+  /** The same, and what proves that the log begins with its first `from` entries. */
+  async proveEvidence(seqs: readonly number[], from: number): ReturnType<typeof proveLeaves> {
     await this.sequenceNow()
-    return await proveLeaves(this.#database, await this.#auditKey(), seqs)
+    return await proveLeaves(this.#database, await this.#auditKey(), seqs, from)
   }
 
   async verifyAudit(): Promise<AuditVerdict> {

@@ -30,4 +30,12 @@ export const sessions: readonly Route[] = [
     query: { limit: 'int' },
   },
   { method: 'GET', path: '/api/recordings/:recording', verb: 'recording.show', access: 'user' },
+  {
+    method: 'POST',
+    path: '/api/recordings/:recording/evidence',
+    verb: 'evidence.gather',
+    access: 'user',
+    timeout: 120_000,
+  },
+  { method: 'POST', path: '/api/recordings/:recording/signature', verb: 'evidence.sign', access: 'user' },
 ]

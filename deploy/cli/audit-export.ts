@@ -162,7 +162,7 @@ function* bodies(leaves: readonly { readonly body: string }[]): Generator<Uint8A
   }
 }
 
-function keyBytes(text: string): Uint8Array {
+export function keyBytes(text: string): Uint8Array {
   const bytes = Buffer.from(text, 'base64')
   if (bytes.length !== 32) throw misuse('a public key has 32 bytes, in base64')
   return bytes

@@ -301,6 +301,13 @@ export const fieldNames = {
   'hold.release': { hold: '<hold>' },
   'recording.list': { limit: '--limit' },
   'recording.show': { recording: '<recording>' },
+  'evidence.gather': { recording: '<recording>', from: 'the checkpoint in the recording' },
+  'evidence.sign': {
+    recording: '<recording>',
+    list: 'the list of files',
+    cut: '--from and --to',
+    opens: '--seal',
+  },
   'auditor.append': { newAuditorUser: '<name>', body: 'the new list', signature: 'the signature' },
   'auditor.challenge': { auditor: '--identity' },
   'auditor.login': {

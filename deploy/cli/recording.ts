@@ -92,6 +92,67 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
       const state = await exportWhat(tools, what, given, options)
       tools.show({ recording: what, file: given.out, state }, () => `wrote ${given.out} (${state})`)
     })
+
+  recording
+    .command('package <recording>')
+    .description(
+      'make an evidence package: one file that shows the session and proves itself, offline; audited',
+    )
+    .requiredOption('--out <file>', 'where to write it, a .zip, mode 0600')
+    .requiredOption('--identity <file>', 'your auditor key')
+    .option('--passphrase-stdin', 'read the passphrase of --identity from standard input')
+    .option(
+      '--from <time>',
+      'only from here on, like 00:12:30 from its start; whole segments, a minute at most more',
+    )
+    .option('--to <time>', 'only up to here')
+    .option(
+      '--seal',
+      'seal what it shows with a passphrase for who receives it, asked for (default: it opens for whoever has it)',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'tagout recording package rec_… --identity auditor.key --out press-3.zip',
+        'tagout recording package rec_… --identity auditor.key --from 00:10:00 --to 00:14:00 --out part.zip',
+        'tagout verify press-3.zip',
+      ),
+    )
+    .action(async (text: string, given: PackageGiven) => {
+      const id = parseGivenId('rec', text, 'tagout recording list')
+      const { packageRecording } = await import('./recording-package.ts')
+      const made = await packageRecording(tools, id, {
+        out: given.out,
+        identity: given.identity,
+        passphraseStdin: given.passphraseStdin === true,
+        from: parsePlace('--from', given.from),
+        to: parsePlace('--to', given.to),
+        seal: given.seal === true,
+      })
+      tools.show({ recording: id, file: given.out, ...made }, () => {
+        const stamp = made.stamped ? ', with a time-stamp' : ''
+        return `wrote ${given.out} (${made.state}, ${size(made.bytes)}${stamp})`
+      })
+      if (made.unstamped !== undefined) tools.note(`it has no time-stamp: ${made.unstamped}`)
+    })
+}
+
+type PackageGiven = {
+  readonly out: string
+  readonly identity: string
+  readonly passphraseStdin?: boolean
+  readonly from?: string
+  readonly to?: string
+  readonly seal?: boolean
+}
+
+/** `00:12:30` or `12:30`, in nanoseconds. */
+function parsePlace(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const [, hours = '0', minutes, seconds] = /^(?:(\d{1,3}):)?(\d{1,2}):(\d{2})$/.exec(text) ?? []
+  if (minutes === undefined || seconds === undefined)
+    throw misuse(`${option} is a time of the recording`, 'write it like 00:12:30')
+  return (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1e9
 }
 
 type ExportGiven = {

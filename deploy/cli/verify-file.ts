@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { mostPackaged, verifyPackage } from '../../recorder/evidence/index.ts'
 import { type ByteSource, type Known, verifyRecording } from '../../recorder/replay/index.ts'
 import { cutPreamble, preamble } from '../../recorder/replay/record.ts'
 import { sameBytes } from '../../vault/kernel/digest.ts'
 import { fromBase64 } from '../../vault/kernel/encoding.ts'
 import { parseLeaf } from '../../vault/proof/leaf.ts'
-import { verifyExport } from './audit-export.ts'
+import { keyBytes, verifyExport } from './audit-export.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { fileSource } from './recording-source.ts'
 import { checkpointEntry, startedEntry } from './recording-verify.ts'
@@ -14,7 +15,7 @@ import type { Tools } from './tools.ts'
 
 /** What `tagout verify` says of a file. */
 export type FileVerdict = {
-  readonly kind: 'recording' | 'cut' | 'audit log' | 'audit entries'
+  readonly kind: 'recording' | 'cut' | 'package' | 'audit log' | 'audit entries'
   readonly state: 'complete' | 'incomplete' | 'tampered'
   readonly sentence: string
   /** What is wrong first: a byte of the file, or an entry of the log. */
@@ -22,6 +23,10 @@ export type FileVerdict = {
   readonly segment?: number
   /** Nanoseconds of the session up to which all is in order. */
   readonly time?: number
+  /** Of a package: the file in it that is wrong. */
+  readonly file?: string
+  /** Of a package: what is in order, a sentence each. */
+  readonly checks?: readonly string[]
   /** What the file alone cannot prove. */
   readonly notes: readonly string[]
 }
@@ -38,6 +43,7 @@ export async function verifyFile(tools: Tools, file: string, options: VerifyOpti
   if ([preamble, cutPreamble].some((known) => sameBytes(start.subarray(0, 4), known.subarray(0, 4))))
     return await verifyRecordingFile(tools, source, options)
   if (options.audit !== undefined) throw misuse('--audit goes with a recording')
+  if (sameBytes(start.subarray(0, 2), zipMark)) return await verifyPackageFile(source, options)
   return await verifyText(await textOf(source), options)
 }
 
@@ -81,6 +87,27 @@ async function verifyRecordingFile(
     ...anchored
   } = await verifyRecording(sodium, source, known)
   return { kind, ...anchored, notes: log.notes }
+}
+
+/** `PK`: what begins so and is no package was one, or is another zip, and is told so either way. */
+const zipMark = Uint8Array.of(0x50, 0x4b)
+
+async function verifyPackageFile(source: ByteSource, { key }: VerifyOptions): Promise<FileVerdict> {
+  if (source.size > mostPackaged * 2) throw misuse('the file is too large for an evidence package')
+  const logKey = key === undefined ? undefined : keyBytes(key)
+  const verdict = await verifyPackage(await loadSodium(), await source.read(0, source.size), { logKey })
+  const { state, sentence, checks, notes, file, at, segment, time } = verdict
+  return {
+    kind: 'package',
+    state,
+    sentence,
+    ...(file === undefined ? {} : { file }),
+    ...(at === undefined ? {} : { at }),
+    ...(segment === undefined ? {} : { segment }),
+    ...(time === undefined ? {} : { time }),
+    checks,
+    notes,
+  }
 }
 
 async function verifyText(text: string, { key }: VerifyOptions): Promise<FileVerdict> {

@@ -9,7 +9,7 @@ export function addVerifyCommand(root: Command, tools: Tools): void {
   root
     .command('verify <file>')
     .description(
-      'verify a recording, a cut, or an export of the audit log, without server, database or network',
+      'verify an evidence package, a recording, or an export of the audit log, without server, database or network',
     )
     .option('--key <base64>', 'the audit log’s public key, known from elsewhere')
     .option(
@@ -21,6 +21,7 @@ export function addVerifyCommand(root: Command, tools: Tools): void {
       `
 Exit codes: 0 complete, 1 tampered with, 2 not a file that can be verified, 4 incomplete.
 ${examples(
+  'tagout verify press-3.zip --key BASE64',
   'tagout verify rec_….tgr --audit audit.json',
   'tagout verify audit.json --key BASE64',
   'tagout verify rec_….tgr --json',
@@ -37,6 +38,7 @@ ${examples(
         )
       if (!tools.json()) {
         tools.say(verdict.sentence)
+        for (const check of verdict.checks ?? []) tools.say(`  ${check}`)
         for (const note of verdict.notes) tools.note(note)
       }
       if (verdict.state === 'incomplete')

@@ -12,8 +12,10 @@ const sources = [
   'vault/contract.ts',
   'vault/auditors',
   'vault/intake.ts',
-  'vault/audit/found-file.ts',
+  'vault/proof',
+  'vault/audit',
   'recorder/replay',
+  'recorder/evidence',
   'recorder/live/protocol.ts',
   'package-lock.json',
 ]

@@ -5,7 +5,8 @@ import { Fault } from '../../vault/kernel/fault.ts'
 
 /** All that `tagout.json` may say, by the path of what holds it: the start's own settings and those of the planes. */
 const members: { readonly [path: string]: readonly string[] } = {
-  '': ['http', 'ssh', 'recorder', 'session', 'login', 'seal', 'notify', 'guacd'],
+  '': ['http', 'ssh', 'recorder', 'session', 'login', 'seal', 'notify', 'guacd', 'timestamp'],
+  timestamp: ['url', 'certificatesFile'],
   http: ['host', 'port', 'plain', 'names', 'tls'],
   'http.tls': ['certFile', 'keyFile'],
   guacd: ['host', 'port'],

@@ -4,7 +4,7 @@
  */
 export { toAsciicast } from './asciicast.ts'
 export { clockText } from './clock-text.ts'
-export { cutRange, writeCut } from './cut.ts'
+export { type CutRange, cutRange, writeCut } from './cut.ts'
 export { type DesktopKeyframe, desktopKeyframes, readKeyframe, seekDesktop } from './desktop.ts'
 export { type FilmPiece, filmDesktop, filmWords } from './film.ts'
 export { type FilmPage, type GuacamoleLibrary, makeFilm } from './film-page.ts'

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import {
   verifyRecording,
   writeCut,
 } from '../../recorder/replay/index.ts'
+import { readZip, verifyPackage } from '../../recorder/evidence/index.ts'
 import { preamble } from '../../recorder/replay/record.ts'
 import { isRecord, RecordScan } from '../../recorder/replay/record-scan.ts'
 import { originOf, signCheckpoint } from '../../vault/audit/checkpoint.ts'
@@ -20,6 +22,7 @@ import { toBase64 } from '../../vault/kernel/encoding.ts'
 import { verifyExport } from '../../deploy/cli/audit-export.ts'
 import { tagout } from '../support/cli.ts'
 import { type RecordingRoom, recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
+import { logKey as logKeyOfPackage, scriptedPackage } from '../support/scripted-package.ts'
 import { scriptedRecording } from '../support/scripted-recording.ts'
 import { type Artefact, seeded, tamper } from '../support/tampering.ts'
 
@@ -171,6 +174,42 @@ test('whatever is done to an export of the audit log is found and located', asyn
       return { found: true, at: 0 }
     }
   })
+}, 2_400_000)
+
+test('whatever is done to an evidence package is found and located, and our second reader agrees', async () => {
+  const bytes = await scriptedPackage(room)
+  const theirs = await scriptedPackage(room)
+  const boundariesOf = (archive: Uint8Array) => {
+    const found = [0]
+    for (const file of readZip(archive))
+      found.push(file.bytes.byteOffset - archive.byteOffset + file.bytes.length)
+    return [...found, archive.length]
+  }
+  const artefact = {
+    bytes,
+    boundaries: boundariesOf(bytes),
+    other: theirs,
+    otherBoundaries: boundariesOf(theirs),
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'tagout-tampered-'))
+  const kept: string[] = []
+  try {
+    await all('evidence packages', Math.ceil(count * 0.25), artefact, async (changed) => {
+      const verdict = await verifyPackage(sodium, changed, { logKey: logKeyOfPackage.publicKey })
+      if (kept.length < 200) {
+        kept.push(`${kept.length}.zip`)
+        await writeFile(join(folder, `${kept.length - 1}.zip`), changed)
+      }
+      return { found: verdict.state === 'tampered', at: verdict.at }
+    })
+    const reader = join(import.meta.dirname, '../golden/read_evidence.py')
+    const read = spawnSync('/usr/bin/python3', [reader, ...kept], { cwd: folder, encoding: 'utf8' })
+    const lines = read.stdout.split('\n').slice(0, -1)
+    expect(lines).toHaveLength(kept.length)
+    expect(lines.filter((line) => !/^\d+\.zip: tampered/.test(line))).toEqual([])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }, 2_400_000)
 
 /** A checkpoint less, or given twice, is no change to the log: its entries are all there, in order and signed. */

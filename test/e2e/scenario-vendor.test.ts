@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import sodium from 'libsodium-wrappers'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { verifyPackage } from '../../recorder/evidence/index.ts'
 import type { AuditFound, RequestView, SessionView } from '../../vault/contract.ts'
 import { CanaryScan } from '../support/canary.ts'
 import { launchBrowser, picture, signIn } from '../support/console-browser.ts'
@@ -180,6 +182,20 @@ test.skipIf(why !== undefined)(
     )
     const shown = await readFile(join(stage.room, 'work.guac'))
     expect(shown.toString('latin1')).toContain('4.size,1.0,3.800,3.600;')
+    // The outside auditor gets one file, which has who let her in, and proves itself.
+    await run(
+      [
+        ...['recording', 'package', session?.recording ?? '', '--out', 'hmi-3.zip'],
+        ...['--identity', 'auditor.key', '--passphrase-stdin'],
+      ],
+      'birch lantern 8851',
+    )
+    const judged = await verifyPackage(sodium, await readFile(join(stage.room, 'hmi-3.zip')))
+    expect(judged).toMatchObject({ state: 'complete' })
+    expect(judged.entries.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['request.made', 'request.decided', 'session.opened', 'session.ended']),
+    )
+    expect(judged.checks.at(-1)).toMatch(/its key opens all of it/)
     const taken = await bytes.taken()
     expect(taken.some((one) => one.includes('WO-4711'))).toBe(true)
     const scan = new CanaryScan([{ name: 'the password of the machine', bytes: Buffer.from(password) }])

@@ -778,6 +778,22 @@ export const table: Readonly<Record<string, Row>> = {
     ok: 200,
     replays: true,
   },
+  'POST /api/recordings/:recording/evidence': {
+    who: ['auditor'],
+    of: 'recording',
+    ok: 200,
+    none: 403,
+    replays: true,
+    body: () => ({}),
+  },
+  'POST /api/recordings/:recording/signature': {
+    who: ['auditor'],
+    of: 'recording',
+    ok: 200,
+    none: 403,
+    replays: true,
+    body: () => ({ list: `${'0'.repeat(64)}  a.txt\n`, opens: 'openly' }),
+  },
   'GET /api/recordings/:recording/content': {
     who: ['auditor'],
     of: 'recording',

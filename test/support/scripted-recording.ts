@@ -5,19 +5,22 @@ import { makeHeader } from '../../recorder/recording/header.ts'
 import { Sealing } from '../../recorder/recording/sealing.ts'
 import { FrameBuffer } from '../../recorder/replay/frame-codec.ts'
 import type { Frame, Known } from '../../recorder/replay/index.ts'
+import type { Permit } from '../../vault/contract.ts'
 import { type RecordingRoom, somePermit } from './recordings.ts'
 
 /** A small recording with `segments` segments of a few chunks and checkpoints, as bytes, and what a vault knows of it. */
 export async function scriptedRecording(
   room: RecordingRoom,
   segments: number,
+  change: Partial<Permit> = {},
 ): Promise<{
+  readonly permit: Permit
   readonly bytes: Uint8Array
   readonly known: Known
   /** Where the checkpoints that the vault has end in the file. */
   readonly checkpoints: readonly { readonly end: number }[]
 }> {
-  const permit = { ...somePermit(), auditorLists: room.links }
+  const permit = { ...somePermit(), auditorLists: room.links, ...change }
   const header = await makeHeader(permit, room.chain, { node: 'node-1', worker: 'worker-1' })
   const { fd, path } = await room.store.create(permit.recording, permit.startedAt, header.bytes)
   const { recordingKey, signKey, hash: headerHash } = header
@@ -68,6 +71,7 @@ export async function scriptedRecording(
   sealing.finish('closed by the user')
   closeSync(fd)
   return {
+    permit,
     bytes: new Uint8Array(await readFile(path)),
     known: { publicKey: header.publicKey, headerHash, checkpoints },
     checkpoints,

@@ -506,6 +506,10 @@ function what(entry: Entry): string {
       return `exported recording ${entry.recording}`
     case 'recording.verified':
       return `verified recording ${entry.recording}`
+    case 'recording.packaged':
+      return `made an evidence package of ${entry.cut === undefined ? '' : 'a cut of '}recording ${entry.recording}, which opens ${entry.opens === 'openly' ? 'for whoever has it' : 'with a passphrase'}`
+    case 'evidence.certificate':
+      return `made the certificate by which evidence is checked (${entry.fingerprint})`
     case 'auditor.list':
       return `set list ${entry.version} of the auditors (${entry.names.join(', ')}), ${entry.fingerprint}`
     case 'auditor.proven':

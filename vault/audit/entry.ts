@@ -703,6 +703,15 @@ export type Happening =
   | ({ readonly kind: 'recording.replayed' } & SessionRef)
   | ({ readonly kind: 'recording.exported' } & SessionRef)
   | ({ readonly kind: 'recording.verified' } & SessionRef)
+  /** An evidence package was signed: the hash of its list of files; nanoseconds of the cut, where it is one; how its key is kept. */
+  | ({
+      readonly kind: 'recording.packaged'
+      readonly listHash: string
+      readonly cut?: { readonly from: number; readonly to: number }
+      readonly opens: 'openly' | 'passphrase'
+    } & SessionRef)
+  /** The certificate by which evidence packages are checked (base64 of its DER), made once. */
+  | { readonly kind: 'evidence.certificate'; readonly certificate: string; readonly fingerprint: string }
   | {
       readonly kind: 'auditor.list'
       readonly version: number

@@ -5,7 +5,7 @@ import { toBase64 } from '../kernel/encoding.ts'
 import { Fault } from '../kernel/fault.ts'
 import { readCheckpoints, readLeaves, streamLeaves } from './read.ts'
 import { compareIndex } from './stored-index.ts'
-import { proveInclusions } from './stored-tree.ts'
+import { proveConsistency, proveInclusions } from './stored-tree.ts'
 import { verifyAudit } from './verify.ts'
 import type { FileWitness } from './witness.ts'
 
@@ -75,12 +75,16 @@ export async function exportPage(
     })
 }
 
-/** These leaves, and what proves that the last signed checkpoint covers them (RFC 6962 §2.1.1). */
+/**
+ * These leaves, and what proves that the last signed checkpoint covers them (RFC 6962 §2.1.1), and that the log begins
+ * with its first `from` entries (§2.1.2).
+ */
 export async function proveLeaves(
   database: Kysely<Database>,
   publicKey: Uint8Array,
   seqs: readonly number[],
-): Promise<VerbAnswers['audit.prove']> {
+  from = 0,
+): Promise<VerbAnswers['audit.prove'] & { readonly consistency: readonly string[] }> {
   return await database
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -100,6 +104,7 @@ export async function proveLeaves(
         if (leaf === undefined) throw new Fault('audit', `entry ${seq} of the audit log is missing`)
         leaves.push({ seq, body: toBase64(leaf.body), proof: (proofs.get(seq) ?? []).map(toBase64) })
       }
-      return { leaves, checkpoint: newest?.body ?? '', publicKey: toBase64(publicKey) }
+      const consistency = from > size ? [] : (await proveConsistency(db, from, size)).map(toBase64)
+      return { leaves, checkpoint: newest?.body ?? '', publicKey: toBase64(publicKey), consistency }
     })
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
+import type { AuditorListLink } from './audit.ts'
 import { type ForwardView, type Protocol, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
@@ -146,6 +147,25 @@ export const sessionsVerbs = {
   'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
   /** May the asker still read this recording's ciphertext? Each part that is read asks; nothing is audited. */
   'recording.readable': verb(['user'], z.strictObject({ recording: id('rec') })),
+  /**
+   * What proves a recording without the vault: entries of the audit log about its session with their proofs, and that the
+   * log begins with the one of `from` entries, which a header of a recording names.
+   */
+  'evidence.gather': verb(people, z.strictObject({ recording: id('rec'), from: z.int().min(0).optional() })),
+  /** Signs the list of an evidence package's files; the log then has who made it, of which part, and how its key is kept. */
+  'evidence.sign': verb(
+    people,
+    z.strictObject({
+      recording: id('rec'),
+      /** `SHA256SUMS` of the package. */
+      list: z
+        .string()
+        .max(8_192)
+        .regex(/^(?:[0-9a-f]{64} {2}[A-Za-z0-9.-]{1,60}\n){1,40}$/, 'give a list as sha256sum writes it'),
+      cut: z.strictObject({ from: z.int().min(0), to: z.int().min(0) }).optional(),
+      opens: z.enum(['openly', 'passphrase']),
+    }),
+  ),
 } as const satisfies Record<string, Verb>
 
 export type SessionsAnswers = {
@@ -166,6 +186,22 @@ export type SessionsAnswers = {
   'hold.list': readonly HoldView[]
   'hold.release': null
   'recording.list': readonly RecordingView[]
+  'evidence.gather': {
+    readonly leaves: readonly {
+      readonly seq: number
+      readonly body: string
+      readonly proof: readonly string[]
+    }[]
+    readonly checkpoint: string
+    readonly publicKey: string
+    /** Hashes that prove that the log begins with its first `from` entries (RFC 6962 §2.1.2). */
+    readonly consistency: readonly string[]
+    readonly auditorLists: readonly AuditorListLink[]
+    /** DER, base64. */
+    readonly certificate: string
+  }
+  /** CMS (RFC 5652), detached, DER in base64. */
+  'evidence.sign': { readonly signature: string }
   'recording.show': RecordingView
   'recording.readable': RecordingView
 }

@@ -52,6 +52,8 @@ export const purposes = {
   'kit-box': 'tagout/v1/kit-box',
   /** Seed of the key that signs emergency kits, and what enters the signature. */
   'kit-sign': 'tagout/v1/kit-sign',
+  /** Seed of the key that signs evidence packages. */
+  'evidence-sign': 'tagout/v1/evidence-sign',
   'search-day': 'tagout/v1/search-day',
 } as const
 

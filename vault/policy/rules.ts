@@ -352,6 +352,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   },
   // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
   'recording.readable': { user: [auditor], replay: true },
+  'evidence.gather': { user: [auditor], replay: true },
+  'evidence.sign': { user: [auditor], replay: true },
 
   'auditor.lists': { local: true, recorder: true, user: ['signed in'], replay: true },
   // Who may add a list is decided by the signature on it: an auditor's key proves more than a login.

@@ -3,11 +3,11 @@ import { verifyChain } from '../auditors/index.ts'
 import { sodium } from '../crypto/sodium.ts'
 import { readLinks } from '../identity/auditor.ts'
 import { findLogin, resolveToken } from '../identity/principal.ts'
-import type { SafeId } from '../kernel/id.ts'
+import type { RecordingId, SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { checked, type Row } from '../rows.ts'
-import { findRecording, viewRecording } from '../sessions/view.ts'
-import { type Handler, type Input, userOf, type World } from '../world.ts'
+import { findRecording, type Recorded, viewRecording } from '../sessions/view.ts'
+import { type Call, type Handler, type Input, userOf, type World } from '../world.ts'
 
 type Reader = { readonly actor: Actor; readonly text: string; readonly source: string }
 
@@ -42,10 +42,14 @@ export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world
 
 /** The same right of an auditor who reads on, without another entry in the log. */
 export const recordingReadable: Handler<'recording.readable'> = async (call, { recording }) => {
+  const row = await readableRecording(call, recording)
+  return row.ok ? done(viewRecording(row.value)) : row
+}
+
+/** The recording with its session, where the auditor who asks may read it. */
+export async function readableRecording(call: Call, recording: RecordingId): Promise<Outcome<Recorded>> {
   const row = await findRecording(call.world, recording)
-  return row !== undefined && (await mayRead(call.world, userOf(call), row.safe_id))
-    ? done(viewRecording(row))
-    : forbidden
+  return row !== undefined && (await mayRead(call.world, userOf(call), row.safe_id)) ? done(row) : forbidden
 }
 
 async function readerOf(

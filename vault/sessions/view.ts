@@ -64,7 +64,7 @@ function viewForward(row: Row<'session'>): SessionView['forward'] {
   }
 }
 
-type Recorded = Row<'session'> & {
+export type Recorded = Row<'session'> & {
   readonly recording_state: Row<'recording'>['state']
   readonly size_bytes: number
 }

@@ -11,7 +11,8 @@ import { Problem } from '../parts/problem.tsx'
 import { useKeyring } from '../sealed/keyring.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { Facts, Integrity } from './facts.tsx'
-import { type Opened, openRecording } from './open.ts'
+import { openRecording } from './open.ts'
+import type { Opened } from './opened.ts'
 import { Stage } from './stage.tsx'
 
 const DesktopStage = lazy(() => import('./desktop-stage.tsx'))

@@ -18,12 +18,11 @@ import {
 } from 'react'
 import { Problem } from '../parts/problem.tsx'
 import { clock, span, visible } from '../parts/wording.ts'
-import { touchKeyring } from '../sealed/keyring.ts'
 import { usePlayerKeys } from './keyboard.ts'
 import { KeysHelp } from './keys-help.tsx'
 import { MarkList } from './mark-list.tsx'
 import { type Shown, shownMarks } from './marks.ts'
-import type { Channel, Opened } from './open.ts'
+import type { Channel, Opened } from './opened.ts'
 import { type Frames, Playback, type PlaybackState, type Screen, speeds } from './playback.ts'
 import { mountScreen } from './screen.ts'
 import { type Survey, survey } from './survey.ts'
@@ -94,7 +93,7 @@ export function Stage({
     mounted.setTerminal?.(first?.terminal ?? true)
     setScreen(mounted)
     setPlayback(made)
-    made.seek(0)
+    made.seek(opened.replay.structure.cut?.from ?? 0)
     made.play()
     return () => {
       made.dispose()
@@ -119,8 +118,8 @@ export function Stage({
   const acts = useActs(playback, marks, frame, help)
   usePlayerKeys(playback, acts)
   useEffect(() => {
-    if (state.playing) touchKeyring()
-  }, [state.playing])
+    if (state.playing) opened.onPlaying?.()
+  }, [state.playing, opened])
 
   const seek = useCallback((position: number) => playback?.seek(position), [playback])
   const channel = opened.channels.find((one) => one.channel === state.channel)

@@ -5,7 +5,7 @@ import { filmDesktop, filmWords, type GuacamoleLibrary, makeFilm } from '../../r
 import { Dialog } from '../parts/dialog.tsx'
 import { saveFile } from '../sealed/download.ts'
 import { touchKeyring } from '../sealed/keyring.ts'
-import type { Opened } from './open.ts'
+import type { Opened } from './opened.ts'
 import { openSource } from './source.ts'
 
 /** So many bytes are handed to the browser at a time, which keeps them where it has room. */

@@ -10,6 +10,10 @@ import type { AuditorIdentity } from '../../../vault/auditors/index.ts'
 import { sodium } from '../../../vault/crypto/sodium.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RecordingId } from '../../../vault/kernel/id.ts'
+import { openCms } from '../../../vault/proof/cms.ts'
+import { verifyFound } from '../../../vault/proof/found.ts'
+import { openNote, readNote } from '../../../vault/proof/note.ts'
+import { isConsistent } from '../../../vault/proof/tree.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 import { connectSession, endSession, makeSshKey, prove } from '../../support/vault-ssh.ts'
 
@@ -88,6 +92,44 @@ test('administrators and operators replay nothing, and the machine administrator
   for (const purpose of ['replay', 'export'] as const)
     expect(refusalOf(await authorise(token, purpose)).code).toBe('forbidden')
   expect(refusalOf(await authorise('x'.repeat(43), 'verify')).code).toBe('unauthenticated')
+})
+
+test('evidence is gathered with its proofs and signed, for who may replay it, and the log says so', async () => {
+  const { token } = must(await logInByKey(ingrid()))
+  const exported = await vault.ask('audit.export', { from: 0, limit: 5_000 })
+  const earlier = readNote(exported.checkpoints[0] ?? '')
+  const gathered = must(await api.call('evidence.gather', { recording, from: earlier?.size ?? 0 }, token))
+  const entries = gathered.leaves.map(({ body }) => JSON.parse(Buffer.from(body, 'base64').toString()).entry)
+  expect(entries.map(({ kind }) => kind)).toEqual(
+    expect.arrayContaining([
+      ...['auditor.list', 'grant.added', 'session.opened', 'session.started', 'session.ended'],
+      ...['recording.replayed', 'evidence.certificate'],
+    ]),
+  )
+  const key = new Uint8Array(Buffer.from(gathered.publicKey, 'base64'))
+  const isSigned = (message: Uint8Array, signature: Uint8Array) =>
+    sodium.crypto_sign_verify_detached(signature, message, key)
+  expect(await verifyFound([gathered], key, isSigned)).toMatchObject({ ok: true })
+  const point = await openNote(gathered.checkpoint, key, isSigned)
+  const proof = gathered.consistency.map((hash) => Buffer.from(hash, 'base64'))
+  const none = { size: 0, root: new Uint8Array() }
+  const [before, after] = [earlier ?? none, point ?? none]
+  expect(await isConsistent(before.size, before.root, after.size, after.root, proof)).toBe(true)
+  expect(before.size).toBeGreaterThan(0)
+  expect(must(await api.call('evidence.gather', { recording }, token)).certificate).toBe(gathered.certificate)
+
+  const list = `${'ab'.repeat(32)}  recording.tgr\n`
+  const input = { recording, list, opens: 'openly' } as const
+  const { signature } = must(await api.call('evidence.sign', input, token))
+  const opened = await openCms(Buffer.from(signature, 'base64'), Buffer.from(list))
+  expect(Buffer.from(opened?.certificate ?? []).toString('base64')).toBe(gathered.certificate)
+  expect((await vault.ask('audit.list', { kind: 'recording.packaged' })).at(-1)?.text).toMatch(
+    /ingrid made an evidence package of recording rec_\S+, which opens for whoever has it/,
+  )
+  for (const by of [ann.token, (await vault.ask('login.local', {})).token])
+    expect((await api.call('evidence.sign', input, by)).ok).toBe(false)
+  const wrong = await api.call('evidence.sign', { ...input, list: 'rm -rf /' }, token)
+  expect(refusalOf(wrong).code).toBe('invalid')
 })
 
 const otto = makeIdentity(sodium, 'otto')

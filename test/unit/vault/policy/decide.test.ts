@@ -305,6 +305,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'recording.list': 'L*YZ',
   'recording.show': 'LAapoUXYZFG',
   'recording.readable': 'UXY',
+  'evidence.gather': 'UXY',
+  'evidence.sign': 'UXY',
   'auditor.lists': 'LR*YZ',
   'auditor.append': 'LUXY',
   'auditor.challenge': 'LN',
