@@ -50,6 +50,7 @@ export const backupTables = [
   'exposure',
   'exposure_due',
   'account_rotation',
+  'rotation_recipe',
   'rotation_run',
   'rotation_task',
   'login_place',

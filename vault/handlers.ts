@@ -86,6 +86,12 @@ import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { rotationLeak } from './rotation/leak.ts'
 import { rotationFindings } from './rotation/findings.ts'
 import { rotationAccounts } from './rotation/overview.ts'
+import {
+  rotationRecipeAdd,
+  rotationRecipeRemove,
+  rotationRecipes,
+  rotationRecipeShow,
+} from './rotation/recipes/verbs.ts'
 import { rotationConnectors, rotationSet, rotationSettings } from './rotation/settings.ts'
 import { rotationDue, rotationReport, rotationSign, rotationStep } from './rotation/steps.ts'
 import {
@@ -211,6 +217,10 @@ export const handlers: Handlers = {
   'kit.write': kitWrite,
   'kit.report': kitReport,
   'rotation.connectors': rotationConnectors,
+  'rotation.recipes': rotationRecipes,
+  'rotation.recipe.show': rotationRecipeShow,
+  'rotation.recipe.add': rotationRecipeAdd,
+  'rotation.recipe.remove': rotationRecipeRemove,
   'rotation.settings': rotationSettings,
   'rotation.set': rotationSet,
   'rotation.plan': rotationPlan,

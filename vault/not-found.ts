@@ -15,6 +15,7 @@ const listedBy = {
   directory: 'tagout directory list',
   rotation: 'tagout rotation list',
   task: 'tagout rotation tasks',
+  recipe: 'tagout rotation recipe list',
   exposure: 'tagout exposure list',
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',

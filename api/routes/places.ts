@@ -75,6 +75,10 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/rotation-accounts', verb: 'rotation.accounts', access: 'user' },
   { method: 'GET', path: '/api/rotation-findings', verb: 'rotation.findings', access: 'user' },
   { method: 'GET', path: '/api/connectors', verb: 'rotation.connectors', access: 'user' },
+  { method: 'GET', path: '/api/recipes', verb: 'rotation.recipes', access: 'user' },
+  { method: 'POST', path: '/api/recipes', verb: 'rotation.recipe.add', access: 'user' },
+  { method: 'GET', path: '/api/recipes/:recipe', verb: 'rotation.recipe.show', access: 'user' },
+  { method: 'DELETE', path: '/api/recipes/:recipe', verb: 'rotation.recipe.remove', access: 'user' },
   {
     method: 'GET',
     path: '/api/rotations',

@@ -17,7 +17,8 @@ const vaultEntries = [
 const isShared = (target: string) =>
   ['vault/kernel/', 'vault/auditors/', 'vault/proof/'].some((folder) => target.startsWith(folder))
 /** Connects to targets: the recorder and the worker of rotation do, and the process with the root key never. */
-const speaks = (target: string) => target.startsWith('vault/ssh/') || target.startsWith('vault/tls/')
+const speaks = (target: string) =>
+  ['vault/ssh/', 'vault/tls/', 'vault/telnet/'].some((folder) => target.startsWith(folder))
 const recorderEntries = [
   'recorder/index.ts',
   'recorder/replay/index.ts',
@@ -36,9 +37,15 @@ const inKernel = (target: string) => target.startsWith('vault/kernel/')
 const entersVault = (target: string) => isShared(target) || vaultEntries.includes(target)
 
 /** What of the vault's folder runs in a process without keys, and may speak with targets. */
-const maySpeak = ['vault/ssh/', 'vault/tls/', 'vault/rotation/connectors/', 'vault/rotation/worker/']
+const maySpeak = [
+  'vault/ssh/',
+  'vault/tls/',
+  'vault/telnet/',
+  'vault/rotation/connectors/',
+  'vault/rotation/worker/',
+]
 const whoSpeaks =
-  'the process with the root key speaks with no target: vault/ssh and vault/tls are for rotation’s worker'
+  'the process with the root key speaks with no target: vault/ssh, vault/tls and vault/telnet are for rotation’s worker'
 
 /** From the narrowest folder to the widest: the first that fits a file is its rule. */
 const rules: readonly Rule[] = [
@@ -47,7 +54,7 @@ const rules: readonly Rule[] = [
   {
     folder: 'recorder',
     mayImport: (target) => entersVault(target) || speaks(target),
-    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/proof, vault/ssh, vault/tls, ${vaultEntries.join(', ')}`,
+    says: `the recorder enters the vault by vault/kernel, vault/auditors, vault/proof, vault/ssh, vault/tls, vault/telnet, ${vaultEntries.join(', ')}`,
   },
   {
     folder: 'api',

@@ -7,6 +7,7 @@ import { collect, examples, facts, type Tools } from './tools.ts'
 
 type Given = {
   readonly connector?: string
+  readonly recipe?: string
   readonly profile?: string
   readonly grade?: string
   readonly reason?: string
@@ -52,6 +53,7 @@ export function addRotationSettings(account: Command, tools: Tools): void {
     .command('set <account>')
     .description('say how an account is rotated; what is not named stays, and none takes away')
     .option('--connector <name>', 'what changes it: tagout rotation connectors')
+    .option('--recipe <name>', 'what the connector follows: tagout rotation recipe list')
     .option('--profile <name>', 'which passwords its machine takes: tagout rotation connectors')
     .option('--grade <grade>', 'G0 nothing to change, G1 online, G2 in a window, G3 by people, G4 not at all')
     .option('--reason <text>', 'why it is of that grade')
@@ -91,6 +93,7 @@ export function addRotationSettings(account: Command, tools: Tools): void {
         'tagout account rotation set press-3/engineer --connector linux-password --every 30d --window nights',
         'tagout account rotation set press-3/root --connector linux-password --essential',
         'tagout account rotation set panel-3/operator --connector vnc-password --through press-3/root',
+        'tagout account rotation set switch-7/tech --connector network-cli --recipe cisco-ios --every 90d',
         'tagout account rotation set plc-7/fw --grade G4 --reason "project password" --exempt-owner maya --exempt-until 2027-06-01',
       ),
     )
@@ -123,6 +126,7 @@ function inputOf(account: string, options: Given): VerbInput<'rotation.set'> {
   const isGiven = options.dependants === false || dependants.length > 0
   const given = {
     connector: orNone(options.connector),
+    recipe: orNone(options.recipe),
     profile: orNone(options.profile),
     calendar: orNone(options.window),
     reconcileAccount: orNone(options.reconcileWith),
@@ -174,6 +178,8 @@ export function settingsText(settings: RotationSettings): string {
     ['account', settings.account],
     ['grade', settings.gradeReason === '' ? settings.grade : `${settings.grade}: ${settings.gradeReason}`],
     ['connector', settings.connector ?? 'none: Tagout does not rotate it'],
+    ...(settings.recipe === null ? [] : [['recipe', settings.recipe] as const]),
+    ...settings.findings.map((finding) => ['know that', finding] as const),
     ...(settings.profile === null
       ? []
       : [

@@ -5,6 +5,7 @@ import { misuse } from './complaint.ts'
 import { parseDuration, parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
+import { addRecipeCommands } from './rotation-recipes.ts'
 import { settingsText } from './rotation-settings.ts'
 import { addTaskCommands } from './rotation-tasks.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
@@ -213,6 +214,8 @@ export function addRotationCommands(root: Command, tools: Tools): void {
         'there are none',
       )
     })
+
+  addRecipeCommands(rotation, tools)
 
   rotation
     .command('hold <safe>')

@@ -103,6 +103,12 @@ class World {
         return { step, result: obeys ? { kind: 'changed' } : { kind: 'refused', why } }
       }
       case 'persist':
+        // A login comes first: of a target that does not take the candidate, or not any more, that is refused.
+        if (!away && !this.target.has(this.candidate ?? 'new')) {
+          this.rejections += 1
+          return { step, result: { kind: 'rejected', why } }
+        }
+        return { step, result: away || !obeys ? { kind: 'unknown', why } : { kind: 'kept' } }
       case 'retire':
         if (step === 'retire' && obeys && !away) this.target = new Set([this.current])
         return { step, result: away || !obeys ? { kind: 'unknown', why } : { kind: 'kept' } }

@@ -469,6 +469,10 @@ export const table: Readonly<Record<string, Row>> = {
     body: () => ({ reason: 'x' }),
   },
   'GET /api/connectors': { who: all, ok: 200 },
+  'GET /api/recipes': { who: all, ok: 200 },
+  'POST /api/recipes': { who: admin, ok: 400, body: () => ({ document: '{}' }) },
+  'GET /api/recipes/:recipe': { who: all, ok: 200, path: { recipe: 'cisco-ios' } },
+  'DELETE /api/recipes/:recipe': { who: admin, ok: 409, path: { recipe: 'cisco-ios' } },
   'GET /api/rotations': { service: 'inventory.read', who: all, ok: 200 },
   // Of each account it is looked at who may: of those that are not there, administrators are told so.
   'POST /api/rotations': {

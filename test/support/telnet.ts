@@ -10,6 +10,11 @@ import { findGuacd } from '../../deploy/setup/guacd.ts'
 export function whyNoTelnet(): string | undefined {
   if (findGuacd() === undefined)
     return 'guacd is not installed (npm test as root installs it, where it can be had)'
+  return whyNoTelnetd()
+}
+
+/** As `whyNoTelnet`, where nobody draws the terminal. */
+export function whyNoTelnetd(): string | undefined {
   return existsSync('/usr/sbin/telnetd') && existsSync('/usr/bin/python3')
     ? undefined
     : 'inetutils-telnetd is not installed (deploy/test-packages.txt)'
@@ -23,7 +28,11 @@ export type TelnetServer = AsyncDisposable & {
   readonly home: string
 }
 
-export async function startTelnet(password: string): Promise<TelnetServer> {
+/** `login`: that asks is login(1), which lets users of the machine in. */
+export async function startTelnet(
+  password: string,
+  asks: 'script' | 'login' = 'script',
+): Promise<TelnetServer> {
   const home = await mkdtemp(join(tmpdir(), 'tagout-telnet-'))
   const login = join(home, 'login')
   // In the place of login(1), which wants users of the machine; it asks as that does.
@@ -59,7 +68,7 @@ while True:
     subprocess.Popen(['/usr/sbin/telnetd', '-E', sys.argv[1]], stdin=client, stdout=client, stderr=client)
     client.close()
 `,
-      login,
+      asks === 'login' ? '/bin/login' : login,
     ],
     {
       cwd: home,

@@ -47,11 +47,15 @@ export const accountElevation: Handler<'account.elevation'> = async (call, input
     const { elevation } = input
     const sessions = elevation === null ? done(null) : needSessions(account.target)
     if (!sessions.ok) return sessions
-    if (elevation !== null && account.target.protocol !== 'ssh')
+    // Over Telnet rotation alone elevates: sessions there are desktops, into which it is not typed.
+    const fits =
+      account.target.protocol === 'ssh' ||
+      (account.target.protocol === 'telnet' && elevation?.kind === 'enable')
+    if (elevation !== null && !fits)
       return refuse(
         'conflict',
         `${account.target.name} has a desktop`,
-        'elevation is for accounts of SSH targets',
+        'elevation is for accounts of SSH targets, and enable for rotation over Telnet',
       )
     if (elevation === null) {
       if (before === undefined)

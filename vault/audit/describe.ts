@@ -75,7 +75,9 @@ function saidText(entry: {
 function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
   const { connector, profile, maxAgeDays, calendar, essential, afterCheckIn, afterReveal } = entry
   const said = [
-    connector === null ? 'by nobody' : `by ${connector}`,
+    connector === null
+      ? 'by nobody'
+      : `by ${connector}${entry.recipe === undefined ? '' : ` and the recipe ${entry.recipe}`}`,
     ...(profile === null ? [] : [`profile ${profile}`]),
     ...(maxAgeDays === null ? [] : [`every ${maxAgeDays} days`]),
     ...(afterCheckIn ? ['after each check-in'] : []),
@@ -271,6 +273,10 @@ function what(entry: Entry): string {
       return `had a login signed for the rotation of account ${entry.accountName} (${entry.algorithm})`
     case 'rotation.moved':
       return `brought the rotation of account ${entry.accountName} from ${entry.from} to ${entry.to}${entry.version === 0 ? '' : ` (version ${entry.version})`}${because(entry.why)}`
+    case 'rotation.recipe-added':
+      return `added the recipe ${entry.recipe} (SHA-256 ${entry.digest})`
+    case 'rotation.recipe-removed':
+      return `took the recipe ${entry.recipe} away`
     case 'rotation.held':
       return `held up rotations in safe ${entry.safeName}${entry.until === undefined ? '' : ` until ${entry.until}`}${because(entry.reason)}`
     case 'rotation.unheld':

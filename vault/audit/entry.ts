@@ -735,6 +735,7 @@ export type Happening =
       readonly dependants: readonly string[]
       readonly schedule?: string
       readonly leakAtOnce?: boolean
+      readonly recipe?: string
       /** What it is taken for that locks the account out; who answers for it that nothing changes it, and until when. */
       readonly lockOut?: { readonly refused: number; readonly seconds: number }
       readonly exemption?: { readonly owner: string; readonly until: string }
@@ -759,6 +760,9 @@ export type Happening =
       readonly version: number
       readonly why: string
     })
+  /** A recipe of rotation: `digest` is the SHA-256 of its text. */
+  | { readonly kind: 'rotation.recipe-added'; readonly recipe: string; readonly digest: string }
+  | { readonly kind: 'rotation.recipe-removed'; readonly recipe: string }
   | (SafeRef & { readonly kind: 'rotation.held'; readonly reason: string; readonly until?: string })
   | (SafeRef & { readonly kind: 'rotation.unheld' })
   | (AccountRef & { readonly kind: 'rotation.leaked'; readonly reason: string })

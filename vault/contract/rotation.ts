@@ -3,7 +3,7 @@ import type { Id } from '../kernel/id.ts'
 import type { Phase, Step } from '../rotation/phases.ts'
 import { toldRules } from '../rotation/profile-shape.ts'
 import { base64, id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
-import type { LegacyAlgorithm } from './words.ts'
+import type { LegacyAlgorithm, Protocol } from './words.ts'
 
 /** What can be asked about rotation: how credentials are changed, when, and what came of it. */
 
@@ -49,6 +49,10 @@ export type RotationSettings = {
   readonly gradeReason: string
   /** Null: it is not rotated by Tagout. */
   readonly connector: string | null
+  /** The recipe by which its connector changes it, `cisco-ios@1`; null: it follows none, or nobody has named one. */
+  readonly recipe: string | null
+  /** What people must know of that recipe: what it shows, and what it was not tried on. */
+  readonly findings: readonly string[]
   readonly profile: string | null
   /** Of what the profile makes; null: it makes no passwords. */
   readonly strength: PasswordStrength | null
@@ -179,6 +183,8 @@ export type ConnectorView = {
   readonly title: string
   readonly protocols: readonly string[]
   readonly credential: 'password' | 'ssh-key'
+  /** It follows recipes of this format; null: it follows none. */
+  readonly recipes: string | null
   readonly persists: boolean
   readonly retires: boolean
   readonly reconciles: boolean
@@ -186,6 +192,23 @@ export type ConnectorView = {
   readonly through: boolean
   /** The machine is asked which passwords it takes. */
   readonly tells: boolean
+}
+/** A recipe: how machines of a kind are told to take another credential. See docs/rotation-recipes.md. */
+export type RecipeView = {
+  readonly name: string
+  readonly version: number
+  readonly connector: string
+  readonly title: string
+  readonly notes: string
+  readonly tried: 'nothing' | 'simulator' | 'machine'
+  readonly profile: string
+  readonly protocols: readonly string[]
+  readonly findings: readonly string[]
+  /** Accounts that are rotated by it. */
+  readonly accounts: number
+  /** Null: Tagout comes with it. */
+  readonly addedBy: string | null
+  readonly addedAt: string | null
 }
 export type ProfileView = {
   readonly name: string
@@ -211,16 +234,18 @@ export type StepCredential =
 export type StepPlace = {
   readonly target: {
     readonly name: string
+    readonly protocol: Protocol
     readonly host: string
     readonly port: number
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
+    readonly prompts?: { readonly user?: string; readonly password?: string }
   }
   readonly account: { readonly login: string; readonly name: string }
 }
 
 /** What of a step is a secret, or signed by the vault. */
-export const stepSecrets = ['current', 'candidate', 'privileged', 'through'] as const
+export const stepSecrets = ['current', 'candidate', 'privileged', 'through', 'elevation'] as const
 export type StepSecret = (typeof stepSecrets)[number]
 
 /** One step of a run, given out once. */
@@ -228,6 +253,10 @@ export type RotationOrder = StepPlace & {
   readonly generation: number
   readonly step: Step
   readonly connector: string
+  /** The recipe to follow, as JSON; null: the connector follows none. */
+  readonly recipe: string | null
+  /** The password with which the account is elevated there, where the recipe asks for one. */
+  readonly elevation: StepCredential | null
   /** Seconds within which the worker must be done: then it lets go, whatever it does. */
   readonly seconds: number
   readonly current: StepCredential | null
@@ -254,6 +283,7 @@ const login = z.discriminatedUnion('kind', [
 ])
 const keep = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('kept') }),
+  z.strictObject({ kind: z.literal('rejected'), why }),
   z.strictObject({ kind: z.literal('unknown'), why }),
 ])
 const rules = z.discriminatedUnion('kind', [
@@ -269,10 +299,26 @@ const seen = z.discriminatedUnion('step', [
 
 const days = z.int().min(1, 'a day at least').max(3_650, 'ten years at most')
 const run = id('rot')
+/** A recipe by its name, or by its name and version: `cisco-ios`, `cisco-ios@1`. */
+const recipe = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,39}(@[1-9]\d{0,3})?$/, 'name it like cisco-ios or cisco-ios@1')
 const word = line(100)
 
 export const rotationVerbs = {
   'rotation.connectors': verb(people, nothing),
+  'rotation.recipes': verb(people, nothing),
+  'rotation.recipe.show': verb(people, z.strictObject({ recipe })),
+  'rotation.recipe.add': verb(
+    people,
+    z.strictObject({
+      document: z
+        .string()
+        .min(2)
+        .max(32 * 1024),
+    }),
+  ),
+  'rotation.recipe.remove': verb(people, z.strictObject({ recipe })),
   'rotation.accounts': verb(people, nothing),
   'rotation.findings': verb(people, nothing),
   'rotation.settings': verb(people, z.strictObject({ account: reference })),
@@ -283,6 +329,7 @@ export const rotationVerbs = {
       grade: z.enum(rotationGrades).optional(),
       gradeReason: z.string().trim().max(500).optional(),
       connector: z.string().min(1).max(60).nullable().optional(),
+      recipe: recipe.nullable().optional(),
       profile: z.string().min(1).max(60).nullable().optional(),
       maxAgeDays: days.nullable().optional(),
       calendar: word.nullable().optional(),
@@ -362,6 +409,8 @@ export const rotationVerbs = {
       seen,
       /** A secret left, or may have left, for the target. */
       sent: z.boolean(),
+      /** The target let it in, whatever came of the rest. */
+      letIn: z.literal(true).optional(),
     }),
   ),
 } as const satisfies Record<string, Verb>
@@ -378,6 +427,10 @@ export type RotationAnswers = {
     readonly looked: number
     readonly left: number
   }
+  'rotation.recipes': readonly RecipeView[]
+  'rotation.recipe.show': RecipeView & { readonly document: string }
+  'rotation.recipe.add': RecipeView
+  'rotation.recipe.remove': null
   'rotation.settings': RotationSettings
   'rotation.set': RotationSettings
   'rotation.plan': RotationPlan

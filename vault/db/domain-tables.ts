@@ -220,6 +220,20 @@ export type DomainTables = {
     /** Canonical JSON: `ToldRules`, as its machine said. */
     readonly told: string | null
     readonly told_at: Date | null
+    /** Name and version: `cisco-ios@1`. */
+    readonly recipe: string | null
+  }
+  /** A recipe that somebody added, one version of it. */
+  rotation_recipe: Guarded & {
+    readonly id: Id<'rcp'>
+    readonly name: string
+    readonly version: number
+    /** JSON, as it was given. */
+    readonly document: string
+    readonly added_by: string
+    readonly added_at: Date
+    readonly removed_by: string | null
+    readonly removed_at: Date | null
   }
   /** One rotation, or one verification. See rotation/phases.ts. */
   rotation_run: Guarded & {

@@ -33,6 +33,7 @@ export type TokenId = Id<'tok'>
 export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 export type KitId = Id<'kit'>
+export type RecipeId = Id<'rcp'>
 export type RotationId = Id<'rot'>
 export type TaskId = Id<'rtk'>
 

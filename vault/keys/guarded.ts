@@ -275,7 +275,12 @@ export const guardedTables = {
       'leak_at_once',
       'told',
       'told_at',
+      'recipe',
     ],
+  },
+  rotation_recipe: {
+    id: ['id'],
+    columns: ['name', 'version', 'document', 'added_by', 'added_at', 'removed_by', 'removed_at'],
   },
   rotation_run: {
     id: ['id'],

@@ -200,6 +200,11 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
 
   // SECURITY: who manages a safe has its credentials changed: as much as setting them by hand.
   'rotation.connectors': { local: true, user: ['signed in'] },
+  // SECURITY: a recipe says where a secret is typed: whoever adds one is an administrator, and managers choose from them.
+  'rotation.recipes': { local: true, user: ['signed in'] },
+  'rotation.recipe.show': { local: true, user: ['signed in'] },
+  'rotation.recipe.add': { local: true, user: [admin] },
+  'rotation.recipe.remove': { local: true, user: [admin] },
   'rotation.accounts': { local: true, service: 'inventory.read', user: ['filtered'] },
   'rotation.findings': { local: true, user: ['filtered'] },
   'rotation.settings': {

@@ -1,4 +1,4 @@
-import type { LegacyAlgorithm } from '../contract.ts'
+import type { LegacyAlgorithm, Protocol } from '../contract.ts'
 import type { Outcome } from '../kernel/outcome.ts'
 import type { Secret } from '../kernel/secret.ts'
 import type { ChangeResult, KeepResult, LoginResult } from './phases.ts'
@@ -35,6 +35,10 @@ export type Connector = {
 export type Place = Pick<Through, 'target' | 'account'> & {
   /** Another account of the same host, where the table says that this step is done as that one. */
   readonly through?: Through
+  /** The recipe by which it is changed, as JSON; missing: its connector follows none. */
+  readonly recipe?: string
+  /** The password with which the account is elevated on its machine, where the recipe asks for one. Borrowed. */
+  readonly elevation?: Secret
   /** Milliseconds that the whole of it may take. */
   readonly withinMs: number
   /** Aborted when they are over, or nobody waits any more: let go of the target at once. */
@@ -45,10 +49,13 @@ export type Place = Pick<Through, 'target' | 'account'> & {
 export type Through = {
   readonly target: {
     readonly name: string
+    readonly protocol: Protocol
     readonly host: string
     readonly port: number
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]
     readonly legacy: { readonly algorithms: readonly LegacyAlgorithm[] } | null
+    /** How it asks at a login of Telnet, where somebody has said so. */
+    readonly prompts?: { readonly user?: string; readonly password?: string }
   }
   readonly account: { readonly login: string; readonly name: string }
   readonly credential: Credential
@@ -69,9 +76,14 @@ export type ToldResult =
   | { readonly kind: 'told'; readonly rules: ToldRules }
   | { readonly kind: 'untold'; readonly why: string }
 
-/** What was seen, and whether a secret left, or may have left, for the target: that counts against its lock-out. */
-export type Seen<Result> = { readonly result: Result; readonly sent: boolean }
+/**
+ * Whether a secret left, or may have left, for the target: that counts against its lock-out, unless the target let it in,
+ * whatever came of the rest.
+ */
+export type Sent = boolean | 'let in'
 
-export function saw<Result>(result: Result, sent: boolean): Seen<Result> {
+export type Seen<Result> = { readonly result: Result; readonly sent: Sent }
+
+export function saw<Result>(result: Result, sent: Sent): Seen<Result> {
   return { result, sent }
 }

@@ -18,6 +18,8 @@ export type ConnectorEntry = Pick<Abilities, 'tells' | 'persists' | 'retires' | 
    * account changes itself.
    */
   readonly through?: { readonly steps: readonly Step[]; readonly protocols: readonly Protocol[] }
+  /** What it does is written in a recipe of this format, which accounts name. Missing: it follows none. */
+  readonly recipes?: string
   /** Seconds that one step takes at most. */
   readonly seconds: number
   readonly load: () => Promise<Connector>
@@ -133,6 +135,20 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     retires: false,
     reconciles: false,
     load: async () => (await import('./connectors/s7-web-api.ts')).s7WebApi,
+  },
+  'network-cli': {
+    title:
+      'a password of a switch, a router or another machine with a command line, by a recipe, over SSH or Telnet',
+    protocols: ['ssh', 'telnet'],
+    credential: 'password',
+    profile: 'switch',
+    recipes: 'tagout/network-cli/1',
+    seconds: 120,
+    tells: false,
+    persists: true,
+    retires: false,
+    reconciles: true,
+    load: async () => (await import('./connectors/network-cli.ts')).networkCli,
   },
 }
 

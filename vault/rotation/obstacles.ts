@@ -13,7 +13,7 @@ import { connectorOf } from './connectors.ts'
 import { dependantsOf, holderOf } from './dependants.ts'
 import { isInDoubt } from './phases.ts'
 import { openRunOf, type Run } from './run.ts'
-import { lockOutOf, makerOf, profileOf, settingsRow } from './settings.ts'
+import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
 import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
@@ -122,6 +122,12 @@ async function unfit(
   // A connector that asks does so again: what its machine takes may be another today.
   if (makerOf(settings) === undefined && !entry.tells)
     return forever('connector', 'no password is made that its machine takes', 'choose another profile')
+  if (entry.recipes !== undefined && (await recipeOf(tx.db, tx.guard, settings)) === undefined)
+    return forever(
+      'connector',
+      `there is no recipe ${settings.recipe ?? ''} any more`,
+      'name another: tagout account rotation set --recipe',
+    )
   return undefined
 }
 

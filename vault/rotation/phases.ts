@@ -87,7 +87,11 @@ export type RulesResult =
   | { readonly kind: 'unfit'; readonly why: string }
 
 /** Of `persist` and `retire`. */
-export type KeepResult = { readonly kind: 'kept' } | { readonly kind: 'unknown'; readonly why: string }
+export type KeepResult =
+  | { readonly kind: 'kept' }
+  /** Its login was refused: it does not take the candidate, or not any more. */
+  | { readonly kind: 'rejected'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string }
 
 export type StepResult =
   | { readonly step: 'rules'; readonly result: RulesResult }
@@ -343,6 +347,14 @@ function doubt(state: RunState, why: string): Next {
 
 function persisted(state: RunState, result: KeepResult, can: Abilities): Next {
   if (result.kind === 'kept') return onCandidate({ ...state, persisted: true }, can)
+  // It was switched off before it had kept it, or never took it: asking again would only lock somebody out.
+  if (result.kind === 'rejected')
+    return go(state, {
+      phase: 'probing-current',
+      believes: 'current',
+      refused: ['candidate'],
+      why: result.why,
+    })
   const attempts = state.attempts + 1
   return attempts < mostTries
     ? go(state, { attempts, why: result.why }, [], pause(1))

@@ -15,6 +15,8 @@ import { connectorOf, connectors } from './connectors.ts'
 import { dependantsNamed, dependantsOf } from './dependants.ts'
 import { narrowed, profiles, strengthOf } from './profile.ts'
 import { type PasswordProfile, toldRules } from './profile-shape.ts'
+import { connectorOfFormat, findingsOf, referenceOf } from './recipes/recipe.ts'
+import { type KnownRecipe, recipeNamed } from './recipes/stored.ts'
 import { dueOf, scheduleFault } from './schedule.ts'
 import { throughNamed } from './through.ts'
 
@@ -70,6 +72,15 @@ export function lockOutOf(row: Settings | undefined): LockOut | undefined {
   return profiles[profileOf(row) ?? '']?.lockOut ?? usualLockOut
 }
 
+/** The recipe by which an account is rotated; undefined: none is named, or it is gone. */
+export async function recipeOf(
+  db: Db,
+  checker: Checker,
+  row: Pick<Settings, 'recipe'> | undefined,
+): Promise<KnownRecipe | undefined> {
+  return row === undefined || row.recipe === null ? undefined : recipeNamed(db, checker, row.recipe)
+}
+
 /** Settings as people see them. */
 export async function showSettings(
   db: Db,
@@ -90,12 +101,15 @@ export async function showSettings(
     )
   const profile = profileOf(row)
   const known = makerOf(row)
+  const recipe = await recipeOf(db, checker, row)
   const due = dueOf(row, current?.created_at)
   return {
     account: account.name,
     grade: row?.grade ?? 'G4',
     gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
     connector: row?.connector ?? null,
+    recipe: row?.recipe ?? null,
+    findings: recipe === undefined ? [] : findingsOf(recipe.recipe),
     profile,
     strength: known === undefined || known === null ? null : strengthOf(known),
     toldAt: row?.told_at?.toISOString() ?? null,
@@ -139,8 +153,9 @@ export const rotationSettings: Handler<'rotation.settings'> = async ({ world }, 
 export const rotationConnectors: Handler<'rotation.connectors'> = async () =>
   done({
     connectors: Object.entries(connectors).map(
-      ([name, { title, protocols, credential, persists, retires, reconciles, through, tells }]) => ({
+      ([name, { title, protocols, credential, recipes, persists, retires, reconciles, through, tells }]) => ({
         ...{ name, title, protocols, credential, persists, retires, reconciles },
+        recipes: recipes ?? null,
         through: through !== undefined,
         tells,
       }),
@@ -174,6 +189,7 @@ export const rotationSet: Handler<'rotation.set'> = async (call, input) =>
       afterReveal: shown.afterReveal,
       reconcileAccount: shown.reconcileAccount,
       ...(shown.throughAccount === null ? {} : { throughAccount: shown.throughAccount }),
+      ...(shown.recipe === null ? {} : { recipe: shown.recipe }),
       dependants: shown.dependants.map(({ place, kind }) => `${kind}: ${place}`),
       ...(shown.schedule === null ? {} : { schedule: `${shown.schedule.cron} ${shown.schedule.zone}` }),
       ...(shown.leakAtOnce ? { leakAtOnce: true } : {}),
@@ -204,6 +220,8 @@ async function wantedOf(
   const through = await throughNamed(tx, account, before, input.throughAccount)
   if (!through.ok) return through
   const connector = given(input.connector, before?.connector ?? null)
+  const recipe = await chosenRecipe(tx, connector, before, input)
+  if (!recipe.ok) return recipe
   const exemption = input.exemption
   const lockOut = input.lockOut
   const wanted: Settings = {
@@ -211,7 +229,12 @@ async function wantedOf(
     grade: input.grade ?? before?.grade ?? (connector === null ? 'G4' : 'G1'),
     grade_reason: input.gradeReason ?? before?.grade_reason ?? '',
     connector,
-    profile: given(input.profile, before?.profile ?? null),
+    recipe: recipe.value === undefined ? null : referenceOf(recipe.value.recipe),
+    // Who chooses a recipe means its passwords too, unless they say otherwise.
+    profile:
+      input.profile === undefined && input.recipe !== undefined && recipe.value !== undefined
+        ? recipe.value.recipe.profile
+        : given(input.profile, before?.profile ?? null),
     max_age_days: given(input.maxAgeDays, before?.max_age_days ?? null),
     calendar: given(input.calendar, before?.calendar ?? null),
     essential: input.essential ?? before?.essential ?? false,
@@ -234,7 +257,48 @@ async function wantedOf(
           ? null
           : new Date(exemption.until),
   }
-  return (await faultOf(tx, account, wanted)) ?? done(wanted)
+  return (await faultOf(tx, account, wanted)) ?? recipeFault(account, wanted, recipe.value) ?? done(wanted)
+}
+
+async function chosenRecipe(
+  tx: Tx,
+  connector: string | null,
+  before: Row<'account_rotation'> | undefined,
+  input: Input<'rotation.set'>,
+): Promise<Outcome<KnownRecipe | undefined>> {
+  // A recipe goes with the connector that followed it.
+  const kept = connector === (before?.connector ?? null) ? (before?.recipe ?? null) : null
+  const wanted = given(input.recipe, kept)
+  if (wanted === null) return done(undefined)
+  const found = await recipeNamed(tx.db, tx.guard, wanted)
+  return found === undefined ? notFound('recipe', wanted) : done(found)
+}
+
+function recipeFault(
+  account: Account,
+  { connector }: Settings,
+  known: KnownRecipe | undefined,
+): Outcome<never> | undefined {
+  const format = connectorOf(connector)?.recipes ?? null
+  const next = 'see: tagout rotation recipe list'
+  if (known === undefined)
+    return format === null
+      ? undefined
+      : refuse(
+          'invalid',
+          `recipe: ${connector} changes nothing without one`,
+          `name one with --recipe; ${next}`,
+        )
+  const { recipe } = known
+  if (recipe.format !== format)
+    return refuse(
+      'invalid',
+      `recipe: ${recipe.name} is for the connector ${connectorOfFormat[recipe.format]}`,
+      'name that one, or another recipe',
+    )
+  return (recipe.protocols as readonly string[]).includes(account.target.protocol)
+    ? undefined
+    : refuse('invalid', `recipe: ${recipe.name} is not for targets of ${account.target.protocol}`, next)
 }
 
 /** What is not named stays; null takes it away. */

@@ -8,19 +8,21 @@ import type { RotationId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { type Row, updateGuarded } from '../rows.ts'
 import { signWithKey } from '../sessions/sign.ts'
-import { legacyOf, pinsOf } from '../targets/target.ts'
+import { desktopOf, legacyOf, pinsOf } from '../targets/target.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, Input, World } from '../world.ts'
 import type { Account } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
+import { elevationOf } from '../accounts/elevation.ts'
 import { batchObstacle } from './batch.ts'
 import { settlePlace, takePlace } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { accountBudget, lookAgainMs, notThrough, obstaclesOf } from './obstacles.ts'
 import { restingPhases, type Step, type StepResult, stepOf } from './phases.ts'
 import { advance, credentialOf, findRun, type Run } from './run.ts'
-import { makerOf, profileOf, settingsRow } from './settings.ts'
+import { needsEnable } from './recipes/recipe.ts'
+import { makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
 import { goesThrough, throughOf } from './through.ts'
 
 /** What the worker of rotation asks. It is told nothing but what one step needs, and what it says decides nothing by itself. */
@@ -147,6 +149,11 @@ async function wait(tx: Tx, run: Run, why: string, until: Date): Promise<Outcome
   return refuse('conflict', why, 'nothing is to be done: it begins by itself')
 }
 
+/** Holds up what is begun. Why it has come to where it is, is not forgotten for what it waits for now. */
+function pause(tx: Tx, run: Run, why: string, until: Date): Promise<Outcome<never>> {
+  return wait(tx, run, run.why === '' ? why : run.why, until)
+}
+
 async function mayBegin(
   tx: Tx,
   world: World,
@@ -180,7 +187,7 @@ async function mayBegin(
 async function mayGoOn(tx: Tx, account: Account, run: Run): Promise<Outcome<never> | undefined> {
   const again = new Date(tx.now.getTime() + lookAgainMs)
   if (!(await isBoundTo(tx, account, account.target)))
-    return wait(
+    return pause(
       tx,
       run,
       `${account.target.name} is not the machine that it was begun on: bind it again`,
@@ -195,7 +202,7 @@ async function mayGoOn(tx: Tx, account: Account, run: Run): Promise<Outcome<neve
   const budget = await accountBudget(tx, account)
   return budget.left > 0
     ? undefined
-    : wait(
+    : pause(
         tx,
         run,
         `one more refused login could lock ${account.login} out of ${account.target.name}`,
@@ -221,9 +228,10 @@ async function order(
     const legacy = legacyOf(target)
     return {
       target: {
-        ...{ name: target.name, host: target.host, port: target.port },
+        ...{ name: target.name, protocol: target.protocol, host: target.host, port: target.port },
         pins: pinsOf(target).map(({ type, fingerprint }) => ({ type, fingerprint })),
         legacy: legacy === undefined || legacy.until <= clock() ? null : { algorithms: legacy.algorithms },
+        ...promptsOf(target),
       },
       account: { login, name },
     }
@@ -233,6 +241,8 @@ async function order(
   const privileged = needs.includes('privileged') ? await reconcilerOf(db, account) : undefined
   const privilegedCredential =
     privileged === undefined ? null : await sealed(privileged.account, privileged.credential)
+  const recipe = await recipeOf(database, guard, await settingsRow(database, guard, account.id))
+  const elevation = await elevationFor(db, account, step)
   const version = (which: 'current' | 'candidate') => (which === 'current' ? run.from_version : run.version)
   const one = async (which: 'current' | 'candidate') =>
     needs.includes(which) ? sealed(account, await credentialOf(db, run, version(which))) : null
@@ -241,6 +251,8 @@ async function order(
     step,
     connector: run.connector,
     ...place(account),
+    recipe: recipe?.document ?? null,
+    elevation: elevation === undefined ? null : await sealed(elevation.account, elevation.credential),
     seconds,
     current: await one('current'),
     candidate: await one('candidate'),
@@ -252,6 +264,14 @@ async function order(
       through === undefined || throughCredential === null
         ? null
         : { ...throughCredential, ...place(through.account) },
+  }
+}
+
+function promptsOf(target: Row<'target'>): Pick<StepPlace['target'], 'prompts'> {
+  const { userPrompt: user, passwordPrompt: password } = desktopOf(target) ?? {}
+  if (user === undefined && password === undefined) return {}
+  return {
+    prompts: { ...(user === undefined ? {} : { user }), ...(password === undefined ? {} : { password }) },
   }
 }
 
@@ -273,13 +293,21 @@ function needsOf(step: Step): readonly ('current' | 'candidate' | 'privileged')[
   }
 }
 
-async function reconcilerOf(db: Pick<Tx, 'db' | 'guard'>, account: Account) {
-  const settings = await settingsRow(db.db, db.guard, account.id)
-  const by = settings?.reconcile_account_id ?? null
-  if (by === null) return undefined
-  const found = await readAccount(db.db, db.guard, by)
-  if (found === undefined || found.removed_at !== null || found.target_id !== account.target_id)
-    return undefined
+/** The password by which an account is elevated on its machine, where the recipe asks for one and somebody has named it. */
+async function elevationFor(db: Pick<Tx, 'db' | 'guard'>, account: Account, step: Step) {
+  if (step !== 'change' && step !== 'persist' && step !== 'reconcile') return undefined
+  const known = await recipeOf(db.db, db.guard, await settingsRow(db.db, db.guard, account.id))
+  if (known === undefined || !needsEnable(known.recipe)) return undefined
+  const elevation = await elevationOf(db.db, db.guard, account.id)
+  if (elevation?.kind !== 'enable') return undefined
+  const found = await usable(db, elevation.secret_account_id, account)
+  return found?.credential.kind === 'password' ? found : undefined
+}
+
+/** Another account, and what it has, where it is bound to the same machine. */
+async function usable(db: Pick<Tx, 'db' | 'guard'>, id: Account['id'], account: Account) {
+  const found = await readAccount(db.db, db.guard, id)
+  if (found === undefined || found.removed_at !== null) return undefined
   if (!(await isBoundTo(db as Tx, found, account.target))) return undefined
   const credential = await db.db
     .selectFrom('credential')
@@ -289,6 +317,14 @@ async function reconcilerOf(db: Pick<Tx, 'db' | 'guard'>, account: Account) {
     .executeTakeFirst()
   const row = await credentialOf(db, { account_id: found.id }, credential?.version ?? null)
   return row === undefined ? undefined : { account: found, credential: row }
+}
+
+async function reconcilerOf(db: Pick<Tx, 'db' | 'guard'>, account: Account) {
+  const settings = await settingsRow(db.db, db.guard, account.id)
+  const by = settings?.reconcile_account_id ?? null
+  if (by === null) return undefined
+  const found = await usable(db, by, account)
+  return found?.account.target_id === account.target_id ? found : undefined
 }
 
 /** Signatures that one step gets. */
@@ -346,6 +382,7 @@ async function secretOf(
   which: StepSecret,
 ): Promise<{ readonly account: Account; readonly credential: Row<'credential'> | undefined } | undefined> {
   if (which === 'through') return throughIn(tx, run, account, step)
+  if (which === 'elevation') return elevationFor(tx, account, step)
   if (!needsOf(step).includes(which)) return undefined
   if (which === 'privileged') return reconcilerOf(tx, account)
   return {
@@ -394,8 +431,9 @@ async function keptRules(tx: Tx, run: Run, seen: Input<'rotation.report'>['seen'
   return { step: 'rules', result: { kind: 'told' } }
 }
 
-function verdictOf({ seen, sent }: Parameters<typeof rotationReport>[1]) {
+function verdictOf({ seen, sent, letIn }: Parameters<typeof rotationReport>[1]) {
   const { result } = seen
+  if (letIn === true) return 'accepted'
   if (result.kind === 'rejected' || ('rejected' in result && result.rejected === true)) return 'rejected'
   if (['accepted', 'changed', 'refused', 'kept'].includes(result.kind)) return 'accepted'
   // Its login may have been refused, or may never have come so far.

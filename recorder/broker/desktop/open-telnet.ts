@@ -6,8 +6,8 @@ import { needUnverified, plainParameters, textOf, unreached } from './desktop-lo
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
 import { openDoor, reach } from './guacd-door.ts'
 import { encodeInstruction } from './instruction.ts'
-import { TelnetLogin } from './telnet-login.ts'
-import { TelnetStream } from './telnet-stream.ts'
+import { TelnetLogin } from '../../../vault/telnet/login.ts'
+import { TelnetStream } from '../../../vault/telnet/stream.ts'
 
 /** Milliseconds without a word after which a line is a prompt, and after which a machine without one has let in. */
 const promptRestsMs = 250

@@ -66,7 +66,14 @@ describe.skipIf(why !== undefined)('a real dropbear', () => {
     expect(await rotations.verify(account)).toMatchObject({ phase: 'done' })
     using old = new Secret(Buffer.from(password))
     const at = {
-      target: { name: 'box', host: '127.0.0.1', port: dropbear.port, pins: dropbear.pins, legacy: null },
+      target: {
+        name: 'box',
+        protocol: 'ssh' as const,
+        host: '127.0.0.1',
+        port: dropbear.port,
+        pins: dropbear.pins,
+        legacy: null,
+      },
       account: { login: user, name: account },
       ...{ withinMs: 20_000, signal: AbortSignal.timeout(20_000) },
     }

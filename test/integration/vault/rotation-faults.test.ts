@@ -14,6 +14,13 @@ import {
   startFakeSshTarget,
 } from '../../support/fake-ssh-target.ts'
 import { startSshd, whyNoSshd } from '../../support/sshd.ts'
+import {
+  type Drive,
+  drive as driveRun,
+  Killed,
+  killsIn,
+  secretsOf as secretsIn,
+} from '../../support/rotation-drive.ts'
 import { must, startTestVault, type TestVault } from '../../support/vault.ts'
 
 /**
@@ -46,16 +53,7 @@ async function addTarget(name: string, at: FakeSshTarget) {
   await vault.ask('target.add', { name, safe: 'line-3', address: `ssh://127.0.0.1:${at.port}`, pin: at.pin })
 }
 
-/** Where a worker is killed: before or after the effect of its n-th step. */
-type Kill = { readonly step: number; readonly at: 'asked' | 'done' } | null
-const kills: readonly Kill[] = [
-  null,
-  ...[1, 2, 3].flatMap((step) => [
-    { step, at: 'asked' as const },
-    { step, at: 'done' as const },
-  ]),
-]
-class Killed extends Error {}
+const kills = killsIn(3)
 
 type Cell = {
   readonly account: string
@@ -78,74 +76,20 @@ async function cell(behaviour: Behaviour, on = 'machine', at = target): Promise<
   return { account, login, user, at }
 }
 
-/** The password of a version, as the vault keeps it. */
-async function secretsOf(account: string): Promise<ReadonlyMap<string, string>> {
-  const { vault: inner } = vault.plane.world
-  const { id } = await vault.ask('account.show', { account })
-  const row = await inner.database
-    .selectFrom('account')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow()
-  const versions = await inner.database
-    .selectFrom('credential')
-    .select(['version', 'state'])
-    .where('account_id', '=', id)
-    .orderBy('version')
-    .execute()
-  const found = new Map<string, string>()
-  for (const { version, state } of versions) {
-    using secret = await inner.secrets.take({
-      ...{ safe: row.safe_id, account: row.id, version, field: 'password', kind: 'password' },
-    })
-    found.set(
-      state,
-      secret.expose((bytes) => Buffer.from(bytes).toString()),
-    )
-  }
-  return found
-}
+const secretsOf = (account: string) => secretsIn(vault, account)
 
-type Drive = {
-  readonly kill?: Kill
-  /** Told before each call of the worker: here the world changes. */
-  readonly before?: (call: number) => Promise<void> | void
-  /** The machine is changed by somebody else: what it takes is not the vault's to know. */
-  readonly byHand?: boolean
-}
-
-/** Works on a run as workers do, one of which is killed, until it is over or needs a person. */
+/** As `driveRun`, and looks after each step that the vault holds what the machine takes, unless somebody else changes that. */
 async function drive(
-  cell: Cell | undefined,
+  one: Cell | undefined,
   run: RotationId,
-  { kill = null, before, byHand = false }: Drive,
+  { byHand = false, ...more }: Pick<Drive, 'kill' | 'before'> & { readonly byHand?: boolean },
 ): Promise<void> {
-  let step = 0
-  const ports: WorkPorts = {
-    vault: async () => worker,
-    onFault: () => undefined,
+  await driveRun(vault, () => worker, run, {
+    ...more,
+    ...(one === undefined || byHand ? {} : { after: () => holds(one) }),
     // A step of a target that says nothing would take its whole minute.
-    ...(cell === undefined ? {} : { load: async () => impatient(connector, cell.user) }),
-    at: (where) => {
-      if (where === 'asked') step += 1
-      if (kill !== null && kill.step === step && kill.at === where) throw new Killed('killed')
-    },
-  }
-  for (let call = 1; call <= 30; call += 1) {
-    await before?.(call)
-    const did = await workOn(ports, run).catch((error: unknown) => {
-      if (error instanceof Killed) return false
-      throw error
-    })
-    if (!byHand && cell !== undefined) await holds(cell)
-    const row = await rowOf(run)
-    if (row.ended_at !== null || row.phase === 'unknown') return
-    if (did) continue
-    // Nobody is there to do more: time passes.
-    const wait = Math.max(row.due_at.getTime(), row.step_until?.getTime() ?? 0) - vault.now().getTime()
-    if (wait > 0) vault.advance(wait + 1_000)
-  }
-  throw new Error(`it does not end: ${JSON.stringify(await vault.ask('rotation.show', { run }))}`)
+    ...(one === undefined ? {} : { load: async () => impatient(connector, one.user) }),
+  })
 }
 
 /** A connector that does not wait its whole minute for a machine that says nothing. */
@@ -160,13 +104,6 @@ function impatient(of: Connector, { behaviour }: FakeUser): Connector {
     login: (at, ...rest) => of.login(within(isDumb ? 1_000 : 20_000, at), ...rest),
   }
 }
-
-const rowOf = (run: RotationId) =>
-  vault.plane.world.vault.database
-    .selectFrom('rotation_run')
-    .selectAll()
-    .where('id', '=', run)
-    .executeTakeFirstOrThrow()
 
 /** INVARIANT 3: what the machine takes is the current credential, or the candidate. */
 async function holds({ account, user }: Cell): Promise<void> {

@@ -1,17 +1,13 @@
-import { once } from 'node:events'
 import type { Client, ClientChannel } from 'ssh2'
-import { logIn } from '../../ssh/target.ts'
-import { Secret } from '../../kernel/secret.ts'
 import { type Credential, type Place, saw, type Seen } from '../connector.ts'
 import type { ChangeResult } from '../phases.ts'
+import { type NoLogin, sshLogin } from './ssh-login.ts'
 
 /** Bytes of what a machine says that are kept: a hostile one says more. */
 const mostSaid = 64 * 1024
 
 /** A login that was made, or why there is none. */
-export type Opened =
-  | ({ readonly kind: 'open' } & AsyncDisposable & { readonly shell: Shell })
-  | { readonly kind: 'failed'; readonly why: string; readonly rejected: boolean; readonly sent: boolean }
+export type Opened = ({ readonly kind: 'open' } & AsyncDisposable & { readonly shell: Shell }) | NoLogin
 
 /** What is known of a change whose login was not made: nothing of the candidate had left. */
 export function notOpened(failed: Opened & { readonly kind: 'failed' }): Seen<ChangeResult> {
@@ -37,46 +33,18 @@ export type Talk = {
   readonly end: () => Promise<number | undefined>
 }
 
-/**
- * Logs in to a Unix machine: to the pinned key alone, with old algorithms where they were allowed, the credential once.
- *
- * SECURITY: the same code that sessions log in with. What it waits for ends with the step's time.
- */
+/** Logs in to a Unix machine over SSH. */
 export async function openShell(at: Place, credential: Credential): Promise<Opened> {
-  // A password is borrowed: what logs in disposes of what it is given.
-  const own =
-    credential.kind === 'password'
-      ? { kind: 'password' as const, secret: credential.secret.expose((bytes) => new Secret(bytes.slice())) }
-      : credential
-  const login = await logIn(at, own, at.withinMs)
-  if (login.kind === 'failed')
-    return {
-      kind: 'failed',
-      why: login.message,
-      rejected: login.given && login.isRefused === true,
-      sent: login.given,
-    }
+  const login = await sshLogin(at, credential)
+  if (login.kind === 'failed') return login
   const { client } = login
-  const end = () => {
-    client.end()
-    login.socket.destroy()
-  }
-  at.signal.addEventListener('abort', end, { once: true })
-  if (at.signal.aborted) end()
   return {
     kind: 'open',
     shell: {
       run: (command, input) => run(client, at, command, input),
       talk: (command) => talk(client, at, command),
     },
-    [Symbol.asyncDispose]: async () => {
-      at.signal.removeEventListener('abort', end)
-      const closed = login.socket.closed ? undefined : once(login.socket, 'close').catch(() => undefined)
-      client.end()
-      const timer = setTimeout(() => login.socket.destroy(), 2_000)
-      await closed
-      clearTimeout(timer)
-    },
+    [Symbol.asyncDispose]: () => login[Symbol.asyncDispose](),
   }
 }
 

@@ -21,6 +21,8 @@ export type WorkPorts = {
 
 type Said = VerbInput<'rotation.report'>['seen']
 
+type Report = Pick<VerbInput<'rotation.report'>, 'seen' | 'sent' | 'letIn'>
+
 /** Milliseconds for which what was seen is said again, while the vault does not hear. */
 const sayWithinMs = 15_000
 
@@ -84,14 +86,17 @@ async function doStep(
   ports: WorkPorts,
   order: RotationOrder,
   open: (which: StepSecret) => Credential | undefined,
-): Promise<{ readonly seen: Said; readonly sent: boolean }> {
+): Promise<Report> {
   const limit = new AbortController()
   const withinMs = order.seconds * 1000
   const timer = setTimeout(() => limit.abort(), withinMs)
   try {
     const by = order.through === null ? undefined : open('through')
+    const elevation = open('elevation')
     const at: Place = {
       ...{ target: order.target, account: order.account, withinMs, signal: limit.signal },
+      ...(order.recipe === null ? {} : { recipe: order.recipe }),
+      ...(elevation?.kind === 'password' ? { elevation: elevation.secret } : {}),
       ...(order.through === null || by === undefined
         ? {}
         : { through: { target: order.through.target, account: order.through.account, credential: by } }),
@@ -114,14 +119,17 @@ async function take(
   { step, privileged }: RotationOrder,
   at: Place,
   open: (which: StepSecret) => Credential | undefined,
-): Promise<{ readonly seen: Said; readonly sent: boolean }> {
+): Promise<Report> {
   const need = (which: StepSecret) => {
     const credential = open(which)
     if (credential === undefined) throw new Fault('protocol', `the vault gave no ${which} credential`)
     return credential
   }
-  const of = <Step extends Said['step'], R>(name: Step, { result, sent }: Seen<R>) =>
-    ({ seen: { step: name, result } as unknown as Said, sent }) as const
+  const of = <Step extends Said['step'], R>(name: Step, { result, sent }: Seen<R>): Report => ({
+    seen: { step: name, result } as unknown as Said,
+    sent: sent !== false,
+    ...(sent === 'let in' ? { letIn: true } : {}),
+  })
   switch (step) {
     case 'rules':
       return of(step, (await connector.rules?.(at)) ?? { result: { kind: 'told', rules: {} }, sent: false })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { TelnetLogin } from '../../../recorder/broker/desktop/telnet-login.ts'
-import { TelnetStream } from '../../../recorder/broker/desktop/telnet-stream.ts'
+import { TelnetLogin } from '../../../vault/telnet/login.ts'
+import { TelnetStream } from '../../../vault/telnet/stream.ts'
 
 const usual = () => new TelnetLogin({ user: undefined, password: undefined })
 const says = (login: TelnetLogin, text: string) => login.hear(Buffer.from(text)).toString()

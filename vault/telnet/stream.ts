@@ -1,4 +1,4 @@
-import { Fault } from '../../../vault/kernel/fault.ts'
+import { Fault } from '../kernel/fault.ts'
 
 /** A piece of what one end of Telnet sends (RFC 854): text, or a command of the protocol, whole. */
 export type TelnetPiece = { readonly kind: 'text' | 'command'; readonly bytes: Buffer }
