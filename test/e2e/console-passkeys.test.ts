@@ -198,6 +198,12 @@ test.skipIf(why !== undefined || noSshd !== undefined)(
     await page.getByLabel('Kept and not rotated (2)').waitFor()
     expect(await accessibilityFaults(page)).toEqual([])
     await page.getByRole('button', { name: `Settings: ${account}` }).click()
+    // What follows recipes is set with one, and says what to know of it.
+    await page.getByLabel('Changed by').selectOption('network-cli')
+    expect(await page.getByRole('button', { name: 'Set', exact: true }).isDisabled()).toBe(true)
+    await page.getByLabel('Recipe').selectOption('cisco-ios@1')
+    await page.getByText('it was tried on a simulator alone').waitFor()
+    expect(await page.getByRole('button', { name: 'Set', exact: true }).isDisabled()).toBe(false)
     await page.getByLabel('Changed by').selectOption('linux-password')
     await page.getByLabel('Every so many days').fill('30')
     await page.getByLabel('Why that grade').fill('a jump host')

@@ -229,7 +229,10 @@ function serveSsh(connection: Connection, machine: Machine): void {
     const session = accept()
     session.on('pty', (acceptPty) => acceptPty?.())
     session.on('shell', (acceptShell, reject) => {
-      if (sockets.size > machine.maxSessions) return void reject?.()
+      if (sockets.size > machine.maxSessions) {
+        reject?.()
+        return
+      }
       const channel = acceptShell()
       channel.on('error', () => undefined)
       const cli = new SwitchCli(machine.state, login, {

@@ -49,7 +49,8 @@ export type Place = Pick<Through, 'target' | 'account'> & {
 export type Through = {
   readonly target: {
     readonly name: string
-    readonly protocol: Protocol
+    /** How it is spoken with, for connectors that know several ways. */
+    readonly protocol?: Protocol
     readonly host: string
     readonly port: number
     readonly pins: readonly { readonly type: string; readonly fingerprint: string }[]

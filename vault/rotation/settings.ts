@@ -232,7 +232,8 @@ async function wantedOf(
     recipe: recipe.value === undefined ? null : referenceOf(recipe.value.recipe),
     // Who chooses a recipe means its passwords too, unless they say otherwise.
     profile:
-      input.profile === undefined && input.recipe !== undefined && recipe.value !== undefined
+      recipe.value !== undefined &&
+      (input.profile === null || (input.profile === undefined && input.recipe !== undefined))
         ? recipe.value.recipe.profile
         : given(input.profile, before?.profile ?? null),
     max_age_days: given(input.maxAgeDays, before?.max_age_days ?? null),

@@ -26,18 +26,30 @@ function dependantOf(line: string): Dependant {
   return found === undefined ? { place: line, kind: 'told' } : { place: line.slice(1).trim(), kind: found }
 }
 
-type Known = { readonly settings: RotationSettings; readonly of: VerbAnswer<'rotation.connectors'> }
+type Known = {
+  readonly settings: RotationSettings
+  readonly of: VerbAnswer<'rotation.connectors'>
+  readonly recipes: VerbAnswer<'rotation.recipes'>
+}
+
+const referenceOf = ({ name, version }: { readonly name: string; readonly version: number }) =>
+  `${name}@${version}`
 
 /** How an account is rotated: by what, when, and when not. */
 export function SetRotation(props: { readonly account: string; readonly onClose: () => void }) {
   const known = useQuery({
     queryKey: ['rotation settings', props.account],
     queryFn: async (): Promise<Known> => {
-      const [settings, of] = await Promise.all([
+      const [settings, of, recipes] = await Promise.all([
         ask('GET', at`/api/accounts/${props.account}/rotation`),
         ask('GET', '/api/connectors'),
+        ask('GET', '/api/recipes'),
       ])
-      return { settings: settings as RotationSettings, of: of as VerbAnswer<'rotation.connectors'> }
+      return {
+        settings: settings as RotationSettings,
+        of: of as VerbAnswer<'rotation.connectors'>,
+        recipes: recipes as VerbAnswer<'rotation.recipes'>,
+      }
     },
     staleTime: 0,
     gcTime: 0,
@@ -62,10 +74,11 @@ export function SetRotation(props: { readonly account: string; readonly onClose:
 }
 
 function SettingsForm(props: Known & { readonly account: string; readonly onClose: () => void }) {
-  const { settings, of, account } = props
+  const { settings, of, recipes, account } = props
   const change = useChange()
   const [connector, setConnector] = useState(settings.connector ?? '')
   const [through, setThrough] = useState(settings.throughAccount ?? '')
+  const [recipe, setRecipe] = useState(settings.recipe ?? '')
   const [profile, setProfile] = useState(settings.profile ?? '')
   const [grade, setGrade] = useState<RotationGrade>(settings.setBy === null ? 'G1' : settings.grade)
   const [why, setWhy] = useState(settings.setBy === null ? '' : settings.gradeReason)
@@ -80,13 +93,19 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
     settings.dependants.map(({ place, kind }) => `${signs[kind]}${place}`).join('\n'),
   )
   const needsAnother = of.connectors.find(({ name }) => name === connector)?.through === true
+  const fitting = recipes.filter((one) => one.connector === connector)
+  const chosen = fitting.find((one) => referenceOf(one) === recipe)
   const isChanged = grade === 'G1' || grade === 'G2' || grade === 'G3'
   return (
     <Dialog
       title={`How ${visible(account)} is rotated`}
       action="Set"
       wide
-      ready={(days === '' || /^[1-9]\d{0,3}$/.test(days)) && (owner === '') === (until === '')}
+      ready={
+        (fitting.length === 0 || chosen !== undefined || !isChanged) &&
+        (days === '' || /^[1-9]\d{0,3}$/.test(days)) &&
+        (owner === '') === (until === '')
+      }
       onClose={props.onClose}
       act={async () => {
         await change(() =>
@@ -95,6 +114,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
             gradeReason: why.trim(),
             connector: isChanged && connector !== '' ? connector : null,
             throughAccount: isChanged && needsAnother && through.trim() !== '' ? through.trim() : null,
+            recipe: isChanged && chosen !== undefined ? recipe : null,
             profile: profile === '' ? null : profile,
             maxAgeDays: days === '' ? null : Number(days),
             calendar: calendar.trim() === '' ? null : calendar.trim(),
@@ -140,6 +160,33 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
               ...of.connectors.map(({ name, title }) => ({ value: name, label: `${name}: ${title}` })),
             ]}
           />
+          {fitting.length === 0 ? null : (
+            <Choice
+              label="Recipe"
+              name="recipe"
+              value={chosen === undefined ? '' : recipe}
+              onChange={(value) => {
+                setRecipe(value)
+                // Its passwords, unless others are chosen after it.
+                setProfile('')
+              }}
+              options={[
+                { value: '', label: 'Choose how it is told' },
+                ...fitting.map((one) => ({
+                  value: referenceOf(one),
+                  label: `${referenceOf(one)}: ${visible(one.title)}`,
+                })),
+              ]}
+              hint={
+                chosen === undefined
+                  ? 'What is entered on the machine, and how it keeps it'
+                  : [...chosen.findings, chosen.notes]
+                      .filter((text) => text !== '')
+                      .map(visible)
+                      .join('. ')
+              }
+            />
+          )}
           {needsAnother ? (
             <Field
               label="Through"

@@ -82,7 +82,7 @@ async function login(at: Place, credential: Credential): Promise<Seen<LoginResul
     return saw({ kind: 'unreachable', why: 'this connector tries passwords' }, false)
   const fault = notALine(at, credential.secret)
   if (fault !== undefined) return saw({ kind: 'unreachable', why: fault }, false)
-  if (at.target.protocol === 'ssh') {
+  if (at.target.protocol !== 'telnet') {
     const opened = await sshLogin(at, credential)
     if (opened.kind === 'failed')
       return saw({ kind: opened.rejected ? 'rejected' : 'unreachable', why: opened.why }, opened.sent)

@@ -24,7 +24,6 @@ export type Answer = {
  */
 export class Terminal {
   readonly #stream: Duplex
-  readonly #signal: AbortSignal
   #answer: Buffer[] = []
   #kept = 0
   #total = 0
@@ -37,7 +36,6 @@ export class Terminal {
 
   constructor(stream: Duplex, signal: AbortSignal) {
     this.#stream = stream
-    this.#signal = signal
     const over = () => this.#end('closed')
     stream.on('data', (piece: Buffer) => this.hear(piece))
     stream.on('error', over)
