@@ -1,6 +1,6 @@
 import type { EndReason } from '../../vault/contract.ts'
 import type { AccountId } from '../../vault/kernel/id.ts'
-import type { DesktopFront } from '../broker/desktop/desktop-channel.ts'
+import type { DesktopFront } from '../broker/desktop/desktop-front.ts'
 import type { LiveSocket } from './live-socket.ts'
 import type { NoticeTopic } from './protocol.ts'
 

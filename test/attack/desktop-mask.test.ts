@@ -157,6 +157,34 @@ test('a region in per cent hides all of a screen whose size nobody has said, and
   expect(after(200).slice(-2)[0]).toBe('rect 0 100 0 100 20')
 })
 
+test.each([
+  ['in pixels', { unit: 'pixels', x: 50, y: 0, width: 40, height: 60 }, [25, 50, 89], [24, 90]],
+  ['in per cent', { unit: 'percent', x: 50, y: 0, width: 50, height: 100 }, [30, 45, 59], [29]],
+] as const)(
+  'a machine that makes its screen smaller under a region %s uncovers nothing: neither scaled nor cut off',
+  (_, at, hidden, seen) => {
+    const stream = new MaskedStream([at])
+    const take = (...bytes: readonly Uint8Array[]) =>
+      lines(
+        new InstructionParser().push(
+          stream.take(new InstructionParser().push(Buffer.concat(bytes))).recorded,
+        ),
+      )
+    take(size, start)
+    // Of pixels half as wide and cut off at the right; of per cent a part of what was there.
+    take(drawn(['size', 0, at.unit === 'pixels' ? 50 : 60, 60]))
+    for (const x of hidden) expect([x, stream.hides(x, 5)]).toEqual([x, true])
+    for (const x of seen) expect([x, stream.hides(x, 5)]).toEqual([x, false])
+    expect(take(picture(red(5, 5), hidden[0], 0)).filter((line) => line.startsWith('img'))).toEqual([])
+    // A keyframe of then hides as much, though it begins with the small screen.
+    const { largest } = stream
+    expect(largest).toEqual({ width: 100, height: 60 })
+    // As large as it was, it is as it was.
+    take(drawn(['size', 0, 100, 60]))
+    expect([stream.hides(30, 5), stream.hides(75, 5)]).toEqual([false, true])
+  },
+)
+
 test('what cannot be kept is said at most once a minute, and where the mouse is in the region is not recorded', () => {
   const said: string[] = []
   const mask = new DesktopMask({ regions: [region], reason: 'recipe' }, (detail) => said.push(detail))

@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -9,6 +11,7 @@ import { coloursIn, drawn } from '../support/desktop-pixels.ts'
 import { openInPlayer, overPicture, savedVideo, videoDialog } from '../support/desktop-player.ts'
 import { colourAt, probe, whyNoFfmpeg } from '../support/film.ts'
 import { until } from '../support/installation.ts'
+import { startSshd, whyNoSshd } from '../support/sshd.ts'
 import { clipboardOf, startVnc, type VncServer, whyNoClipboard, whyNoDesktop } from '../support/vnc.ts'
 
 /** An HMI panel in the browser: an engineer opens it with one click and never sees its password. */
@@ -25,6 +28,8 @@ const clipboards = 'clipboard-in,clipboard-out'
 const pasted = 'TAG_4711 := 12;\nsecond line'
 /** The password of a PLC that is asked for on the desktop. */
 const linked = 'Elster-of-the-PLC'
+/** The password of who carries its files, once there is somebody. */
+let carrierPassword = 'nobody carries them yet'
 let vnc: VncServer
 let bob: Actor
 let page: Page
@@ -523,6 +528,114 @@ test.skipIf(why !== undefined)(
   },
 )
 
+test.skipIf(why !== undefined || whyNoSshd() !== undefined)(
+  'files go beside it both ways, by button, drop and keyboard, and are in the recording',
+  async () => {
+    await using sshd = await startSshd()
+    const here = (name: string) => join(sshd.home, name)
+    const place = (name: string, content: string | Buffer) => {
+      writeFileSync(here(name), content)
+      execFileSync('chown', [sshd.user, here(name)])
+    }
+    const recipe = `THE SECRET RECIPE ${'x'.repeat(100_000)}`
+    const odd = 'plan\u202Egpj.exe'
+    place('recipe.txt', recipe)
+    place(odd, 'odd')
+    place(`${'long-'.repeat(45)}.txt`, 'long')
+    execFileSync('install', ['-d', '-o', sshd.user, here('projects')])
+    await run(['target', 'add', 'hmi-3-ssh', `ssh://127.0.0.1:${sshd.port}`, '--safe', 'line-3'])
+    await run(['target', 'pin', 'hmi-3-ssh', '--now'])
+    const carrier = `hmi-3-ssh/${sshd.user}`
+    await run(['account', 'add', carrier, '--password-stdin'], sshd.password)
+    carrierPassword = sshd.password
+    await run(['account', 'files', account, '--by', carrier])
+    const allowed = 'observe,interact,sftp-read,sftp-write'
+    await run(['grant', 'add', 'bob', account, '--for', '7h', '--allow', allowed])
+    await page.goto('about:blank')
+    await page.goto(`${stage.installation.console}/desktop#${account}`)
+    await live()
+    // By keyboard alone: the page, its button, a file.
+    await page.getByRole('button', { name: 'Files' }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText(sshd.home, { exact: true }).waitFor()
+    await dialog.getByRole('button', { name: 'projects/' }).waitFor()
+    await dialog.getByText('plan<202E>gpj.exe').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-files')
+    const taking = page.waitForEvent('download')
+    await dialog.getByRole('button', { name: 'Take recipe.txt' }).focus()
+    await page.keyboard.press('Enter')
+    const taken = await taking
+    expect(taken.suggestedFilename()).toBe('recipe.txt')
+    expect(readFileSync(await taken.path(), 'utf8')).toBe(recipe)
+    const takingOdd = page.waitForEvent('download')
+    await dialog.getByRole('button', { name: 'Take plan<202E>gpj.exe' }).click()
+    expect((await takingOdd).suggestedFilename()).toBe('plangpj.exe')
+
+    await dialog.getByRole('button', { name: 'projects/' }).click()
+    await dialog.getByText(here('projects'), { exact: true }).waitFor()
+    const putting = { name: 'put.txt', mimeType: 'text/plain', buffer: Buffer.from('put there') }
+    await dialog.getByTestId('files-chooser').setInputFiles(putting)
+    await dialog.locator('[data-state=there]').getByText('put.txt').waitFor()
+    expect(readFileSync(here('projects/put.txt'), 'utf8')).toBe('put there')
+    // Of that name there is one now: nothing is written over before the user says so.
+    const dropped = await page.evaluateHandle(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['dropped'], 'put.txt'))
+      return data
+    })
+    await dialog.getByTestId('files-drop').dispatchEvent('drop', { dataTransfer: dropped })
+    await dialog.locator('[data-state=exists]').getByText('put.txt').waitFor()
+    expect(readFileSync(here('projects/put.txt'), 'utf8')).toBe('put there')
+    await dialog.getByRole('button', { name: 'Replace it' }).click()
+    await until(() => readFileSync(here('projects/put.txt'), 'utf8') === 'dropped' || undefined, 20_000)
+    // Stopped in the middle, half a file is none.
+    const large = join(stage.room, 'large.bin')
+    writeFileSync(large, randomBytes(45_000_000))
+    await dialog.getByTestId('files-chooser').setInputFiles(large)
+    await until(
+      () =>
+        (existsSync(here('projects/large.bin')) && statSync(here('projects/large.bin')).size > 0) ||
+        undefined,
+      20_000,
+    )
+    await picture(page, 'desktop-files-going')
+    await dialog.getByRole('button', { name: 'Stop large.bin' }).click()
+    await dialog.locator('[data-state=stopped]').getByText('large.bin').waitFor()
+    await until(() => !existsSync(here('projects/large.bin')) || undefined, 20_000)
+    await page.setViewportSize(windows[2])
+    expect(await layoutFaults(page, windows[2])).toEqual([])
+    await picture(page, 'desktop-files-phone')
+    await page.setViewportSize({ width: 1280, height: 900 })
+    // Back on the desktop, keys are its again.
+    await dialog.getByRole('button', { name: 'Back to the desktop' }).click()
+    await page.keyboard.type('touch after-files\n', { delay: 5 })
+    await exists('after-files')
+    // Files of a desktop are granted with the words of SSH, and no ssh reaches it by them.
+    expect(await run(['ssh-config', '--user', 'bob'])).not.toContain('hmi-3')
+    const { recording } = await latest('hmi-3')
+    await page.getByRole('button', { name: 'End session' }).click()
+    await page
+      .getByText(/session ended/i)
+      .first()
+      .waitFor()
+    await ingrid.page.goto('about:blank')
+    await openInPlayer(ingrid.page, stage, recording)
+    await ingrid.page
+      .getByText(/recipe\.txt/)
+      .first()
+      .waitFor()
+    await ingrid.page
+      .getByText(/projects\/put\.txt/)
+      .first()
+      .waitFor()
+    await until(async () => ((await drawn(ingrid.page, 'screen')) > 100_000 ? true : undefined), 30_000)
+    await picture(ingrid.page, 'desktop-files-played')
+    expect(ingrid.wrong).toEqual([])
+  },
+)
+
 test.skipIf(why !== undefined)('the password came to no browser', () => {
   const all = Buffer.concat(frames)
   const texts = [
@@ -534,6 +647,7 @@ test.skipIf(why !== undefined)('the password came to no browser', () => {
   // The control: what was shown is found there.
   expect(texts[0]).toContain('4.size')
   for (const secret of [
+    carrierPassword,
     linked,
     Buffer.from(linked).toString('base64').replace(/=+$/, ''),
     password,

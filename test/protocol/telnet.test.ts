@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DesktopGateway, openDesktopEnd, startDesktopGateway } from '../support/desktop.ts'
 import { allEnded } from '../support/gateway.ts'
 import { until } from '../support/installation.ts'
+import { newId } from '../../vault/kernel/id.ts'
 import { startTelnet, type TelnetServer, whyNoTelnet } from '../support/telnet.ts'
 
 /** Telnet on the session path: fake vault, real guacd, real telnetd; and machines that are none. */
@@ -104,6 +105,35 @@ describe.skipIf(why !== undefined)('a terminal of Telnet', () => {
       expect(text).not.toContain(password)
       expect(text).not.toContain(Buffer.from(password).toString('base64').slice(0, 10))
     }
+  })
+
+  test('a linked secret is typed where a program asks for one, and is in no recording', async () => {
+    const secret = ` Elster!"#$%&'()*+,-./:;<=>?@[\\]^_\`{|}~ of-the-PLC `
+    const plc = { account: newId('acc'), name: 'plc-2/engineer', secret }
+    const actions = ['observe', 'interact', 'type-in'] as const
+    add('linked', telnet.port, { actions, typeIns: [plc] })
+    const end = await open('linked')
+    await end.see('img')
+    await end.see('sync')
+    // Without echo, as an engineering tool asks; the shell reads it as it is.
+    end.type('stty -echo; touch asked; IFS= read -r asked; stty echo; printf "[%s]" "$asked" > typed-in\n')
+    await until(() => existsSync(join(telnet.home, 'asked')) || undefined, 20_000)
+    end.live.say({ kind: 'type-in', account: plc.account, enter: true })
+    expect(await written('typed-in')).toBe(`[${secret}]`)
+    end.live.say({ kind: 'leave' })
+    await end.live.hear('ended')
+    await allEnded(desk.gateway.vault)
+    const frames = await desk.gateway.frames()
+    const marks = frames.flatMap((frame) => (frame.kind === 'mark' ? [frame.mark] : []))
+    expect(marks).toContainEqual({
+      ...{ kind: 'policy', event: 'typed in' },
+      detail: `plc-2/engineer: ${secret.length} keys and Enter`,
+    })
+    const recorded = JSON.stringify(frames, (_key, value) =>
+      value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
+    )
+    for (const text of [recorded, JSON.stringify(end.live.messages), desk.gateway.logged.join('\n')])
+      expect(text).not.toContain('of-the-PLC')
   })
 
   test('a wrong password is told apart; the machine is asked once', async () => {

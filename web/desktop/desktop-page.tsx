@@ -11,6 +11,9 @@ import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
 import { MachineClipboard } from './clipboard.ts'
 import { Clipboard } from './clipboard-panel.tsx'
+import { Files } from './files-panel.tsx'
+import { saveFile } from '../sealed/download.ts'
+import { MachineFiles } from './machine-files.ts'
 import { type DesktopScreen, mountDesktop, type Scaling } from './screen.ts'
 import { ScreenKeyboard } from './screen-keyboard.tsx'
 import { TypeIn } from './type-in.tsx'
@@ -48,6 +51,8 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [ends, setEnds] = useState<Ends | null>(null)
   const [lag, setLag] = useState<number | null>(null)
   const [clipboard, setClipboard] = useState<MachineClipboard | null>(null)
+  const [files, setFiles] = useState<MachineFiles | null>(null)
+  const [showsFiles, setShowsFiles] = useState(false)
   const [scaling, setScaling] = useState<Scaling>('fit')
   const [hasKeys, setHasKeys] = useState(false)
   const lagAt = useRef(0)
@@ -64,12 +69,18 @@ export default function DesktopPage({ account }: { readonly account: string }) {
     setEnds(null)
     setLag(null)
     setScaling('fit')
+    const ofFiles = new MachineFiles({
+      ask: (open) => made.askFiles(open),
+      send: (bytes) => made.sendFiles(bytes),
+      give: saveFile,
+    })
     const made: Connection = Connection.open(account, noSize, {
       state: (next) => {
         if (next.kind === 'live' && host.current !== null) {
           const canUse = next.started.actions.includes('interact')
           const ofMachine = new MachineClipboard((bytes) => made.type(bytes))
           setClipboard(ofMachine)
+          setFiles(next.started.files === undefined ? null : ofFiles)
           screen.current = mountDesktop(host.current, {
             send: (bytes) => made.type(bytes),
             hears: (opcode, args) => ofMachine.heard(opcode, args),
@@ -90,12 +101,19 @@ export default function DesktopPage({ account }: { readonly account: string }) {
             before?.[Symbol.dispose]()
             return null
           })
+          ofFiles[Symbol.dispose]()
+          setFiles(null)
+          setShowsFiles(false)
           setWatchers([])
         }
       },
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
       ends: setEnds,
+      files: {
+        said: (message) => ofFiles.heard(message),
+        bytes: (bytes) => ofFiles.bytes(bytes),
+      },
       lag: (ms) => {
         if (performance.now() - lagAt.current < lagEvery) return
         lagAt.current = performance.now()
@@ -118,6 +136,10 @@ export default function DesktopPage({ account }: { readonly account: string }) {
 
   const isLive = state.kind === 'live'
   const canUse = isLive && state.started.actions.includes('interact')
+  const openFiles = () => {
+    files?.open()
+    setShowsFiles(true)
+  }
   return (
     <div className="terminal-page">
       <header className="terminal-head row">
@@ -161,6 +183,18 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         ) : null}
         {canUse && clipboard !== null ? (
           <Clipboard of={clipboard} actions={state.started.actions} onClose={() => screen.current?.focus()} />
+        ) : null}
+        {canUse && files !== null ? (
+          <Files
+            of={files}
+            account={state.started.files?.account ?? ''}
+            isOpen={showsFiles}
+            onOpen={openFiles}
+            onClose={() => {
+              setShowsFiles(false)
+              screen.current?.focus()
+            }}
+          />
         ) : null}
         {canUse ? (
           <Button variant="link" size="sm" aria-pressed={hasKeys} onClick={() => setHasKeys(!hasKeys)}>
@@ -224,7 +258,16 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           />
         ))}
         <Outcome state={state} again={connect} />
-        <div className="terminal-frame desktop-frame" ref={frame}>
+        <div
+          className="terminal-frame desktop-frame"
+          ref={frame}
+          onDragOver={(event) => {
+            // Whoever brings a file to the picture is shown where it can be put.
+            event.preventDefault()
+            if (canUse && files !== null) openFiles()
+          }}
+          onDrop={(event) => event.preventDefault()}
+        >
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys typed here go to the desktop */}
           <div
             ref={host}

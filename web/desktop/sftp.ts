@@ -15,7 +15,6 @@ const type = {
   opendir: 11,
   readdir: 12,
   remove: 13,
-  mkdir: 14,
   realpath: 16,
   stat: 17,
   status: 101,
@@ -271,10 +270,6 @@ export class SftpClient {
 
   async remove(path: string): Promise<void> {
     await this.#expect(type.status, type.remove, text(path))
-  }
-
-  async makeFolder(path: string): Promise<void> {
-    await this.#expect(type.status, type.mkdir, text(path), uint32(0))
   }
 
   /** Whether something has this name. */

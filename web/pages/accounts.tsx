@@ -14,6 +14,7 @@ import { When } from '../parts/when.tsx'
 import { sealCredential, type TypedCredential } from '../sealed/intake.ts'
 import { useChange } from '../shell/me.ts'
 import { Elevation } from './account-elevation.tsx'
+import { AccountFiles } from './account-files.tsx'
 import { TypeIns } from './account-type-ins.tsx'
 import { HeldAccounts } from './held-accounts.tsx'
 import { useAccounts, useTargets } from './lists.ts'
@@ -23,7 +24,7 @@ import { Reveal } from './reveal.tsx'
 type Doing =
   | { readonly kind: 'add' }
   | {
-      readonly kind: 'secret' | 'elevation' | 'type-ins' | 'reveal' | 'remove' | 'bind'
+      readonly kind: 'secret' | 'elevation' | 'type-ins' | 'files' | 'reveal' | 'remove' | 'bind'
       readonly account: AccountView
     }
 
@@ -82,6 +83,11 @@ export function Accounts() {
                       types: <Name of={row.typeIns.join(', ')} />
                     </div>
                   )}
+                  {row.files === null ? null : (
+                    <div className="quiet small">
+                      files: <Name of={row.files} />
+                    </div>
+                  )}
                 </>
               ),
           },
@@ -132,14 +138,24 @@ export function Accounts() {
                       New secret
                     </Button>
                     {isDesktop(row.protocol) ? (
-                      <Button
-                        size="sm"
-                        variant="secondary"
-                        onClick={() => setDoing({ kind: 'type-ins', account: row })}
-                        aria-label={`Linked secrets of ${row.name}`}
-                      >
-                        Linked secrets
-                      </Button>
+                      <>
+                        <Button
+                          size="sm"
+                          variant="secondary"
+                          onClick={() => setDoing({ kind: 'type-ins', account: row })}
+                          aria-label={`Linked secrets of ${row.name}`}
+                        >
+                          Linked secrets
+                        </Button>
+                        <Button
+                          size="sm"
+                          variant="secondary"
+                          onClick={() => setDoing({ kind: 'files', account: row })}
+                          aria-label={`Files of ${row.name}`}
+                        >
+                          Files
+                        </Button>
+                      </>
                     ) : !opensSessions(row.protocol) ? null : (
                       <Button
                         size="sm"
@@ -194,6 +210,7 @@ export function Accounts() {
       {doing?.kind === 'secret' ? <NewSecret account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'elevation' ? <Elevation account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'type-ins' ? <TypeIns account={doing.account} onClose={close} /> : null}
+      {doing?.kind === 'files' ? <AccountFiles account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'reveal' ? <Reveal account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'bind' ? <Bind account={doing.account} onClose={close} /> : null}
       {doing?.kind === 'remove' ? <Remove account={doing.account} onClose={close} /> : null}

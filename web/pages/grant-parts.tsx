@@ -7,8 +7,8 @@ import { Name } from '../parts/name.tsx'
 const meanings: Readonly<Record<Action, string>> = {
   shell: 'Work in a terminal',
   exec: 'Run single commands. Implies moving files, both ways: a command can do that.',
-  'sftp-read': 'Fetch files',
-  'sftp-write': 'Put files',
+  'sftp-read': 'Take files off it. On a desktop where an account carries its files; goes with interact.',
+  'sftp-write': 'Put files there, remove and rename. On a desktop likewise.',
   elevate: 'Have the secret for sudo, su or enable typed, where the account has one. Goes with shell.',
   observe: 'See a desktop (RDP, VNC, Telnet)',
   interact: 'Use its mouse and keyboard. Goes with observe.',

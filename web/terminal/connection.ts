@@ -26,6 +26,11 @@ export type ConnectionEvents = {
   readonly ends: (ends: Ends) => void
   /** Draw these bytes, then call back. */
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
+  /** Of a desktop: its files are open, or are not, and what they say. */
+  readonly files?: {
+    readonly said: (message: Extract<ServerMessage, { kind: 'files' }>) => void
+    readonly bytes: (bytes: Uint8Array) => void
+  }
   /** Milliseconds from input to the word that it is recorded and on its way to the target. */
   readonly lag?: (ms: number) => void
 }
@@ -70,6 +75,15 @@ export class Connection {
     this.#client?.send({ kind: 'type-in', account, enter })
   }
 
+  /** Wants the files beside the desktop, or has done with them. */
+  askFiles(open: boolean): void {
+    this.#client?.send({ kind: 'files', open })
+  }
+
+  sendFiles(bytes: Uint8Array): void {
+    if (!this.#isOver) this.#client?.files(bytes)
+  }
+
   /** Ends the session, if there is one. */
   leave(): void {
     this.#client?.send({ kind: 'leave' })
@@ -110,6 +124,7 @@ export class Connection {
             this.#events.ends({ endsAt: message.endsAt, endsAtLocal })
           }
           if (message.kind === 'watchers') this.#events.watchers(message.names)
+          if (message.kind === 'files') this.#events.files?.said(message)
           if (message.kind === 'refused')
             this.#end({
               kind: 'refused',
@@ -123,6 +138,7 @@ export class Connection {
           if (message.kind === 'ended') this.#end({ kind: 'ended', message })
         },
         output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
+        ...(this.#events.files === undefined ? {} : { files: this.#events.files.bytes }),
         lag: (ms) => this.#events.lag?.(ms),
         closed: () => {
           if (isLive) return this.#end({ kind: 'lost' })

@@ -9,6 +9,8 @@ export type LiveEvents = {
   readonly message: (message: ServerMessage) => void
   /** Bytes of the terminal: say by `taken` how many have been drawn. */
   readonly output: (bytes: Uint8Array) => void
+  /** Bytes of the files beside a desktop; where it is missing, there are none. */
+  readonly files?: (bytes: Uint8Array) => void
   /** Milliseconds from input that was sent to the word that it is recorded and on its way to the target. */
   readonly lag?: (ms: number) => void
   /** The socket is closed; `code` is RFC 6455's or one of `liveClose`. */
@@ -37,8 +39,11 @@ export class LiveClient {
     this.#socket.addEventListener('close', ({ code }) => events.closed(code))
     this.#socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer | string>) => {
       if (typeof data !== 'string') {
-        this.#waiting += data.byteLength
-        return events.output(new Uint8Array(data))
+        const bytes = new Uint8Array(data)
+        if (events.files !== undefined && bytes[0] === liveBounds.filesMark)
+          return events.files(bytes.subarray(1))
+        this.#waiting += bytes.length
+        return events.output(bytes)
       }
       const message = JSON.parse(data) as ServerMessage
       if (message.kind === 'taken') {
@@ -58,6 +63,18 @@ export class LiveClient {
   type(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += liveBounds.inputFrameBytes)
       this.#queue.push(bytes.subarray(at, at + liveBounds.inputFrameBytes))
+    this.#flush()
+  }
+
+  /** Sends bytes of the files beside a desktop, a request of SFTP at a time. */
+  files(bytes: Uint8Array): void {
+    const most = liveBounds.inputFrameBytes - 1
+    for (let at = 0; at < bytes.length; at += most) {
+      const frame = new Uint8Array(Math.min(most, bytes.length - at) + 1)
+      frame[0] = liveBounds.filesMark
+      frame.set(bytes.subarray(at, at + most), 1)
+      this.#queue.push(frame)
+    }
     this.#flush()
   }
 

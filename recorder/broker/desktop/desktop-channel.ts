@@ -10,6 +10,8 @@ import type { Hands } from '../ssh/relayed-channel.ts'
 import { watchedBy } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from '../ssh/session.ts'
 import { DesktopClipboard } from './desktop-clipboard.ts'
+import { DesktopDrawing } from './desktop-drawing.ts'
+import type { DesktopFront } from './desktop-front.ts'
 import { mayCarry } from './desktop-login.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
 import { GuacdConnection } from './guacd-connection.ts'
@@ -22,31 +24,8 @@ import { DesktopMask } from './mask/desktop-mask.ts'
 import type { Tap } from './tap.ts'
 import { DesktopTypeIn } from './type-in.ts'
 
-/** The user's end of a desktop: a browser. */
-export type DesktopFront = {
-  /** Sends whole instructions; `drawn` is called when the browser says that it has taken them. */
-  readonly show: (bytes: Buffer, drawn: () => void) => void
-  readonly notify: (text: string, about: NoticeTopic | undefined) => void
-  readonly watchers: (names: readonly string[]) => void
-  readonly ends: (endsAt: string, secondsLeft: number) => void
-  /** The last thing that is said. */
-  readonly tell: (text: string | undefined, reason: EndReason) => void
-  /** From now on what the browser sends is heard. `taken` says so many bytes of it have been. */
-  readonly listen: (heard: {
-    readonly bytes: (bytes: Uint8Array) => void
-    readonly gone: () => void
-    /** They want a linked secret typed. */
-    readonly typeIn: (account: AccountId, withEnter: boolean) => void
-  }) => void
-  readonly taken: (bytes: number) => void
-}
-
-/** Bytes that a browser has not drawn yet, above which guacd is kept waiting. */
-const mostUndrawn = 1024 * 1024
 /** Bytes that an end has not read, above which it is sent no text and no answer. */
 const mostUnread = 512 * 1024
-/** Milliseconds in which a browser that has so many draws some; guacd gives it up soon after. */
-const stalledMs = 12_000
 /** While frozen, how often input is answered. */
 const noticeEveryMs = 5_000
 /** Milliseconds for guacd to show a running connection. */
@@ -74,15 +53,12 @@ export class DesktopChannel {
   readonly #mask: DesktopMask | undefined
   readonly #marks: DesktopMarks
   readonly #room: DesktopRoom
+  readonly #drawing: DesktopDrawing
   readonly #fromUser = new InstructionParser()
   readonly #pressed = new Set<number>()
   #mouse = { x: 0, y: 0, mask: 0 }
   #lite: Lite | undefined
   #socket: Socket | undefined
-  #undrawn = 0
-  #stall: NodeJS.Timeout | undefined
-  /** Who waits for the browser to have drawn. */
-  #whenDrawn: (() => void)[] = []
   #frozen: string | undefined
   /** Who uses it in its user's place, and what of theirs has gone on. */
   #hands: Hands | undefined
@@ -128,6 +104,11 @@ export class DesktopChannel {
       now: () => performance.now(),
     })
     this.#room = new DesktopRoom((bytes) => desktop.write(bytes))
+    this.#drawing = new DesktopDrawing({
+      pause: () => this.#lite?.pause(),
+      resume: () => this.#lite?.resume(),
+      stalled: (text) => void session.end('closed by the user', text),
+    })
     this.#marks = new DesktopMarks({
       mark: (mark) => this.#note(mark),
       now: () => performance.now(),
@@ -154,7 +135,7 @@ export class DesktopChannel {
         const socket = whom === 'user' ? this.#socket : desktop.socket
         return socket !== undefined && socket.writableLength < mostUnread
       },
-      ready: () => this.#drawn(),
+      ready: () => this.#drawing.done(),
       failed: (error) => session.recordingFailed(error),
       keepsText: session.permit.inputPolicy === 'full',
       now: () => performance.now(),
@@ -255,7 +236,7 @@ export class DesktopChannel {
     const understood = understand(instruction)
     if (understood === undefined) {
       // SECURITY: nobody works unseen: while a browser keeps the picture waiting, what it pastes waits, as its keys do.
-      await this.#drawn()
+      await this.#drawing.done()
       if (this.#isOver || (await this.#clipboard.fromUser(instruction))) return
       return this.#session.event('refused channel', `of the desktop: ${instruction.opcode.slice(0, 40)}`)
     }
@@ -270,7 +251,7 @@ export class DesktopChannel {
       return
     }
     // SECURITY: nobody works unseen: while a browser keeps the picture waiting, its keys wait too.
-    await this.#drawn()
+    await this.#drawing.done()
     await this.#press(is, bytes, () => this.#mayPass(instruction))
   }
 
@@ -340,37 +321,14 @@ export class DesktopChannel {
       return this.notify('no such secret is linked to this desktop for you', 'type-in')
     }
     if (this.#frozen !== undefined) return this.notify(this.#frozen, 'freeze')
-    this.#drawn()
+    this.#drawing
+      .done()
       .then(() => this.#typeIn.type(account, withEnter))
       .catch((error: unknown) => this.#session.recordingFailed(error))
   }
 
   #show(bytes: Buffer): void {
-    if (this.#isOver) return
-    this.#undrawn += bytes.length
-    if (this.#undrawn > mostUndrawn && this.#stall === undefined) {
-      this.#lite?.pause()
-      this.#stall = this.#awaitDrawing()
-    }
-    this.#front.show(bytes, () => {
-      this.#undrawn -= bytes.length
-      if (this.#stall === undefined) return
-      clearTimeout(this.#stall)
-      this.#stall = this.#undrawn > mostUndrawn / 2 ? this.#awaitDrawing() : undefined
-      if (this.#stall !== undefined) return
-      this.#lite?.resume()
-      for (const resolve of this.#whenDrawn.splice(0)) resolve()
-    })
-  }
-
-  #awaitDrawing(): NodeJS.Timeout {
-    const text = 'your browser took no more of the picture, so this session ends: connect again'
-    return setTimeout(() => void this.#session.end('closed by the user', text), stalledMs)
-  }
-
-  async #drawn(): Promise<void> {
-    if (this.#stall !== undefined && !this.#isOver)
-      await new Promise<void>((resolve) => this.#whenDrawn.push(resolve))
+    if (!this.#isOver) this.#front.show(bytes, this.#drawing.sent(bytes.length))
   }
 
   #sayFrozen(text: string): void {
@@ -477,11 +435,10 @@ export class DesktopChannel {
 
   #close(): void {
     this.#isOver = true
-    clearTimeout(this.#stall)
+    this.#drawing[Symbol.dispose]()
     this.#room[Symbol.dispose]()
     this.#keyframes[Symbol.dispose]()
     this.#clipboard[Symbol.dispose]()
-    for (const resolve of this.#whenDrawn.splice(0)) resolve()
     this.#lite?.[Symbol.dispose]()
     this.#socket?.destroy()
     this.#marks.happened()

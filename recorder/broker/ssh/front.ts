@@ -14,7 +14,8 @@ import type { GatewayKeys } from './host-key.ts'
 import { offerNoSha1, onOddChannel, rejectChannel, Server, socketOf } from '../../../vault/ssh/library.ts'
 import type { BrokerPorts, Limits } from './ports.ts'
 import { printable } from '../../../vault/ssh/sentence.ts'
-import type { BrokeredSession, Freeze } from './session.ts'
+import type { BrokeredSession } from './session.ts'
+import type { Freeze } from './session-words.ts'
 import { readTerminalModes } from './terminal-modes.ts'
 
 /** What came in: a TCP connection, or a channel of an authenticated one that asked for a target by name. */

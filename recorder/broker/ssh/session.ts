@@ -17,7 +17,8 @@ import type { SessionBox } from './elevation-key.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
-import { DesktopChannel, type DesktopFront } from '../desktop/desktop-channel.ts'
+import { DesktopChannel } from '../desktop/desktop-channel.ts'
+import type { DesktopFront } from '../desktop/desktop-front.ts'
 import { DesktopFiles, type FilesFront } from '../desktop/desktop-files.ts'
 import type { GuacdConnection } from '../desktop/guacd-connection.ts'
 import type { ReleasedSecret } from '../desktop/type-in.ts'
@@ -25,52 +26,20 @@ import type { BrokerPorts, Limits } from './ports.ts'
 import { RelayedChannel } from './relayed-channel.ts'
 import { printable, watchedBy } from '../../../vault/ssh/sentence.ts'
 import { startClock } from './session-clock.ts'
+import { endSentences, type Freeze, minuteOf, whileFrozen } from './session-words.ts'
 import { changePassword } from '../../../vault/ssh/target-failure.ts'
 import type { Transport } from './transport.ts'
 
 /** Milliseconds that a refusal has to reach its user. */
 const refusalMs = 10_000
 
-/** What a session's user reads when it ends for a reason that is not the user's own. */
-const endSentences: Partial<Record<EndReason, string>> = {
-  terminated: 'this session was terminated by an administrator',
-  'user disabled': 'this session ends because your user was disabled',
-  'grant revoked': 'this session ends because its grant was revoked',
-  'time is up': 'this session ends because its time is up',
-  'vault sealed': 'this session ends because the vault was sealed',
-  'recording failed': 'this session ends because it can no longer be recorded',
-  'quota reached': 'this session ends because its recording is full',
-  'closed by the target': 'the target closed the connection',
-  'target unreachable': 'the target does not answer any more',
-  'vault away too long': 'this session ends because the vault has been away too long',
-  'shut down': 'this session ends because the gateway shuts down: connect again',
-  'protocol error': 'this session ends because of a protocol error',
-}
-
 type SessionEvent = VerbInput<'session.event'>['event']
-
-/** Who holds the user's input, and why. */
-export type Freeze = {
-  readonly by: string
-  readonly reason: string
-  /** For want of a supervisor: what the user asks for waits until one watches. */
-  readonly waits: boolean
-}
 
 /** Somebody who watches this session, and whom it may be handed to. */
 export type Seat = {
   readonly by: string
   /** Told whether what they type reaches the session. */
   readonly told: (may: boolean) => void
-}
-
-function minuteOf(at: string): string {
-  return `${at.slice(11, 16)} UTC`
-}
-
-function whileFrozen({ by, reason, waits }: Freeze): string {
-  if (waits) return `this session ${printable(reason)}: try again then`
-  return `this session is frozen by ${whoText(printable(by))}: wait until it goes on`
 }
 
 /** What a session is connected by: an SSH connection that is logged in, or a desktop. */

@@ -2,7 +2,7 @@ import type { Mask } from '../../../../vault/contract.ts'
 import { regionsText } from '../../../../vault/kernel/mask-region.ts'
 import { type Instruction, InstructionParser } from '../instruction.ts'
 import { MaskedStream } from './masked-stream.ts'
-import { placeOf, withoutAll } from './place.ts'
+import { withoutAll } from './place.ts'
 
 /** Milliseconds after which the same thing that cannot be kept is said again. */
 const sayAgainAfter = 60_000
@@ -54,13 +54,14 @@ export class DesktopMask {
    * works there chooses the size of their window, and not what is recorded of them.
    */
   leavesEnough(width: number, height: number): boolean {
-    const places = this.#mask.regions.map((region) => placeOf(region, { width, height }))
-    const seen = withoutAll({ x: 0, y: 0, width, height }, places)
+    const seen = withoutAll({ x: 0, y: 0, width, height }, this.#stream.places({ width, height }))
     return seen.reduce((sum, one) => sum + one.width * one.height, 0) * 3 >= width * height
   }
 
   /** A whole picture of the desktop, as it is recorded. */
   whole(bytes: Uint8Array): Uint8Array {
-    return new MaskedStream(this.#mask.regions).take(new InstructionParser().push(bytes)).recorded
+    return new MaskedStream(this.#mask.regions, this.#stream.largest).take(
+      new InstructionParser().push(bytes),
+    ).recorded
   }
 }

@@ -3,7 +3,7 @@ import { Fault } from '../../../../vault/kernel/fault.ts'
 import { encodeInstruction, type Instruction } from '../instruction.ts'
 import { arrow } from './arrow.ts'
 import { pictureSize } from './picture-size.ts'
-import { type Place, placeOf, touches, withoutAll } from './place.ts'
+import { type Place, placesOf, type Size, touches, withoutAll } from './place.ts'
 import { blankPng } from './png.ts'
 
 /** What of a desktop was passed through the mask. */
@@ -37,7 +37,9 @@ const screenLayer = '0'
  */
 export class MaskedStream {
   readonly #regions: readonly MaskRegion[]
-  #screen: { readonly width: number; readonly height: number } | undefined
+  #screen: Size | undefined
+  /** The most of either that the screen has had. */
+  #largest: Size | undefined
   #masked: readonly Place[]
   #held: Instruction[] = []
   #heldBytes = 0
@@ -49,9 +51,11 @@ export class MaskedStream {
   #out: Uint8Array[] = []
   #missed = new Set<string>()
 
-  constructor(regions: readonly MaskRegion[]) {
+  /** `largest`: what the screen has had before this begins. */
+  constructor(regions: readonly MaskRegion[], largest?: Size) {
     this.#regions = regions
-    this.#masked = this.#places()
+    this.#largest = largest
+    this.#masked = this.places(undefined)
   }
 
   /** Takes what comes next. Throws `Fault('protocol')` where a picture is begun and never ends. */
@@ -77,6 +81,15 @@ export class MaskedStream {
     this.#out = []
     this.#missed = new Set()
     return part
+  }
+
+  get largest(): Size | undefined {
+    return this.#largest
+  }
+
+  /** What of a screen of that size would not be recorded. */
+  places(screen: Size | undefined): readonly Place[] {
+    return placesOf(this.#regions, screen, this.#largest)
   }
 
   hides(x: number, y: number): boolean {
@@ -123,14 +136,14 @@ export class MaskedStream {
     if (layer !== screenLayer) return
     const isFirst = this.#screen === undefined
     this.#screen = { width: lengthOf(width) ?? 0, height: lengthOf(height) ?? 0 }
-    this.#masked = this.#places()
+    this.#largest = {
+      width: Math.max(this.#screen.width, this.#largest?.width ?? 0),
+      height: Math.max(this.#screen.height, this.#largest?.height ?? 0),
+    }
+    this.#masked = this.places(this.#screen)
     this.#keep(one)
     this.#isTouched = true
     if (isFirst) this.#out.push(...arrow(pointer))
-  }
-
-  #places(): readonly Place[] {
-    return this.#regions.map((region) => placeOf(region, this.#screen))
   }
 
   #picture(one: Instruction, pieces: readonly Instruction[]): void {

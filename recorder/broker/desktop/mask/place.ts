@@ -33,11 +33,39 @@ export function withoutAll(place: Place, others: readonly Place[]): readonly Pla
 /** Longer than any screen: the place of a region whose screen is not known yet. */
 const everywhere: Place = { x: 0, y: 0, width: 1 << 20, height: 1 << 20 }
 
+export type Size = { readonly width: number; readonly height: number }
+
+/**
+ * Where regions are on a screen. SECURITY: a machine that was larger may show the same in fewer pixels, or a part of it: what was
+ * hidden stays so either way, where the region is by the screen's present size and where it was by the largest.
+ */
+export function placesOf(
+  regions: readonly MaskRegion[],
+  screen: Size | undefined,
+  largest: Size | undefined,
+): readonly Place[] {
+  return regions.flatMap((region) => {
+    const now = placeOf(region, screen)
+    if (screen === undefined || largest === undefined) return [now]
+    if (screen.width >= largest.width && screen.height >= largest.height) return [now]
+    return [now, region.unit === 'percent' ? placeOf(region, largest) : scaled(now, largest, screen)]
+  })
+}
+
+/** A place of one screen on another that shows the same, rounded outwards. */
+function scaled({ x, y, width, height }: Place, from: Size, to: Size): Place {
+  const [across, down] = [to.width / from.width, to.height / from.height]
+  const [left, top] = [Math.floor(x * across), Math.floor(y * down)]
+  return {
+    x: left,
+    y: top,
+    width: Math.ceil((x + width) * across) - left,
+    height: Math.ceil((y + height) * down) - top,
+  }
+}
+
 /** Where a region is on a screen of that size, rounded outwards. */
-export function placeOf(
-  region: MaskRegion,
-  screen: { readonly width: number; readonly height: number } | undefined,
-): Place {
+function placeOf(region: MaskRegion, screen: Size | undefined): Place {
   const { x, y, width, height, unit } = region
   if (unit === 'pixels') return { x, y, width, height }
   if (screen === undefined) return everywhere
