@@ -605,9 +605,9 @@ test.skipIf(why !== undefined || whyNoSshd() !== undefined)(
     await dialog.locator('[data-state=stopped]').getByText('large.bin').waitFor()
     await until(() => !existsSync(here('projects/large.bin')) || undefined, 20_000)
     await page.setViewportSize(windows[2])
-    // The picture behind it is fitted in a moment later.
-    const isFitted = async () => (await layoutFaults(page, windows[2])).length === 0 || undefined
-    await until(isFitted, 20_000)
+    // What is cut off of the picture behind it is no fault: it is seen when the dialog is closed.
+    const faults = await layoutFaults(page, windows[2])
+    expect(faults.filter((fault) => !fault.includes('CANVAS'))).toEqual([])
     await picture(page, 'desktop-files-phone')
     await page.setViewportSize({ width: 1280, height: 900 })
     // Back on the desktop, keys are its again.
