@@ -610,9 +610,9 @@ test.skipIf(why !== undefined || whyNoSshd() !== undefined)(
     expect(faults.filter((fault) => !fault.includes('CANVAS'))).toEqual([])
     await picture(page, 'desktop-files-phone')
     await page.setViewportSize({ width: 1280, height: 900 })
-    // Back on the desktop, keys are its again.
+    // And the desktop is used as before.
     await dialog.getByRole('button', { name: 'Back to the desktop' }).click()
-    await page.keyboard.type('touch after-files\n', { delay: 5 })
+    await type('touch after-files\n')
     await exists('after-files')
     // Files of a desktop are granted with the words of SSH, and no ssh reaches it by them.
     expect(await run(['ssh-config', '--user', 'bob'])).not.toContain('hmi-3')
