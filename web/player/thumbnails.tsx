@@ -2,12 +2,15 @@ import { useEffect, useRef, useState } from 'react'
 import { type DesktopKeyframe, type Replay, readKeyframe } from '../../recorder/replay/index.ts'
 import { clock } from '../parts/wording.ts'
 import { drawing } from './desktop-screen.ts'
+import { maskedParts, type Part } from './masked-parts.ts'
 
 /** So many are shown, of so many pixels' width. */
 const most = 8
 const width = 160
 
-type Thumbnail = { readonly at: number; readonly picture: HTMLCanvasElement }
+type Thumbnail = { readonly at: number; readonly picture: Pictured }
+/** A small picture, and where nothing of it is recorded, in per cent. */
+type Pictured = { readonly canvas: HTMLCanvasElement; readonly masked: readonly Part[] }
 
 /** What a desktop looked like at some moments of the recording, to go there. Nothing where it has no keyframes. */
 export function Thumbnails(props: {
@@ -52,7 +55,7 @@ export function Thumbnails(props: {
           key={at}
           type="button"
           className="thumbnail"
-          aria-label={`Go to ${clock(at / 1e9)}`}
+          aria-label={`Go to ${clock(at / 1e9)}${picture.masked.length === 0 ? '' : ', a part of the screen is not recorded'}`}
           onClick={() => props.onSeek(at)}
         >
           <Picture of={picture} />
@@ -63,10 +66,22 @@ export function Thumbnails(props: {
   )
 }
 
-function Picture({ of }: { readonly of: HTMLCanvasElement }) {
+function Picture({ of }: { readonly of: Pictured }) {
   const place = useRef<HTMLSpanElement>(null)
-  useEffect(() => place.current?.replaceChildren(of), [of])
-  return <span ref={place} className="thumbnail-picture" />
+  useEffect(() => place.current?.replaceChildren(of.canvas), [of])
+  return (
+    <span className="thumbnail-picture">
+      <span ref={place} />
+      {of.masked.map((part) => (
+        <span
+          key={Object.values(part).join(' ')}
+          className="thumbnail-masked"
+          title="not recorded"
+          style={part}
+        />
+      ))}
+    </span>
+  )
 }
 
 /** Some of them, evenly over the recording. */
@@ -82,7 +97,7 @@ async function draw(
   replay: Replay,
   keyframe: DesktopKeyframe,
   channel: number,
-): Promise<HTMLCanvasElement | undefined> {
+): Promise<Pictured | undefined> {
   const whole = await readKeyframe(replay.seek(keyframe.at), keyframe, channel)
   if (whole === undefined) return undefined
   const on = drawing()
@@ -93,6 +108,7 @@ async function draw(
   small.width = width
   small.height = Math.max(1, Math.round((width * from.height) / Math.max(1, from.width)))
   small.getContext('2d')?.drawImage(from, 0, 0, small.width, small.height)
+  const masked = maskedParts(replay.header.target.mask, from)
   on.close()
-  return small
+  return { canvas: small, masked }
 }
