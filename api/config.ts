@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Fault } from '../vault/index.ts'
 import { isLoopback } from './loopback.ts'
 import { type NotifyConfig, notifyFile, readNotifyConfig } from './notify/config.ts'
+import { type SiemConfig, siemFile } from './siem/sender.ts'
 
 /** How the console is served. */
 export type Transport =
@@ -23,10 +24,12 @@ export type ApiConfig = {
   /** Where the built console lies. */
   readonly consoleDir: string
   readonly notify: NotifyConfig
+  readonly siem: SiemConfig
 }
 
 const fileSchema = z.object({
   notify: notifyFile.optional(),
+  siem: siemFile.optional(),
   ssh: z.object({ port: z.int().min(0).max(65535).optional() }).optional(),
   http: z
     .strictObject({
@@ -47,7 +50,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
   const dataDir = env.TAGOUT_DATA
   if (dataDir === undefined || dataDir === '')
     throw new Fault('configuration', 'TAGOUT_DATA is not set: give the data folder, as npm start does')
-  const { http: file = {}, ssh, notify = {} } = readSettings(join(dataDir, 'tagout.json'))
+  const { http: file = {}, ssh, notify = {}, siem = {} } = readSettings(join(dataDir, 'tagout.json'))
   const host = env.TAGOUT_HTTP_HOST || (file.host ?? '127.0.0.1')
   const certFile = env.TAGOUT_HTTP_TLS_CERT || file.tls?.certFile
   const keyFile = env.TAGOUT_HTTP_TLS_KEY || file.tls?.keyFile
@@ -77,6 +80,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
     sshPort: readPort('TAGOUT_SSH_PORT', env.TAGOUT_SSH_PORT) ?? ssh?.port ?? 2222,
     consoleDir: join(import.meta.dirname, '..', 'web', 'dist'),
     notify: readNotifyConfig(notify, env, dataDir),
+    siem: { loopback: env.TAGOUT_SIEM_LOOPBACK ? isYes(env.TAGOUT_SIEM_LOOPBACK) : siem.loopback === true },
   }
 }
 

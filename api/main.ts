@@ -8,6 +8,7 @@ import { type AppPorts, makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/server.ts'
 import { spliceLive } from './live.ts'
 import { startSender } from './notify/sender.ts'
+import { startSiem } from './siem/sender.ts'
 import { startInputs } from './plant/inputs.ts'
 import { ReplayLink } from './replay-link.ts'
 import { VaultLink } from './vault-link.ts'
@@ -45,6 +46,10 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
     ask: vault.ask,
     onFault: (error) => onFault({ id: 'none', route: 'notifications', error }),
   })
+  const siem = startSiem(config.siem, {
+    ask: vault.ask,
+    onFault: (error) => onFault({ id: 'none', route: 'receivers of the log', error }),
+  })
   const inputs = startInputs({
     ask: vault.ask,
     onFault: (error) => onFault({ id: 'none', route: 'plant switches', error }),
@@ -53,6 +58,7 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
     ...listening,
     stop: async () => {
       await inputs[Symbol.asyncDispose]()
+      await siem[Symbol.asyncDispose]()
       await sender[Symbol.asyncDispose]()
       live[Symbol.dispose]()
       await listening[Symbol.asyncDispose]()

@@ -70,6 +70,7 @@ export const backupTables = [
   'kit_opening',
   'notification',
   'webhook',
+  'siem_receiver',
   'lease',
   'lease_wait',
   'hand_over',

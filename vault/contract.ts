@@ -14,6 +14,7 @@ import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
 import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
 import { type CloseoutAnswers, closeoutVerbs } from './contract/closeout.ts'
 import { type SessionsAnswers, sessionsVerbs } from './contract/sessions.ts'
+import { type SiemAnswers, siemVerbs } from './contract/siem.ts'
 import { type SwitchesAnswers, switchesVerbs } from './contract/switches.ts'
 import { type TaskAnswers, taskVerbs } from './contract/tasks.ts'
 import { type UsersAnswers, usersVerbs } from './contract/users.ts'
@@ -43,6 +44,7 @@ export {
   type PasskeyProof,
   type SignInCode,
 } from './contract/shapes.ts'
+export * from './contract/siem.ts'
 export * from './contract/switches.ts'
 export * from './contract/tasks.ts'
 export * from './contract/users.ts'
@@ -70,6 +72,7 @@ export const verbs = {
   ...policyVerbs,
   ...switchesVerbs,
   ...notificationsVerbs,
+  ...siemVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...auditVerbs,
@@ -95,6 +98,7 @@ export type VerbAnswers = KeysAnswers &
   PolicyAnswers &
   SwitchesAnswers &
   NotificationsAnswers &
+  SiemAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   AuditAnswers &

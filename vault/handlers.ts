@@ -82,6 +82,8 @@ import {
   notificationTestWebhook,
   webhookSet,
 } from './notifications/verbs.ts'
+import { siemDone, siemTake } from './siem/feed.ts'
+import { siemAdd, siemList, siemRemove } from './siem/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
 import { rotationLeak } from './rotation/leak.ts'
 import { rotationFindings } from './rotation/findings.ts'
@@ -384,6 +386,11 @@ export const handlers: Handlers = {
   'webhook.set': webhookSet,
   'notification.take': notificationTake,
   'notification.done': notificationDone,
+  'siem.list': siemList,
+  'siem.add': siemAdd,
+  'siem.remove': siemRemove,
+  'siem.take': siemTake,
+  'siem.done': siemDone,
   'lease.checkOut': leaseCheckOut,
   'lease.checkIn': leaseCheckIn,
   'lease.list': leaseList,

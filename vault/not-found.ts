@@ -20,6 +20,7 @@ const listedBy = {
   company: 'tagout vendor list',
   offboarding: 'tagout vendor report',
   kit: 'tagout kit list',
+  receiver: 'tagout siem list',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

@@ -1,9 +1,10 @@
 import type { Envelope } from '../../vault/contract.ts'
+import { lookEvery } from '../look.ts'
 import type { AskVault } from '../vault-link.ts'
 import type { NotifyConfig } from './config.ts'
 import { makeMailer } from './mail.ts'
 import type { Sent } from './sent.ts'
-import { makeWebhook } from './webhook.ts'
+import { makePost } from './webhook.ts'
 
 /** Milliseconds between two looks at what is due. */
 const every = 1_000
@@ -22,7 +23,11 @@ export type SenderPorts = {
 export function startSender(config: NotifyConfig, consoleUrl: string, ports: SenderPorts): AsyncDisposable {
   const sendMail =
     config.mail === undefined ? undefined : makeMailer(config.mail, config.consoleUrl ?? consoleUrl)
-  const sendWebhook = makeWebhook(config.webhook)
+  const sendWebhook = makePost({
+    ...config.webhook,
+    named: 'the webhook',
+    setting: 'notify.webhook.loopback',
+  })
   const mail =
     config.mail === undefined
       ? null
@@ -47,30 +52,5 @@ export function startSender(config: NotifyConfig, consoleUrl: string, ports: Sen
       await Promise.all(due.value.map(sendOne))
     }
   }
-
-  let isAway = false
-  let running: Promise<void> | undefined
-  const tick = () => {
-    running ??= look()
-      .then(
-        () => {
-          isAway = false
-        },
-        (error: unknown) => {
-          // Said once, not each second while the vault is away.
-          if (!isAway) ports.onFault(error)
-          isAway = true
-        },
-      )
-      .finally(() => {
-        running = undefined
-      })
-  }
-  const timer = setInterval(tick, every)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
-    },
-  }
+  return lookEvery(every, look, ports.onFault)
 }

@@ -1,52 +1,41 @@
-import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import { request } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import type { Envelope } from '../../vault/contract.ts'
-import { addressKind, literalAddress } from '../../vault/kernel/network.ts'
+import { Forbidden, outbound } from '../outbound.ts'
 import { oneLine, type Sent } from './sent.ts'
 
-type Call = Envelope & { readonly channel: 'webhook' }
+/** What is posted, signed by the vault. */
+export type SignedPost = Readonly<Record<'url' | 'id' | 'body' | 'timestamp' | 'signature', string>>
 
 /** Milliseconds for a receiver to answer, from the first step to the last. */
 const patience = 15_000
 
-/** Tells the webhook. What goes wrong is an answer: nothing is thrown. */
-export type SendWebhook = (call: Call) => Promise<Sent>
+/** Posts something. What goes wrong is an answer: nothing is thrown. */
+export type Post = (post: SignedPost) => Promise<Sent>
 
-type Options = { readonly ca: string | undefined; readonly loopback: boolean }
+type Options = {
+  readonly ca: string | undefined
+  readonly loopback: boolean
+  /** Who is told, in sentences; and the setting that lets it be this machine. */
+  readonly named: string
+  readonly setting: string
+}
 
 /**
- * Makes what tells the webhook.
+ * Makes what posts to a receiver, as the Standard Webhooks specification has it.
  *
- * SECURITY: over TLS that is checked; to the very address that was looked at, so that no name leads elsewhere a moment
- * later; never to the link's own addresses, where machines of a cloud tell their secrets, and to this machine only
- * where its administrator says so. No redirect is followed, and nothing of an answer is read but its status.
+ * SECURITY: over TLS that is checked, to addresses that may be called (`outbound`). No redirect is followed, and nothing of
+ * an answer is read but its status.
  */
-export function makeWebhook({ ca, loopback }: Options): SendWebhook {
-  const isForbidden = (address: string) => {
-    const kind = addressKind(address)
-    return kind === 'never' || (kind === 'loopback' && !loopback)
-  }
-  const lookup: LookupFunction = (hostname, options, callback) => {
-    resolveName(hostname, { all: true, family: options.family ?? 0 }, (error, found) => {
-      if (error !== null) return callback(error, '', 0)
-      const bad = found.find(({ address }) => isForbidden(address))
-      const [first] = found as readonly LookupAddress[]
-      if (bad !== undefined || first === undefined)
-        return callback(new Forbidden(bad?.address ?? hostname), '', 0)
-      if (options.all === true) return callback(null, found as never, 0)
-      return callback(null, first.address, first.family)
-    })
-  }
-  return (call) =>
+export function makePost({ ca, loopback, named, setting }: Options): Post {
+  const { lookup, refused } = outbound(loopback)
+  return (post) =>
     new Promise((resolve) => {
-      const url = new URL(call.url)
-      const literal = literalAddress(url)
-      if (literal !== undefined && isForbidden(literal)) {
-        resolve(forbidden(literal))
+      const url = new URL(post.url)
+      const bad = refused(url)
+      if (bad !== undefined) {
+        resolve(failed(bad.why(named, setting)))
         return
       }
-      const body = Buffer.from(call.body)
+      const body = Buffer.from(post.body)
       const sending = request(
         url,
         {
@@ -61,43 +50,25 @@ export function makeWebhook({ ca, loopback }: Options): SendWebhook {
             'content-type': 'application/json',
             'content-length': body.length,
             'user-agent': 'Tagout',
-            'webhook-id': call.id,
-            'webhook-timestamp': call.timestamp,
-            'webhook-signature': call.signature,
+            'webhook-id': post.id,
+            'webhook-timestamp': post.timestamp,
+            'webhook-signature': post.signature,
           },
         },
         (answer) => {
           const status = answer.statusCode ?? 0
           answer.destroy()
           const isTaken = status >= 200 && status < 300
-          resolve(isTaken ? { kind: 'sent' } : failed(`the webhook answered ${status}`))
+          resolve(isTaken ? { kind: 'sent' } : failed(`${named} answered ${status}`))
         },
       )
       sending.on('error', (error) => {
-        if (error instanceof Forbidden) return resolve(forbidden(error.address))
+        if (error instanceof Forbidden) return resolve(failed(error.why(named, setting)))
         const code = 'code' in error ? String(error.code) : error.name
-        return resolve(failed(`the webhook could not be told (${oneLine(code)})`))
+        return resolve(failed(`${named} could not be told (${oneLine(code)})`))
       })
       sending.end(body)
     })
-}
-
-class Forbidden extends Error {
-  readonly address: string
-
-  constructor(address: string) {
-    super('forbidden')
-    this.address = address
-  }
-}
-
-function forbidden(address: string): Sent {
-  const isOwn = addressKind(address) === 'loopback'
-  return failed(
-    isOwn
-      ? `the webhook leads to this machine (${address}): say notify.webhook.loopback in tagout.json if it is meant`
-      : `the webhook leads to ${oneLine(address)}, where nothing is sent`,
-  )
 }
 
 function failed(why: string): Sent {

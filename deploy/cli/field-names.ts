@@ -104,6 +104,15 @@ export const fieldNames = {
   'breakglass.list': { state: '--all' },
   'notification.test': { user: '<user>' },
   'webhook.set': { url: '<url>', totpCode: 'code' },
+  'siem.add': {
+    name: '<name>',
+    address: '<address>',
+    format: '--format',
+    certificates: '--ca',
+    fromStart: '--from-start',
+    totpCode: 'code',
+  },
+  'siem.remove': { receiver: '<receiver>', totpCode: 'code' },
   'safe.watchNotice': { safe: '<safe>', shown: '<told>' },
   'safe.member.set': { safe: '<safe>', user: '<user>', permissions: '--allow', totpCode: 'code' },
   'target.add': {

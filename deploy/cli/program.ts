@@ -20,6 +20,7 @@ import { addKitCommands } from './kit.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addNotifyCommands } from './notify.ts'
+import { addSiemCommands } from './siem.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addRecordingCommands } from './recording.ts'
 import { addRecoveryCommands } from './recovery.ts'
@@ -83,6 +84,7 @@ export function buildProgram(io: Io): Command {
   addSwitchCommands(root, tools)
   addBreakGlassCommands(root, tools)
   addNotifyCommands(root, tools)
+  addSiemCommands(root, tools)
   addImportCommand(root, tools)
   addLeaseCommands(root, tools)
   addLoginCommands(root, tools)

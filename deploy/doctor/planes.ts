@@ -66,6 +66,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineSeals(vault)))
     findings.push(...(await examineClock(vault)))
     findings.push(...(await examineNotifications(vault)))
+    findings.push(...(await examineSiem(vault)))
     findings.push(...(await examineBreakGlass(vault)))
     findings.push(...(await examineKits(vault)))
     findings.push(...(await examineDirectories(vault)))
@@ -243,6 +244,23 @@ export async function examineClock(
       next: 'see what sets it: timedatectl, chronyc tracking',
     },
   ]
+}
+
+/** Whether receivers of the log have it. */
+async function examineSiem(vault: VaultClient): Promise<readonly Finding[]> {
+  const receivers = await vault.call('siem.list', {}, undefined, 10_000)
+  if (!receivers.ok) return []
+  return receivers.value.map(({ name, error, failingSince, waiting, toldSeq }): Finding => {
+    const named = `receiver ${name}`
+    return error !== null && failingSince !== null && Date.now() - Date.parse(failingSince) >= 10 * 60_000
+      ? {
+          name: named,
+          level: 'wrong',
+          text: `it could not be told since ${failingSince.slice(0, 16)}Z, and ${waiting} entries of the log wait: ${error}`,
+          next: 'tagout siem list',
+        }
+      : { name: named, level: 'fine', text: `it has the log up to entry ${toldSeq ?? 0}` }
+  })
 }
 
 /** Whether people, and the webhook, are told what they should be. Where nothing is set up there is nothing to say. */

@@ -5,7 +5,7 @@ import { Fault } from '../../vault/kernel/fault.ts'
 
 /** All that `tagout.json` may say, by the path of what holds it: the start's own settings and those of the planes. */
 const members: { readonly [path: string]: readonly string[] } = {
-  '': ['http', 'ssh', 'recorder', 'session', 'login', 'seal', 'notify', 'guacd', 'timestamp'],
+  '': ['http', 'ssh', 'recorder', 'session', 'login', 'seal', 'notify', 'siem', 'guacd', 'timestamp'],
   timestamp: ['url', 'certificatesFile'],
   http: ['host', 'port', 'plain', 'names', 'tls'],
   'http.tls': ['certFile', 'keyFile'],
@@ -15,6 +15,7 @@ const members: { readonly [path: string]: readonly string[] } = {
   session: ['quotaBytes', 'longestSeconds'],
   login: ['idleSeconds', 'longestSeconds'],
   notify: ['consoleUrl', 'smtp', 'webhook'],
+  siem: ['loopback'],
   'notify.smtp': ['url', 'from', 'user', 'passwordFile', 'caFile', 'plain'],
   'notify.webhook': ['caFile', 'loopback'],
   seal: ['modules', 'plugIns', 'secondsToAnswer'],
@@ -48,6 +49,7 @@ const variables = [
   'TAGOUT_SMTP_PLAIN',
   'TAGOUT_WEBHOOK_CA',
   'TAGOUT_WEBHOOK_LOOPBACK',
+  'TAGOUT_SIEM_LOOPBACK',
 ]
 
 /** Throws `Fault('configuration')` where the file's text names something that nothing reads. */

@@ -557,6 +557,23 @@ beforeAll(async () => {
     endedAt: null,
     dependants: [{ place: hostile, task: newId('rtk'), state: 'open', isOverdue: true }],
   } as const
+  edge.answers.set('siem.list', () => [
+    {
+      id: newId('sie'),
+      name: hostile,
+      address: hostile,
+      format: 'cef',
+      ownCertificates: true,
+      setBy: hostile,
+      setAt: now,
+      toldSeq: 1,
+      toldAt: now,
+      waiting: 2,
+      error: hostile,
+      failingSince: now,
+      nextAt: now,
+    },
+  ])
   edge.answers.set('rotation.list', () => [run, { ...run, id: newId('rot'), phase: 'failed', endedAt: now }])
   edge.answers.set('rotation.accounts', () => [
     {

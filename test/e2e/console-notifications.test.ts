@@ -5,6 +5,7 @@ import type { RequestView, VerbAnswer } from '../../vault/contract.ts'
 import { accessibilityFaults, newPerson, picture, signIn } from '../support/console-browser.ts'
 import { type Actor, consoleStage, looksRight, peoplesPassword } from '../support/console-stage.ts'
 import { parseMail, startMailServer, type TestMailServer } from '../support/mail-server.ts'
+import { startRsyslog, whyNoRsyslog } from '../support/rsyslog.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 400_000 })
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
       TAGOUT_SMTP_URL: `smtp://localhost:${server.port}`,
       TAGOUT_SMTP_FROM: 'tagout@plant.example',
       TAGOUT_SMTP_CA: join(room, 'ca.pem'),
+      TAGOUT_SIEM_LOOPBACK: '1',
     }
   })
   await run(['safe', 'add', 'line-3'])
@@ -219,3 +221,50 @@ test.skipIf(why !== undefined)('whoever is no administrator sees nothing of it',
   await bob.page.getByText('there is no such thing, or you may not do this', { exact: false }).waitFor()
   expect(await bob.page.getByRole('link', { name: 'Notifications' }).count()).toBe(0)
 })
+
+const noRsyslog = whyNoRsyslog()
+if (noRsyslog !== undefined) console.warn(`a receiver of the log in the browser is left out: ${noRsyslog}`)
+
+test.skipIf(why !== undefined || noRsyslog !== undefined)(
+  'an administrator has the log sent to an rsyslog, sees how far it has come, and takes it off',
+  async () => {
+    await using rsyslog = await startRsyslog()
+    const { page } = ann
+    await open(page, '/notifications', 'Notifications')
+    await page.getByText('The log is sent nowhere').waitFor()
+    await page.getByRole('button', { name: 'Add a receiver' }).click()
+    const adding = page.getByRole('dialog', { name: 'Add a receiver of the log' })
+    await adding.getByLabel('Name').fill('soc')
+    await adding.getByLabel('Address').fill('syslog://siem.plant.example')
+    await adding.getByLabel('Form').selectOption('cef')
+    await adding.getByLabel('Certificate of its authority').fill(rsyslog.authority)
+    await adding.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await adding.getByRole('button', { name: 'Add', exact: true }).click()
+    await adding.getByText('the log goes over syslog with TLS, or over https').waitFor()
+    await adding.getByLabel('Address').fill(rsyslog.address)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'siem-add')
+    await adding.getByRole('button', { name: 'Add', exact: true }).click()
+    await adding.waitFor({ state: 'detached' })
+    const row = page.getByRole('row').filter({ hasText: rsyslog.address })
+    await row.getByText('up to').waitFor({ timeout: 15_000 })
+    await expect.poll(() => rsyslog.lines().map(({ kind }) => kind)).toContain('siem.added')
+    await looksRight(page)
+    await picture(page, 'siem')
+
+    await rsyslog.kill()
+    await run(['safe', 'add', 'line-9'])
+    await row.getByText('could not be told').waitFor({ timeout: 30_000 })
+    await picture(page, 'siem-away')
+    await rsyslog.start()
+    await row.getByRole('button', { name: 'Take off' }).click()
+    const taking = page.getByRole('dialog', { name: 'Take soc off' })
+    await taking.getByLabel('Code', { exact: true }).fill(await ann.code())
+    await taking.getByRole('button', { name: 'Take off' }).click()
+    await taking.waitFor({ state: 'detached' })
+    await page.getByText('The log is sent nowhere').waitFor()
+    // It hears what it missed, and that it was taken off.
+    await expect.poll(() => rsyslog.lines().at(-1)?.kind, { timeout: 30_000 }).toBe('siem.removed')
+    expect(rsyslog.lines().some(({ text }) => text.includes('cs3=line-9'))).toBe(true)
+  },
+)

@@ -860,6 +860,13 @@ export const table: Readonly<Record<string, Row>> = {
   },
   'POST /api/notifications/test-webhook': { who: admin, ok: 409 },
   'PUT /api/webhook': { who: admin, ok: noCode, body: () => ({ url: 'https://evil.example/' }) },
+  'GET /api/siem': { who: readers, ok: 200 },
+  'POST /api/siem': {
+    who: admin,
+    ok: noCode,
+    body: () => ({ name: 'soc', address: 'https://evil.example/', format: 'json' }),
+  },
+  'POST /api/siem/:receiver/remove': { who: admin, ok: noCode, path: { receiver: 'soc' } },
 }
 
 /** Is it theirs? Whoever proves an auditor's key is that auditor. */

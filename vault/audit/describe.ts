@@ -406,6 +406,10 @@ function what(entry: Entry): string {
       return `tried whether ${whom(entry.userName)} can be told something`
     case 'webhook.set':
       return entry.url === undefined ? 'took the webhook away' : `set the webhook ${quoted(entry.url)}`
+    case 'siem.added':
+      return `had the log sent to ${quoted(entry.name)}, ${quoted(entry.address)}, as ${entry.format}`
+    case 'siem.removed':
+      return `had the log not sent to ${quoted(entry.name)}, ${quoted(entry.address)}, any more`
     case 'safe.notifications-set':
       return `had people of safe ${entry.safeName} written to${entry.unansweredMinutes === undefined ? '' : ` about requests unanswered for ${entry.unansweredMinutes} min (${entry.escalateTo ?? 'administrators'} too)`}, ${entry.sessions ? '' : 'not '}when sessions begin and end`
     case 'lease.taken':

@@ -487,6 +487,19 @@ export type Happening =
   | ({ readonly kind: 'notification.test' } & NotificationRef)
   /** `url` is missing where it was taken away. */
   | { readonly kind: 'webhook.set'; readonly url?: string }
+  | {
+      readonly kind: 'siem.added'
+      readonly receiver: Id<'sie'>
+      readonly name: string
+      readonly address: string
+      readonly format: string
+    }
+  | {
+      readonly kind: 'siem.removed'
+      readonly receiver: Id<'sie'>
+      readonly name: string
+      readonly address: string
+    }
   | ({
       readonly kind: 'safe.notifications-set'
       /** Missing: nobody is reminded. */

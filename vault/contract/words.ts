@@ -232,3 +232,7 @@ export const legacyAlgorithms = [
 ] as const
 
 export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
+
+/** In which form a receiver gets the audit log. See docs/siem.md. */
+export const siemFormats = ['rfc5424', 'cef', 'ocsf', 'json'] as const
+export type SiemFormat = (typeof siemFormats)[number]

@@ -1,4 +1,5 @@
 import type {
+  SiemFormat,
   Action,
   DirectoryKind,
   ElevationKind,
@@ -624,6 +625,27 @@ export type DomainTables = {
     readonly url: string
     readonly set_by: string
     readonly set_at: Date
+  }
+  /** Where entries of the audit log are sent. */
+  siem_receiver: Guarded & {
+    readonly id: Id<'sie'>
+    readonly name: string
+    readonly address: string
+    readonly format: SiemFormat
+    /** PEM; null: public authorities are trusted. */
+    readonly certificates: string | null
+    readonly set_by: string
+    readonly set_at: Date
+    readonly ended_at: Date | null
+    // Not guarded: how far it has come.
+    readonly through_seq: number
+    readonly told_seq: number | null
+    readonly told_at: Date | null
+    readonly attempts: number
+    readonly next_at: Date
+    readonly error: string | null
+    readonly failing_since: Date | null
+    readonly is_over: boolean
   }
   plant_switch: Guarded & {
     readonly id: Id<'psw'>

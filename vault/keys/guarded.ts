@@ -219,6 +219,10 @@ export const guardedTables = {
     columns: ['kind', 'channel', 'user_id', 'address', 'about', 'created_at'],
   },
   webhook: { id: ['id'], columns: ['url', 'set_by', 'set_at'] },
+  siem_receiver: {
+    id: ['id'],
+    columns: ['name', 'address', 'format', 'certificates', 'set_by', 'set_at', 'ended_at'],
+  },
   company: {
     id: ['id'],
     columns: ['name', 'contract_ends_at', 'sponsor_id', 'mail_domains', 'terms', 'created_at', 'off_at'],

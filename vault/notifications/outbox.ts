@@ -172,7 +172,7 @@ async function webhookEnvelope(
 }
 
 /** `v1a,` and the Ed25519 signature, as the Standard Webhooks specification has it. */
-function signWebhook(world: World, text: string): string {
+export function signWebhook(world: World, text: string): string {
   const key = signingKeyOf(world.vault.purposeKey('webhook-sign'))
   return `v1a,${Buffer.from(signBytes(key, Buffer.from(text))).toString('base64')}`
 }

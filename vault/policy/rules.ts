@@ -306,6 +306,11 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   // Through the api's own door alone: it sends.
   'notification.take': { anyone: true },
   'notification.done': { anyone: true },
+  'siem.list': { local: true, user: [admin, auditor, officer] },
+  'siem.add': { local: true, user: [admin] },
+  'siem.remove': { local: true, user: [admin] },
+  'siem.take': { anyone: true },
+  'siem.done': { anyone: true },
 
   'lease.checkOut': { user: ['granted'] },
   'lease.checkIn': { local: true, user: [admin, approve, 'own'] },

@@ -93,6 +93,7 @@ export const useRotations = () => useList<'rotation.list'>('rotations', '/api/ro
 export const useRotationHolds = () =>
   useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
+export const useSiem = () => useList<'siem.list'>('receivers of the log', '/api/siem', { every: 3_000 })
 export const useTokens = () => useList<'token.list'>('tokens', '/api/tokens', { every: 10_000 })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')
 export const useExposures = (when = true) => useList<'exposure.list'>('exposures', '/api/exposures', { when })

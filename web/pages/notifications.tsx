@@ -26,6 +26,7 @@ import { sentence, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { useChange, useUser } from '../shell/me.ts'
 import { useLatestNotifications, useNotifications, useUsers } from './lists.ts'
+import { LogReceivers } from './siem.tsx'
 
 type Status = VerbAnswer<'notification.status'>
 
@@ -133,6 +134,8 @@ export function Notifications() {
             </CardBody>
           </Card>
         </Gallery>
+        <LogReceivers />
+        <Content component="h2">What people and the webhook were told</Content>
         <Listing
           name="Notifications"
           query={list}

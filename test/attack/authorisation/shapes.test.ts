@@ -109,6 +109,7 @@ const texts = [
     'plr',
     'rot',
     'rtk',
+    'sie',
   ].map((kind) => newId(kind)),
 ]
 
