@@ -38,7 +38,9 @@ async function sealedCredential(
 /** Says out loud what VNC makes of a password, before it is typed. */
 function noteLength(tools: Tools, { name, protocol }: TargetView): void {
   if (protocol === 'vnc')
-    tools.note(`${name} is a desktop over VNC: of its password the first 8 characters count, and no more`)
+    tools.note(
+      `${name} is a desktop over VNC: of its password the first 8 characters count, and no more; for a panel that asks for none, give any word`,
+    )
 }
 
 /** `tagout account`: how somebody logs in to a target. */

@@ -71,7 +71,10 @@ export function grantInput(user: string, account: string, options: GrantOptions)
   const forwards = parseForwards(options)
   const actions = parseActions(options.allow ?? [])
   if (forwards !== undefined && forwards.length > 0 && !actions.includes('forward')) actions.push('forward')
-  if (actions.length === 0) throw misuse('say what is allowed: --allow shell,exec or --forward host:port')
+  if (actions.length === 0)
+    throw misuse(
+      'say what is allowed: --allow shell,exec or --forward host:port; of a desktop --allow observe,interact',
+    )
   return {
     user,
     account,

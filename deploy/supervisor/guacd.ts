@@ -124,7 +124,8 @@ export async function startGuacd(
     '/bin/sh',
     [
       ...['-c', 'ulimit -c 0; exec "$@"', 'sh'],
-      ...['/usr/bin/setpriv', '--no-new-privs'],
+      // Whoever ends the supervisor without a word ends guacd too.
+      ...['/usr/bin/setpriv', '--no-new-privs', '--pdeathsig', 'KILL'],
       ...[program, '-f', '-b', host, '-l', String(port), '-L', 'warning'],
     ],
     {

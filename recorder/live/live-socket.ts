@@ -30,6 +30,8 @@ const highWater = 1024 * 1024
 /** Bytes waiting in the socket above which its reader is given up: it makes us answer and does not read. */
 const floodWater = 4 * 1024 * 1024
 const pingEvery = 15_000
+/** How often the browser hears that the worker is there: a page sees no pings. */
+const aliveEvery = 5_000
 /** Input that was taken is said so in pieces of this size, or this much later. */
 const takenBytes = 16 * 1024
 const takenAfter = 50
@@ -80,6 +82,7 @@ export class LiveSocket {
         this.#isAnswering = false
         socket.ping()
       }, pingEvery),
+      setInterval(() => this.send({ kind: 'alive' }), aliveEvery),
     )
   }
 

@@ -109,6 +109,8 @@ export type ServerMessage =
   | { readonly kind: 'files'; readonly open: false; readonly message?: string }
   /** So many more bytes of input were taken. */
   | { readonly kind: 'taken'; readonly bytes: number }
+  /** The worker is there, though it has nothing to say: every 5 s. */
+  | { readonly kind: 'alive' }
   /** Said to the user while the session goes on: its end comes near, the recording fills up. */
   | { readonly kind: 'warning'; readonly text: string; readonly about?: NoticeTopic }
   /** More time was granted: the session ends then, in so many seconds, and not when `started` said. */

@@ -117,6 +117,8 @@ test.skipIf(why !== undefined)('from My access one click opens it, and what is t
   const link = page.getByRole('link', { name: `Open the desktop of ${account}` })
   await link.waitFor()
   expect(await link.getAttribute('href')).toBe(`/desktop#${account}`)
+  // Who uses desktops alone is asked for no key of SSH.
+  expect(await page.getByText(/ssh/i).count()).toBe(0)
   await page.goto('about:blank')
   await page.goto(`${stage.installation.console}/desktop#${account}`)
   await live()
@@ -303,13 +305,20 @@ test.skipIf(why !== undefined)(
     // Who only watches has no hands: neither a click nor a key goes anywhere.
     await sam.page.getByTestId('watch-screen').click()
     await sam.page.keyboard.type('touch sam-too-early\n')
+    // On the whole screen too its user reads what is done to the session.
+    await page.getByRole('button', { name: 'Full screen' }).click()
+    await page.waitForFunction(() => document.fullscreenElement !== null)
     await sam.page.getByRole('button', { name: 'Take over' }).click()
+    await sam.page.getByLabel(/^Reason/).fill('wrong valve')
     await sam.page.getByLabel('Code').fill(await sam.code())
     await sam.page.getByRole('dialog').getByRole('button', { name: 'Take over' }).click()
-    await page
-      .getByText(/sam has taken this session over/i)
-      .first()
-      .waitFor()
+    const said = page.getByText(/sam has taken this session over \(wrong valve\)/i).first()
+    await said.waitFor()
+    expect(await said.evaluate((element) => document.fullscreenElement?.contains(element))).toBe(true)
+    await picture(page, 'desktop-full-screen-taken')
+    await type('')
+    await page.keyboard.press('Control+Shift+L')
+    await page.waitForFunction(() => document.fullscreenElement === null)
     await sam.page.getByText('You have taken this session over').waitFor()
     expect(sent()).not.toMatch(/\d\.(?:key|mouse),/)
     await until(

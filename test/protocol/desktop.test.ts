@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../vault/kernel/id.ts'
@@ -22,6 +24,7 @@ if (why !== undefined) console.warn(`desktops are left out: ${why}`)
 describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
   let desk: DesktopGateway
   let vnc: VncServer
+  let notVnc: Server | undefined
   const password = 'Kanarie7'
   const mask = { unit: 'pixels', x: 0, y: 0, width: 400, height: 300 } as const
   beforeAll(async () => {
@@ -34,6 +37,10 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     add('nobody', { pins: [] })
     add('wrong', { credential: { kind: 'password', password: 'wrong' } })
     add('away', { port: 1 })
+    notVnc = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
+    notVnc.listen(0, '127.0.0.1')
+    await once(notVnc, 'listening')
+    add('no-vnc', { port: (notVnc.address() as AddressInfo).port })
     add('full', { inputPolicy: 'full' })
     add('timed', { inputPolicy: 'timing_only' })
     add('masked', { mask: { regions: [mask], reason: 'recipe' } })
@@ -41,6 +48,7 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
   afterAll(async () => {
     await desk?.[Symbol.asyncDispose]()
     await vnc?.[Symbol.asyncDispose]()
+    notVnc?.close()
   })
   const open = (target: string) => openDesktopEnd(desk.gateway, target, 'operator')
   const file = (name: string) => join(vnc.home, name)
@@ -423,19 +431,40 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     await end.live.hear('ended')
   })
 
-  test.each(['wrong', 'away'])('%s: what went wrong is said in a sentence', async (target) => {
+  test.each([
+    ['wrong', /^wrong answers, and did not let operator in: it refused the stored password/, 'password'],
+    ['away', /^away (refuses connections|did not answer within 20 s)$/, 'check that'],
+    ['no-vnc', /^no-vnc (answers, and does not speak VNC|did not answer within 20 s)$/, 'check that'],
+  ])('%s: what went wrong is said in a sentence', async (target, message, next) => {
     const end = await open(target)
     // guacd 1.3 says nothing of a port that is closed where it learns so too soon: then it is not waited for without end.
     const refused = await until(() => end.live.messages.find(({ kind }) => kind === 'refused'), 40_000)
     expect(refused).toMatchObject({
-      message: expect.stringMatching(
-        target === 'wrong'
-          ? /^wrong could not be reached, or refused the stored password: VNC does not tell which$/
-          : /^away (could not be reached, or refused|did not answer within 20 s$)/,
-      ),
-      next: expect.stringContaining('check that'),
+      message: expect.stringMatching(message),
+      next: expect.stringContaining(next),
     })
     expect(await end.live.closed).toBe(1000)
+  })
+
+  test('a browser that says nothing more ends its session in its own name, not in the machine’s', async () => {
+    const end = await open('hmi-3')
+    await end.see('sync')
+    end.end.answers = false
+    expect(await end.live.hear('ended')).toMatchObject({
+      reason: 'closed by the user',
+      message: expect.stringContaining('did not answer'),
+    })
+    // Meanwhile it heard that the gateway is there.
+    expect(end.live.messages.some(({ kind }) => kind === 'alive')).toBe(true)
+  }, 40_000)
+
+  test('a machine that is switched off in mid-session has closed it', async () => {
+    const other = await startVnc(password)
+    desk.gateway.vault.accounts.push(vncAccount(other, { target: 'off' }))
+    const end = await open('off')
+    await end.see('sync')
+    await other[Symbol.asyncDispose]()
+    expect(await end.live.hear('ended')).toMatchObject({ reason: 'closed by the target' })
   })
 
   test('guacd killed under a session: it ends with the reason, its recording is whole, the next one opens', async () => {
@@ -443,10 +472,14 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     await end.see('sync')
     const before = desk.guacd.pid() ?? 0
     process.kill(before, 'SIGKILL')
-    expect(await end.live.hear('ended')).toMatchObject({ reason: 'closed by the target' })
+    // The machine had no part in it, and nobody is sent to look at it.
+    expect(await end.live.hear('ended')).toMatchObject({
+      reason: 'protocol error',
+      message: expect.stringContaining('guacd'),
+    })
     await allEnded(desk.gateway.vault)
     expect(desk.gateway.vault.inputsOf('session.end').at(-1)).toMatchObject({
-      reason: 'closed by the target',
+      reason: 'protocol error',
       recording: { state: 'complete' },
     })
     await until(() => ((desk.guacd.pid() ?? before) === before ? undefined : true), 20_000)

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Guacd } from '../../deploy/supervisor/guacd.ts'
@@ -12,6 +13,7 @@ import {
   type Instruction,
   InstructionParser,
 } from '../../recorder/broker/desktop/instruction.ts'
+import { until } from '../support/installation.ts'
 import { startVnc, type VncServer, whyNoDesktop } from '../support/vnc.ts'
 
 /** The reader of the Guacamole protocol against a real guacd, with a real desktop behind it. */
@@ -77,6 +79,32 @@ describe.skipIf(why !== undefined)('a real guacd', () => {
     expect(Buffer.concat(again).equals(whole)).toBe(true)
     expect(seen.taken()).toBe(whole.length)
     expect(whole.includes('pässwö')).toBe(false)
+  })
+
+  test('a supervisor that is killed leaves no guacd behind', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tagout-guacd-'))
+    const supervisor = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `import { runGuacd } from ${JSON.stringify(new URL('../../deploy/supervisor/guacd.ts', import.meta.url).href)}
+         const guacd = await runGuacd({ dataDir: process.argv[1], given: undefined, mayInstall: false, say: () => undefined, onChange: () => undefined })
+         console.log(guacd.pid())`,
+        folder,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    try {
+      const [line] = (await once(supervisor.stdout, 'data')) as [Buffer]
+      const pid = Number(line.toString())
+      expect(existsSync(`/proc/${pid}`)).toBe(true)
+      supervisor.kill('SIGKILL')
+      await until(() => !existsSync(`/proc/${pid}`) || undefined, 10_000)
+    } finally {
+      supervisor.kill('SIGKILL')
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

@@ -207,6 +207,15 @@ describe.skipIf(why !== undefined)('a desktop of RDP', () => {
       ok: true,
       value: [{ type: 'x509', fingerprint: shadow.fingerprint, needs: [] }],
     })
+    expect(await fetchCertificate('127.0.0.1', 1, 'nla')).toMatchObject({
+      refusal: {
+        message: '127.0.0.1:1 refuses connections',
+        next: expect.stringContaining('Remote Desktop'),
+      },
+    })
+    expect(await fetchCertificate('no-such-machine.invalid', 3389, 'nla')).toMatchObject({
+      refusal: { message: expect.stringContaining('has an address that does not resolve') },
+    })
     expect(await fetchCertificate('127.0.0.1', desk.guacd.address.port, 'tls')).toMatchObject({
       ok: false,
       refusal: { code: 'unavailable' },

@@ -24,7 +24,16 @@ export function probe(file: string): {
 export function colourAt(file: string, second: number, [x, y]: readonly [number, number]): number[] {
   const raw = execFileSync('ffmpeg', [
     ...['-v', 'error', '-i', file, '-ss', String(second), '-frames:v', '1'],
-    ...['-vf', `fps=10:start_time=0,crop=2:2:${x}:${y}`, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'],
+    // The last picture stands to the end, though no frame says so.
+    ...[
+      '-vf',
+      `fps=10:start_time=0,tpad=stop_mode=clone:stop_duration=2,crop=2:2:${x}:${y}`,
+      '-f',
+      'rawvideo',
+      '-pix_fmt',
+      'rgb24',
+      '-',
+    ],
   ])
   return [...raw.subarray(0, 3)]
 }

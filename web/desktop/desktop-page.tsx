@@ -1,4 +1,11 @@
-import { AlertActionCloseButton, Button, FormSelect, FormSelectOption } from '@patternfly/react-core'
+import {
+  AlertActionCloseButton,
+  AlertActionLink,
+  Button,
+  FormSelect,
+  FormSelectOption,
+} from '@patternfly/react-core'
+import { MoreTimeHere } from '../pages/more-time.tsx'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { Note } from '../parts/note.tsx'
 import { sentence, visible } from '../parts/wording.ts'
@@ -6,7 +13,7 @@ import { Brand } from '../shell/shell.tsx'
 import { useInUse } from '../shell/sign-in-clock.tsx'
 import { Connection, type ConnectionState, type Ends } from '../terminal/connection.ts'
 import { actOfKey } from '../terminal/keys.ts'
-import { addNotice, afterEnd, type Notice } from '../terminal/notices.ts'
+import { addNotice, afterEnd, type Notice, silence } from '../terminal/notices.ts'
 import { Outcome, TerminalState, useStayWhileLive, useTitle } from '../terminal/terminal-page.tsx'
 import { WatcherBadge } from '../terminal/watcher-badge.tsx'
 import { MachineClipboard } from './clipboard.ts'
@@ -41,7 +48,7 @@ const touches = window.matchMedia('(any-pointer: coarse)')
 /** The desktop of `account` (`hmi-3/operator`), in a tab of its own. */
 export default function DesktopPage({ account }: { readonly account: string }) {
   const host = useRef<HTMLDivElement>(null)
-  const frame = useRef<HTMLDivElement>(null)
+  const main = useRef<HTMLElement>(null)
   const leaveButton = useRef<HTMLButtonElement>(null)
   const connection = useRef<Connection | null>(null)
   const screen = useRef<DesktopScreen | null>(null)
@@ -55,6 +62,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [showsFiles, setShowsFiles] = useState(false)
   const [scaling, setScaling] = useState<Scaling>('fit')
   const [hasKeys, setHasKeys] = useState(false)
+  const [asking, setAsking] = useState(false)
   const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -88,7 +96,11 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           if (canUse) {
             screen.current.use((event) => {
               const isOwn = actOfKey(event) === 'leave'
-              if (isOwn) leaveButton.current?.focus()
+              if (isOwn) {
+                // The page's own buttons are not on a screen that is the desktop's.
+                if (document.fullscreenElement !== null) void document.exitFullscreen()
+                leaveButton.current?.focus()
+              }
               return isOwn
             })
             screen.current.focus()
@@ -113,6 +125,10 @@ export default function DesktopPage({ account }: { readonly account: string }) {
       files: {
         said: (message) => ofFiles.heard(message),
         bytes: (bytes) => ofFiles.bytes(bytes),
+      },
+      silent: (isSilent) => {
+        if (isSilent) setLag(null)
+        setNotices((before) => silence(before, isSilent))
       },
       lag: (ms) => {
         if (performance.now() - lagAt.current < lagEvery) return
@@ -229,7 +245,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
             size="sm"
             onClick={() => {
               // A browser that does not let it shows the page as before.
-              frame.current?.requestFullscreen().catch(() => undefined)
+              main.current?.requestFullscreen().catch(() => undefined)
               screen.current?.focus()
             }}
           >
@@ -242,8 +258,8 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           </Button>
         ) : null}
       </header>
-      <main className="terminal-main" id="main">
-        {notices.map(({ id, text }) => (
+      <main className="terminal-main" id="main" ref={main}>
+        {notices.map(({ id, text, about }) => (
           <Note
             key={id}
             variant="warning"
@@ -255,12 +271,26 @@ export default function DesktopPage({ account }: { readonly account: string }) {
                 onClose={() => setNotices((before) => before.filter((one) => one.id !== id))}
               />
             }
+            {...(about === 'time' && isLive
+              ? {
+                  actionLinks: (
+                    <AlertActionLink
+                      onClick={() => {
+                        // A dialog lies in the page, which full screen hides.
+                        if (document.fullscreenElement !== null) void document.exitFullscreen()
+                        setAsking(true)
+                      }}
+                    >
+                      Ask for more time
+                    </AlertActionLink>
+                  ),
+                }
+              : {})}
           />
         ))}
         <Outcome state={state} again={connect} />
         <div
           className="terminal-frame desktop-frame"
-          ref={frame}
           onDragOver={(event) => {
             // Whoever brings a file to the picture is shown where it can be put.
             event.preventDefault()
@@ -300,6 +330,16 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           ) : null}
         </p>
       </main>
+      {asking && isLive ? (
+        <MoreTimeHere
+          account={account}
+          endsAt={ends?.endsAt ?? state.started.endsAt}
+          onClose={() => {
+            setAsking(false)
+            screen.current?.focus()
+          }}
+        />
+      ) : null}
     </div>
   )
 }

@@ -56,13 +56,17 @@ export function Access() {
   const words = wanted.trim().toLowerCase().split(/\s+/)
   const found = all.filter((one) => words.every((word) => textOf(one).includes(word)))
   const groups = groupsOf(found)
+  // Who may use desktops alone has nothing to do with SSH.
+  const usesSsh =
+    all.length === 0 ||
+    all.some(({ grants, rules }) => [...grants, ...rules].some(({ actions }) => !actions.includes('observe')))
   return (
     <Page
       title="My access"
       about={`What you may use now, whether it is free, and how to connect. No password is asked of you for the machine. Times in ${zone()}.`}
       actions={request}
     >
-      {user.keys > 0 ? null : (
+      {user.keys > 0 || access.data === undefined || !usesSsh ? null : (
         <Note variant="info" title="No SSH key of yours is known yet" className="gap-below">
           <Link href="/account">Add your public key</Link> to connect without typing anything, or use a
           one-time ticket.
@@ -123,7 +127,7 @@ export function Access() {
       ))}
       {breaking ? <OpenBreakGlass onClose={() => setBreaking(false)} /> : null}
       {asking ? <RequestAccess onClose={() => setAsking(false)} /> : null}
-      {all.length === 0 ? null : (
+      {all.length === 0 || !usesSsh ? null : (
         <>
           <Content component="p" className="gap-above quiet">
             To write <code>ssh press-3</code> in every tool, ask your administrator for the output of this

@@ -257,7 +257,7 @@ function useTypedCredential(protocol: Protocol) {
           value={password}
           onChange={setPassword}
           autoComplete="off"
-          hint={`${protocol === 'vnc' ? 'VNC takes the first 8 characters of it, and no more. ' : ''}Sealed in this browser to the vault: the console's server cannot read it.`}
+          hint={`${protocol === 'vnc' ? 'VNC takes the first 8 characters of it, and no more; for a panel that asks for none, give any word. ' : ''}Sealed in this browser to the vault: the console's server cannot read it.`}
         />
       ) : (
         <>
@@ -283,6 +283,13 @@ function useTypedCredential(protocol: Protocol) {
     </>
   )
   return { typed, fields, ready: kind === 'password' ? password !== '' : file.trim() !== '' }
+}
+
+function loginHint(protocol: Protocol): string {
+  if (protocol === 'vnc') return 'Most panels know no names: a word by which people find it, such as operator'
+  return protocol === 'rdp'
+    ? 'As the machine knows it: operator, or PLANT\\operator of a domain'
+    : 'As the machine knows it: engineer'
 }
 
 function AddAccount({ onClose }: { readonly onClose: () => void }) {
@@ -322,7 +329,7 @@ function AddAccount({ onClose }: { readonly onClose: () => void }) {
         value={login}
         onChange={setLogin}
         mono
-        hint="As the machine knows it: engineer"
+        hint={loginHint(protocol)}
       />
       {fields}
     </Dialog>

@@ -23,6 +23,10 @@ import { passwordAdvice } from './password-advice.ts'
 // SECURITY: the token is in the fragment, which browsers send to no server, and leaves the address bar at once.
 const linkToken = window.location.pathname === '/enrol' ? window.location.hash.slice(1) : ''
 if (linkToken !== '') window.history.replaceState(null, '', '/enrol')
+// A link that is opened where this page is open already changes the fragment alone, and loads nothing.
+window.addEventListener('hashchange', () => {
+  if (window.location.pathname === '/enrol' && window.location.hash !== '') window.location.reload()
+})
 
 type Finished = { readonly user: UserView; readonly sealedRecoveryCodes?: string }
 

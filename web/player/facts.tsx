@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import type { RecordingHeader } from '../../recorder/replay/index.ts'
 import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
 import type { RecordingView } from '../../vault/contract.ts'
+import { isDesktop } from '../../vault/contract/words.ts'
 import { regionsText } from '../../vault/kernel/mask-region.ts'
 import { Note } from '../parts/note.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
@@ -43,7 +44,7 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
           <dt>Safe</dt>
           <dd>{header.safe.name}</dd>
           <dt>Typed input</dt>
-          <dd>{header.inputPolicy.replace('_', ' ')}</dd>
+          <dd>{typedInput(header)}</dd>
           <dt>Actions</dt>
           <dd>{header.actions.join(', ')}</dd>
           <Masked mask={header.target.mask} />
@@ -58,6 +59,12 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
       <dd className="mono small">{view.session}</dd>
     </dl>
   )
+}
+
+/** Of a desktop nothing is echoed that could be told from a picture: which keys were pressed is kept by `full` alone. */
+function typedInput({ inputPolicy, target }: RecordingHeader): string {
+  if (!isDesktop(target.protocol) || inputPolicy === 'full') return inputPolicy.replace('_', ' ')
+  return 'when a key was pressed, not which'
 }
 
 /** Headers of earlier versions say nothing of it: nothing old was spoken then. */

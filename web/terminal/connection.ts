@@ -33,6 +33,8 @@ export type ConnectionEvents = {
   }
   /** Milliseconds from input to the word that it is recorded and on its way to the target. */
   readonly lag?: (ms: number) => void
+  /** Nothing is heard of the gateway, or it is again. */
+  readonly silent: (isSilent: boolean) => void
 }
 
 /** A terminal's way to its target: a ticket, the live socket, and how it ends. */
@@ -140,6 +142,9 @@ export class Connection {
         output: (bytes) => this.#events.output(bytes, () => client.taken(bytes.length)),
         ...(this.#events.files === undefined ? {} : { files: this.#events.files.bytes }),
         lag: (ms) => this.#events.lag?.(ms),
+        silent: (isSilent) => {
+          if (isLive && !this.#isOver) this.#events.silent(isSilent)
+        },
         closed: () => {
           if (isLive) return this.#end({ kind: 'lost' })
           this.#end({

@@ -13,12 +13,20 @@ export type LiveEvents = {
   readonly files?: (bytes: Uint8Array) => void
   /** Milliseconds from input that was sent to the word that it is recorded and on its way to the target. */
   readonly lag?: (ms: number) => void
+  /** Nothing has been heard of the gateway for `quietAfter`; or it is heard again. */
+  readonly silent?: (isSilent: boolean) => void
   /** The socket is closed; `code` is RFC 6455's or one of `liveClose`. */
   readonly closed: (code: number) => void
 }
 
 /** What has been drawn is said so in pieces of this size, and at once when nothing more waits. */
 const takenBytes = 16 * 1024
+
+/** Milliseconds without a word, where one comes every five seconds: its user is told, and the socket is given up. */
+const quietAfter = 12_000
+const lostAfter = 35_000
+/** A page whose clock stood so long (asleep, in the background) has not listened. */
+const sleptAfter = 5_000
 
 /** The browser's end of a live socket (docs/live-protocol.md). */
 export class LiveClient {
@@ -29,6 +37,8 @@ export class LiveClient {
   #waiting = 0
   /** When the input was sent that nothing was on its way before. */
   #sentAt = 0
+  #heardAt = performance.now()
+  #isSilent = false
 
   constructor(path: string, first: ClientMessage, events: LiveEvents) {
     const url = new URL(path, window.location.href)
@@ -36,8 +46,17 @@ export class LiveClient {
     this.#socket = new WebSocket(url, liveProtocol)
     this.#socket.binaryType = 'arraybuffer'
     this.#socket.addEventListener('open', () => this.send(first))
-    this.#socket.addEventListener('close', ({ code }) => events.closed(code))
+    const listening = this.#listen(events)
+    this.#socket.addEventListener('close', ({ code }) => {
+      clearInterval(listening)
+      events.closed(code)
+    })
     this.#socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      this.#heardAt = performance.now()
+      if (this.#isSilent) {
+        this.#isSilent = false
+        events.silent?.(false)
+      }
       if (typeof data !== 'string') {
         const bytes = new Uint8Array(data)
         if (events.files !== undefined && bytes[0] === liveBounds.filesMark)
@@ -51,7 +70,7 @@ export class LiveClient {
         if (this.#open === 0) events.lag?.(performance.now() - this.#sentAt)
         return this.#flush()
       }
-      events.message(message)
+      if (message.kind !== 'alive') events.message(message)
     })
   }
 
@@ -90,6 +109,27 @@ export class LiveClient {
   close(): void {
     this.#queue.length = 0
     this.#socket.close(1000)
+  }
+
+  /** Looks every second whether the gateway is still heard: a network that is gone closes no socket for minutes. */
+  #listen(events: LiveEvents): ReturnType<typeof setInterval> {
+    let looked = performance.now()
+    const timer = setInterval(() => {
+      const now = performance.now()
+      if (now - looked > sleptAfter) this.#heardAt = now
+      looked = now
+      const quiet = now - this.#heardAt
+      if (quiet > lostAfter) {
+        clearInterval(timer)
+        this.#queue.length = 0
+        this.#socket.close()
+        events.closed(1006)
+      } else if (quiet > quietAfter && !this.#isSilent) {
+        this.#isSilent = true
+        events.silent?.(true)
+      }
+    }, 1_000)
+    return timer
   }
 
   #flush(): void {

@@ -4,7 +4,7 @@ import type { NoticeTopic } from '../../recorder/live/protocol.ts'
 export type Notice = {
   readonly id: number
   readonly text: string
-  readonly about: NoticeTopic | 'copy' | undefined
+  readonly about: NoticeTopic | 'copy' | 'silence' | undefined
 }
 
 const most = 3
@@ -18,6 +18,14 @@ export function addNotice(before: readonly Notice[], said: Omit<Notice, 'id'>): 
       text !== said.text && (about === undefined || about === 'message' || about !== said.about),
   )
   return [...others.slice(1 - most), { id: last, ...said }]
+}
+
+/** Says that nothing is heard of the gateway, or takes that back. */
+export function silence(before: readonly Notice[], isSilent: boolean): readonly Notice[] {
+  const text = 'nothing is heard of the gateway: what you do may reach nothing until it answers again'
+  return isSilent
+    ? addNotice(before, { text, about: 'silence' })
+    : before.filter(({ about }) => about !== 'silence')
 }
 
 /** What still has something to say when the session is over: what people wrote. */

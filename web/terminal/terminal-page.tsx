@@ -20,7 +20,7 @@ import { Brand } from '../shell/shell.tsx'
 import { Connection, type ConnectionState, type Ends } from './connection.ts'
 import { overOf } from './ended.ts'
 import { actOfKey, terminalKeys } from './keys.ts'
-import { addNotice, afterEnd, type Notice } from './notices.ts'
+import { addNotice, afterEnd, type Notice, silence } from './notices.ts'
 import { judgePaste, type Paste } from './paste.ts'
 import { PasteDialog } from './paste-dialog.tsx'
 import { fontSizes, type LiveScreen, mountLiveScreen } from './screen.ts'
@@ -231,6 +231,7 @@ function useTerminal(account: string, searchField: RefObject<HTMLInputElement | 
       warning: (text, about) => setNotices((before) => addNotice(before, { text, about })),
       watchers: setWatchers,
       ends: setEnds,
+      silent: (isSilent) => setNotices((before) => silence(before, isSilent)),
       output: screen.write,
     })
     connection.current = made

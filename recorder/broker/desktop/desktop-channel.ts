@@ -11,6 +11,7 @@ import { watchedBy } from '../../../vault/ssh/sentence.ts'
 import type { BrokeredSession } from '../ssh/session.ts'
 import { DesktopClipboard } from './desktop-clipboard.ts'
 import { DesktopDrawing } from './desktop-drawing.ts'
+import { endOf } from './desktop-end.ts'
 import type { DesktopFront } from './desktop-front.ts'
 import { mayCarry } from './desktop-login.ts'
 import { ShownFilter, type Used, understand } from './desktop-policy.ts'
@@ -183,7 +184,7 @@ export class DesktopChannel {
         for (const one of instructions) {
           if (one.opcode === 'error' || one.opcode === 'disconnect') {
             await this.#pass(shown, filter.isWhole, socket)
-            return void this.#session.end('closed by the target')
+            return void this.#ended(one)
           }
           if (this.#clipboard.fromMachine(one, (stream) => filter.has(stream))) continue
           if (filter.passes(one)) shown.push(one)
@@ -191,12 +192,18 @@ export class DesktopChannel {
         }
         await this.#pass(shown, filter.isWhole, socket)
       }
+      if (!this.#isOver) void this.#ended(undefined)
     } catch (error) {
       if (this.#isOver) return
       // What guacd says is no instruction, or it is gone; a fault of the recording is the session's to tell.
       if (error instanceof Fault && error.code !== 'protocol') throw error
-      await this.#session.end(error instanceof Fault ? 'protocol error' : 'closed by the target')
+      await (error instanceof Fault ? this.#session.end('protocol error') : this.#ended(undefined))
     }
+  }
+
+  #ended(last: Instruction | undefined): Promise<void> {
+    const { reason, text } = endOf(last)
+    return this.#session.end(reason, text)
   }
 
   async #pass(passing: readonly Instruction[], isWhole: boolean, socket: Socket): Promise<void> {

@@ -44,3 +44,16 @@ export async function reach(host: string, port: number, withinMs: number): Promi
   socket.on('error', () => socket.destroy())
   return socket
 }
+
+/** What a machine says first, of itself; empty where it says nothing in time. Throws as `reach` does. */
+export async function greetingOf(host: string, port: number, withinMs: number): Promise<string> {
+  const socket = await reach(host, port, withinMs)
+  try {
+    const [said] = (await once(socket, 'data', { signal: AbortSignal.timeout(withinMs) })) as [Buffer]
+    return said.toString('latin1', 0, 12)
+  } catch {
+    return ''
+  } finally {
+    socket.destroy()
+  }
+}

@@ -2,8 +2,9 @@ import { type DesktopProtocol, isDesktop, type Permit } from '../../../vault/con
 import { Fault } from '../../../vault/kernel/fault.ts'
 import type { TargetCredential } from '../../../vault/ssh/target.ts'
 import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
-import { needUnverified, notLetIn, type Opener, plainParameters, textOf } from './desktop-login.ts'
+import { needUnverified, notLetIn, type Opener, plainParameters, textOf, unreached } from './desktop-login.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
+import { greetingOf } from './guacd-door.ts'
 import { openRdp } from './open-rdp.ts'
 import { openTelnet } from './open-telnet.ts'
 
@@ -74,11 +75,27 @@ const openVnc: Opener = async (guacd, permit, password, withinMs) => {
     if (!(error instanceof GuacdRefusal)) throw error
     return notLetIn.includes(error.status)
       ? refusedCredential(target.name, account.login)
-      : unreachable(
-          target.name,
-          'could not be reached, or refused the stored password: VNC does not tell which',
-          'check that its VNC server runs, then have an administrator check the password',
-        )
+      : await whyNotVnc(permit)
+  }
+}
+
+/** Milliseconds for a machine of which guacd says nothing to show whether it is there. */
+const lookWithin = 3_000
+
+/** guacd tells a wrong password of VNC from a machine that is off by nothing: who answers at its address is looked at. */
+async function whyNotVnc({ target, account }: Permit): Promise<Failure> {
+  const check = 'check that its VNC server runs, and its port'
+  let greeting: string
+  try {
+    greeting = await greetingOf(target.host, target.port, lookWithin)
+  } catch (error) {
+    return unreached(target.name, error as NodeJS.ErrnoException, check)
+  }
+  if (!greeting.startsWith('RFB ')) return unreachable(target.name, 'answers, and does not speak VNC', check)
+  return {
+    ...refusedCredential(target.name, account.login),
+    message: `${target.name} answers, and did not let ${account.login} in: it refused the stored password, or takes nobody more now`,
+    next: 'ask an administrator to check the password; after several wrong ones many machines let nobody in for a while',
   }
 }
 

@@ -203,6 +203,14 @@ export async function fetchCertificate(
   } catch (error) {
     if (error instanceof Fault && error.code === 'protocol')
       return nobody('does not speak RDP as it should', 'check what answers at its address')
+    if (socket === undefined) {
+      const { message, next } = unreached(
+        `${host}:${port}`,
+        error as NodeJS.ErrnoException,
+        'check the port, and that Remote Desktop is on there',
+      )
+      return refuse('unavailable', message, next)
+    }
     return nobody(
       'shows no certificate of RDP',
       'check the address, that the machine is on, and that Remote Desktop is on there',

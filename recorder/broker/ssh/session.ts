@@ -453,10 +453,12 @@ export class BrokeredSession {
     this.#hands = { watch, seat }
     const by = printable(seat.by)
     this.#mark({ kind: 'take', by, taken: true })
+    const [, reason] = /^taken over: (.+)$/su.exec(printable(this.#freeze?.reason ?? '')) ?? []
+    const why = reason === undefined ? '' : ` (${reason})`
     for (const channel of this.#channels) {
       if (isTyped(channel)) channel.takeOver(seat)
       channel.notify(
-        `${whoText(by)} has taken this session over: what appears is typed by them. What you type is dropped`,
+        `${whoText(by)} has taken this session over${why}: what appears is typed by them. What you type is dropped`,
         'freeze',
       )
     }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { addNotice, afterEnd, type Notice } from '../../../web/terminal/notices.ts'
+import { addNotice, afterEnd, type Notice, silence } from '../../../web/terminal/notices.ts'
 
 const texts = (notices: readonly Notice[]) => notices.map(({ text }) => text)
 const said = (...all: readonly (readonly [string, Notice['about']])[]) =>
@@ -50,4 +50,14 @@ test('three stand at most, and the same sentence once', () => {
   )
   expect(texts(notices)).toEqual(['b', 'd', 'c'])
   expect(new Set(notices.map(({ id }) => id)).size).toBe(3)
+})
+
+test('that nothing is heard of the gateway stands until something is, and beside what others said', () => {
+  const before = said(['message from ann: mind the guard', 'message'])
+  const silent = silence(silence(before, true), true)
+  expect(texts(silent)).toEqual([
+    'message from ann: mind the guard',
+    expect.stringMatching(/nothing is heard of the gateway/),
+  ])
+  expect(texts(silence(silent, false))).toEqual(['message from ann: mind the guard'])
 })
