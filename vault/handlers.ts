@@ -85,8 +85,10 @@ import {
 import { siemDone, siemTake } from './siem/feed.ts'
 import { siemAdd, siemList, siemRemove } from './siem/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
+import { rotationCalendar } from './rotation/due-calendar.ts'
 import { rotationLeak } from './rotation/leak.ts'
 import { rotationFindings } from './rotation/findings.ts'
+import { rotationLedger } from './rotation/ledger.ts'
 import { rotationAccounts } from './rotation/overview.ts'
 import {
   rotationRecipeAdd,
@@ -230,6 +232,8 @@ export const handlers: Handlers = {
   'rotation.batch': rotationBatch,
   'rotation.verify': rotationVerify,
   'rotation.leak': rotationLeak,
+  'rotation.ledger': rotationLedger,
+  'rotation.calendar': rotationCalendar,
   'rotation.accounts': rotationAccounts,
   'rotation.findings': rotationFindings,
   'rotation.list': rotationList,

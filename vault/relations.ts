@@ -329,6 +329,7 @@ export const relations: Relations = {
     return ofHeld(call, row)
   },
   'rotation.settings': (call, input) => ofAccount(call, input.account),
+  'rotation.ledger': (call, input) => ofAccount(call, input.account),
   'rotation.set': (call, input) => ofAccount(call, input.account),
   'rotation.plan': (call, input) => ofAccount(call, input.account),
   'rotation.start': (call, input) => ofAccount(call, input.account),

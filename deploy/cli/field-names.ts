@@ -182,6 +182,8 @@ export const fieldNames = {
   'rotation.start': { account: '<account>', reason: '--reason', despiteDependants: '--despite-dependants' },
   'rotation.batch': { accounts: '<accounts>', reason: '--reason' },
   'rotation.verify': { account: '<account>' },
+  'rotation.ledger': { account: '<account>' },
+  'rotation.calendar': { days: '--due' },
   'rotation.leak': { account: '<account>', reason: '--reason' },
   'rotation.list': { account: '--account', open: '--open' },
   'rotation.show': { run: '<rotation>' },

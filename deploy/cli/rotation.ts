@@ -6,12 +6,14 @@ import { parseDuration, parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
 import { addRecipeCommands } from './rotation-recipes.ts'
+import { addLedgerCommands, planDue } from './rotation-ledger.ts'
 import { settingsText } from './rotation-settings.ts'
 import { addTaskCommands } from './rotation-tasks.ts'
 import { examples, facts, type Tools, type Vault } from './tools.ts'
 
 type RotateOptions = {
   readonly plan?: boolean
+  readonly due?: string
   readonly reason?: string
   readonly despiteDependants?: boolean
   readonly wait?: string
@@ -22,11 +24,12 @@ export function addRotationCommands(root: Command, tools: Tools): void {
   const idOf = (text: string) => parseGivenId('rot', text, 'tagout rotation list')
 
   root
-    .command('rotate <accounts...>')
+    .command('rotate [accounts...]')
     .description(
       'change the credential of an account on its machine; several: the first alone, then the others',
     )
     .option('--plan', 'say what would happen and when, and change nothing')
+    .option('--due <time>', 'with --plan and no account: what is due within that time, line by line')
     .option('--reason <text>', 'why; needed for several')
     .option('--despite-dependants', 'the other places that hold the secret are looked after')
     .option('--wait <time>', 'wait until it is over: 5m')
@@ -34,11 +37,22 @@ export function addRotationCommands(root: Command, tools: Tools): void {
       'after',
       examples(
         'tagout rotate press-3/engineer --plan',
+        'tagout rotate --plan --due 30d',
         'tagout rotate press-3/engineer --reason "fitter left" --wait 2m',
         'tagout rotate press-3/engineer press-4/engineer --reason "yearly"',
       ),
     )
     .action(async (accounts: readonly string[], options: RotateOptions) => {
+      if (options.due !== undefined) {
+        if (options.plan !== true || accounts.length > 0)
+          throw misuse(
+            '--due goes with --plan, and names no account',
+            'write: tagout rotate --plan --due 30d',
+          )
+        return planDue(tools, options.due)
+      }
+      if (accounts.length === 0)
+        throw misuse('no account is named', 'name one, or see: tagout rotate --plan --due 30d')
       if (options.plan === true) return plan(tools, accounts)
       await tools.withVault(async (vault) => {
         const asked = await ask(vault, accounts, options)
@@ -151,6 +165,7 @@ export function addRotationCommands(root: Command, tools: Tools): void {
     })
 
   addTaskCommands(rotation, tools)
+  addLedgerCommands(rotation, tools)
 
   rotation
     .command('leak <account>')

@@ -583,6 +583,7 @@ beforeAll(async () => {
       grade: 'G1',
       gradeReason: hostile,
       connector: hostile,
+      calendar: hostile,
       how: 'not',
       strength,
       since: now,

@@ -462,6 +462,13 @@ export const table: Readonly<Record<string, Row>> = {
   // Nobody has said how they are rotated: who may is told so.
   'POST /api/accounts/:account/rotate': { who: manages, of: 'account', ok: 400, body: () => ({}) },
   'POST /api/accounts/:account/verify': { who: manages, of: 'account', ok: 400, body: () => ({}) },
+  'GET /api/accounts/:account/ledger': {
+    service: 'inventory.read',
+    who: [...readers, '+manage', '+approve'],
+    of: 'account',
+    ok: 200,
+  },
+  'GET /api/rotation-calendar': { service: 'inventory.read', who: all, ok: 200 },
   'POST /api/accounts/:account/leak': {
     who: ['admin', '+manage', 'security-officer'],
     of: 'account',

@@ -78,7 +78,7 @@ async function whichOf(db: Db, checker: Checker, input: Input<'exposure.list'>):
 }
 
 /** Entries of the ledger as people see them at a moment, the latest first. */
-async function readExposures(
+export async function readExposures(
   db: Db,
   checker: Checker,
   which: Which,

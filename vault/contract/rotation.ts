@@ -158,6 +158,7 @@ export type RotationAccount = {
   readonly grade: RotationGrade
   readonly gradeReason: string
   readonly connector: string | null
+  readonly calendar: string | null
   /** `not`: its secret is kept and never changed by anybody; whoever counts on rotation must know. */
   readonly how: 'by itself' | 'by hand' | 'by people' | 'not'
   readonly strength: PasswordStrength | null
@@ -176,6 +177,59 @@ export type RotationFinding = {
   readonly accounts: readonly string[]
   readonly text: string
   readonly next: string
+}
+
+/** All that is known of the secret of an account, the latest version first. */
+export type AccountLedger = {
+  readonly account: string
+  readonly versions: readonly {
+    readonly version: number
+    readonly state: 'candidate' | 'current' | 'retired' | 'discarded'
+    readonly kind: 'password' | 'ssh-key'
+    readonly createdAt: string
+    /** Who gave it or asked for it; `vault`: by itself. */
+    readonly by: string
+    readonly cause: RotationCause
+    readonly reason: string
+    readonly run: Id<'rot'> | null
+    /** When a login last showed that its machine takes it; null: none has. */
+    readonly verifiedAt: string | null
+    readonly people: {
+      readonly changer: string
+      readonly approver: string | null
+      readonly signer: string | null
+    } | null
+    readonly exposures: readonly { readonly user: string; readonly at: string; readonly cause: string }[]
+  }[]
+  readonly checks: readonly {
+    readonly run: Id<'rot'>
+    readonly at: string
+    readonly result: 'fine' | 'drift' | 'unknown'
+    readonly why: string
+  }[]
+  readonly exemption: RotationSettings['exemption']
+}
+
+/** What comes in a safe: windows, a hold, what is due. */
+export type LineCalendar = {
+  readonly safe: string
+  readonly windows: readonly {
+    readonly calendar: string
+    readonly from: string
+    readonly until: string | null
+  }[]
+  readonly hold: { readonly reason: string; readonly until: string | null } | null
+  readonly due: readonly {
+    readonly account: string
+    readonly dueAt: string
+    readonly isOverdue: boolean
+    readonly how: RotationAccount['how']
+    readonly calendar: string | null
+    /** When it can begin; null: no window has room for it within a year. */
+    readonly beginsAt: string | null
+    /** Within the time that was asked about. */
+    readonly fits: boolean
+  }[]
 }
 
 export type ConnectorView = {
@@ -321,6 +375,8 @@ export const rotationVerbs = {
   'rotation.recipe.remove': verb(people, z.strictObject({ recipe })),
   'rotation.accounts': verb(people, nothing),
   'rotation.findings': verb(people, nothing),
+  'rotation.ledger': verb(people, z.strictObject({ account: reference })),
+  'rotation.calendar': verb(people, z.strictObject({ days: z.int().min(1).max(366).default(30) })),
   'rotation.settings': verb(people, z.strictObject({ account: reference })),
   'rotation.set': verb(
     people,
@@ -431,6 +487,8 @@ export type RotationAnswers = {
   'rotation.recipe.show': RecipeView & { readonly document: string }
   'rotation.recipe.add': RecipeView
   'rotation.recipe.remove': null
+  'rotation.ledger': AccountLedger
+  'rotation.calendar': readonly LineCalendar[]
   'rotation.settings': RotationSettings
   'rotation.set': RotationSettings
   'rotation.plan': RotationPlan

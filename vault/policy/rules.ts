@@ -212,6 +212,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
     service: 'inventory.read',
     user: [admin, auditor, manage, approve, officer],
   },
+  'rotation.ledger': {
+    local: true,
+    service: 'inventory.read',
+    user: [admin, auditor, manage, approve, officer],
+  },
+  'rotation.calendar': { local: true, service: 'inventory.read', user: ['filtered'] },
   'rotation.set': { local: true, user: [admin, manage] },
   'rotation.plan': { local: true, user: [admin, manage] },
   'rotation.start': { local: true, user: [admin, manage] },

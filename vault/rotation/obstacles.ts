@@ -17,7 +17,7 @@ import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow } from './settings
 import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
-const mostSteps = 4
+export const mostSteps = 4
 /** Rotations under way on one machine. */
 const mostOnOneMachine = 2
 /** Milliseconds after which something is looked at again that may go away by itself at any time. */

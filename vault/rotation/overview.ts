@@ -78,6 +78,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
         grade,
         gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
         connector: row?.connector ?? null,
+        calendar: row?.calendar ?? null,
         how: howOf(row, grade),
         strength: profile === undefined || profile === null ? null : strengthOf(profile),
         since: since?.toISOString() ?? null,

@@ -43,9 +43,8 @@ export async function showRuns(
         runs.map(({ id }) => id),
       )
       .where('kind', '=', 'place')
-      .orderBy('id')
       .execute(),
-  )
+  ).toSorted((one, other) => (one.place < other.place ? -1 : 1))
   const target = new Map(targets.map(({ id, name }) => [id, name]))
   const names = new Map(accounts.map((one) => [one.id, `${target.get(one.target_id) ?? ''}/${one.login}`]))
   return runs.map((run): RotationRunView => {

@@ -90,6 +90,9 @@ export const useRotationAccounts = () =>
 export const useRotationFindings = () =>
   useList<'rotation.findings'>('rotation findings', '/api/rotation-findings', { every: 60_000 })
 export const useRotations = () => useList<'rotation.list'>('rotations', '/api/rotations', { every: 2_000 })
+export const useTasks = () => useList<'task.list'>('rotation tasks', '/api/rotation-tasks', { every: 5_000 })
+export const useRotationCalendar = () =>
+  useList<'rotation.calendar'>('rotation calendar', '/api/rotation-calendar?days=30', { every: 30_000 })
 export const useRotationHolds = () =>
   useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })

@@ -12,7 +12,7 @@ import { useChange } from '../shell/me.ts'
 /** Seconds for which a secret is on the screen. */
 const shownSeconds = 30
 
-type Shown = { readonly secret: Uint8Array; readonly version: number }
+export type Shown = { readonly secret: Uint8Array; readonly version: number }
 
 /** Shows a secret once, after saying what follows from it. */
 export function Reveal({
@@ -26,7 +26,7 @@ export function Reveal({
   const [reason, setReason] = useState('')
   const [code, setCode] = useState('')
   const [shown, setShown] = useState<Shown | null>(null)
-  if (shown !== null) return <Secret account={account} shown={shown} onClose={onClose} />
+  if (shown !== null) return <ShownSecret account={account.name} shown={shown} onClose={onClose} />
   return (
     <Dialog
       wide
@@ -63,8 +63,9 @@ export function Reveal({
   )
 }
 
-function Secret(props: {
-  readonly account: AccountView
+/** A secret on the screen, for a short time. */
+export function ShownSecret(props: {
+  readonly account: string
   readonly shown: Shown
   readonly onClose: () => void
 }) {
@@ -86,7 +87,7 @@ function Secret(props: {
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="secret-title">
       <ModalHeader
-        title={`Secret of ${account.name}, version ${shown.version}`}
+        title={`Secret of ${visible(account)}, version ${shown.version}`}
         labelId="secret-title"
         description={`Shown once. Gone in ${Math.max(0, left)} seconds.`}
       />

@@ -24,6 +24,7 @@ export function Rotate({ account, onClose }: Close & { readonly account: string 
   })
   const [reason, setReason] = useState('')
   const [despite, setDespite] = useState(false)
+  const isByPeople = plan.data?.settings.grade === 'G3'
   const blocking = (plan.data?.obstacles ?? []).filter(({ kind }) => kind === 'dependants')
   const never = (plan.data?.obstacles ?? []).filter(
     ({ kind, until }) => until === null && kind !== 'dependants',
@@ -31,7 +32,7 @@ export function Rotate({ account, onClose }: Close & { readonly account: string 
   return (
     <Dialog
       title={`Rotate ${visible(account)}`}
-      action={plan.data === undefined || never.length > 0 ? null : 'Rotate it'}
+      action={plan.data === undefined || never.length > 0 ? null : isByPeople ? 'Open its task' : 'Rotate it'}
       ready={blocking.length === 0 || despite}
       wide
       onClose={onClose}

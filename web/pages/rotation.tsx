@@ -12,7 +12,9 @@ import { sentence, visible } from '../parts/wording.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { useRotationAccounts, useRotationFindings, useRotationHolds, useRotations } from './lists.ts'
 import { CancelRun, HoldSafe, RetryRun, Rotate, RotateMany, UnholdSafe, Verify } from './rotation-acts.tsx'
+import { Coming, Ledger } from './rotation-ledger.tsx'
 import { SetRotation } from './rotation-settings.tsx'
+import { Tasks } from './rotation-tasks.tsx'
 
 const phases: Readonly<
   Record<
@@ -45,7 +47,7 @@ const hows = {
 } as const
 
 type Doing =
-  | { readonly kind: 'rotate' | 'verify' | 'set'; readonly of: string }
+  | { readonly kind: 'rotate' | 'verify' | 'set' | 'ledger'; readonly of: string }
   | { readonly kind: 'many'; readonly of: readonly string[] }
   | { readonly kind: 'cancel' | 'retry'; readonly of: RotationRunView }
   | { readonly kind: 'hold' }
@@ -76,7 +78,9 @@ export function Rotation() {
       <Needed runs={runs.data ?? []} />
       <Findings />
       <Holds onLift={mayAct ? (of) => setDoing({ kind: 'unhold', of }) : undefined} />
+      <Tasks mayAct={mayAct} />
       <Accounts query={accounts} mayAct={mayAct} onDo={setDoing} />
+      <Coming />
       <Content component="h2" className="gap-above">
         What was done, and is being done
       </Content>
@@ -84,6 +88,7 @@ export function Rotation() {
       {doing?.kind === 'rotate' ? <Rotate account={doing.of} onClose={close} /> : null}
       {doing?.kind === 'many' ? <RotateMany accounts={doing.of} onClose={close} /> : null}
       {doing?.kind === 'verify' ? <Verify account={doing.of} onClose={close} /> : null}
+      {doing?.kind === 'ledger' ? <Ledger account={doing.of} onClose={close} /> : null}
       {doing?.kind === 'set' ? <SetRotation account={doing.of} onClose={close} /> : null}
       {doing?.kind === 'cancel' ? <CancelRun run={doing.of} onClose={close} /> : null}
       {doing?.kind === 'retry' ? <RetryRun run={doing.of} onClose={close} /> : null}
@@ -195,7 +200,9 @@ function Accounts(props: Acts & { readonly query: ReturnType<typeof useRotationA
             isChecked={onlyLate}
             onChange={(_event, checked) => setOnlyLate(checked)}
           />
-          {mayAct && rows.length > 1 && rows.every(({ connector }) => connector !== null) ? (
+          {mayAct &&
+          rows.length > 1 &&
+          rows.every(({ connector, how }) => connector !== null && how !== 'by people') ? (
             <Button
               size="sm"
               variant="secondary"
@@ -254,7 +261,25 @@ function Accounts(props: Acts & { readonly query: ReturnType<typeof useRotationA
         {
           title: 'Since',
           fit: 'whole',
-          cell: (row) => (row.since === null ? 'no secret' : <When at={row.since} />),
+          cell: (row) =>
+            row.since === null ? (
+              'no secret'
+            ) : (
+              <>
+                <When at={row.since} />
+                <div>
+                  <Button
+                    variant="link"
+                    isInline
+                    className="small"
+                    onClick={() => onDo({ kind: 'ledger', of: row.account })}
+                    aria-label={`Ledger: ${visible(row.account)}`}
+                  >
+                    Ledger
+                  </Button>
+                </div>
+              </>
+            ),
         },
         {
           title: 'Due',
@@ -286,6 +311,13 @@ function Accounts(props: Acts & { readonly query: ReturnType<typeof useRotationA
                 actions: true as const,
                 cell: (row: RotationAccount) => (
                   <>
+                    {row.how === 'by people' ? (
+                      <Act
+                        text="Open a task"
+                        of={row.account}
+                        onDo={() => onDo({ kind: 'rotate', of: row.account })}
+                      />
+                    ) : null}
                     {row.connector === null || row.how === 'by people' || row.how === 'not' ? null : (
                       <>
                         <Act
@@ -371,6 +403,12 @@ function Runs(props: Acts & { readonly query: ReturnType<typeof useRotations> })
               <Phase run={run} />
               {run.why === '' ? null : <div className="small">{sentence(visible(run.why))}</div>}
               {run.next === null ? null : <div className="quiet small">{sentence(visible(run.next))}</div>}
+              {run.dependants.map(({ task, place, state, isOverdue }) => (
+                <div key={task} className="quiet small">
+                  also in {visible(place)}: {state}
+                  {isOverdue ? ', overdue' : ''}
+                </div>
+              ))}
             </>
           ),
         },
@@ -384,7 +422,9 @@ function Runs(props: Acts & { readonly query: ReturnType<typeof useRotations> })
                     {run.phase === 'waiting' ? (
                       <Act text="Give up" of={run.account} onDo={() => onDo({ kind: 'cancel', of: run })} />
                     ) : null}
-                    {run.endedAt === null && run.phase !== 'waiting' && run.step === null ? (
+                    {run.endedAt === null &&
+                    !['waiting', 'assisting', 'signing'].includes(run.phase) &&
+                    run.step === null ? (
                       <Act text="Try again" of={run.account} onDo={() => onDo({ kind: 'retry', of: run })} />
                     ) : null}
                   </>

@@ -211,6 +211,37 @@ test('what is refused says what to do', async () => {
   )
 })
 
+test('the ledger has each version, by whom, why, whether it was seen to work, and who has seen it', async () => {
+  const { vault, people, as, work } = world
+  const { name, user } = await world.account('ledger', true)
+  const task = await world.open(name)
+  const session = await world.session('ledger')
+  user.password = await world.see(task, session)
+  must(await as(people.bob, 'task.make', { task: task.id, note: 'set' }))
+  await work(task.run)
+  await endSession(world.recorder, session)
+  vault.advance(61_000)
+  const good = user.password
+  user.password = 'somebody else set this'
+  const check = await vault.ask('rotation.verify', { account: name })
+  await work(check.id)
+  user.password = good
+  const ledger = await vault.ask('rotation.ledger', { account: name })
+  expect(ledger.versions).toEqual([
+    expect.objectContaining({
+      ...{ version: 2, state: 'current', cause: 'by hand', reason: 'yearly', run: task.run },
+      verifiedAt: expect.any(String) as string,
+      people: { changer: 'bob', approver: 'sue', signer: null },
+      exposures: [expect.objectContaining({ user: 'bob', cause: 'rotation task' })],
+    }),
+    expect.objectContaining({ version: 1, state: 'retired', run: null, verifiedAt: null, exposures: [] }),
+  ])
+  expect(ledger.checks).toMatchObject([{ run: check.id, result: 'drift' }])
+  // What a signature made current no machine has seen.
+  const signed = await vault.ask('rotation.ledger', { account: 'plc-7/drive' })
+  expect(signed.versions[0]).toMatchObject({ version: 2, verifiedAt: null, people: { signer: 'sue' } })
+})
+
 /** An account that a connector changes, on the same machine. */
 async function machine(login: string, password: string, more: Partial<VerbInput<'rotation.set'>> = {}) {
   const user: FakeUser = { password, behaviour: 'obeys', refused: 0, accepted: 0 }
@@ -242,8 +273,8 @@ describe('other places that hold the same secret', () => {
     const shown = async () => (await vault.ask('rotation.show', { run: run.id })).dependants
     expect(await vault.ask('rotation.show', { run: run.id })).toMatchObject({ phase: 'done' })
     expect((await shown()).map(({ place, state }) => [place, state])).toEqual([
-      [copy.name, 'open'],
       ['OPC server on hmi-2', 'open'],
+      [copy.name, 'open'],
     ])
     vault.advance(6_000)
     const carried = await until(async () => (await vault.ask('rotation.list', { account: copy.name }))[0])
@@ -363,6 +394,33 @@ test('what has leaked is changed at once, before its window where that was said;
   })
   const log = await said(fixed.name)
   expect(log.join()).toContain('has leaked')
+})
+
+test('the calendar says what is due, in which window it can begin, and what fits none', async () => {
+  const { vault } = world
+  const at = (ms: number) => new Date(vault.now().getTime() + ms).toISOString().slice(0, 16)
+  const calendars = {
+    soon: { zone: 'UTC', dates: [{ from: at(12 * day), to: at(13 * day) }] },
+    never: { zone: 'UTC', dates: [{ from: at(3 * day), to: at(3 * day + 60_000) }] },
+  }
+  const { digest } = await vault.ask('policy.show', {})
+  await vault.ask('policy.apply', {
+    document: { version: 1, rules: [], calendars },
+    expected: digest ?? null,
+  })
+  await machine('in-window', 'S3cret-1', { calendar: 'soon', maxAgeDays: 10 })
+  await machine('too-short', 'S3cret-1', { calendar: 'never', maxAgeDays: 1 })
+  await machine('not-yet', 'S3cret-1', { maxAgeDays: 300 })
+  await vault.ask('rotation.hold', { safe: 'line-3', reason: 'order 4711' })
+  const line = (await vault.ask('rotation.calendar', { days: 30 })).find(({ safe }) => safe === 'line-3')
+  expect(line?.hold).toMatchObject({ reason: 'order 4711' })
+  expect(line?.windows.map(({ calendar }) => calendar)).toEqual(['never', 'soon'])
+  const due = new Map(line?.due.map((one) => [one.account, one]))
+  expect(due.get('plc-7/in-window')).toMatchObject({ fits: true, how: 'by itself', calendar: 'soon' })
+  expect(due.get('plc-7/in-window')?.beginsAt?.slice(0, 16)).toBe(calendars.soon.dates[0]?.from)
+  expect(due.get('plc-7/too-short')).toMatchObject({ fits: false, beginsAt: null })
+  expect(due.has('plc-7/not-yet')).toBe(false)
+  await vault.ask('rotation.unhold', { safe: 'line-3' })
 })
 
 test('it is due by age; people are reminded before its date and those above them after it, and not while it is paused', async () => {

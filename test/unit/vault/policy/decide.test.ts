@@ -207,6 +207,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'rotation.batch': 'L*', // of each account, the verb looks
   'rotation.verify': 'LAam',
   'rotation.leak': 'LAamFG',
+  'rotation.ledger': 'LAapmUXFG',
+  'rotation.calendar': 'L*',
   'rotation.list': 'L*',
   'rotation.show': 'LAapmUXFG',
   'rotation.cancel': 'LAam',
@@ -463,7 +465,9 @@ const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
     'account.list',
     'account.show',
     'rotation.accounts',
+    'rotation.calendar',
     'rotation.holds',
+    'rotation.ledger',
     'rotation.list',
     'rotation.settings',
     'rotation.show',
