@@ -58,5 +58,5 @@ export async function usableCredential(
       `set one on the machine and give it to Tagout with tagout account secret ${account.name}; or see tagout rotation show ${run.id}`,
     )
   if (run.believes !== 'candidate') return done(current)
-  return done((await credentialOf(tx, run, run.version)) ?? current)
+  return done(await credentialOf(tx, run, run.version))
 }

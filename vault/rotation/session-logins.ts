@@ -61,7 +61,13 @@ const untried: readonly EndReason[] = ['target unreachable', 'target key changed
  * What came of the login of a session that is over. SECURITY: whoever hangs up before the target has answered may have had a
  * login refused: its place stays taken, else connecting and hanging up again would lock the account out.
  */
-export async function sessionLoginEnded(tx: Tx, session: SessionId, reason: EndReason): Promise<void> {
+export async function sessionLoginEnded(
+  tx: Tx,
+  { id: session, protocol }: Pick<Row<'session'>, 'id' | 'protocol'>,
+  reason: EndReason,
+): Promise<void> {
   const verdict = reason === 'target refused the credential' ? 'rejected' : 'pending'
-  await settlePlace(tx, { session }, untried.includes(reason) ? 'untried' : verdict)
+  // Of VNC nobody tells a machine that is away from one that refused the password.
+  const isUntried = untried.includes(reason) && (protocol !== 'vnc' || reason === 'target key changed')
+  await settlePlace(tx, { session }, isUntried ? 'untried' : verdict)
 }

@@ -63,7 +63,7 @@ async function close(
     .where('id', '=', row.id)
     .execute()
   await closeRecording(tx, row, ending)
-  await sessionLoginEnded(tx, row.id, ending.reason)
+  await sessionLoginEnded(tx, row, ending.reason)
   await askToCloseOut(tx, world, row)
   const hold = live === undefined ? undefined : await holdFrozen(tx, world, live)
   await auditEnd(tx, row, ending, hold)

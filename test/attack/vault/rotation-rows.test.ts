@@ -1,7 +1,10 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { EndReason, VerbInput } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
-import type { RotationId } from '../../../vault/kernel/id.ts'
+import { newId, type RotationId } from '../../../vault/kernel/id.ts'
+import { budgetOf, takePlace } from '../../../vault/rotation/budget.ts'
+import { sessionLoginEnded } from '../../../vault/rotation/session-logins.ts'
 import { endSession, makeSshKey, open, prove, startCall, until } from '../../support/vault-ssh.ts'
 import { must, refusalOf, startTestVault, type TestVault } from '../../support/vault.ts'
 
@@ -171,3 +174,55 @@ test('a worker that dies in the middle keeps nobody from the machine for longer 
   vault.advance(61_000)
   expect(must(await connecting()).account.name).toBe(name)
 }, 30_000)
+
+test('a candidate that somebody took away is missed: what was there before is not sent in its place', async () => {
+  const recorder = await vault.worker()
+  const key = makeSshKey()
+  await vault.person('cem', ['operator'])
+  await vault.ask('user.key.add', { user: 'cem', publicKey: key.line })
+  const { id, name } = await account('robbed', 'line-11')
+  await vault.grant('cem', name)
+  const run = await vault.ask('rotation.start', { account: name })
+  const says = async (generation: number, seen: VerbInput<'rotation.report'>['seen']) => {
+    must(await order(run.id))
+    must(await worker.call('rotation.report', { run: run.id, generation, sent: false, seen }))
+  }
+  await says(1, { step: 'change', result: { kind: 'changed' } })
+  for (const generation of [2, 3]) {
+    await says(generation, { step: 'login-candidate', result: { kind: 'unreachable', why: 'it is away' } })
+    vault.advance(61_000)
+  }
+  const connecting = async () =>
+    open(recorder, {
+      proof: await prove(recorder, key, 'cem'),
+      target: 'press-of-line-11',
+      account: 'robbed',
+    })
+  await without('credential', `account_id = '${id}' and state = 'candidate'`, async () => {
+    const opened = await connecting().catch(() => undefined)
+    expect(opened?.ok ?? false).toBe(false)
+    await wasMissed('credential')
+  })
+  expect(must(await connecting()).account.name).toBe(name)
+}, 30_000)
+
+test('of VNC nobody tells a machine that is away from one that refused the password: it counts', async () => {
+  const { id } = await account('seen', 'line-12')
+  await vault.plane.world.vault.inTransaction(async (tx) => {
+    const { target_id: target } = await tx.db
+      .selectFrom('account')
+      .select('target_id')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    const left = async (protocol: 'vnc' | 'ssh', reason: EndReason) => {
+      const session = newId('ses', tx.now.getTime())
+      const at = { target, login: `${protocol} ${reason}` }
+      await takePlace(tx, at, { session })
+      await sessionLoginEnded(tx, { id: session, protocol }, reason)
+      return (await budgetOf(tx, at, { refused: 5, seconds: 60 })).left
+    }
+    expect(await left('vnc', 'target unreachable')).toBe(2)
+    expect(await left('ssh', 'target unreachable')).toBe(3)
+    expect(await left('vnc', 'target key changed')).toBe(3)
+  })
+})
