@@ -268,7 +268,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
           noteNeeds(tools, approved, key)
           return approved
         })
-        tools.show(pinned, () => `${pinned.name} is pinned to ${pinText(pinned)}`)
+        tools.show(pinned, () => saidOfPin(pinned))
       },
     )
 
@@ -346,6 +346,12 @@ function idle({ protocol }: TargetView): string {
 /** Has it nothing that could be pinned? */
 function isBare({ protocol, desktop }: TargetView): boolean {
   return identityOf(protocol, desktop) === 'nothing'
+}
+
+function saidOfPin(target: TargetView): string {
+  return target.pins.some(({ fingerprint }) => fingerprint === unverified)
+    ? `${target.name} is approved unverified: whoever answers at its address is taken for it`
+    : `${target.name} is pinned to ${pinText(target)}`
 }
 
 function pinText(target: TargetView): string {

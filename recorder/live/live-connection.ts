@@ -160,6 +160,7 @@ async function connectDesktop(
     ...startedOf(session),
     desktop: true,
     ...(protocol === 'rdp' ? { keyboard: desktop?.keyboard ?? 'en-us-qwerty' } : {}),
+    ...(protocol === 'vnc' ? { clipboard: 'latin-1' } : {}),
   })
   await session.show(browser)
 }

@@ -32,9 +32,12 @@ const floodWater = 4 * 1024 * 1024
 const pingEvery = 15_000
 /** How often the browser hears that the worker is there: a page sees no pings. */
 const aliveEvery = 5_000
-/** Input that was taken is said so in pieces of this size, or this much later. */
+/**
+ * Input that was taken is said so in pieces of this size, or this much later: soon, as the browser shows how long its keys
+ * took by it.
+ */
 const takenBytes = 16 * 1024
-const takenAfter = 50
+const takenAfter = 5
 
 export type LiveListener = {
   readonly message: (message: Exclude<ClientMessage, { kind: 'taken' }>) => void

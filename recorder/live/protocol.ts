@@ -81,6 +81,8 @@ export type ServerMessage =
       readonly files?: { readonly account: string }
       /** The keyboard that a machine of RDP was told to expect. */
       readonly keyboard?: Keyboard
+      /** The machine's clipboard has the characters of Latin-1 alone. */
+      readonly clipboard?: 'latin-1'
       readonly endsAt: string
       /** Until then, by the vault's clock: the browser's may be wrong. */
       readonly secondsLeft: number

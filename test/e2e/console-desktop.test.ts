@@ -73,6 +73,9 @@ const live = () => page.getByTestId('time-left').waitFor()
 const file = (name: string) => join(vnc.home, name)
 const written = (name: string) =>
   until(() => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') || undefined : undefined), 30_000)
+/** The keyboard is the desktop's. */
+const onDesktop = () =>
+  page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Desktop')
 const exists = (name: string) => until(() => existsSync(file(name)) || undefined, 30_000)
 const type = async (text: string) => {
   await page.getByTestId('desktop').focus()
@@ -107,7 +110,7 @@ test.skipIf(why !== undefined)(
   async () => {
     await page.goto(`${stage.installation.console}/desktop#${account}`)
     await page.getByText(/nobody has approved yet that the identity of this desktop/i).waitFor()
-    await run(['target', 'pin', 'hmi-3', '--unverified'])
+    expect(await run(['target', 'pin', 'hmi-3', '--unverified'])).toContain('approved unverified')
     await run(['account', 'type-ins', account, '--of', 'plc-2/engineer'])
   },
 )
@@ -156,8 +159,18 @@ test.skipIf(why !== undefined)('texts go over its clipboard by the user’s act 
   await dialog.getByText('It is on the machine’s clipboard').waitFor()
   expect(await box.inputValue()).toBe('')
   expect(machine.read()).toBe(pasted)
+  // What VNC cannot carry is said before it goes.
+  await box.fill('Höhe 12 m')
+  expect(await dialog.getByText(/Western Europe alone/).count()).toBe(0)
+  await box.fill('12 € ≤ ž')
+  await dialog.getByText(/Western Europe alone/).waitFor()
+  await box.fill('')
   await act('Back to the desktop')
   await dialog.waitFor({ state: 'detached' })
+  // Whoever works on does so on the desktop, not on the button that opened the dialog.
+  await onDesktop()
+  await page.keyboard.type('touch after-clipboard\n', { delay: 5 })
+  await exists('after-clipboard')
 
   // A machine that wants to drive the browser, or the terminal that the text is pasted into.
   machine.copy('rm -rf /tmp/x\u001b[2J\u0085\u00ad\n<img src=x onerror="document.title=1">\tž')
@@ -227,6 +240,10 @@ test.skipIf(why !== undefined)(
     await dialog.getByRole('button', { name: 'The cursor is there: type it' }).click()
     await page.getByText(/the secret of plc-2\/engineer was typed/i).waitFor()
     expect(await written('linked')).toBe(linked)
+    await onDesktop()
+    // A notice that is put away gives the keyboard back as well.
+    await page.getByRole('button', { name: 'Dismiss' }).first().click()
+    await onDesktop()
     const exposures = await stage.installation.tagoutJson<readonly ExposureView[]>(['exposure', 'list'])
     expect(exposures).toMatchObject([{ user: 'bob', account: 'plc-2/engineer', cause: 'typed in' }])
   },

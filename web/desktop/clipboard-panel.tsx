@@ -20,6 +20,7 @@ import type { Action } from '../../vault/contract.ts'
 import { Note } from '../parts/note.tsx'
 import { bytes, visible } from '../parts/wording.ts'
 import { judgePaste } from '../terminal/paste.ts'
+import { useBack } from '../parts/use-back.ts'
 import { type ClipboardRefusal, type MachineClipboard, sizeOf } from './clipboard.ts'
 
 /** So much of a text is shown: a browser stands still over more. */
@@ -46,10 +47,13 @@ export function Clipboard(props: {
   readonly of: MachineClipboard
   readonly actions: readonly Action[]
   /** It is closed: back to the desktop. */
-  readonly onClose: () => void
+  readonly onClosed: () => void
+  /** The machine's clipboard has no other characters. */
+  readonly isLatin1: boolean
 }) {
   const { of, actions } = props
   const [isOpen, setOpen] = useState(false)
+  useBack(isOpen, props.onClosed)
   const copied = useSyncExternalStore(of.listen, of.copied)
   const [seen, setSeen] = useState<string | null>(null)
   const isNew = copied !== null && copied !== seen && !isOpen
@@ -65,32 +69,18 @@ export function Clipboard(props: {
         {isNew ? 'A text was copied on the machine: it is under Clipboard' : ''}
       </span>
       {isOpen ? (
-        <Modal
-          isOpen
-          variant="medium"
-          aria-labelledby="clipboard-title"
-          onClose={() => {
-            setOpen(false)
-            props.onClose()
-          }}
-        >
+        <Modal isOpen variant="medium" aria-labelledby="clipboard-title" onClose={() => setOpen(false)}>
           <ModalHeader
             title="Clipboard"
             labelId="clipboard-title"
             description="A text goes over when you say so, and that it did is recorded."
           />
           <ModalBody>
-            <ToMachine of={of} may={actions.includes('clipboard-in')} />
+            <ToMachine of={of} may={actions.includes('clipboard-in')} isLatin1={props.isLatin1} />
             <FromMachine of={of} copied={copied} may={actions.includes('clipboard-out')} />
           </ModalBody>
           <ModalFooter>
-            <Button
-              variant="primary"
-              onClick={() => {
-                setOpen(false)
-                props.onClose()
-              }}
-            >
+            <Button variant="primary" onClick={() => setOpen(false)}>
               Back to the desktop
             </Button>
           </ModalFooter>
@@ -100,7 +90,18 @@ export function Clipboard(props: {
   )
 }
 
-function ToMachine({ of, may }: { readonly of: MachineClipboard; readonly may: boolean }) {
+/** What Latin-1 has not. */
+const notLatin1 = /[^\u0000-\u00ff]/u
+
+function ToMachine({
+  of,
+  may,
+  isLatin1,
+}: {
+  readonly of: MachineClipboard
+  readonly may: boolean
+  readonly isLatin1: boolean
+}) {
   const [text, setText] = useState('')
   const [isSending, setSending] = useState(false)
   const [result, setResult] = useState<ClipboardRefusal | 'there' | null>(null)
@@ -163,6 +164,12 @@ function ToMachine({ of, may }: { readonly of: MachineClipboard; readonly may: b
                   ? `${bytes(size)}: no more than ${bytes(liveBounds.clipboardBytes)} go at once. Send it in parts`
                   : `Paste it here, send it, then paste it on the desktop. ${bytes(liveBounds.clipboardBytes)} at most`}
               </HelperTextItem>
+              {isLatin1 && notLatin1.test(text) ? (
+                <HelperTextItem variant="warning">
+                  This machine’s clipboard has the letters of Western Europe alone: what else is in it arrives
+                  as ?
+                </HelperTextItem>
+              ) : null}
             </HelperText>
           </FormHelperText>
         </FormGroup>

@@ -24,6 +24,7 @@ import { MachineFiles } from './machine-files.ts'
 import { type DesktopScreen, mountDesktop, type Scaling } from './screen.ts'
 import { ScreenKeyboard } from './screen-keyboard.tsx'
 import { TypeIn } from './type-in.tsx'
+import { useBack } from '../parts/use-back.ts'
 
 /** The window of a terminal, which a desktop has not: the live socket's first message names one. */
 const noSize = () => ({ columns: 80, rows: 24 })
@@ -63,6 +64,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
   const [scaling, setScaling] = useState<Scaling>('fit')
   const [hasKeys, setHasKeys] = useState(false)
   const [asking, setAsking] = useState(false)
+  useBack(asking, () => screen.current?.focus())
   const lagAt = useRef(0)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -191,14 +193,17 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         {canUse ? (
           <TypeIn
             linked={state.started.typeIns ?? []}
-            type={(linked, withEnter) => {
-              connection.current?.typeIn(linked, withEnter)
-              screen.current?.focus()
-            }}
+            type={(linked, withEnter) => connection.current?.typeIn(linked, withEnter)}
+            onClosed={() => screen.current?.focus()}
           />
         ) : null}
         {canUse && clipboard !== null ? (
-          <Clipboard of={clipboard} actions={state.started.actions} onClose={() => screen.current?.focus()} />
+          <Clipboard
+            of={clipboard}
+            actions={state.started.actions}
+            isLatin1={state.started.clipboard === 'latin-1'}
+            onClosed={() => screen.current?.focus()}
+          />
         ) : null}
         {canUse && files !== null ? (
           <Files
@@ -213,7 +218,15 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           />
         ) : null}
         {canUse ? (
-          <Button variant="link" size="sm" aria-pressed={hasKeys} onClick={() => setHasKeys(!hasKeys)}>
+          <Button
+            variant="link"
+            size="sm"
+            aria-pressed={hasKeys}
+            onClick={() => {
+              setHasKeys(!hasKeys)
+              screen.current?.focus()
+            }}
+          >
             On-screen keyboard
           </Button>
         ) : null}
@@ -268,7 +281,10 @@ export default function DesktopPage({ account }: { readonly account: string }) {
             actionClose={
               <AlertActionCloseButton
                 aria-label="Dismiss"
-                onClose={() => setNotices((before) => before.filter((one) => one.id !== id))}
+                onClose={() => {
+                  setNotices((before) => before.filter((one) => one.id !== id))
+                  screen.current?.focus()
+                }}
               />
             }
             {...(about === 'time' && isLive
@@ -315,9 +331,9 @@ export default function DesktopPage({ account }: { readonly account: string }) {
           ) : null}
         </div>
         <p className="small terminal-foot">
-          {canUse || !isLive
-            ? 'This session is recorded: what the desktop shows and the mouse does. '
-            : 'You look at this desktop: your mouse and keyboard do nothing there. This session is recorded. '}
+          {isLive && !canUse ? 'You look at this desktop: your mouse and keyboard do nothing there. ' : null}
+          {isLive ? 'This session is recorded: what the desktop shows and the mouse does. ' : null}
+          {state.kind === 'ended' || state.kind === 'lost' ? 'This session was recorded.' : null}
           {canUse ? (
             <>
               <kbd>Ctrl</kbd>
@@ -334,10 +350,7 @@ export default function DesktopPage({ account }: { readonly account: string }) {
         <MoreTimeHere
           account={account}
           endsAt={ends?.endsAt ?? state.started.endsAt}
-          onClose={() => {
-            setAsking(false)
-            screen.current?.focus()
-          }}
+          onClose={() => setAsking(false)}
         />
       ) : null}
     </div>

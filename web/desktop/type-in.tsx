@@ -4,6 +4,7 @@ import type { Started } from '../terminal/connection.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice } from '../parts/field.tsx'
 import { visible } from '../parts/wording.ts'
+import { useBack } from '../parts/use-back.ts'
 
 type Linked = NonNullable<Started['typeIns']>
 
@@ -11,8 +12,11 @@ type Linked = NonNullable<Started['typeIns']>
 export function TypeIn(props: {
   readonly linked: Linked
   readonly type: (account: Linked[number]['account'], withEnter: boolean) => void
+  /** It is closed: back to the desktop. */
+  readonly onClosed: () => void
 }) {
   const [isOpen, setOpen] = useState(false)
+  useBack(isOpen, props.onClosed)
   const [first] = props.linked
   const [account, setAccount] = useState(first?.account)
   const [withEnter, setWithEnter] = useState(false)

@@ -12,6 +12,7 @@ import { type ReactNode, type RefObject, useCallback, useEffect, useRef, useStat
 import { flushSync } from 'react-dom'
 import { Link } from 'wouter'
 import { MoreTimeHere } from '../pages/more-time.tsx'
+import { useBack } from '../parts/use-back.ts'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { clock, sentence, span, visible } from '../parts/wording.ts'
@@ -42,6 +43,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
   const [searching, setSearching] = useState(false)
   const [helping, setHelping] = useState(false)
   const [asking, setAsking] = useState(false)
+  useBack(helping || asking, () => screen?.focus())
   const leave = useRef<HTMLButtonElement>(null)
   useTitle(account, state)
   useStayWhileLive(state.kind === 'live')
@@ -111,7 +113,15 @@ export default function TerminalPage({ account }: { readonly account: string }) 
             variant="warning"
             role="alert"
             title={sentence(text)}
-            actionClose={<AlertActionCloseButton aria-label="Dismiss" onClose={() => terminal.dismiss(id)} />}
+            actionClose={
+              <AlertActionCloseButton
+                aria-label="Dismiss"
+                onClose={() => {
+                  terminal.dismiss(id)
+                  screen?.focus()
+                }}
+              />
+            }
             {...(about === 'time' && state.kind === 'live'
               ? {
                   actionLinks: (
@@ -145,10 +155,7 @@ export default function TerminalPage({ account }: { readonly account: string }) 
         <MoreTimeHere
           account={account}
           endsAt={ends?.endsAt ?? state.started.endsAt}
-          onClose={() => {
-            setAsking(false)
-            screen?.focus()
-          }}
+          onClose={() => setAsking(false)}
         />
       ) : null}
       {helping ? <KeysDialog onClose={() => setHelping(false)} /> : null}
