@@ -42,6 +42,7 @@ import * as m0065 from './0065_people_change_what_no_machine_can.ts'
 import * as m0066 from './0066_a_secret_is_kept_in_two_places.ts'
 import * as m0068 from './0068_files_go_beside_a_desktop.ts'
 import * as m0069 from './0069_a_recipe_says_how_a_machine_is_told.ts'
+import * as m0070 from './0070_a_recording_is_found_and_reviewed.ts'
 import * as m0072 from './0072_the_log_is_sent_on.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
@@ -89,5 +90,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0066_a_secret_is_kept_in_two_places': m0066,
   '0068_files_go_beside_a_desktop': m0068,
   '0069_a_recipe_says_how_a_machine_is_told': m0069,
+  '0070_a_recording_is_found_and_reviewed': m0070,
   '0072_the_log_is_sent_on': m0072,
 }

@@ -80,6 +80,8 @@ export const backupTables = [
   'session_freeze',
   'hold',
   'favourite',
+  'recording_review',
+  'saved_filter',
 ] as const satisfies readonly (keyof Database)[]
 
 // One moment for all pages: the tables of a backup fit together, and to their guards.

@@ -9,6 +9,7 @@ import { type NotificationsAnswers, notificationsVerbs } from './contract/notifi
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
 import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
+import { type RecordingsAnswers, recordingsVerbs } from './contract/recordings.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
 import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
@@ -30,6 +31,7 @@ export * from './contract/notifications.ts'
 export * from './contract/oidc.ts'
 export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
+export * from './contract/recordings.ts'
 export * from './contract/rotation.ts'
 export * from './contract/safes.ts'
 export * from './contract/services.ts'
@@ -75,6 +77,7 @@ export const verbs = {
   ...siemVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
+  ...recordingsVerbs,
   ...auditVerbs,
   ...rotationVerbs,
   ...taskVerbs,
@@ -101,6 +104,7 @@ export type VerbAnswers = KeysAnswers &
   SiemAnswers &
   CloseoutAnswers &
   SessionsAnswers &
+  RecordingsAnswers &
   AuditAnswers &
   RotationAnswers &
   TaskAnswers &

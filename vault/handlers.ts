@@ -38,6 +38,9 @@ import { kitReport } from './kits/opening.ts'
 import { kitList } from './kits/view.ts'
 import { kitWrite } from './kits/write.ts'
 import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
+import { recordingFind, recordingShow } from './recordings/find.ts'
+import { recordingReview } from './recordings/review.ts'
+import { filterList, filterRemove, filterRename, filterSave } from './recordings/saved-filters.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
 import { enrolmentBegin, enrolmentFinish } from './identity/enrolment.ts'
 import {
@@ -153,7 +156,7 @@ import {
 import { sessionSign } from './sessions/sign.ts'
 import { recorderSpace } from './sessions/space.ts'
 import { sessionStart } from './sessions/start.ts'
-import { recordingList, recordingShow, sessionList, sessionShow } from './sessions/view.ts'
+import { recordingList, sessionList, sessionShow } from './sessions/view.ts'
 import { targetLegacy } from './targets/legacy.ts'
 import { targetMask } from './targets/mask.ts'
 import { targetScan } from './targets/scan.ts'
@@ -430,6 +433,12 @@ export const handlers: Handlers = {
   'recording.readable': recordingReadable,
   'evidence.gather': evidenceGather,
   'evidence.sign': evidenceSign,
+  'recording.find': recordingFind,
+  'recording.review': recordingReview,
+  'filter.list': filterList,
+  'filter.save': filterSave,
+  'filter.rename': filterRename,
+  'filter.remove': filterRemove,
   'auditor.lists': auditorLists,
   'auditor.append': auditorAppend,
   'auditor.challenge': auditorChallenge,

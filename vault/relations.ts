@@ -408,4 +408,5 @@ export const relations: Relations = {
     return { ...(await ofSafe(call, row.safe_id, own)), ...(await aliasOf(call, row)) }
   },
   'recording.show': (call, input) => ofSession(call, 'recording_id', input.recording),
+  'recording.review': (call, input) => ofSession(call, 'recording_id', input.recording),
 }

@@ -116,7 +116,7 @@ function askedBy(options: Options): Asked {
 }
 
 /** A moment, or how long ago it was: `24h`. */
-function pastMoment(text: string): string {
+export function pastMoment(text: string): string {
   const ago = durationSeconds(text)
   return ago === undefined ? parseMoment(text) : new Date(Date.now() - ago * 1000).toISOString()
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { RecordingVerdict } from '../../recorder/replay/index.ts'
-import type { RecordingView } from '../../vault/contract.ts'
+import type { RecordingFound } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { type ExportForm, exportForms } from './export-form.ts'
 import { accountCell, forwardFacts } from './forward-words.ts'
@@ -9,6 +9,7 @@ import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import type { Exported, ExportOptions } from './recording-export.ts'
+import { addRecordingFindCommand } from './recording-find.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
@@ -41,6 +42,8 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
       )
       if (note !== undefined) tools.note(note)
     })
+
+  addRecordingFindCommand(recording, tools)
 
   recording
     .command('show <recording>')
@@ -197,21 +200,26 @@ function parseForm(text: string): ExportForm {
   return found
 }
 
-function describe(recording: RecordingView): string {
+function describe(recording: RecordingFound): string {
   return facts([
     ['id', recording.id],
     ['session', recording.session],
     ['user', recording.user],
     ['account', recording.account],
+    ['of', recording.company ?? '-'],
     ['target', recording.target],
+    ['zone', recording.zone ?? '-'],
     ['from', recording.source],
     ...forwardFacts(recording),
     ['grant', recording.grant],
+    ['let in by', recording.letInBy.join(', ') || '-'],
+    ['work orders', recording.workOrders.join(', ') || '-'],
     ...(recording.breakGlass === null ? [] : [['break-glass', recording.breakGlass] as const]),
     ['started', when(recording.startedAt)],
     ['ended', when(recording.endedAt)],
     ['because', recording.endReason ?? '-'],
     ['state', recording.state],
     ['size', size(recording.sizeBytes)],
+    ...recording.reviews.map(({ by, at, note }) => ['reviewed', `by ${by}, ${when(at)}: ${note}`] as const),
   ])
 }

@@ -805,6 +805,27 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
     body: () => ({ list: `${'0'.repeat(64)}  a.txt\n`, opens: 'openly' }),
   },
+  'GET /api/recordings/find': {
+    service: 'recordings.read',
+    who: all,
+    ok: 200,
+    replays: true,
+    query: () => 'target=press-3',
+  },
+  'POST /api/recordings/:recording/review': {
+    who: ['auditor'],
+    notOwn: true,
+    of: 'recording',
+    ok: 409,
+    // Of those that have ended it is kept, once: test/integration/vault/recordings.test.ts.
+    only: ['oli', 'sam', 'vera', 'els', 'mallory'],
+    replays: true,
+    body: () => ({ note: 'seen' }),
+  },
+  'GET /api/filters': { who: all, ok: 200 },
+  'PUT /api/filters': { who: all, ok: 200, body: () => ({ name: 'mine', asked: {} }) },
+  'POST /api/filters/rename': { who: all, ok: 404, body: () => ({ name: 'none', to: 'other' }) },
+  'POST /api/filters/remove': { who: all, ok: 404, body: () => ({ name: 'none' }) },
   'GET /api/recordings/:recording/content': {
     who: ['auditor'],
     of: 'recording',

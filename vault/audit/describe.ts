@@ -520,6 +520,8 @@ function what(entry: Entry): string {
       return `made an evidence package of ${entry.cut === undefined ? '' : 'a cut of '}recording ${entry.recording}, which opens ${entry.opens === 'openly' ? 'for whoever has it' : 'with a passphrase'}`
     case 'evidence.certificate':
       return `made the certificate by which evidence is checked (${entry.fingerprint})`
+    case 'recording.reviewed':
+      return `reviewed recording ${entry.recording}${of(entry)} on ${entry.accountName}: ${quoted(entry.note)}`
     case 'auditor.list':
       return `set list ${entry.version} of the auditors (${entry.names.join(', ')}), ${entry.fingerprint}`
     case 'auditor.proven':

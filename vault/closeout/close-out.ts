@@ -146,6 +146,12 @@ export const closeoutFill: Handler<'closeout.fill'> = async (call, input) =>
       work_order: input.workOrder ?? null,
     })
     const session = await sessionOf(tx, row)
+    if (input.workOrder !== undefined && !session.work_orders.includes(input.workOrder))
+      await tx.db
+        .updateTable('session')
+        .set({ work_orders: [...session.work_orders, input.workOrder] })
+        .where('id', '=', session.id)
+        .execute()
     await tx.audit({
       kind: 'close-out.filled',
       result: input.result,

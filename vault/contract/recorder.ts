@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import { type AuditorListLink } from './audit.ts'
-import { type EndReason, endReasons, type RecordingView } from './sessions.ts'
+import type { RecordingView } from './sessions.ts'
 import { base64, id, nameText, nothing, sealed, type Verb, verb } from './shapes.ts'
 import {
   type Action,
@@ -9,6 +9,8 @@ import {
   clipboardWays,
   type DesktopSettings,
   type ElevationKind,
+  type EndReason,
+  endReasons,
   type ForwardRule,
   type InputPolicy,
   type LegacyAlgorithm,

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
+import type { RecordingFound } from './recordings.ts'
 import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
 import type { AuditorListLink } from './audit.ts'
 import { type ForwardView, type Protocol, ticketUses } from './words.ts'
+import { type ForwardView, type Protocol, type RecordingState, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
 
@@ -16,10 +18,6 @@ export type HoldView = {
   readonly createdAt: string
   readonly until: string
 }
-
-export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
-
-export type RecordingState = (typeof recordingStates)[number]
 
 export type SessionView = {
   readonly id: Id<'ses'>
@@ -79,28 +77,6 @@ export type RecordingView = {
   readonly state: RecordingState
   readonly sizeBytes: number
 }
-
-export const endReasons = [
-  'finished', // what ran on the target ended by itself
-  'closed by the user',
-  'closed by the target', // the connection, under what still ran
-  'terminated',
-  'user disabled',
-  'grant revoked',
-  'time is up',
-  'vault sealed',
-  'recording failed',
-  'quota reached',
-  'target unreachable',
-  'target refused the credential',
-  'target key changed',
-  'recorder crashed',
-  'protocol error',
-  'vault away too long',
-  'shut down',
-] as const
-
-export type EndReason = (typeof endReasons)[number]
 
 export const sessionsVerbs = {
   /**
@@ -203,5 +179,6 @@ export type SessionsAnswers = {
   /** CMS (RFC 5652), detached, DER in base64. */
   'evidence.sign': { readonly signature: string }
   'recording.show': RecordingView
+  'recording.show': RecordingFound
   'recording.readable': RecordingView
 }

@@ -236,3 +236,30 @@ export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
 /** In which form a receiver gets the audit log. See docs/siem.md. */
 export const siemFormats = ['rfc5424', 'cef', 'ocsf', 'json'] as const
 export type SiemFormat = (typeof siemFormats)[number]
+
+export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
+
+export type RecordingState = (typeof recordingStates)[number]
+
+/** Why a session ended. */
+export const endReasons = [
+  'finished', // what ran on the target ended by itself
+  'closed by the user',
+  'closed by the target', // the connection, under what still ran
+  'terminated',
+  'user disabled',
+  'grant revoked',
+  'time is up',
+  'vault sealed',
+  'recording failed',
+  'quota reached',
+  'target unreachable',
+  'target refused the credential',
+  'target key changed',
+  'recorder crashed',
+  'protocol error',
+  'vault away too long',
+  'shut down',
+] as const
+
+export type EndReason = (typeof endReasons)[number]

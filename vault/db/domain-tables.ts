@@ -745,6 +745,31 @@ export type DomainTables = {
     readonly login_id: Id<'lgn'> | null
     /** The break-glass by which it came about. */
     readonly break_glass_id: Id<'bgl'> | null
+    readonly safe_name: string | null
+    /** Whose representative its user was; null: nobody's. */
+    readonly company_name: string | null
+    /** Where its target stood, in the words of the policy; null: nowhere named. */
+    readonly zone: string | null
+    /** Who gave its grant, or approved the request. */
+    readonly let_in_by: readonly string[]
+    /** That of its request, and what its close-out names. */
+    readonly work_orders: readonly string[]
+  }
+  /** That an auditor has looked at a recording, and what they say of it. */
+  recording_review: Guarded & {
+    readonly recording_id: Id<'rec'>
+    readonly user_id: Id<'usr'>
+    readonly user_name: string
+    readonly note: string
+    readonly reviewed_at: Date
+  }
+  /** What a user looks for often. */
+  saved_filter: {
+    readonly user_id: Id<'usr'>
+    readonly name: string
+    /** Canonical JSON of what `recording.find` is asked. */
+    readonly asked: string
+    readonly saved_at: Date
   }
   /** Accounts that a user wants to find first. */
   favourite: {

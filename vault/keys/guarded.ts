@@ -448,6 +448,7 @@ export const guardedTables = {
       'revoked_at',
     ],
   },
+  recording_review: { id: ['recording_id', 'user_id'], columns: ['user_name', 'note', 'reviewed_at'] },
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
 } as const satisfies Record<string, GuardedShape>
 

@@ -366,6 +366,13 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
     user: [admin, auditor, approve, 'own', officer],
     replay: true,
   },
+  'recording.find': { local: true, service: 'recordings.read', user: ['filtered'], replay: true },
+  // SECURITY: nobody reviews what they did themselves, under whichever of their users.
+  'recording.review': { user: [auditor], notOwn: true, replay: true },
+  'filter.list': { user: ['signed in'] },
+  'filter.save': { user: ['signed in'] },
+  'filter.rename': { user: ['signed in'] },
+  'filter.remove': { user: ['signed in'] },
   // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
   'recording.readable': { user: [auditor], replay: true },
   'evidence.gather': { user: [auditor], replay: true },

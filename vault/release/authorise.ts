@@ -73,7 +73,7 @@ async function readerOf(
 }
 
 /** SECURITY: whatever they say it is for: ciphertext that was fetched to verify it opens with the same key. */
-async function mayRead(
+export async function mayRead(
   world: World,
   auditor: { readonly id: Row<'app_user'>['id']; readonly name: string },
   safe: SafeId,

@@ -29,6 +29,7 @@ import { lockPerson } from '../vendors/people.ts'
 import { handsOff } from './hold.ts'
 import { beforeSwitches, stopIn } from '../switches/switches.ts'
 import { forwardRoom } from './forward-room.ts'
+import { howLetIn } from './let-in.ts'
 import { type Supervisors, supervisorsIn } from './presence.ts'
 import type { LiveSession } from './live.ts'
 import { accessAt, chooseAccount, unknownTarget } from './way-in.ts'
@@ -277,6 +278,9 @@ async function keepSession(
       forward_bytes_down: null,
       login_id: proof.login,
       break_glass_id: opened.breakGlass?.id ?? null,
+      safe_name: safe.name,
+      zone: target.zone,
+      ...(await howLetIn(tx, user, grant, opened.breakGlass !== undefined)),
     })
     .execute()
   await tx.db

@@ -4,7 +4,7 @@ import { circumstancesOf } from '../relations.ts'
 import { readSubject } from '../access/subject.ts'
 import { readAccount } from '../accounts/account.ts'
 import type { RecordingView, SessionView } from '../contract.ts'
-import { isId, type RecordingId, type SessionId } from '../kernel/id.ts'
+import type { RecordingId, SessionId } from '../kernel/id.ts'
 import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { mayHold } from '../policy/roles.ts'
@@ -188,9 +188,4 @@ export const recordingList: Handler<'recording.list'> = async (call: Call, input
     )
   }
   return done((await query.execute()).map(viewRecording))
-}
-
-export const recordingShow: Handler<'recording.show'> = async ({ world }, { recording }) => {
-  const row = isId('rec', recording) ? await findRecording(world, recording) : undefined
-  return row === undefined ? notFound('recording', recording) : done(viewRecording(row))
 }

@@ -78,13 +78,13 @@ export function AuditFilter({
 }
 
 /** A moment as the browser's own field takes it: by the reader's clock, without a zone. */
-function localOf(iso: string | undefined): string {
+export function localOf(iso: string | undefined): string {
   const at = new Date(iso ?? '')
   if (Number.isNaN(at.getTime())) return ''
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
-function isoOf(local: string): string {
+export function isoOf(local: string): string {
   const at = new Date(local)
   return Number.isNaN(at.getTime()) ? '' : at.toISOString()
 }

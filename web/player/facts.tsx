@@ -2,7 +2,7 @@ import { Button, Progress } from '@patternfly/react-core'
 import { useEffect, useState } from 'react'
 import type { RecordingHeader } from '../../recorder/replay/index.ts'
 import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../recorder/replay/index.ts'
-import type { RecordingView } from '../../vault/contract.ts'
+import type { RecordingFound, RecordingView } from '../../vault/contract.ts'
 import { isDesktop } from '../../vault/contract/words.ts'
 import { regionsText } from '../../vault/kernel/mask-region.ts'
 import { Note } from '../parts/note.tsx'
@@ -14,12 +14,15 @@ import { signedStart } from './signed-start.ts'
 import { maxSurveyBytes } from './survey.ts'
 
 /** What is known of the session, from the vault and, once opened, from the recording's own signed header. */
-export function Facts(props: { readonly view: RecordingView; readonly header: RecordingHeader | null }) {
+export function Facts(props: { readonly view: RecordingFound; readonly header: RecordingHeader | null }) {
   const { view, header } = props
   return (
     <dl className="facts">
       <dt>User</dt>
-      <dd>{view.user}</dd>
+      <dd>
+        {view.user}
+        {view.company === null ? null : <div className="small quiet">of {visible(view.company)}</div>}
+      </dd>
       <dt>Account</dt>
       <dd className="mono">{view.account}</dd>
       <dt>Target</dt>
@@ -31,6 +34,18 @@ export function Facts(props: { readonly view: RecordingView; readonly header: Re
       <dd className="mono">{view.source}</dd>
       <dt>Grant</dt>
       <dd className="mono small">{view.grant}</dd>
+      {view.letInBy.length === 0 ? null : (
+        <>
+          <dt>Let in by</dt>
+          <dd>{view.letInBy.map((name) => visible(name)).join(', ')}</dd>
+        </>
+      )}
+      {view.workOrders.length === 0 ? null : (
+        <>
+          <dt>Work orders</dt>
+          <dd>{view.workOrders.map((order) => visible(order)).join(', ')}</dd>
+        </>
+      )}
       <dt>Started</dt>
       <dd>
         <Moment at={view.startedAt} />

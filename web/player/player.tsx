@@ -2,7 +2,7 @@ import { Bullseye, Button, Card, CardBody, Content, Spinner } from '@patternfly/
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useEffect, useState } from 'react'
 import { Link } from 'wouter'
-import type { RecordingView } from '../../vault/contract.ts'
+import type { RecordingFound } from '../../vault/contract.ts'
 import { at, get } from '../api.ts'
 import { OpenKey } from '../pages/open-key.tsx'
 import { Note } from '../parts/note.tsx'
@@ -13,6 +13,8 @@ import { hasRole, useUser } from '../shell/me.ts'
 import { Facts, Integrity } from './facts.tsx'
 import { openRecording } from './open.ts'
 import type { Opened } from './opened.ts'
+import { Reviews } from './reviews.tsx'
+import { type Opened, openRecording } from './open.ts'
 import { Stage } from './stage.tsx'
 
 const DesktopStage = lazy(() => import('./desktop-stage.tsx'))
@@ -37,7 +39,7 @@ export default function Player({ recording }: { readonly recording: string }) {
   const [attempt, setAttempt] = useState(0)
   const view = useQuery({
     queryKey: ['recording', recording],
-    queryFn: () => get<RecordingView>(at`/api/recordings/${recording}`),
+    queryFn: () => get<RecordingFound>(at`/api/recordings/${recording}`),
     refetchInterval: 10_000,
   })
   const auditor = hasRole(user, 'auditor')
@@ -104,6 +106,7 @@ export default function Player({ recording }: { readonly recording: string }) {
         </div>
         <aside className="player-side" aria-label="About this session">
           <Integrity view={data} source={opened?.source ?? null} />
+          <Reviews view={data} />
           <h2>Session</h2>
           <Facts view={data} header={opened?.replay.header ?? null} />
         </aside>

@@ -1,0 +1,223 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addAuditor, makeIdentity, verifyChain } from '../../../vault/auditors/index.ts'
+import { sodium } from '../../../vault/crypto/sodium.ts'
+import type { VerbInput } from '../../../vault/contract.ts'
+import type { VaultClient } from '../../../vault/index.ts'
+import type { RecordingId, SessionId } from '../../../vault/kernel/id.ts'
+import { tagout as runTagout } from '../../support/cli.ts'
+import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
+import { connectSession, endSession, makeSshKey, prove } from '../../support/vault-ssh.ts'
+
+let vault: TestVault
+let recorder: VaultClient
+let api: VaultClient
+let superuser: pg.Client
+let ingrid: TestPerson
+let otto: TestPerson
+let bob: TestPerson
+let dora: TestPerson
+let now = Date.parse('2026-03-02T08:00:00Z')
+const minute = 60_000
+const recordings: RecordingId[] = []
+const sessions: SessionId[] = []
+const startedAt: number[] = []
+
+const asks = (who: TestPerson, asked: VerbInput<'recording.find'> = {}) =>
+  api.call('recording.find', asked, who.token)
+const finds = async (asked: VerbInput<'recording.find'>, who = ingrid) =>
+  must(await asks(who, asked)).recordings.map(({ id }) => recordings.indexOf(id))
+const reviews = (who: TestPerson, recording: RecordingId | undefined, note = 'nothing out of the way') =>
+  api.call(
+    'recording.review',
+    { recording: recording ?? 'rec_none', note } as VerbInput<'recording.review'>,
+    who.token,
+  )
+
+/** A session of ten minutes, an hour after the one before. */
+async function works(target: string, key: ReturnType<typeof makeSshKey>): Promise<void> {
+  const permit = await connectSession(recorder, { proof: await prove(recorder, key, 'bob'), target })
+  now += 10 * minute
+  await endSession(recorder, permit.session, target === 'press-3' ? 'closed by the user' : 'time is up')
+  recordings.push(permit.recording)
+  startedAt.push(Date.parse(permit.startedAt))
+  sessions.push(permit.session)
+  now += 50 * minute
+}
+
+/** Another auditor, put on the list by the first. */
+async function secondAuditor(): Promise<TestPerson> {
+  const present = must(await verifyChain(sodium, await vault.ask('auditor.lists', {})))
+  if (vault.auditor === undefined) throw new Error('there is an auditor')
+  const link = must(await addAuditor(sodium, vault.auditor, present, makeIdentity(sodium, 'otto'), vault.now))
+  const input = { body: link.body, signature: link.signature, newAuditorUser: 'otto' }
+  const { enrolment } = await vault.ask('auditor.append', input)
+  return vault.enrol(enrolment?.token ?? '')
+}
+
+beforeAll(async () => {
+  vault = await startTestVault({ clock: () => new Date(now), loginIdleSeconds: 12 * 3600 })
+  recorder = await vault.worker()
+  api = await vault.connect('api')
+  superuser = new pg.Client({ connectionString: vault.postgres.ownerUrl })
+  await superuser.connect()
+  await vault.account()
+  await vault.account({ target: 'plc-7' })
+  await vault.ask('target.change', { target: 'plc-7', zone: 'line-7' })
+  await vault.ask('safe.closeOut', { safe: 'line-3', closeOut: 'asked' })
+  bob = await vault.person('bob', ['operator'])
+  const paul = await vault.person('paul', ['approver'])
+  const key = makeSshKey()
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'bob', permissions: ['use'] })
+  await vault.ask('safe.member.set', { safe: 'line-3', user: 'paul', permissions: ['approve'] })
+  await vault.grant('bob', 'press-3/engineer', { forSeconds: 12 * 3600 })
+  const request = must(
+    await api.call(
+      'request.add',
+      {
+        account: 'plc-7/engineer',
+        actions: ['shell'],
+        forSeconds: 12 * 3600,
+        reason: 'x',
+        workOrder: 'WO-4711',
+      },
+      bob.token,
+    ),
+  )
+  must(
+    await api.call(
+      'request.decide',
+      { request: request.id, verdict: 'approve', digest: request.digest, totpCode: paul.code() },
+      paul.token,
+    ),
+  )
+  for (const target of ['press-3', 'plc-7', 'plc-7']) await works(target, key)
+  ingrid = await vault.enrol((await vault.ask('user.enrol', { user: 'ingrid' })).token)
+  otto = await secondAuditor()
+  dora = await vault.person('dora', ['operator'])
+}, 120_000)
+afterAll(async () => {
+  await superuser.end()
+  await vault[Symbol.asyncDispose]()
+})
+
+test('recordings are found by machine, person, account, zone, who let in, order, time, end and state', async () => {
+  expect(await finds({})).toEqual([2, 1, 0])
+  expect(await finds({ target: 'PLC-7' })).toEqual([2, 1])
+  expect(await finds({ target: 'plc' })).toEqual([])
+  expect(await finds({ zone: 'line-7', person: 'bob' })).toEqual([2, 1])
+  expect(await finds({ person: 'dora' })).toEqual([])
+  expect(await finds({ account: 'press-3/engineer' })).toEqual([0])
+  expect(await finds({ safe: 'line-3' })).toEqual([2, 1, 0])
+  expect(await finds({ approver: 'Paul' })).toEqual([2, 1])
+  expect(await finds({ workOrder: 'wo-4711' })).toEqual([2, 1])
+  expect(await finds({ endReason: 'time is up', state: 'complete' })).toEqual([2, 1])
+  expect(await finds({ state: 'tampered' })).toEqual([])
+  expect(await finds({ session: sessions[1] ?? 'ses_none' } as never)).toEqual([1])
+  // A session that reaches into the time is in it.
+  expect(
+    await finds({
+      since: new Date((startedAt[1] ?? 0) + 5 * minute).toISOString(),
+      until: new Date(startedAt[2] ?? 0).toISOString(),
+    }),
+  ).toEqual([1])
+  expect(must(await asks(ingrid, { target: 'plc-7', limit: 1 })).recordings).toMatchObject([
+    {
+      zone: 'line-7',
+      safe: 'line-3',
+      company: null,
+      letInBy: ['paul'],
+      workOrders: ['WO-4711'],
+      reviews: [],
+    },
+  ])
+})
+
+test('an order that the close-out names is found too', async () => {
+  const [session] = sessions
+  const said = { session, result: 'done', done: 'greased it', workOrder: 'WO-9' } as const
+  must(await api.call('closeout.fill', said as VerbInput<'closeout.fill'>, bob.token))
+  expect(await finds({ workOrder: 'WO-9' })).toEqual([0])
+})
+
+test('pages go on where the one before ended', async () => {
+  const first = must(await asks(ingrid, { limit: 2 }))
+  expect(first.recordings).toHaveLength(2)
+  const rest = must(await asks(ingrid, { limit: 2, after: first.next ?? '' }))
+  expect([rest.recordings.map(({ id }) => id), rest.next]).toEqual([[recordings[0]], null])
+})
+
+test('auditors review a recording, each once and nobody their own, and what is left to review is found', async () => {
+  const [, first, second] = recordings
+  expect(await finds({ reviewed: 'no' })).toEqual([2, 1, 0])
+  const reviewed = must(await reviews(ingrid, first, 'reset the limit, as the order says'))
+  expect(reviewed.reviews).toMatchObject([{ by: 'ingrid', note: 'reset the limit, as the order says' }])
+  expect(refusalOf(await reviews(ingrid, first)).message).toBe('you have reviewed this recording already')
+  must(await reviews(otto, first, 'agreed'))
+  expect(await finds({ reviewed: 'no' })).toEqual([2, 0])
+  expect(await finds({ reviewed: 'yes' })).toEqual([1])
+  expect(await finds({ reviewed: 'mine' }, otto)).toEqual([1])
+  expect(await finds({ reviewer: 'otto' })).toEqual([1])
+  for (const who of [bob, dora]) expect(refusalOf(await reviews(who, second)).code).toBe('forbidden')
+  const kinds = await vault.ask('audit.find', { kinds: 'recording.reviewed', limit: 5 })
+  expect(kinds.entries[1]).toMatchObject({ who: 'ingrid', text: expect.stringContaining('reset the limit') })
+  expect(
+    must(await api.call('recording.show', { recording: first ?? 'rec_' } as never, ingrid.token)),
+  ).toMatchObject({
+    reviews: [{ by: 'ingrid' }, { by: 'otto' }],
+  })
+})
+
+test('who sees only their own is told nothing of reviews, and finds nothing by them', async () => {
+  expect(await finds({}, bob)).toEqual([2, 1, 0])
+  expect(await finds({}, dora)).toEqual([])
+  expect(must(await asks(bob)).recordings.flatMap((one) => one.reviews)).toEqual([])
+  for (const asked of [{ reviewed: 'yes' }, { reviewed: 'no' }, { reviewer: 'ingrid' }] as const)
+    expect(await finds(asked, bob)).toEqual([])
+})
+
+test('a session that goes on is not reviewed', async () => {
+  const key = makeSshKey()
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+  const permit = await connectSession(recorder, { proof: await prove(recorder, key, 'bob') })
+  const refusal = refusalOf(await reviews(otto, permit.recording))
+  expect(refusal.message).toBe('this session is still going on')
+  await endSession(recorder, permit.session)
+})
+
+test('filters are kept for whoever saved them, renamed and deleted', async () => {
+  const call = (verb: 'filter.save' | 'filter.rename' | 'filter.remove', input: object, who = ingrid) =>
+    api.call(verb, input as never, who.token)
+  const names = async (who = ingrid) =>
+    must(await api.call('filter.list', {}, who.token)).map(({ name }) => name)
+  must(await call('filter.save', { name: 'PLC 7 in March', asked: { target: 'plc-7' } }))
+  must(await call('filter.save', { name: 'to review', asked: { reviewed: 'no' } }))
+  expect(await names(otto)).toEqual([])
+  expect(refusalOf(await call('filter.rename', { name: 'to review', to: 'PLC 7 in March' })).code).toBe(
+    'conflict',
+  )
+  must(await call('filter.rename', { name: 'to review', to: 'open' }))
+  expect(await names()).toEqual(['PLC 7 in March', 'open'])
+  expect(refusalOf(await call('filter.remove', { name: 'open' }, otto)).code).toBe('not_found')
+  must(await call('filter.remove', { name: 'open' }))
+  expect(must(await api.call('filter.list', {}, ingrid.token))).toMatchObject([
+    { asked: { target: 'plc-7' } },
+  ])
+})
+
+test('the command line finds the same: a table, an array, a file for spreadsheets', async () => {
+  const tagout = (...args: string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir } })
+  const found = JSON.parse((await tagout('recording', 'find', '--target', 'plc-7', '--json')).out)
+  expect(found.map(({ id }: { id: RecordingId }) => recordings.indexOf(id))).toEqual([2, 1])
+  expect((await tagout('recording', 'find', '--approver', 'paul')).out).toMatch(
+    /^ID\s+USER\s+OF\s+ACCOUNT\s+/,
+  )
+  const csv = (await tagout('recording', 'find', '--work-order', 'WO-4711', '--csv')).out
+  expect(csv).toMatch(/^\ufeff"recording","session","user"/)
+  expect(csv.trimEnd().split('\n')).toHaveLength(3)
+  const cut = await tagout('recording', 'find', '--limit', '1')
+  expect(cut.err).toContain('these are the newest 1; older ones with a larger --limit, or --all')
+  expect((await tagout('recording', 'find', '--target', 'plc-8')).err).toContain('no recording is like this')
+  expect((await tagout('recording', 'find', '--end', 'nonsense')).err).toContain('--end')
+})
