@@ -26,7 +26,7 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
       'a request failed',
     )
   const app = makeApp(
-    { ask: vault.ask, open: replay.open, now: Date.now, onFault },
+    { ask: vault.ask, open: replay.open, search: replay.search, now: Date.now, onFault },
     {
       tls: config.transport.kind === 'tls',
       names: config.names,

@@ -1,6 +1,7 @@
 import { connectReplay, type ReplayClient } from '../recorder/index.ts'
 import { done } from '../vault/kernel/outcome.ts'
 import type { ContentPorts } from './content.ts'
+import type { SearchPort } from './search.ts'
 
 /** The api's connection to the recorder's replay socket: opened when first needed, and again after it was lost. */
 export class ReplayLink implements AsyncDisposable {
@@ -21,6 +22,13 @@ export class ReplayLink implements AsyncDisposable {
       read: (offset, length) => value.read(offset, length),
       close: async () => value[Symbol.asyncDispose](),
     })
+  }
+
+  readonly search: SearchPort = {
+    begin: async (token, asked) => (await this.#connected()).search(token, asked),
+    candidates: async (token, search, keys) => (await this.#connected()).candidates(token, search, keys),
+    index: async (token, search, recording) =>
+      (await this.#connected()).searchIndex(token, search, recording),
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

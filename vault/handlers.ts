@@ -39,6 +39,7 @@ import { kitList } from './kits/view.ts'
 import { kitWrite } from './kits/write.ts'
 import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
 import { recordingFind, recordingShow } from './recordings/find.ts'
+import { recordingSearchable } from './recordings/searchable.ts'
 import { recordingReview } from './recordings/review.ts'
 import { filterList, filterRemove, filterRename, filterSave } from './recordings/saved-filters.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
@@ -473,4 +474,5 @@ export const handlers: Handlers = {
   'session.forwarded': sessionForwarded,
   'session.end': sessionEnd,
   'recording.authorise': recordingAuthorise,
+  'recording.searchable': recordingSearchable,
 }

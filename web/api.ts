@@ -41,6 +41,18 @@ export function get<Answer>(path: string): Promise<Answer> {
   return ask<Answer>('GET', path)
 }
 
+/** Asks for bytes. */
+export async function askBytes(path: string, body: object): Promise<Uint8Array> {
+  const response = await reach(path, {
+    method: 'POST',
+    credentials: 'same-origin',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw await readProblem(response)
+  return new Uint8Array(await response.arrayBuffer())
+}
+
 /** Makes a path of literal parts and members: `at`/api/users/${name}``. */
 export function at(parts: TemplateStringsArray, ...members: readonly string[]): string {
   return parts.reduce((path, part, index) => `${path}${encodeURIComponent(members[index - 1] ?? '')}${part}`)

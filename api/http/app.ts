@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express'
 import { type ContentPorts, serveContent } from '../content.ts'
 import { answerRoute } from '../routes/handler.ts'
 import { routes } from '../routes/table.ts'
+import { type SearchPort, searchPaths, serveSearch } from '../search.ts'
 import type { AskVault } from '../vault-link.ts'
 import { jsonBody } from './body.ts'
 import { consoleFiles } from './files.ts'
@@ -13,6 +14,8 @@ import { HttpRefusal, problemOf, sendProblem } from './problem.ts'
 export type AppPorts = {
   readonly ask: AskVault
   readonly open: ContentPorts['open']
+  /** Missing: nobody searches inside recordings here. */
+  readonly search?: SearchPort
   readonly now: () => number
   /** Told of each fault, with the id that the browser was given. */
   readonly onFault: (fault: { readonly id: string; readonly route: string; readonly error: unknown }) => void
@@ -63,6 +66,15 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
     app[methodOf(route.method)](route.path, handler)
   }
   app.get(contentPath, serveContent(ports))
+  const search = serveSearch(() => {
+    if (ports.search !== undefined) return ports.search
+    throw new HttpRefusal({
+      code: 'unavailable',
+      message: 'the recorder is away',
+      next: 'try again in a moment',
+    })
+  })
+  for (const what of ['begin', 'candidates', 'index'] as const) app.post(searchPaths[what], search[what])
   app.use('/api', () => {
     throw new HttpRefusal({ code: 'not_found', message: 'there is nothing at this address' })
   })

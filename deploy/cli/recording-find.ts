@@ -14,6 +14,7 @@ import { accountCell } from './forward-words.ts'
 import { when } from './io.ts'
 import { parseLimit } from './limit.ts'
 import { writeNewFile } from './new-file.ts'
+import type { SearchOptions } from './recording-search.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
 /** What is looked for, as options give it. */
@@ -159,4 +160,27 @@ function show(tools: Tools, rows: readonly RecordingFound[]): void {
     ],
     'no recording is like this; names are whole ones (press-3, not press), as they were then',
   )
+}
+
+/** `tagout recording search`: words inside recordings, with an auditor's key. */
+export function addRecordingSearchCommand(recording: Command, tools: Tools): void {
+  withFindOptions(
+    recording
+      .command('search <words>')
+      .description('search inside recordings as an auditor, here: the server learns no word')
+      .requiredOption('--identity <file>', 'your auditor key')
+      .option('--passphrase-stdin', 'read the passphrase of --identity from standard input')
+      .option('--open', 'also open the recordings that have no index, one after the other'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'tagout recording search "reset limit" --target plc-7 --since 2026-03-01 --identity auditor.key',
+        'tagout recording search recipe.db --person vera --identity auditor.key --json',
+      ),
+    )
+    .action(async (words: string, options: SearchOptions) => {
+      const { searchAsAuditor } = await import('./recording-search.ts')
+      await searchAsAuditor(tools, words, options)
+    })
 }

@@ -9,6 +9,7 @@ import type { Tools, Vault } from './tools.ts'
 
 export const startedEntry = z.looseObject({
   recording: z.string(),
+  session: z.string(),
   headerHash: z.string(),
   publicKey: z.string(),
 })
@@ -75,7 +76,7 @@ export async function knownOf(vault: Vault, recording: Id<'rec'>): Promise<Known
 
 const pageSize = 5_000
 
-async function* leavesOf(vault: Vault, kind: string, begin: number): AsyncGenerator<AuditLeafView> {
+export async function* leavesOf(vault: Vault, kind: string, begin: number): AsyncGenerator<AuditLeafView> {
   for (let from = begin; ; ) {
     const page = await vault.ask('audit.list', { from, limit: pageSize, kind }, undefined, 120_000)
     yield* page

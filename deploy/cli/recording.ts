@@ -9,7 +9,7 @@ import { parseGivenId } from './grant.ts'
 import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import type { Exported, ExportOptions } from './recording-export.ts'
-import { addRecordingFindCommand } from './recording-find.ts'
+import { addRecordingFindCommand, addRecordingSearchCommand } from './recording-find.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
@@ -44,6 +44,7 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     })
 
   addRecordingFindCommand(recording, tools)
+  addRecordingSearchCommand(recording, tools)
 
   recording
     .command('show <recording>')

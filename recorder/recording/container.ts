@@ -45,6 +45,14 @@ export type ContainerKeys = {
   readonly signKey: KeyObject
 }
 
+/** What stands behind the last segment: each is there or not. */
+export type Extras = {
+  /** Frames, to be sealed. */
+  readonly marks?: Uint8Array | undefined
+  /** Whole, as it lies beside the recording. */
+  readonly search?: Uint8Array | undefined
+}
+
 export type WrittenCheckpoint = {
   readonly body: Uint8Array
   readonly signature: Uint8Array
@@ -201,14 +209,13 @@ export class Container {
     return { body, signature, size: this.#size }
   }
 
-  /** Writes the end: the sealed marks, if any, the signed final record, the footer. Wipes the keys. */
-  finish(
-    reason: string,
-    marks: Uint8Array | undefined,
-  ): { readonly size: number; readonly root: Uint8Array } {
+  /** Writes the end: the extras, the signed final record, the footer. Wipes the keys. */
+  finish(reason: string, { marks, search }: Extras): { readonly size: number; readonly root: Uint8Array } {
     this.#endSegment()
-    const extra = marks === undefined ? undefined : this.#sealMarks(marks)
-    if (extra !== undefined) this.#write([encodeRecord(recordTypes.marks, extra)])
+    const extras: (readonly [type: number, payload: Uint8Array])[] = []
+    if (marks !== undefined) extras.push([recordTypes.marks, this.#sealMarks(marks)])
+    if (search !== undefined) extras.push([recordTypes.search, search])
+    for (const [type, payload] of extras) this.#write([encodeRecord(type, payload)])
     const root = this.#roots.root()
     const final: FinalBody = {
       recording: this.#keys.recording,
@@ -219,10 +226,10 @@ export class Container {
       plainBytes: this.#plain,
       segments: this.#segments,
       root: toBase64(root),
-      extras:
-        extra === undefined
-          ? []
-          : [{ type: recordTypes.marks, sha256: toBase64(hash('sha256', extra, 'buffer')) }],
+      extras: extras.map(([type, payload]) => ({
+        type,
+        sha256: toBase64(hash('sha256', payload, 'buffer')),
+      })),
       size: this.#size,
     }
     const body = canonicalBytes(final as unknown as Canonical)

@@ -14,6 +14,8 @@ export type MadeHeader = {
   readonly publicKey: Uint8Array
   readonly signKey: KeyObject
   readonly recordingKey: Uint8Array
+  /** X25519 keys of the recipients, in base64: those of the search index are the same. */
+  readonly recipients: readonly string[]
 }
 
 /**
@@ -58,5 +60,6 @@ export async function makeHeader(
     publicKey: rawPublic,
     signKey: privateKey,
     recordingKey,
+    recipients: header.recipients.map(({ key }) => key),
   }
 }

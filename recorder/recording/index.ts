@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import type { AuditorChain } from '../../vault/auditors/list.ts'
 import type { Permit } from '../../vault/contract.ts'
 import { Fault } from '../../vault/kernel/fault.ts'
-import type { RecordingStore } from '../store/index.ts'
+import { indexPath, type RecordingStore } from '../store/index.ts'
 import { makeHeader } from './header.ts'
 import { sealer } from './sealer.ts'
 import { RecordingWriter, type WriterEvents } from './writer.ts'
@@ -37,7 +37,9 @@ export async function openRecording(options: OpenRecordingOptions): Promise<Reco
   const header = await makeHeader(permit, chain, { node, worker })
   const file = await store.create(permit.recording, permit.startedAt, header.bytes)
   try {
-    return new RecordingWriter(header, permit.recording, file.fd, permit, options)
+    const { inputPolicy, quotaBytes } = permit
+    const rules = { inputPolicy, quotaBytes, indexPath: indexPath(file.path) }
+    return new RecordingWriter(header, permit.recording, file.fd, rules, options)
   } catch (error) {
     closeSync(file.fd)
     throw new Fault('recording', 'the recording cannot be sealed', { cause: error })

@@ -1,4 +1,5 @@
 import type { ContainerKeys } from './container.ts'
+import type { SearchPlace } from './search-writer.ts'
 
 /** One channel's terminal as it is now: write `bytes` to a fresh one of this size. Null where there are too many. */
 export type ScreenNow = {
@@ -16,6 +17,8 @@ export type SealOrder =
       readonly fd: number
       readonly size: number
       readonly keys: ContainerKeys
+      /** Missing: no search index is made. */
+      readonly search?: SearchPlace
     }
   | { readonly op: 'chunk'; readonly id: number; readonly plain: Uint8Array }
   /** Answered with the screens as they are after all chunks that were sent before. */

@@ -1,9 +1,12 @@
 import { randomInt } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { type MessagePort, parentPort } from 'node:worker_threads'
+import sodium from 'libsodium-wrappers'
 import { Container } from './container.ts'
+import { DayKeys } from './day-keys.ts'
 import type { SealOrder, SealReport } from './seal-message.ts'
 import { Sealing } from './sealing.ts'
+import { SearchWriter } from './search-writer.ts'
 
 /**
  * The sealing thread: deflates, encrypts, hashes, signs and writes for all recordings of its process, so that the
@@ -17,14 +20,21 @@ const sweepEveryMs = 500
 const restEverySweeps = 360
 const syncsAtOnce = 4
 const readForMs = 4
+/** Of each half second, at most so much is for search indexes. */
+const indexForMs = 40
 /** Smaller buffers are cheaper to make than to pass around. */
 const worthReturning = 64 * 1024
 
+// Orders wait in the port until somebody listens.
+await sodium.ready
 const port = parentPort as MessagePort
+const dayKeys = new DayKeys()
 const open = new Map<number, Open>()
 const unsynced = new Set<number>()
 /** Recordings with a screen to read when there is nothing to seal. */
 const toRead = new Set<number>()
+/** Recordings with texts that are not indexed yet. */
+const toIndex = new Set<number>()
 let isReading = false
 let reports: SealReport[] = []
 let returned: ArrayBuffer[] = []
@@ -50,7 +60,9 @@ function carryOut(order: SealOrder): void {
     const container = new Container(order.fd, order.size, order.keys)
     // Each recording at its own moment: a thousand at once would hold up everybody's echo.
     const nextCheckpointAt = performance.now() + randomInt(checkpointEveryMs)
-    open.set(order.id, { sealing: new Sealing(container), fd: order.fd, nextCheckpointAt })
+    const search =
+      order.search === undefined ? undefined : new SearchWriter(order.search, order.keys, dayKeys)
+    open.set(order.id, { sealing: new Sealing(container, search), fd: order.fd, nextCheckpointAt })
     return
   }
   const recording = open.get(order.id)
@@ -69,6 +81,7 @@ function carryOut(order: SealOrder): void {
       checkpointWhenDue(order.id, recording)
       tellCommands(order.id, sealing)
       if (sealing.isDue) readLater(order.id)
+      if (sealing.isIndexDue) toIndex.add(order.id)
       return
     }
     case 'screens':
@@ -138,6 +151,7 @@ function read(): void {
 /** Every half second: checkpoints that no further chunk brought about, and the disk for what was written. */
 function sweep(): void {
   sweeps += 1
+  dayKeys.forgetPast()
   for (const id of unsynced) {
     const recording = open.get(id)
     if (recording === undefined) {
@@ -158,9 +172,19 @@ function sweep(): void {
         })
     }
   }
+  const until = performance.now() + indexForMs
+  for (const id of toIndex) {
+    toIndex.delete(id)
+    const sealing = open.get(id)?.sealing
+    sealing?.indexTexts(until)
+    // Behind the others: each has its turn.
+    if (sealing?.isIndexDue === true) toIndex.add(id)
+    if (performance.now() > until) break
+  }
   for (const [id, recording] of open) {
     try {
       recording.sealing.flushFound()
+      recording.sealing.writeIndex()
       checkpointWhenDue(id, recording)
       if (sweeps % restEverySweeps === 0) recording.sealing.rest()
     } catch (error) {
@@ -191,6 +215,7 @@ function forget(id: number): void {
   open.delete(id)
   unsynced.delete(id)
   toRead.delete(id)
+  toIndex.delete(id)
 }
 
 function send(): void {

@@ -2,6 +2,7 @@ import type { Frame } from '../replay/frame.ts'
 import { decodeFrames, FrameBuffer } from '../replay/frame-codec.ts'
 import type { Container } from './container.ts'
 import type { ScreenNow } from './seal-message.ts'
+import type { SearchWriter } from './search-writer.ts'
 import { ScreenWatch } from './screen-watch.ts'
 
 /** Of the list of marks at the end: a reader finds the marks of a recording with more by reading all of it. */
@@ -26,8 +27,11 @@ export class Sealing {
   #lastAt = 0
   #commands: { readonly channel: number; readonly line: string }[] | undefined
 
-  constructor(container: Container) {
+  readonly #search: SearchWriter | undefined
+
+  constructor(container: Container, search?: SearchWriter) {
     this.container = container
+    this.#search = search
   }
 
   /** A screen is worth reading: call `readScreens` when nothing is waiting to be sealed. */
@@ -45,6 +49,7 @@ export class Sealing {
       isFirst = false
       this.#lastAt = Math.max(this.#lastAt, frame.at)
       this.#observe(frame)
+      this.#search?.add(frame)
     }
     const found = this.#found
     this.#found = []
@@ -94,7 +99,24 @@ export class Sealing {
     this.flushFound()
     // Commands are found a little after what follows on them.
     const marks = this.#marks?.sort((a, b) => a.at - b.at)
-    return this.container.finish(reason, marks === undefined ? undefined : encode(marks))
+    return this.container.finish(reason, {
+      marks: marks === undefined ? undefined : encode(marks),
+      search: this.#search?.finish(),
+    })
+  }
+
+  /** Texts wait to be indexed: call `indexTexts` when nothing is waiting to be sealed. */
+  get isIndexDue(): boolean {
+    return this.#search?.isDue === true
+  }
+
+  indexTexts(until: number): void {
+    this.#search?.index(until)
+  }
+
+  /** Writes the search index beside the recording, where that is due. */
+  writeIndex(): void {
+    this.#search?.sweep()
   }
 
   abandon(): void {
@@ -158,6 +180,7 @@ export class Sealing {
       const frame = this.#withinTitles(found)
       if (frame === undefined) continue
       this.#found.push(frame)
+      this.#search?.add(frame)
       if (frame.kind === 'mark' && frame.mark.kind === 'command')
         this.#commands?.push({ channel: frame.channel, line: frame.mark.line })
       this.#keepMark(frame)

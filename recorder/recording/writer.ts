@@ -97,7 +97,12 @@ export class RecordingWriter implements AsyncDisposable {
     header: MadeHeader,
     recording: string,
     fd: number,
-    rules: { readonly inputPolicy: InputPolicy; readonly quotaBytes: number },
+    rules: {
+      readonly inputPolicy: InputPolicy
+      readonly quotaBytes: number
+      /** Where the search index goes; missing: none is made. */
+      readonly indexPath?: string
+    },
     events: WriterEvents,
   ) {
     this.headerHash = header.hash
@@ -117,6 +122,9 @@ export class RecordingWriter implements AsyncDisposable {
       fd,
       size: this.#size,
       keys: { recording, headerHash, recordingKey, signKey },
+      ...(rules.indexPath === undefined
+        ? {}
+        : { search: { path: rules.indexPath, recipients: header.recipients } }),
     })
   }
 

@@ -16,6 +16,18 @@ export { type RecordingKey, Replay, ReplayError, segmentKey, type TimedMark } fr
 export { toPcap } from './pcap.ts'
 export { type ByteSource, memorySource } from './source.ts'
 export { type RecordingStructure, readStructure, type SegmentPlace } from './structure.ts'
+export {
+  fewestCharacters,
+  type KeyedTrapdoors,
+  type OpenedSearch,
+  type SearchHit,
+  type SearchPorts,
+  type SearchStep,
+  searchByOpening,
+  searchInside,
+} from './search.ts'
+export { type SearchEntry, searchForm } from './search-text.ts'
+export { SearchIndexError } from './search-index.ts'
 export { safe, toText } from './text.ts'
 export type { FilmChunk } from './webm.ts'
 export {

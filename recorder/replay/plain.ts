@@ -3,11 +3,20 @@ const maxLine = 8192
 /**
  * Makes printable lines of a terminal's output: takes escape sequences out (ECMA-48 §5: CSI, OSC, DCS and the like),
  * shows other controls as `^X`, and neutralises what reorders text in a line.
+ *
+ * `search`: as words are looked for in them. What a backspace takes back is gone, what is written from the left again is a line
+ * of its own, and what stands apart on the screen stands apart in the line.
  */
 export class Plainer {
   readonly #text = new TextDecoder()
   #state: 'ground' | 'escape' | 'sequence' | 'string' | 'string-escape' = 'ground'
   #line = ''
+  #isReturned = false
+  readonly #use: 'print' | 'search'
+
+  constructor(use: 'print' | 'search' = 'print') {
+    this.#use = use
+  }
 
   /** Adds output; returns the lines that it finished. */
   add(bytes: Uint8Array): string[] {
@@ -16,6 +25,7 @@ export class Plainer {
       const code = char.codePointAt(0) as number
       if (this.#state !== 'ground' && this.#skip(code)) continue
       if (code === 0x0a) lines.push(this.#take())
+      else if (this.#use === 'search') this.#gather(char, code, lines)
       else this.#show(char, code)
       if (this.#line.length >= maxLine) lines.push(this.#take())
     }
@@ -27,7 +37,16 @@ export class Plainer {
     return this.#take()
   }
 
+  #gather(char: string, code: number, lines: string[]): void {
+    if (this.#isReturned && code !== 0x0d) lines.push(this.#take())
+    if (code === 0x0d) this.#isReturned = this.#line !== ''
+    else if (code === 0x08 || code === 0x7f) this.#line = this.#line.slice(0, -1)
+    else if (code < 0x20 && code !== 0x1b) this.#line += ' '
+    else this.#show(char, code)
+  }
+
   #take(): string {
+    this.#isReturned = false
     const line = this.#line.replace(/\r+$/, '').replaceAll('\r', '^M')
     this.#line = ''
     return line
@@ -57,8 +76,11 @@ export class Plainer {
         return code >= 0x20 || code === 0x1b
       case 'sequence':
         // Anything but parameters and a final byte breaks the sequence off and counts as itself.
-        if (code >= 0x40 && code <= 0x7e) this.#state = 'ground'
-        else if (code < 0x20 || code > 0x7e) {
+        if (code >= 0x40 && code <= 0x7e) {
+          this.#state = 'ground'
+          // Neither a colour nor an erased rest of a line moves the cursor.
+          if (this.#use === 'search' && code !== 0x6d && code !== 0x4b) this.#line += ' '
+        } else if (code < 0x20 || code > 0x7e) {
           this.#state = 'ground'
           return false
         }

@@ -21,7 +21,7 @@ export const recordTypes = {
   final: 0x06, // signed
   footer: 0x07, // where the final record is
   marks: 0x20, // sealed list of all marks
-  search: 0x21, // reserved for the sealed search index
+  search: 0x21, // the search index: a filter of keyed trigrams, and the texts, sealed
 } as const
 
 /** Types whose records stand between the last segment and the final record, which holds their digests. */
@@ -60,6 +60,9 @@ export const purposes = {
   chunk: 'tagout/v1/recording-chunk',
   marksKey: 'tagout/v1/recording-marks-key',
   marks: 'tagout/v1/recording-marks',
+  searchHead: 'tagout/v1/recording-search-head',
+  searchKey: 'tagout/v1/recording-search-key',
+  search: 'tagout/v1/recording-search',
 } as const
 
 /** Text that stands in each checkpoint: a reader that lost its way can tell that more follows. */

@@ -5,6 +5,7 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { done, type Outcome } from '../../vault/kernel/outcome.ts'
 import { Peer } from '../../vault/kernel/rpc.ts'
 import type { ByteSource } from '../replay/index.ts'
+import type { KeyedTrapdoors, OpenedSearch } from '../replay/search.ts'
 import { connectOwn } from './own-socket.ts'
 
 export type ReplayPurpose = 'replay' | 'verify' | 'export'
@@ -13,6 +14,9 @@ export type OpenedRecording = ByteSource & AsyncDisposable & { readonly view: Re
 
 /** The largest piece that one `replay.read` answers. */
 export const maxReadBytes = 4 * 1024 * 1024
+
+/** The first search after a start reads the index of every recording. */
+const searchMs = 120_000
 
 const openAnswer = z.object({ handle: z.string(), size: z.int().min(0), view: z.custom<RecordingView>() })
 
@@ -58,6 +62,32 @@ export class ReplayClient implements AsyncDisposable {
         if (peer.isOpen) await peer.call('replay.close', { handle }).catch(() => undefined)
       },
     })
+  }
+
+  /** Begins a search inside the recordings that are asked for, as the holder of a login token. */
+  async search(token: string, asked: object): Promise<Outcome<OpenedSearch>> {
+    return (await this.#peer.call(
+      'search.open',
+      { token, asked },
+      undefined,
+      searchMs,
+    )) as Outcome<OpenedSearch>
+  }
+
+  /** The recordings of a search that may hold what the trapdoors stand for. */
+  async candidates(
+    token: string,
+    search: string,
+    keys: readonly KeyedTrapdoors[],
+  ): Promise<Outcome<{ readonly recordings: readonly string[] }>> {
+    const answer = await this.#peer.call('search.candidates', { token, search, keys }, undefined, searchMs)
+    return answer as Outcome<{ readonly recordings: readonly string[] }>
+  }
+
+  /** The header and the sealed index of one recording of a search. The vault decides, and writes it down. */
+  async searchIndex(token: string, search: string, recording: string): Promise<Outcome<Uint8Array>> {
+    const answer = await this.#peer.call('search.index', { token, search, recording })
+    return answer.ok ? done(answer.bytes ?? new Uint8Array()) : answer
   }
 
   close(): void {

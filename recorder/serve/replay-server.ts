@@ -9,6 +9,8 @@ import { type Dispatch, Peer } from '../../vault/kernel/rpc.ts'
 import type { ByteSource } from '../replay/index.ts'
 import type { RecordingStore } from '../store/index.ts'
 import { maxReadBytes } from './replay-client.ts'
+import { searchMethods } from './search-server.ts'
+import { SearchShelf } from './search-shelf.ts'
 
 export type ReplayServerOptions = {
   readonly path: string
@@ -17,6 +19,10 @@ export type ReplayServerOptions = {
   readonly authorise: (
     input: VerbInput<'recording.authorise'>,
   ) => Promise<Outcome<VerbAnswer<'recording.authorise'>>>
+  /** Asks the vault which recordings the holder of a token may search. */
+  readonly searchable: (
+    input: VerbInput<'recording.searchable'>,
+  ) => Promise<Outcome<VerbAnswer<'recording.searchable'>>>
   readonly onFault: (method: string, error: unknown) => void
   /** Milliseconds without a read after which a handle is closed. Default 10 minutes. */
   readonly handleLife?: number
@@ -43,7 +49,8 @@ const mostHandles = 64
  */
 export async function serveReplay(options: ReplayServerOptions): Promise<Server> {
   await rm(options.path, { force: true })
-  const server = createServer((socket) => serve(socket, options))
+  const search = searchMethods({ ...options, shelf: new SearchShelf(options.store) })
+  const server = createServer((socket) => serve(socket, options, search))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.path, resolve)
@@ -54,7 +61,7 @@ export async function serveReplay(options: ReplayServerOptions): Promise<Server>
 
 type Handle = { readonly source: ByteSource & AsyncDisposable; timer: NodeJS.Timeout }
 
-function serve(socket: Socket, options: ReplayServerOptions): void {
+function serve(socket: Socket, options: ReplayServerOptions, search: Dispatch): void {
   const handles = new Map<string, Handle>()
   const life = options.handleLife ?? 600_000
   const close = async (name: string): Promise<void> => {
@@ -106,7 +113,7 @@ function serve(socket: Socket, options: ReplayServerOptions): void {
         if (input.success) await close(input.data.handle)
         return done(null)
       }
-    return undefined
+    return search(method)
   }
   const peer = new Peer(socket, { dispatch, onFault: options.onFault, maxConcurrent: 8 })
   void peer.closed.then(() => Promise.all([...handles.keys()].map(close)))

@@ -1,3 +1,3 @@
 export { type Abandoned, findAbandoned } from './abandoned.ts'
 export { SpaceWatch, type SpaceWatchOptions } from './space-watch.ts'
-export { openStore, RecordingStore, type StoredRecording, type StoreOptions } from './store.ts'
+export { indexPath, openStore, RecordingStore, type StoredRecording, type StoreOptions } from './store.ts'

@@ -32,6 +32,11 @@ const openFd = promisify(openCallback)
 const syncFd = promisify(fsync)
 const writeFd = promisify(writeCallback)
 
+/** Where the search index of a recording's file lies. */
+export function indexPath(path: string): string {
+  return `${path.slice(0, -extension.length)}.tgi`
+}
+
 /** Opens the file store, making its folders (0700) and its reserve. */
 export async function openStore(options: StoreOptions): Promise<RecordingStore> {
   const recordings = join(options.folder, 'recordings')
@@ -107,6 +112,13 @@ export class RecordingStore {
     }
     this.#paths.set(recording, path)
     return { fd, path }
+  }
+
+  /** Where the file of a recording is that began then, if it is there. */
+  pathOf(recording: RecordingId, startedAt: string): string {
+    if (!isId('rec', recording)) throw new Fault('recording', 'not a recording id')
+    const day = new Date(startedAt).toISOString().slice(0, 10)
+    return this.#paths.get(recording) ?? join(this.#recordings, day, recording + extension)
   }
 
   /** All recordings, oldest first. */

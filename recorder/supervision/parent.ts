@@ -62,6 +62,7 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
     path: join(config.dataDir, 'run', 'replay.sock'),
     store,
     authorise: (input) => link.call('recording.authorise', input),
+    searchable: (input) => link.call('recording.searchable', input),
     onFault: (method, error) => log('a replay failed', { method, error: String(error) }),
   })
 

@@ -520,6 +520,10 @@ function what(entry: Entry): string {
       return `made an evidence package of ${entry.cut === undefined ? '' : 'a cut of '}recording ${entry.recording}, which opens ${entry.opens === 'openly' ? 'for whoever has it' : 'with a passphrase'}`
     case 'evidence.certificate':
       return `made the certificate by which evidence is checked (${entry.fingerprint})`
+    case 'recording.searched':
+      return `opened the search index of recording ${entry.recording}${of(entry)} on ${entry.accountName}`
+    case 'search.begun':
+      return `began to search in ${entry.recordings} recordings`
     case 'recording.reviewed':
       return `reviewed recording ${entry.recording}${of(entry)} on ${entry.accountName}: ${quoted(entry.note)}`
     case 'auditor.list':

@@ -725,6 +725,8 @@ export type Happening =
     } & SessionRef)
   /** The certificate by which evidence packages are checked (base64 of its DER), made once. */
   | { readonly kind: 'evidence.certificate'; readonly certificate: string; readonly fingerprint: string }
+  | ({ readonly kind: 'recording.searched' } & SessionRef)
+  | { readonly kind: 'search.begun'; readonly recordings: number }
   | ({ readonly kind: 'recording.reviewed'; readonly note: string } & SessionRef)
   | {
       readonly kind: 'auditor.list'

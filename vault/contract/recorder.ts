@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import { type AuditorListLink } from './audit.ts'
 import type { RecordingView } from './sessions.ts'
+import { recordingAsked } from './recordings.ts'
 import { base64, id, nameText, nothing, sealed, type Verb, verb } from './shapes.ts'
 import {
   type Action,
@@ -348,8 +349,14 @@ export const recorderVerbs = {
     z.strictObject({
       token: z.string().max(200),
       recording: id('rec'),
-      purpose: z.enum(['replay', 'verify', 'export']),
+      /** `search`: its search index alone. */
+      purpose: z.enum(['replay', 'verify', 'export', 'search']),
     }),
+  ),
+  /** Which of the recordings that are asked for may the holder of this token search? What for is not told. Audited. */
+  'recording.searchable': verb(
+    ['recorder'],
+    z.strictObject({ token: z.string().max(200), asked: z.strictObject(recordingAsked) }),
   ),
 } as const satisfies Record<string, Verb>
 
@@ -391,4 +398,9 @@ export type RecorderAnswers = {
   'session.forwarded': null
   'session.end': null
   'recording.authorise': RecordingView & { readonly reader: string }
+  /** The newest first; `more`: there were too many for one search. */
+  'recording.searchable': {
+    readonly recordings: readonly { readonly id: Id<'rec'>; readonly startedAt: string }[]
+    readonly more: boolean
+  }
 }

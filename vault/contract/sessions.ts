@@ -3,7 +3,6 @@ import type { Id } from '../kernel/id.ts'
 import type { RecordingFound } from './recordings.ts'
 import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
 import type { AuditorListLink } from './audit.ts'
-import { type ForwardView, type Protocol, ticketUses } from './words.ts'
 import { type ForwardView, type Protocol, type RecordingState, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
@@ -178,7 +177,6 @@ export type SessionsAnswers = {
   }
   /** CMS (RFC 5652), detached, DER in base64. */
   'evidence.sign': { readonly signature: string }
-  'recording.show': RecordingView
   'recording.show': RecordingFound
   'recording.readable': RecordingView
 }

@@ -418,4 +418,5 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.forwarded': { recorder: true, whenSealed: true },
   'session.end': { recorder: true, whenSealed: true },
   'recording.authorise': { recorder: true },
+  'recording.searchable': { recorder: true },
 }

@@ -24,7 +24,7 @@ export const recordingFind: Handler<'recording.find'> = async (call, input) => {
   if (!sight.all && (triesReviews || (sight.isVendor && asked.approver !== undefined)))
     return done({ recordings: [], next: null })
   const from = placeOf(after)
-  const where = [...conditionsOf(call, asked), ...seen(sight)]
+  const where = [...conditionsOf(selfOf(call), asked), ...seen(sight)]
   const { database } = call.world.vault
   const rows = await recorded(database)
     .where(all([...where, ...behind(from)]))
@@ -45,7 +45,9 @@ export const recordingFind: Handler<'recording.find'> = async (call, input) => {
   })
 }
 
-function recorded(db: Kysely<Database>) {
+const selfOf = ({ principal }: Call) => (principal.kind === 'user' ? principal.id : '')
+
+export function recorded(db: Kysely<Database>) {
   return db
     .selectFrom('session')
     .innerJoin('recording', 'recording.session_id', 'session.id')
@@ -95,7 +97,7 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
   }))
 }
 
-function all(conditions: readonly Condition[]): Condition {
+export function all(conditions: readonly Condition[]): Condition {
   return sql<SqlBool>`${sql.join([sql`true`, ...conditions], sql` and `)}`
 }
 
@@ -106,10 +108,10 @@ function seen(sight: Sight): readonly Condition[] {
   return [sql`(session.user_id = ${sight.user} or session.safe_id = any(${safes}::text[]))`]
 }
 
-function conditionsOf(call: Call, asked: Asked): readonly Condition[] {
+/** What holds of the recordings that are asked for; `self` asks. */
+export function conditionsOf(self: string, asked: Asked): readonly Condition[] {
   const reviewedBy = (condition: Condition): Condition =>
     sql`exists (select from recording_review where recording_id = recording.id and ${condition})`
-  const self = call.principal.kind === 'user' ? call.principal.id : ''
   const parts: readonly (Condition | undefined)[] = [
     named('user_name', asked.person),
     named('company_name', asked.company),
@@ -170,7 +172,7 @@ async function lookAtReviews(
     .innerJoin('recording', 'recording.id', 'recording_review.recording_id')
     .innerJoin('session', 'session.id', 'recording.session_id')
     .selectAll('recording_review')
-    .where(all([...conditionsOf(call, others), ...seen(sight), ...behind(from), ...until]))
+    .where(all([...conditionsOf(selfOf(call), others), ...seen(sight), ...behind(from), ...until]))
     .execute()
   checked(call.world.vault.guard, 'recording_review', rows as readonly Row<'recording_review'>[])
 }

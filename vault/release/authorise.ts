@@ -24,7 +24,12 @@ export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world
   if (!reader.ok) return reader
   const { actor, text, source } = reader.value
   const kind = (
-    { replay: 'recording.replayed', export: 'recording.exported', verify: 'recording.verified' } as const
+    {
+      replay: 'recording.replayed',
+      export: 'recording.exported',
+      verify: 'recording.verified',
+      search: 'recording.searched',
+    } as const
   )[input.purpose]
   await world.vault.inTransaction((tx) =>
     tx.audit({

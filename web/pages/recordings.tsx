@@ -14,6 +14,7 @@ import { saveFile } from '../sealed/download.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { RecordingFilter } from './recording-filter.tsx'
 import { type Asked, askedIn, csvOf, findPage, queryOf } from './recordings-found.ts'
+import { SearchInside } from './search-inside.tsx'
 import { SavedFilters } from './saved-filters.tsx'
 
 const pageSize = 200
@@ -41,6 +42,7 @@ export function Recordings() {
         seesReviews={replays || hasRole(user, 'admin') || hasRole(user, 'security-officer')}
         onAsk={onAsk}
       />
+      {replays ? <SearchInside key={`inside ${address.toString()}`} asked={asked} /> : null}
       <Found key={`found ${address.toString()}`} asked={asked} replays={replays} />
     </Page>
   )

@@ -14,7 +14,6 @@ import { Facts, Integrity } from './facts.tsx'
 import { openRecording } from './open.ts'
 import type { Opened } from './opened.ts'
 import { Reviews } from './reviews.tsx'
-import { type Opened, openRecording } from './open.ts'
 import { Stage } from './stage.tsx'
 
 const DesktopStage = lazy(() => import('./desktop-stage.tsx'))

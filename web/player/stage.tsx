@@ -66,6 +66,12 @@ const terminals: Staging = {
   shows: () => true,
 }
 
+/** Where the address says that somebody wants to look, in nanoseconds: `?at=` in seconds. */
+function askedPosition(): number | undefined {
+  const text = new URLSearchParams(window.location.search).get('at') ?? ''
+  return /^\d{1,7}(?:\.\d)?$/.test(text) ? Number(text) * 1e9 : undefined
+}
+
 /** The screen, its controls, the time line and the marks. */
 export function Stage({
   opened,
@@ -95,6 +101,10 @@ export function Stage({
     setPlayback(made)
     made.seek(opened.replay.structure.cut?.from ?? 0)
     made.play()
+    const asked = askedPosition()
+    made.seek(asked ?? 0)
+    // Whoever came to look at one moment looks at it.
+    if (asked === undefined) made.play()
     return () => {
       made.dispose()
       mounted.dispose()

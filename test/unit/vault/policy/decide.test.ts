@@ -359,6 +359,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'session.forwarded': 'R',
   'session.end': 'R',
   'recording.authorise': 'R',
+  'recording.searchable': 'R',
 }
 
 test('every verb of the contract has a row in the rules and in this table, and no other', () => {
