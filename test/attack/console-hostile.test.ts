@@ -125,8 +125,16 @@ beforeAll(async () => {
     endReason: hostile,
     breakGlass: newId('bgl'),
     sizeBytes: stored.length,
+    safe: hostile,
+    company: hostile,
+    zone: hostile,
+    letInBy: [hostile],
+    workOrders: [hostile],
+    reviews: [{ by: hostile, at: now, note: hostile }],
   })
   edge.answers.set('recording.list', () => [view])
+  edge.answers.set('recording.find', () => ({ recordings: [view], next: null }))
+  edge.answers.set('filter.list', () => [{ name: hostile, asked: { person: hostile }, savedAt: now }])
   for (const verb of ['recording.show', 'recording.readable'] as const)
     edge.answers.set(verb, ({ recording: id }) => ({ ...view, id }))
   edge.answers.set('session.list', () => [
@@ -597,6 +605,31 @@ beforeAll(async () => {
     findings: [{ kind: 'shared', accounts: [hostile], text: hostile, next: hostile }],
     ...{ looked: 1, left: 1 },
   }))
+  edge.answers.set('rotation.calendar', () => [
+    {
+      safe: hostile,
+      windows: [{ calendar: hostile, from: now, until: null }],
+      hold: { reason: hostile, until: null },
+      due: [
+        {
+          ...{ account: hostile, dueAt: now, isOverdue: true, how: 'by itself', calendar: hostile },
+          ...{ beginsAt: null, fits: false },
+        },
+      ],
+    },
+  ])
+  edge.answers.set('task.list', () => [
+    {
+      ...{ id: newId('rtk'), run: newId('rot'), account: hostile, safe: hostile },
+      ...{ kind: 'place', place: hostile, state: 'asked' },
+      ...{ cause: hostile, reason: hostile, askedBy: hostile, version: 2 },
+      ...{ createdAt: now, dueAt: now, isOverdue: true, pausedUntil: now, pauseReason: hostile },
+      ...{ changer: hostile, session: newId('ses'), approver: hostile, revealedAt: now },
+      ...{ madeBy: hostile, madeAt: now, note: hostile, workOrder: hostile },
+      ...{ evidence: { name: hostile, sha256: hostile }, signer: hostile, signedAt: now, next: hostile },
+      ...{ signNote: hostile, closedAt: null, logsIn: true },
+    },
+  ])
   edge.answers.set('rotation.holds', () => [
     { safe: hostile, reason: hostile, by: hostile, since: now, until: null },
   ])

@@ -297,11 +297,12 @@ test('the audit log verifies; an export verifies without the vault, until a lett
   const leaf = Buffer.from(whole.leaves[3].body, 'base64')
   leaf[leaf.length - 10] = (leaf[leaf.length - 10] ?? 0) ^ 1
   const leaves = whole.leaves.with(3, { seq: 3, body: leaf.toString('base64') })
-  writeFileSync(file('forged.json'), JSON.stringify({ ...whole, leaves }))
+  // As exports are written, with the line's end: what is not is found by that alone.
+  writeFileSync(file('forged.json'), `${JSON.stringify({ ...whole, leaves })}\n`)
   const forged = await tagout(['audit', 'verify', '--file', 'forged.json'])
   expect(forged.code).toBe(1)
   expect(forged.err).toMatch(/entry 3/)
-  writeFileSync(file('cut.json'), JSON.stringify({ ...whole, leaves: whole.leaves.slice(0, -1) }))
+  writeFileSync(file('cut.json'), `${JSON.stringify({ ...whole, leaves: whole.leaves.slice(0, -1) })}\n`)
   expect((await tagout(['audit', 'verify', '--file', 'cut.json'])).err).toMatch(/missing/)
   const other = Buffer.alloc(32, 9).toString('base64')
   expect((await tagout(['audit', 'verify', '--file', 'audit.json', '--key', other])).err).toMatch(

@@ -1,7 +1,7 @@
 import type {
   AccountView,
   GrantView,
-  RecordingView,
+  RecordingFound,
   SafeView,
   SessionView,
   TargetView,
@@ -117,7 +117,7 @@ export function sessionView(said: Partial<SessionView> = {}): SessionView {
   }
 }
 
-export function recordingView(said: Partial<RecordingView> = {}): RecordingView {
+export function recordingView(said: Partial<RecordingFound> = {}): RecordingFound {
   return {
     id: newId('rec'),
     session: newId('ses'),
@@ -134,6 +134,12 @@ export function recordingView(said: Partial<RecordingView> = {}): RecordingView 
     breakGlass: null,
     state: 'complete',
     sizeBytes: 0,
+    safe: 'line-3',
+    company: null,
+    zone: null,
+    letInBy: [],
+    workOrders: [],
+    reviews: [],
     ...said,
   }
 }

@@ -5,6 +5,7 @@ import type { SavedFilter, VerbAnswer } from '../../vault/contract.ts'
 import { ask, get } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Field } from '../parts/field.tsx'
+import { visible } from '../parts/wording.ts'
 import type { Asked } from './recordings-found.ts'
 
 type Doing = { readonly what: 'save' } | { readonly what: 'rename' | 'delete'; readonly filter: SavedFilter }
@@ -35,7 +36,7 @@ export function SavedFilters({
       {shown.map((filter) => (
         <span key={filter.name} className="row saved-filter">
           <Button variant="tertiary" size="sm" onClick={() => onAsk(filter.asked)}>
-            {filter.name}
+            {visible(filter.name)}
           </Button>
           <Dropdown
             isOpen={menu === filter.name}
