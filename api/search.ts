@@ -5,6 +5,7 @@ import type { Outcome } from '../vault/index.ts'
 import { recordingAsked } from '../vault/contract.ts'
 import { readToken } from './http/cookie.ts'
 import { HttpRefusal } from './http/problem.ts'
+import type { AskVault } from './vault-link.ts'
 
 /** Searches inside recordings, at the recorder: what passes here are keyed trigrams and sealed indexes. */
 export type SearchPort = {
@@ -36,23 +37,28 @@ const indexBody = z.strictObject({ search: z.string().max(60), recording: z.stri
 /**
  * Answers the three questions of a search.
  *
- * SECURITY: the login alone goes to the recorder, which asks the vault whose it is: for the list of what may be searched, and
- * again for each index that is handed out.
+ * SECURITY: the vault is asked whether this login may search at all, before anything goes to the recorder; that asks the vault for
+ * the list of what may be searched, and again for each index that is handed out.
  */
 export function serveSearch(
+  ask: AskVault,
   port: () => SearchPort,
 ): Readonly<Record<keyof typeof searchPaths, RequestHandler>> {
+  const allowed = async <Body>([token, input]: readonly [string, Body]): Promise<readonly [string, Body]> => {
+    taken(await ask('recording.search', {}, token))
+    return [token, input]
+  }
   return {
     begin: async (request, response) => {
-      const [token, asked] = asking(request, beginBody)
+      const [token, asked] = await allowed(asking(request, beginBody))
       response.json(taken(await port().begin(token, asked)))
     },
     candidates: async (request, response) => {
-      const [token, { search, keys }] = asking(request, candidatesBody)
+      const [token, { search, keys }] = await allowed(asking(request, candidatesBody))
       response.json(taken(await port().candidates(token, search, keys)))
     },
     index: async (request, response) => {
-      const [token, { search, recording }] = asking(request, indexBody)
+      const [token, { search, recording }] = await allowed(asking(request, indexBody))
       const bytes = taken(await port().index(token, search, recording))
       response.set('Content-Type', 'application/octet-stream').end(bytes)
     },

@@ -39,7 +39,7 @@ import { kitList } from './kits/view.ts'
 import { kitWrite } from './kits/write.ts'
 import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
 import { recordingFind, recordingShow } from './recordings/find.ts'
-import { recordingSearchable } from './recordings/searchable.ts'
+import { recordingSearch, recordingSearchable } from './recordings/searchable.ts'
 import { recordingReview } from './recordings/review.ts'
 import { filterList, filterRemove, filterRename, filterSave } from './recordings/saved-filters.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
@@ -432,6 +432,7 @@ export const handlers: Handlers = {
   'recording.list': recordingList,
   'recording.show': recordingShow,
   'recording.readable': recordingReadable,
+  'recording.search': recordingSearch,
   'evidence.gather': evidenceGather,
   'evidence.sign': evidenceSign,
   'recording.find': recordingFind,

@@ -35,6 +35,13 @@ export type AppOptions = {
 /** Where the recording's bytes are served: the one route of the API that is not a verb. */
 export const contentPath = '/api/recordings/:recording/content'
 
+/** Routes that are no verb of the vault's. */
+export const routesBeside = [
+  { method: 'GET', path: '/api/health', access: 'anyone' },
+  { method: 'GET', path: contentPath, access: 'user' },
+  ...Object.values(searchPaths).map((path) => ({ method: 'POST', path, access: 'user' }) as const),
+] as const
+
 /** Puts the HTTP edge together. Order is the safety: headers, limits, origin, body, then routes. */
 export function makeApp(ports: AppPorts, options: AppOptions): Express {
   const limits = options.limits ?? defaultLimits
@@ -66,7 +73,7 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
     app[methodOf(route.method)](route.path, handler)
   }
   app.get(contentPath, serveContent(ports))
-  const search = serveSearch(() => {
+  const search = serveSearch(ports.ask, () => {
     if (ports.search !== undefined) return ports.search
     throw new HttpRefusal({
       code: 'unavailable',

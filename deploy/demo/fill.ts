@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describeHostKey } from '../../vault/ssh/verify-host-key.ts'
-import { utils } from '../../vault/ssh/library.ts'
+import { generateKeyPair, utils } from '../../vault/ssh/library.ts'
 import { argon2idOfNode } from '../../vault/auditors/argon2-node.ts'
 import { forget, makeFirstList, makeIdentity, writeIdentity } from '../../vault/auditors/index.ts'
 import type { GrantView } from '../../vault/contract.ts'
@@ -178,9 +178,7 @@ async function makeMachines(dataDir: string): Promise<MachineSheet> {
       name,
       port: ports[at] ?? 0,
       hostKey:
-        name === oldMachine.name
-          ? utils.generateKeyPairSync('rsa', { bits: 2048 }).private
-          : utils.generateKeyPairSync('ed25519').private,
+        name === oldMachine.name ? generateKeyPair('rsa', 2048).private : generateKeyPair('ed25519').private,
       logins: logins.map((login) => ({ login, password: fresh() })),
     })),
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { contentPath } from '../../api/http/app.ts'
+import { routesBeside } from '../../api/http/app.ts'
 import { routes } from '../../api/routes/table.ts'
 import { verbs } from '../../vault/contract.ts'
 import { newId } from '../../vault/kernel/id.ts'
@@ -34,11 +34,7 @@ function filled(path: string): string {
   })
 }
 
-const everyRoute = [
-  ...routes.map(({ method, path, access }) => ({ method, path, access })),
-  { method: 'GET', path: contentPath, access: 'user' },
-  { method: 'GET', path: '/api/health', access: 'anyone' },
-]
+const everyRoute = [...routes.map(({ method, path, access }) => ({ method, path, access })), ...routesBeside]
 
 test('without a login every route answers 401, but for a short allow-list', async () => {
   const open = everyRoute.filter(({ access }) => access === 'anyone')

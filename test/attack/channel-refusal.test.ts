@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
-import { Client, rejectChannel, Server, utils } from '../../vault/ssh/library.ts'
+import { Client, rejectChannel, Server, generateKeyPair } from '../../vault/ssh/library.ts'
 
 // The sentence with which a channel is refused: whoever had a part in its words, the client's terminal is not driven.
 
@@ -10,7 +10,7 @@ afterEach(async () => {
 })
 
 async function refusedWith(why: string): Promise<string> {
-  const hostKey = utils.generateKeyPairSync('ed25519').private
+  const hostKey = generateKeyPair('ed25519').private
   const server = new Server({ hostKeys: [hostKey] }, (connection) => {
     connection.on('error', () => undefined)
     connection.on('authentication', (context) => context.accept())

@@ -2,13 +2,13 @@ import { createServer, type Server as TcpServer, type Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import type { AuthContext, Connection, KeyboardAuthContext, ServerChannel } from 'ssh2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Server, sendEof, sendExit, utils } from '../../vault/ssh/library.ts'
+import { Server, sendEof, sendExit, generateKeyPair, utils } from '../../vault/ssh/library.ts'
 import { describeHostKey } from '../../vault/ssh/verify-host-key.ts'
 import { allEnded, type Gateway, startGateway } from '../support/gateway.ts'
 import { makeAccountKey } from '../support/contract-vault.ts'
 import { protocolOf, sendPayload, sshString, uint32 } from '../support/ssh-raw.ts'
 
-const hostKey = utils.generateKeyPairSync('ed25519').private
+const hostKey = generateKeyPair('ed25519').private
 const password = 'canary-of-the-press'
 
 /** A target of the test's own making. */

@@ -1,9 +1,9 @@
 // A target that costs little: an SSH server whose shells echo. Says its port and the fingerprint of its key.
 import type { Socket } from 'node:net'
-import { Server, socketOf, utils } from '../../vault/ssh/library.ts'
+import { Server, socketOf, generateKeyPair, utils } from '../../vault/ssh/library.ts'
 import { describeHostKey } from '../../vault/ssh/verify-host-key.ts'
 
-const hostKey = utils.generateKeyPairSync('ed25519').private
+const hostKey = generateKeyPair('ed25519').private
 const key = utils.parseKey(hostKey)
 if (key instanceof Error) throw key
 const server = new Server({ hostKeys: [hostKey] }, (connection) => {

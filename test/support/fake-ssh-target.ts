@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import ssh2, { type Connection, type ServerChannel } from 'ssh2'
+import { generateKeyPair } from '../../vault/ssh/library.ts'
 import { pinOf } from './sshd.ts'
 
 /** How a machine of the script behaves when it is told to change a password. A fake: nothing of a real machine is behind it. */
@@ -85,7 +86,7 @@ export async function startFakeSshTarget(): Promise<FakeSshTarget> {
 function makeKey() {
   // Of some hundred keys the library makes one that lacks a byte.
   for (;;) {
-    const made = ssh2.utils.generateKeyPairSync('ed25519')
+    const made = generateKeyPair('ed25519')
     if (Buffer.from(made.public.split(' ')[1] ?? '', 'base64').length === 51) return made
   }
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import ssh2, { type Connection, type ServerChannel } from 'ssh2'
 import { changeOwn, setOther } from '../../vault/rotation/connectors/windows-password.ts'
+import { generateKeyPair } from '../../vault/ssh/library.ts'
 import { pinOf } from './sshd.ts'
 
 export type FakeWindowsUser = {
@@ -24,7 +25,7 @@ export type FakeWindows = AsyncDisposable & {
  * UTF-16, errors as CLIXML. A fake: there is no Windows behind it, and what its PowerShell would do is played.
  */
 export async function startFakeWindows(): Promise<FakeWindows> {
-  const { private: hostKey, public: line } = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 })
+  const { private: hostKey, public: line } = generateKeyPair('ecdsa', 256)
   const users = new Map<string, FakeWindowsUser>()
   const commands: string[] = []
   const connections = new Set<Connection>()

@@ -834,6 +834,21 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
   },
 
+  'POST /api/search': { who: ['auditor'], ok: 200, replays: true },
+  // No search of this name was begun.
+  'POST /api/search/candidates': {
+    who: ['auditor'],
+    ok: 410,
+    replays: true,
+    body: () => ({ search: 'none', keys: [] }),
+  },
+  'POST /api/search/index': {
+    who: ['auditor'],
+    ok: 410,
+    replays: true,
+    body: () => ({ search: 'none', recording: newId('rec', 0) }),
+  },
+
   // ---- evidence, keys, notifications
   'GET /api/auditors': { who: all, ok: 200, replays: true },
   'POST /api/auditors': {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type ClientChannel, Client, utils } from 'ssh2'
+import { type ClientChannel, Client } from 'ssh2'
+import { generateKeyPair } from '../../vault/ssh/library.ts'
 import { answerChallenge, makeFirstList, makeIdentity } from '../../vault/auditors/index.ts'
 import {
   type Permission,
@@ -129,7 +130,7 @@ const day = 24 * 3600_000
 /** Of some hundred keys the library makes one that lacks a byte. */
 function wholeKeys() {
   for (;;) {
-    const keys = utils.generateKeyPairSync('ed25519')
+    const keys = generateKeyPair('ed25519')
     if (Buffer.from(keys.public.split(' ')[1] ?? '', 'base64').length === 51) return keys
   }
 }

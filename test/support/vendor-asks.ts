@@ -273,6 +273,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'filter.remove': () => [{ name: 'x' }],
   'recording.show': (of) => [{ recording: of.recording }],
   'recording.readable': (of) => [{ recording: of.recording }],
+  'recording.search': () => [{}],
   'evidence.gather': (of) => [{ recording: of.recording }],
   'evidence.sign': (of) => [{ recording: of.recording, list: `${'0'.repeat(64)}  a.txt\n`, opens: 'openly' }],
   'auditor.lists': () => [{}],

@@ -122,6 +122,8 @@ export const sessionsVerbs = {
   'recording.show': verb(people, z.strictObject({ recording: id('rec') })),
   /** May the asker still read this recording's ciphertext? Each part that is read asks; nothing is audited. */
   'recording.readable': verb(['user'], z.strictObject({ recording: id('rec') })),
+  /** May the asker search inside recordings? Each step of a search asks; nothing is audited. */
+  'recording.search': verb(['user'], z.strictObject({})),
   /**
    * What proves a recording without the vault: entries of the audit log about its session with their proofs, and that the
    * log begins with the one of `from` entries, which a header of a recording names.
@@ -179,4 +181,5 @@ export type SessionsAnswers = {
   'evidence.sign': { readonly signature: string }
   'recording.show': RecordingFound
   'recording.readable': RecordingView
+  'recording.search': null
 }

@@ -375,6 +375,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'filter.remove': { user: ['signed in'] },
   // The safe's own list of who replays it, and the list of auditors, are looked at by the verb.
   'recording.readable': { user: [auditor], replay: true },
+  'recording.search': { user: [auditor], replay: true },
   'evidence.gather': { user: [auditor], replay: true },
   'evidence.sign': { user: [auditor], replay: true },
 

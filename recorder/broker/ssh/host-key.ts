@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault } from '../../../vault/kernel/fault.ts'
-import { utils } from '../../../vault/ssh/library.ts'
+import { generateKeyPair, utils } from '../../../vault/ssh/library.ts'
 import { describeHostKey } from '../../../vault/ssh/verify-host-key.ts'
 
 /** The gateway's own host keys, in the form that ssh2 takes. */
@@ -14,8 +14,8 @@ export type GatewayKeys = {
 }
 
 const kinds = [
-  { file: 'ssh_host_ed25519_key', make: () => utils.generateKeyPairSync('ed25519') },
-  { file: 'ssh_host_rsa_key', make: () => utils.generateKeyPairSync('rsa', { bits: 3072 }) },
+  { file: 'ssh_host_ed25519_key', make: () => generateKeyPair('ed25519') },
+  { file: 'ssh_host_rsa_key', make: () => generateKeyPair('rsa', 3072) },
 ] as const
 
 /** Reads the gateway's host keys from `folder`, making those that are missing. One set serves all workers. */
@@ -49,7 +49,7 @@ async function loadOrMake(path: string, make: () => { readonly private: string }
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       throw new Fault('configuration', `cannot read the SSH host key ${path}`, { cause: error })
   }
-  const text = usableKey(make)
+  const text = make().private
   const draft = `${path}.${randomBytes(4).toString('hex')}`
   const file = await open(draft, 'wx', 0o600)
   try {
@@ -64,11 +64,4 @@ async function loadOrMake(path: string, make: () => { readonly private: string }
   })
   await rm(draft, { force: true })
   return readFile(path, 'utf8')
-}
-
-function usableKey(make: () => { readonly private: string }): string {
-  for (;;) {
-    const text = make().private
-    if (!(utils.parseKey(text) instanceof Error)) return text
-  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import { contentPath } from '../../../api/http/app.ts'
+import { contentPath, routesBeside } from '../../../api/http/app.ts'
 import { cookieName } from '../../../api/http/cookie.ts'
 import { routes } from '../../../api/routes/table.ts'
 import { liveProtocol } from '../../../recorder/live/protocol.ts'
@@ -27,9 +27,11 @@ afterAll(() => world?.[Symbol.asyncDispose]())
 type Route = { readonly method: string; readonly path: string; readonly access: string }
 const everyRoute: readonly Route[] = [
   ...routes.map(({ method, path, access }) => ({ method, path, access })),
-  { method: 'GET', path: contentPath, access: 'user' },
-  { method: 'GET', path: '/api/health', access: 'anyone' },
+  ...routesBeside,
 ]
+/** Read by people: a service's token is not looked at there. */
+const isBeside = ({ path, access }: Route) =>
+  access === 'user' && routesBeside.some((one) => one.path === path)
 const nameOf = ({ method, path }: Route) => `${method} ${path}`
 
 /** One cell: a request, and what the table says of it. */
@@ -81,8 +83,7 @@ function expectedOf({ route, row, asker, about, thing }: Cell): number | undefin
   const hasCookie = typeof asker.token === 'string'
   if (asker.kind === 'nobody' && route.access === 'either') return 200
   if (!hasCookie) return 401
-  // Recordings are read by people: a service's token is not looked at.
-  if (isService(asker) && route.path === contentPath) return 401
+  if (isService(asker) && isBeside(route)) return 401
   // What is no name at all is told about its form, to whoever carries a cookie: it is looked at before the vault is asked.
   // Of services it is told to those that may ask at all.
   if (thing?.is === 'malformed' && !isService(asker)) return 400
@@ -203,6 +204,7 @@ async function refusalsInLog(from = 0): Promise<readonly Refused[]> {
 
 function verbOf(route: Route): string {
   if (route.path === contentPath) return 'recording.readable'
+  if (isBeside(route)) return 'recording.search'
   return routes.find(({ method, path }) => method === route.method && path === route.path)?.verb ?? ''
 }
 
@@ -317,7 +319,7 @@ test.skipIf(why !== undefined)(
         ? 200
         : route.access === 'anyone'
           ? [400, 503]
-          : typeof asker.token !== 'string' || (isService(asker) && route.path === contentPath)
+          : typeof asker.token !== 'string' || (isService(asker) && isBeside(route))
             ? route.access === 'either'
               ? 200
               : 401

@@ -68,7 +68,7 @@ test('entries with their proofs verify without vault and database, and not when 
   leaf.body = Buffer.from(Buffer.from(leaf.body, 'base64').toString().replace('press-3', 'mill-9')).toString(
     'base64',
   )
-  writeFileSync(join(folder, 'forged.json'), JSON.stringify(file))
+  writeFileSync(join(folder, 'forged.json'), `${JSON.stringify(file)}\n`)
   const forged = await tagout('audit', 'verify', '--file', 'forged.json')
   expect(forged).toMatchObject({
     code: 1,

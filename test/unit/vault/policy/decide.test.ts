@@ -316,6 +316,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'recording.list': 'L*YZ',
   'recording.show': 'LAapoUXYZFG',
   'recording.readable': 'UXY',
+  'recording.search': 'UXY',
   'evidence.gather': 'UXY',
   'evidence.sign': 'UXY',
   'recording.find': 'L*YZ',
