@@ -10,6 +10,7 @@ import { spliceLive } from './live.ts'
 import { startSender } from './notify/sender.ts'
 import { startSiem } from './siem/sender.ts'
 import { startInputs } from './plant/inputs.ts'
+import { readTimestampConfig } from './timestamp.ts'
 import { ReplayLink } from './replay-link.ts'
 import { VaultLink } from './vault-link.ts'
 
@@ -26,7 +27,14 @@ async function start(config: ApiConfig): Promise<Listening & { readonly stop: ()
       'a request failed',
     )
   const app = makeApp(
-    { ask: vault.ask, open: replay.open, search: replay.search, now: Date.now, onFault },
+    {
+      ask: vault.ask,
+      open: replay.open,
+      search: replay.search,
+      stamper: () => readTimestampConfig(config.dataDir),
+      now: Date.now,
+      onFault,
+    },
     {
       tls: config.transport.kind === 'tls',
       names: config.names,

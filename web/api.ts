@@ -41,6 +41,13 @@ export function get<Answer>(path: string): Promise<Answer> {
   return ask<Answer>('GET', path)
 }
 
+/** Asks for a file of the console's own. */
+export async function askText(path: string): Promise<string> {
+  const response = await reach(path, { credentials: 'same-origin' })
+  if (!response.ok) throw await readProblem(response)
+  return response.text()
+}
+
 /** Asks for bytes. */
 export async function askBytes(path: string, body: object): Promise<Uint8Array> {
   const response = await reach(path, {

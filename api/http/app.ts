@@ -2,6 +2,8 @@ import express, { type ErrorRequestHandler, type Express } from 'express'
 import { type ContentPorts, serveContent } from '../content.ts'
 import { answerRoute } from '../routes/handler.ts'
 import { routes } from '../routes/table.ts'
+import { serveStamp, stampPath } from '../stamp.ts'
+import type { TimestampConfig } from '../timestamp.ts'
 import { type SearchPort, searchPaths, serveSearch } from '../search.ts'
 import type { AskVault } from '../vault-link.ts'
 import { jsonBody } from './body.ts'
@@ -14,6 +16,8 @@ import { HttpRefusal, problemOf, sendProblem } from './problem.ts'
 export type AppPorts = {
   readonly ask: AskVault
   readonly open: ContentPorts['open']
+  /** Where evidence is time-stamped, where it is. */
+  readonly stamper?: () => TimestampConfig | undefined
   /** Missing: nobody searches inside recordings here. */
   readonly search?: SearchPort
   readonly now: () => number
@@ -39,6 +43,7 @@ export const contentPath = '/api/recordings/:recording/content'
 export const routesBeside = [
   { method: 'GET', path: '/api/health', access: 'anyone' },
   { method: 'GET', path: contentPath, access: 'user' },
+  { method: 'POST', path: stampPath, access: 'user' },
   ...Object.values(searchPaths).map((path) => ({ method: 'POST', path, access: 'user' }) as const),
 ] as const
 
@@ -73,6 +78,10 @@ export function makeApp(ports: AppPorts, options: AppOptions): Express {
     app[methodOf(route.method)](route.path, handler)
   }
   app.get(contentPath, serveContent(ports))
+  app.post(
+    stampPath,
+    serveStamp(ports.ask, () => ports.stamper?.()),
+  )
   const search = serveSearch(ports.ask, () => {
     if (ports.search !== undefined) return ports.search
     throw new HttpRefusal({

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { RecordingVerdict } from '../../recorder/replay/index.ts'
+import { parseClock, type RecordingVerdict } from '../../recorder/replay/index.ts'
 import type { RecordingFound } from '../../vault/contract.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { type ExportForm, exportForms } from './export-form.ts'
@@ -68,6 +68,16 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
       if (verdict.state === 'tampered')
         throw new Complaint(verdict.sentence, 'keep the file as it is: it is evidence of the change')
       if (!tools.json()) tools.say(verdict.sentence)
+    })
+
+  recording
+    .command('custody <recording>')
+    .description('who recorded, replayed, verified, exported or packaged it, from the audit log')
+    .addHelpText('after', examples('tagout recording custody rec_…', 'tagout recording custody rec_… --json'))
+    .action(async (text: string) => {
+      const id = parseGivenId('rec', text, 'tagout recording list')
+      const { showCustody } = await import('./recording-custody.ts')
+      await showCustody(tools, id)
     })
 
   recording
@@ -150,13 +160,11 @@ type PackageGiven = {
   readonly seal?: boolean
 }
 
-/** `00:12:30` or `12:30`, in nanoseconds. */
 function parsePlace(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  const [, hours = '0', minutes, seconds] = /^(?:(\d{1,3}):)?(\d{1,2}):(\d{2})$/.exec(text) ?? []
-  if (minutes === undefined || seconds === undefined)
-    throw misuse(`${option} is a time of the recording`, 'write it like 00:12:30')
-  return (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1e9
+  const place = parseClock(text)
+  if (place === undefined) throw misuse(`${option} is a time of the recording`, 'write it like 00:12:30')
+  return place
 }
 
 type ExportGiven = {

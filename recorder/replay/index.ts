@@ -3,7 +3,7 @@
  * is passed in, the rest is WebCrypto. See docs/recording-format.md.
  */
 export { toAsciicast } from './asciicast.ts'
-export { clockText } from './clock-text.ts'
+export { clockText, parseClock } from './clock-text.ts'
 export { type CutRange, cutRange, writeCut } from './cut.ts'
 export { type DesktopKeyframe, desktopKeyframes, readKeyframe, seekDesktop } from './desktop.ts'
 export { type FilmPiece, filmDesktop, filmWords } from './film.ts'

@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sodium from 'libsodium-wrappers'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { unsealKey, verifyPackage } from '../../recorder/evidence/index.ts'
 import type { AuditLeafView, GrantView, RecordingView, SealView } from '../../vault/contract.ts'
 import {
   accessibilityFaults,
@@ -370,6 +372,37 @@ test.skipIf(why !== undefined)(
     await page.getByRole('textbox', { name: 'What you saw' }).fill('as it was ordered')
     await page.getByRole('dialog').getByRole('button', { name: 'Mark as reviewed' }).click()
     await page.getByText('as it was ordered').waitFor()
+
+    // What she hands on: one file, made in her browser, which proves itself.
+    await page.getByRole('button', { name: 'Make an evidence package' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Passphrase of the package').fill('larch lantern 4471')
+    expect(await dialog.getByRole('button', { name: 'Make the package' }).isDisabled()).toBe(true)
+    await dialog.getByLabel('The passphrase again').fill('larch lantern 4471')
+    await picture(page, 'make-package')
+    expect(await accessibilityFaults(page)).toEqual([])
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      dialog.getByRole('button', { name: 'Make the package' }).click(),
+    ])
+    expect(download.suggestedFilename()).toBe(`${recording.id}.zip`)
+    await dialog.getByText('The package is saved').waitFor()
+    await picture(page, 'package-made')
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
+    const packed = await readFile(await download.path())
+    const judged = await verifyPackage(sodium, packed, {
+      open: async (facts) =>
+        facts.key.kind === 'passphrase'
+          ? unsealKey(facts.recording, facts.key, 'larch lantern 4471')
+          : undefined,
+    })
+    expect(judged).toMatchObject({ state: 'complete' })
+    expect(judged.checks.at(-1)).toMatch(/its key opens all of it/)
+    expect(packed.includes('seen-by-42')).toBe(false)
+    await page.getByRole('link', { name: 'In whose hands it was' }).click()
+    await page.getByText('made an evidence package', { exact: false }).first().waitFor()
+    await picture(page, 'custody')
+    await page.goBack()
     await page.getByRole('link', { name: 'All recordings' }).click()
     await picture(page, 'recordings-found')
     expect(await accessibilityFaults(page)).toEqual([])

@@ -196,6 +196,16 @@ test.skipIf(why !== undefined)(
       expect.arrayContaining(['request.made', 'request.decided', 'session.opened', 'session.ended']),
     )
     expect(judged.checks.at(-1)).toMatch(/its key opens all of it/)
+    const custody = await stage.installation.tagoutJson<readonly AuditFound[]>([
+      ...['recording', 'custody', session?.recording ?? ''],
+    ])
+    expect(custody.map(({ kind, actor }) => `${kind} ${actor}`)).toEqual([
+      'session.started user:priya',
+      'session.ended recorder',
+      'recording.exported user:ingrid',
+      'recording.exported user:ingrid',
+      'recording.packaged user:ingrid',
+    ])
     const taken = await bytes.taken()
     expect(taken.some((one) => one.includes('WO-4711'))).toBe(true)
     const scan = new CanaryScan([{ name: 'the password of the machine', bytes: Buffer.from(password) }])

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import sodium from 'libsodium-wrappers'
 import type { ContentPorts } from '../../api/content.ts'
-import { makeApp } from '../../api/http/app.ts'
+import { type AppPorts, makeApp } from '../../api/http/app.ts'
 import type { Limits } from '../../api/http/limit.ts'
 import { type Listening, listen } from '../../api/http/server.ts'
 import type { AskVault } from '../../api/vault-link.ts'
@@ -51,6 +51,7 @@ export async function startFakeConsole(
     readonly limits?: Limits
     readonly links?: readonly AuditorListLink[]
     readonly open?: ContentPorts['open']
+    readonly stamper?: AppPorts['stamper']
     readonly names?: readonly string[]
   } = {},
 ): Promise<FakeConsole> {
@@ -98,6 +99,7 @@ export async function startFakeConsole(
     {
       ask,
       open: options.open ?? (async () => refuse('not_found', 'there is no such recording')),
+      ...(options.stamper === undefined ? {} : { stamper: options.stamper }),
       now: Date.now,
       onFault: ({ error }) => console.error('fault in the api', error),
     },

@@ -834,6 +834,13 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
   },
 
+  'POST /api/recordings/:recording/stamp': {
+    who: ['auditor'],
+    of: 'recording',
+    ok: 200,
+    none: 403,
+    replays: true,
+  },
   'POST /api/search': { who: ['auditor'], ok: 200, replays: true },
   // No search of this name was begun.
   'POST /api/search/candidates': {

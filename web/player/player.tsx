@@ -11,6 +11,7 @@ import { Problem } from '../parts/problem.tsx'
 import { useKeyring } from '../sealed/keyring.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { Facts, Integrity } from './facts.tsx'
+import { MakePackage } from './package.tsx'
 import { openRecording } from './open.ts'
 import type { Opened } from './opened.ts'
 import { Reviews } from './reviews.tsx'
@@ -106,6 +107,9 @@ export default function Player({ recording }: { readonly recording: string }) {
         <aside className="player-side" aria-label="About this session">
           <Integrity view={data} source={opened?.source ?? null} />
           <Reviews view={data} />
+          {opened !== null && user !== null && data.state !== 'recording' ? (
+            <MakePackage view={data} opened={opened} madeBy={user.name} />
+          ) : null}
           <h2>Session</h2>
           <Facts view={data} header={opened?.replay.header ?? null} />
         </aside>

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { contentPath, routesBeside } from '../../../api/http/app.ts'
+import { stampPath } from '../../../api/stamp.ts'
 import { cookieName } from '../../../api/http/cookie.ts'
 import { routes } from '../../../api/routes/table.ts'
 import { liveProtocol } from '../../../recorder/live/protocol.ts'
@@ -203,7 +204,7 @@ async function refusalsInLog(from = 0): Promise<readonly Refused[]> {
 }
 
 function verbOf(route: Route): string {
-  if (route.path === contentPath) return 'recording.readable'
+  if (route.path === contentPath || route.path === stampPath) return 'recording.readable'
   if (isBeside(route)) return 'recording.search'
   return routes.find(({ method, path }) => method === route.method && path === route.path)?.verb ?? ''
 }

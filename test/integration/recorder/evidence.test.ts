@@ -7,7 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sodium from 'libsodium-wrappers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { requestTimestamp } from '../../../api/index.ts'
+import { requestTimestamp, type TimestampConfig } from '../../../api/index.ts'
+import { type Stamped, stampPath } from '../../../api/stamp.ts'
+import { newId } from '../../../vault/kernel/id.ts'
+import { openTimestamp } from '../../../vault/proof/timestamp.ts'
+import { startFakeConsole } from '../../support/console-fake.ts'
+import { send } from '../../support/raw-http.ts'
+import { recordingView } from '../../support/views.ts'
 import { type EvidenceFacts, unsealKey, verifyPackage } from '../../../recorder/evidence/index.ts'
 import { toBase64 } from '../../../vault/kernel/encoding.ts'
 import { tagout } from '../../support/cli.ts'
@@ -143,6 +149,23 @@ test('a real time-stamper says when it saw the signature, and openssl takes it',
         ...['-CAfile', 'timestamp.pem', '-untrusted', 'timestamp.pem'],
       ),
     ).toMatchObject({ status: 0 })
+    // A browser asks its api, which asks the time-stamper.
+    const [signature, stamp] = ['SHA256SUMS.p7s', 'SHA256SUMS.tsr'].map((name) =>
+      readFileSync(join(place, name)),
+    )
+    const byApi = await stampOfApi(() => ({ url, certificates }), {
+      signature: signature?.toString('base64'),
+    })
+    expect(byApi).toMatchObject({ certificates, why: null })
+    expect(
+      await openTimestamp(Buffer.from(byApi.stamp ?? '', 'base64'), signature as Buffer, certificates),
+    ).toBeDefined()
+    expect(stamp?.length).toBeGreaterThan(100)
+    expect(await stampOfApi(() => ({ url, certificates }), {})).toEqual({
+      certificates,
+      stamp: null,
+      why: null,
+    })
     const foreign = await requestTimestamp({ url, certificates }, Buffer.from('something else'))
     const wrong = await scriptedPackage(room, { stampCertificates: certificates, stamp: async () => foreign })
     expect(await verifyPackage(sodium, wrong)).toMatchObject({ state: 'tampered', file: 'SHA256SUMS.tsr' })
@@ -153,6 +176,16 @@ test('a real time-stamper says when it saw the signature, and openssl takes it',
     server.close()
   }
   await expect(requestTimestamp({ url, certificates }, Buffer.from('x'))).rejects.toThrow(/does not answer/)
+  expect(await stampOfApi(() => ({ url, certificates }), { signature: 'AAAA' })).toEqual({
+    certificates,
+    stamp: null,
+    why: expect.stringContaining('does not answer'),
+  })
+  expect(await stampOfApi(() => undefined, { signature: 'AAAA' })).toEqual({
+    certificates: null,
+    stamp: null,
+    why: null,
+  })
   const without = await scriptedPackage(room, {
     stampCertificates: certificates,
     stamp: async () => undefined,
@@ -162,6 +195,22 @@ test('a real time-stamper says when it saw the signature, and openssl takes it',
     notes: [expect.stringMatching(/the time-stamper was away/)],
   })
 })
+
+/** What the api's route for stamps answers to an auditor. */
+async function stampOfApi(stamper: () => TimestampConfig | undefined, body: object): Promise<Stamped> {
+  await using edge = await startFakeConsole({ stamper })
+  edge.answers.set('recording.readable', () => recordingView())
+  const answer = await send(edge.address, 'POST', stampPath.replace(':recording', newId('rec')), {
+    headers: {
+      origin: edge.address,
+      'content-type': 'application/json',
+      cookie: `__Host-tagout=${edge.signIn('ingrid', 'auditor')}`,
+    },
+    body: JSON.stringify(body),
+  })
+  expect(answer.status).toBe(200)
+  return JSON.parse(answer.text)
+}
 
 const timeStamper = `set -e
 mkdir "$1"; cd "$1"
