@@ -150,6 +150,19 @@ export const connectors: Readonly<Record<string, ConnectorEntry>> = {
     reconciles: true,
     load: async () => (await import('./connectors/network-cli.ts')).networkCli,
   },
+  'http-recipe': {
+    title: 'a password of a device or a server with a web page or an API, by a recipe, over HTTPS',
+    protocols: ['https'],
+    credential: 'password',
+    profile: 'web',
+    recipes: 'tagout/http/1',
+    seconds: 120,
+    tells: false,
+    persists: true,
+    retires: true,
+    reconciles: true,
+    load: async () => (await import('./connectors/http-recipe.ts')).httpRecipe,
+  },
 }
 
 export function connectorOf(name: string | null): ConnectorEntry | undefined {

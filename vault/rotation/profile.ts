@@ -97,6 +97,16 @@ export const profiles: Readonly<Record<string, PasswordProfile>> = Object.fromEn
       first: ['lower', 'upper'],
     }),
     made({
+      name: 'web',
+      title: 'Web pages and APIs of devices: letters, digits and signs that no form takes for something else',
+      least: 16,
+      most: 20,
+      alphabet: lower + upper + digits + '._-',
+      wants: ['lower', 'upper', 'digit', 'special'],
+      first: ['lower', 'upper'],
+      lockOut: { refused: 5, seconds: 900 },
+    }),
+    made({
       name: 's7-1500',
       title: 'Users of a Siemens S7-1500, where it tells nothing else',
       least: 16,

@@ -6,7 +6,7 @@ import type { Place } from '../connector.ts'
 const mostSaid = 256 * 1024
 
 export type HttpsCall = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   /** Wiped when it is sent. */
@@ -15,7 +15,13 @@ export type HttpsCall = {
 
 /** What a device answered; or that nothing was sent to it; or that it may have heard it, and no answer came. */
 export type HttpsAnswer =
-  | { readonly kind: 'answered'; readonly status: number; readonly body: Buffer }
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      /** By their names in small letters, each as often as it came. */
+      readonly headers: Readonly<Record<string, readonly string[]>>
+      readonly body: Buffer
+    }
   | { readonly kind: 'untried' | 'unanswered'; readonly why: string }
 
 /**
@@ -44,6 +50,8 @@ export async function callHttps(at: Place, call: HttpsCall): Promise<HttpsAnswer
       createConnection: () => socket,
     })
     asked.on('error', lost)
+    // Also where it answers that it speaks something else from now on.
+    asked.once('close', lost)
     asked.once('response', (response) => {
       const pieces: Buffer[] = []
       let bytes = 0
@@ -55,7 +63,12 @@ export async function callHttps(at: Place, call: HttpsCall): Promise<HttpsAnswer
       response.on('error', lost)
       response.once('close', lost)
       response.once('end', () =>
-        resolve({ kind: 'answered', status: response.statusCode ?? 0, body: Buffer.concat(pieces) }),
+        resolve({
+          kind: 'answered',
+          status: response.statusCode ?? 0,
+          headers: response.headersDistinct as Readonly<Record<string, readonly string[]>>,
+          body: Buffer.concat(pieces),
+        }),
       )
     })
     asked.end(body)

@@ -4,11 +4,12 @@ import type { Connector, Credential, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult, KeepResult, LoginResult } from '../phases.ts'
 import { type CliRecipe, placesIn } from '../recipes/cli-recipe.ts'
-import { readCliRecipe } from '../recipes/recipe.ts'
+import { readRecipe } from '../recipes/recipe.ts'
 import { CliScript, type Values, type Went } from './cli-script.ts'
 import { type NoLogin, sshLogin } from './ssh-login.ts'
 import { telnetLogin } from './telnet-login.ts'
 import { Terminal } from './terminal.ts'
+import { isAWord } from './word.ts'
 
 /**
  * A password of a machine with a command line, over SSH or Telnet, changed and kept over a restart as a recipe says. The
@@ -20,7 +21,7 @@ export const networkCli: Connector = { change, login, persist, reconcile }
 type Entered = ({ readonly kind: 'open'; readonly script: CliScript } & AsyncDisposable) | NoLogin
 
 async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  const recipe = readCliRecipe(at.recipe)
+  const recipe = readRecipe('tagout/network-cli/1', at.recipe)
   if (current.kind !== 'password' || candidate.kind !== 'password')
     return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
   return set(at, recipe, current.secret, {
@@ -35,7 +36,7 @@ async function reconcile(
   privileged: Credential & { readonly login: string },
   candidate: Credential,
 ): Promise<Seen<ChangeResult>> {
-  const recipe = readCliRecipe(at.recipe)
+  const recipe = readRecipe('tagout/network-cli/1', at.recipe)
   if (!recipe.reconciles)
     return saw(
       { kind: 'untouched', why: `the recipe ${recipe.name} sets the password of no other account` },
@@ -77,7 +78,7 @@ function changeOf(went: Went, isGiven: boolean): ChangeResult {
 
 /** A fresh login. Over SSH it is the protocol that says whether it was let in; over Telnet a prompt does. */
 async function login(at: Place, credential: Credential): Promise<Seen<LoginResult>> {
-  const recipe = readCliRecipe(at.recipe)
+  const recipe = readRecipe('tagout/network-cli/1', at.recipe)
   if (credential.kind !== 'password')
     return saw({ kind: 'unreachable', why: 'this connector tries passwords' }, false)
   const fault = notALine(at, credential.secret)
@@ -98,7 +99,7 @@ async function login(at: Place, credential: Credential): Promise<Seen<LoginResul
 }
 
 async function persist(at: Place, candidate: Credential): Promise<Seen<KeepResult>> {
-  const recipe = readCliRecipe(at.recipe)
+  const recipe = readRecipe('tagout/network-cli/1', at.recipe)
   if (recipe.persist === undefined) return saw({ kind: 'kept' }, false)
   if (candidate.kind !== 'password')
     return saw({ kind: 'unknown', why: 'this connector changes passwords' }, false)
@@ -172,9 +173,6 @@ async function shellOf(client: Client, at: Place): Promise<ClientChannel | undef
   }
 }
 
-/** What a command line takes for something else than a word: help, quotes, a pipe, a comment, an end. */
-const notInAWord = /[^\x21-\x7e]|["'`?\\|;&<>()[\]{}$#!*~]/
-
 /**
  * Why what is to be entered cannot be, or undefined.
  *
@@ -182,7 +180,7 @@ const notInAWord = /[^\x21-\x7e]|["'`?\\|;&<>()[\]{}$#!*~]/
  */
 function unfit(at: Place, recipe: CliRecipe, values: Values): string | undefined {
   const steps = [...recipe.enter, ...recipe.change, ...(recipe.persist ?? [])]
-  if (steps.some(({ send }) => placesIn(send).includes('login')) && notInAWord.test(values.login))
+  if (steps.some(({ send }) => placesIn(send).includes('login')) && !isAWord(values.login))
     return `the login name ${JSON.stringify(values.login)} is no word of a command line`
   for (const { send, echoes } of steps)
     for (const place of placesIn(send)) {
@@ -201,7 +199,7 @@ function notALine(at: Place, secret: Secret): string | undefined {
 }
 
 function notAWord(at: Place, secret: Secret, place: string): string | undefined {
-  return secret.expose((bytes) => notInAWord.test(Buffer.from(bytes).toString('latin1')))
+  return secret.expose((bytes) => !isAWord(Buffer.from(bytes).toString('latin1')))
     ? `the ${place} password holds a character that the command line of ${at.target.name} takes for something else`
     : undefined
 }

@@ -4,6 +4,7 @@ import { saw } from '../connector.ts'
 import type { ChangeResult, LoginResult } from '../phases.ts'
 import { toldRules } from '../profile-shape.ts'
 import { callHttps } from './https-call.ts'
+import { jsonBytes } from './json-bytes.ts'
 
 /**
  * Users of a Siemens S7-1500 or S7-1200 from firmware 3.1 and TIA Portal 19 on, by the web API of its CPU. A user changes
@@ -65,37 +66,18 @@ async function call(
   }
 }
 
-/** SECURITY: a password goes from bytes to bytes: JSON of it would be a string that stays. */
 function messageOf(method: string, params: Readonly<Record<string, Param>>): Buffer {
   const pieces: Buffer[] = [
     Buffer.from(`{"jsonrpc":"2.0","id":1,"method":${JSON.stringify(method)},"params":{`),
   ]
   for (const [at, [name, value]] of Object.entries(params).entries()) {
-    pieces.push(Buffer.from(`${at === 0 ? '' : ','}${JSON.stringify(name)}:`))
-    pieces.push(
-      typeof value === 'string' ? Buffer.from(JSON.stringify(value)) : value.secret.expose(quotedBytes),
-    )
+    const text = typeof value === 'string' ? jsonBytes(Buffer.from(value)) : value.secret.expose(jsonBytes)
+    pieces.push(Buffer.from(`${at === 0 ? '' : ','}${JSON.stringify(name)}:"`), text, Buffer.from('"'))
   }
   pieces.push(Buffer.from('}}'))
   const all = Buffer.concat(pieces)
   for (const piece of pieces) piece.fill(0)
   return all
-}
-
-function quotedBytes(bytes: Uint8Array): Buffer {
-  const quoted = Buffer.alloc(6 * bytes.length + 2)
-  let end = quoted.write('"')
-  for (const byte of bytes) {
-    if (byte < 0x20) end += quoted.write(`\\u00${byte.toString(16).padStart(2, '0')}`, end)
-    else {
-      if (byte === 0x22 || byte === 0x5c) end = quoted.writeUInt8(0x5c, end)
-      end = quoted.writeUInt8(byte, end)
-    }
-  }
-  end += quoted.write('"', end)
-  const exact = Buffer.from(quoted.subarray(0, end))
-  quoted.fill(0)
-  return exact
 }
 
 const policyShape = z.object({

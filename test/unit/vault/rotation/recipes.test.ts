@@ -82,12 +82,13 @@ describe('a recipe', () => {
   test('is taken as it should be, and those that Tagout comes with are', () => {
     expect(refused({})).toBe('taken')
     expect([...builtIn.keys()]).toEqual([
-      ...['cisco-ios@1', 'hirschmann-classic@1', 'moxa@1', 'scalance@1', 'unix-passwd@1'],
+      ...['cisco-ios@1', 'hirschmann-classic@1', 'influxdb-1@1', 'moxa@1', 'redfish-openbmc@1', 'scalance@1'],
+      'unix-passwd@1',
     ])
     // What was tried on a simulator alone says so; what shows a secret does too.
     for (const recipe of builtIn.values()) {
       const said = findingsOf(recipe).join('; ')
-      expect(said.includes('simulator alone')).toBe(recipe.name !== 'unix-passwd')
+      expect(said.includes('simulator alone')).toBe(!['unix-passwd', 'influxdb-1'].includes(recipe.name))
       expect(said.includes('shows the secret')).toBe(['cisco-ios', 'moxa', 'scalance'].includes(recipe.name))
     }
   })
