@@ -11,7 +11,15 @@ import {
   accountSecret,
   accountShow,
 } from './accounts/verbs.ts'
-import { auditExport, auditFind, auditList, auditProve, auditReindex, auditVerify } from './audit-verbs.ts'
+import {
+  auditCheckpoint,
+  auditExport,
+  auditFind,
+  auditList,
+  auditProve,
+  auditReindex,
+  auditVerify,
+} from './audit-verbs.ts'
 import { backupPage, backupTablesVerb } from './backup.ts'
 import { breakglassOpen } from './breakglass/open.ts'
 import { breakglassReview } from './breakglass/review.ts'
@@ -449,6 +457,7 @@ export const handlers: Handlers = {
   'audit.find': auditFind,
   'audit.prove': auditProve,
   'audit.reindex': auditReindex,
+  'audit.checkpoint': auditCheckpoint,
   'audit.verify': auditVerify,
   'audit.export': auditExport,
   'backup.page': backupPage,

@@ -35,6 +35,13 @@ export const audit: readonly Route[] = [
   { method: 'POST', path: '/api/audit/verify', verb: 'audit.verify', access: 'user', timeout: 120_000 },
   {
     method: 'GET',
+    path: '/api/audit/checkpoint',
+    verb: 'audit.checkpoint',
+    access: 'user',
+    query: { from: 'int' },
+  },
+  {
+    method: 'GET',
     path: '/api/audit/export',
     verb: 'audit.export',
     access: 'user',

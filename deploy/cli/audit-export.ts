@@ -66,6 +66,7 @@ function pageOf(vault: Vault, from: number) {
 export async function verifyExport(
   text: string,
   expectedKey: string | undefined,
+  witnessed: readonly string[] = [],
 ): Promise<AuditVerdict & { readonly at?: number }> {
   const value = parseJson(text)
   const changed = changedAt(text, value)
@@ -98,7 +99,11 @@ export async function verifyExport(
     }
   const verified =
     found.data === undefined
-      ? await verifyAudit(bodies(parsed.data?.leaves ?? []), parsed.data?.checkpoints ?? [], key)
+      ? await verifyAudit(
+          bodies(parsed.data?.leaves ?? []),
+          [...(parsed.data?.checkpoints ?? []), ...witnessed],
+          key,
+        )
       : await verifyFound(found.data.batches, key, signedBy(key))
   return {
     ok: verified.ok,

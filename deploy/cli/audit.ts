@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { AuditLeafView } from '../../vault/contract.ts'
 import { collectExport, verifyExport } from './audit-export.ts'
+import { checkpointsIn, witness, type WitnessOptions } from './audit-witness.ts'
 import { addAuditFindCommands } from './audit-find.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
@@ -52,13 +53,31 @@ export function addAuditCommands(root: Command, tools: Tools): void {
       'verify an exported log, or found entries with their proofs, without vault or database',
     )
     .option('--key <base64>', 'the log’s public key, known from elsewhere, for --file')
-    .addHelpText('after', examples('tagout audit verify', 'tagout audit verify --file audit.json'))
-    .action(async (options: { file?: string; key?: string }) => {
+    .option(
+      '--witness <file>',
+      'against the checkpoints that a witness has: a file of tagout audit witness, or what a syslog receiver kept',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'tagout audit verify',
+        'tagout audit verify --file audit.json',
+        'tagout audit verify --witness /media/stick/press-hall.witness',
+      ),
+    )
+    .action(async (options: { file?: string; key?: string; witness?: string }) => {
       if (options.key !== undefined && options.file === undefined) throw misuse('--key goes with --file')
+      const seen = options.witness === undefined ? undefined : await readWitness(tools, options.witness)
       const verdict =
-        options.file === undefined
+        options.file === undefined && seen === undefined
           ? await tools.withVault((vault) => vault.ask('audit.verify', {}, undefined, 600_000))
-          : await verifyExport(await tools.readText(options.file), options.key)
+          : await verifyExport(
+              options.file === undefined
+                ? await tools.withVault((vault) => collectExport(vault))
+                : await tools.readText(options.file),
+              options.key,
+              seen,
+            )
       if (tools.json()) tools.show(verdict, () => '')
       if (!verdict.ok)
         throw new Complaint(
@@ -66,6 +85,34 @@ export function addAuditCommands(root: Command, tools: Tools): void {
           'keep the data folder as it is, and compare with an earlier export and the witness file',
         )
       if (!tools.json()) tools.say(verdict.sentence)
+    })
+
+  audit
+    .command('witness <file>')
+    .description(
+      'add the signed end of the log to a file elsewhere, a stick or another machine: it only ever grows',
+    )
+    .option('--from <address>', 'ask a gateway on another machine, like https://gateway.plant.example')
+    .option('--token-file <file>', 'with --from: the token of a service that may read the log (audit.read)')
+    .option(
+      '--ca <file>',
+      'with --from: PEM of the authority that vouches for the gateway; otherwise public ones',
+    )
+    .option('--key <base64>', 'the log’s public key, known from elsewhere')
+    .addHelpText(
+      'after',
+      examples(
+        'tagout audit witness /media/stick/press-hall.witness',
+        'tagout audit witness gateway.witness --from https://gateway.plant.example --token-file witness.token --ca plant-ca.pem',
+      ),
+    )
+    .action(async (file: string, options: WitnessOptions) => {
+      const seen = await witness(tools, file, options)
+      tools.show(seen, () =>
+        seen.before === null
+          ? `${file} witnesses the log from its ${seen.size} entries on; it is signed by ${seen.fingerprint}: compare it`
+          : `${file} has seen ${seen.before} entries, and the log of ${seen.size} begins with them (checkpoints: ${seen.checkpoints})`,
+      )
     })
 
   audit
@@ -81,6 +128,17 @@ export function addAuditCommands(root: Command, tools: Tools): void {
         tools.show({ file: options.out }, () => `wrote ${options.out}`)
       }
     })
+}
+
+/** What a witness has seen. */
+async function readWitness(tools: Tools, path: string): Promise<readonly string[]> {
+  const seen = await checkpointsIn(resolve(tools.io.cwd, path))
+  if (seen.length === 0)
+    throw misuse(
+      `${path} has no checkpoint of a log`,
+      'give a file of tagout audit witness, or what a syslog receiver kept',
+    )
+  return seen
 }
 
 type Page = { readonly entries: readonly AuditLeafView[]; readonly more: string | undefined }

@@ -14,9 +14,12 @@ type Answer = { readonly status: number; readonly cookie: string | undefined; re
 export class ConsoleClient {
   readonly #base: URL
   readonly #ca: Buffer | undefined
+  readonly #token: string | undefined
   #cookie: string | undefined
 
-  constructor(address: string, caFile: string | undefined) {
+  /** `token`: of a service, in place of a login. */
+  constructor(address: string, caFile: string | undefined, token?: string) {
+    this.#token = token
     this.#base = new URL(address)
     // SECURITY: with a certificate authority of the installation's own, only that one is trusted.
     this.#ca = caFile === undefined ? undefined : readFileSync(caFile)
@@ -57,6 +60,7 @@ export class ConsoleClient {
         origin: this.#base.origin,
         ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': text.length }),
         ...(this.#cookie === undefined ? {} : { cookie: this.#cookie }),
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
       },
       ...(this.#ca === undefined ? {} : { ca: this.#ca }),
     }

@@ -366,6 +366,7 @@ export const fieldNames = {
     limit: '--limit',
   },
   'audit.prove': { seqs: 'the entries' },
+  'audit.checkpoint': { from: 'the size that it had' },
   'audit.export': { from: 'the first entry', limit: 'the number of entries' },
   'backup.page': { table: 'the table', after: 'the place in the table', limit: 'the number of rows' },
 } as const satisfies Words

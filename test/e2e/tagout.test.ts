@@ -320,3 +320,64 @@ test('sealed, everything that needs the vault ends with 3 and says how to go on'
   await must(['unseal'])
   expect((await tagout(['status'])).code).toBe(0)
 })
+
+test('a stick and a second machine witness the log, and know one that was put back', async () => {
+  const { secret } = await json(['token', 'add', 'watcher', '--scope', 'audit.read', '--expires', '1d'])
+  writeFileSync(file('watcher.token'), `${secret}\n`)
+  const far = [
+    '--from',
+    installation.console.replace('127.0.0.1', 'localhost'),
+    '--token-file',
+    'watcher.token',
+  ]
+  const ca = ['--ca', join(installation.dataDir, 'api', 'tls', 'ca.crt')]
+  expect(await must(['audit', 'witness', 'stick.witness'])).toMatch(
+    /^stick\.witness witnesses the log from its \d+ entries on; it is signed by SHA256:\S+: compare it\n$/,
+  )
+  const first = await json(['audit', 'witness', 'far.witness', ...far, ...ca])
+  await must(['safe', 'add', 'witnessed'])
+  const second = await json(['audit', 'witness', 'far.witness', ...far, ...ca])
+  expect(second).toMatchObject({ before: first.size, checkpoints: 2, fingerprint: first.fingerprint })
+  expect(second.size).toBeGreaterThan(first.size)
+  expect(await must(['audit', 'witness', 'stick.witness'])).toMatch(/and the log of \d+ begins with them/)
+  expect(await must(['audit', 'verify', '--witness', 'far.witness'])).toMatch(/^all \d+ entries are whole/)
+  await must(['audit', 'export', '--out', 'log.json'])
+  const text = readFileSync(file('log.json'), 'utf8')
+  expect((await tagout(['audit', 'verify', '--file', 'log.json', '--witness', 'stick.witness'])).code).toBe(0)
+
+  // The log as it was before the witness last saw it: whole in itself.
+  const log = JSON.parse(text)
+  const least = log.checkpoints.filter((one: string) => Number(one.split('\n')[1]) <= first.size)
+  const cut = { ...log, checkpoints: least, leaves: log.leaves.slice(0, Number(least.at(-1).split('\n')[1])) }
+  writeFileSync(file('cut.json'), `${JSON.stringify(cut)}\n`)
+  expect((await tagout(['audit', 'verify', '--file', 'cut.json'])).code).toBe(0)
+  expect(await tagout(['audit', 'verify', '--file', 'cut.json', '--witness', 'far.witness'])).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(new RegExp(`the log ends after \\d+ entries, ${second.size} were signed at`)),
+  })
+  // What was added before stays: a line that a pulled stick cut short is taken away, a changed one is said.
+  const whole = readFileSync(file('stick.witness'), 'utf8')
+  writeFileSync(file('stick.witness'), `${whole}{"checkpoint":"tag`)
+  expect(await json(['audit', 'witness', 'stick.witness'])).toMatchObject({ before: second.size })
+  writeFileSync(
+    file('stick.witness'),
+    whole.replace(/\n(\d+)\\n/, '\n1\\n').replaceAll(/\\n(\d+)\\n/g, '\\n7\\n'),
+  )
+  expect(await tagout(['audit', 'witness', 'stick.witness'])).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/has seen a log that another key signed/),
+  })
+  // Who is asked says who they are.
+  expect((await tagout(['audit', 'witness', 'x.witness', ...far])).err).toMatch(/cannot be reached/)
+  writeFileSync(file('wrong.token'), 'tagout_nobody')
+  expect((await tagout(['audit', 'witness', 'x.witness', ...far.with(3, 'wrong.token'), ...ca])).err).toMatch(
+    /sign-in|token/,
+  )
+  expect((await tagout(['audit', 'witness', 'x.witness', '--from', 'https://localhost'])).err).toMatch(
+    /tagout token add SERVICE --scope audit\.read/,
+  )
+  expect(existsSync(file('x.witness'))).toBe(false)
+  expect((await tagout(['audit', 'verify', '--witness', 'wrong.token'])).err).toMatch(
+    /has no checkpoint of a log/,
+  )
+})

@@ -1,13 +1,16 @@
+import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTls } from 'node:tls'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { startSiem } from '../../api/siem/sender.ts'
 import { issueServerCertificate, makeAuthority } from '../../deploy/tls/authority.ts'
 import { withClient } from '../../migrations/roles.ts'
 import type { AuditLeafView, SiemReceiver } from '../../vault/contract.ts'
 import type { VaultClient } from '../../vault/index.ts'
+import { tagout } from '../support/cli.ts'
 import { testAuthority } from '../support/mail-server.ts'
 import { startRsyslog, type TestRsyslog, whyNoRsyslog } from '../support/rsyslog.ts'
 import { must, refusalOf, startTestVault, type TestVault } from '../support/vault.ts'
@@ -89,7 +92,7 @@ test.skipIf(why !== undefined)(
     await caughtUp('soc')
     const entries = await logged(first + 1)
     const lines = await until(() => {
-      const now = rsyslog?.lines() ?? []
+      const now = (rsyslog?.lines() ?? []).filter(({ kind }) => kind !== 'audit.checkpoint')
       return now.length >= entries.length ? now : undefined
     }, 10_000)
     expect(lines.map(({ data }) => Number(member(data, 'seq')))).toEqual(entries.map(({ seq }) => seq))
@@ -101,6 +104,24 @@ test.skipIf(why !== undefined)(
       ...entries.slice(0, -1).map(({ seq }) => String(seq)),
     ])
     expect(lines[0]).toMatchObject({ facility: 'audit', app: 'tagout', kind: 'siem.added' })
+
+    // What it keeps witnesses the log.
+    const [point] = rsyslog.lines().filter(({ kind }) => kind === 'audit.checkpoint')
+    expect(point).toMatchObject({ facility: 'audit', severity: 'info', app: 'tagout' })
+    expect(point?.text.trim()).toBe(
+      `the log has ${member(point?.data ?? '', 'size')} entries, as it was signed`,
+    )
+    const verify = (file: string) =>
+      tagout(['audit', 'verify', '--witness', file], { env: { TAGOUT_DATA: vault.dataDir } })
+    expect(await verify(rsyslog.file)).toMatchObject({ code: 0, out: expect.stringMatching(/are whole/) })
+    const forged = join(vault.dataDir, 'forged.log')
+    const place = rsyslog.text().indexOf('checkpoint=') + 60
+    const text = rsyslog.text()
+    writeFileSync(forged, text.slice(0, place) + (text[place] === 'A' ? 'B' : 'A') + text.slice(place + 1))
+    expect(await verify(forged)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/is not signed by this log's key/),
+    })
   },
 )
 

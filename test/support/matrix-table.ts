@@ -869,6 +869,7 @@ export const table: Readonly<Record<string, Row>> = {
   'GET /api/audit/find': { service: 'audit.read', who: readers, ok: 200, query: () => 'target=press-3' },
   'POST /api/audit/proofs': { service: 'audit.read', who: readers, ok: 200, body: () => ({ seqs: [0] }) },
   'POST /api/audit/reindex': { who: admin, ok: 200, only: [] },
+  'GET /api/audit/checkpoint': { service: 'audit.read', who: readers, ok: 200 },
   'GET /api/audit/export': { service: 'audit.read', who: readers, ok: 200, query: () => 'from=0&limit=5' },
   'GET /api/vault/seals': { who: readers, ok: 200 },
   'GET /api/vault/keys': { who: readers, ok: 200 },

@@ -24,6 +24,9 @@ export type TestRsyslog = AsyncDisposable & {
   readonly start: () => Promise<void>
   /** Killed, as by a power cut. */
   readonly kill: () => Promise<void>
+  /** What it keeps. */
+  readonly file: string
+  readonly text: () => string
   readonly lines: () => readonly RsyslogLine[]
 }
 
@@ -107,6 +110,8 @@ ruleset(name="keep") { action(type="omfile" file="${file('out')}" template="part
     authority: authority.certificate,
     start,
     kill,
+    file: file('out'),
+    text: () => readFileSync(file('out'), 'utf8'),
     lines: () =>
       existsSync(file('out'))
         ? readFileSync(file('out'), 'utf8')

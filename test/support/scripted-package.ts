@@ -92,7 +92,8 @@ export async function scriptedPackage(room: RecordingRoom, options: Options = {}
   return Buffer.concat(pieces)
 }
 
-function logOf(entries: readonly object[]) {
+/** A log of these entries, signed by `logKey`. */
+export function logOf(entries: readonly object[]) {
   const leaves: Buffer[] = []
   for (const [seq, entry] of entries.entries()) {
     const before = leaves.at(-1)

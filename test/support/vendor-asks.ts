@@ -282,6 +282,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'audit.find': (of) => [{}, { target: of.target }, { person: of.user }],
   'audit.prove': () => [{ seqs: [0] }],
   'audit.reindex': () => [{}],
+  'audit.checkpoint': () => [{}],
   'audit.verify': () => [{}],
   'audit.export': () => [{ from: 0, limit: 10 }],
 }

@@ -93,6 +93,8 @@ export const auditVerbs = {
   ),
   /** Raw leaves with the proofs that the log's last signed checkpoint covers them: enough to verify these offline. */
   'audit.prove': verb(people, z.strictObject({ seqs: z.array(z.int().min(0)).min(1).max(200) })),
+  /** The last signed checkpoint, and what proves that the log begins with its first `from` entries: for witnesses elsewhere. */
+  'audit.checkpoint': verb(people, z.strictObject({ from: z.int().min(0).optional() })),
   /** Makes the index by which the log is searched anew. */
   'audit.reindex': verb(people, nothing),
   'audit.verify': verb(people, nothing),
@@ -138,6 +140,12 @@ export type AuditAnswers = {
   }
   'audit.reindex': null
   'audit.verify': AuditVerdict
+  /** `checkpoint` is empty before anything is in the log, `consistency` (RFC 6962 §2.1.2) where the log is shorter than `from`. */
+  'audit.checkpoint': {
+    readonly checkpoint: string
+    readonly publicKey: string
+    readonly consistency: readonly string[]
+  }
   'audit.export': {
     readonly leaves: readonly { readonly seq: number; readonly body: string }[]
     readonly checkpoints: readonly string[]

@@ -389,6 +389,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'audit.find': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.prove': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.reindex': { local: true, user: [admin] },
+  'audit.checkpoint': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.export': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
 

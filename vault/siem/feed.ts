@@ -8,13 +8,15 @@ import { checkedOne, type Row } from '../rows.ts'
 import { transact } from '../transact.ts'
 import type { Tx } from '../transaction.ts'
 import type { Handler, World } from '../world.ts'
-import { type From, httpsBody, syslogMessage, type Told } from './message.ts'
+import { checkpointMessage, type From, httpsBody, syslogMessage, type Told } from './message.ts'
 
 /** Entries that are looked at for one batch, and how long its text may get. */
 const mostEntries = 500
 const mostBytes = 1024 * 1024
 /** Milliseconds for which whoever took a batch has it to themself. */
 const claimLives = 60_000
+/** Milliseconds between two checkpoints of the log that a receiver is sent. */
+const checkpointEvery = 600_000
 /** Milliseconds for which a receiver that was taken off is still told of that. */
 const livesAfter = 3 * 24 * 3600_000
 
@@ -96,13 +98,32 @@ async function batchFor(tx: Tx, world: World, row: Row<'siem_receiver'>): Promis
   if (!row.address.startsWith('https:'))
     return {
       ...common,
-      payload: { kind: 'syslog', messages: told.map((one) => syslogMessage(row.format, one, from)) },
+      payload: {
+        kind: 'syslog',
+        messages: [
+          ...told.map((one) => syslogMessage(row.format, one, from)),
+          ...(await witnessed(tx, row, from)),
+        ],
+      },
     }
   const body = httpsBody(row.format, told, from)
   const id = `${row.id}-${through}`
   const timestamp = String(Math.floor(tx.now.getTime() / 1000))
   const signature = signWebhook(world, `${id}.${timestamp}.${body}`)
   return { ...common, payload: { kind: 'https', id, body, timestamp, signature } }
+}
+
+/** The log's last checkpoint, every ten minutes in which something is told: a receiver's file is a witness of the log. */
+async function witnessed(tx: Tx, row: Row<'siem_receiver'>, from: From): Promise<readonly string[]> {
+  const turn = (at: Date | null) => Math.floor((at?.getTime() ?? -1) / checkpointEvery)
+  if (turn(row.told_at) === turn(tx.now)) return []
+  const newest = await tx.db
+    .selectFrom('audit_checkpoint')
+    .select('body')
+    .orderBy('size', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return newest === undefined ? [] : [checkpointMessage(newest.body, tx.now, from)]
 }
 
 /** Whether an entry says that this receiver was taken off: the last that it is told. */

@@ -107,6 +107,17 @@ function rfc5424(told: Told, from: From, message: string = line(told.text)): str
   return `${header.join(' ')} [tagout@32473 ${data.join(' ')}] ${message}`
 }
 
+/**
+ * A signed checkpoint of the log (docs/audit-format.md), in base64: whoever keeps what they are sent is a witness of the log, and
+ * `tagout audit verify --witness` reads it out of their file.
+ */
+export function checkpointMessage(checkpoint: string, at: Date, from: From): string {
+  const size = /^[^\n]*\n(\d{1,15})\n/.exec(checkpoint)?.[1] ?? '0'
+  const header = `<${13 * 8 + 6}>1 ${at.toISOString()} ${ascii(from.host, 255)} tagout - audit.checkpoint`
+  const data = `[tagout@32473 size="${size}" checkpoint="${Buffer.from(checkpoint).toString('base64')}"]`
+  return `${header} ${data} the log has ${size} entries, as it was signed`
+}
+
 /** ArcSight's Common Event Format, revision 0, as the message of a line of RFC 5424. */
 function cef(told: Told, from: From): string {
   const about = aboutOf(told)

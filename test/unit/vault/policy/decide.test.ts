@@ -333,6 +333,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'audit.find': 'LAaUXFG',
   'audit.prove': 'LAaUXFG',
   'audit.reindex': 'LAa',
+  'audit.checkpoint': 'LAaUXFG',
   'audit.verify': 'LAaUXFG',
   'audit.export': 'LAaUXFG',
   'backup.page': 'L',
@@ -468,7 +469,14 @@ const ofScope: Readonly<Record<ServiceScope, readonly VerbName[]>> = {
     'request.list',
     'request.show',
   ],
-  'audit.read': ['audit.export', 'audit.find', 'audit.list', 'audit.prove', 'audit.verify'],
+  'audit.read': [
+    'audit.checkpoint',
+    'audit.export',
+    'audit.find',
+    'audit.list',
+    'audit.prove',
+    'audit.verify',
+  ],
   'inventory.read': [
     'account.list',
     'account.show',
