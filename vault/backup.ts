@@ -81,6 +81,8 @@ export const backupTables = [
   'hold',
   'favourite',
   'recording_review',
+  'risk_mark',
+  'risk_settings',
   'saved_filter',
 ] as const satisfies readonly (keyof Database)[]
 

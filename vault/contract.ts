@@ -8,6 +8,7 @@ import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
+import { type RiskAnswers, riskVerbs } from './contract/risk.ts'
 import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
 import { type RecordingsAnswers, recordingsVerbs } from './contract/recordings.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
@@ -46,6 +47,7 @@ export {
   type PasskeyProof,
   type SignInCode,
 } from './contract/shapes.ts'
+export * from './contract/risk.ts'
 export * from './contract/siem.ts'
 export * from './contract/switches.ts'
 export * from './contract/tasks.ts'
@@ -75,6 +77,7 @@ export const verbs = {
   ...switchesVerbs,
   ...notificationsVerbs,
   ...siemVerbs,
+  ...riskVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...recordingsVerbs,
@@ -102,6 +105,7 @@ export type VerbAnswers = KeysAnswers &
   SwitchesAnswers &
   NotificationsAnswers &
   SiemAnswers &
+  RiskAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   RecordingsAnswers &

@@ -21,6 +21,7 @@ const listedBy = {
   offboarding: 'tagout vendor report',
   kit: 'tagout kit list',
   receiver: 'tagout siem list',
+  mark: 'tagout review list --all',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

@@ -408,5 +408,10 @@ export const relations: Relations = {
     return { ...(await ofSafe(call, row.safe_id, own)), ...(await aliasOf(call, row)) }
   },
   'recording.show': (call, input) => ofSession(call, 'recording_id', input.recording),
+  'risk.review': async (call, { mark }) => {
+    const { database, guard } = call.world.vault
+    const row = await database.selectFrom('risk_mark').selectAll().where('id', '=', mark).executeTakeFirst()
+    return ofHeld(call, checkedOne(guard, 'risk_mark', row))
+  },
   'recording.review': (call, input) => ofSession(call, 'recording_id', input.recording),
 }

@@ -5,6 +5,8 @@ import {
   type RecordingFound,
   recordingStates,
   reviewStates,
+  type RiskAsked,
+  riskAsked,
   type VerbInput,
 } from '../../vault/contract.ts'
 import { recordingsCsv } from '../../vault/kernel/recordings-csv.ts'
@@ -31,6 +33,7 @@ export type FindOptions = {
   readonly state?: (typeof recordingStates)[number]
   readonly reviewed?: (typeof reviewStates)[number]
   readonly reviewer?: string
+  readonly risk?: RiskAsked
   readonly session?: string
   readonly since?: string
   readonly until?: string
@@ -53,6 +56,12 @@ export function withFindOptions(command: Command): Command {
     .addOption(new Option('--state <state>', 'in this state').choices(recordingStates))
     .addOption(new Option('--reviewed <which>', 'whether an auditor has reviewed it').choices(['yes', 'no']))
     .option('--reviewer <auditor>', 'that this auditor has reviewed')
+    .addOption(
+      new Option(
+        '--risk <which>',
+        'marked as out of the ordinary: any, open (not reviewed), or by this rule',
+      ).choices(riskAsked),
+    )
     .option('--session <session>', 'of this session')
     .option('--since <moment>', 'went on then or later: 2026-03-01T06:00, or 24h for a day ago')
     .option('--until <moment>', 'began before this moment')
@@ -98,8 +107,20 @@ type Asked = Omit<VerbInput<'recording.find'>, 'limit' | 'after'>
 
 /** What the verb is asked. */
 export function askedBy(options: FindOptions): Asked {
-  const { person, company, target, zone, safe, account, approver, workOrder, state, reviewed, reviewer } =
-    options
+  const {
+    person,
+    company,
+    target,
+    zone,
+    safe,
+    account,
+    approver,
+    workOrder,
+    state,
+    reviewed,
+    reviewer,
+    risk,
+  } = options
   const given = {
     person,
     company,
@@ -112,6 +133,7 @@ export function askedBy(options: FindOptions): Asked {
     state,
     reviewed,
     reviewer,
+    risk,
   }
   return {
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
@@ -156,6 +178,7 @@ function show(tools: Tools, rows: readonly RecordingFound[]): void {
       ['LET IN BY', (row) => row.letInBy.join(', ') || '-'],
       ['ORDERS', (row) => row.workOrders.join(', ') || '-'],
       ['STATE', (row) => row.state],
+      ['MARKED', (row) => marked(row)],
       ['REVIEWED', (row) => row.reviews.map(({ by }) => by).join(', ') || '-'],
     ],
     'no recording is like this; names are whole ones (press-3, not press), as they were then',
@@ -183,4 +206,9 @@ export function addRecordingSearchCommand(recording: Command, tools: Tools): voi
       const { searchAsAuditor } = await import('./recording-search.ts')
       await searchAsAuditor(tools, words, options)
     })
+}
+
+/** What was out of the ordinary; what waits for its review has a star. */
+function marked({ marks }: RecordingFound): string {
+  return marks.map(({ rule, review }) => `${rule}${review === null ? '*' : ''}`).join(', ') || '-'
 }

@@ -229,6 +229,7 @@ function describe(recording: RecordingFound): string {
     ['because', recording.endReason ?? '-'],
     ['state', recording.state],
     ['size', size(recording.sizeBytes)],
+    ...recording.marks.map(({ rule, why }) => ['marked', `${rule}: ${why}`] as const),
     ...recording.reviews.map(({ by, at, note }) => ['reviewed', `by ${by}, ${when(at)}: ${note}`] as const),
   ])
 }

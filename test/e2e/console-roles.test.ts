@@ -53,8 +53,17 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
   [
     'security-officer',
     [
-      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Exposure', 'Audit log', 'Plant switches'],
-      ...['Emergency kits', 'Rotation', 'Users', 'Directories', 'Vendors', 'Policy', 'Close-outs'],
+      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Exposure', 'Audit log'],
+      ...[
+        'Plant switches',
+        'Emergency kits',
+        'Rotation',
+        'Users',
+        'Directories',
+        'Vendors',
+        'Policy',
+        'Close-outs',
+      ],
     ],
   ],
 ]

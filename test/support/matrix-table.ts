@@ -822,6 +822,16 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
     body: () => ({ note: 'seen' }),
   },
+  'GET /api/marks': { who: readers, ok: 200, query: () => 'state=all' },
+  // Of what is there it is kept, once, and by nobody of their own: test/integration/vault/risk.test.ts.
+  'POST /api/marks/:mark/review': {
+    who: ['auditor', 'security-officer'],
+    ok: 404,
+    path: { mark: newId('rsk', 0) },
+    body: () => ({ finding: 'explained', note: 'seen' }),
+  },
+  'GET /api/risk-settings': { who: readers, ok: 200 },
+  'PUT /api/risk-settings': { who: admin, ok: 200, body: () => ({ hoursOf: 'vendors', reason: 'x' }) },
   'GET /api/filters': { who: all, ok: 200 },
   'PUT /api/filters': { who: all, ok: 200, body: () => ({ name: 'mine', asked: {} }) },
   'POST /api/filters/rename': { who: all, ok: 404, body: () => ({ name: 'none', to: 'other' }) },

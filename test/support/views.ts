@@ -139,6 +139,7 @@ export function recordingView(said: Partial<RecordingFound> = {}): RecordingFoun
     zone: null,
     letInBy: [],
     workOrders: [],
+    marks: [],
     reviews: [],
     ...said,
   }

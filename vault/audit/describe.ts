@@ -1,3 +1,4 @@
+import { riskText } from '../kernel/risk-text.ts'
 import { regionsText } from '../kernel/mask-region.ts'
 import type { DesktopSettings } from '../contract/words.ts'
 import { count } from '../kernel/count.ts'
@@ -524,6 +525,12 @@ function what(entry: Entry): string {
       return `opened the search index of recording ${entry.recording}${of(entry)} on ${entry.accountName}`
     case 'search.begun':
       return `began to search in ${entry.recordings} recordings`
+    case 'risk.marked':
+      return `marked ${markedOf(entry)} (${entry.rule}): ${quoted(entry.why)}`
+    case 'risk.reviewed':
+      return `signed for the mark ${entry.rule} of ${markedOf(entry)}, ${entry.finding === 'explained' ? 'which is explained' : 'which is to be followed up'}: ${quoted(entry.note)}`
+    case 'risk.settings-set':
+      return `set by what sessions and secrets are marked: ${riskText(entry.settings)}: ${quoted(entry.reason)}`
     case 'recording.reviewed':
       return `reviewed recording ${entry.recording}${of(entry)} on ${entry.accountName}: ${quoted(entry.note)}`
     case 'auditor.list':
@@ -577,6 +584,14 @@ type OfUser = Extract<Entry, { readonly userName: string }>
 
 function of(entry: OfUser): string {
   return isSelf(entry, entry.userName) ? '' : ` of ${entry.userName}`
+}
+
+function markedOf(entry: {
+  readonly session?: string
+  readonly userName: string
+  readonly accountName: string
+}): string {
+  return `${entry.session === undefined ? 'the secret' : `session ${entry.session}`} of ${entry.accountName}, ${entry.userName}`
 }
 
 function keyOf({ type, fingerprint }: { readonly type: string; readonly fingerprint: string }): string {

@@ -9,6 +9,9 @@ import type {
   NoticeChoice,
   Permission,
   RecordingState,
+  RiskFinding,
+  RiskRule,
+  RiskSettings,
   Role,
   SpaceState,
   Verdict,
@@ -83,6 +86,14 @@ type TaskSaid = {
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
 type DirectoryRef = { readonly directory: Id<'dir'>; readonly directoryName: string }
+type MarkRef = {
+  readonly mark: Id<'rsk'>
+  readonly rule: RiskRule
+  readonly userName: string
+  readonly accountName: string
+  readonly session?: Id<'ses'>
+  readonly exposure?: Id<'exp'>
+}
 type SessionRef = {
   readonly session: Id<'ses'>
   readonly recording: Id<'rec'>
@@ -728,6 +739,10 @@ export type Happening =
   | ({ readonly kind: 'recording.searched' } & SessionRef)
   | { readonly kind: 'search.begun'; readonly recordings: number }
   | ({ readonly kind: 'recording.reviewed'; readonly note: string } & SessionRef)
+  /** A rule found something out of the ordinary: of a session, or of a secret that somebody saw. */
+  | (MarkRef & { readonly kind: 'risk.marked'; readonly why: string })
+  | (MarkRef & { readonly kind: 'risk.reviewed'; readonly finding: RiskFinding; readonly note: string })
+  | { readonly kind: 'risk.settings-set'; readonly settings: RiskSettings; readonly reason: string }
   | {
       readonly kind: 'auditor.list'
       readonly version: number

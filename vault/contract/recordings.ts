@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import type { RiskMark } from './risk.ts'
 import type { RecordingView } from './sessions.ts'
 import { id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
-import { endReasons, recordingStates } from './words.ts'
+import { endReasons, recordingStates, riskAsked } from './words.ts'
 
 /** What can be asked to find recordings, and to say that they were looked at. */
 
@@ -26,6 +27,8 @@ export const recordingAsked = {
   reviewed: z.enum(reviewStates).optional(),
   /** An auditor who has reviewed it. */
   reviewer: reference.optional(),
+  /** Marked as out of the ordinary: by any rule, by this one, or and nobody has reviewed the mark. */
+  risk: z.enum(riskAsked).optional(),
   session: id('ses').optional(),
   /** It went on at this moment or after it. */
   since: moment.optional(),
@@ -49,6 +52,8 @@ export type RecordingFound = RecordingView & {
   readonly letInBy: readonly string[]
   readonly workOrders: readonly string[]
   readonly reviews: readonly RecordingReview[]
+  /** What was out of the ordinary, for those who see everything. */
+  readonly marks: readonly RiskMark[]
 }
 
 /** What is looked for often, by name. */

@@ -237,6 +237,26 @@ export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
 export const siemFormats = ['rfc5424', 'cef', 'ocsf', 'json'] as const
 export type SiemFormat = (typeof siemFormats)[number]
 
+/** What marks something. Each says why in a sentence, with the facts that it looked at; none adds up points. */
+export const riskRules = [
+  'first-time',
+  'off-hours',
+  'dormant-vendor',
+  'volume-spike',
+  'refused-act',
+  'recording-gap',
+  'reveal-unrotated',
+] as const
+export type RiskRule = (typeof riskRules)[number]
+
+/** What somebody found: it has a good reason, or something is to be done about it. */
+export const riskFindings = ['explained', 'follow-up'] as const
+export type RiskFinding = (typeof riskFindings)[number]
+
+/** Of what a search of recordings can ask: any mark, one that nobody has reviewed, or one of a rule. */
+export const riskAsked = ['any', 'open', ...riskRules] as const
+export type RiskAsked = (typeof riskAsked)[number]
+
 export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered'] as const
 
 export type RecordingState = (typeof recordingStates)[number]

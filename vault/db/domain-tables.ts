@@ -8,6 +8,8 @@ import type {
   LegacyAlgorithm,
   Permission,
   RecordingState,
+  RiskFinding,
+  RiskRule,
   Role,
   ServiceScope,
   CloseOutResult,
@@ -754,6 +756,37 @@ export type DomainTables = {
     readonly let_in_by: readonly string[]
     /** That of its request, and what its close-out names. */
     readonly work_orders: readonly string[]
+    /** How far the rules of risk have looked at it. */
+    readonly judged: 'no' | 'begun' | 'ended'
+  }
+  /** Something out of the ordinary, as a rule found it, and what somebody found who looked. */
+  risk_mark: Guarded & {
+    readonly id: Id<'rsk'>
+    readonly rule: RiskRule
+    readonly user_id: Id<'usr'>
+    readonly user_name: string
+    readonly account_id: Id<'acc'>
+    readonly account_name: string
+    readonly session_id: Id<'ses'> | null
+    readonly exposure_id: Id<'exp'> | null
+    readonly why: string
+    /** Canonical JSON: `RiskFact[]`. */
+    readonly facts: string
+    readonly at: Date
+    readonly found_at: Date
+    readonly reviewer_id: Id<'usr'> | null
+    readonly reviewer_name: string | null
+    readonly reviewed_at: Date | null
+    readonly finding: RiskFinding | null
+    readonly note: string | null
+  }
+  /** By what is marked; no row: as usual. */
+  risk_settings: Guarded & {
+    readonly id: string
+    /** Canonical JSON: `RiskSettings`. */
+    readonly settings: string
+    readonly set_by: string
+    readonly set_at: Date
   }
   /** That an auditor has looked at a recording, and what they say of it. */
   recording_review: Guarded & {

@@ -34,6 +34,7 @@ export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 export type KitId = Id<'kit'>
 export type RecipeId = Id<'rcp'>
+export type MarkId = Id<'rsk'>
 export type ReceiverId = Id<'sie'>
 export type RotationId = Id<'rot'>
 export type TaskId = Id<'rtk'>

@@ -18,6 +18,7 @@ type Found = {
   readonly sizeBytes: number
   readonly letInBy: readonly string[]
   readonly workOrders: readonly string[]
+  readonly marks: readonly { readonly rule: string; readonly why: string }[]
   readonly reviews: readonly { readonly by: string; readonly at: string; readonly note: string }[]
 }
 
@@ -26,13 +27,14 @@ export function recordingsCsv(rows: readonly Found[]): string {
   return csvText(
     [
       ...['recording', 'session', 'user', 'company', 'account', 'target', 'zone', 'safe', 'from'],
-      ...['started', 'ended', 'because', 'state', 'bytes', 'let in by', 'work orders', 'reviewed'],
+      ...['started', 'ended', 'because', 'state', 'bytes', 'let in by', 'work orders', 'reviewed', 'marked'],
     ],
     rows.map((row) => [
       ...[row.id, row.session, row.user, row.company ?? '', row.account, row.target],
       ...[row.zone ?? '', row.safe ?? '', row.source, row.startedAt, row.endedAt ?? '', row.endReason ?? ''],
       ...[row.state, String(row.sizeBytes), row.letInBy.join(', '), row.workOrders.join(', ')],
       row.reviews.map(({ by, at, note }) => `${by}, ${at}: ${note}`).join('; '),
+      row.marks.map(({ rule, why }) => `${rule}: ${why}`).join('; '),
     ]),
   )
 }

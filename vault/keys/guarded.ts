@@ -448,6 +448,23 @@ export const guardedTables = {
       'revoked_at',
     ],
   },
+  risk_mark: {
+    id: ['id'],
+    columns: [
+      ...([
+        'rule',
+        'user_id',
+        'user_name',
+        'account_id',
+        'account_name',
+        'session_id',
+        'exposure_id',
+      ] as const),
+      ...(['why', 'facts', 'at', 'found_at', 'reviewer_id', 'reviewer_name', 'reviewed_at'] as const),
+      ...(['finding', 'note'] as const),
+    ],
+  },
+  risk_settings: { id: ['id'], columns: ['settings', 'set_by', 'set_at'] },
   recording_review: { id: ['recording_id', 'user_id'], columns: ['user_name', 'note', 'reviewed_at'] },
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
 } as const satisfies Record<string, GuardedShape>

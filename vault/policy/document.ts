@@ -36,7 +36,7 @@ const references = z.array(reference).min(1, 'name one at least, or leave it out
 const duration = z
   .string()
   .refine((text) => durationSeconds(text) !== undefined, 'write a duration like 4h, 30m or 1h30m')
-const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'write a time of the day like 06:00')
+export const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'write a time of the day like 06:00')
 const closing = z.string().regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, 'write a time of the day like 22:00')
 /** A moment by the wall clock of the calendar's zone. */
 const wallMoment = z
@@ -203,7 +203,8 @@ export function accountKey(name: string): string {
   return name.slice(0, slash).toLowerCase() + name.slice(slash)
 }
 
-function isZone(text: string): boolean {
+/** Whether this is a time zone that the machine knows. */
+export function isZone(text: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== ''
   } catch {

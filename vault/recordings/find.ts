@@ -7,6 +7,7 @@ import { notFound } from '../not-found.ts'
 import { checked, type Row } from '../rows.ts'
 import { type Sight, sightOf } from '../safes/sight.ts'
 import { viewRecording } from '../sessions/view.ts'
+import { marksOf } from '../risk/verbs.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
 
 const listedAtOnce = 200
@@ -19,8 +20,9 @@ type Condition = ReturnType<typeof sql<SqlBool>>
 export const recordingFind: Handler<'recording.find'> = async (call, input) => {
   const { after, limit = listedAtOnce, ...asked } = input
   const sight = await sightOf(call)
-  // SECURITY: who reviews whom is for those who see everything; and a vendor learns no name, by trying either.
-  const triesReviews = asked.reviewed !== undefined || asked.reviewer !== undefined
+  // SECURITY: who reviews whom, and what is marked, is for those who see everything; and a vendor learns no name, by trying either.
+  const triesReviews =
+    asked.reviewed !== undefined || asked.reviewer !== undefined || asked.risk !== undefined
   if (!sight.all && (triesReviews || (sight.isVendor && asked.approver !== undefined)))
     return done({ recordings: [], next: null })
   const from = placeOf(after)
@@ -40,7 +42,7 @@ export const recordingFind: Handler<'recording.find'> = async (call, input) => {
   return done({
     recordings: sight.all
       ? found
-      : found.map((one) => ({ ...one, reviews: [], ...(sight.isVendor ? { letInBy: [] } : {}) })),
+      : found.map((one) => ({ ...one, reviews: [], marks: [], ...(sight.isVendor ? { letInBy: [] } : {}) })),
     next: to === undefined ? null : `${to.at.toISOString()}/${to.session}`,
   })
 }
@@ -81,6 +83,10 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
             .orderBy('reviewed_at')
             .execute(),
         )
+  const marks = await marksOf(
+    world,
+    rows.map(({ id }) => id),
+  )
   const byRecording = Map.groupBy(reviews, (review) => review.recording_id)
   return rows.map((row) => ({
     ...viewRecording(row),
@@ -94,6 +100,7 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
       at: review.reviewed_at.toISOString(),
       note: review.note,
     })),
+    marks: marks.get(row.id) ?? [],
   }))
 }
 
@@ -132,8 +139,14 @@ export function conditionsOf(self: string, asked: Asked): readonly Condition[] {
     asked.reviewed === 'mine' ? reviewedBy(sql`user_id = ${self}`) : undefined,
     asked.reviewed === 'no' ? sql`not ${reviewedBy(sql`true`)}` : undefined,
     asked.reviewer === undefined ? undefined : reviewedBy(sql`lower(user_name) = lower(${asked.reviewer})`),
+    asked.risk === undefined ? undefined : markedBy(asked.risk),
   ]
   return parts.filter((part) => part !== undefined)
+}
+
+function markedBy(risk: NonNullable<Asked['risk']>): Condition {
+  const which = risk === 'any' ? sql`true` : risk === 'open' ? sql`reviewed_at is null` : sql`rule = ${risk}`
+  return sql`exists (select from risk_mark where session_id = session.id and ${which})`
 }
 
 function named(
@@ -189,5 +202,7 @@ export const recordingShow: Handler<'recording.show'> = async (call, { recording
   const found = await foundRecording(call.world, recording)
   if (found === undefined) return notFound('recording', recording)
   const sight = await sightOf(call)
-  return done(sight.all ? found : { ...found, reviews: [], letInBy: sight.isVendor ? [] : found.letInBy })
+  return done(
+    sight.all ? found : { ...found, reviews: [], marks: [], letInBy: sight.isVendor ? [] : found.letInBy },
+  )
 }

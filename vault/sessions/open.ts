@@ -278,6 +278,7 @@ async function keepSession(
       forward_bytes_down: null,
       login_id: proof.login,
       break_glass_id: opened.breakGlass?.id ?? null,
+      judged: 'no',
       safe_name: safe.name,
       zone: target.zone,
       ...(await howLetIn(tx, user, grant, opened.breakGlass !== undefined)),

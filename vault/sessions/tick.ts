@@ -13,6 +13,7 @@ import type { World } from '../world.ts'
 import type { ClockJump } from '../steady-clock.ts'
 import { noteClock } from '../lifecycle/clock.ts'
 import { endLost } from './end.ts'
+import { markRisks } from '../risk/mark.ts'
 import { tellOfContracts } from '../vendors/contract-notices.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
 import { endWatches } from './watch.ts'
@@ -84,6 +85,7 @@ const acts: readonly (readonly [where: string, act: (world: World) => Promise<un
   ['tasks', remindOfTasks],
   ['policies asked for', followPolicyRequests],
   ['contracts', tellOfContracts],
+  ['risk', markRisks],
   ['notifications', forgetNotifications],
 ]
 

@@ -1,9 +1,10 @@
 import { Button, ExpandableSection } from '@patternfly/react-core'
 import { type FormEvent, useState } from 'react'
-import { endReasons, recordingStates } from '../../vault/contract/words.ts'
+import { endReasons, recordingStates, riskRules } from '../../vault/contract/words.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { sentence, zone } from '../parts/wording.ts'
 import { isoOf, localOf } from './audit-filter.tsx'
+import { ruleTexts } from './risk-words.ts'
 import { type Asked, type AskedName, askedNames, filled } from './recordings-found.ts'
 
 const options = (values: readonly string[], any: string) => [
@@ -13,7 +14,7 @@ const options = (values: readonly string[], any: string) => [
 
 /** Less often asked for: shown when somebody wants them, or one of them is. */
 const further: readonly AskedName[] = [
-  ...(['account', 'safe', 'approver', 'workOrder', 'endReason', 'state', 'reviewer'] as const),
+  ...(['account', 'safe', 'approver', 'workOrder', 'endReason', 'state', 'reviewer', 'risk'] as const),
 ]
 
 /** What is looked for. `Enter` in any field looks. */
@@ -104,6 +105,21 @@ export function RecordingFilter({
             {choice('endReason', 'Ended', endReasons, 'However it ended')}
             {choice('state', 'State', recordingStates, 'Any state')}
             {seesReviews ? field('reviewer', 'Reviewed by') : null}
+            {seesReviews ? (
+              <Choice
+                label="Marked"
+                name="risk"
+                value={draft.risk ?? ''}
+                onChange={set('risk')}
+                required={false}
+                options={[
+                  { value: '', label: 'Marked or not' },
+                  { value: 'any', label: 'Marked by any rule' },
+                  { value: 'open', label: 'Marked, and nobody has signed' },
+                  ...riskRules.map((rule) => ({ value: rule, label: ruleTexts[rule] })),
+                ]}
+              />
+            ) : null}
           </div>
         </ExpandableSection>
       </form>

@@ -5,7 +5,7 @@ import { get } from '../api.ts'
 /** What the page is asked for, as it stands in its address. Moments are ISO 8601 in UTC. */
 export const askedNames = [
   ...(['target', 'person', 'company', 'account', 'zone', 'safe', 'approver', 'workOrder'] as const),
-  ...(['endReason', 'state', 'reviewed', 'reviewer', 'session', 'since', 'until'] as const),
+  ...(['endReason', 'state', 'reviewed', 'reviewer', 'risk', 'session', 'since', 'until'] as const),
 ] as const
 export type AskedName = (typeof askedNames)[number]
 export type Asked = { readonly [Name in AskedName]?: string | undefined }

@@ -13,6 +13,7 @@ import { between, bytes, visible, zone } from '../parts/wording.ts'
 import { saveFile } from '../sealed/download.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { RecordingFilter } from './recording-filter.tsx'
+import { ruleTexts } from './risk-words.ts'
 import { type Asked, askedIn, csvOf, findPage, queryOf } from './recordings-found.ts'
 import { SearchInside } from './search-inside.tsx'
 import { SavedFilters } from './saved-filters.tsx'
@@ -177,7 +178,18 @@ const columns = (replays: boolean): readonly Column<RecordingFound>[] => [
   { title: 'Ended', cell: (row) => (row.endReason === null ? '' : visible(row.endReason)) },
   {
     title: 'Reviewed',
-    cell: (row) => row.reviews.map(({ by }) => visible(by)).join(', '),
+    cell: (row) => (
+      <>
+        {row.reviews.map(({ by }) => visible(by)).join(', ')}
+        {row.marks.length === 0 ? null : (
+          <div className="small">
+            <Link href={`/reviews?session=${row.session}`}>
+              {row.marks.map(({ rule }) => ruleTexts[rule]).join(', ')}
+            </Link>
+          </div>
+        )}
+      </>
+    ),
   },
   {
     title: 'Actions',

@@ -1,6 +1,7 @@
 import { Button } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Link } from 'wouter'
 import type { RecordingFound } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
@@ -21,10 +22,20 @@ export function Reviews({ view }: { readonly view: RecordingFound }) {
     view.endedAt !== null &&
     view.user !== user?.name &&
     !view.reviews.some(({ by }) => by === user?.name)
-  if (view.reviews.length === 0 && !mayReview) return null
+  if (view.reviews.length === 0 && view.marks.length === 0 && !mayReview) return null
   return (
     <section aria-label="Reviews" className="integrity">
       <h2>Reviews</h2>
+      {view.marks.map(({ id, why, review }) => (
+        <p key={id} className="small">
+          <strong>Marked:</strong> {visible(why)}.{' '}
+          {review === null ? (
+            <Link href={`/reviews?session=${view.session}`}>Nobody has signed for it yet</Link>
+          ) : (
+            `${visible(review.by)}: ${visible(review.note)}`
+          )}
+        </p>
+      ))}
       {view.reviews.length === 0 ? <p className="quiet small">Nobody has reviewed it yet.</p> : null}
       {view.reviews.map(({ by, at: when, note: said }) => (
         <p key={by} className="small">

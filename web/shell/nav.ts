@@ -45,6 +45,7 @@ export const places: readonly Place[] = [
     roles: ['admin', 'approver', officer, 'auditor'],
   },
   { path: '/recordings', title: 'Recordings', group: 'Watch', roles: ['admin', 'auditor'] },
+  { path: '/reviews', title: 'Review queue', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/exposure', title: 'Exposure', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },

@@ -110,6 +110,7 @@ const texts = [
     'rot',
     'rtk',
     'sie',
+    'rsk',
   ].map((kind) => newId(kind)),
 ]
 

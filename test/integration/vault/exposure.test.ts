@@ -98,6 +98,13 @@ test('an entry is due within 30 days, or those of its safe, until another versio
   await vault.ask('safe.exposure', { safe: 'line-3', days: 7 })
   vault.advance(7 * day)
   expect((await first()).isOverdue).toBe(true)
+  // Each look at it that is overdue is marked, once.
+  const marked = await until(async () => {
+    const { marks } = await vault.ask('risk.list', { rule: 'reveal-unrotated' })
+    return marks.length === 0 ? undefined : marks
+  })
+  expect(marked).toMatchObject([{ user: 'ann', account, exposure: seen.id, session: null, recording: null }])
+  expect(marked[0]?.facts[1]).toEqual({ name: 'because', value: '=HYPERLINK("http://x")' })
   for (const [which, found] of [
     [{ user: 'ann' }, 2],
     [{ user: 'mo' }, 0],

@@ -7,7 +7,7 @@ import type { VaultClient } from '../../../vault/index.ts'
 import type { RecordingId, SessionId } from '../../../vault/kernel/id.ts'
 import { tagout as runTagout } from '../../support/cli.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
-import { connectSession, endSession, makeSshKey, prove } from '../../support/vault-ssh.ts'
+import { connectSession, endSession, makeSshKey, prove, until } from '../../support/vault-ssh.ts'
 
 let vault: TestVault
 let recorder: VaultClient
@@ -220,4 +220,127 @@ test('the command line finds the same: a table, an array, a file for spreadsheet
   expect(cut.err).toContain('these are the newest 1; older ones with a larger --limit, or --all')
   expect((await tagout('recording', 'find', '--target', 'plc-8')).err).toContain('no recording is like this')
   expect((await tagout('recording', 'find', '--end', 'nonsense')).err).toContain('--end')
+})
+
+const marksOf = async (asked: VerbInput<'risk.list'> = {}, who = ingrid) =>
+  must(await api.call('risk.list', asked, who.token)).marks
+
+test('what is out of the ordinary is marked by itself, with why and the facts, and found by it', async () => {
+  const first = await until(async () => {
+    const found = await marksOf({ state: 'all', rule: 'first-time' })
+    return found.length === 2 ? found : undefined
+  })
+  expect(first.map(({ why }) => why)).toEqual([
+    'bob was never on plc-7 before',
+    'bob was never on press-3 before',
+  ])
+  expect(first[1]).toMatchObject({
+    recording: recordings[0],
+    facts: [{ name: expect.stringContaining('earlier sessions'), value: '0' }, { value: 'press-3' }],
+    review: null,
+  })
+  expect(await finds({ risk: 'first-time' })).toEqual([1, 0])
+  expect(await finds({ risk: 'any', target: 'plc-7' })).toEqual([1])
+  expect(await finds({ risk: 'off-hours' })).toEqual([])
+  // Of no session that ended as it should, and of none twice.
+  expect((await marksOf({ state: 'all' })).map(({ rule }) => rule)).toEqual(['first-time', 'first-time'])
+})
+
+test('what was refused in a session, a gap in its recording and a night are marked when it has ended', async () => {
+  const early = { zone: 'UTC', from: '05:00', until: '06:00', hoursOf: 'everybody' } as const
+  await vault.ask('risk.set', { ...early, reason: 'the line runs alone' })
+  const key = makeSshKey()
+  await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
+  const permit = await connectSession(recorder, {
+    proof: await prove(recorder, key, 'bob'),
+    target: 'press-3',
+  })
+  const session = { session: permit.session }
+  const event = { ...session, event: 'forwarding refused', detail: '10.0.0.9:22' } as const
+  must(await recorder.call('session.event', event))
+  must(await recorder.call('session.event', { ...session, event: 'time warning', detail: '15' }))
+  const end = { reason: 'recording failed', recording: { state: 'incomplete', sizeBytes: 10 } } as const
+  must(await recorder.call('session.end', { ...session, ...end }))
+  const found = await until(async () => {
+    const marks = await marksOf({ session: permit.session })
+    return marks.length === 3 ? marks : undefined
+  })
+  expect(Object.fromEntries(found.map(({ rule, facts }) => [rule, facts]))).toEqual({
+    'off-hours': [
+      { name: 'began', value: expect.stringMatching(/^Mon 2026-03-02 1\d:\d\d \(UTC\)$/) },
+      { name: 'ordinary hours', value: 'mon, tue, wed, thu, fri 05:00 to 06:00 (UTC)' },
+    ],
+    'refused-act': [{ name: 'refused', value: 'forwarding refused: 10.0.0.9:22' }],
+    'recording-gap': [
+      { name: 'state of the recording', value: 'incomplete' },
+      { name: 'the session ended', value: 'recording failed' },
+    ],
+  })
+  const { entries } = await vault.ask('audit.find', {
+    session: permit.session,
+    kinds: 'risk.marked',
+    limit: 9,
+  })
+  expect(entries).toHaveLength(3)
+  expect(entries[0]?.text).toContain(`marked session ${permit.session} of press-3/engineer, bob`)
+})
+
+test('marks are signed for once, by somebody else than whose session it is, and stay', async () => {
+  const [mark] = await marksOf({ rule: 'refused-act' })
+  if (mark === undefined) throw new Error('it is marked')
+  const signs = (who: TestPerson, note = 'he tried the old jump host') =>
+    api.call('risk.review', { mark: mark.id, finding: 'explained', note }, who.token)
+  for (const who of [bob, dora]) expect(refusalOf(await signs(who)).code).toBe('forbidden')
+  // An auditor who is said to be bob by another user is bob.
+  await vault.ask('user.samePerson', { user: 'otto', as: 'bob' })
+  expect(refusalOf(await signs(otto))).toMatchObject({ code: 'forbidden' })
+  expect(must(await signs(ingrid))).toMatchObject({
+    review: { by: 'ingrid', finding: 'explained', note: 'he tried the old jump host' },
+  })
+  expect(refusalOf(await signs(ingrid)).message).toBe('this mark was reviewed by ingrid already')
+  expect((await marksOf()).map(({ id }) => id)).not.toContain(mark.id)
+  expect(await finds({ risk: 'refused-act' })).toHaveLength(1)
+})
+
+test('who sees only their own is told nothing of marks, and finds nothing by them', async () => {
+  expect(refusalOf(await api.call('risk.list', {}, bob.token)).code).toBe('forbidden')
+  expect(must(await asks(bob)).recordings.flatMap(({ marks }) => marks)).toEqual([])
+  expect(must(await asks(ingrid)).recordings.some(({ marks }) => marks.length > 0)).toBe(true)
+  for (const risk of ['any', 'open', 'first-time'] as const) expect(await finds({ risk }, bob)).toEqual([])
+})
+
+test('the command line has the queue, one mark with its facts, and the rules', async () => {
+  const tagout = (...args: string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir } })
+  expect((await tagout('review', 'list')).out).toMatch(/^ID\s+RULE\s+AT\s+USER\s+ACCOUNT\s+WHY\s+FOUND/)
+  const all = JSON.parse((await tagout('review', 'list', '--all', '--rule', 'refused-act', '--json')).out)
+  const shown = (await tagout('review', 'show', all[0].id)).out
+  expect(shown).toContain('refused: forwarding refused: 10.0.0.9:22')
+  expect(shown).toContain('he tried the old jump host')
+  expect((await tagout('review', 'rules')).out).toContain('05:00 to 06:00 (UTC), for everybody')
+  const set = await tagout('review', 'set', '--off', 'volume-spike', '--dormant-days', '30', '--reason', 'x')
+  expect(set.out).toContain('after 30 days without a session')
+  expect((await tagout('review', 'set', '--reason', 'x')).err).toContain('say what to change')
+  expect((await tagout('review', 'set', '--zone', 'Mars/Base', '--reason', 'x')).err).toContain('--zone')
+})
+
+test('a mark that somebody made, moved or took the reviewer out of is a fault, and settings that are gone too', async () => {
+  await superuser.query('create temporary table kept as select * from risk_mark')
+  for (const forged of [
+    `update risk_mark set user_name = 'dora'`,
+    `update risk_mark set reviewer_id = null, reviewer_name = null, reviewed_at = null, finding = null, note = null where reviewed_at is not null`,
+  ]) {
+    await superuser.query(forged)
+    await expect(api.call('risk.list', { state: 'all' }, ingrid.token)).rejects.toThrow()
+    await superuser.query('delete from risk_mark')
+    await superuser.query('insert into risk_mark select * from kept')
+  }
+  expect((await marksOf({ state: 'all' })).length).toBeGreaterThan(3)
+  await superuser.query('delete from risk_settings')
+  // What was set a moment ago may be on its way still.
+  const reads = () =>
+    api.call('risk.settings', {}, ingrid.token).then(
+      () => 'as if nobody had set them',
+      () => 'a fault',
+    )
+  await expect.poll(reads, { timeout: 20_000 }).toBe('a fault')
 })
