@@ -74,6 +74,7 @@ const privileged = [
 const poisons = ['__proto__', 'constructor', 'prototype'] as const
 
 const texts = [
+  ...['UTC', '06:00'],
   'press-3',
   'AAAA',
   'ssh://127.0.0.1:22',
