@@ -87,6 +87,6 @@ async function refusedIn(world: World, session: Session): Promise<readonly strin
     .filter(({ unproven }) => !unproven)
     .map(({ entry }) => entry as { readonly event?: unknown; readonly detail?: unknown })
     .filter(({ event }) => typeof event === 'string' && refusals.includes(event))
-    .map(({ event, detail }) => `${String(event)}: ${String(detail ?? '')}`)
+    .map(({ event, detail }) => `${String(event)}: ${typeof detail === 'string' ? detail : ''}`)
     .reverse()
 }
