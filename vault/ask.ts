@@ -8,7 +8,7 @@ import { type Outcome, refuse } from './kernel/outcome.ts'
 import { decide } from './policy/decide.ts'
 import { noRelation, type Principal } from './policy/facts.ts'
 import { isServiceToken, resolveServiceToken } from './services/token.ts'
-import { isDatabaseAway } from './transact.ts'
+import { isDatabaseAway, isDatabaseFull } from './transact.ts'
 import { actorOf, by, type Call, type Handlers, type Relations, type World } from './world.ts'
 
 /** `source`: the address from which a token of a service came, as the api saw it. */
@@ -49,6 +49,14 @@ export function makeAnswer(world: World, handlers: Handlers, relations: Relation
       if (isDatabaseAway(error)) {
         world.onFault(verb, error)
         return refuse('unavailable', 'the database is away', 'try again in a moment')
+      }
+      if (isDatabaseFull(error)) {
+        world.onFault(verb, error)
+        return refuse(
+          'unavailable',
+          'the disk of the database is full: nothing was changed',
+          'make room there, then try again',
+        )
       }
       await auditFault(world, error)
       throw error

@@ -48,6 +48,7 @@ export async function startVault(options: VaultPlaneOptions): Promise<VaultPlane
   const vault = stack.use(
     await openVault({
       clock: steady.now,
+      skippedSince: steady.skippedSince,
       ...rest,
       databaseUrl: identity.databaseUrl,
       dataDir: config.dataDir,

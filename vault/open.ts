@@ -44,6 +44,8 @@ export type OpenVaultOptions = {
   readonly databaseUrl: string
   readonly dataDir: string
   readonly clock?: () => Date
+  /** By how much that clock was set forward within what it counts since a moment. Default: never. */
+  readonly skippedSince?: (moment: Date) => number
   /** Told of faults of what runs by itself (sequencer, witness, lost connections). */
   readonly onFault?: (fault: unknown) => void
   /** Connections to the database at most. Default 10. */
@@ -325,6 +327,7 @@ export class Vault implements AsyncDisposable {
       {
         database: this.#database,
         clock: this.clock,
+        skippedSince: this.#options.skippedSince ?? (() => 0),
         unsealed: () => this.#unsealed,
         onCommit: ({ audit, guards }) => {
           if (audit) this.#unsealed?.sequencer.wake()

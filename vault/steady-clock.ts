@@ -8,11 +8,14 @@ export type SteadyClock = {
   readonly now: () => Date
   /** The jumps since this was last asked, the latest of them where they are many. */
   readonly takeJumps: () => readonly ClockJump[]
+  /** By how many milliseconds the vault's time was set forward within what it counts since a moment: that much less passed. */
+  readonly skippedSince: (moment: Date) => number
 }
 
 /** A change by less is how clocks are kept right. */
 export const jumpMs = 2_000
 const mostJumps = 10
+const mostLeaps = 100
 
 export const machineTime: MachineTime = { wall: () => Date.now(), elapsed: () => performance.now() }
 
@@ -27,12 +30,18 @@ export function steadyClock(machine: MachineTime = machineTime): SteadyClock {
   const gap = () => machine.wall() - machine.elapsed()
   let ahead = gap()
   let known = ahead
+  let leapt = ahead
   let jumps: ClockJump[] = []
+  let leaps: readonly { readonly at: number; readonly byMs: number }[] = []
   return {
     now: () => {
       const elapsed = machine.elapsed()
       const present = machine.wall() - elapsed
       ahead = Math.max(ahead, present)
+      if (ahead - leapt > jumpMs) {
+        leaps = [...leaps, { at: elapsed + ahead, byMs: ahead - leapt }].slice(-mostLeaps)
+        leapt = ahead
+      }
       if (Math.abs(present - known) > jumpMs) {
         jumps = [...jumps, { byMs: Math.round(present - known), aheadMs: Math.round(ahead - present) }].slice(
           -mostJumps,
@@ -45,6 +54,16 @@ export function steadyClock(machine: MachineTime = machineTime): SteadyClock {
       const taken = jumps
       jumps = []
       return taken
+    },
+    skippedSince: (moment) => {
+      let from = moment.getTime()
+      let skipped = 0
+      for (const { at, byMs } of leaps.toReversed()) {
+        if (at <= from) break
+        skipped += byMs
+        from -= byMs
+      }
+      return skipped
     },
   }
 }

@@ -44,6 +44,11 @@ export function sqlState(error: unknown): string | undefined {
 
 const networkCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND'])
 
+/** Had the database no room for what it was to keep? Nothing of it was kept then. */
+export function isDatabaseFull(error: unknown): boolean {
+  return sqlState(error) === '53100'
+}
+
 /** Is the database away, rather than something wrong with what it was asked? */
 export function isDatabaseAway(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false

@@ -13,6 +13,8 @@ export type Tx = {
   readonly db: Transaction<Database>
   /** The moment at which the transaction began, by the vault's clock. */
   readonly now: Date
+  /** Milliseconds by which that clock was set forward since a moment: what counts real time looks back so much further. */
+  readonly skippedSince: (moment: Date) => number
   /** Adds an entry to the audit log. Times and sequence are the vault's to give. */
   readonly audit: (...entries: readonly EntryInput[]) => Promise<void>
   readonly guard: {
@@ -34,6 +36,7 @@ export type Tx = {
 export type TransactionPorts = {
   readonly database: Kysely<Database>
   readonly clock: () => Date
+  readonly skippedSince: (moment: Date) => number
   /** The keys and guards of the unsealed vault; undefined while it is sealed. */
   readonly unsealed: () => { readonly keyring: Keyring; readonly guard: Guard } | undefined
   /** Told of each commit: wakes the sequencer, notes changed guards. */
@@ -83,6 +86,7 @@ async function once<T>(ports: TransactionPorts, act: (tx: Tx) => Promise<T>): Pr
   const begun = performance.now()
   const acts: (() => void)[] = []
   let xid: string | undefined
+  let entry: Uint8Array | undefined
   const db = await ports.database.startTransaction().execute()
   let result: T
   try {
@@ -90,10 +94,13 @@ async function once<T>(ports: TransactionPorts, act: (tx: Tx) => Promise<T>): Pr
     const tx: Tx = {
       db,
       now,
+      skippedSince: ports.skippedSince,
       audit: async (...inputs) => {
         if (inputs.length === 0) return
         const entries = inputs.map((input) => ({ ...input, at: now.toISOString() }))
-        xid = await append(db, unsealed?.keyring, entries)
+        const added = await append(db, unsealed?.keyring, entries)
+        xid = added.xid
+        entry = added.first
       },
       guard: guardOf(unsealed?.guard, changes, begun),
       afterCommit: (later) => acts.push(later),
@@ -117,7 +124,11 @@ async function once<T>(ports: TransactionPorts, act: (tx: Tx) => Promise<T>): Pr
     changes?.committed()
     ports.onCommit({ audit: xid !== undefined, guards: changes?.isEmpty === false })
   }
-  await commit(db, xid, settle, () => fateOf(ports, unsealed?.guard, xid ?? ''))
+  await commit(db, xid, settle, () =>
+    fateOf(ports, unsealed?.guard, xid ?? '', async () =>
+      changes?.isEmpty === false ? changes.isKept(ports.database) : hasEntry(ports.database, entry),
+    ),
+  )
   for (const later of acts) later()
   return result
 }
@@ -134,6 +145,13 @@ function guardOf(guard: Guard | undefined, changes: GuardChanges | undefined, be
     checkAbsent: (table, row) => open(guard).checkAbsent(table, row, begun),
     checkWhole: (table, rows) => open(guard).checkWhole(table, rows, begun),
   }
+}
+
+async function hasEntry(db: Kysely<Database>, entry: Uint8Array | undefined): Promise<boolean> {
+  if (entry === undefined) return false
+  return (
+    (await db.selectFrom('audit_entry').select('id').where('id', '=', entry).executeTakeFirst()) !== undefined
+  )
 }
 
 async function currentXid(db: Kysely<Database>): Promise<string> {
@@ -183,15 +201,28 @@ function unknownAfter(ms: number): Promise<Fate> {
   return new Promise((resolve) => setTimeout(resolve, ms, 'unknown').unref())
 }
 
-/** Asks PostgreSQL until it answers, or until the vault was sealed and nobody needs to know any more. */
-async function fateOf(ports: TransactionPorts, guard: Guard | undefined, xid: string): Promise<Fate> {
+/**
+ * Asks PostgreSQL until it answers, or until the vault was sealed and nobody needs to know any more.
+ *
+ * INVARIANT: a number says nothing by itself. PostgreSQL that crashed, its disk full or its power gone, gives numbers
+ * of which it had written nothing down to other transactions: so what this one wrote is looked for.
+ */
+async function fateOf(
+  ports: TransactionPorts,
+  guard: Guard | undefined,
+  xid: string,
+  isKept: () => Promise<boolean>,
+): Promise<Fate> {
   while (ports.unsealed()?.guard === guard) {
     try {
       const { rows } = await sql<{ fate: string | null }>`
         select pg_xact_status(${xid}::xid8) as fate`.execute(ports.database)
       const fate = rows[0]?.fate
-      if (fate === 'committed' || fate === 'aborted') return fate
-    } catch {
+      if (fate === 'aborted') return fate
+      if (fate === 'committed') return (await isKept()) ? fate : 'aborted'
+    } catch (error) {
+      // A number that it has not given to anybody yet: nothing of that transaction outlived a crash.
+      if (hasCode(error) && error.code === '22023') return 'aborted'
       // Still away.
     }
     await new Promise((resolve) => setTimeout(resolve, 100).unref())

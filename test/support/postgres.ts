@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readSecrets } from '../../deploy/supervisor/plane-files.ts'
 import { type Cluster, ensureDatabase, startCluster } from '../../deploy/supervisor/postgres.ts'
@@ -11,9 +12,18 @@ import { ensureSystemUser, isRoot } from '../../deploy/supervisor/system-user.ts
 import { ensureRoles, migrate } from '../../migrations/migrate.ts'
 import { onceARun } from './once-a-run.ts'
 
+const run = promisify(execFile)
+
 /** A PostgreSQL for one test file: a cluster of its own, migrated, with the planes' roles. */
 export type TestPostgres = AsyncDisposable & {
+  /** What runs now. */
   readonly cluster: Cluster
+  /** The folder of the cluster. */
+  readonly folder: string
+  /** Kills all its processes at once, as a power cut would; answers when none is left. */
+  readonly kill: () => Promise<void>
+  /** Starts it over the same files, at the same addresses. */
+  readonly again: () => Promise<void>
   /** The owner, who runs migrations. */
   readonly ownerUrl: string
   readonly urls: Readonly<Record<'vault' | 'recorder' | 'rotation' | 'api', string>>
@@ -27,6 +37,10 @@ export type TestPostgresOptions = {
   readonly migrated?: boolean
   /** Keep what is committed through a kill of the machine, not of the process alone. Slower. */
   readonly durable?: boolean
+  /** Keep what is committed through a kill of the process. A little slower. */
+  readonly keeps?: boolean
+  /** Bytes of a disk of its own, which can be full (root alone can make one). */
+  readonly diskBytes?: number
 }
 
 /**
@@ -41,10 +55,14 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     options.migrated === false || options.durable === true
       ? undefined
       : await onceARun('postgres', makeMigratedCluster)
+  if (options.diskBytes !== undefined)
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${options.diskBytes},mode=0711`, 'tmpfs', folder])
   if (model !== undefined) await copyFolder(join(model, 'postgres'), join(folder, 'postgres'))
-  const cluster = await start(folder, model === undefined ? newPassword() : ownerPasswordOf(model), options)
+  const ownerPassword = model === undefined ? newPassword() : ownerPasswordOf(model)
+  let cluster = await start(folder, ownerPassword, options)
   const stop = async () => {
     await cluster.stop()
+    if (options.diskBytes !== undefined) await run('umount', [folder])
     await rm(folder, { recursive: true, force: true })
   }
   try {
@@ -62,7 +80,14 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     }
     const url = (plane: keyof typeof passwords) => cluster.url(`tagout_${plane}`, passwords[plane], 'tagout')
     return {
-      cluster,
+      get cluster() {
+        return cluster
+      },
+      folder,
+      kill: () => killCluster(cluster),
+      again: async () => {
+        cluster = await start(folder, ownerPassword, options)
+      },
       ownerUrl,
       urls: { vault: url('vault'), recorder: url('recorder'), rotation: url('rotation'), api: url('api') },
       emptyDatabase: async (name) => {
@@ -83,8 +108,10 @@ function start(folder: string, ownerPassword: string, options: TestPostgresOptio
   return startCluster({
     folder: join(folder, 'postgres'),
     ownerPassword,
-    settings:
-      options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+    settings: {
+      ...(options.durable === true ? {} : { fsync: 'off', full_page_writes: 'off' }),
+      ...(options.durable === true || options.keeps === true ? {} : { synchronous_commit: 'off' }),
+    },
     ...(runAs === undefined ? {} : { runAs }),
   })
 }
@@ -123,8 +150,32 @@ function ownerPasswordOf(model: string): string {
   return readFileSync(join(model, 'owner-password'), 'utf8')
 }
 
+/** Its parts have sessions of their own: each is killed by its id, the one that would start them anew first. */
+async function killCluster({ process: main, ended }: Cluster): Promise<void> {
+  const parts = readFileSync(`/proc/${main.pid}/task/${main.pid}/children`, 'utf8').split(' ').filter(Boolean)
+  main.kill('SIGKILL')
+  for (const pid of parts)
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It has ended with the first.
+    }
+  await ended
+  // Its memory is in use until the last of them has ended.
+  while (parts.some(isRunning)) await pause(5)
+}
+
+/** A process that has ended and that nobody asked after yet is none. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
 async function copyFolder(from: string, to: string): Promise<void> {
-  await promisify(execFile)('cp', ['--archive', '--reflink=auto', '--sparse=always', from, to])
+  await run('cp', ['--archive', '--reflink=auto', '--sparse=always', from, to])
 }
 
 function newPassword(): string {

@@ -53,6 +53,8 @@ export type Drive = {
   readonly before?: (call: number) => Promise<void> | void
   /** Told after each: what must hold, holds. */
   readonly after?: () => Promise<void>
+  /** Told where a worker is with its n-th step, before it may be killed there. */
+  readonly at?: (step: number, where: 'asked' | 'done') => Promise<void> | void
   readonly load?: WorkPorts['load']
 }
 
@@ -61,15 +63,16 @@ export async function drive(
   vault: TestVault,
   worker: () => VaultClient,
   run: RotationId,
-  { kill = null, before, after, load }: Drive = {},
+  { kill = null, before, after, at, load }: Drive = {},
 ): Promise<void> {
   let step = 0
   const ports: WorkPorts = {
     vault: async () => worker(),
     onFault: () => undefined,
     ...(load === undefined ? {} : { load }),
-    at: (where) => {
+    at: async (where) => {
       if (where === 'asked') step += 1
+      await at?.(step, where)
       if (kill !== null && kill.step === step && kill.at === where) throw new Killed('killed')
     },
   }

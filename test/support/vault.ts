@@ -29,7 +29,7 @@ export type TestVaultOptions = {
   readonly postgres?: TestPostgres
   /** Added to the vault's clock; change it with `advance`. */
   readonly clock?: () => Date
-  /** What the machine says of time, in place of the vault's clock: the vault makes its own of it. */
+  /** What the machine says of time, in place of the vault's clock: the vault makes its own of it. `advance` has time pass there. */
   readonly machine?: MachineTime
   readonly initialised?: boolean
   /** Enrol an auditor (`ingrid`), without whom there are no sessions. Default true. */
@@ -142,8 +142,9 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
   const faults: { what: string; error: unknown }[] = []
   let offset = 0
   const base = options.clock ?? (() => new Date())
+  const { machine } = options
   const now = (): Date =>
-    options.machine === undefined ? new Date(base().getTime() + offset) : running.plane.world.vault.clock()
+    machine === undefined ? new Date(base().getTime() + offset) : running.plane.world.vault.clock()
   const start = () =>
     startVault({
       config: {
@@ -157,7 +158,9 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
       },
       identity: identities.vault,
       version: '0.0.0',
-      ...(options.machine === undefined ? { clock: now } : { machine: options.machine }),
+      ...(machine === undefined
+        ? { clock: now }
+        : { machine: { wall: () => machine.wall() + offset, elapsed: () => machine.elapsed() + offset } }),
       onFault: (what, error) => {
         faults.push({ what, error })
         if (process.env['TAGOUT_TEST_FAULTS'] !== undefined)

@@ -9,14 +9,14 @@ const idBytes = 16
 
 /**
  * Adds entries to the log, in the caller's transaction and in this order; the sequencer gives them their numbers once
- * it has committed. Answers the transaction's id. Without a keyring (the vault is sealed) they carry no MAC, and the
+ * it has committed. Answers the transaction's number and the id of the first entry. Without a keyring (the vault is sealed) they carry no MAC, and the
  * log will say that nobody vouches for them.
  */
 export async function append(
   db: Kysely<Database>,
   keyring: Keyring | undefined,
   entries: readonly Entry[],
-): Promise<string> {
+): Promise<{ readonly xid: string; readonly first: Uint8Array | undefined }> {
   const random = randomBytes(idBytes * entries.length)
   const ids = entries.map((_, at) => random.subarray(at * idBytes, (at + 1) * idBytes))
   const bodies = entries.map((entry) => Buffer.from(entryBytes(entry)))
@@ -27,7 +27,7 @@ export async function append(
     insert into audit_entry (id, body, mac)
     select * from unnest(${ids}::bytea[], ${bodies}::bytea[], ${macs}::bytea[])
     returning pg_current_xact_id()::text as xid`.execute(db)
-  return rows[0]?.xid ?? ''
+  return { xid: rows[0]?.xid ?? '', first: ids[0] }
 }
 
 /**

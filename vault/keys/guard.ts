@@ -175,6 +175,19 @@ export class GuardChanges {
     }
   }
 
+  /** Asked of whom nobody told whether it committed: are the guard rows that it wrote there? */
+  async isKept(db: Kysely<Database>): Promise<boolean> {
+    for (const [name, { mac }] of this.#next) {
+      const query = db
+        .selectFrom('guard')
+        .select('guarded')
+        .where('guarded', '=', name)
+        .where('mac', '=', mac)
+      if ((await query.executeTakeFirst()) === undefined) return false
+    }
+    return this.#next.size > 0
+  }
+
   /** The transaction has committed: what it wrote is what rows must be from now on. */
   committed(now: number = performance.now()): void {
     for (const [name, { table, sum, counter, mac }] of this.#next) {

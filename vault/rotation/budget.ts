@@ -15,28 +15,34 @@ export type Budget = {
   readonly roomAt: Date | null
 }
 
+type Clocked = Pick<Tx, 'db' | 'now' | 'skippedSince'>
+
 type At = { readonly target: TargetId; readonly login: string }
 
 /**
  * How many logins at a target may still be refused. Each that sent a secret, or may have, counts until its time is over,
  * unless it was let in: of whichever job or session it was.
+ *
+ * SECURITY: the target counts by its own clock. Time that ours skipped has not passed there.
  */
-export async function budgetOf(tx: Pick<Tx, 'db' | 'now'>, at: At, lockOut: LockOut): Promise<Budget> {
+export async function budgetOf(tx: Clocked, at: At, lockOut: LockOut): Promise<Budget> {
   const of = Math.max(0, lockOut.refused - 2)
+  const since = new Date(tx.now.getTime() - lockOut.seconds * 1000)
+  const skipped = tx.skippedSince(since)
   const rows = await tx.db
     .selectFrom('login_place')
     .select('at')
     .where('target_id', '=', at.target)
     .where('login', '=', at.login)
     .where('verdict', '<>', 'accepted')
-    .where('at', '>', new Date(tx.now.getTime() - lockOut.seconds * 1000))
+    .where('at', '>', new Date(since.getTime() - skipped))
     .orderBy('at')
     .execute()
   const left = Math.max(0, of - rows.length)
   // The earliest of those that must have gone before there is room.
   const first = rows[rows.length - of]
   const roomAt =
-    left > 0 || first === undefined ? null : new Date(first.at.getTime() + lockOut.seconds * 1000)
+    left > 0 || first === undefined ? null : new Date(first.at.getTime() + lockOut.seconds * 1000 + skipped)
   return { of, left, roomAt }
 }
 
@@ -83,8 +89,9 @@ export async function settlePlace(
 
 /** Forgets places that no lock-out counts any more. */
 export async function forgetPlaces(tx: Tx): Promise<void> {
+  const before = new Date(tx.now.getTime() - 2 * 86_400_000)
   await tx.db
     .deleteFrom('login_place')
-    .where('at', '<', new Date(tx.now.getTime() - 2 * 86_400_000))
+    .where('at', '<', new Date(before.getTime() - tx.skippedSince(before)))
     .execute()
 }

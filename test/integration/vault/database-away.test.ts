@@ -1,7 +1,4 @@
-import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
-import { startCluster } from '../../../deploy/supervisor/postgres.ts'
-import { ensureSystemUser, isRoot } from '../../../deploy/supervisor/system-user.ts'
 import { startTestPostgres } from '../../support/postgres.ts'
 import { refusalOf, startTestVault } from '../../support/vault.ts'
 import { connectSession, endSession, makeSshKey, prove, until } from '../../support/vault-ssh.ts'
@@ -29,13 +26,7 @@ test('while PostgreSQL is away calls are refused as unavailable, and afterwards 
   })
   expect(refusalOf(opened).code).toBe('unavailable')
 
-  const runAs = isRoot() ? { runAs: ensureSystemUser('tagout-postgres') } : {}
-  const again = await startCluster({
-    folder: dirname(vault.postgres.cluster.socketFolder),
-    ownerPassword: decodeURIComponent(new URL(vault.postgres.ownerUrl).password),
-    ...runAs,
-  })
-  stack.defer(() => again.stop())
+  await postgres.again()
   await until(async () => ((await vault.admin.call('user.list', {})).ok ? true : undefined), 20_000)
   await endSession(recorder, permit.session)
   expect((await vault.ask('audit.verify', {})).ok).toBe(true)

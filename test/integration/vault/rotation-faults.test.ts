@@ -3,24 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RotationId } from '../../../vault/kernel/id.ts'
 import { parsePrivateKey } from '../../../vault/release/ssh-private-key.ts'
-import { connectors } from '../../../vault/rotation/connectors.ts'
-import type { Connector } from '../../../vault/rotation/connector.ts'
 import { type WorkPorts, workOn } from '../../../vault/rotation/worker/work.ts'
 import {
   type Behaviour,
   behaviours,
   type FakeSshTarget,
-  type FakeUser,
   startFakeSshTarget,
 } from '../../support/fake-ssh-target.ts'
+import { type Cell, impatient, linuxPassword, makeCells } from '../../support/rotation-cells.ts'
 import { startSshd, whyNoSshd } from '../../support/sshd.ts'
-import {
-  type Drive,
-  drive as driveRun,
-  Killed,
-  killsIn,
-  secretsOf as secretsIn,
-} from '../../support/rotation-drive.ts'
+import { type Drive, drive as driveRun, Killed, killsIn } from '../../support/rotation-drive.ts'
 import { must, startTestVault, type TestVault } from '../../support/vault.ts'
 
 /**
@@ -31,20 +23,18 @@ import { must, startTestVault, type TestVault } from '../../support/vault.ts'
 let vault: TestVault
 let worker: VaultClient
 let target: FakeSshTarget
-let cells = 0
-const real = await connectors['linux-password']?.load()
-if (real === undefined) throw new Error('the connector is gone')
-const connector: Connector = real
+let cells: ReturnType<typeof makeCells>
 
 beforeAll(async () => {
   vault = await startTestVault()
+  cells = makeCells(vault)
   worker = await vault.connect('rotation')
   target = await startFakeSshTarget()
   await vault.ask('safe.add', { name: 'line-3' })
   await addTarget('machine', target)
 })
 afterAll(async () => {
-  process.stdout.write(`rotation: ${cells} cells of the fault matrix\n`)
+  process.stdout.write(`rotation: ${cells.judged + more} cells of the fault matrix\n`)
   await target[Symbol.asyncDispose]()
   await vault[Symbol.asyncDispose]()
 })
@@ -55,28 +45,10 @@ async function addTarget(name: string, at: FakeSshTarget) {
 
 const kills = killsIn(3)
 
-type Cell = {
-  readonly account: string
-  readonly login: string
-  readonly user: FakeUser
-  readonly at: FakeSshTarget
-}
+/** Cells that have no machine of the script. */
+let more = 0
 
-let count = 0
-/** A machine's user with an account of its own, so that cells do not share a lock-out. */
-async function cell(behaviour: Behaviour, on = 'machine', at = target): Promise<Cell> {
-  count += 1
-  const login = `u${count}`
-  const user: FakeUser = { password: `S3cret-of-${login}`, behaviour, refused: 0, accepted: 0 }
-  at.users.set(login, user)
-  const account = `${on}/${login}`
-  const credential = await vault.sealPassword(account, user.password)
-  await vault.ask('account.add', { target: on, login, credential })
-  await vault.ask('rotation.set', { account, connector: 'linux-password' })
-  return { account, login, user, at }
-}
-
-const secretsOf = (account: string) => secretsIn(vault, account)
+const cell = (behaviour: Behaviour, on = 'machine', at = target) => cells.make(behaviour, on, at)
 
 /** As `driveRun`, and looks after each step that the vault holds what the machine takes, unless somebody else changes that. */
 async function drive(
@@ -86,53 +58,13 @@ async function drive(
 ): Promise<void> {
   await driveRun(vault, () => worker, run, {
     ...more,
-    ...(one === undefined || byHand ? {} : { after: () => holds(one) }),
+    ...(one === undefined || byHand ? {} : { after: () => cells.holds(one) }),
     // A step of a target that says nothing would take its whole minute.
-    ...(one === undefined ? {} : { load: async () => impatient(connector, one.user) }),
+    ...(one === undefined ? {} : { load: async () => impatient(linuxPassword, one.user) }),
   })
 }
 
-/** A connector that does not wait its whole minute for a machine that says nothing. */
-function impatient(of: Connector, { behaviour }: FakeUser): Connector {
-  type At = Parameters<Connector['login']>[0]
-  const within = (ms: number, at: At): At => ({ ...at, withinMs: ms, signal: AbortSignal.timeout(ms) })
-  const isDumb = behaviour === 'never answers the login'
-  const forChange = isDumb || behaviour.startsWith('says nothing more') ? 1_000 : 20_000
-  return {
-    ...of,
-    change: (at, ...rest) => of.change(within(forChange, at), ...rest),
-    login: (at, ...rest) => of.login(within(isDumb ? 1_000 : 20_000, at), ...rest),
-  }
-}
-
-/** INVARIANT 3: what the machine takes is the current credential, or the candidate. */
-async function holds({ account, user }: Cell): Promise<void> {
-  const kept = await secretsOf(account)
-  expect([kept.get('current'), kept.get('candidate'), kept.get('discarded')]).toContain(user.password)
-  // Of what was discarded only a machine that lied is known to take it: never one whose rotation goes on.
-  if (!kept.has('candidate') && user.behaviour !== 'truncates the new one')
-    expect(kept.get('current')).toBe(user.password)
-}
-
-async function judge(cell: Cell, run: RotationId): Promise<string> {
-  const { user, account } = cell
-  const shown = await vault.ask('rotation.show', { run })
-  const kept = await secretsOf(account)
-  if (shown.phase === 'done')
-    expect([kept.get('current'), kept.get('candidate')]).toEqual([user.password, undefined])
-  if (shown.phase === 'failed')
-    expect([kept.get('current'), shown.why]).toEqual([user.password, expect.stringMatching(/./)])
-  if (shown.phase === 'unknown') {
-    expect([...kept.values()]).not.toContain(user.password)
-    expect([kept.has('current'), kept.has('candidate')]).toEqual([true, true])
-    expect(shown.next).toContain('tagout rotation retry')
-  }
-  // Two under the five that lock out.
-  expect(user.refused).toBeLessThanOrEqual(3)
-  cells += 1
-  return shown.phase
-}
-
+const judge = (one: Cell, run: RotationId) => cells.judge(one, run)
 const start = async ({ account }: Cell) => (await vault.ask('rotation.start', { account })).id
 
 /** How it ends where nobody is killed. */
@@ -171,8 +103,7 @@ describe.each(behaviours)('a machine that %s', (behaviour) => {
         phase: 'unknown',
         believes: 'nothing',
       })
-      expect(one.user.refused).toBeLessThanOrEqual(3)
-      cells += 1
+      await judge(one, run)
       return
     }
     const phase = await judge(one, run)
@@ -303,7 +234,7 @@ describe.skipIf(whyNoSshd() !== undefined)('a real machine', () => {
         await drive(undefined, check.id, {})
         expect(await vault.ask('rotation.show', { run: check.id })).toMatchObject({ phase: 'done' })
         vault.advance(16 * 60_000)
-        cells += 1
+        more += 1
       }
     },
     120_000,
@@ -377,22 +308,6 @@ describe('what else is killed', () => {
 })
 
 test('nothing of a secret is in the rows, the log or what the vault says to its operator', async () => {
-  const { database } = vault.plane.world.vault
-  const rows = JSON.stringify([
-    await database.selectFrom('rotation_run').selectAll().execute(),
-    await database.selectFrom('login_place').selectAll().execute(),
-    (await database.selectFrom('audit_leaf').selectAll().execute()).map(({ entry }) =>
-      Buffer.from(entry).toString(),
-    ),
-    vault.faults.map(({ what, error }) => [what, String(error)]),
-  ])
-  let tried = 0
-  for (const { name, credential } of await vault.ask('account.list', {}))
-    if (credential?.kind === 'password')
-      for (const secret of (await secretsOf(name)).values()) {
-        tried += 1
-        expect(rows).not.toContain(secret)
-      }
-  expect(tried).toBeGreaterThan(100)
+  expect(await cells.secretsNowhere()).toBeGreaterThan(100)
   expect(vault.faults).toEqual([])
 })

@@ -46,6 +46,26 @@ test('set back it goes on from where it was, and says by how much; set forward i
   expect(clock.takeJumps()).toEqual([{ byMs: 7_200_000, aheadMs: 0 }])
 })
 
+test('it says how much of the time since a moment was skipped, over jumps that follow each other', () => {
+  const one = machine()
+  const clock = steadyClock(one)
+  const within = (ms: number) => clock.skippedSince(new Date(clock.now().getTime() - ms))
+  one.pass(60_000)
+  expect(within(3_600_000)).toBe(0)
+  one.set(86_400_000)
+  one.pass(1_000)
+  expect(within(3_600_000)).toBe(86_400_000)
+  one.set(7_200_000)
+  // What has passed since both is a second, whatever the clock says of the first.
+  expect(within(3_600_000)).toBe(93_600_000)
+  // Set back and put right again, nothing is skipped.
+  one.set(-3_600_000)
+  clock.now()
+  one.set(3_600_000)
+  one.pass(3_601_000)
+  expect(within(3_600_000)).toBe(0)
+})
+
 test('many small steps back are one jump, once they are more than two seconds', () => {
   const one = machine()
   const clock = steadyClock(one)

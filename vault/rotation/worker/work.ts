@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RotationOrder, StepCredential, StepSecret, VerbInput } from '../../contract.ts'
 import type { VaultClient } from '../../client.ts'
 import { sodium } from '../../crypto/sodium.ts'
@@ -25,6 +26,7 @@ type Report = Pick<VerbInput<'rotation.report'>, 'seen' | 'sent' | 'letIn'>
 
 /** Milliseconds for which what was seen is said again, while the vault does not hear. */
 const sayWithinMs = 15_000
+const againMs = 200
 
 /**
  * Does what is due of a run: asks the vault for one step, does it, and says what it saw. Answers whether there was one.
@@ -182,9 +184,10 @@ async function say(ports: WorkPorts, input: VerbInput<'rotation.report'>): Promi
       const heard = await (await ports.vault()).call('rotation.report', short(input))
       if (heard.ok || !['unavailable', 'sealed'].includes(heard.refusal.code)) return
       if (performance.now() > deadline) return
+      await pause(againMs)
     } catch (error) {
       if (performance.now() > deadline) return ports.onFault('the report of a step', error)
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await pause(againMs)
     }
 }
 
