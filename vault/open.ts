@@ -44,7 +44,7 @@ export type OpenVaultOptions = {
   readonly databaseUrl: string
   readonly dataDir: string
   readonly clock?: () => Date
-  /** By how much that clock was set forward within what it counts since a moment. Default: never. */
+  /** Milliseconds by which that clock was set forward after a moment. Default: none. */
   readonly skippedSince?: (moment: Date) => number
   /** Told of faults of what runs by itself (sequencer, witness, lost connections). */
   readonly onFault?: (fault: unknown) => void

@@ -8,7 +8,7 @@ export type SteadyClock = {
   readonly now: () => Date
   /** The jumps since this was last asked, the latest of them where they are many. */
   readonly takeJumps: () => readonly ClockJump[]
-  /** By how many milliseconds the vault's time was set forward within what it counts since a moment: that much less passed. */
+  /** Milliseconds by which the vault's time was set forward after a moment: that much less has passed since. */
   readonly skippedSince: (moment: Date) => number
 }
 
@@ -56,14 +56,21 @@ export function steadyClock(machine: MachineTime = machineTime): SteadyClock {
       return taken
     },
     skippedSince: (moment) => {
-      let from = moment.getTime()
-      let skipped = 0
-      for (const { at, byMs } of leaps.toReversed()) {
-        if (at <= from) break
-        skipped += byMs
-        from -= byMs
-      }
-      return skipped
+      const later = leaps.filter(({ at }) => at > moment.getTime())
+      return later.reduce((sum, { byMs }) => sum + byMs, 0)
     },
+  }
+}
+
+/** The moment since which so many milliseconds have really passed, however often the clock was set forward in between. */
+export function reallyAgo(
+  ms: number,
+  at: { readonly now: Date; readonly skippedSince: SteadyClock['skippedSince'] },
+): Date {
+  let since = new Date(at.now.getTime() - ms)
+  for (;;) {
+    const earlier = new Date(at.now.getTime() - ms - at.skippedSince(since))
+    if (earlier >= since) return since
+    since = earlier
   }
 }

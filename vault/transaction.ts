@@ -13,7 +13,7 @@ export type Tx = {
   readonly db: Transaction<Database>
   /** The moment at which the transaction began, by the vault's clock. */
   readonly now: Date
-  /** Milliseconds by which that clock was set forward since a moment: what counts real time looks back so much further. */
+  /** Milliseconds by which that clock was set forward after a moment: that much less has really passed since. */
   readonly skippedSince: (moment: Date) => number
   /** Adds an entry to the audit log. Times and sequence are the vault's to give. */
   readonly audit: (...entries: readonly EntryInput[]) => Promise<void>

@@ -1,4 +1,5 @@
 import { newId, type RotationId, type SessionId, type TargetId } from '../kernel/id.ts'
+import { reallyAgo } from '../steady-clock.ts'
 import type { Tx } from '../transaction.ts'
 
 /** After so many refused logins within so many seconds a target locks a user out. */
@@ -27,22 +28,22 @@ type At = { readonly target: TargetId; readonly login: string }
  */
 export async function budgetOf(tx: Clocked, at: At, lockOut: LockOut): Promise<Budget> {
   const of = Math.max(0, lockOut.refused - 2)
-  const since = new Date(tx.now.getTime() - lockOut.seconds * 1000)
-  const skipped = tx.skippedSince(since)
   const rows = await tx.db
     .selectFrom('login_place')
     .select('at')
     .where('target_id', '=', at.target)
     .where('login', '=', at.login)
     .where('verdict', '<>', 'accepted')
-    .where('at', '>', new Date(since.getTime() - skipped))
+    .where('at', '>', reallyAgo(lockOut.seconds * 1000, tx))
     .orderBy('at')
     .execute()
   const left = Math.max(0, of - rows.length)
   // The earliest of those that must have gone before there is room.
   const first = rows[rows.length - of]
   const roomAt =
-    left > 0 || first === undefined ? null : new Date(first.at.getTime() + lockOut.seconds * 1000 + skipped)
+    left > 0 || first === undefined
+      ? null
+      : new Date(first.at.getTime() + lockOut.seconds * 1000 + tx.skippedSince(first.at))
   return { of, left, roomAt }
 }
 
@@ -89,9 +90,8 @@ export async function settlePlace(
 
 /** Forgets places that no lock-out counts any more. */
 export async function forgetPlaces(tx: Tx): Promise<void> {
-  const before = new Date(tx.now.getTime() - 2 * 86_400_000)
   await tx.db
     .deleteFrom('login_place')
-    .where('at', '<', new Date(before.getTime() - tx.skippedSince(before)))
+    .where('at', '<', reallyAgo(2 * 86_400_000, tx))
     .execute()
 }

@@ -3,7 +3,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { isInDoubt, restingPhases } from './phases.ts'
-import { credentialOf, openRunOf, type Run } from './run.ts'
+import { credentialOf, openRunOf, type Run, stepEndOf } from './run.ts'
 
 /** What sessions and check-outs have to know of rotation: when they wait, and what they get while it is in doubt. */
 
@@ -19,12 +19,14 @@ const patienceMs = 60_000
  * SECURITY: not while nobody comes for the next step, as the worker is dead, or while that has to wait for a lock-out: else
  * nobody, not even who breaks the glass, gets to the machine until then.
  */
-function isUnderWay(run: Run, now: Date): boolean {
+function isUnderWay(tx: Tx, run: Run): boolean {
+  const now = tx.now.getTime()
+  const end = stepEndOf(tx, run)
   if (run.kind === 'verify' || !isInDoubt(run.phase)) return false
   // Who changes it by hand does so in a session; where it is unknown a person looks.
   if (restingPhases.includes(run.phase)) return false
-  if (run.step_until !== null) return now.getTime() - run.step_until.getTime() < patienceMs
-  if (run.phase !== 'reconciling' && Math.abs(now.getTime() - run.due_at.getTime()) > patienceMs) return false
+  if (end !== undefined) return now - end.getTime() < patienceMs
+  if (run.phase !== 'reconciling' && Math.abs(now - run.due_at.getTime()) > patienceMs) return false
   return run.phase === 'changing' || run.phase === 'reconciling' || run.attempts < longDoubt
 }
 
@@ -35,7 +37,7 @@ export async function notRotating(
 ): Promise<Outcome<null>> {
   await tx.db.selectFrom('account').select('id').where('id', '=', account.id).forShare().execute()
   const run = await openRunOf(tx, account.id)
-  return run === undefined || !isUnderWay(run, tx.now)
+  return run === undefined || !isUnderWay(tx, run)
     ? done(null)
     : refuse('held', `the account ${account.name} is being rotated`, 'try again in a minute')
 }

@@ -12,7 +12,7 @@ import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { dependantsOf, holderOf } from './dependants.ts'
 import { isInDoubt } from './phases.ts'
-import { openRunOf, type Run } from './run.ts'
+import { isStepOut, openRunOf, type Run } from './run.ts'
 import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
 import { throughOf } from './through.ts'
 
@@ -268,11 +268,11 @@ async function busy(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | 
 async function crowded(tx: Tx, account: Account, asked: Asked): Promise<Obstacle | undefined> {
   const rows = await tx.db
     .selectFrom('rotation_run')
-    .select('id')
+    .select(['id', 'connector', 'step_until'])
     .where('target_id', '=', account.target_id)
-    .where('step_until', '>', tx.now)
+    .where('step_until', 'is not', null)
     .execute()
-  const others = rows.filter(({ id }) => id !== asked.run?.id).length
+  const others = rows.filter((run) => run.id !== asked.run?.id && isStepOut(tx, run)).length
   return others < mostOnOneMachine
     ? undefined
     : later(

@@ -153,6 +153,32 @@ export async function createRun(
   return run
 }
 
+/** Seconds after its step's time within which a worker may still say what it saw. */
+export const graceSeconds = 20
+
+/**
+ * When the time of the step that is out is over; undefined: none is out.
+ *
+ * INVARIANT: it is real time. Of two workers at one machine the second would find out what the first had not done yet.
+ */
+export function stepEndOf(
+  tx: Pick<Tx, 'skippedSince'>,
+  { connector, step_until: until }: Pick<Run, 'connector' | 'step_until'>,
+): Date | undefined {
+  if (until === null) return undefined
+  const seconds = (connectorOf(connector)?.seconds ?? 0) + graceSeconds
+  return new Date(until.getTime() + tx.skippedSince(new Date(until.getTime() - seconds * 1000)))
+}
+
+/** Is a worker at a step of a run? */
+export function isStepOut(
+  tx: Pick<Tx, 'now' | 'skippedSince'>,
+  run: Pick<Run, 'connector' | 'step_until'>,
+): boolean {
+  const end = stepEndOf(tx, run)
+  return end !== undefined && end > tx.now
+}
+
 export function stateOf(run: Run): RunState {
   return {
     phase: run.phase,

@@ -20,7 +20,7 @@ import { settlePlace, takePlace } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { accountBudget, lookAgainMs, notThrough, obstaclesOf } from './obstacles.ts'
 import { restingPhases, type Step, type StepResult, stepOf } from './phases.ts'
-import { advance, credentialOf, findRun, type Run } from './run.ts'
+import { advance, credentialOf, findRun, graceSeconds, isStepOut, type Run } from './run.ts'
 import { needsEnable } from './recipes/recipe.ts'
 import { makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
 import { goesThrough, throughOf } from './through.ts'
@@ -28,8 +28,6 @@ import { goesThrough, throughOf } from './through.ts'
 /** What the worker of rotation asks. It is told nothing but what one step needs, and what it says decides nothing by itself. */
 
 const worker = { kind: 'plane', plane: 'rotation' } as const
-/** Seconds after its step's time within which a worker may still say what it saw. */
-const graceSeconds = 20
 /** How far ahead jobs are made. */
 const aheadMs = 60_000
 const mostDue = 2_000
@@ -85,7 +83,7 @@ async function give(tx: Tx, world: World, id: RotationId): Promise<Outcome<Given
   const { account } = found
   let { run } = found
   if (run.ended_at !== null || restingPhases.includes(run.phase)) return nothingDue
-  if (run.step_until !== null && run.step_until > tx.now)
+  if (isStepOut(tx, run))
     return refuse('held', 'a worker does a step of this run', 'wait until it has said what it saw')
   if (run.step_until !== null) run = (await advance(tx, world, run, { kind: 'lost' })) ?? run
   if (run.ended_at !== null || run.due_at > tx.now) return nothingDue
@@ -342,7 +340,8 @@ export const rotationSign: Handler<'rotation.sign'> = async ({ world }, input) =
   const data = Buffer.from(input.data, 'base64')
   const found = await transact(world, async (tx) => {
     const known = await lockRun(tx, input.run)
-    if (known === undefined || !isOut(known.run, input.generation, tx.now)) return nothingDue
+    if (known === undefined || known.run.generation !== input.generation || !isStepOut(tx, known.run))
+      return nothingDue
     const { run, account } = known
     const step = stepOf(run.phase)
     if (step === undefined) return nothingDue
@@ -389,10 +388,6 @@ async function secretOf(
     account,
     credential: await credentialOf(tx, run, which === 'current' ? run.from_version : run.version),
   }
-}
-
-function isOut(run: Run, generation: number, now: Date): boolean {
-  return run.generation === generation && run.step_until !== null && run.step_until > now
 }
 
 /** Takes what a worker saw of the step that is out, and decides what follows. */

@@ -2,7 +2,7 @@ import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
 import { by, type Call } from '../world.ts'
-import { advance, findRun, openRunOf } from './run.ts'
+import { advance, findRun, isStepOut, openRunOf } from './run.ts'
 
 /** A person has given another credential by hand: what was under way is over. Refused while a target is being changed. */
 export async function supersedeRun(
@@ -12,7 +12,7 @@ export async function supersedeRun(
 ): Promise<Outcome<null>> {
   const open = await openRunOf(tx, account.id)
   if (open === undefined) return done(null)
-  if (open.step_until !== null && open.step_until > tx.now)
+  if (isStepOut(tx, open))
     return refuse('held', `the account ${account.name} is being rotated`, 'try again in a minute')
   const run = await findRun(tx, open.id, 'update')
   if (run !== undefined) await advance(tx, call.world, run, { kind: 'superseded' }, by(call))

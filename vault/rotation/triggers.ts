@@ -10,7 +10,7 @@ import { forgetPlaces } from './budget.ts'
 import { obstaclesOf } from './obstacles.ts'
 import { carryToAccounts } from './carry.ts'
 import { nextOfSchedule } from './schedule.ts'
-import { advance, beginAssisted, createRun, findRun, pastRunsOf } from './run.ts'
+import { advance, beginAssisted, createRun, findRun, isStepOut, pastRunsOf } from './run.ts'
 import { kindOf, settingsRow } from './settings.ts'
 
 /** Milliseconds between two looks at what is due by itself. */
@@ -64,8 +64,8 @@ async function takeUpLost(world: World): Promise<void> {
       world.vault.inTransaction(async (tx) => {
         await readAccount(tx.db, tx.guard, account_id, 'update')
         const run = await findRun(tx, id, 'update')
-        const isLost = run !== undefined && run.step_until !== null && run.step_until <= tx.now
-        if (isLost) await advance(tx, world, run, { kind: 'lost' })
+        if (run !== undefined && run.step_until !== null && !isStepOut(tx, run))
+          await advance(tx, world, run, { kind: 'lost' })
       }),
     )
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { steadyClock } from '../../../vault/steady-clock.ts'
+import { reallyAgo, steadyClock } from '../../../vault/steady-clock.ts'
 
 /** A machine whose clock is set, and whose time goes on. */
 function machine() {
@@ -46,24 +46,32 @@ test('set back it goes on from where it was, and says by how much; set forward i
   expect(clock.takeJumps()).toEqual([{ byMs: 7_200_000, aheadMs: 0 }])
 })
 
-test('it says how much of the time since a moment was skipped, over jumps that follow each other', () => {
+test('it says how much was skipped since a moment, and when something really was, over jumps that follow each other', () => {
   const one = machine()
   const clock = steadyClock(one)
-  const within = (ms: number) => clock.skippedSince(new Date(clock.now().getTime() - ms))
+  const ago = (ms: number) => {
+    const now = clock.now()
+    return now.getTime() - reallyAgo(ms, { now, skippedSince: clock.skippedSince }).getTime()
+  }
   one.pass(60_000)
-  expect(within(3_600_000)).toBe(0)
+  const first = clock.now()
+  expect([clock.skippedSince(first), ago(3_600_000)]).toEqual([0, 3_600_000])
   one.set(86_400_000)
+  clock.now()
   one.pass(1_000)
-  expect(within(3_600_000)).toBe(86_400_000)
+  const second = clock.now()
+  expect(ago(3_600_000)).toBe(90_000_000)
   one.set(7_200_000)
-  // What has passed since both is a second, whatever the clock says of the first.
-  expect(within(3_600_000)).toBe(93_600_000)
+  clock.now()
+  expect([first, second, clock.now()].map(clock.skippedSince)).toEqual([93_600_000, 7_200_000, 0])
+  // The hour before is from before both: what has passed since is a second, whatever the clock says.
+  expect([ago(500), ago(3_600_000)]).toEqual([7_200_500, 97_200_000])
   // Set back and put right again, nothing is skipped.
+  one.pass(3_601_000)
   one.set(-3_600_000)
   clock.now()
   one.set(3_600_000)
-  one.pass(3_601_000)
-  expect(within(3_600_000)).toBe(0)
+  expect([clock.skippedSince(clock.now()), ago(3_600_000)]).toEqual([0, 3_600_000])
 })
 
 test('many small steps back are one jump, once they are more than two seconds', () => {
