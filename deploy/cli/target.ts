@@ -43,10 +43,24 @@ async function scanned(vault: Vault, target: string): Promise<ScannedKey> {
 
 async function pinNow(tools: Tools, vault: Vault, target: string): Promise<TargetView> {
   const key = await scanned(vault, target)
-  tools.note(`${target} shows ${key.type} ${key.fingerprint}, which is pinned now`)
+  noteKey(tools, `${target} shows ${key.type} ${key.fingerprint}, which is pinned now`, key)
   const pinned = await vault.ask('target.pin', { target, fingerprint: key.fingerprint })
   noteNeeds(tools, pinned, key)
   return pinned
+}
+
+/** What a certificate says of itself, in one line; undefined for a host key. */
+function certificateLine({ certificate }: ScannedKey): string | undefined {
+  if (certificate === undefined) return undefined
+  const { subject, issuer, notBefore, notAfter } = certificate
+  const signed = issuer === subject ? 'signed by itself' : `signed by ${issuer || 'nobody named'}`
+  return `${subject || 'no name'}, ${signed}, from ${notBefore.slice(0, 10)} until ${notAfter.slice(0, 10)}`
+}
+
+function noteKey(tools: Tools, text: string, key: ScannedKey): void {
+  tools.note(text)
+  const line = certificateLine(key)
+  if (line !== undefined) tools.note(`it says of itself: ${line}`)
 }
 
 /** Says what a machine with this key must be allowed before anybody can connect. */
@@ -222,6 +236,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
           ['TYPE', (row) => row.type],
           ['FINGERPRINT', (row) => row.fingerprint],
           ['NEEDS', (row) => row.needs.join(',') || 'nothing old'],
+          ['CERTIFICATE', (row) => certificateLine(row) ?? ''],
         ],
         `${name} showed nothing that could be pinned`,
       )
@@ -258,7 +273,7 @@ export function addTargetCommands(root: Command, tools: Tools): void {
             return vault.ask('target.pin', { target: name, fingerprint: unverified })
           if (options.now === true) return pinNow(tools, vault, name)
           const key = await scanned(vault, name)
-          tools.note(`${name} shows ${key.type} ${key.fingerprint}`)
+          noteKey(tools, `${name} shows ${key.type} ${key.fingerprint}`, key)
           if (!(await confirmed(tools.io, false, 'Pin it?')))
             throw new Complaint(
               'nothing is pinned',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RotatedProtocol } from '../../vault/contract.ts'
 import { connectPinned } from '../../vault/tls/connect.ts'
 import { fingerprintOf } from '../../vault/tls/fingerprint.ts'
+import { seenCertificate } from '../../vault/tls/seen-certificate.ts'
 import { makeDirectoryCertificates } from '../support/directory-certificates.ts'
 
 /** Whoever answers at the address of a directory, a database or a device, and does not begin TLS as they should. */
@@ -143,4 +145,23 @@ test('who shows the pinned certificate is let through, and who never finishes is
   expect(connected.kind).toBe('open')
   const silent = await meets('postgresql', () => undefined)
   expect(silent.connected).toMatchObject({ why: 'dc-1 does not answer in time' })
+})
+
+test('a certificate of a hostile machine: long names are cut, what drives a terminal is not in them, and nonsense has no facts', () => {
+  const file = join(folder, 'odd.der')
+  const units = Array.from({ length: 9 }, () => `/OU=${'x'.repeat(60)}`).join('')
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-utf8', '-outform', 'der'],
+      ...['-keyout', join(folder, 'odd.pem'), '-out', file, '-subj', `/CN=scada\u202e\u2028-1${units}`],
+    ],
+    { stdio: 'ignore' },
+  )
+  const { certificate: facts } = seenCertificate(readFileSync(file))
+  expect(facts?.subject.length).toBeLessThanOrEqual(301)
+  expect(facts?.subject).toMatch(/^CN=scada/)
+  expect(facts?.subject).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+  expect(Date.parse(facts?.notAfter ?? '')).toBeGreaterThan(Date.now())
+  expect(seenCertificate(Buffer.from('no certificate')).certificate).toBeUndefined()
 })

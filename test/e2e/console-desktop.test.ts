@@ -4,13 +4,13 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { ExposureView, SessionView } from '../../vault/contract.ts'
+import type { ExposureView, GrantView, SessionView } from '../../vault/contract.ts'
 import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
 import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
 import { coloursIn, drawn } from '../support/desktop-pixels.ts'
 import { openInPlayer, overPicture, savedVideo, videoDialog } from '../support/desktop-player.ts'
 import { colourAt, probe, whyNoFfmpeg } from '../support/film.ts'
-import { until } from '../support/installation.ts'
+import { killRecorderWorkers, until } from '../support/installation.ts'
 import { startSshd, whyNoSshd } from '../support/sshd.ts'
 import { clipboardOf, startVnc, type VncServer, whyNoClipboard, whyNoDesktop } from '../support/vnc.ts'
 
@@ -93,6 +93,7 @@ const samFrames = ({ page: of }: Actor) => {
 }
 /** What is masked of hmi-4: its upper left quarter. */
 const region = { x: 0, y: 0, width: 400, height: 300 } as const
+const grants = () => stage.installation.tagoutJson<readonly GrantView[]>(['grant', 'list'])
 const latest = async (target: string) => {
   const all = await stage.installation.tagoutJson<readonly SessionView[]>(['session', 'list'])
   const found = all.find((one) => one.account.startsWith(`${target}/`))
@@ -385,6 +386,8 @@ test.skipIf(why !== undefined)(
     expect(existsSync(file('while-frozen'))).toBe(false)
     await run(['session', 'terminate', id, '--reason', 'enough'])
     await page.getByText('The session was terminated').waitFor()
+    // By whom, and why.
+    await page.getByText(/By the gateway’s administrator \(local:\d+\): enough\./).waitFor()
     await until(async () => ((await session()).state === 'ended' ? true : undefined), 20_000)
   },
 )
@@ -443,9 +446,23 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
 })
 
 test.skipIf(why !== undefined)(
-  'and saves it as a video, with progress, after one that she stopped',
+  'and saves it as a recording of Guacamole and as a video, with progress, after one that she stopped',
   async () => {
     const { recording } = await session()
+    await ingrid.page.getByRole('button', { name: 'Save as .guac' }).click()
+    const copy = ingrid.page.getByRole('dialog', { name: 'Save as .guac' })
+    await copy.getByText('signed by nobody').waitFor()
+    const writing = ingrid.page.waitForEvent('download')
+    await copy.getByRole('button', { name: 'Save', exact: true }).click()
+    const guac = await writing
+    await copy.getByText('The file is saved.').waitFor()
+    expect(await accessibilityFaults(ingrid.page)).toEqual([])
+    await picture(ingrid.page, 'desktop-guac-saved')
+    expect(guac.suggestedFilename()).toBe(`${recording}.guac`)
+    // What her browser wrote is what the command line writes.
+    expect(readFileSync(await guac.path())).toEqual(readFileSync(join(stage.room, 'panel.guac')))
+    await copy.getByRole('button', { name: 'Close' }).last().click()
+    await copy.waitFor({ state: 'detached' })
     const saved: string[] = []
     ingrid.page.on('download', (download) => saved.push(download.suggestedFilename()))
     await ingrid.page.getByRole('button', { name: 'Save as video' }).click()
@@ -551,6 +568,86 @@ test.skipIf(why !== undefined)(
     expect(Math.max(...greys) - Math.min(...greys)).toBeGreaterThan(15)
     expect(Math.min(...colourAt(path, end, [700, 400]))).toBeGreaterThan(220)
     expect(ingrid.wrong).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a network that is away for a moment is said and survived; what is lost is said, and a click comes back to the desktop',
+  async () => {
+    await page.goto('about:blank')
+    await page.goto(`${stage.installation.console}/desktop#hmi-4/operator`)
+    await live()
+    await type('clear; touch before-the-cut\n')
+    await exists('before-the-cut')
+    const { id } = await latest('hmi-4')
+    const silent = page.getByText('Nothing is heard of the gateway')
+    await bob.context.setOffline(true)
+    await silent.waitFor({ timeout: 30_000 })
+    await picture(page, 'desktop-silent')
+    await bob.context.setOffline(false)
+    await silent.waitFor({ state: 'detached' })
+    await type('touch after-the-silence\n')
+    await exists('after-the-silence')
+    expect((await latest('hmi-4')).id).toBe(id)
+
+    // Its socket breaks under it, and the network is away: both are said, and the way back stays.
+    await killRecorderWorkers(stage.installation)
+    await page.getByText('The connection to the gateway was lost').waitFor()
+    await page.getByText('This session was recorded').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-lost')
+    await bob.context.setOffline(true)
+    // The keyboard stands on the way back.
+    await page.keyboard.press('Enter')
+    await page.getByText('The console cannot reach its server').waitFor()
+    await picture(page, 'desktop-lost-offline')
+    // The session that comes has not long to go.
+    for (const { id: grant } of (await grants()).filter(({ account: of }) => of === 'hmi-4/operator'))
+      await run(['grant', 'revoke', grant])
+    await run(['grant', 'add', 'bob', 'hmi-4/operator', '--for', '910s', '--allow', 'observe,interact'])
+    await bob.context.setOffline(false)
+    await until(async () => {
+      await page
+        .getByRole('button', { name: 'Try again' })
+        .first()
+        .click({ timeout: 2_000 })
+        .catch(() => undefined)
+      return (await page.getByTestId('time-left').count()) === 1 || undefined
+    }, 60_000)
+    await onDesktop()
+    await page.keyboard.type('touch after-the-cut\n', { delay: 5 })
+    await exists('after-the-cut')
+    const again = await latest('hmi-4')
+    expect(again).toMatchObject({ state: 'live', user: 'bob' })
+    expect(again.id).not.toBe(id)
+    // Chromium says of each socket that it could not open; that it is shown is what was looked at.
+    expect(bob.wrong.splice(0).filter((text) => !text.includes('WebSocket connection to'))).toEqual([])
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'at the warning on the whole screen more time is asked for, and the keyboard goes back to the desktop',
+  async () => {
+    await page.getByRole('button', { name: 'Full screen' }).click()
+    await page.waitForFunction(() => document.fullscreenElement !== null)
+    await page.getByText('This session ends in 15 minutes').waitFor()
+    await picture(page, 'desktop-time-warning')
+    await page.getByRole('button', { name: 'Ask for more time' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Ask for more time on hmi-4/operator' })
+    await dialog.getByLabel('Reason').fill('the recipe is half in')
+    expect(await page.evaluate(() => document.fullscreenElement)).toBe(null)
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'desktop-more-time')
+    await dialog.getByRole('button', { name: 'Send request' }).click()
+    await dialog.getByText('An approver was asked').waitFor()
+    await dialog.getByRole('button', { name: 'Done' }).last().click()
+    await dialog.waitFor({ state: 'detached' })
+    await onDesktop()
+    await page.keyboard.type('touch after-asking\n', { delay: 5 })
+    await exists('after-asking')
+    expect(await run(['request', 'list'])).toContain('the recipe is half in')
+    await page.getByRole('button', { name: 'End session' }).click()
+    await page.getByText('You have left the session').waitFor()
   },
 )
 

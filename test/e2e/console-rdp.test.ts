@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { SessionView, TargetView } from '../../vault/contract.ts'
 import { accessibilityFaults, picture } from '../support/console-browser.ts'
 import { type Actor, consoleStage } from '../support/console-stage.ts'
+import { coloursIn } from '../support/desktop-pixels.ts'
+import { openInPlayer } from '../support/desktop-player.ts'
 import { until } from '../support/installation.ts'
 import { type RdpServer, startShadow, startXrdp, whyNoRdp } from '../support/rdp.ts'
 import { screenSize } from '../support/screen-size.ts'
@@ -128,7 +130,20 @@ test.skipIf(why !== undefined)(
     const account = `scada-1/${rdp.user}`
     await opens(account)
     await page.getByText(/the certificate of this target is not approved yet/i).waitFor()
-    await run(['target', 'pin', 'scada-1', '--now'])
+    // What it says of itself is beside the fingerprint, in the console and on the command line.
+    expect(await run(['target', 'scan', 'scada-1'])).toMatch(/CN=hmi, signed by itself, from 20\S+ until 20/)
+    const ada = await stage.enrolled('ada', { role: 'admin' })
+    await stage.open(ada.page, '/targets', 'Targets')
+    await ada.page.getByRole('button', { name: 'Scan and approve scada-1' }).click()
+    const approving = ada.page.getByRole('dialog', { name: 'Certificate of scada-1' })
+    await approving.getByLabel(rdp.fingerprint).check()
+    await approving.getByText('CN=hmi', { exact: true }).waitFor()
+    await approving.getByText('itself', { exact: true }).waitFor()
+    expect(await accessibilityFaults(ada.page)).toEqual([])
+    await picture(ada.page, 'certificate-of-rdp')
+    await approving.getByRole('button', { name: 'Approve this certificate' }).click()
+    await approving.waitFor({ state: 'detached' })
+    expect(ada.wrong).toEqual([])
     const { pins } = await stage.installation.tagoutJson<TargetView>(['target', 'show', 'scada-1'])
     expect(pins).toMatchObject([{ fingerprint: rdp.fingerprint }])
     await opens(account)
@@ -194,5 +209,51 @@ test.skipIf(why !== undefined)(
     await page.getByText('Keyboard of the machine: en-us-qwerty.').waitFor()
     await picture(page, 'desktop-rdp-sized')
     await page.getByRole('button', { name: 'End session' }).click()
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a masked region of RDP, at xrdp and at FreeRDP: its user sees it, and its pixels are in no recording',
+  async () => {
+    const { link } = await stage.installation.tagoutJson<{ readonly link: string }>([
+      'user',
+      'enrol',
+      'ingrid',
+    ])
+    const ingrid = await stage.enrolled('ingrid', { link })
+    const isBright = (colour: string) => Math.min(...colour.split(',').map(Number)) > 200
+    const within = { x: 0, y: 0, width: 380, height: 280 }
+    // Beside the region on each of the screens, and on the terminal.
+    const beside = { x: 660, y: 20, width: 100, height: 240 }
+    for (const [account, server] of [
+      ['ews-1/operator', xrdp],
+      [`scada-1/${rdp.user}`, rdp],
+    ] as const) {
+      const [target = ''] = account.split('/')
+      await run(['target', 'mask', target, '--region', '0%,0%,50%,50%', '--reason', 'recipe'])
+      await opens(account)
+      await type('clear; yes recipe-of-the-day | head -60; echo yes > masked\n')
+      await written(server.home, 'masked')
+      await until(async () => (await coloursIn(page, 'desktop', within)).some(isBright) || undefined, 20_000)
+      await picture(page, `desktop-masked-${target}`)
+      await page.getByRole('button', { name: 'End session' }).click()
+      await page.getByText('You have left the session').waitFor()
+      await until(async () => ((await session()).state === 'ended' ? true : undefined), 20_000)
+      const { recording, account: recorded } = await session()
+      expect(recorded).toBe(account)
+      await ingrid.page.goto('about:blank')
+      await openInPlayer(ingrid.page, stage, recording)
+      await ingrid.page.keyboard.press('End')
+      await ingrid.page.getByText('end of the recording').waitFor()
+      // The control: beside it is what the machine showed.
+      await until(
+        async () => (await coloursIn(ingrid.page, 'screen', beside)).some(isBright) || undefined,
+        20_000,
+      )
+      await picture(ingrid.page, `replay-masked-${target}`)
+      expect([target, await coloursIn(ingrid.page, 'screen', within)]).toEqual([target, ['90,90,90']])
+      expect(await run(['recording', 'verify', recording])).toContain('complete')
+    }
+    expect(ingrid.wrong).toEqual([])
   },
 )

@@ -1,12 +1,11 @@
 import { writeFileSync, existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import { beforeAll, expect, test, vi } from 'vitest'
 import type { SessionView } from '../../vault/contract.ts'
 import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
 import { type Actor, consoleStage } from '../support/console-stage.ts'
-import { until } from '../support/installation.ts'
+import { killRecorderWorkers, until } from '../support/installation.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 400_000 })
 
@@ -236,13 +235,7 @@ test.skipIf(why !== undefined)('what ended says why, and what to do next', async
 
 test.skipIf(why !== undefined)('a connection that is lost offers a new one', async () => {
   await connect()
-  const files = await readFile(join(stage.installation.dataDir, 'supervisor', 'processes.json'), 'utf8')
-  const recorder = (JSON.parse(files) as readonly { readonly name: string; readonly pid: number }[]).find(
-    ({ name }) => name === 'recorder',
-  )
-  // Its workers, which carry the sockets: a recorder that is stopped would say so.
-  const children = await readFile(`/proc/${recorder?.pid}/task/${recorder?.pid}/children`, 'utf8')
-  for (const pid of children.trim().split(' ')) process.kill(Number(pid), 'SIGKILL')
+  await killRecorderWorkers(stage.installation)
   await page.getByText('The connection to the gateway was lost').waitFor()
   await until(async () => {
     await page

@@ -205,7 +205,16 @@ describe.skipIf(why !== undefined)('a desktop of RDP', () => {
     const fetched = await fetchCertificate('127.0.0.1', shadow.port, 'nla')
     expect(fetched).toMatchObject({
       ok: true,
-      value: [{ type: 'x509', fingerprint: shadow.fingerprint, needs: [] }],
+      value: [
+        {
+          ...{ type: 'x509', fingerprint: shadow.fingerprint, needs: [] },
+          certificate: {
+            ...{ subject: expect.stringMatching(/CN=/), issuer: expect.stringMatching(/CN=/) },
+            notBefore: expect.stringMatching(/^20.*Z$/),
+            notAfter: expect.stringMatching(/^20.*Z$/),
+          },
+        },
+      ],
     })
     expect(await fetchCertificate('127.0.0.1', 1, 'nla')).toMatchObject({
       refusal: {

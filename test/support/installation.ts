@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -160,6 +160,15 @@ export async function runProgram(
     stdout: Buffer.concat(out).toString('utf8'),
     stderr: Buffer.concat(err).toString('utf8'),
   }
+}
+
+/** Kills the recorder's workers, which carry the sockets: a recorder that is stopped would say so. */
+export async function killRecorderWorkers({ dataDir }: TestInstallation): Promise<void> {
+  const files = await readFile(join(dataDir, 'supervisor', 'processes.json'), 'utf8')
+  const running = JSON.parse(files) as readonly { readonly name: string; readonly pid: number }[]
+  const recorder = running.find(({ name }) => name === 'recorder')
+  const workers = await readFile(`/proc/${recorder?.pid}/task/${recorder?.pid}/children`, 'utf8')
+  for (const pid of workers.trim().split(' ')) process.kill(Number(pid), 'SIGKILL')
 }
 
 /** Polls until `look` finds something. Throws with `complaint` at the deadline, or when `over` says it is too late. */

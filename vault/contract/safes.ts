@@ -155,6 +155,14 @@ export type ExposureView = {
   readonly dueSet: { readonly by: string; readonly at: string; readonly reason: string } | null
 }
 
+/** What a certificate says of itself, which nobody has checked: whose it is, who signed it, from when and until when. */
+export type CertificateFacts = {
+  readonly subject: string
+  readonly issuer: string
+  readonly notBefore: string
+  readonly notAfter: string
+}
+
 /**
  * A host key that a target presents, or the certificate (`x509`) of one of RDP. `needs`: the old algorithms without which
  * no session with it comes about.
@@ -163,6 +171,8 @@ export type ScannedKey = {
   readonly type: string
   readonly fingerprint: string
   readonly needs: readonly LegacyAlgorithm[]
+  /** Of a certificate that can be read. */
+  readonly certificate?: CertificateFacts
 }
 
 export type HostKeySeen = ScannedKey & { readonly key: string }

@@ -3,6 +3,7 @@ import { releaseLease } from '../checkout/lease.ts'
 import type { EndReason, RecordingState } from '../contract.ts'
 import type { SessionId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { whoText } from '../kernel/who.ts'
 import type { Row } from '../rows.ts'
 import { sessionLoginEnded } from '../rotation/session-logins.ts'
 import { transact } from '../transact.ts'
@@ -207,7 +208,8 @@ export const sessionTerminate: Handler<'session.terminate'> = async (call, input
         [session.user],
       )
   })
-  const message = reason === '' ? 'your session was terminated' : `your session was terminated: ${reason}`
+  const told = `your session was terminated by ${whoText(nameOf(call))}`
+  const message = reason === '' ? told : `${told}: ${reason}`
   // Nobody lifts a freeze by ending their own session.
   world.live.cut(session, { reason: 'terminated', message, endsFreeze: !isOwn })
   return done(null)

@@ -17,6 +17,14 @@ const seenShape = z.array(
     fingerprint: z.string().refine(isFingerprint),
     key: z.string().max(20_000),
     needs: z.array(z.enum(legacyAlgorithms)).max(legacyAlgorithms.length),
+    certificate: z
+      .object({
+        subject: z.string().max(400),
+        issuer: z.string().max(400),
+        notBefore: z.iso.datetime(),
+        notAfter: z.iso.datetime(),
+      })
+      .exactOptional(),
   }),
 )
 
@@ -40,7 +48,7 @@ export const targetScan: Handler<'target.scan'> = async (call, { target: referen
       ...by(call),
     }),
   )
-  return done(seen.value.map(({ type, fingerprint, needs }) => ({ type, fingerprint, needs })))
+  return done(seen.value.map(({ key: _key, ...shown }) => shown))
 }
 
 async function fetchKeys(world: World, target: Row<'target'>): Promise<Outcome<readonly HostKeySeen[]>> {

@@ -1,7 +1,7 @@
 import type { HostKeySeen, RotatedProtocol } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { reachTls } from './connect.ts'
-import { fingerprintOf } from './fingerprint.ts'
+import { seenCertificate } from './seen-certificate.ts'
 
 /** The certificate that a target presents which opens no session. Logs in to nothing. */
 export async function lookAtCertificate(
@@ -14,6 +14,6 @@ export async function lookAtCertificate(
   looked.defer(() => over.abort())
   const reached = await reachTls(protocol, { name: `${host}:${port}`, host, port }, over.signal)
   return reached.kind === 'open'
-    ? done([{ type: 'x509', fingerprint: fingerprintOf(reached.certificate), key: '', needs: [] }])
+    ? done([seenCertificate(reached.certificate)])
     : refuse('unavailable', reached.why, 'check its address, that it is on, and that it is set up for TLS')
 }

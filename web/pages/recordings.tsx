@@ -3,6 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link, useSearchParams } from 'wouter'
 import type { RecordingFound } from '../../vault/contract.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { type Column, Table } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
 import { Page } from '../parts/page.tsx'
@@ -167,7 +168,7 @@ const columns = (replays: boolean): readonly Column<RecordingFound>[] => [
     title: 'Let in by',
     cell: (row) => (
       <>
-        {row.letInBy.map((name) => visible(name)).join(', ')}
+        {row.letInBy.map((name) => whoText(visible(name))).join(', ')}
         {row.workOrders.length === 0 ? null : (
           <div className="quiet small">{row.workOrders.map((order) => visible(order)).join(', ')}</div>
         )}

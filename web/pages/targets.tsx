@@ -1,7 +1,13 @@
 import { Button, Content, Label, Radio, Spinner } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useContext, useState } from 'react'
-import type { DesktopSettings, LegacyAlgorithm, TargetView, VerbAnswer } from '../../vault/contract.ts'
+import type {
+  CertificateFacts,
+  DesktopSettings,
+  LegacyAlgorithm,
+  TargetView,
+  VerbAnswer,
+} from '../../vault/contract.ts'
 import {
   identityOf,
   opensSessions,
@@ -21,7 +27,7 @@ import { Name } from '../parts/name.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { addressOf, visible } from '../parts/wording.ts'
+import { addressOf, date, visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, SignedIn, useChange, useUser } from '../shell/me.ts'
 import { AuditLink } from './audit-link.tsx'
@@ -514,7 +520,7 @@ function Approve(props: {
         </p>
       ) : null}
       <Problem error={scan.error} />
-      {scan.data?.map(({ type, fingerprint }) => (
+      {scan.data?.map(({ type, fingerprint, certificate }) => (
         <Radio
           key={fingerprint}
           id={`key-${fingerprint}`}
@@ -523,6 +529,7 @@ function Approve(props: {
           onChange={() => setChosen(fingerprint)}
           label={<span className="mono">{visible(fingerprint)}</span>}
           description={`${visible(type)}${pinned.includes(fingerprint) ? ', approved already' : ''}`}
+          body={certificate === undefined ? null : <CertificateText of={certificate} />}
         />
       ))}
       {lacks.length === 0 ? null : (
@@ -540,6 +547,26 @@ function Approve(props: {
         </Note>
       )}
     </Dialog>
+  )
+}
+
+/** What the certificate says of itself: whoever made it wrote that, and the fingerprint alone is approved. */
+function CertificateText({ of }: { readonly of: CertificateFacts }) {
+  const { subject, issuer, notBefore, notAfter } = of
+  const now = new Date().toISOString()
+  const isOut = notAfter < now || notBefore > now
+  return (
+    <dl className="facts small">
+      <dt>It says it is</dt>
+      <dd>{visible(subject) || 'nobody'}</dd>
+      <dt>Signed by</dt>
+      <dd>{issuer === subject ? 'itself' : visible(issuer) || 'nobody named'}</dd>
+      <dt>Holds</dt>
+      <dd>
+        {date(notBefore)} to {date(notAfter)}
+        {isOut ? (notAfter < now ? ', and is over' : ', and has not begun') : ''}
+      </dd>
+    </dl>
   )
 }
 

@@ -88,6 +88,12 @@ export function span(seconds: number): string {
     .join(' ')
 }
 
+/** Whole seconds to the second, as what was measured is told: "1 min 31 s". */
+export function exactSpan(seconds: number): string {
+  const rest = seconds % 60
+  return seconds < 60 || rest === 0 ? span(seconds) : `${span(seconds - rest)} ${rest} s`
+}
+
 export function between(from: string, to: string | null): string {
   return span(
     Math.max(0, Math.round(((to === null ? Date.now() : Date.parse(to)) - Date.parse(from)) / 1000)),
@@ -118,14 +124,23 @@ export function addressOf(at: {
 
 /**
  * The first letter large: the product's sentences begin small so that they can be composed. What is a name or a path by
- * its form (`press-3`, `line-3/plc`, `tagout`) keeps its letters.
+ * its form (`press-3`, `line-3/plc`, `tagout`), or by what follows it (`sam has taken …`, `panel shows …`), keeps its
+ * letters: things have an article in these sentences, and names have none.
  */
 export function sentence(text: string): string {
   if (text === '') return ''
-  const isName = /^(?:tagout\b|\S*[-\d:@/._]\S*\w)/.test(text)
+  const isName =
+    /^(?:tagout\b|\S*[-\d:@/._]\S*\w)/.test(text) || (subjectAlone.test(text) && !wordsAlone.test(text))
   const begun = isName ? text : `${text[0]?.toUpperCase()}${text.slice(1)}`
   return `${begun}${/[.!?]$/.test(text) ? '' : '.'}`
 }
+
+/** One word, and what somebody or something does, or did: the word is a name. */
+const subjectAlone =
+  /^\S+ (?:is|has|was|does|may|can|cannot|will|holds|shows|answers|takes|types|watches|wants|waits|lets|opens|offers|speaks|needs|refuses|refused|closed|did|stopped|never) /
+/** What stands alone and is no name: words of the language, and of the product. */
+const wordsAlone =
+  /^(?:it|this|that|there|what|who|which|one|none|another|each|nobody|somebody|everybody|nothing|something|everything|others|more|you|they|he|she|guacd|vault|target|elevation|effect|text|input) /
 
 /** Control and direction characters made visible: names and lines come from people and machines that may be hostile. */
 export function visible(text: string): string {

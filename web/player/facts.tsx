@@ -5,6 +5,7 @@ import { type ByteSource, type RecordingVerdict, verifyRecording } from '../../r
 import type { RecordingFound, RecordingView } from '../../vault/contract.ts'
 import { isDesktop } from '../../vault/contract/words.ts'
 import { regionsText } from '../../vault/kernel/mask-region.ts'
+import { whoText } from '../../vault/kernel/who.ts'
 import { Note } from '../parts/note.tsx'
 import { RecordingBadge } from '../parts/state.tsx'
 import { Moment } from '../parts/when.tsx'
@@ -37,7 +38,7 @@ export function Facts(props: { readonly view: RecordingFound; readonly header: R
       {view.letInBy.length === 0 ? null : (
         <>
           <dt>Let in by</dt>
-          <dd>{view.letInBy.map((name) => visible(name)).join(', ')}</dd>
+          <dd>{view.letInBy.map((name) => whoText(visible(name))).join(', ')}</dd>
         </>
       )}
       {view.workOrders.length === 0 ? null : (

@@ -1,6 +1,6 @@
 import type { Mark, TimedMark } from '../../recorder/replay/index.ts'
 import { whoText } from '../../vault/kernel/who.ts'
-import { bytes, span, visible } from '../parts/wording.ts'
+import { bytes, exactSpan, visible } from '../parts/wording.ts'
 import type { Survey } from './survey.ts'
 
 export type MarkKind = 'command' | 'file' | 'clipboard' | 'policy' | 'hidden' | 'title' | 'channel'
@@ -99,7 +99,7 @@ function wording(mark: Exclude<Mark, { kind: 'keyframe' }>): {
     case 'resize':
       return { kind: 'channel', text: `the screen is ${mark.width} × ${mark.height} now` }
     case 'idle':
-      return { kind: 'policy', text: `nothing happened for ${span(mark.seconds)}` }
+      return { kind: 'policy', text: `nothing happened for ${exactSpan(mark.seconds)}` }
     case 'policy':
       if (mark.event === 'elevation typed')
         return { kind: 'policy', text: `elevated by ${visible(mark.detail)}: the secret was typed here` }

@@ -3,6 +3,8 @@ import type { ServerMessage } from '../../recorder/live/protocol.ts'
 
 export type Over = {
   readonly title: string
+  /** What its message says beside. */
+  readonly more: string | undefined
   readonly next: string
   readonly variant: 'info' | 'warning' | 'danger'
   readonly again: boolean
@@ -10,7 +12,7 @@ export type Over = {
 
 type Ended = Extract<ServerMessage, { kind: 'ended' }>
 
-const texts: Readonly<Record<EndReason, Omit<Over, 'again'> & { readonly again?: false }>> = {
+const texts: Readonly<Record<EndReason, Omit<Over, 'again' | 'more'> & { readonly again?: false }>> = {
   finished: { title: 'The session is finished', next: 'Connect again, or close this tab.', variant: 'info' },
   'closed by the user': {
     title: 'You have left the session',
@@ -24,7 +26,7 @@ const texts: Readonly<Record<EndReason, Omit<Over, 'again'> & { readonly again?:
   },
   terminated: {
     title: 'The session was terminated',
-    next: 'Ask who terminated it before you connect again.',
+    next: 'Ask whoever did so before you connect again.',
     variant: 'danger',
   },
   'user disabled': {
@@ -97,6 +99,16 @@ const texts: Readonly<Record<EndReason, Omit<Over, 'again'> & { readonly again?:
   },
 }
 
+/**
+ * What the message of a session's end says beyond its reason, which the title says: by whom it was terminated, and why.
+ * Undefined: nothing.
+ */
+function moreOf({ message }: Ended, title: string): string | undefined {
+  const more = message?.replace(/^your session was terminated(?: |$)/, '') ?? ''
+  if (more === '' || more.toLowerCase() === title.toLowerCase()) return undefined
+  return /^(?:this session ends because |the time of this session is up$)/.test(more) ? undefined : more
+}
+
 /** What a session's last message means, and what to do next. */
 export function overOf(message: Ended): Over {
   const { again, ...text } = texts[message.reason]
@@ -109,6 +121,7 @@ export function overOf(message: Ended): Over {
   return {
     ...text,
     title: message.reason === 'finished' ? `${text.title}${exit}` : text.title,
+    more: moreOf(message, text.title),
     again: again ?? true,
   }
 }

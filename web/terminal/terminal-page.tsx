@@ -344,11 +344,10 @@ export function Outcome({ state, again }: { readonly state: ConnectionState; rea
       </div>
     )
   const over = overOf(state.message)
-  const { message } = state.message
   return (
     <div className="terminal-over">
       <Note variant={over.variant} role="alert" title={over.title}>
-        {message === undefined ? null : <>{sentence(visible(message))} </>}
+        {over.more === undefined ? null : <>{sentence(visible(over.more))} </>}
         {over.next}
       </Note>
       {buttons('Connect again', over.again)}

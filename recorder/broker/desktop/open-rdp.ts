@@ -6,7 +6,7 @@ import { Fault } from '../../../vault/kernel/fault.ts'
 import { done, type Outcome, refuse } from '../../../vault/kernel/outcome.ts'
 import type { Secret } from '../../../vault/kernel/secret.ts'
 import { type Failure, refusedCredential, unreachable } from '../../../vault/ssh/target-failure.ts'
-import { fingerprintOf } from '../../../vault/tls/fingerprint.ts'
+import { seenCertificate } from '../../../vault/tls/seen-certificate.ts'
 import { GuacdConnection, type GuacdPlace, GuacdRefusal } from './guacd-connection.ts'
 import { needUnverified, notLetIn, plainParameters, textOf, unapproved, unreached } from './desktop-login.ts'
 import { reach } from './guacd-door.ts'
@@ -198,8 +198,7 @@ export async function fetchCertificate(
       const { what, next } = otherSecurity(security, greeting)
       return nobody(what, next)
     }
-    const certificate = await certificateOf(socket)
-    return done([{ type: 'x509', fingerprint: fingerprintOf(certificate), key: '', needs: [] }])
+    return done([seenCertificate(await certificateOf(socket))])
   } catch (error) {
     if (error instanceof Fault && error.code === 'protocol')
       return nobody('does not speak RDP as it should', 'check what answers at its address')

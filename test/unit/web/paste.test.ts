@@ -43,6 +43,21 @@ test('each reason for an end has a sentence and a next step', () => {
   expect(overOf({ kind: 'ended', reason: 'grant revoked' }).again).toBe(false)
 })
 
+test('the message of an end is shown where it says more than the reason, and what the title says is said once', () => {
+  const more = (reason: (typeof endReasons)[number], message: string) =>
+    overOf({ kind: 'ended', reason, message }).more
+  expect([
+    more('closed by the target', 'the target closed the connection'),
+    more('time is up', 'this session ends because its time is up'),
+    more('grant revoked', 'your grant was revoked'),
+    more('terminated', 'your session was terminated'),
+  ]).toEqual([undefined, undefined, undefined, undefined])
+  expect(more('terminated', 'your session was terminated by sam: wrong valve')).toBe('by sam: wrong valve')
+  expect(more('closed by the user', 'your browser did not answer for 15 s')).toBe(
+    'your browser did not answer for 15 s',
+  )
+})
+
 test('only keys with Ctrl and Shift are the page’s own', () => {
   const key = (code: string, more = {}) =>
     actOfKey({ ctrlKey: true, shiftKey: true, altKey: false, metaKey: false, code, ...more })

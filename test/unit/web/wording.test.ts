@@ -5,6 +5,7 @@ import {
   addressOf,
   bytes,
   clock,
+  exactSpan,
   exactMoment,
   sentence,
   span,
@@ -31,6 +32,23 @@ test('durations, sizes and sentences read as people write them', () => {
   ])
   expect([bytes(12), bytes(4915), bytes(1024 ** 3)]).toEqual(['12 B', '4.8 KB', '1.0 GB'])
   expect([sentence('the vault is sealed'), sentence('Why?')]).toEqual(['The vault is sealed.', 'Why?'])
+  expect([exactSpan(45), exactSpan(91), exactSpan(120), exactSpan(3_661)]).toEqual([
+    '45 s',
+    '1 min 31 s',
+    '2 min',
+    '1 h 1 min 1 s',
+  ])
+})
+
+test('a sentence that begins with a name leaves it as it is written', () => {
+  for (const text of [
+    'sam has taken this session over (wrong valve)',
+    'panel shows another certificate',
+    'press-3 cannot be reached',
+  ])
+    expect(sentence(text)).toBe(`${text}.`)
+  for (const text of ['nobody has approved it', 'this session is frozen', 'what is typed waits', 'ask sam'])
+    expect(sentence(text)).toBe(`${text[0]?.toUpperCase()}${text.slice(1)}.`)
 })
 
 test('a moment that is handed on says its zone, and one that is exact says it in UTC too', () => {
