@@ -8,6 +8,7 @@ import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
+import { type ReportsAnswers, reportsVerbs } from './contract/reports.ts'
 import { type RiskAnswers, riskVerbs } from './contract/risk.ts'
 import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
 import { type RecordingsAnswers, recordingsVerbs } from './contract/recordings.ts'
@@ -47,6 +48,7 @@ export {
   type PasskeyProof,
   type SignInCode,
 } from './contract/shapes.ts'
+export * from './contract/reports.ts'
 export * from './contract/risk.ts'
 export * from './contract/siem.ts'
 export * from './contract/switches.ts'
@@ -78,6 +80,7 @@ export const verbs = {
   ...notificationsVerbs,
   ...siemVerbs,
   ...riskVerbs,
+  ...reportsVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...recordingsVerbs,
@@ -106,6 +109,7 @@ export type VerbAnswers = KeysAnswers &
   NotificationsAnswers &
   SiemAnswers &
   RiskAnswers &
+  ReportsAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   RecordingsAnswers &

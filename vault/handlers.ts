@@ -49,6 +49,7 @@ import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
 import { recordingFind, recordingShow } from './recordings/find.ts'
 import { recordingSearch, recordingSearchable } from './recordings/searchable.ts'
 import { recordingReview } from './recordings/review.ts'
+import { reportList, reportMake } from './reports/verbs.ts'
 import { riskList, riskReview, riskSet, riskSettings } from './risk/verbs.ts'
 import { filterList, filterRemove, filterRename, filterSave } from './recordings/saved-filters.ts'
 import { auditorAppend, auditorChallenge, auditorLists, auditorLogin } from './identity/auditor.ts'
@@ -446,6 +447,8 @@ export const handlers: Handlers = {
   'evidence.sign': evidenceSign,
   'recording.find': recordingFind,
   'recording.review': recordingReview,
+  'report.list': reportList,
+  'report.make': reportMake,
   'risk.list': riskList,
   'risk.review': riskReview,
   'risk.settings': riskSettings,

@@ -23,6 +23,7 @@ import { Requests } from './pages/requests.tsx'
 import { Overview } from './pages/overview.tsx'
 import { OwnAccount } from './pages/own-account.tsx'
 import { Recordings } from './pages/recordings.tsx'
+import { Reports } from './pages/reports.tsx'
 import { ReviewQueue } from './pages/review-queue.tsx'
 import { Safes } from './pages/safes.tsx'
 import { Services } from './pages/services.tsx'
@@ -108,6 +109,7 @@ export function App() {
               <Route path="/audit" component={Audit} />
               <Route path="/rotation" component={Rotation} />
               <Route path="/kits" component={Kits} />
+              <Route path="/reports" component={Reports} />
               <Route path="/reviews" component={ReviewQueue} />
               <Route path="/exposure" component={Exposure} />
               <Route path="/safes" component={Safes} />

@@ -65,6 +65,14 @@ export const sessions: readonly Route[] = [
   },
   { method: 'POST', path: '/api/recordings/:recording/signature', verb: 'evidence.sign', access: 'user' },
   { method: 'POST', path: '/api/recordings/:recording/review', verb: 'recording.review', access: 'user' },
+  { method: 'GET', path: '/api/reports', verb: 'report.list', access: 'user' },
+  {
+    method: 'POST',
+    path: '/api/reports/:report',
+    verb: 'report.make',
+    access: 'user',
+    timeout: 120_000,
+  },
   {
     method: 'GET',
     path: '/api/marks',

@@ -343,6 +343,7 @@ export const fieldNames = {
     after: 'the page',
     limit: '--limit',
   },
+  'report.make': { report: '<report>', from: '--from', to: '--to', target: '--target' },
   'risk.list': {
     state: '--all',
     rule: '--rule',

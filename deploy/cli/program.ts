@@ -20,6 +20,7 @@ import { addKitCommands } from './kit.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addNotifyCommands } from './notify.ts'
+import { addReportCommands } from './report.ts'
 import { addReviewCommands } from './review.ts'
 import { addSiemCommands } from './siem.ts'
 import { addPolicyCommands } from './policy.ts'
@@ -85,6 +86,7 @@ export function buildProgram(io: Io): Command {
   addSwitchCommands(root, tools)
   addBreakGlassCommands(root, tools)
   addNotifyCommands(root, tools)
+  addReportCommands(root, tools)
   addReviewCommands(root, tools)
   addSiemCommands(root, tools)
   addImportCommand(root, tools)

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { mostPackaged, verifyPackage } from '../../recorder/evidence/index.ts'
+import { isReportFile, verifyReportFile } from '../../recorder/evidence/report.ts'
 import { type ByteSource, type Known, verifyRecording } from '../../recorder/replay/index.ts'
 import { cutPreamble, preamble } from '../../recorder/replay/record.ts'
 import { sameBytes } from '../../vault/kernel/digest.ts'
@@ -15,7 +16,7 @@ import type { Tools } from './tools.ts'
 
 /** What `tagout verify` says of a file. */
 export type FileVerdict = {
-  readonly kind: 'recording' | 'cut' | 'package' | 'audit log' | 'audit entries'
+  readonly kind: 'recording' | 'cut' | 'package' | 'report' | 'audit log' | 'audit entries'
   readonly state: 'complete' | 'incomplete' | 'tampered'
   readonly sentence: string
   /** What is wrong first: a byte of the file, or an entry of the log. */
@@ -95,7 +96,12 @@ const zipMark = Uint8Array.of(0x50, 0x4b)
 async function verifyPackageFile(source: ByteSource, { key }: VerifyOptions): Promise<FileVerdict> {
   if (source.size > mostPackaged * 2) throw misuse('the file is too large for an evidence package')
   const logKey = key === undefined ? undefined : keyBytes(key)
-  const verdict = await verifyPackage(await loadSodium(), await source.read(0, source.size), { logKey })
+  const archive = await source.read(0, source.size)
+  if (isReportFile(archive)) {
+    const { drawReport } = await import('./report-draw.ts')
+    return { kind: 'report', ...(await verifyReportFile(await loadSodium(), archive, drawReport, logKey)) }
+  }
+  const verdict = await verifyPackage(await loadSodium(), archive, { logKey })
   const { state, sentence, checks, notes, file, at, segment, time } = verdict
   return {
     kind: 'package',

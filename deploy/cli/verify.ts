@@ -9,7 +9,7 @@ export function addVerifyCommand(root: Command, tools: Tools): void {
   root
     .command('verify <file>')
     .description(
-      'verify an evidence package, a recording, or an export of the audit log, without server, database or network',
+      'verify an evidence package, a report, a recording, or an export of the audit log, without server, database or network',
     )
     .option('--key <base64>', 'the audit log’s public key, known from elsewhere')
     .option(

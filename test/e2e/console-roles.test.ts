@@ -53,8 +53,9 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
   [
     'security-officer',
     [
-      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Exposure', 'Audit log'],
+      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Reports', 'Exposure'],
       ...[
+        'Audit log',
         'Plant switches',
         'Emergency kits',
         'Rotation',

@@ -268,6 +268,10 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
     { risk: 'any' },
   ],
   'recording.review': (of) => [{ recording: of.recording, note: 'x' }],
+  'report.list': () => [{}],
+  'report.make': () => [
+    { report: 'asset-access' as const, from: '2026-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' },
+  ],
   'risk.list': () => [{}, { state: 'all' as const }],
   'risk.review': () => [{ mark: newId('rsk', 0), finding: 'explained' as const, note: 'x' }],
   'risk.settings': () => [{}],

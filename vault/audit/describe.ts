@@ -525,6 +525,8 @@ function what(entry: Entry): string {
       return `opened the search index of recording ${entry.recording}${of(entry)} on ${entry.accountName}`
     case 'search.begun':
       return `began to search in ${entry.recordings} recordings`
+    case 'report.made':
+      return `made the report ${entry.report}${entry.targetName === undefined ? '' : ` of ${entry.targetName}`}, from ${entry.from} to ${entry.to}: SHA-256 ${entry.sha256}`
     case 'risk.marked':
       return `marked ${markedOf(entry)} (${entry.rule}): ${quoted(entry.why)}`
     case 'risk.reviewed':

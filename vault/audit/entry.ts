@@ -9,6 +9,7 @@ import type {
   NoticeChoice,
   Permission,
   RecordingState,
+  ReportName,
   RiskFinding,
   RiskRule,
   RiskSettings,
@@ -739,6 +740,15 @@ export type Happening =
   | ({ readonly kind: 'recording.searched' } & SessionRef)
   | { readonly kind: 'search.begun'; readonly recordings: number }
   | ({ readonly kind: 'recording.reviewed'; readonly note: string } & SessionRef)
+  /** A report was made and signed: `sha256` of its bytes. */
+  | {
+      readonly kind: 'report.made'
+      readonly report: ReportName
+      readonly from: string
+      readonly to: string
+      readonly targetName?: string
+      readonly sha256: string
+    }
   /** A rule found something out of the ordinary: of a session, or of a secret that somebody saw. */
   | (MarkRef & { readonly kind: 'risk.marked'; readonly why: string })
   | (MarkRef & { readonly kind: 'risk.reviewed'; readonly finding: RiskFinding; readonly note: string })

@@ -237,6 +237,22 @@ export type LegacyAlgorithm = (typeof legacyAlgorithms)[number]
 export const siemFormats = ['rfc5424', 'cef', 'ocsf', 'json'] as const
 export type SiemFormat = (typeof siemFormats)[number]
 
+/** The evidence packs. */
+export const reportNames = [
+  'asset-access',
+  'vendor-sessions',
+  'exposure-ledger',
+  'entitlements',
+  'break-glass',
+  'recording-coverage',
+  'integrity',
+  'password-age',
+  'time-sync',
+  'offboarding',
+  'who-watched-whom',
+] as const
+export type ReportName = (typeof reportNames)[number]
+
 /** What marks something. Each says why in a sentence, with the facts that it looked at; none adds up points. */
 export const riskRules = [
   'first-time',

@@ -63,7 +63,7 @@ export const evidenceSign: Handler<'evidence.sign'> = async (call, { recording, 
  * The certificate of the key that signs evidence. The log keeps it: it is made at the first time, and read from there
  * at all others.
  */
-async function certificateOf(world: World): Promise<Uint8Array> {
+export async function certificateOf(world: World): Promise<Uint8Array> {
   const known = await storedCertificate(world)
   if (known !== undefined) return known
   const { id } = await world.vault.database.selectFrom('installation').select('id').executeTakeFirstOrThrow()

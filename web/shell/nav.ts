@@ -46,6 +46,7 @@ export const places: readonly Place[] = [
   },
   { path: '/recordings', title: 'Recordings', group: 'Watch', roles: ['admin', 'auditor'] },
   { path: '/reviews', title: 'Review queue', group: 'Watch', roles: ['admin', officer, 'auditor'] },
+  { path: '/reports', title: 'Reports', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/exposure', title: 'Exposure', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/audit', title: 'Audit log', group: 'Watch', roles: ['admin', officer, 'auditor'] },
   { path: '/safes', title: 'Safes', group: 'Keep', roles: ['admin', 'operator', 'approver'] },

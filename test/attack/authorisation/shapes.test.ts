@@ -74,7 +74,7 @@ const privileged = [
 const poisons = ['__proto__', 'constructor', 'prototype'] as const
 
 const texts = [
-  ...['UTC', '06:00'],
+  ...['UTC', '06:00', '2031-01-01T00:00:00Z'],
   'press-3',
   'AAAA',
   'ssh://127.0.0.1:22',

@@ -1,8 +1,16 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { drawReport } from '../../../deploy/cli/report-draw.ts'
+import { readZip, writeZip } from '../../../recorder/evidence/index.ts'
+import { verifyReportFile } from '../../../recorder/evidence/report.ts'
 import { addAuditor, makeIdentity, verifyChain } from '../../../vault/auditors/index.ts'
 import { sodium } from '../../../vault/crypto/sodium.ts'
-import type { VerbInput } from '../../../vault/contract.ts'
+import { type ReportDocument, reportNames, type VerbInput } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import type { RecordingId, SessionId } from '../../../vault/kernel/id.ts'
 import { tagout as runTagout } from '../../support/cli.ts'
@@ -19,6 +27,7 @@ let bob: TestPerson
 let dora: TestPerson
 let now = Date.parse('2026-03-02T08:00:00Z')
 const minute = 60_000
+const folder = mkdtempSync(join(tmpdir(), 'tagout-reports-'))
 const recordings: RecordingId[] = []
 const sessions: SessionId[] = []
 const startedAt: number[] = []
@@ -98,6 +107,7 @@ beforeAll(async () => {
   dora = await vault.person('dora', ['operator'])
 }, 120_000)
 afterAll(async () => {
+  rmSync(folder, { recursive: true })
   await superuser.end()
   await vault[Symbol.asyncDispose]()
 })
@@ -228,7 +238,7 @@ const marksOf = async (asked: VerbInput<'risk.list'> = {}, who = ingrid) =>
 test('what is out of the ordinary is marked by itself, with why and the facts, and found by it', async () => {
   const first = await until(async () => {
     const found = await marksOf({ state: 'all', rule: 'first-time' })
-    return found.length === 2 ? found : undefined
+    return found.length === 2 ? found.toSorted((one, other) => one.why.localeCompare(other.why)) : undefined
   })
   expect(first.map(({ why }) => why)).toEqual([
     'bob was never on plc-7 before',
@@ -322,6 +332,109 @@ test('the command line has the queue, one mark with its facts, and the rules', a
   expect((await tagout('review', 'set', '--reason', 'x')).err).toContain('say what to change')
   expect((await tagout('review', 'set', '--zone', 'Mars/Base', '--reason', 'x')).err).toContain('--zone')
 })
+
+test('each report says what is there, is drawn as a PDF that says the same, and proves itself', async () => {
+  const tagout = (...args: string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir }, cwd: folder })
+  const time = ['--from', '2026-03-01', '--to', '2026-04-01'] as const
+  for (const name of reportNames) {
+    const made = await tagout('report', 'make', name, ...time, '--out', `${name}.zip`)
+    expect([name, made.code, made.err]).toEqual([name, 0, ''])
+    const verified = await tagout('verify', `${name}.zip`)
+    expect([name, verified.code]).toEqual([name, 0])
+    expect(verified.out).toContain('The report is complete and as it was signed.')
+    expect(verified.out).toContain('report.pdf says what report.json says')
+  }
+  const one = await tagout(
+    'report',
+    'make',
+    'asset-access',
+    '--target',
+    'plc-7',
+    ...time,
+    '--out',
+    'plc-7.zip',
+  )
+  expect(one.code).toBe(0)
+  execFileSync('unzip', ['-q', 'plc-7.zip', '-d', 'plc-7'], { cwd: folder })
+  const said = JSON.parse(readFileSync(join(folder, 'plc-7', 'report.json'), 'utf8')) as ReportDocument
+  expect(said).toMatchObject({ report: 'asset-access', target: 'plc-7', from: '2026-03-01 00:00:00Z' })
+  expect(said.clauses).toContain('NERC CIP-007-6 R4.1')
+  const table = said.tables.find(({ title }) => title === 'Sessions')
+  expect(table?.rows.map((row) => [row[2], row[4], row[6], row[7]])).toEqual([
+    ['bob', 'plc-7/engineer', 'paul', 'WO-4711'],
+    ['bob', 'plc-7/engineer', 'paul', 'WO-4711'],
+  ])
+  // Other people's programs read the PDF and check the signature.
+  const cwd = join(folder, 'plc-7')
+  const text = execFileSync('pdftotext', ['-raw', 'report.pdf', '-'], { cwd, encoding: 'utf8' })
+  for (const word of [
+    'Asset access history',
+    'NERC CIP-007-6 R4.1',
+    'plc-7/engineer',
+    'WO-4711',
+    'time is up',
+  ])
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(word)
+  const cms = [
+    'cms',
+    '-verify',
+    '-binary',
+    '-inform',
+    'DER',
+    '-in',
+    'report.json.p7s',
+    '-content',
+    'report.json',
+  ]
+  execFileSync('openssl', [...cms, '-CAfile', 'certificate.pem', '-out', '/dev/null'], { cwd, stdio: 'pipe' })
+  const { entries } = await vault.ask('audit.find', { kinds: 'report.made', limit: 1 })
+  const digest = createHash('sha256')
+    .update(readFileSync(join(cwd, 'report.json')))
+    .digest('hex')
+  expect(entries[0]?.text).toContain('made the report asset-access of plc-7, from 2026-03-01 00:00:00Z')
+  expect(entries[0]?.text).toContain(digest)
+
+  expect((await tagout('report', 'make', 'nonsense', '--out', 'x.zip')).err).toContain('tagout report list')
+  const of = ['--target', 'plc-7', '--out', 'x.zip']
+  expect((await tagout('report', 'make', 'time-sync', ...of)).err).toContain('--target')
+  expect((await tagout('report', 'list')).out).toContain('NERC CIP-004-7 R5.4')
+  expect(refusalOf(await api.call('report.list', {}, bob.token)).code).toBe('forbidden')
+}, 120_000)
+
+test('a report that was changed anywhere is found out, and said where', async () => {
+  const archive = readFileSync(join(folder, 'plc-7.zip'))
+  const verify = (bytes: Uint8Array, draw = drawReport) => verifyReportFile(sodium, bytes, draw)
+  expect((await verify(archive)).state).toBe('complete')
+  // Drawn once: it is the comparison that is tried.
+  const drawn = await drawReport(JSON.parse(readFileSync(join(folder, 'plc-7', 'report.json'), 'utf8')))
+  const known = async () => drawn
+  let tried = 0
+  for (let at = 0; at < archive.length; at += Math.max(1, Math.floor(archive.length / 1_500))) {
+    const changed = Uint8Array.from(archive)
+    changed[at] = (changed[at] ?? 0) ^ 0x21
+    const verdict = await verify(changed, known)
+    tried += 1
+    if (verdict.state !== 'tampered') throw new Error(`a change of byte ${at} is ${verdict.state}`)
+  }
+  for (const length of [0, 1, 100, archive.length - 1])
+    expect((await verify(archive.subarray(0, length), known)).state).toBe('tampered')
+  expect(tried).toBeGreaterThan(1_000)
+  // Another report's PDF, however good, is not this one's.
+  const files = readZip(archive)
+  const other = readZip(readFileSync(join(folder, 'asset-access.zip'))).find(
+    ({ name }) => name === 'report.pdf',
+  )
+  const withPdf = (bytes: Uint8Array) =>
+    Buffer.concat([...writeZip(files.map((one) => (one.name === 'report.pdf' ? { ...one, bytes } : one)))])
+  const bytes = Buffer.from(other?.bytes ?? [])
+  expect(await verify(withPdf(bytes))).toMatchObject({ state: 'tampered', file: 'report.pdf' })
+  // One that another version drew is not vouched for, and that is said.
+  const newer = bytes.toString('latin1').replaceAll('(Tagout report 1)', '(Tagout report 2)')
+  expect(await verify(withPdf(Buffer.from(newer, 'latin1')))).toMatchObject({
+    state: 'incomplete',
+    file: 'report.pdf',
+  })
+}, 120_000)
 
 test('a mark that somebody made, moved or took the reviewer out of is a fault, and settings that are gone too', async () => {
   await superuser.query('create temporary table kept as select * from risk_mark')

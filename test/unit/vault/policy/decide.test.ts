@@ -321,6 +321,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'evidence.sign': 'UXY',
   'recording.find': 'L*YZ',
   'recording.review': 'UXY',
+  'report.list': 'LAaFGUX',
+  'report.make': 'LAaFGUX',
   'risk.list': 'LAaFGUX',
   'risk.review': 'FGUX',
   'risk.settings': 'LAaFGUX',
