@@ -632,6 +632,22 @@ test.skipIf(why !== undefined)('an auditor sees what opens the vault, and what w
   await page.getByRole('row', { name: /the key of safe line-3.*finished/ }).waitFor()
 })
 
+test.skipIf(why !== undefined)('a report is made in the console, and proves itself elsewhere', async () => {
+  const { page } = alice
+  await open(page, '/reports', 'Reports')
+  const file = join(room, 'coverage.zip')
+  await save(page, 'Save to hand on: Recording coverage and review status', file)
+  await page.getByText('Recording coverage and review status was saved.').waitFor()
+  // Drawn by the browser, and drawn again by tagout: the same bytes.
+  const verified = await installation.tagout(['verify', file])
+  expect(verified.stdout).toContain('The report is complete and as it was signed.')
+  expect(verified.stdout).toContain('report.pdf says what report.json says')
+  await save(page, 'Save as PDF: Asset access history', join(room, 'access.pdf'))
+  const text = execFileSync('pdftotext', ['-raw', join(room, 'access.pdf'), '-'], { encoding: 'utf8' })
+  expect(text).toContain('press-3')
+  expect(text).toContain('bob')
+})
+
 test.skipIf(why !== undefined)('the log verifies in the console, and is exported whole', async () => {
   const { page } = ingrid
   await open(page, '/audit', 'Audit log')
