@@ -44,6 +44,7 @@ import * as m0068 from './0068_files_go_beside_a_desktop.ts'
 import * as m0069 from './0069_a_recipe_says_how_a_machine_is_told.ts'
 import * as m0070 from './0070_a_recording_is_found_and_reviewed.ts'
 import * as m0072 from './0072_the_log_is_sent_on.ts'
+import * as m0077 from './0077_recordings_are_kept_for_a_time.ts'
 import * as m0081 from './0081_what_is_out_of_the_ordinary_is_marked.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
@@ -93,5 +94,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0069_a_recipe_says_how_a_machine_is_told': m0069,
   '0070_a_recording_is_found_and_reviewed': m0070,
   '0072_the_log_is_sent_on': m0072,
+  '0077_recordings_are_kept_for_a_time': m0077,
   '0081_what_is_out_of_the_ordinary_is_marked': m0081,
 }

@@ -38,6 +38,8 @@ export const backupTables = [
   'directory_user',
   'directory_group',
   'auditor_list',
+  'retention_class',
+  'retention_floor',
   'safe',
   'safe_member',
   'target',
@@ -84,6 +86,7 @@ export const backupTables = [
   'risk_mark',
   'risk_settings',
   'saved_filter',
+  'legal_hold',
 ] as const satisfies readonly (keyof Database)[]
 
 // One moment for all pages: the tables of a backup fit together, and to their guards.

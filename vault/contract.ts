@@ -13,6 +13,7 @@ import { type RiskAnswers, riskVerbs } from './contract/risk.ts'
 import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
 import { type RecordingsAnswers, recordingsVerbs } from './contract/recordings.ts'
 import { type RecorderAnswers, recorderVerbs } from './contract/recorder.ts'
+import { type RetentionAnswers, retentionVerbs } from './contract/retention.ts'
 import { type SafesAnswers, safesVerbs } from './contract/safes.ts'
 import { type ServicesAnswers, servicesVerbs } from './contract/services.ts'
 import { type CloseoutAnswers, closeoutVerbs } from './contract/closeout.ts'
@@ -34,6 +35,7 @@ export * from './contract/oidc.ts'
 export * from './contract/policy.ts'
 export * from './contract/recorder.ts'
 export * from './contract/recordings.ts'
+export * from './contract/retention.ts'
 export * from './contract/rotation.ts'
 export * from './contract/safes.ts'
 export * from './contract/services.ts'
@@ -84,6 +86,7 @@ export const verbs = {
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...recordingsVerbs,
+  ...retentionVerbs,
   ...auditVerbs,
   ...rotationVerbs,
   ...taskVerbs,
@@ -113,6 +116,7 @@ export type VerbAnswers = KeysAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   RecordingsAnswers &
+  RetentionAnswers &
   AuditAnswers &
   RotationAnswers &
   TaskAnswers &

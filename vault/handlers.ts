@@ -48,6 +48,14 @@ import { kitWrite } from './kits/write.ts'
 import { evidenceGather, evidenceSign } from './evidence/verbs.ts'
 import { recordingFind, recordingShow } from './recordings/find.ts'
 import { recordingSearch, recordingSearchable } from './recordings/searchable.ts'
+import {
+  retentionFloor,
+  retentionList,
+  retentionRemove,
+  retentionSet,
+  safeRetention,
+} from './retention/classes.ts'
+import { legalHoldKeep, legalHoldLift, legalHoldList, legalHoldPlace } from './retention/holds.ts'
 import { recordingReview } from './recordings/review.ts'
 import { reportList, reportMake } from './reports/verbs.ts'
 import { riskList, riskReview, riskSet, riskSettings } from './risk/verbs.ts'
@@ -330,6 +338,15 @@ export const handlers: Handlers = {
   'safe.approvals': safeApprovals,
   'safe.notifications': safeNotifications,
   'safe.breakGlass': safeBreakGlass,
+  'retention.list': retentionList,
+  'retention.set': retentionSet,
+  'retention.remove': retentionRemove,
+  'retention.floor': retentionFloor,
+  'safe.retention': safeRetention,
+  'legalhold.list': legalHoldList,
+  'legalhold.place': legalHoldPlace,
+  'legalhold.lift': legalHoldLift,
+  'legalhold.keep': legalHoldKeep,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,

@@ -22,6 +22,8 @@ const listedBy = {
   kit: 'tagout kit list',
   receiver: 'tagout siem list',
   mark: 'tagout review list --all',
+  'retention class': 'tagout retention list',
+  'legal hold': 'tagout legal-hold list',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

@@ -13,6 +13,7 @@ import { Directories } from './pages/directories.tsx'
 import { Enrol } from './pages/enrol.tsx'
 import { Rotation } from './pages/rotation.tsx'
 import { Kits } from './pages/kits.tsx'
+import { Retention } from './pages/retention.tsx'
 import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
 import { Policy } from './pages/policy.tsx'
@@ -111,6 +112,7 @@ export function App() {
               <Route path="/kits" component={Kits} />
               <Route path="/reports" component={Reports} />
               <Route path="/reviews" component={ReviewQueue} />
+              <Route path="/retention" component={Retention} />
               <Route path="/exposure" component={Exposure} />
               <Route path="/safes" component={Safes} />
               <Route path="/targets" component={Targets} />

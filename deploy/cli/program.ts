@@ -17,6 +17,8 @@ import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
 import { addKeysCommands } from './keys.ts'
 import { addKitCommands } from './kit.ts'
+import { addLegalHoldCommands } from './legal-hold.ts'
+import { addRetentionCommands } from './retention.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addNotifyCommands } from './notify.ts'
@@ -95,6 +97,8 @@ export function buildProgram(io: Io): Command {
   addSessionCommands(root, tools)
   addHoldCommands(root, tools)
   addRecordingCommands(root, tools)
+  addRetentionCommands(root, tools)
+  addLegalHoldCommands(root, tools)
   addAuditorCommands(root, tools)
   addAuditCommands(root, tools)
   addExposureCommands(root, tools)

@@ -179,6 +179,7 @@ function show(tools: Tools, rows: readonly RecordingFound[]): void {
       ['ORDERS', (row) => row.workOrders.join(', ') || '-'],
       ['STATE', (row) => row.state],
       ['MARKED', (row) => marked(row)],
+      ['HELD', (row) => row.keeping?.holds.map(({ matter }) => matter).join(', ') || '-'],
       ['REVIEWED', (row) => row.reviews.map(({ by }) => by).join(', ') || '-'],
     ],
     'no recording is like this; names are whole ones (press-3, not press), as they were then',

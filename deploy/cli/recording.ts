@@ -10,6 +10,7 @@ import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import type { Exported, ExportOptions } from './recording-export.ts'
 import { addRecordingFindCommand, addRecordingSearchCommand } from './recording-find.ts'
+import { keepingFacts } from './retention.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
@@ -230,6 +231,7 @@ function describe(recording: RecordingFound): string {
     ['state', recording.state],
     ['size', size(recording.sizeBytes)],
     ...recording.marks.map(({ rule, why }) => ['marked', `${rule}: ${why}`] as const),
+    ...keepingFacts(recording),
     ...recording.reviews.map(({ by, at, note }) => ['reviewed', `by ${by}, ${when(at)}: ${note}`] as const),
   ])
 }

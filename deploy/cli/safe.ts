@@ -4,6 +4,7 @@ import { addSafeCloseOut, closeOutText } from './close-out.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { parseDuration } from './duration.ts'
 import { table, when } from './io.ts'
+import { addSafeRetention } from './retention.ts'
 import { collect, examples, facts, type Tools } from './tools.ts'
 
 /** `tagout safe`: safes and who may do what with what lies in them. */
@@ -93,6 +94,7 @@ export function addSafeCommands(root: Command, tools: Tools): void {
   addSafeCloseOut(safe, tools)
   addApprovals(safe, tools)
   addExposure(safe, tools)
+  addSafeRetention(safe, tools)
   addNotifications(safe, tools)
   addBreakGlass(safe, tools)
 }

@@ -58,6 +58,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
         'Audit log',
         'Plant switches',
         'Emergency kits',
+        'Retention',
         'Rotation',
         'Users',
         'Directories',

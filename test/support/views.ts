@@ -141,6 +141,7 @@ export function recordingView(said: Partial<RecordingFound> = {}): RecordingFoun
     workOrders: [],
     marks: [],
     reviews: [],
+    keeping: null,
     ...said,
   }
 }

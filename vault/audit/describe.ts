@@ -433,6 +433,22 @@ function what(entry: Entry): string {
         : `${entry.how === 'declined' ? 'declined' : 'withdrew'} the offer of ${entry.accountName} by ${entry.userName} to ${entry.toName}`
     case 'safe.exposure-set':
       return `had secrets of safe ${entry.safeName} that somebody has seen rotated within ${entry.days} days (before: ${entry.before})${because(entry.reason)}`
+    case 'retention.set':
+      return `${entry.before === undefined ? 'made' : 'set'} the retention class ${entry.retentionClass}: recordings are kept ${kept(entry.days)}${entry.before === undefined ? '' : ` (before: ${kept(entry.before)})`}${because(entry.reason)}`
+    case 'retention.removed':
+      return `took the retention class ${entry.retentionClass} away (${kept(entry.days)})`
+    case 'retention.floor-set':
+      return `had all recordings kept ${kept(entry.days)} at least (before: ${kept(entry.before)}): ${quoted(entry.basis)}`
+    case 'safe.retention-set':
+      return `gave safe ${entry.safeName} the retention class ${entry.retentionClass} (before: ${entry.before})${entry.shortens ? ', which is shorter' : ''}${because(entry.reason)}`
+    case 'legalhold.placed':
+      return `placed a legal hold on ${heldText(entry)}${because(entry.reason)}`
+    case 'legalhold.lift-asked':
+      return `asked for the legal hold on ${heldText(entry)} to be lifted${because(entry.reason)}`
+    case 'legalhold.kept':
+      return `kept the legal hold on ${heldText(entry)}, which ${entry.askedBy} wanted lifted`
+    case 'legalhold.lifted':
+      return `lifted the legal hold on ${heldText(entry)}, as ${entry.askedBy} had asked${because(entry.reason)}`
     case 'exposure.due-set':
       return `set the rotation of version ${entry.version} of ${entry.accountName}, which ${entry.userName} has seen, to ${entry.dueAt} (before: ${entry.before})${because(entry.reason)}`
     case 'company.contract-notice':
@@ -617,6 +633,14 @@ function spanText(ms: number): string {
   if (seconds < 120) return `${seconds} s`
   if (seconds < 120 * 60) return `${Math.round(seconds / 60)} min`
   return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
+}
+
+function kept(days: number | null): string {
+  return days === null ? 'for good' : `for ${count(days, 'day')}`
+}
+
+function heldText({ on, ofName, matter }: { on: string; ofName: string; matter: string }): string {
+  return `the ${on} ${ofName} (${matter})`
 }
 
 function because(reason: string): string {

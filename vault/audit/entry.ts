@@ -3,6 +3,7 @@ import type {
   Action,
   ElevationKind,
   EndReason,
+  HeldKind,
   InputPolicy,
   LegacyAlgorithm,
   MaskRegion,
@@ -38,6 +39,16 @@ type UserRef = { readonly user: Id<'usr'>; readonly name: string }
 type AccountRef = { readonly account: Id<'acc'>; readonly accountName: string }
 type TargetRef = { readonly target: Id<'tgt'>; readonly targetName: string }
 type SafeRef = { readonly safe: Id<'saf'>; readonly safeName: string }
+type LegalHoldRef = {
+  readonly legalHold: Id<'lho'>
+  readonly on: HeldKind
+  readonly of: string
+  readonly ofName: string
+  readonly matter: string
+  /** Whom it concerns, where it is on a person, and which session, where on one. */
+  readonly userName?: string
+  readonly session?: Id<'ses'>
+}
 type GrantRef = AccountRef & {
   readonly grant: Id<'grt'>
   readonly user: Id<'usr'>
@@ -692,6 +703,33 @@ export type Happening =
       readonly days: number
       readonly contractEndsAt: string
     } & CompanyRef)
+  /** Null: for good. `before` is missing where the class is new. */
+  | {
+      readonly kind: 'retention.set'
+      readonly retentionClass: string
+      readonly days: number | null
+      readonly before?: number | null
+      readonly shortens: boolean
+      readonly reason: string
+    }
+  | { readonly kind: 'retention.removed'; readonly retentionClass: string; readonly days: number | null }
+  | {
+      readonly kind: 'retention.floor-set'
+      readonly days: number
+      readonly before: number
+      readonly basis: string
+    }
+  | ({
+      readonly kind: 'safe.retention-set'
+      readonly retentionClass: string
+      readonly before: string
+      readonly shortens: boolean
+      readonly reason: string
+    } & SafeRef)
+  | ({ readonly kind: 'legalhold.placed'; readonly reason: string } & LegalHoldRef)
+  | ({ readonly kind: 'legalhold.lift-asked'; readonly reason: string } & LegalHoldRef)
+  | ({ readonly kind: 'legalhold.kept'; readonly askedBy: string } & LegalHoldRef)
+  | ({ readonly kind: 'legalhold.lifted'; readonly askedBy: string; readonly reason: string } & LegalHoldRef)
   | ({ readonly kind: 'safe.close-out-set'; readonly closeOut: 'none' | 'asked' | 'required' } & SafeRef)
   | ({ readonly kind: 'close-out.asked' } & SessionRef)
   | ({

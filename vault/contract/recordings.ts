@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { RiskMark } from './risk.ts'
+import type { Keeping } from './retention.ts'
 import type { RecordingView } from './sessions.ts'
 import { id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
 import { endReasons, recordingStates, riskAsked } from './words.ts'
@@ -54,6 +55,8 @@ export type RecordingFound = RecordingView & {
   readonly reviews: readonly RecordingReview[]
   /** What was out of the ordinary, for those who see everything. */
   readonly marks: readonly RiskMark[]
+  /** For those who see everything; null for everybody else: whoever is held learns nothing of it. */
+  readonly keeping: Keeping | null
 }
 
 /** What is looked for often, by name. */

@@ -277,6 +277,11 @@ export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered
 
 export type RecordingState = (typeof recordingStates)[number]
 
+/** What a legal hold can be on; of a person or a safe it holds what is recorded later, too. */
+export const heldKinds = ['recording', 'session', 'person', 'safe'] as const
+
+export type HeldKind = (typeof heldKinds)[number]
+
 /** Why a session ended. */
 export const endReasons = [
   'finished', // what ran on the target ended by itself

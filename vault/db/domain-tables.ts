@@ -4,6 +4,7 @@ import type {
   DirectoryKind,
   ElevationKind,
   EndReason,
+  HeldKind,
   InputPolicy,
   LegacyAlgorithm,
   Permission,
@@ -136,6 +137,43 @@ export type DomainTables = {
     readonly exposure_days: number | null
     /** Null: nobody is asked what they did. */
     readonly close_out: 'asked' | 'required' | null
+    /** Null: `standard`. */
+    readonly retention_class: string | null
+  }
+  /** For how many days recordings are kept; null: for good. */
+  retention_class: Guarded & {
+    readonly name: string
+    readonly days: number | null
+    readonly reason: string
+    readonly set_by: string
+    readonly set_at: Date
+  }
+  /** For how many days all of them are kept at least. One row. */
+  retention_floor: Guarded & {
+    readonly id: 'floor'
+    readonly days: number
+    readonly basis: string
+    readonly set_by: string
+    readonly set_at: Date
+  }
+  /** Keeps recordings from being destroyed, whatever their age. */
+  legal_hold: Guarded & {
+    readonly id: Id<'lho'>
+    readonly of_kind: HeldKind
+    readonly of_id: string
+    readonly of_name: string
+    readonly matter: string
+    readonly reason: string
+    readonly placed_by: string
+    readonly placed_by_name: string
+    readonly placed_at: Date
+    /** Who wants it lifted. */
+    readonly lift_by: Id<'usr'> | null
+    readonly lift_by_name: string | null
+    readonly lift_reason: string | null
+    readonly lift_asked_at: Date | null
+    readonly lifted_by_name: string | null
+    readonly lifted_at: Date | null
   }
   safe_member: Guarded & {
     readonly safe_id: Id<'saf'>

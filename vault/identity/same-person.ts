@@ -189,14 +189,14 @@ export async function othersOf(
   db: Kysely<Database>,
   checker: Checker,
   user: Pick<Row<'app_user'>, 'id'>,
-): Promise<readonly { readonly name: string; readonly why: string }[]> {
+): Promise<readonly { readonly id: UserId; readonly name: string; readonly why: string }[]> {
   const rows = await db.selectFrom('app_user').select('id').where('id', '<>', user.id).execute()
   const people = await readPeople(db, checker, [user.id, ...rows.map(({ id }) => id)])
   const own = people.get(user.id)
   if (own === undefined) return []
   return [...people.values()].flatMap((one) => {
     const why = one.id === user.id ? undefined : samePerson(own, one)
-    return why === undefined ? [] : [{ name: one.name, why }]
+    return why === undefined ? [] : [{ id: one.id, name: one.name, why }]
   })
 }
 

@@ -38,6 +38,8 @@ export type MarkId = Id<'rsk'>
 export type ReceiverId = Id<'sie'>
 export type RotationId = Id<'rot'>
 export type TaskId = Id<'rtk'>
+export type LegalHoldId = Id<'lho'>
+export type DestructionId = Id<'dst'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 

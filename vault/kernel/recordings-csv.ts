@@ -20,6 +20,10 @@ type Found = {
   readonly workOrders: readonly string[]
   readonly marks: readonly { readonly rule: string; readonly why: string }[]
   readonly reviews: readonly { readonly by: string; readonly at: string; readonly note: string }[]
+  readonly keeping: {
+    readonly until: string | null
+    readonly holds: readonly { readonly matter: string }[]
+  } | null
 }
 
 /** Recordings as a table for spreadsheets: moments in UTC. */
@@ -28,6 +32,7 @@ export function recordingsCsv(rows: readonly Found[]): string {
     [
       ...['recording', 'session', 'user', 'company', 'account', 'target', 'zone', 'safe', 'from'],
       ...['started', 'ended', 'because', 'state', 'bytes', 'let in by', 'work orders', 'reviewed', 'marked'],
+      ...['kept until', 'legal holds'],
     ],
     rows.map((row) => [
       ...[row.id, row.session, row.user, row.company ?? '', row.account, row.target],
@@ -35,6 +40,7 @@ export function recordingsCsv(rows: readonly Found[]): string {
       ...[row.state, String(row.sizeBytes), row.letInBy.join(', '), row.workOrders.join(', ')],
       row.reviews.map(({ by, at, note }) => `${by}, ${at}: ${note}`).join('; '),
       row.marks.map(({ rule, why }) => `${rule}: ${why}`).join('; '),
+      ...[row.keeping?.until ?? '', row.keeping?.holds.map(({ matter }) => matter).join('; ') ?? ''],
     ]),
   )
 }

@@ -160,6 +160,17 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'safe.notifications': { local: true, user: [admin] },
   'safe.breakGlass': { local: true, user: [admin] },
   'safe.exposure': { local: true, user: [admin] },
+  // Another time than before: nothing is destroyed by it.
+  'retention.list': { local: true, user: [admin, auditor, officer] },
+  'retention.set': { local: true, user: [admin] },
+  'retention.remove': { local: true, user: [admin] },
+  'retention.floor': { local: true, user: [admin] },
+  'safe.retention': { local: true, user: [admin] },
+  // SECURITY: whoever fears for evidence holds it; two let it go, and the machine's administrator, who has no second factor, is neither.
+  'legalhold.list': { local: true, user: [admin, auditor, officer] },
+  'legalhold.place': { local: true, user: [admin, auditor, officer] },
+  'legalhold.lift': { user: [admin, auditor, officer] },
+  'legalhold.keep': { local: true, user: [admin, auditor, officer] },
   'safe.list': { local: true, service: 'inventory.read', user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 

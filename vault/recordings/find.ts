@@ -5,6 +5,7 @@ import { isId, type RecordingId, type SessionId } from '../kernel/id.ts'
 import { done } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, type Row } from '../rows.ts'
+import { readKeeping } from '../retention/holds.ts'
 import { type Sight, sightOf } from '../safes/sight.ts'
 import { viewRecording } from '../sessions/view.ts'
 import { marksOf } from '../risk/verbs.ts'
@@ -42,7 +43,13 @@ export const recordingFind: Handler<'recording.find'> = async (call, input) => {
   return done({
     recordings: sight.all
       ? found
-      : found.map((one) => ({ ...one, reviews: [], marks: [], ...(sight.isVendor ? { letInBy: [] } : {}) })),
+      : found.map((one) => ({
+          ...one,
+          reviews: [],
+          marks: [],
+          keeping: null,
+          ...(sight.isVendor ? { letInBy: [] } : {}),
+        })),
     next: to === undefined ? null : `${to.at.toISOString()}/${to.session}`,
   })
 }
@@ -88,6 +95,7 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
     rows.map(({ id }) => id),
   )
   const byRecording = Map.groupBy(reviews, (review) => review.recording_id)
+  const keeping = rows.length === 0 ? undefined : await readKeeping(world)
   return rows.map((row) => ({
     ...viewRecording(row),
     safe: row.safe_name,
@@ -101,6 +109,7 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
       note: review.note,
     })),
     marks: marks.get(row.id) ?? [],
+    keeping: keeping?.(row) ?? null,
   }))
 }
 
@@ -197,12 +206,12 @@ function placeOf(text: string | undefined): Place | undefined {
     : { at: new Date(at), session }
 }
 
-/** SECURITY: only those who see everything are told who reviewed it. */
+/** SECURITY: only those who see everything are told who reviewed it, and what holds it. */
 export const recordingShow: Handler<'recording.show'> = async (call, { recording }) => {
   const found = await foundRecording(call.world, recording)
   if (found === undefined) return notFound('recording', recording)
   const sight = await sightOf(call)
-  return done(
-    sight.all ? found : { ...found, reviews: [], marks: [], letInBy: sight.isVendor ? [] : found.letInBy },
-  )
+  if (sight.all) return done(found)
+  const letInBy = sight.isVendor ? [] : found.letInBy
+  return done({ ...found, reviews: [], marks: [], keeping: null, letInBy })
 }

@@ -137,6 +137,7 @@ export const safeAdd: Handler<'safe.add'> = async (call, { name, inputPolicy }) 
       session_notices: null,
       break_glass_minutes: null,
       break_glass_alarms: null,
+      retention_class: null,
     })
     await call.world.vault.secrets.addSafe(tx, row.id)
     await tx.audit({

@@ -96,6 +96,8 @@ export const useRotationCalendar = () =>
 export const useRotationHolds = () =>
   useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
+export const useLegalHolds = () =>
+  useList<'legalhold.list'>('legal holds', '/api/legal-holds', { every: 5_000 })
 export const useSiem = () => useList<'siem.list'>('receivers of the log', '/api/siem', { every: 3_000 })
 export const useTokens = () => useList<'token.list'>('tokens', '/api/tokens', { every: 10_000 })
 export const useLogins = () => useList<'login.list'>('logins', '/api/logins')

@@ -140,6 +140,13 @@ const columns = (replays: boolean): readonly Column<RecordingFound>[] => [
             </Label>
           </div>
         )}
+        {row.keeping === null || row.keeping.holds.length === 0 ? null : (
+          <div>
+            <Label color="blue" isCompact>
+              legal hold
+            </Label>
+          </div>
+        )}
       </>
     ),
   },

@@ -69,11 +69,43 @@ export function Facts(props: { readonly view: RecordingFound; readonly header: R
       )}
       <dt>Size</dt>
       <dd>{bytes(view.sizeBytes)}</dd>
+      <Kept keeping={view.keeping} />
       <dt>Recording</dt>
       <dd className="mono small">{view.id}</dd>
       <dt>Session</dt>
       <dd className="mono small">{view.session}</dd>
     </dl>
+  )
+}
+
+function Kept({ keeping }: { readonly keeping: RecordingFound['keeping'] }) {
+  if (keeping === null) return null
+  return (
+    <>
+      <dt>Kept</dt>
+      <dd>
+        {keeping.until === null ? (
+          'for good'
+        ) : (
+          <>
+            until <Moment at={keeping.until} />
+          </>
+        )}
+        <div className="small quiet">class {visible(keeping.retentionClass)}</div>
+      </dd>
+      {keeping.holds.length === 0 ? null : (
+        <>
+          <dt>Legal hold</dt>
+          <dd>
+            {keeping.holds.map(({ id, on, matter }) => (
+              <div key={id}>
+                {visible(matter)} <span className="small quiet">on the {on}</span>
+              </div>
+            ))}
+          </dd>
+        </>
+      )}
+    </>
   )
 }
 

@@ -66,6 +66,7 @@ export const places: readonly Place[] = [
   },
   { path: '/vault-keys', title: 'Vault keys', group: 'Keep', roles: ['admin', 'auditor'] },
   { path: '/kits', title: 'Emergency kits', group: 'Keep', roles: ['admin', officer, 'auditor'] },
+  { path: '/retention', title: 'Retention', group: 'Keep', roles: ['admin', officer, 'auditor'] },
   { path: '/notifications', title: 'Notifications', group: 'Keep', roles: ['admin'] },
   { path: '/users', title: 'Users', group: 'People', roles: ['admin', officer] },
   {

@@ -112,6 +112,8 @@ const texts = [
     'rtk',
     'sie',
     'rsk',
+    'lho',
+    'dst',
   ].map((kind) => newId(kind)),
 ]
 

@@ -69,3 +69,43 @@ test('a review that is taken away is asked for again, and the log still says who
   const { entries } = await vault.ask('audit.find', { kinds: 'recording.reviewed', limit: 5 })
   expect(entries).toMatchObject([{ who: 'ingrid' }])
 })
+
+test('nobody makes recordings due by writing into the database, nor lifts a hold by deleting it', async () => {
+  await vault.ask('retention.set', { retentionClass: 'long', days: 3_650, reason: 'x' })
+  await vault.ask('safe.retention', { safe: 'line-3', retentionClass: 'long', reason: 'x', shortens: true })
+  await vault.ask('retention.floor', { days: 400, basis: 'x' })
+  const place = { kind: 'safe', of: 'line-3', matter: 'case 1', reason: 'x' } as const
+  await vault.ask('legalhold.place', place)
+  for (const statement of [
+    'delete from legal_hold',
+    `update legal_hold set lift_by = 'usr_x', lift_by_name = 'x', lift_reason = 'x', lift_asked_at = now(),
+       lifted_by_name = 'y', lifted_at = now()`,
+    `update legal_hold set of_id = 'saf_other'`,
+    'update retention_class set days = 1',
+    'update safe set retention_class = null',
+    'delete from retention_floor',
+    'update retention_floor set days = 0',
+  ]) {
+    const tables = ['legal_hold', 'retention_class', 'retention_floor'] as const
+    await superuser.query('create temporary table kept_safe as select * from safe')
+    for (const table of tables)
+      await superuser.query(`create temporary table kept_${table} as select * from ${table}`)
+    await superuser.query(statement)
+    await expect(vault.ask('retention.list', {}), statement).rejects.toThrow()
+    await superuser.query(
+      `update safe set retention_class = (select retention_class from kept_safe where kept_safe.id = safe.id)`,
+    )
+    await superuser.query(
+      'update retention_class set days = kept_retention_class.days from kept_retention_class where kept_retention_class.name = retention_class.name',
+    )
+    for (const table of ['legal_hold', 'retention_floor']) {
+      await superuser.query(`delete from ${table}`)
+      await superuser.query(`insert into ${table} select * from kept_${table}`)
+    }
+    for (const table of [...tables, 'safe']) await superuser.query(`drop table kept_${table}`)
+  }
+  expect((await vault.ask('retention.list', {})).classes).toMatchObject([
+    { name: 'standard' },
+    { days: 3_650 },
+  ])
+})

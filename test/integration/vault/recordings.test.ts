@@ -457,3 +457,116 @@ test('a mark that somebody made, moved or took the reviewer out of is a fault, a
     )
   await expect.poll(reads, { timeout: 20_000 }).toBe('a fault')
 })
+
+const day = 24 * 3600_000
+const classes = async () => (await vault.ask('retention.list', {})).classes
+const keepingOf = async (recording: RecordingId | undefined, who = ingrid) =>
+  must(await api.call('recording.show', { recording: recording ?? 'rec_' } as never, who.token)).keeping
+
+test('a class says for how long the recordings of its safes are kept, and a shorter time is confirmed', async () => {
+  expect(await classes()).toMatchObject([
+    { name: 'standard', days: null, set: null, safes: ['line-3'], due: 0 },
+  ])
+  await vault.ask('retention.set', { retentionClass: 'Vendors', days: 90, reason: 'works agreement' })
+  const give = (more: object = {}) =>
+    vault.admin.call('safe.retention', {
+      safe: 'line-3',
+      retentionClass: 'vendors',
+      reason: 'only vendors work there',
+      ...more,
+    })
+  expect(refusalOf(await give()).message).toBe(
+    'this shortens how long 5 recordings in 1 safe are kept, to 90 days: 0 of them are older than that',
+  )
+  expect(await keepingOf(recordings[0])).toEqual({ retentionClass: 'standard', until: null, holds: [] })
+  must(await give({ shortens: true }))
+  const ended = Date.parse(must(await asks(ingrid)).recordings.at(-1)?.endedAt ?? '')
+  expect(await keepingOf(recordings[0])).toMatchObject({
+    retentionClass: 'vendors',
+    until: new Date(ended + 90 * day).toISOString(),
+  })
+  // Whoever is recorded learns nothing of it.
+  expect(await keepingOf(recordings[0], bob)).toBeNull()
+  const longer = { retentionClass: 'vendors', days: 400, reason: 'audit cycle' }
+  expect(must(await vault.admin.call('retention.set', longer)).classes[1]).toMatchObject({ days: 400 })
+  const shorter = { ...longer, days: 30 }
+  expect(refusalOf(await vault.admin.call('retention.set', shorter)).message).toContain('this shortens')
+  must(await vault.admin.call('retention.set', { ...shorter, shortens: true }))
+  expect(refusalOf(await vault.admin.call('retention.remove', { retentionClass: 'vendors' })).message).toBe(
+    'line-3 has this class',
+  )
+  const { entries } = await vault.ask('audit.find', { kinds: 'retention.set,safe.retention-set', limit: 9 })
+  expect(entries.map(({ text }) => text.replace('the gateway’s administrator (local:0) ', ''))).toEqual([
+    'set the retention class vendors: recordings are kept for 30 days (before: for 400 days): "audit cycle"',
+    'set the retention class vendors: recordings are kept for 400 days (before: for 90 days): "audit cycle"',
+    'gave safe line-3 the retention class vendors (before: standard), which is shorter: "only vendors work there"',
+    'made the retention class vendors: recordings are kept for 90 days: "works agreement"',
+  ])
+})
+
+test('no class is shorter than the least that the law asks for, which the console does not lower', async () => {
+  const ann = await vault.person('ann', ['admin'])
+  const floor = (days: number) =>
+    api.call('retention.floor', { days, basis: 'BSI KRITIS', totpCode: ann.code() }, ann.token)
+  must(await floor(60))
+  expect((await classes())[1]).toMatchObject({ name: 'vendors', days: 60 })
+  const low = await vault.admin.call('retention.set', { retentionClass: 'trial', days: 59, reason: 'x' })
+  expect(refusalOf(low).message).toBe('days: 60 days is the least (BSI KRITIS)')
+  expect(refusalOf(await floor(30)).message).toContain('the machine administrator alone lowers it')
+  await vault.ask('retention.floor', { days: 10, basis: 'lawyers' })
+  expect((await classes())[1]).toMatchObject({ days: 30 })
+})
+
+test('a legal hold keeps what is due, and two different people lift it', async () => {
+  now += 31 * day
+  expect((await classes())[1]).toMatchObject({ recordings: 5, due: 5 })
+  const place = (kind: 'recording' | 'session' | 'person' | 'safe', of: string | undefined) =>
+    vault.ask('legalhold.place', { kind, of: of ?? '', matter: 'case 17/26', reason: 'damage at press 3' })
+  await place('recording', recordings[0])
+  await place('session', sessions[1])
+  expect((await classes())[1]).toMatchObject({ due: 3 })
+  const shown = await vault.ask('recording.show', { recording: recordings[1] ?? ('rec_' as RecordingId) })
+  expect(shown.keeping).toMatchObject({ holds: [{ on: 'session', matter: 'case 17/26' }] })
+  const hold = await place('person', 'bob')
+  expect(hold).toMatchObject({ recordings: 5, on: { kind: 'person', name: 'bob' } })
+  expect((await classes())[1]).toMatchObject({ due: 0 })
+  const [ann, sue] = [await vault.person('anna', ['admin']), await vault.person('sue', ['security-officer'])]
+  const lift = (who: TestPerson) =>
+    api.call('legalhold.lift', { legalHold: hold.id, reason: 'settled', totpCode: who.code() }, who.token)
+  expect(must(await lift(ann))).toMatchObject({ lift: { by: 'anna' }, lifted: null })
+  expect(refusalOf(await lift(ann)).message).toBe('you have asked for it, and another person lifts it')
+  await vault.ask('user.samePerson', { user: 'sue', as: 'anna' } as never)
+  expect(refusalOf(await lift(sue)).message).toContain('who is you: an administrator has said so')
+  await vault.ask('legalhold.keep', { legalHold: hold.id })
+  expect(must(await lift(sue))).toMatchObject({ lift: { by: 'sue' }, lifted: null })
+  const paula = await vault.person('paula', ['auditor'])
+  expect(must(await lift(paula))).toMatchObject({ lifted: { by: 'paula' } })
+  expect((await classes())[1]).toMatchObject({ due: 3 })
+  expect(await vault.ask('legalhold.list', {})).toHaveLength(2)
+  const { entries } = await vault.ask('audit.find', { kinds: 'legalhold.lifted', limit: 1 })
+  expect(entries[0]).toMatchObject({
+    who: 'paula',
+    text: expect.stringContaining(
+      'lifted the legal hold on the person bob (case 17/26), as sue had asked: "settled"',
+    ),
+  })
+})
+
+test('tagout says how long recordings are kept and what holds them', async () => {
+  const ran = async (...args: readonly string[]) => {
+    const { out, err } = await runTagout(args, { env: { TAGOUT_DATA: vault.dataDir } })
+    return out + err
+  }
+  expect(await ran('retention', 'list')).toMatch(/vendors +30 days +line-3 +5 +3/)
+  expect(await ran('retention', 'set', 'vendors', '20', '--reason', 'x')).toContain(
+    'say that it shortens with --yes',
+  )
+  expect(await ran('retention', 'set', 'vendors', '20', '--reason', 'x', '--yes')).toContain(
+    'recordings of the class vendors are kept 20 days',
+  )
+  expect(await ran('safe', 'retention', 'line-3', 'standard', '--reason', 'x')).toContain('kept for good')
+  expect(await ran('legal-hold', 'list')).toMatch(/case 17\/26/)
+  expect(await ran('recording', 'show', recordings[0] ?? '')).toMatch(
+    /legal hold +case 17\/26, on the recording/,
+  )
+})
