@@ -46,6 +46,7 @@ import * as m0070 from './0070_a_recording_is_found_and_reviewed.ts'
 import * as m0072 from './0072_the_log_is_sent_on.ts'
 import * as m0077 from './0077_recordings_are_kept_for_a_time.ts'
 import * as m0081 from './0081_what_is_out_of_the_ordinary_is_marked.ts'
+import * as m0082 from './0082_rotations_have_a_rate.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -96,4 +97,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0072_the_log_is_sent_on': m0072,
   '0077_recordings_are_kept_for_a_time': m0077,
   '0081_what_is_out_of_the_ordinary_is_marked': m0081,
+  '0082_rotations_have_a_rate': m0082,
 }

@@ -57,6 +57,7 @@ export const backupTables = [
   'rotation_task',
   'login_place',
   'rotation_hold',
+  'rotation_limit',
   'contract_notice',
   'terms_text',
   'policy',

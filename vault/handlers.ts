@@ -107,6 +107,7 @@ import {
 import { siemDone, siemTake } from './siem/feed.ts'
 import { siemAdd, siemList, siemRemove } from './siem/verbs.ts'
 import { recordingAuthorise, recordingReadable } from './release/authorise.ts'
+import { rotationLimit, rotationLimits } from './rotation/limits.ts'
 import { rotationCalendar } from './rotation/due-calendar.ts'
 import { rotationLeak } from './rotation/leak.ts'
 import { rotationFindings } from './rotation/findings.ts'
@@ -265,6 +266,8 @@ export const handlers: Handlers = {
   'rotation.hold': rotationHold,
   'rotation.unhold': rotationUnhold,
   'rotation.holds': rotationHolds,
+  'rotation.limit': rotationLimit,
+  'rotation.limits': rotationLimits,
   'rotation.due': rotationDue,
   'rotation.step': rotationStep,
   'rotation.sign': rotationSign,

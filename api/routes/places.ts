@@ -98,6 +98,8 @@ export const places: readonly Route[] = [
   { method: 'GET', path: '/api/rotations/:run', verb: 'rotation.show', access: 'user' },
   { method: 'POST', path: '/api/rotations/:run/cancel', verb: 'rotation.cancel', access: 'user' },
   { method: 'POST', path: '/api/rotations/:run/retry', verb: 'rotation.retry', access: 'user' },
+  { method: 'GET', path: '/api/rotation-limits', verb: 'rotation.limits', access: 'user' },
+  { method: 'PUT', path: '/api/rotation-limits', verb: 'rotation.limit', access: 'user' },
   { method: 'GET', path: '/api/rotation-holds', verb: 'rotation.holds', access: 'user' },
   { method: 'PUT', path: '/api/safes/:safe/rotation-hold', verb: 'rotation.hold', access: 'user' },
   { method: 'DELETE', path: '/api/safes/:safe/rotation-hold', verb: 'rotation.unhold', access: 'user' },

@@ -191,6 +191,7 @@ export const fieldNames = {
   'rotation.retry': { run: '<rotation>' },
   'rotation.hold': { safe: '<safe>', reason: '--reason', until: '--until' },
   'rotation.unhold': { safe: '<safe>' },
+  'rotation.limit': { safe: '--safe', target: '--target', abreast: '--at-once', perHour: '--per-hour' },
   'task.list': { account: '--account', all: '--all' },
   'task.take': { task: '<task>', session: '--session' },
   'task.approve': { task: '<task>', totpCode: 'code' },

@@ -5,6 +5,7 @@ import { misuse } from './complaint.ts'
 import { parseDuration, parseMoment } from './duration.ts'
 import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
+import { addLimitCommands } from './rotation-limits.ts'
 import { addRecipeCommands } from './rotation-recipes.ts'
 import { addLedgerCommands, planDue } from './rotation-ledger.ts'
 import { settingsText } from './rotation-settings.ts'
@@ -231,6 +232,7 @@ export function addRotationCommands(root: Command, tools: Tools): void {
     })
 
   addRecipeCommands(rotation, tools)
+  addLimitCommands(rotation, tools)
 
   rotation
     .command('hold <safe>')

@@ -241,6 +241,15 @@ test.skipIf(why !== undefined || noSshd !== undefined)(
     await page.getByRole('button', { name: 'Lift the hold' }).click()
     await page.getByText('Production runs in line-3').waitFor({ state: 'detached' })
 
+    await page.getByRole('button', { name: 'Limit rotations' }).click()
+    await page.getByRole('dialog').getByLabel('Where').selectOption('In safe line-3')
+    await page.getByLabel('At a time').fill('3')
+    await page.getByLabel('Begin within an hour').fill('40')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'rotation-limit')
+    await page.getByRole('button', { name: 'Set the limit' }).click()
+    await page.getByText('In line-3: 3 at a time, 40 an hour').waitFor()
+
     await page.getByRole('button', { name: `Ledger: ${account}` }).click()
     const ledger = page.getByRole('dialog')
     await ledger.getByText('Version 2').waitFor()

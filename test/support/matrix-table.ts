@@ -504,6 +504,8 @@ export const table: Readonly<Record<string, Row>> = {
   'GET /api/rotation-accounts': { service: 'inventory.read', who: all, ok: 200 },
   'GET /api/rotation-findings': { who: all, ok: 200 },
   'GET /api/rotation-holds': { service: 'inventory.read', who: all, ok: 200 },
+  'GET /api/rotation-limits': { service: 'inventory.read', who: all, ok: 200 },
+  'PUT /api/rotation-limits': { who: admin, ok: 200, body: () => ({ abreast: null, perHour: null }) },
   'PUT /api/safes/:safe/rotation-hold': {
     who: [...manages, '+approve', '+supervise'],
     of: 'safe',

@@ -163,6 +163,11 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
   'rotation.hold': (of) => [{ safe: of.safe, reason: 'x' }],
   'rotation.unhold': (of) => [{ safe: of.safe }],
   'rotation.holds': () => [{}],
+  'rotation.limit': (of) => [
+    { safe: of.safe, abreast: 1, perHour: null },
+    { abreast: null, perHour: null },
+  ],
+  'rotation.limits': () => [{}],
   'task.list': (of) => [{}, { account: of.account, all: true }],
   'task.take': () => [{ task: newId('rtk'), session: newId('ses') }],
   'task.approve': () => [{ task: newId('rtk'), totpCode: '000000' }],

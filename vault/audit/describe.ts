@@ -282,6 +282,8 @@ function what(entry: Entry): string {
       return `held up rotations in safe ${entry.safeName}${entry.until === undefined ? '' : ` until ${entry.until}`}${because(entry.reason)}`
     case 'rotation.unheld':
       return `let rotations in safe ${entry.safeName} go on`
+    case 'rotation.limited':
+      return `${entry.abreast === null && entry.perHour === null ? 'no longer limits' : 'limits'} rotations${entry.targetName !== undefined ? ` on target ${entry.targetName}` : entry.safeName !== undefined ? ` in safe ${entry.safeName}` : ''}${entry.abreast === null ? '' : `: ${entry.abreast} at a time`}${entry.perHour === null ? '' : `${entry.abreast === null ? ':' : ','} ${entry.perHour} an hour`}`
     case 'rotation.leaked':
       return `said that the secret of account ${entry.accountName} has leaked${because(entry.reason)}`
     case 'rotation.task-opened':

@@ -844,6 +844,13 @@ export type Happening =
   | { readonly kind: 'rotation.recipe-removed'; readonly recipe: string }
   | (SafeRef & { readonly kind: 'rotation.held'; readonly reason: string; readonly until?: string })
   | (SafeRef & { readonly kind: 'rotation.unheld' })
+  /** How many rotations go on at a time, and begin within an hour: of a safe, of a target, or of neither and so of all. */
+  | (Partial<SafeRef> &
+      Partial<TargetRef> & {
+        readonly kind: 'rotation.limited'
+        readonly abreast: number | null
+        readonly perHour: number | null
+      })
   | (AccountRef & { readonly kind: 'rotation.leaked'; readonly reason: string })
   /** What people do of a rotation. `place`: of another place that holds the secret, and not of the change itself. */
   | (TaskRef & { readonly kind: 'rotation.task-opened' | 'rotation.task-overdue'; readonly dueAt: string })

@@ -132,6 +132,7 @@ export type Obstacle = {
     | 'production'
     | 'budget'
     | 'batch'
+    | 'limit'
   readonly why: string
   readonly next: string
   /** When it goes away by itself; null: it does not. */
@@ -277,6 +278,17 @@ export type RotationHold = {
   readonly by: string
   readonly since: string
   readonly until: string | null
+}
+
+/** How many rotations go on at a time and begin within an hour: on a target, in a safe; of neither, in all. */
+export type RotationLimit = {
+  readonly safe: string | null
+  readonly target: string | null
+  /** Null: nobody has said. */
+  readonly abreast: number | null
+  readonly perHour: number | null
+  readonly setBy: string
+  readonly setAt: string
 }
 
 /** A credential as a worker gets it: a password sealed to its own key of this step, a key that the vault signs with. */
@@ -444,6 +456,16 @@ export const rotationVerbs = {
   ),
   'rotation.unhold': verb(people, z.strictObject({ safe: reference })),
   'rotation.holds': verb(people, nothing),
+  'rotation.limit': verb(
+    people,
+    z.strictObject({
+      safe: reference.optional(),
+      target: reference.optional(),
+      abreast: z.int().min(1).max(1_000).nullable(),
+      perHour: z.int().min(1).max(100_000).nullable(),
+    }),
+  ),
+  'rotation.limits': verb(people, nothing),
 
   'rotation.due': verb(['rotation'], nothing),
   'rotation.step': verb(['rotation'], z.strictObject({ run, boxKey: base64 })),
@@ -510,6 +532,8 @@ export type RotationAnswers = {
   'rotation.hold': RotationHold
   'rotation.unhold': null
   'rotation.holds': readonly RotationHold[]
+  'rotation.limit': RotationLimit
+  'rotation.limits': readonly RotationLimit[]
   'rotation.due': readonly DueRun[]
   'rotation.step': RotationOrder
   'rotation.sign': { readonly signature: string }

@@ -370,6 +370,16 @@ export type DomainTables = {
     readonly until: Date | null
     readonly ended_at: Date | null
   }
+  /** How many rotations go on at a time and begin within an hour, on a target or in a safe; of neither: in all. */
+  rotation_limit: Guarded & {
+    readonly id: Id<'rlm'>
+    readonly safe_id: Id<'saf'> | null
+    readonly target_id: Id<'tgt'> | null
+    readonly abreast: number | null
+    readonly per_hour: number | null
+    readonly set_by: string
+    readonly set_at: Date
+  }
   /** Lets the account's secret go to exactly this identity of this target. */
   binding: Guarded & {
     readonly id: Id<'bnd'>

@@ -376,6 +376,10 @@ export const guardedTables = {
     id: ['id'],
     columns: ['safe_id', 'reason', 'held_by', 'since', 'until', 'ended_at'],
   },
+  rotation_limit: {
+    id: ['id'],
+    columns: ['safe_id', 'target_id', 'abreast', 'per_hour', 'set_by', 'set_at'],
+  },
   exposure_due: { id: ['exposure_id'], columns: ['due_at', 'reason', 'set_by', 'set_at'] },
   contract_notice: { id: ['id'], columns: ['company_id', 'contract_ends_at', 'days', 'told_at'] },
   terms_text: { id: ['id'], columns: ['company_id', 'digest', 'body', 'since'] },

@@ -249,6 +249,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'rotation.hold': { local: true, user: [admin, manage, approve, supervise] },
   'rotation.unhold': { local: true, user: [admin, manage, approve, supervise] },
   'rotation.holds': { local: true, service: 'inventory.read', user: ['filtered'] },
+  'rotation.limit': { local: true, user: [admin] },
+  'rotation.limits': { local: true, service: 'inventory.read', user: ['filtered'] },
   // SECURITY: what is due and may be done is looked at by the verbs, from the rows: nothing that a worker says lets it have more.
   'rotation.due': { rotation: true },
   'rotation.step': { rotation: true },

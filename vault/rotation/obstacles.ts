@@ -12,6 +12,7 @@ import { type Budget, budgetOf } from './budget.ts'
 import { connectorOf } from './connectors.ts'
 import { dependantsOf, holderOf } from './dependants.ts'
 import { isInDoubt } from './phases.ts'
+import { tooMany } from './limits.ts'
 import { isStepOut, openRunOf, type Run } from './run.ts'
 import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
 import { throughOf } from './through.ts'
@@ -62,8 +63,11 @@ export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promi
       ? undefined
       : await outsideWindow(tx, settings),
     await spent(tx, account),
-  ]
-  return found.filter((one) => one !== undefined)
+  ].filter((one) => one !== undefined)
+  // The last: what is not to begin anyhow takes nobody's turn. A leak waits for nobody's.
+  if (found.length > 0 || asked.kind === 'verify' || asked.isLeak === true) return found
+  const waits = await tooMany(tx, account, asked.run)
+  return waits === undefined ? found : [waits]
 }
 
 /** What stands before a task for people: they wait for windows and holders by themselves. */

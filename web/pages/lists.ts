@@ -95,6 +95,8 @@ export const useRotationCalendar = () =>
   useList<'rotation.calendar'>('rotation calendar', '/api/rotation-calendar?days=30', { every: 30_000 })
 export const useRotationHolds = () =>
   useList<'rotation.holds'>('rotation holds', '/api/rotation-holds', { every: 5_000 })
+export const useRotationLimits = () =>
+  useList<'rotation.limits'>('rotation limits', '/api/rotation-limits', { every: 10_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
 export const useLegalHolds = () =>
   useList<'legalhold.list'>('legal holds', '/api/legal-holds', { every: 5_000 })

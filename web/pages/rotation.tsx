@@ -13,6 +13,7 @@ import { hasRole, useUser } from '../shell/me.ts'
 import { useRotationAccounts, useRotationFindings, useRotationHolds, useRotations } from './lists.ts'
 import { CancelRun, HoldSafe, RetryRun, Rotate, RotateMany, UnholdSafe, Verify } from './rotation-acts.tsx'
 import { Coming, Ledger } from './rotation-ledger.tsx'
+import { Limits } from './rotation-limits.tsx'
 import { SetRotation } from './rotation-settings.tsx'
 import { Tasks } from './rotation-tasks.tsx'
 
@@ -78,6 +79,7 @@ export function Rotation() {
       <Needed runs={runs.data ?? []} />
       <Findings />
       <Holds onLift={mayAct ? (of) => setDoing({ kind: 'unhold', of }) : undefined} />
+      <Limits />
       <Tasks mayAct={mayAct} />
       <Accounts query={accounts} mayAct={mayAct} onDo={setDoing} />
       <Coming />

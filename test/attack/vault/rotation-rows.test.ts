@@ -115,6 +115,15 @@ test('that production runs is not forgotten because its row is gone', async () =
   })
 }, 30_000)
 
+test('that rotations are limited is not forgotten because its row is gone', async () => {
+  const { name } = await account('limited', 'line-5')
+  await vault.ask('rotation.limit', { safe: 'line-5', abreast: 2, perHour: 7 })
+  await without('rotation_limit', 'per_hour = 7', async () => {
+    await expect(vault.ask('rotation.start', { account: name })).rejects.toThrow()
+  })
+  await vault.ask('rotation.limit', { safe: 'line-5', abreast: null, perHour: null })
+}, 30_000)
+
 test('a rotation in doubt is not forgotten because its row is gone', async () => {
   const { name } = await account('doubt', 'line-6')
   const run = await vault.ask('rotation.start', { account: name })

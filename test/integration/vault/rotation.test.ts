@@ -241,6 +241,72 @@ describe('what stands before it', () => {
     expect(await show(run.id)).toMatchObject({ phase: 'done', version: 2 })
   })
 
+  test('no more begin within an hour than may, in their turn; a leak waits for nobody', async () => {
+    const [one, two, three, four] = [await account(), await account(), await account(), await account()]
+    vault.advance(3_700_000)
+    await vault.ask('rotation.limit', { safe: 'line-3', abreast: null, perHour: 1 })
+    const start = async (name: string) => (await vault.ask('rotation.start', { account: name })).id
+    const first = await start(one.name)
+    await work(first)
+    expect(await show(first)).toMatchObject({ phase: 'done' })
+    const [second, third] = [await start(two.name), await start(three.name)]
+    for (const run of [second, third]) {
+      await work(run)
+      expect(await show(run)).toMatchObject({
+        phase: 'waiting',
+        why: 'no more than 1 rotation may begin within an hour in its safe',
+      })
+    }
+    const planned = await vault.ask('rotation.plan', { account: four.name })
+    expect(planned.obstacles).toMatchObject([{ kind: 'limit' }])
+    // Two wait before it: the third hour is its turn.
+    const hours = (Date.parse(planned.earliest ?? '') - vault.now().getTime()) / 3_600_000
+    expect(hours).toBeGreaterThan(2.9)
+    const leaked = await vault.ask('rotation.leak', { account: four.name, reason: 'in a mail' })
+    if (leaked.run === null) throw new Error('it is rotated')
+    await work(leaked.run.id)
+    expect(await show(leaked.run.id)).toMatchObject({ phase: 'done' })
+    vault.advance(3_700_000)
+    await work(second)
+    await work(third)
+    expect([(await show(second)).phase, (await show(third)).phase]).toEqual(['done', 'waiting'])
+    expect(await vault.ask('rotation.limits', {})).toMatchObject([
+      { safe: 'line-3', target: null, abreast: null, perHour: 1 },
+    ])
+    await vault.ask('rotation.limit', { safe: 'line-3', abreast: null, perHour: null })
+    expect(await vault.ask('rotation.limits', {})).toEqual([])
+    await later(third)
+    expect(await show(third)).toMatchObject({ phase: 'done' })
+  })
+
+  test('no more go on at a time than may, also where two workers begin at the same moment', async () => {
+    const names = [(await account()).name, (await account()).name, (await account()).name]
+    await vault.ask('rotation.limit', { abreast: 1, perHour: null })
+    const runs: RotationId[] = []
+    for (const name of names) runs.push((await vault.ask('rotation.start', { account: name })).id)
+    const boxKey = Buffer.alloc(32, 9).toString('base64')
+    const given = await Promise.all(runs.map((run) => worker.call('rotation.step', { run, boxKey })))
+    expect(given.filter(({ ok }) => ok).length).toBe(1)
+    const shown = await Promise.all(runs.map(show))
+    expect(
+      shown.filter(({ why: text }) => text === 'no more than 1 rotation may go on at a time').length,
+    ).toBe(2)
+    const target = names[0]?.split('/')[0] ?? ''
+    await vault.ask('rotation.limit', { abreast: null, perHour: null })
+    await vault.ask('rotation.limit', { target, abreast: 1, perHour: null })
+    expect(
+      refusalOf(await vault.admin.call('rotation.limit', { safe: 'line-3', target, abreast: 1, perHour: 1 }))
+        .message,
+    ).toContain('a safe or of a target')
+    await vault.ask('rotation.limit', { target, abreast: null, perHour: null })
+    // Of the step that nobody did, nobody said what came of it.
+    vault.advance(90_000)
+    for (const run of runs) {
+      await later(run)
+      expect(['done', 'failed']).toContain((await show(run)).phase)
+    }
+  })
+
   test('it waits for its window, and for the next one where too little of it is left', async () => {
     const { name } = await account()
     const at = (ms: number) => new Date(vault.now().getTime() + ms).toISOString().slice(0, 16)
