@@ -8,6 +8,7 @@ import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
+import { type DashboardAnswers, dashboardVerbs } from './contract/dashboard.ts'
 import { type ReportsAnswers, reportsVerbs } from './contract/reports.ts'
 import { type RiskAnswers, riskVerbs } from './contract/risk.ts'
 import { type RotationAnswers, rotationVerbs } from './contract/rotation.ts'
@@ -50,6 +51,7 @@ export {
   type PasskeyProof,
   type SignInCode,
 } from './contract/shapes.ts'
+export * from './contract/dashboard.ts'
 export * from './contract/reports.ts'
 export * from './contract/risk.ts'
 export * from './contract/siem.ts'
@@ -83,6 +85,7 @@ export const verbs = {
   ...siemVerbs,
   ...riskVerbs,
   ...reportsVerbs,
+  ...dashboardVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...recordingsVerbs,
@@ -113,6 +116,7 @@ export type VerbAnswers = KeysAnswers &
   SiemAnswers &
   RiskAnswers &
   ReportsAnswers &
+  DashboardAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   RecordingsAnswers &

@@ -57,6 +57,7 @@ import {
 } from './retention/classes.ts'
 import { legalHoldKeep, legalHoldLift, legalHoldList, legalHoldPlace } from './retention/holds.ts'
 import { recordingReview } from './recordings/review.ts'
+import { dashboardShow } from './dashboard/show.ts'
 import { reportList, reportMake } from './reports/verbs.ts'
 import { riskList, riskReview, riskSet, riskSettings } from './risk/verbs.ts'
 import { filterList, filterRemove, filterRename, filterSave } from './recordings/saved-filters.ts'
@@ -467,6 +468,7 @@ export const handlers: Handlers = {
   'evidence.sign': evidenceSign,
   'recording.find': recordingFind,
   'recording.review': recordingReview,
+  'dashboard.show': dashboardShow,
   'report.list': reportList,
   'report.make': reportMake,
   'risk.list': riskList,

@@ -65,6 +65,7 @@ export const sessions: readonly Route[] = [
   },
   { method: 'POST', path: '/api/recordings/:recording/signature', verb: 'evidence.sign', access: 'user' },
   { method: 'POST', path: '/api/recordings/:recording/review', verb: 'recording.review', access: 'user' },
+  { method: 'GET', path: '/api/dashboard', verb: 'dashboard.show', access: 'user', query: { days: 'int' } },
   { method: 'GET', path: '/api/reports', verb: 'report.list', access: 'user' },
   {
     method: 'POST',

@@ -344,6 +344,7 @@ export const fieldNames = {
     after: 'the page',
     limit: '--limit',
   },
+  'dashboard.show': { days: '--days' },
   'report.make': { report: '<report>', from: '--from', to: '--to', target: '--target' },
   'risk.list': {
     state: '--all',

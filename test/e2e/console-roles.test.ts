@@ -53,7 +53,8 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
   [
     'security-officer',
     [
-      ...['Overview', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Reports', 'Exposure'],
+      ...['Overview', 'Dashboard', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Reports'],
+      ...['Exposure'],
       ...[
         'Audit log',
         'Plant switches',

@@ -219,6 +219,7 @@ test.skipIf(why !== undefined)(
     const places = await page.getByRole('navigation', { name: 'Console' }).getByRole('link').allInnerTexts()
     expect(places).toEqual([
       'Overview',
+      'Dashboard',
       'Requests',
       'Close-outs',
       'Break-glass',
@@ -578,6 +579,7 @@ test.skipIf(why !== undefined)('an admin cuts a live session, saying why', async
 
 const pages = [
   ['/', 'Overview'],
+  ['/dashboard', 'Dashboard'],
   ['/access', 'My access'],
   ['/sessions', 'Sessions'],
   ['/recordings', 'Recordings'],

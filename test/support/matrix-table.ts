@@ -824,6 +824,7 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
     body: () => ({ note: 'seen' }),
   },
+  'GET /api/dashboard': { who: readers, ok: 200, query: () => 'days=7' },
   'GET /api/reports': { who: readers, ok: 200 },
   'POST /api/reports/:report': {
     who: readers,

@@ -273,6 +273,7 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
     { risk: 'any' },
   ],
   'recording.review': (of) => [{ recording: of.recording, note: 'x' }],
+  'dashboard.show': () => [{}, { days: 30 }],
   'report.list': () => [{}],
   'report.make': () => [
     { report: 'asset-access' as const, from: '2026-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' },

@@ -19,6 +19,7 @@ const officer = 'security-officer'
 /** Where one can go, by role: what is of no use to somebody is not shown to them. */
 export const places: readonly Place[] = [
   { path: '/', title: 'Overview', group: 'Work', roles: all },
+  { path: '/dashboard', title: 'Dashboard', group: 'Work', roles: ['admin', officer, 'auditor'] },
   { path: '/access', title: 'My access', group: 'Work', roles: ['admin', 'approver', 'operator', 'vendor'] },
   {
     path: '/requests',

@@ -333,6 +333,30 @@ test('the command line has the queue, one mark with its facts, and the rules', a
   expect((await tagout('review', 'set', '--zone', 'Mars/Base', '--reason', 'x')).err).toContain('--zone')
 })
 
+test('the dashboard counts what is there, day by day, and says who is inside', async () => {
+  const { token } = ingrid
+  const shown = must(await api.call('dashboard.show', { days: 7 }, token))
+  expect(shown.days.map(({ day }) => day)).toEqual(
+    Array.from({ length: 7 }, (_, after) =>
+      new Date(now - (6 - after) * 24 * 60 * minute).toISOString().slice(0, 10),
+    ),
+  )
+  const today = shown.days.at(-1)
+  expect(today).toMatchObject({ vendors: 0, broken: 1, reviewed: 1 })
+  expect([today?.own, today?.whole]).toEqual([
+    (today?.whole ?? 0) + 1,
+    (await finds({ state: 'complete' })).length,
+  ])
+  expect(shown.machines).toMatchObject([{ machine: expect.any(String), people: 1 }, { people: 1 }])
+  expect(shown.machines.reduce((sum, { sessions }) => sum + sessions, 0)).toBe(today?.own)
+  expect(shown.people).toMatchObject([{ user: 'bob', company: null, sessions: today?.own, machines: 2 }])
+  expect(shown.marks.find(({ rule }) => rule === 'refused-act')).toMatchObject({ open: 0, signed: 1 })
+  expect(shown.marks.find(({ rule }) => rule === 'first-time')).toMatchObject({ open: 2, signed: 0 })
+  expect(shown.inside).toEqual([])
+  expect(shown.secrets).toMatchObject({ accounts: 2, unchanged: 2, overdue: 0, exposed: 0 })
+  expect(refusalOf(await api.call('dashboard.show', {}, bob.token)).code).toBe('forbidden')
+})
+
 test('each report says what is there, is drawn as a PDF that says the same, and proves itself', async () => {
   const tagout = (...args: string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir }, cwd: folder })
   const time = ['--from', '2026-03-01', '--to', '2026-04-01'] as const

@@ -323,6 +323,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'evidence.sign': 'UXY',
   'recording.find': 'L*YZ',
   'recording.review': 'UXY',
+  'dashboard.show': 'LAaFGUX',
   'report.list': 'LAaFGUX',
   'report.make': 'LAaFGUX',
   'risk.list': 'LAaFGUX',
