@@ -109,7 +109,7 @@ export async function packageRecording(
           if (error instanceof RangeError) throw misuse(error.message, 'give --from and --to')
           throw error
         })
-        const bytes = await writeNew(resolve(tools.io.cwd, options.out), pieces)
+        const bytes = await writePieces(resolve(tools.io.cwd, options.out), pieces)
         return {
           state: verdict.state === 'complete' ? 'complete' : 'incomplete',
           bytes,
@@ -135,7 +135,7 @@ async function cutOf(replay: Replay, { from, to }: PackageOptions): Promise<CutR
 }
 
 /** SECURITY: mode 0600: unless it is sealed, whoever has the file sees the session. */
-async function writeNew(path: string, pieces: readonly Uint8Array[]): Promise<number> {
+export async function writePieces(path: string, pieces: readonly Uint8Array[]): Promise<number> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
       throw new Complaint(`${path} exists already`, 'choose another name, or move it away first')

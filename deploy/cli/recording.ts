@@ -109,6 +109,17 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     })
 
   recording
+    .command('stamp <package>')
+    .description('write a package that has no time-stamp anew, with one: where the time-stamper was away')
+    .requiredOption('--out <file>', 'where to write it, a .zip, mode 0600')
+    .addHelpText('after', examples('tagout recording stamp press-3.zip --out press-3-stamped.zip'))
+    .action(async (file: string, { out }: { readonly out: string }) => {
+      const { stampPackage } = await import('./recording-stamp.ts')
+      const bytes = await stampPackage(tools, file, out)
+      tools.show({ file: out, bytes }, () => `wrote ${out} (${size(bytes)}, with a time-stamp)`)
+    })
+
+  recording
     .command('package <recording>')
     .description(
       'make an evidence package: one file that shows the session and proves itself, offline; audited',
@@ -148,7 +159,8 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
         const stamp = made.stamped ? ', with a time-stamp' : ''
         return `wrote ${given.out} (${made.state}, ${size(made.bytes)}${stamp})`
       })
-      if (made.unstamped !== undefined) tools.note(`it has no time-stamp: ${made.unstamped}`)
+      if (made.unstamped !== undefined)
+        tools.note(`it has no time-stamp: ${made.unstamped}; later: tagout recording stamp ${given.out}`)
     })
 }
 

@@ -8,6 +8,8 @@ export {
   type PackageParts,
   rangeOf,
   sizeInHeader,
+  stampFile,
+  withStamp,
 } from './package.ts'
 export { type EvidenceVerdict, type ProvenEntry, verifyFiles, verifyPackage } from './verify.ts'
 export { readZip, writeZip } from './zip.ts'

@@ -9,7 +9,7 @@ import { type RecordingKey, segmentKey } from '../replay/replay.ts'
 import type { ByteSource } from '../replay/source.ts'
 import type { RecordingStructure } from '../replay/structure.ts'
 import { type EvidenceFacts, openKeyOf, sealKey } from './facts.ts'
-import { type PackedFile, writeZip } from './zip.ts'
+import { type PackedFile, readZip, writeZip } from './zip.ts'
 
 /** Making an evidence package (docs/evidence-format.md), by whoever has the recording's key. Runs in browsers too. */
 
@@ -43,6 +43,9 @@ export type PackageParts = {
 export const mostPackaged = 1024 * 1024 * 1024
 /** Up to here the page has the recording within it; a larger one is opened from beside it. */
 export const mostEmbedded = 48 * 1024 * 1024
+
+/** The time-stamp of a package, over `SHA256SUMS.p7s`. */
+export const stampFile = 'SHA256SUMS.tsr'
 
 /** Where the page has its data: the line is replaced. */
 export const dataMark = '<!--tagout-evidence-->'
@@ -117,8 +120,13 @@ export async function makePackage(
   )
   files.push(textFile('SHA256SUMS', list), { name: 'SHA256SUMS.p7s', bytes: signature })
   const stamp = await parts.stamp?.(signature)
-  if (stamp !== undefined) files.push({ name: 'SHA256SUMS.tsr', bytes: stamp })
+  if (stamp !== undefined) files.push({ name: stampFile, bytes: stamp })
   return [...writeZip(files)]
+}
+
+/** The same package with a time-stamp of its signature, which is beside what is signed: it may come later. */
+export function withStamp(archive: Uint8Array, stamp: Uint8Array): readonly Uint8Array[] {
+  return [...writeZip([...readZip(archive), { name: stampFile, bytes: stamp }])]
 }
 
 async function whole({ source, onProgress }: PackageParts): Promise<Uint8Array> {

@@ -166,6 +166,25 @@ test('a real time-stamper says when it saw the signature, and openssl takes it',
       stamp: null,
       why: null,
     })
+    // What went without, as it was away, gets one later.
+    writeFileSync(
+      join(folder, 'late.zip'),
+      await scriptedPackage(room, { stampCertificates: certificates, stamp: async () => undefined }),
+    )
+    writeFileSync(
+      join(tsa, 'tagout.json'),
+      JSON.stringify({ timestamp: { url, certificatesFile: 'tsa.pem' } }),
+    )
+    const stamping = (from: string, out: string) =>
+      tagout(['recording', 'stamp', from, '--out', out], { cwd: folder, env: { TAGOUT_DATA: tsa } })
+    expect(await stamping('late.zip', 'late-stamped.zip')).toMatchObject({ code: 0 })
+    const late = await verifyPackage(sodium, readFileSync(join(folder, 'late-stamped.zip')), {
+      logKey: logKey.publicKey,
+    })
+    expect(late.checks.join('\n')).toMatch(/a time-stamper saw the signature at \d{4}-/)
+    expect((await stamping('late-stamped.zip', 'again.zip')).err).toMatch(/has a time-stamp already/)
+    expect((await stamping('whole.zip', 'again.zip')).err).toMatch(/does not name whose stamps it takes/)
+    expect((await stamping('late.zip', 'late-stamped.zip')).err).toMatch(/exists already/)
     const foreign = await requestTimestamp({ url, certificates }, Buffer.from('something else'))
     const wrong = await scriptedPackage(room, { stampCertificates: certificates, stamp: async () => foreign })
     expect(await verifyPackage(sodium, wrong)).toMatchObject({ state: 'tampered', file: 'SHA256SUMS.tsr' })
