@@ -84,6 +84,7 @@ export const backupTables = [
   'hold',
   'favourite',
   'recording_review',
+  'recording_note',
   'risk_mark',
   'risk_settings',
   'saved_filter',

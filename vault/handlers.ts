@@ -56,6 +56,7 @@ import {
   safeRetention,
 } from './retention/classes.ts'
 import { legalHoldKeep, legalHoldLift, legalHoldList, legalHoldPlace } from './retention/holds.ts'
+import { recordingNote, recordingNotes } from './recordings/notes.ts'
 import { recordingReview } from './recordings/review.ts'
 import { dashboardShow } from './dashboard/show.ts'
 import { reportList, reportMake } from './reports/verbs.ts'
@@ -467,6 +468,8 @@ export const handlers: Handlers = {
   'evidence.gather': evidenceGather,
   'evidence.sign': evidenceSign,
   'recording.find': recordingFind,
+  'recording.notes': recordingNotes,
+  'recording.note': recordingNote,
   'recording.review': recordingReview,
   'dashboard.show': dashboardShow,
   'report.list': reportList,

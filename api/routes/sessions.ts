@@ -64,6 +64,8 @@ export const sessions: readonly Route[] = [
     timeout: 120_000,
   },
   { method: 'POST', path: '/api/recordings/:recording/signature', verb: 'evidence.sign', access: 'user' },
+  { method: 'GET', path: '/api/recordings/:recording/notes', verb: 'recording.notes', access: 'user' },
+  { method: 'POST', path: '/api/recordings/:recording/notes', verb: 'recording.note', access: 'user' },
   { method: 'POST', path: '/api/recordings/:recording/review', verb: 'recording.review', access: 'user' },
   { method: 'GET', path: '/api/dashboard', verb: 'dashboard.show', access: 'user', query: { days: 'int' } },
   { method: 'GET', path: '/api/reports', verb: 'report.list', access: 'user' },

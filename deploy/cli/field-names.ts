@@ -388,6 +388,7 @@ export const fieldNames = {
   'legalhold.place': { kind: '<kind>', of: '<of>', matter: '--matter', reason: '--reason' },
   'legalhold.lift': { legalHold: '<hold>', reason: '--reason', totpCode: 'code' },
   'legalhold.keep': { legalHold: '<hold>' },
+  'recording.note': { recording: '<recording>', sealed: '<text>' },
   'recording.review': { recording: '<recording>', note: '--note' },
   'auditor.append': { newAuditorUser: '<name>', body: 'the new list', signature: 'the signature' },
   'auditor.challenge': { auditor: '--identity' },

@@ -10,7 +10,7 @@ export async function withRecording<T>(
   tools: Tools,
   token: string,
   recording: Id<'rec'>,
-  purpose: 'verify' | 'export',
+  purpose: 'verify' | 'export' | 'replay',
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
   await using replay = await connectReplay(tools.dataDir())

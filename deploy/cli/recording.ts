@@ -109,6 +109,20 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     })
 
   recording
+    .command('notes <recording>')
+    .description('what auditors noted on it, opened here by an auditor key; audited as a replay')
+    .requiredOption('--identity <file>', 'your auditor key')
+    .option('--passphrase-stdin', 'read the passphrase of --identity from standard input')
+    .addHelpText('after', examples('tagout recording notes rec_… --identity auditor.key'))
+    .action(
+      async (text: string, given: { readonly identity: string; readonly passphraseStdin?: boolean }) => {
+        const id = parseGivenId('rec', text, 'tagout recording list')
+        const { showNotes } = await import('./recording-notes.ts')
+        await showNotes(tools, id, given.identity, given.passphraseStdin === true)
+      },
+    )
+
+  recording
     .command('stamp <package>')
     .description('write a package that has no time-stamp anew, with one: where the time-stamper was away')
     .requiredOption('--out <file>', 'where to write it, a .zip, mode 0600')

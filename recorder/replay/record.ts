@@ -63,6 +63,7 @@ export const purposes = {
   searchHead: 'tagout/v1/recording-search-head',
   searchKey: 'tagout/v1/recording-search-key',
   search: 'tagout/v1/recording-search',
+  note: 'tagout/v1/recording-note',
 } as const
 
 /** Text that stands in each checkpoint: a reader that lost its way can tell that more follows. */
@@ -223,4 +224,9 @@ export type FinalBody = {
   readonly extras: readonly { readonly type: number; readonly sha256: string }[]
   /** Bytes of the file before this record. */
   readonly size: number
+}
+
+/** WebCrypto's types ask for views of plain buffers; none here is shared. */
+export function plainBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>
 }

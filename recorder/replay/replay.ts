@@ -1,3 +1,4 @@
+import { type NoteOwner, type NoteText, openNote, sealNote } from './note.ts'
 import { sameBytes, sha256 } from '../../vault/kernel/digest.ts'
 import { encodeParts, fromBase64 } from '../../vault/kernel/encoding.ts'
 import type { Frame, Mark } from './frame.ts'
@@ -14,6 +15,7 @@ import {
   purposes,
   recordTypes,
   segmentKeyInfo,
+  plainBuffer,
 } from './record.ts'
 import { isRecord, RecordScan } from './record-scan.ts'
 import type { ByteSource } from './source.ts'
@@ -52,6 +54,22 @@ export class Replay {
 
   get header(): RecordingHeader {
     return this.structure.header
+  }
+
+  /** Seals a note on this recording (base64). Of a cut nothing is noted: it has the keys of its segments alone. */
+  async sealNote(note: string, by: string, said: NoteText): Promise<string> {
+    if (!(this.#key instanceof Uint8Array)) throw new TypeError('a cut has no key for notes')
+    return sealNote(this.#key, this.#noteOwner(note, by), said)
+  }
+
+  /** Opens a note on this recording; undefined where it was changed or is another's. */
+  async openNote(note: string, by: string, sealed: string): Promise<NoteText | undefined> {
+    if (!(this.#key instanceof Uint8Array)) return undefined
+    return openNote(this.#key, this.#noteOwner(note, by), sealed)
+  }
+
+  #noteOwner(note: string, by: string): NoteOwner {
+    return { recording: this.header.recording, headerHash: this.structure.headerHash, note, by }
   }
 
   /** The same recording, read from another place. */
@@ -224,9 +242,4 @@ async function open(
       cause: error,
     })
   }
-}
-
-/** WebCrypto's types ask for views of plain buffers; none here is shared. */
-function plainBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>
 }

@@ -9,7 +9,7 @@ import {
   toBase64,
 } from '../../vault/kernel/encoding.ts'
 import { inflate } from './inflate.ts'
-import { chunkNonce, purposes, signatureBytes, signedPart, u32 } from './record.ts'
+import { chunkNonce, plainBuffer, purposes, signatureBytes, signedPart, u32 } from './record.ts'
 import { type SearchEntry, searchSources } from './search-text.ts'
 
 /*
@@ -317,8 +317,4 @@ export function putInto(filter: Uint8Array, codeword: Uint8Array): void {
     const bit = view.getUint32(place * 4) & mask
     filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7))
   }
-}
-
-function plainBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>
 }

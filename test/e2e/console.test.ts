@@ -377,6 +377,23 @@ test.skipIf(why !== undefined)(
     await page.getByRole('dialog').getByRole('button', { name: 'Mark as reviewed' }).click()
     await page.getByText('as it was ordered').waitFor()
 
+    // What she notes at a moment is a mark from then on, and sealed on its way.
+    await page.keyboard.press('Home')
+    await page.getByRole('button', { name: 'Note', exact: true }).click()
+    await page.getByRole('textbox', { name: 'What is to be seen here' }).fill('he asks for the 42nd answer')
+    await page.getByRole('button', { name: 'Keep the note' }).click()
+    await page.getByRole('button', { name: /ingrid: he asks for the 42nd answer/ }).waitFor()
+    await picture(page, 'note')
+    expect(await accessibilityFaults(page)).toEqual([])
+    expect(ingrid.sent.join('\n').includes('42nd answer')).toBe(false)
+    const notes = await installation.tagoutJson<readonly object[]>(
+      ['recording', 'notes', recording.id, '--identity', join(room, 'auditor.key'), '--passphrase-stdin'],
+      { stdin: passphrase },
+    )
+    expect(notes).toMatchObject([
+      { at: expect.closeTo(0, -1), by: 'ingrid', text: 'he asks for the 42nd answer' },
+    ])
+
     // What she hands on: one file, made in her browser, which proves itself.
     await page.getByRole('button', { name: 'Make an evidence package' }).click()
     const dialog = page.getByRole('dialog')

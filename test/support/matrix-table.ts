@@ -814,6 +814,23 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
     query: () => 'target=press-3',
   },
+  'GET /api/recordings/:recording/notes': {
+    who: ['auditor'],
+    of: 'recording',
+    ok: 200,
+    none: 403,
+    replays: true,
+  },
+  'POST /api/recordings/:recording/notes': {
+    who: ['auditor'],
+    of: 'recording',
+    ok: 200,
+    none: 403,
+    // Kept, for good: of one is enough.
+    only: ['oli', 'none'],
+    replays: true,
+    body: () => ({ note: newId('nte'), sealed }),
+  },
   'POST /api/recordings/:recording/review': {
     who: ['auditor'],
     notOwn: true,

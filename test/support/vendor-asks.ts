@@ -272,6 +272,8 @@ export const asked: Readonly<Record<string, ((of: Others) => readonly object[]) 
     { reviewed: 'yes' },
     { risk: 'any' },
   ],
+  'recording.notes': (of) => [{ recording: of.recording }],
+  'recording.note': (of) => [{ recording: of.recording, note: newId('nte'), sealed: 'A'.repeat(40) }],
   'recording.review': (of) => [{ recording: of.recording, note: 'x' }],
   'dashboard.show': () => [{}, { days: 30 }],
   'report.list': () => [{}],

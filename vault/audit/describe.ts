@@ -551,6 +551,8 @@ function what(entry: Entry): string {
       return `signed for the mark ${entry.rule} of ${markedOf(entry)}, ${entry.finding === 'explained' ? 'which is explained' : 'which is to be followed up'}: ${quoted(entry.note)}`
     case 'risk.settings-set':
       return `set by what sessions and secrets are marked: ${riskText(entry.settings)}: ${quoted(entry.reason)}`
+    case 'recording.noted':
+      return `wrote a note on recording ${entry.recording}${of(entry)} on ${entry.accountName}`
     case 'recording.reviewed':
       return `reviewed recording ${entry.recording}${of(entry)} on ${entry.accountName}: ${quoted(entry.note)}`
     case 'auditor.list':

@@ -777,6 +777,7 @@ export type Happening =
   | { readonly kind: 'evidence.certificate'; readonly certificate: string; readonly fingerprint: string }
   | ({ readonly kind: 'recording.searched' } & SessionRef)
   | { readonly kind: 'search.begun'; readonly recordings: number }
+  | ({ readonly kind: 'recording.noted'; readonly note: Id<'nte'> } & SessionRef)
   | ({ readonly kind: 'recording.reviewed'; readonly note: string } & SessionRef)
   /** A report was made and signed: `sha256` of its bytes. */
   | {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import type { Id } from '../kernel/id.ts'
 import type { RiskMark } from './risk.ts'
 import type { Keeping } from './retention.ts'
 import type { RecordingView } from './sessions.ts'
-import { id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
+import { base64, id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
 import { endReasons, recordingStates, riskAsked } from './words.ts'
 
 /** What can be asked to find recordings, and to say that they were looked at. */
@@ -69,6 +70,14 @@ export type SavedFilter = {
 /** What a filter keeps: what is asked, without where a page goes on. */
 const savedAsked = z.strictObject(recordingAsked)
 
+/** A note on a recording, sealed by its key. */
+export type RecordingNote = {
+  readonly id: Id<'nte'>
+  readonly by: string
+  readonly writtenAt: string
+  readonly sealed: string
+}
+
 export const recordingsVerbs = {
   /** Pages of what one may see, newest first. */
   'recording.find': verb(
@@ -88,6 +97,17 @@ export const recordingsVerbs = {
     ['user'],
     z.strictObject({ recording: id('rec'), note: z.string().trim().min(1, 'say what you saw').max(2_000) }),
   ),
+  /** What auditors noted at moments of a recording, in the order in which they did. Sealed by its key: the vault reads none. */
+  'recording.notes': verb(['user'], z.strictObject({ recording: id('rec') })),
+  /** Keeps a note for good. Its id and its author are sealed with it. */
+  'recording.note': verb(
+    ['user'],
+    z.strictObject({
+      recording: id('rec'),
+      note: id('nte'),
+      sealed: base64.min(40).max(16_000, 'this note is too long: write another one'),
+    }),
+  ),
   'filter.list': verb(['user'], nothing),
   /** Keeps what is looked for under a name; one that is there already is written over. */
   'filter.save': verb(['user'], z.strictObject({ name: filterName, asked: savedAsked })),
@@ -98,6 +118,8 @@ export const recordingsVerbs = {
 export type RecordingsAnswers = {
   'recording.find': { readonly recordings: readonly RecordingFound[]; readonly next: string | null }
   'recording.review': RecordingFound
+  'recording.notes': readonly RecordingNote[]
+  'recording.note': null
   'filter.list': readonly SavedFilter[]
   'filter.save': null
   'filter.rename': null

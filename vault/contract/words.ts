@@ -308,5 +308,5 @@ export type EndReason = (typeof endReasons)[number]
 /** What the audit log says of a recording itself: that it began and ended, and who looked at it or gave it away since. */
 export const custodyKinds = [
   'session.started,session.watched,session.watch-ended,session.ended',
-  'recording.searched,recording.replayed,recording.exported,recording.verified,recording.packaged,recording.reviewed',
+  'recording.searched,recording.replayed,recording.exported,recording.verified,recording.packaged,recording.noted,recording.reviewed',
 ].join()

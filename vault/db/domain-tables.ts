@@ -844,6 +844,15 @@ export type DomainTables = {
     readonly note: string
     readonly reviewed_at: Date
   }
+  /** What an auditor noted at a moment of a recording, sealed by its key. */
+  recording_note: Guarded & {
+    readonly id: Id<'nte'>
+    readonly recording_id: Id<'rec'>
+    readonly user_id: Id<'usr'>
+    readonly user_name: string
+    readonly sealed: Uint8Array
+    readonly written_at: Date
+  }
   /** What a user looks for often. */
   saved_filter: {
     readonly user_id: Id<'usr'>

@@ -20,6 +20,7 @@ export type PolicyRequestId = Id<'plr'>
 export type ApprovalId = Id<'apr'>
 export type SessionId = Id<'ses'>
 export type RecordingId = Id<'rec'>
+export type NoteId = Id<'nte'>
 export type CompanyId = Id<'cmp'>
 export type OffboardingId = Id<'off'>
 export type HoldId = Id<'hld'>

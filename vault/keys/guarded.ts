@@ -491,6 +491,7 @@ export const guardedTables = {
     ],
   },
   risk_settings: { id: ['id'], columns: ['settings', 'set_by', 'set_at'] },
+  recording_note: { id: ['id'], columns: ['recording_id', 'user_id', 'user_name', 'sealed', 'written_at'] },
   recording_review: { id: ['recording_id', 'user_id'], columns: ['user_name', 'note', 'reviewed_at'] },
   auditor_list: { id: ['version'], columns: ['body', 'signature', 'appended_by', 'created_at'] },
 } as const satisfies Record<string, GuardedShape>

@@ -381,6 +381,8 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   },
   'recording.find': { local: true, service: 'recordings.read', user: ['filtered'], replay: true },
   // SECURITY: nobody reviews what they did themselves, under whichever of their users.
+  'recording.notes': { user: [auditor], replay: true },
+  'recording.note': { user: [auditor], replay: true },
   'recording.review': { user: [auditor], notOwn: true, replay: true },
   'dashboard.show': { local: true, user: [admin, auditor, officer] },
   'report.list': { local: true, user: [admin, auditor, officer] },

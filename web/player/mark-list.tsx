@@ -2,7 +2,16 @@ import { useEffect, useRef, useState } from 'react'
 import { clock } from '../parts/wording.ts'
 import { kindNames, type MarkKind, type Shown } from './marks.ts'
 
-const kinds: readonly MarkKind[] = ['command', 'file', 'clipboard', 'policy', 'hidden', 'title', 'channel']
+const kinds: readonly MarkKind[] = [
+  'note',
+  'command',
+  'file',
+  'clipboard',
+  'policy',
+  'hidden',
+  'title',
+  'channel',
+]
 const maxListed = 1_000
 
 /** Every mark with its time: choose one to go there. The one that was passed last is marked, and kept in view. */

@@ -1,9 +1,10 @@
 import type { Mark, TimedMark } from '../../recorder/replay/index.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { bytes, exactSpan, visible } from '../parts/wording.ts'
+import type { Note } from './notes.tsx'
 import type { Survey } from './survey.ts'
 
-export type MarkKind = 'command' | 'file' | 'clipboard' | 'policy' | 'hidden' | 'title' | 'channel'
+export type MarkKind = 'command' | 'file' | 'clipboard' | 'note' | 'policy' | 'hidden' | 'title' | 'channel'
 
 /** A mark as the time line and its list show it. */
 export type Shown = {
@@ -18,6 +19,7 @@ export const kindNames: Readonly<Record<MarkKind, string>> = {
   command: 'Command',
   file: 'File',
   clipboard: 'Clipboard',
+  note: 'Note',
   policy: 'Event',
   hidden: 'Typed hidden',
   title: 'Title',
@@ -25,7 +27,11 @@ export const kindNames: Readonly<Record<MarkKind, string>> = {
 }
 
 /** Makes one list of marks and hidden stretches, in order of time. Texts came from the session: controls are made visible. */
-export function shownMarks(marks: readonly TimedMark[], found: Survey | null): readonly Shown[] {
+export function shownMarks(
+  marks: readonly TimedMark[],
+  found: Survey | null,
+  notes: readonly Note[] = [],
+): readonly Shown[] {
   const shown: Shown[] = marks.flatMap(({ at, channel, mark }, index) =>
     mark.kind === 'keyframe' ? [] : [{ key: `mark-${index}`, at, channel, ...wording(mark) }],
   )
@@ -37,6 +43,8 @@ export function shownMarks(marks: readonly TimedMark[], found: Survey | null): r
       kind: 'hidden',
       text: `${length} ${length === 1 ? 'key' : 'keys'} without echo`,
     })
+  for (const { id, at, by, text } of notes)
+    shown.push({ key: id, at, channel: 0, kind: 'note', text: `${visible(by)}: ${visible(text)}` })
   return shown.sort((a, b) => a.at - b.at)
 }
 

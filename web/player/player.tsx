@@ -11,6 +11,7 @@ import { Problem } from '../parts/problem.tsx'
 import { useKeyring } from '../sealed/keyring.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { Facts, Integrity } from './facts.tsx'
+import { type Notes, useNotes } from './notes.tsx'
 import { MakePackage } from './package.tsx'
 import { openRecording } from './open.ts'
 import type { Opened } from './opened.ts'
@@ -20,7 +21,7 @@ import { Stage } from './stage.tsx'
 const DesktopStage = lazy(() => import('./desktop-stage.tsx'))
 
 /** What a recording shows: terminals, or a desktop, whose reader is loaded by who replays one. */
-function Shown(props: { readonly opened: Opened; readonly isLive: boolean }) {
+function Shown(props: { readonly opened: Opened; readonly isLive: boolean; readonly notes: Notes }) {
   if (!props.opened.channels.some(({ desktop }) => desktop)) return <Stage {...props} />
   return (
     <Suspense fallback={<Spinner aria-label="Loading the player" />}>
@@ -43,6 +44,7 @@ export default function Player({ recording }: { readonly recording: string }) {
     refetchInterval: 10_000,
   })
   const auditor = hasRole(user, 'auditor')
+  const notes = useNotes(recording, opened, user.name)
 
   useEffect(() => {
     setOpened(null)
@@ -87,7 +89,7 @@ export default function Player({ recording }: { readonly recording: string }) {
       <div className="player">
         <div className="player-main">
           {opened !== null ? (
-            <Shown key={attempt} opened={opened} isLive={data.state === 'recording'} />
+            <Shown key={attempt} opened={opened} isLive={data.state === 'recording'} notes={notes} />
           ) : null}
           {opened === null && error !== null ? (
             <>

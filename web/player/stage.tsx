@@ -22,6 +22,7 @@ import { usePlayerKeys } from './keyboard.ts'
 import { KeysHelp } from './keys-help.tsx'
 import { MarkList } from './mark-list.tsx'
 import { type Shown, shownMarks } from './marks.ts'
+import { NoteButton, type Notes } from './notes.tsx'
 import type { Channel, Opened } from './opened.ts'
 import { type Frames, Playback, type PlaybackState, type Screen, speeds } from './playback.ts'
 import { mountScreen } from './screen.ts'
@@ -77,10 +78,13 @@ export function Stage({
   opened,
   isLive,
   staging = terminals,
+  notes,
 }: {
   readonly opened: Opened
   readonly isLive: boolean
   readonly staging?: Staging
+  /** Missing: nothing is noted here. */
+  readonly notes?: Notes
 }) {
   const host = useRef<HTMLDivElement>(null)
   const frame = useRef<HTMLElement>(null)
@@ -123,7 +127,7 @@ export function Stage({
     playback?.subscribe ?? (() => () => undefined),
     () => playback?.state() ?? resting,
   )
-  const marks = useMemo(() => shownMarks(opened.marks, found), [opened, found])
+  const marks = useMemo(() => shownMarks(opened.marks, found, notes?.list), [opened, found, notes])
   const help = useCallback(() => setHelping(true), [])
   const acts = useActs(playback, marks, frame, help)
   usePlayerKeys(playback, acts)
@@ -205,6 +209,13 @@ export function Stage({
           ) : null}
           <div className="controls-end">
             {staging.beside?.(opened)}
+            {notes === undefined ? null : (
+              <NoteButton
+                notes={notes}
+                position={() => playback?.state().position ?? 0}
+                onOpen={() => playback?.pause()}
+              />
+            )}
             <Button
               variant="plain"
               icon={<BackwardIcon />}

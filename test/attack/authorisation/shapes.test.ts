@@ -92,6 +92,7 @@ const texts = [
     'grt',
     'ses',
     'rec',
+    'nte',
     'key',
     'pky',
     'hld',

@@ -322,6 +322,8 @@ const table: Readonly<Record<VerbName, string>> = {
   'evidence.gather': 'UXY',
   'evidence.sign': 'UXY',
   'recording.find': 'L*YZ',
+  'recording.notes': 'UXY',
+  'recording.note': 'UXY',
   'recording.review': 'UXY',
   'dashboard.show': 'LAaFGUX',
   'report.list': 'LAaFGUX',
