@@ -132,7 +132,13 @@ export const fieldNames = {
   },
   'target.scan': { target: '<target>' },
   'target.pin': { target: '<target>', fingerprint: '<fingerprint>' },
-  'target.change': { target: '<target>', tags: '--tag', zone: '--zone', totpCode: 'code' },
+  'target.change': {
+    target: '<target>',
+    tags: '--tag',
+    zone: '--zone',
+    fileMegabytes: '--files',
+    totpCode: 'code',
+  },
   'target.legacy': {
     target: '<target>',
     algorithms: '--allow',

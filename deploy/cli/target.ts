@@ -8,6 +8,7 @@ import {
   type ScannedKey,
   type TargetView,
   unverified,
+  usualFileMegabytes,
 } from '../../vault/contract.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Complaint, misuse } from './complaint.ts'
@@ -71,6 +72,14 @@ function noteNeeds(tools: Tools, target: TargetView, { needs }: ScannedKey): voi
     `${target.name} offers only old algorithms: update it, or allow them for a time: ` +
       `tagout target legacy ${target.name} --allow ${needs.join(',')} --for 90d --reason …`,
   )
+}
+
+type ChangeOptions = {
+  readonly tag?: string[]
+  readonly tags: boolean
+  readonly zone?: string | boolean
+  readonly files?: string
+  readonly filesAsUsual?: boolean
 }
 
 type DesktopOptions = {
@@ -312,28 +321,44 @@ export function addTargetCommands(root: Command, tools: Tools): void {
 
   target
     .command('change <target>')
-    .description('change what rules of the policy name a target by; they follow at once')
+    .description(
+      'change what rules of the policy name a target by, which follow at once, and how much files of a session may carry, from the next on',
+    )
     .option('--tag <tag...>', 'these tags, in place of what it carries')
     .option('--no-tags', 'no tags any more')
     .option('--zone <zone>', 'this zone')
     .option('--no-zone', 'no zone any more')
+    .option(
+      '--files <megabytes>',
+      `so many MB in the files of one session, both ways together, in place of ${usualFileMegabytes}`,
+    )
+    .option('--files-as-usual', `${usualFileMegabytes} MB again`)
     .addHelpText(
       'after',
       examples(
         'tagout target change press-3 --tag press critical --zone level-2',
         'tagout target change press-3 --no-tags',
+        'tagout target change press-3 --files 200',
       ),
     )
-    .action(async (name: string, options: { tag?: string[]; tags: boolean; zone?: string | boolean }) => {
-      const { tag, zone } = options
+    .action(async (name: string, options: ChangeOptions) => {
+      const { tag, zone, files, filesAsUsual } = options
+      if (files !== undefined && filesAsUsual === true) throw misuse('give --files or --files-as-usual')
+      if (files !== undefined && !/^[1-9]\d{0,7}$/.test(files))
+        throw misuse('--files takes a whole number of megabytes', 'as in --files 200')
       if (tag !== undefined && !options.tags) throw misuse('give tags or --no-tags, not both')
       const tags = options.tags ? tag : []
       const changes = {
         ...(tags === undefined ? {} : { tags }),
         ...(typeof zone === 'string' ? { zone } : zone === false ? { zone: null } : {}),
+        ...(files === undefined ? {} : { fileMegabytes: Number(files) }),
+        ...(filesAsUsual === true ? { fileMegabytes: null } : {}),
       }
       if (Object.keys(changes).length === 0)
-        throw misuse('say what to change', 'give --tag, --no-tags, --zone or --no-zone')
+        throw misuse(
+          'say what to change',
+          'give --tag, --no-tags, --zone, --no-zone, --files or --files-as-usual',
+        )
       const changed = await tools.withVault((vault) =>
         vault.ask('target.change', { target: name, ...changes }),
       )
@@ -391,6 +416,9 @@ function describe(target: TargetView): string {
     ['safe', target.safe],
     ...(target.desktop === null ? [] : [['login', desktopText(target.desktop)] as const]),
     ...(target.mask === null ? [] : [['masked', maskText(target.mask)] as const]),
+    ...(target.fileMegabytes === null
+      ? []
+      : [['files of a session', `${target.fileMegabytes} MB at most`] as const]),
     ...(target.tags.length === 0 ? [] : [['tags', target.tags.join(', ')] as const]),
     ...(target.zone === null ? [] : [['zone', target.zone] as const]),
     ...target.pins.map(

@@ -179,6 +179,7 @@ beforeAll(async () => {
       port: 22,
       changedKey: null,
       desktop: null,
+      fileMegabytes: null,
       tags: [hostile],
       zone: hostile,
       mask: {

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { AuditedFile } from '../../recorder/broker/ssh/file-tap.ts'
+import { FileRoom } from '../../recorder/broker/ssh/file-room.ts'
 import { ScpAudit } from '../../recorder/broker/ssh/scp-audit.ts'
 import { parseScp } from '../../recorder/broker/ssh/scp-command.ts'
+import { somePermit } from '../support/recordings.ts'
 
 const header = 'C0644 999999999999 x\n'
 const start = 64 * 1024
 
-function watched(command: string) {
+/** More than anybody announces here. */
+const vast = { target: { ...somePermit().target, fileMegabytes: 10_000_000 } }
+
+function watched(command: string, room = new FileRoom(vast)) {
   const files: AuditedFile[] = []
   const events: string[] = []
   const recorded = { input: '', output: '' }
@@ -16,6 +21,7 @@ function watched(command: string) {
   const audit = new ScpAudit(scp, {
     mayRead: true,
     mayWrite: true,
+    room,
     mark: (mark) => void (mark.kind === 'policy' && events.push(mark.detail)),
     file: (file) => void files.push(file),
     refused: () => undefined,
@@ -111,4 +117,25 @@ test('a file and a folder that the receiver does not want do not hide the next f
   const sha256 = createHash('sha256').update('leaf').digest('hex')
   expect(files).toMatchObject([{ name: 'tree/leaf', size: 4, sha256, complete: true }])
   expect(files).toHaveLength(1)
+})
+
+test('a file beyond what the session’s files may carry is refused before it begins, and content that nobody announced is counted', () => {
+  const room = () => new FileRoom({ target: { ...somePermit().target, fileMegabytes: 1 } })
+  const announced = watched('scp -t x', room())
+  announced.target('\0')
+  expect(() => announced.user('C0644 1000001 x\n')).toThrow('the files of this session may carry 1 MB in all')
+  const several = watched('scp -t x', room())
+  const put = (size: number) => {
+    several.target('\0')
+    several.user(`C0644 ${size} x\n`)
+    several.target('\0')
+    several.user(`${'.'.repeat(size)}\0`)
+  }
+  put(999_999)
+  put(1)
+  expect(() => put(1)).toThrow('may carry 1 MB in all')
+  expect(several.files.map(({ size, complete }) => [size, complete])).toEqual([
+    [999_999, true],
+    [1, true],
+  ])
 })

@@ -8,8 +8,10 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Denials, writtenSingly } from '../../recorder/broker/ssh/denials.ts'
 import type { AuditedFile } from '../../recorder/broker/ssh/file-tap.ts'
+import { FileRoom } from '../../recorder/broker/ssh/file-room.ts'
 import { SftpAudit } from '../../recorder/broker/ssh/sftp-audit.ts'
 import { SftpViolation } from '../../recorder/broker/ssh/sftp-packets.ts'
+import { somePermit } from '../support/recordings.ts'
 
 const server = '/usr/lib/openssh/sftp-server'
 const isThere = existsSync(server)
@@ -54,13 +56,14 @@ const stat = (id: number, name: string) => packet(17, u32(id), text(name))
 type Grant = { readonly mayRead: boolean; readonly mayWrite: boolean }
 const both = { mayRead: true, mayWrite: true }
 
-function watched(grant: Grant = both) {
+function watched(grant: Grant = both, room = new FileRoom(somePermit())) {
   const files: AuditedFile[] = []
   const refused: string[] = []
   const lines: string[] = []
   const toUser: Buffer[] = []
   const audit = new SftpAudit({
     ...grant,
+    room,
     mark: (mark) => void (mark.kind === 'command' && lines.push(mark.line)),
     file: (file) => void files.push(file),
     refused: (detail) => void refused.push(detail),
@@ -201,8 +204,8 @@ describe.skipIf(!isThere)('a user against a real sftp-server', () => {
 describe('a hostile target', () => {
   const handle = (id: number) => packet(102, u32(id), text(guessed))
   const data = (id: number, content: string) => packet(103, u32(id), text(content))
-  const begun = () => {
-    const seen = watched()
+  const begun = (room?: FileRoom) => {
+    const seen = watched(both, room)
     seen.audit.fromUser(init)
     seen.audit.fromTarget(packet(2, u32(3)))
     return seen
@@ -230,6 +233,25 @@ describe('a hostile target', () => {
     audit.fromUser(Buffer.concat([open(1, '/a'), open(2, '/b')]))
     audit.fromTarget(handle(1))
     expect(() => audit.fromTarget(handle(2))).toThrow(SftpViolation)
+  })
+
+  test('nothing passes beyond what the session’s files may carry, both ways and by all channels together', () => {
+    const room = new FileRoom({ target: { ...somePermit().target, fileMegabytes: 1 } })
+    const [first, second] = [begun(room), begun(room)]
+    for (const { audit } of [first, second]) {
+      audit.fromUser(open(1, '/a', 3))
+      audit.fromTarget(handle(1))
+    }
+    const piece = 'x'.repeat(100_000)
+    for (let id = 2; id < 7; id += 1) expect(first.audit.fromUser(write(id, piece)).pass).not.toEqual([])
+    for (let id = 2; id < 7; id += 1) {
+      second.audit.fromUser(read(id))
+      expect(second.audit.fromTarget(data(id, piece)).pass).not.toEqual([])
+    }
+    // A byte more, of whichever way and channel, and however it is answered.
+    second.audit.fromUser(read(7))
+    expect(() => second.audit.fromTarget(data(7, 'x'))).toThrow('may carry 1 MB in all')
+    expect(() => first.audit.fromUser(write(7, 'x'))).toThrow(SftpViolation)
   })
 
   test('content that comes after the file was closed is in its digest', () => {
@@ -292,6 +314,7 @@ test('a hundred thousand refused requests make little more than a hundred entrie
   const audit = new SftpAudit({
     mayRead: true,
     mayWrite: false,
+    room: new FileRoom(somePermit()),
     mark: () => undefined,
     file: () => undefined,
     refused: (detail) => denials.add(detail),

@@ -44,6 +44,7 @@ describe.skipIf(why !== undefined)('files beside a desktop', () => {
     add('plain', ['observe', 'interact'], carrier())
     add('looks', ['observe', 'sftp-read', 'sftp-write'], carrier())
     add('none', both, undefined)
+    accounts.push(vncAccount(vnc, { target: 'bound', actions: both, files: carrier(), fileMegabytes: 1 }))
     add('moved', both, carrier({ pins: [{ type: 'ssh-ed25519', fingerprint: `SHA256:${'A'.repeat(43)}` }] }))
     add('wrong', both, carrier({ credential: { kind: 'password', password: 'not the password' } }))
   }, 60_000)
@@ -308,6 +309,41 @@ describe.skipIf(why !== undefined)('files beside a desktop', () => {
     expect(file).toMatchObject({ name: `${home}/cut.bin`, direction: 'upload', complete: false })
     expect(file?.size).toBeGreaterThan(500_000)
     expect(file?.size).toBeLessThan(content.size)
+  })
+
+  test('beyond what a session’s files may carry they close, with a sentence, and the desktop stays', async () => {
+    const end = await open('bound')
+    const { client, home } = await opened(end)
+    const writing = client
+      .write(`${home}/much.bin`, new Blob([randomBytes(3_000_000)]), false, () => undefined, noSignal)
+      .catch((error: unknown) => error)
+    const closed = await until(
+      () => end.live.messages.find((one) => one.kind === 'files' && !one.open),
+      20_000,
+    )
+    expect(closed).toMatchObject({ message: expect.stringContaining('may carry 1 MB in all') })
+    client.close('over')
+    expect(await writing).toBeInstanceOf(Error)
+    // Opened again in the same session, there is no more.
+    const again = await opened(end)
+    const more = again.client
+      .write(`${home}/more.bin`, new Blob([randomBytes(200_000)]), false, () => undefined, noSignal)
+      .catch((error: unknown) => error)
+    await until(
+      () => end.live.messages.filter((one) => one.kind === 'files' && !one.open).length === 2 || undefined,
+      20_000,
+    )
+    again.client.close('over')
+    expect(await more).toBeInstanceOf(Error)
+    end.type('x')
+    await until(() => end.taken() >= end.sent() || undefined, 20_000)
+    await leave(end)
+    expect(eventsOf(end.session)).toContainEqual(
+      expect.objectContaining({ event: 'refused channel', detail: expect.stringContaining('1 MB in all') }),
+    )
+    const carried = filesOf(end.session).reduce((sum, { size }) => sum + size, 0)
+    expect(carried).toBeGreaterThan(0)
+    expect(carried).toBeLessThanOrEqual(1_000_000)
   })
 
   test('when the time of the files is up they close, with a sentence, and the desktop stays', async () => {

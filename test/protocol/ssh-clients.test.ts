@@ -36,6 +36,7 @@ describe.skipIf(why !== undefined)('real clients through the gateway (fake vault
     sshd = await startSshd()
     gateway = await startGateway()
     addTarget(gateway, 'press-3', sshd)
+    addTarget(gateway, 'bound', sshd, { fileMegabytes: 6 })
     folder = join(gateway.folder, 'files')
     mkdirSync(folder)
     writeFileSync(join(folder, 'big'), big)
@@ -172,6 +173,40 @@ describe.skipIf(why !== undefined)('real clients through the gateway (fake vault
     // The beginning of each file is recorded, the rest is only hashed.
     expect(joined(frames, 'output').includes(big.subarray(1000, 1064))).toBe(true)
     expect(joined(frames, 'output').includes(big.subarray(100_000, 100_064))).toBe(false)
+  })
+
+  test('files of a session carry what they may, and then the client reads why; the next session has as much again', async () => {
+    const at = `bob@${sshd.user}@bound@127.0.0.1`
+    const options = gateway.ssh(['-P', String(gateway.port)])
+    const why =
+      /the files of this session may carry 6 MB in all, so this transfer ends: connect again, or ask/
+    const both = await gateway.run(
+      'sftp',
+      [...options, '-b', '-', at],
+      `put ${join(folder, 'big')} bound-up\nget bound-up ${join(folder, 'bound-down')}\n`,
+    )
+    expect([both.code === 0, both.err]).toEqual([false, expect.stringMatching(why)])
+    expect(sha256(onTarget('bound-up'))).toBe(sha256(big))
+    expect(statSync(join(folder, 'bound-down')).size).toBeLessThanOrEqual(1_000_000)
+    writeFileSync(join(folder, 'larger'), randomBytes(6_000_001))
+    const refused = await gateway.run('scp', [...options, '-O', join(folder, 'larger'), `${at}:bound-scp`])
+    expect([refused.code === 0, refused.err]).toEqual([false, expect.stringMatching(why)])
+    expect(
+      await gateway.run('scp', [...options, '-O', join(folder, 'big'), `${at}:bound-again`]),
+    ).toMatchObject({ code: 0 })
+    await allEnded(gateway.vault)
+    expect(
+      lastFiles()
+        .filter(({ name }) => /bound/.test(name))
+        .map(({ direction, complete }) => [direction, complete]),
+    ).toEqual([
+      ['upload', true],
+      ['download', false],
+      ['upload', true],
+    ])
+    expect(gateway.vault.inputsOf('session.event')).toContainEqual(
+      expect.objectContaining({ event: 'refused channel', detail: expect.stringMatching(why) }),
+    )
   })
 
   test('sftp lists, makes, renames and removes, and says so in the recording', async () => {

@@ -57,6 +57,7 @@ export type FakeAccount = {
   readonly protocol?: Protocol
   readonly desktop?: DesktopSettings
   readonly mask?: Mask
+  readonly fileMegabytes?: number
 }
 
 export type FakeUser = {
@@ -376,6 +377,7 @@ export class ContractVault implements AsyncDisposable {
         protocol: account.protocol ?? 'ssh',
         ...(account.desktop === undefined ? {} : { desktop: account.desktop }),
         ...(account.mask === undefined ? {} : { mask: account.mask }),
+        ...(account.fileMegabytes === undefined ? {} : { fileMegabytes: account.fileMegabytes }),
         host: account.host,
         port: account.port,
         pins: account.pins,

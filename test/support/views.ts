@@ -44,6 +44,7 @@ export function targetView(said: Partial<TargetView> = {}): TargetView {
     changedKey: null,
     legacy: null,
     mask: null,
+    fileMegabytes: null,
     desktop: null,
     tags: [],
     zone: null,

@@ -101,6 +101,11 @@ function rotationText(entry: Extract<Entry, { kind: 'rotation.set' }>): string {
 }
 
 /** Who was written to; nobody by name is the webhook. */
+/** What the files of a session may carry; null: as usual. */
+function megabytesText(megabytes: number | null): string {
+  return megabytes === null ? 'what is usual' : `${megabytes} MB`
+}
+
 function whom(user: string | undefined): string {
   return user ?? 'the webhook'
 }
@@ -256,6 +261,8 @@ function what(entry: Entry): string {
       return entry.regions.length === 0
         ? `had all of the screen of target ${entry.targetName} recorded again, where ${regionsText(entry.before)} were not`
         : `masked ${regionsText(entry.regions)} of the screen of target ${entry.targetName} in recordings${entry.before.length === 0 ? '' : `, in place of ${regionsText(entry.before)}`}: ${quoted(entry.reason)}`
+    case 'target.files-bound':
+      return `bound what files of a session carry on target ${entry.targetName} to ${megabytesText(entry.megabytes)}, in place of ${megabytesText(entry.before)}`
     case 'target.removed':
       return `removed target ${entry.targetName}`
     case 'account.added':

@@ -320,6 +320,12 @@ export type Happening =
       readonly before: readonly MaskRegion[]
       readonly reason: string
     } & TargetRef)
+  /** What the files of one session on it may carry from now on; null: as usual. */
+  | ({
+      readonly kind: 'target.files-bound'
+      readonly megabytes: number | null
+      readonly before: number | null
+    } & TargetRef)
   | ({ readonly kind: 'target.removed' } & TargetRef)
   | ({ readonly kind: 'account.added' } & AccountRef & SafeRef)
   | ({ readonly kind: 'account.secret'; readonly version: number; readonly credential: string } & AccountRef)

@@ -47,6 +47,8 @@ export type Permit = {
     readonly desktop?: DesktopSettings
     /** What of its screen is not recorded; missing: all is. */
     readonly mask?: Mask
+    /** Megabytes that the files of the session may carry; missing: as usual. */
+    readonly fileMegabytes?: number
   }
   readonly safe: { readonly id: Id<'saf'>; readonly name: string }
   readonly grant: Id<'grt'>

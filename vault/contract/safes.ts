@@ -99,6 +99,8 @@ export type TargetView = {
   readonly desktop: DesktopSettings | null
   /** What of its screen is not recorded, and who said so; null: all is recorded. */
   readonly mask: (Mask & { readonly setBy: string }) | null
+  /** Megabytes (10^6) that the files of one session may carry, both ways together; null: as usual. */
+  readonly fileMegabytes: number | null
   /** What rules of the policy may name it by. */
   readonly tags: readonly string[]
   readonly zone: string | null
@@ -285,6 +287,7 @@ export const safesVerbs = {
       target: reference,
       tags: tags.optional(),
       zone: mark.nullable().optional(),
+      fileMegabytes: z.int().min(1).max(10_000_000).nullable().optional(),
       totpCode: freshCode,
     }),
   ),

@@ -282,6 +282,9 @@ export const heldKinds = ['recording', 'session', 'person', 'safe'] as const
 
 export type HeldKind = (typeof heldKinds)[number]
 
+/** Megabytes (10^6) that the files of one session may carry, both ways together, where its target says nothing else. */
+export const usualFileMegabytes = 10_000
+
 /** Why a session ended. */
 export const endReasons = [
   'finished', // what ran on the target ended by itself

@@ -204,6 +204,8 @@ export type DomainTables = {
     readonly desktop: string | null
     /** Canonical JSON: what of its screen is not recorded, why, and who said so; null: all is recorded. */
     readonly mask: string | null
+    /** Megabytes that the files of one session may carry; null: as usual. */
+    readonly file_megabytes: number | null
     // Not guarded: what a target showed, which decides nothing.
     readonly changed_key_type: string | null
     readonly changed_key: string | null

@@ -107,6 +107,7 @@ export const guardedTables = {
       'zone',
       'desktop',
       'mask',
+      'file_megabytes',
     ],
   },
   account: {

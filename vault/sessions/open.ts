@@ -396,6 +396,7 @@ function permitOf(
         legacy === undefined ? null : { algorithms: legacy.algorithms, until: legacy.until.toISOString() },
       ...(desktop === null ? {} : { desktop }),
       ...(mask === undefined ? {} : { mask }),
+      ...(target.file_megabytes === null ? {} : { fileMegabytes: target.file_megabytes }),
     },
     ...(opened.elevation === undefined
       ? {}

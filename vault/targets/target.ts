@@ -215,6 +215,7 @@ export async function showTargets(
     legacy: showLegacy(legacyOf(target), now),
     desktop: desktopOf(target),
     mask: maskOf(target),
+    fileMegabytes: target.file_megabytes,
     tags: target.tags ?? [],
     zone: target.zone,
     createdAt: target.created_at.toISOString(),

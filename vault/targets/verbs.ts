@@ -1,7 +1,7 @@
 import { revisitSoon } from '../access/revisit.ts'
 import { followMarks, lockMarks } from '../access/follow.ts'
 import { rebindAccounts } from '../accounts/binding.ts'
-import { identityOf, type TargetView, type VerbInput } from '../contract.ts'
+import { identityOf, opensSessions, type TargetView, type VerbInput } from '../contract.ts'
 import { takeCodeOfPerson } from '../identity/fresh-code.ts'
 import { findSafe } from '../safes/safe.ts'
 import { sightOf } from '../safes/sight.ts'
@@ -76,6 +76,7 @@ export async function addTarget(
     zone,
     desktop: desktop.value,
     mask: null,
+    file_megabytes: null,
   })
   if (tags.length > 0 || zone !== null) await followMarks(tx, call.world, row)
   const target = { target: row.id, targetName: row.name }
@@ -140,19 +141,39 @@ export const targetChange: Handler<'target.change'> = async (call, input) =>
     if (row === undefined) return notFound('target', input.target)
     const tags = input.tags ?? row.tags ?? []
     const zone = input.zone === undefined ? row.zone : input.zone
-    if (tags.join() === (row.tags ?? []).join() && zone === row.zone)
-      return refuse('conflict', `the target ${row.name} has these tags and this zone already`)
-    const after = await updateGuarded(tx, 'target', row, { tags: tags.length === 0 ? null : tags, zone })
-    await followMarks(tx, call.world, after)
-    await tx.audit({
-      kind: 'target.marked',
-      tags,
+    const megabytes = input.fileMegabytes === undefined ? row.file_megabytes : input.fileMegabytes
+    const isMarkedSo = tags.join() === (row.tags ?? []).join() && zone === row.zone
+    if (isMarkedSo && megabytes === row.file_megabytes)
+      return refuse(
+        'conflict',
+        input.fileMegabytes === undefined
+          ? `the target ${row.name} has these tags and this zone already`
+          : `the target ${row.name} is as you want it already`,
+      )
+    if (megabytes !== row.file_megabytes && !opensSessions(row.protocol))
+      return refuse(
+        'conflict',
+        `the target ${row.name} opens no session, which could carry files`,
+        'leave the megabytes out',
+      )
+    const after = await updateGuarded(tx, 'target', row, {
+      tags: tags.length === 0 ? null : tags,
       zone,
-      before: { tags: row.tags ?? [], zone: row.zone },
-      target: row.id,
-      targetName: row.name,
-      ...by(call),
+      file_megabytes: megabytes,
     })
+    const of = { target: row.id, targetName: row.name, ...by(call) }
+    if (!isMarkedSo) {
+      await followMarks(tx, call.world, after)
+      await tx.audit({
+        kind: 'target.marked',
+        tags,
+        zone,
+        before: { tags: row.tags ?? [], zone: row.zone },
+        ...of,
+      })
+    }
+    if (megabytes !== row.file_megabytes)
+      await tx.audit({ kind: 'target.files-bound', megabytes, before: row.file_megabytes, ...of })
     return done(await showTarget(tx.db, tx.guard, after, tx.now))
   })
 

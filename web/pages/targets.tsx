@@ -14,6 +14,7 @@ import {
   type Protocol,
   protocols,
   type SessionProtocol,
+  usualFileMegabytes,
 } from '../../vault/contract/words.ts'
 import { unverified } from '../../vault/kernel/unverified.ts'
 import { whoText } from '../../vault/kernel/who.ts'
@@ -146,7 +147,7 @@ export function Targets() {
                       size="sm"
                       variant="secondary"
                       onClick={() => setDoing({ kind: 'marks', target: row })}
-                      aria-label={`Tags and zone of ${row.name}`}
+                      aria-label={`Tags, zone and files of ${row.name}`}
                     >
                       Tags
                     </Button>
@@ -271,17 +272,27 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
   const change = useChange()
   const [tags, setTags] = useState(target.tags.join(' '))
   const [zone, setZone] = useState(target.zone ?? '')
+  const [files, setFiles] = useState(target.fileMegabytes === null ? '' : String(target.fileMegabytes))
   const [code, setCode] = useState('')
-  const isSame = marksIn(tags).join(' ') === target.tags.join(' ') && zone.trim() === (target.zone ?? '')
+  const megabytes = files.trim() === '' ? null : Number(files)
+  const isNumber = megabytes === null || /^[1-9]\d{0,7}$/.test(files.trim())
+  const isSame =
+    marksIn(tags).join(' ') === target.tags.join(' ') &&
+    zone.trim() === (target.zone ?? '') &&
+    megabytes === target.fileMegabytes
   return (
     <Dialog
-      title={`Tags and zone of ${target.name}`}
+      title={`Tags, zone and files of ${target.name}`}
       action="Change"
-      ready={!isSame && isCode(code)}
+      ready={!isSame && isNumber && isCode(code)}
       onClose={onClose}
       act={async () => {
         // As the vault keeps them: a passkey proves exactly what is sent.
-        const wanted = { tags: marksIn(tags), zone: zone.trim() === '' ? null : zone.trim().toLowerCase() }
+        const wanted = {
+          tags: marksIn(tags),
+          zone: zone.trim() === '' ? null : zone.trim().toLowerCase(),
+          ...(megabytes === target.fileMegabytes ? {} : { fileMegabytes: megabytes }),
+        }
         const body = await proven(code, 'target.change', { target: target.id }, wanted)
         await change(() => ask('PUT', at`/api/targets/${target.id}/marks`, body))
         onClose()
@@ -292,6 +303,16 @@ function ChangeMarks({ target, onClose }: { readonly target: TargetView; readonl
         <em>May they?</em> on the page Policy afterwards.
       </Content>
       <MarkFields tags={tags} onTags={setTags} zone={zone} onZone={setZone} />
+      {opensSessions(target.protocol) ? (
+        <Field
+          label="Megabytes in the files of a session"
+          name="file-megabytes"
+          required={false}
+          value={files}
+          onChange={setFiles}
+          hint={`Both ways together, from the next session on. Left out: ${usualFileMegabytes}`}
+        />
+      ) : null}
       <FreshCode code={code} onChange={setCode} />
     </Dialog>
   )

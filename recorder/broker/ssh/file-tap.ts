@@ -1,6 +1,7 @@
 import type { VerbInput } from '../../../vault/contract.ts'
 import type { Mark } from '../../recording/index.ts'
 import type { ChannelRequest } from './channel-request.ts'
+import type { FileRoom } from './file-room.ts'
 import type { Step } from './relay.ts'
 import { ScpAudit } from './scp-audit.ts'
 import { SftpAudit } from './sftp-audit.ts'
@@ -11,6 +12,8 @@ export type AuditedFile = Omit<VerbInput<'session.file'>, 'session'>
 export type TapPorts = {
   readonly mayRead: boolean
   readonly mayWrite: boolean
+  /** What the session's files may still carry. */
+  readonly room: Pick<FileRoom, 'take' | 'expect'>
   /** Into the recording. Throws when the recording cannot take it. */
   readonly mark: (mark: Mark) => void
   readonly file: (file: AuditedFile) => void

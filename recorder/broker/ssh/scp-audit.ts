@@ -95,6 +95,7 @@ export class ScpAudit implements Tap {
       }
       if (this.#isAwaited) this.#recordWhole('content came before it was asked for')
       const content = bytes.subarray(at, at + state.left)
+      this.#ports.room.take(content.length)
       const recorded = this.#isWhole ? content.length : recordedOfEach - (state.size - state.left)
       if (recorded < content.length) {
         record(at + Math.max(0, recorded))
@@ -187,6 +188,8 @@ export class ScpAudit implements Tap {
       return again
     }
     const size = Number(match?.[2])
+    // Said before it begins, where it could not come to its end.
+    this.#ports.room.expect(size)
     const hash = createHash('sha256')
     const full = this.#fullName(name)
     // A file that the receiver does not want is left out: the next line follows.

@@ -14,6 +14,7 @@ import { ChannelLink } from './channel-link.ts'
 import type { ChannelRequest } from './channel-request.ts'
 import { Denials } from './denials.ts'
 import type { SessionBox } from './elevation-key.ts'
+import { FileRoom } from './file-room.ts'
 import { makeTap, type Tap } from './file-tap.ts'
 import { ForwardedChannel, type ForwardRequest } from './forwarded-channel.ts'
 import type { FrontChannel } from './front-channel.ts'
@@ -69,6 +70,7 @@ export class BrokeredSession {
   readonly #openedAt: number
   #endsAt: string
   #clock: Disposable
+  readonly #fileRoom: FileRoom
   readonly #denials = new Denials('refused file requests', (detail) =>
     this.#writeEvent('refused channel', detail),
   )
@@ -107,6 +109,7 @@ export class BrokeredSession {
     openedAt: number,
   ) {
     this.permit = permit
+    this.#fileRoom = new FileRoom(permit)
     this.writer = writer
     this.#link = link
     this.#ports = ports
@@ -329,6 +332,7 @@ export class BrokeredSession {
     return makeTap(request, {
       mayWrite: ways.includes('sftp-write'),
       mayRead: ways.includes('sftp-read'),
+      room: this.#fileRoom,
       mark: (mark) => {
         this.writer.append({ kind: 'mark', channel, mark })?.catch((error) => this.recordingFailed(error))
       },

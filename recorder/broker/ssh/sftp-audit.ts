@@ -214,9 +214,10 @@ export class SftpAudit implements Tap {
   #writing(id: number, fields: SftpFields): Verdict {
     const file = this.#files.get(handleOf(fields))
     let at = fields.uint64()
-    fields.contentLength()
+    const length = fields.contentLength()
     if (!this.#ports.mayWrite) return this.#deny(id, 'write')
     if (file === undefined) return this.#denyHandle(id, 'write')
+    this.#ports.room.take(length)
     file.waiting += 1
     const onContent = (bytes: Uint8Array) => {
       file.up.add(at, bytes)
@@ -396,6 +397,7 @@ export class SftpAudit implements Tap {
       return { kind: 'pass' }
     }
     let left = fields.contentLength()
+    this.#ports.room.take(left)
     if (left === 0) this.#answered(file)
     let at = offset
     return {

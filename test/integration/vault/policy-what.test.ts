@@ -129,6 +129,32 @@ test('a limit of a company holds for its grants, and for nobody else’s', async
   for (const { id } of [given, own]) await vault.ask('grant.revoke', { grant: id })
 })
 
+test('how much files of a session may carry is its target’s, from the next session on, and in the log', async () => {
+  const bounds = (fileMegabytes: number | null) =>
+    vault.admin.call('target.change', { target: 'press-3', fileMegabytes })
+  expect((await vault.ask('target.show', { target: 'press-3' })).fileMegabytes).toBeNull()
+  expect(must(await bounds(200))).toMatchObject({ fileMegabytes: 200, tags: [] })
+  const [leaf] = (await vault.ask('audit.list', { kind: 'target.files-bound' })).slice(-1)
+  expect(leaf?.text).toContain(
+    'bound what files of a session carry on target press-3 to 200 MB, in place of what is usual',
+  )
+  const { id } = await vault.ask('grant.add', {
+    ...{ user: 'bob', account: 'press-3/engineer', actions: ['sftp-read'], forSeconds: 3600 },
+  })
+  const permit = must(await opens({ wants: 'sftp-read' }))
+  expect(permit.target.fileMegabytes).toBe(200)
+  await vault.ask('grant.revoke', { grant: id })
+  expect(refusalOf(await bounds(200)).message).toContain('is as you want it already')
+  expect(refusalOf(await bounds(0)).code).toBe('invalid')
+  expect(must(await bounds(null)).fileMegabytes).toBeNull()
+  await vault.ask('target.add', { name: 'dc-9', safe: 'line-3', address: 'ldap://10.0.3.2' })
+  expect(
+    refusalOf(await vault.admin.call('target.change', { target: 'dc-9', fileMegabytes: 5 })).message,
+  ).toContain('opens no session, which could carry files')
+  // Nothing of the marks was touched.
+  expect((await vault.ask('audit.list', { kind: 'target.marked' })).length).toBe(0)
+})
+
 test('a tag and a zone stand for what carries them, at once; a plan says where they stand for others than they did', async () => {
   await vault.ask('target.change', {
     target: 'press-3',
