@@ -2,17 +2,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { desktopKeyframes, type Frame, type Replay, seekDesktop } from '../../recorder/replay/index.ts'
 import { type DesktopEnd, openDesktopEnd, startDesktopGateway, vncAccount } from '../support/desktop.ts'
-import { simulated } from '../support/long-recording.ts'
-import { recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
+import type { RecordingId } from '../../vault/kernel/id.ts'
+import { type RecordingRoom, recordingRoom, replayOf, valueOf } from '../support/recordings.ts'
 import { connectRfb } from '../support/rfb.ts'
 import { startVnc, whyNoDesktop } from '../support/vnc.ts'
 import { cpuSeconds } from './brokered.ts'
+import { consolePlayer } from './console-player.ts'
+import { hours, longDesktop, marksOf, percentile, places } from './long-desktop.ts'
 import type { Row } from './row.ts'
 
 const password = 'Kanarie7'
 const sampleSeconds = 25
 const many = 10
-const hours = 8
 const busy = 'while :; do date; sleep 0.083; done\n'
 const film = "while :; do printf '\\033[H'; head -c 3000 /dev/urandom | base64 -w 130; sleep 0.05; done\n"
 
@@ -80,7 +81,7 @@ export async function run(): Promise<readonly Row[]> {
     recorded.set(command, frames)
   }
 
-  rows.push(...(await seeking(recorded.get(film) ?? [], recorded.get(busy) ?? [])))
+  rows.push(...(await replayed(recorded.get(film) ?? [], recorded.get(busy) ?? [])))
   rows.push(...(await held(open, close, desk.guacd.pid())))
   return rows
 }
@@ -160,59 +161,21 @@ async function held(
   ]
 }
 
-/**
- * Eight hours of a panel, in simulated time, of what was recorded: in one of ten minutes a terminal writes. `film` has the
- * keyframe of a full screen.
- */
-async function seeking(film: readonly Frame[], terminal: readonly Frame[]): Promise<readonly Row[]> {
-  const [keyframe] = desktopKeyframes(marksOf(film), 0)
-  if (keyframe === undefined) throw new Error('there was no keyframe in what was recorded')
-  const { value: whole } = await seekDesktop({ seek: () => listed(film) }, [keyframe], 0, keyframe.at).next()
-  if (whole?.kind !== 'keyframe') throw new Error('the keyframe is not whole')
-  const played = terminal.filter(({ kind }) => kind === 'output').slice(20)
-  const span = (played.at(-1)?.at ?? 0) - (played[0]?.at ?? 0)
+/** Eight hours of a desktop: a place in it found and read, and seen in the console. */
+async function replayed(film: readonly Frame[], terminal: readonly Frame[]): Promise<readonly Row[]> {
   await using room = await recordingRoom()
-  const { recording, sealing, write, end } = await simulated(room)
-  write({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'desktop' }, at: 0 })
-  write({ kind: 'output', channel: 0, bytes: whole.bytes, at: 1 })
-  let since = 0
-  let waiting: Frame[] = []
-  let from = 0
-  for (let minute = 0; minute < hours * 60; minute += 10)
-    for (let turn = 0; turn * span < 60e9; turn += 1)
-      for (const [index, frame] of played.entries()) {
-        if (frame.kind !== 'output') continue
-        const at = minute * 60e9 + turn * span + frame.at - (played[0]?.at ?? 0) + 2
-        since += frame.bytes.length
-        waiting.push({ ...frame, at })
-        if (at - from < 180e6 && since < 256 * 1024) continue
-        // What came within 180 ms is one chunk, as the writer does it.
-        write(...waiting)
-        waiting = []
-        from = at
-        if (index % 20 === 0) sealing.container.checkpoint()
-        // As the recorder has them: after 256 KiB.
-        if (since < 256 * 1024) continue
-        since = 0
-        const { width, height } = keyframe
-        write(
-          {
-            kind: 'mark',
-            channel: 0,
-            mark: { kind: 'keyframe', bytes: whole.bytes.length, width, height },
-            at,
-          },
-          { kind: 'keyframe', channel: 0, columns: width, rows: height, bytes: whole.bytes, at },
-        )
-      }
-  end()
+  const recording = await longDesktop(room, film, terminal)
+  return [...(await seeking(room, recording)), ...(await consolePlayer(room, recording))]
+}
+
+async function seeking(room: RecordingRoom, recording: RecordingId): Promise<readonly Row[]> {
   await using source = valueOf(await room.store.read(recording))
   const replay: Replay = await replayOf(source, room.keys)
   const keyframes = desktopKeyframes(await replay.marks(), 0)
   const times: number[] = []
   let most = 0
-  for (let at = 0; at < 60; at += 1) {
-    const goal = ((at * 7919) % (hours * 3600)) * 1e9
+  for (const place of places) {
+    const goal = place * 1e9
     const begun = performance.now()
     let toDraw = 0
     for await (const frame of seekDesktop(replay, keyframes, 0, goal)) {
@@ -222,29 +185,15 @@ async function seeking(film: readonly Frame[], terminal: readonly Frame[]): Prom
     times.push(performance.now() - begun)
     most = Math.max(most, toDraw)
   }
-  const size = source.size
   return [
     {
       what: `replay of an ${hours}-hour desktop: seek, read to the place (p99)`,
       figure: percentile(times, 99),
       unit: 'ms',
       reach: '≤ 500 ms with drawing',
-      peer: `${(size / 1e6).toFixed(0)} MB, ${keyframes.length} keyframes; to draw at most ${Math.round(most / 1000)} KB`,
+      peer: `${(source.size / 1e6).toFixed(0)} MB, ${keyframes.length} keyframes; to draw at most ${Math.round(most / 1000)} KB`,
     },
   ]
-}
-
-async function* listed(frames: readonly Frame[]): AsyncGenerator<Frame> {
-  yield* frames
-}
-
-function marksOf(frames: readonly Frame[]) {
-  return frames.flatMap((frame) => (frame.kind === 'mark' ? [frame] : []))
-}
-
-function percentile(times: readonly number[], percent: number): number {
-  const sorted = times.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN
 }
 
 /** A process and all below it. */

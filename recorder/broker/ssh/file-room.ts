@@ -1,5 +1,4 @@
-import { usualFileMegabytes } from '../../../vault/contract/words.ts'
-import type { Permit } from '../../../vault/contract.ts'
+import { type Permit, usualFileMegabytes } from '../../../vault/contract.ts'
 import { SftpViolation } from './sftp-packets.ts'
 
 /**
