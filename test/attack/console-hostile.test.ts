@@ -566,6 +566,47 @@ beforeAll(async () => {
     endedAt: null,
     dependants: [{ place: hostile, task: newId('rtk'), state: 'open', isOverdue: true }],
   } as const
+  edge.answers.set('risk.list', () => ({
+    marks: [
+      {
+        id: newId('rsk'),
+        rule: 'refused-act',
+        why: hostile,
+        facts: [{ name: hostile, value: hostile }],
+        user: hostile,
+        account: hostile,
+        session: newId('ses'),
+        recording: newId('rec'),
+        exposure: null,
+        at: now,
+        foundAt: now,
+        review: { by: hostile, at: now, finding: 'explained', note: hostile },
+      },
+    ],
+    more: false,
+    open: 1,
+  }))
+  edge.answers.set('dashboard.show', () => ({
+    from: now,
+    to: now,
+    days: [
+      { day: now.slice(0, 10), own: 1, vendors: 1, whole: 1, broken: 1, reviewed: 1, seen: 1, rotated: 1 },
+    ],
+    marks: [{ rule: 'refused-act', open: 1, signed: 1 }],
+    machines: [{ machine: hostile, sessions: 1, people: 1, last: now }],
+    people: [{ user: hostile, company: hostile, sessions: 1, machines: 1, last: now }],
+    inside: [
+      {
+        session: newId('ses'),
+        user: hostile,
+        company: hostile,
+        account: hostile,
+        startedAt: now,
+        endsAt: now,
+      },
+    ],
+    secrets: { accounts: 1, overdue: 1, exempt: 1, unchanged: 1, exposed: 1, exposedOverdue: 1 },
+  }))
   edge.answers.set('siem.list', () => [
     {
       id: newId('sie'),
