@@ -4,7 +4,15 @@ import type { AccountId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { permissionsIn } from '../relations.ts'
-import { type Checker, checkedOne, deleteGuarded, insertGuarded, type Row, updateGuarded } from '../rows.ts'
+import {
+  type Checker,
+  checked,
+  checkedOne,
+  deleteGuarded,
+  insertGuarded,
+  type Row,
+  updateGuarded,
+} from '../rows.ts'
 import { findTarget } from '../targets/target.ts'
 import { needSessions } from '../targets/no-session.ts'
 import { transact } from '../transact.ts'
@@ -24,6 +32,27 @@ export async function elevationOf(
     'elevation',
     await db.selectFrom('elevation').selectAll().where('account_id', '=', account).executeTakeFirst(),
   )
+}
+
+/** Accounts whose secret others enter at the prompt of enable, and whose those are: no login takes such a secret. */
+export async function enabledBy(
+  db: Kysely<Database>,
+  checker: Checker,
+  accounts: readonly AccountId[],
+): Promise<ReadonlyMap<AccountId, AccountId>> {
+  if (accounts.length === 0) return new Map()
+  const rows = checked(
+    checker,
+    'elevation',
+    await db
+      .selectFrom('elevation')
+      .selectAll()
+      .where('kind', '=', 'enable')
+      .where('secret_account_id', 'in', accounts)
+      .whereRef('secret_account_id', '<>', 'account_id')
+      .execute(),
+  )
+  return new Map(rows.map(({ secret_account_id, account_id }) => [secret_account_id, account_id]))
 }
 
 const secretUnknown = refuse(

@@ -1,5 +1,6 @@
 import type { Account } from '../accounts/account.ts'
 import { currentCredential } from '../accounts/account.ts'
+import { enabledBy } from '../accounts/elevation.ts'
 import { isBoundTo } from '../accounts/binding.ts'
 import { readPolicy } from '../access/policy.ts'
 import { heldNow } from '../checkout/lease.ts'
@@ -14,7 +15,7 @@ import { dependantsOf, holderOf } from './dependants.ts'
 import { isInDoubt } from './phases.ts'
 import { tooMany } from './limits.ts'
 import { isStepOut, openRunOf, type Run } from './run.ts'
-import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow } from './settings.ts'
+import { lockOutOf, makerOf, profileOf, recipeOf, settingsRow, unsetReason } from './settings.ts'
 import { throughOf } from './through.ts'
 
 /** Steps that a rotation takes at most before it is over, in good times: a window must have room for all. */
@@ -43,14 +44,22 @@ type Asked = {
 export async function obstaclesOf(tx: Tx, account: Account, asked: Asked): Promise<readonly Obstacle[]> {
   const settings = await settingsRow(tx.db, tx.guard, account.id)
   if (settings !== undefined && asked.kind === 'assist') return byPeople(tx, account, settings, asked)
-  if (settings === undefined || settings.connector === null)
+  if (settings === undefined || settings.connector === null) {
+    const isEnable = (await enabledBy(tx.db, tx.guard, [account.id])).size > 0
     return [
-      forever(
-        'settings',
-        `nobody has said how ${account.name} is rotated`,
-        `say it: tagout account rotation set ${account.name} --connector NAME`,
-      ),
+      isEnable
+        ? forever(
+            'settings',
+            `${account.name} is ${unsetReason(true).slice('it is '.length)}`,
+            `say it: tagout account rotation set ${account.name} --grade G3 --profile switch --reason "enable secret"`,
+          )
+        : forever(
+            'settings',
+            `nobody has said how ${account.name} is rotated`,
+            `say it: tagout account rotation set ${account.name} --connector NAME`,
+          ),
     ]
+  }
   const found = [
     await unfit(tx, account, settings),
     asked.kind === 'verify' ? undefined : await notThrough(tx, account, settings),

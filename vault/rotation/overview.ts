@@ -1,3 +1,4 @@
+import { enabledBy } from '../accounts/elevation.ts'
 import type { RotationAccount } from '../contract.ts'
 import { done } from '../kernel/outcome.ts'
 import { checked, type Row } from '../rows.ts'
@@ -5,7 +6,7 @@ import { sightOf } from '../safes/sight.ts'
 import type { Handler } from '../world.ts'
 import { strengthOf } from './profile.ts'
 import { dueOf } from './schedule.ts'
-import { makerOf } from './settings.ts'
+import { makerOf, unsetReason } from './settings.ts'
 import { showRuns } from './view.ts'
 
 /** How each account that somebody sees is rotated, or not; how old its secret is; and what its last rotation came to. */
@@ -38,6 +39,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
   )
   // SECURITY: settings that somebody took out of the table would show an essential account as nobody's.
   for (const id of ids) if (!settings.has(id)) guard.checkAbsent('account_rotation', { account_id: id })
+  const enabling = await enabledBy(database, guard, ids)
   const credentials = byAccount(
     checked(
       guard,
@@ -76,7 +78,7 @@ export const rotationAccounts: Handler<'rotation.accounts'> = async (call) => {
         account: `${account.target_name}/${account.login}`,
         safe: account.safe_name,
         grade,
-        gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
+        gradeReason: row?.grade_reason ?? unsetReason(enabling.has(account.id)),
         connector: row?.connector ?? null,
         calendar: row?.calendar ?? null,
         how: howOf(row, grade),

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Account, currentCredential, findAccount, readAccount } from '../accounts/account.ts'
+import { enabledBy } from '../accounts/elevation.ts'
 import { readPolicy } from '../access/policy.ts'
 import type { Dependant, RotationSettings } from '../contract.ts'
 import type { Database } from '../db/tables.ts'
@@ -37,6 +38,13 @@ export async function settingsRow(
   // SECURITY: an essential account whose row somebody took away would be rotated by itself.
   if (row === undefined) checker.checkAbsent('account_rotation', { account_id: account })
   return row
+}
+
+/** Why an account is not rotated of which nobody has said how. */
+export function unsetReason(isEnableSecret: boolean): string {
+  return isEnableSecret
+    ? 'it is what enable asks for, which no connector changes: people do (G3, with a profile), on the machine'
+    : 'nobody has said how it is changed'
 }
 
 /** The name of the profile by which passwords are made for an account; null: none are made. */
@@ -106,7 +114,7 @@ export async function showSettings(
   return {
     account: account.name,
     grade: row?.grade ?? 'G4',
-    gradeReason: row?.grade_reason ?? 'nobody has said how it is changed',
+    gradeReason: row?.grade_reason ?? unsetReason((await enabledBy(db, checker, [account.id])).size > 0),
     connector: row?.connector ?? null,
     recipe: row?.recipe ?? null,
     findings: recipe === undefined ? [] : findingsOf(recipe.recipe),

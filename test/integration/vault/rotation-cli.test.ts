@@ -196,6 +196,13 @@ test('scenario 3: an old switch is rotated and saved by night, loses its power i
   const account = await addAccount(target, 'tech', old)
   const secret = await addAccount(target, 'enable', 'Enable-Secret-1')
   await vault.ask('account.elevation', { account, elevation: { kind: 'enable', account: secret } })
+  // What enable asks for is no login's: no connector changes it, and that is said wherever it is listed.
+  const why = expect.stringContaining('what enable asks for, which no connector changes') as string
+  expect(await vault.ask('rotation.settings', { account: secret })).toMatchObject({ gradeReason: why })
+  expect((await vault.ask('rotation.accounts', {})).find((one) => one.account === secret)).toMatchObject({
+    ...{ how: 'not', grade: 'G4', gradeReason: why },
+  })
+  expect((await vault.ask('rotation.plan', { account: secret })).obstacles).toMatchObject([{ why }])
   const settings = { account, connector: 'network-cli', recipe: 'cisco-ios', maxAgeDays: 30 }
   await vault.ask('rotation.set', settings)
 

@@ -317,6 +317,16 @@ describe('a simulator of the web API of an S7-1500', () => {
     expect(await rotations.rotate(name)).toMatchObject(isRotated(2))
   })
 
+  test('wants more digits than are made: it is said which, and what to do', async () => {
+    const { name, user } = await account('digits')
+    Object.assign(plc.policy, { min_digits: 9 })
+    expect(await rotations.rotate(name)).toMatchObject({
+      ...{ phase: 'failed', version: null },
+      why: expect.stringContaining('more than 6 digits or signs in a password') as string,
+    })
+    expect(user.password).toBe(old)
+  })
+
   test('has an expired password changed, which lets nobody in', async () => {
     const { name, user } = await account('expired')
     user.isExpired = true

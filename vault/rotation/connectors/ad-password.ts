@@ -1,8 +1,9 @@
 import { Attribute, Change, type Client } from 'ldapts'
-import type { Connector, Credential, Place, Seen } from '../connector.ts'
+import type { Connector, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult } from '../phases.ts'
 import { bindAs, entryOf, login, refusalOf, untouched } from './ldap.ts'
+import { ofPasswords, type Password, type SetPassword } from './of-passwords.ts'
 
 /**
  * A password of Active Directory, at one of its domain controllers. An account changes its own, by the old one and the
@@ -10,42 +11,23 @@ import { bindAs, entryOf, login, refusalOf, untouched } from './ldap.ts'
  *
  * A domain takes the old password for some time after a change: that it is refused is asked of nobody.
  */
-export const adPassword: Connector = { change, login, reconcile }
+export const adPassword: Connector = { ...ofPasswords(set), login }
 
-async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  if (current.kind !== 'password' || candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
-  const bound = await bindAs(at, at.account.login, current)
+async function set(...[at, who, candidate, current]: Parameters<SetPassword>): Promise<Seen<ChangeResult>> {
+  const bound = await bindAs(at, who.login, who)
   if (bound.kind === 'failed') return saw(untouched(bound), bound.sent)
   await using _ = bound
   const entry = await find(at, bound.client)
   if (entry.kind === 'untouched') return saw(entry, true)
-  return saw(
-    await modify(at, bound.client, entry.dn, [
-      ['delete', current],
-      ['add', candidate],
-    ]),
-    true,
-  )
+  const parts =
+    current === undefined
+      ? ([['replace', candidate]] as const)
+      : ([
+          ['delete', current],
+          ['add', candidate],
+        ] as const)
+  return saw(await modify(at, bound.client, entry.dn, parts), true)
 }
-
-async function reconcile(
-  at: Place,
-  privileged: Credential & { readonly login: string },
-  candidate: Credential,
-): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)
-  const bound = await bindAs(at, privileged.login, privileged)
-  // What is counted are the logins of the account that is reconciled.
-  if (bound.kind === 'failed') return saw(untouched(bound), false)
-  await using _ = bound
-  const entry = await find(at, bound.client)
-  if (entry.kind === 'untouched') return saw(entry, false)
-  return saw(await modify(at, bound.client, entry.dn, [['replace', candidate]]), false)
-}
-
-type Password = Credential & { readonly kind: 'password' }
 
 async function find(
   at: Place,

@@ -7,12 +7,13 @@ import { readRecipe } from '../recipes/recipe.ts'
 import { unfitForAuth } from './http-auth.ts'
 import { type HttpValues, unfitFor } from './http-body.ts'
 import { HttpTalk } from './http-talk.ts'
+import { ofPasswords, type SetPassword } from './of-passwords.ts'
 
 /**
  * A password of a device or a server with a web page or an API, changed, kept and proven as a recipe says. The recipe is
  * data: nothing of it is run, no redirection is followed, and each request goes to the pinned machine alone.
  */
-export const httpRecipe: Connector = { change, login, persist, retire, reconcile }
+export const httpRecipe: Connector = { ...ofPasswords(set), login, persist, retire }
 
 type Who = { readonly login: string; readonly secret: Secret }
 
@@ -21,46 +22,17 @@ type Entered =
   | { readonly kind: 'in'; readonly talk: HttpTalk }
   | { readonly kind: 'failed'; readonly why: string; readonly rejected: boolean; readonly sent: boolean }
 
-async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  if (current.kind !== 'password' || candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
-  return set(
-    at,
-    recipeOf(at),
-    { login: at.account.login, secret: current.secret },
-    {
-      current: current.secret,
-      candidate: candidate.secret,
-    },
-  )
-}
-
-async function reconcile(
-  at: Place,
-  privileged: Credential & { readonly login: string },
-  candidate: Credential,
-): Promise<Seen<ChangeResult>> {
+async function set(...[at, who, candidate, current]: Parameters<SetPassword>): Promise<Seen<ChangeResult>> {
   const recipe = recipeOf(at)
-  if (!recipe.reconciles)
+  if (current === undefined && !recipe.reconciles)
     return saw(
       { kind: 'untouched', why: `the recipe ${recipe.name} sets the password of no other account` },
       false,
     )
-  if (privileged.kind !== 'password' || candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)
-  const who = { login: privileged.login, secret: privileged.secret }
-  const { result } = await set(at, recipe, who, { candidate: candidate.secret })
-  // What is counted are the logins of the account that is reconciled.
-  return saw(result, false)
-}
-
-/** Logs in as somebody, and has the account of `at` take the candidate. */
-async function set(
-  at: Place,
-  recipe: HttpRecipe,
-  who: Who,
-  secrets: HttpValues['secrets'],
-): Promise<Seen<ChangeResult>> {
+  const secrets = {
+    candidate: candidate.secret,
+    ...(current === undefined ? {} : { current: current.secret }),
+  }
   const entered = await enter(at, recipe, who, secrets, recipe.change)
   if (entered.kind === 'failed') {
     const { why, rejected, sent } = entered

@@ -1,41 +1,24 @@
 import { BerWriter } from 'ldapts'
-import type { Connector, Credential, Place, Seen } from '../connector.ts'
+import type { Connector, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult } from '../phases.ts'
 import { bindAs, login, refusalOf, untouched } from './ldap.ts'
+import { ofPasswords, type Password, type SetPassword } from './of-passwords.ts'
 
 /**
  * A password of a directory that knows the password modify operation (RFC 3062): OpenLDAP, 389 and their kin. An account
  * changes its own; a privileged one of the same directory sets it. Names are those of entries.
  */
-export const ldapPassword: Connector = { change, login, reconcile }
+export const ldapPassword: Connector = { ...ofPasswords(set), login }
 
 const passwordModify = '1.3.6.1.4.1.4203.1.11.1'
 
-async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  if (current.kind !== 'password' || candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
-  const bound = await bindAs(at, at.account.login, current)
+async function set(...[at, who, candidate, current]: Parameters<SetPassword>): Promise<Seen<ChangeResult>> {
+  const bound = await bindAs(at, who.login, who)
   if (bound.kind === 'failed') return saw(untouched(bound), bound.sent)
   await using _ = bound
   return saw(await modify(at, bound.client, candidate, current), true)
 }
-
-async function reconcile(
-  at: Place,
-  privileged: Credential & { readonly login: string },
-  candidate: Credential,
-): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)
-  const bound = await bindAs(at, privileged.login, privileged)
-  // What is counted are the logins of the account that is reconciled.
-  if (bound.kind === 'failed') return saw(untouched(bound), false)
-  await using _ = bound
-  return saw(await modify(at, bound.client, candidate), false)
-}
-
-type Password = Credential & { readonly kind: 'password' }
 
 async function modify(
   at: Place,

@@ -3,6 +3,7 @@ import type { Connector, Credential, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult, LoginResult } from '../phases.ts'
 import { openMysql, reasonOf, type SqlOpened } from './mysql-wire.ts'
+import { ofPasswords, type Password, type SetPassword } from './of-passwords.ts'
 
 /**
  * The password of a user of MariaDB or MySQL. A user changes its own; a privileged one of the same server sets it.
@@ -10,9 +11,7 @@ import { openMysql, reasonOf, type SqlOpened } from './mysql-wire.ts'
  * SECURITY: MariaDB is told what it keeps of the password, and never the password: its log has each statement as it came. MySQL
  * takes nothing but the password from who may not do more, and puts `<secret>` into its logs instead.
  */
-export const mysqlUser: Connector = { change, login, reconcile }
-
-type Password = Credential & { readonly kind: 'password' }
+export const mysqlUser: Connector = { ...ofPasswords(set), login }
 
 async function login(at: Place, credential: Credential): Promise<Seen<LoginResult>> {
   const opened = await openMysql(at, at.account.login, credential)
@@ -23,39 +22,23 @@ async function login(at: Place, credential: Credential): Promise<Seen<LoginResul
   return saw({ kind: opened.rejected ? 'rejected' : 'unreachable', why: opened.why }, opened.sent)
 }
 
-async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
-  const opened = await openMysql(at, at.account.login, current)
+async function set(...[at, who, candidate, current]: Parameters<SetPassword>): Promise<Seen<ChangeResult>> {
+  const opened = await openMysql(at, who.login, who)
   if (opened.kind === 'failed') return saw(untouched(opened), opened.sent)
   using session = opened
-  return saw(await set(at, session, candidate, undefined), true)
-}
-
-async function reconcile(
-  at: Place,
-  privileged: Credential & { readonly login: string },
-  candidate: Credential,
-): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)
-  // What is counted are the logins of the account that is reconciled.
-  const opened = await openMysql(at, privileged.login, privileged)
-  if (opened.kind === 'failed') return saw(untouched(opened), false)
-  using session = opened
+  if (current !== undefined) return saw(await tell(at, session, candidate, undefined), true)
   const user = at.account.login
   const name = `'${user}'`
-  if (!isPlain(user))
-    return saw({ kind: 'untouched', why: `${user} has a character that is not sent` }, false)
+  if (!isPlain(user)) return saw({ kind: 'untouched', why: `${user} has a character that is not sent` }, true)
   const hosts = await session.run(Buffer.from(`SELECT host FROM mysql.user WHERE user = ${name}`))
   const [host, another] = hosts.ok ? hosts.rows : []
   if (host === undefined || another !== undefined || !isPlain(host)) {
     const why = hosts.ok
       ? `${at.target.name} has ${host === undefined ? 'no user' : 'several users'} ${user}`
-      : `${privileged.login} cannot look for ${user} on ${at.target.name}`
-    return saw({ kind: 'untouched', why }, false)
+      : `${who.login} cannot look for ${user} on ${at.target.name}`
+    return saw({ kind: 'untouched', why }, true)
   }
-  return saw(await set(at, session, candidate, `${name}@'${host}'`), false)
+  return saw(await tell(at, session, candidate, `${name}@'${host}'`), true)
 }
 
 function untouched(opened: SqlOpened & { readonly kind: 'failed' }): ChangeResult {
@@ -68,7 +51,7 @@ function isPlain(text: string): boolean {
 }
 
 /** Sets the password of `whose`, or of who is logged in. */
-async function set(
+async function tell(
   at: Place,
   session: SqlOpened & { readonly kind: 'open' },
   candidate: Password,

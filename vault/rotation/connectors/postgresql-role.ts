@@ -1,6 +1,7 @@
 import type { Connector, Credential, Place, Seen } from '../connector.ts'
 import { saw } from '../connector.ts'
 import type { ChangeResult, LoginResult } from '../phases.ts'
+import { ofPasswords, type Password, type SetPassword } from './of-passwords.ts'
 import { openPostgres, type PgOpened, reasonOf, verifierOf } from './postgresql-wire.ts'
 
 /**
@@ -8,7 +9,7 @@ import { openPostgres, type PgOpened, reasonOf, verifierOf } from './postgresql-
  *
  * SECURITY: the statement holds the verifier of SCRAM and never the password: statements are logged, and shown to others.
  */
-export const postgresqlRole: Connector = { change, login, reconcile }
+export const postgresqlRole: Connector = { ...ofPasswords(set), login }
 
 async function login(at: Place, credential: Credential): Promise<Seen<LoginResult>> {
   const opened = await openPostgres(at, at.account.login, credential)
@@ -19,29 +20,12 @@ async function login(at: Place, credential: Credential): Promise<Seen<LoginResul
   return saw({ kind: opened.rejected ? 'rejected' : 'unreachable', why: opened.why }, opened.sent)
 }
 
-async function change(at: Place, current: Credential, candidate: Credential): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector changes passwords' }, false)
-  const opened = await openPostgres(at, at.account.login, current)
+async function set(...[at, who, candidate]: Parameters<SetPassword>): Promise<Seen<ChangeResult>> {
+  const opened = await openPostgres(at, who.login, who)
   return saw(await alter(at, opened, candidate), opened.kind === 'open' || opened.sent)
 }
 
-async function reconcile(
-  at: Place,
-  privileged: Credential & { readonly login: string },
-  candidate: Credential,
-): Promise<Seen<ChangeResult>> {
-  if (candidate.kind !== 'password')
-    return saw({ kind: 'untouched', why: 'this connector sets passwords' }, false)
-  // What is counted are the logins of the account that is reconciled.
-  return saw(await alter(at, await openPostgres(at, privileged.login, privileged), candidate), false)
-}
-
-async function alter(
-  at: Place,
-  opened: PgOpened,
-  candidate: Credential & { readonly kind: 'password' },
-): Promise<ChangeResult> {
+async function alter(at: Place, opened: PgOpened, candidate: Password): Promise<ChangeResult> {
   if (opened.kind === 'failed')
     return { kind: 'untouched', why: opened.why, ...(opened.rejected ? { rejected: true as const } : {}) }
   using session = opened

@@ -80,12 +80,15 @@ function messageOf(method: string, params: Readonly<Record<string, Param>>): Buf
   return all
 }
 
+/** So many characters of a kind are asked for at most of what makes passwords (`counts` of a profile). */
+const mostOfAKind = 6
+
 const policyShape = z.object({
   password_policy: z.object({
     min_password_length: z.int().min(0).max(128).optional(),
     max_password_length: z.int().min(0).optional(),
-    min_digits: z.int().min(0).max(6).optional(),
-    min_special_characters: z.int().min(0).max(6).optional(),
+    min_digits: z.int().min(0).optional(),
+    min_special_characters: z.int().min(0).optional(),
     requires_uppercase_characters: z.boolean().optional(),
     requires_lowercase_characters: z.boolean().optional(),
   }),
@@ -113,6 +116,14 @@ async function rules(at: Place): Promise<Seen<ToldResult>> {
   const digits = policy.min_digits ?? 0
   const specials = policy.min_special_characters ?? 0
   const most = policy.max_password_length ?? 0
+  if (Math.max(digits, specials) > mostOfAKind)
+    return saw(
+      {
+        kind: 'untold',
+        why: `${name} wants more than ${mostOfAKind} digits or signs in a password, which Tagout does not make: ask for fewer in its project, or have people change it (G3)`,
+      },
+      false,
+    )
   return saw(
     {
       kind: 'told',
