@@ -349,7 +349,8 @@ describe('recipes', () => {
     expect(await vault.ask('rotation.settings', { account })).toMatchObject({ recipe: 'ours@1' })
     const listed = await vault.ask('rotation.recipes', {})
     expect(listed.map(({ name, version }) => `${name}@${version}`)).toEqual([
-      ...['cisco-ios@1', 'hirschmann-classic@1', 'moxa@1', 'ours@2', 'ours@1', 'scalance@1', 'unix-passwd@1'],
+      ...['cisco-ios@1', 'hirschmann-classic@1', 'influxdb-1@1', 'moxa@1', 'ours@2', 'ours@1'],
+      ...['redfish-openbmc@1', 'scalance@1', 'unix-passwd@1'],
     ])
     expect(refusalOf(await vault.admin.call('rotation.recipe.remove', { recipe: 'ours@1' })).message).toBe(
       '1 accounts are rotated by ours@1',
