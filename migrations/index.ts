@@ -45,6 +45,7 @@ import * as m0069 from './0069_a_recipe_says_how_a_machine_is_told.ts'
 import * as m0070 from './0070_a_recording_is_found_and_reviewed.ts'
 import * as m0072 from './0072_the_log_is_sent_on.ts'
 import * as m0077 from './0077_recordings_are_kept_for_a_time.ts'
+import * as m0078 from './0078_a_recording_is_destroyed_by_two.ts'
 import * as m0081 from './0081_what_is_out_of_the_ordinary_is_marked.ts'
 import * as m0082 from './0082_rotations_have_a_rate.ts'
 import * as m0085 from './0085_files_of_a_session_have_a_bound.ts'
@@ -98,6 +99,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0070_a_recording_is_found_and_reviewed': m0070,
   '0072_the_log_is_sent_on': m0072,
   '0077_recordings_are_kept_for_a_time': m0077,
+  '0078_a_recording_is_destroyed_by_two': m0078,
   '0081_what_is_out_of_the_ordinary_is_marked': m0081,
   '0082_rotations_have_a_rate': m0082,
   '0085_files_of_a_session_have_a_bound': m0085,

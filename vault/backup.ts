@@ -89,6 +89,8 @@ export const backupTables = [
   'risk_settings',
   'saved_filter',
   'legal_hold',
+  'destruction',
+  'tombstone',
 ] as const satisfies readonly (keyof Database)[]
 
 // One moment for all pages: the tables of a backup fit together, and to their guards.

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type AuditAnswers, auditVerbs } from './contract/audit.ts'
 import { type CheckoutAnswers, checkoutVerbs } from './contract/checkout.ts'
+import { type DestructionAnswers, destructionVerbs } from './contract/destruction.ts'
 import { type DirectoriesAnswers, directoriesVerbs } from './contract/directories.ts'
 import { type ImportAnswers, importVerbs } from './contract/import.ts'
 import { type KeysAnswers, keysVerbs } from './contract/keys.ts'
@@ -27,6 +28,7 @@ import { type VendorsAnswers, vendorsVerbs } from './contract/vendors.ts'
 
 export * from './contract/audit.ts'
 export * from './contract/checkout.ts'
+export * from './contract/destruction.ts'
 export * from './contract/directories.ts'
 export * from './contract/import.ts'
 export * from './contract/keys.ts'
@@ -90,6 +92,7 @@ export const verbs = {
   ...sessionsVerbs,
   ...recordingsVerbs,
   ...retentionVerbs,
+  ...destructionVerbs,
   ...auditVerbs,
   ...rotationVerbs,
   ...taskVerbs,
@@ -121,6 +124,7 @@ export type VerbAnswers = KeysAnswers &
   SessionsAnswers &
   RecordingsAnswers &
   RetentionAnswers &
+  DestructionAnswers &
   AuditAnswers &
   RotationAnswers &
   TaskAnswers &

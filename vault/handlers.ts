@@ -55,6 +55,20 @@ import {
   retentionSet,
   safeRetention,
 } from './retention/classes.ts'
+import {
+  destructionApprove,
+  destructionAsk,
+  destructionDue,
+  destructionList,
+  destructionWithdraw,
+} from './retention/destruction.ts'
+import {
+  destructionDone,
+  destructionSign,
+  destructionTake,
+  recordingExpected,
+  recordingMissing,
+} from './retention/tombstones.ts'
 import { legalHoldKeep, legalHoldLift, legalHoldList, legalHoldPlace } from './retention/holds.ts'
 import { recordingNote, recordingNotes } from './recordings/notes.ts'
 import { recordingReview } from './recordings/review.ts'
@@ -352,6 +366,16 @@ export const handlers: Handlers = {
   'legalhold.place': legalHoldPlace,
   'legalhold.lift': legalHoldLift,
   'legalhold.keep': legalHoldKeep,
+  'destruction.due': destructionDue,
+  'destruction.ask': destructionAsk,
+  'destruction.list': destructionList,
+  'destruction.approve': destructionApprove,
+  'destruction.withdraw': destructionWithdraw,
+  'destruction.take': destructionTake,
+  'destruction.sign': destructionSign,
+  'destruction.done': destructionDone,
+  'recording.expected': recordingExpected,
+  'recording.missing': recordingMissing,
   'safe.list': safeList,
   'safe.member.set': safeMemberSet,
   'target.add': targetAdd,

@@ -24,6 +24,7 @@ const listedBy = {
   mark: 'tagout review list --all',
   'retention class': 'tagout retention list',
   'legal hold': 'tagout legal-hold list',
+  destruction: 'tagout destruction list --all',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

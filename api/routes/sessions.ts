@@ -94,6 +94,33 @@ export const sessions: readonly Route[] = [
   { method: 'POST', path: '/api/marks/:mark/review', verb: 'risk.review', access: 'user' },
   { method: 'GET', path: '/api/risk-settings', verb: 'risk.settings', access: 'user' },
   { method: 'PUT', path: '/api/risk-settings', verb: 'risk.set', access: 'user' },
+  {
+    method: 'GET',
+    path: '/api/destructions/due',
+    verb: 'destruction.due',
+    access: 'user',
+    query: { safe: 'text', limit: 'int' },
+  },
+  {
+    method: 'GET',
+    path: '/api/destructions',
+    verb: 'destruction.list',
+    access: 'user',
+    query: { state: 'text' },
+  },
+  { method: 'POST', path: '/api/destructions', verb: 'destruction.ask', access: 'user' },
+  {
+    method: 'POST',
+    path: '/api/destructions/:destruction/approve',
+    verb: 'destruction.approve',
+    access: 'user',
+  },
+  {
+    method: 'DELETE',
+    path: '/api/destructions/:destruction',
+    verb: 'destruction.withdraw',
+    access: 'user',
+  },
   { method: 'GET', path: '/api/retention', verb: 'retention.list', access: 'user' },
   {
     method: 'PUT',

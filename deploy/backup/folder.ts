@@ -17,6 +17,7 @@ const kept: readonly RegExp[] = [
   /^recorder\/auditors\.pin$/,
   /^recorder\/(ssh\/)?ssh_host_[a-z0-9]+_key$/,
   /^api\/tls\/[A-Za-z0-9._-]+$/,
+  /^recorder\/recordings\/\d{4}-\d{2}-\d{2}\/rec_[0-9a-z]{26}\.tgx$/,
   /^supervisor\/ca\/ca\.(crt|key)$/,
 ]
 const recordingPath = /^recorder\/recordings\/\d{4}-\d{2}-\d{2}\/rec_[0-9a-z]{26}\.tgr$/

@@ -381,6 +381,11 @@ export const fieldNames = {
     shortens: '--yes',
     totpCode: 'code',
   },
+  'destruction.due': { safe: '--safe', limit: '--limit' },
+  'destruction.ask': { recordings: '--recording', reason: '--reason', totpCode: 'code' },
+  'destruction.list': { state: '--all' },
+  'destruction.approve': { destruction: '<destruction>', digest: 'digest', totpCode: 'code' },
+  'destruction.withdraw': { destruction: '<destruction>' },
   'retention.remove': { retentionClass: '<class>', totpCode: 'code' },
   'retention.floor': { days: '<days>', basis: '--basis', totpCode: 'code' },
   'safe.retention': {

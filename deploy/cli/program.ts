@@ -16,6 +16,7 @@ import { addImportCommand } from './import.ts'
 import { addInstallationCommands } from './installation-commands.ts'
 import { type Io, visible } from './io.ts'
 import { addKeysCommands } from './keys.ts'
+import { addDestructionCommands } from './destruction.ts'
 import { addKitCommands } from './kit.ts'
 import { addLegalHoldCommands } from './legal-hold.ts'
 import { addRetentionCommands } from './retention.ts'
@@ -99,6 +100,7 @@ export function buildProgram(io: Io): Command {
   addRecordingCommands(root, tools)
   addRetentionCommands(root, tools)
   addLegalHoldCommands(root, tools)
+  addDestructionCommands(root, tools)
   addAuditorCommands(root, tools)
   addAuditCommands(root, tools)
   addExposureCommands(root, tools)

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import {
   endReasons,
   type RecordingFound,
-  recordingStates,
+  shownStates,
   reviewStates,
   type RiskAsked,
   riskAsked,
@@ -30,7 +30,7 @@ export type FindOptions = {
   readonly approver?: string
   readonly workOrder?: string
   readonly end?: (typeof endReasons)[number]
-  readonly state?: (typeof recordingStates)[number]
+  readonly state?: (typeof shownStates)[number]
   readonly reviewed?: (typeof reviewStates)[number]
   readonly reviewer?: string
   readonly risk?: RiskAsked
@@ -53,7 +53,7 @@ export function withFindOptions(command: Command): Command {
     .option('--approver <user>', 'let in by this person')
     .option('--work-order <order>', 'for this work order: of the request, or of the close-out')
     .addOption(new Option('--end <reason>', 'that ended so').choices(endReasons))
-    .addOption(new Option('--state <state>', 'in this state').choices(recordingStates))
+    .addOption(new Option('--state <state>', 'in this state').choices(shownStates))
     .addOption(new Option('--reviewed <which>', 'whether an auditor has reviewed it').choices(['yes', 'no']))
     .option('--reviewer <auditor>', 'that this auditor has reviewed')
     .addOption(

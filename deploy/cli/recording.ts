@@ -10,7 +10,7 @@ import { size, when } from './io.ts'
 import { mostRows, newest, parseLimit } from './limit.ts'
 import type { Exported, ExportOptions } from './recording-export.ts'
 import { addRecordingFindCommand, addRecordingSearchCommand } from './recording-find.ts'
-import { keepingFacts } from './retention.ts'
+import { destroyedFact, keepingFacts } from './retention.ts'
 import { examples, facts, type Tools } from './tools.ts'
 
 /** `tagout recording`: what was recorded; whether it is whole; and, for auditors, what it holds. */
@@ -63,7 +63,11 @@ export function addRecordingCommands(root: Command, tools: Tools): void {
     .addHelpText('after', examples('tagout recording verify rec_…'))
     .action(async (text: string) => {
       const id = parseGivenId('rec', text, 'tagout recording list')
+      const { destroyedOf } = await import('./tombstone.ts')
       const { verifyStored } = await import('./recording-verify.ts')
+      const gone = await destroyedOf(tools, id)
+      if (gone !== undefined)
+        return tools.show({ recording: id, state: 'destroyed', ...gone }, () => gone.sentence)
       const verdict = await verifyStored(tools, id)
       if (tools.json()) tools.show({ recording: id, ...withoutHeader(verdict) }, () => '')
       if (verdict.state === 'tampered')
@@ -257,6 +261,7 @@ function describe(recording: RecordingFound): string {
     ['state', recording.state],
     ['size', size(recording.sizeBytes)],
     ...recording.marks.map(({ rule, why }) => ['marked', `${rule}: ${why}`] as const),
+    ...(recording.destroyed === null ? [] : [['destroyed', destroyedFact(recording.destroyed)] as const]),
     ...keepingFacts(recording),
     ...recording.reviews.map(({ by, at, note }) => ['reviewed', `by ${by}, ${when(at)}: ${note}`] as const),
   ])

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RecordingFound, RetentionView } from '../../vault/contract.ts'
+import type { Destroyed, RecordingFound, RetentionView } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
 import { Complaint, misuse } from './complaint.ts'
 import { when } from './io.ts'
@@ -139,6 +139,12 @@ function parseDays(text: string): number | null {
   if (!/^[1-9]\d{0,4}$/.test(text))
     throw misuse(`${JSON.stringify(text)} is no number of days`, 'write one, or forever')
   return Number(text)
+}
+
+/** Who had a recording destroyed, when and why. */
+export function destroyedFact({ at, askedBy, approvedBy, reason, destruction }: Destroyed): string {
+  const by = `by ${askedBy} and ${approvedBy} (${destruction}): ${reason}`
+  return at === null ? `being destroyed, ${by}` : `${when(at)}, ${by}`
 }
 
 /** For how long a recording is kept, and what holds it. */

@@ -12,11 +12,12 @@ import { Complaint, misuse } from './complaint.ts'
 import { fileSource } from './recording-source.ts'
 import { checkpointEntry, startedEntry } from './recording-verify.ts'
 import { loadSodium } from './sodium.ts'
+import { readTombstone, tombstoneEntry, tombstoneFile } from './tombstone.ts'
 import type { Tools } from './tools.ts'
 
 /** What `tagout verify` says of a file. */
 export type FileVerdict = {
-  readonly kind: 'recording' | 'cut' | 'package' | 'report' | 'audit log' | 'audit entries'
+  readonly kind: 'recording' | 'cut' | 'package' | 'report' | 'tombstone' | 'audit log' | 'audit entries'
   readonly state: 'complete' | 'incomplete' | 'tampered'
   readonly sentence: string
   /** What is wrong first: a byte of the file, or an entry of the log. */
@@ -43,9 +44,11 @@ export async function verifyFile(tools: Tools, file: string, options: VerifyOpti
   const start = await source.read(0, 12)
   if ([preamble, cutPreamble].some((known) => sameBytes(start.subarray(0, 4), known.subarray(0, 4))))
     return await verifyRecordingFile(tools, source, options)
-  if (options.audit !== undefined) throw misuse('--audit goes with a recording')
-  if (sameBytes(start.subarray(0, 2), zipMark)) return await verifyPackageFile(source, options)
-  return await verifyText(await textOf(source), options)
+  const text = sameBytes(start.subarray(0, 2), zipMark) ? undefined : await textOf(source)
+  if (text !== undefined && /^\s*\{\s*"content"\s*:/.test(text.slice(0, 200)))
+    return await verifyTombstone(tools, text, options)
+  if (options.audit !== undefined) throw misuse('--audit goes with a recording or a tombstone')
+  return text === undefined ? await verifyPackageFile(source, options) : await verifyText(text, options)
 }
 
 async function verifyRecordingFile(
@@ -116,6 +119,53 @@ async function verifyPackageFile(source: ByteSource, { key }: VerifyOptions): Pr
   }
 }
 
+/** What is left of a recording. That its certificate is the right one, and that two people were asked, the log alone tells. */
+async function verifyTombstone(
+  tools: Tools,
+  text: string,
+  { audit, key }: VerifyOptions,
+): Promise<FileVerdict> {
+  if (key !== undefined && audit === undefined)
+    throw misuse('--key is the audit log’s, and goes with --audit for a tombstone')
+  const tampered = (sentence: string): FileVerdict => ({
+    kind: 'tombstone',
+    state: 'tampered',
+    sentence,
+    notes: [],
+  })
+  const parsed = tombstoneFile.safeParse(jsonOf(text))
+  const read = parsed.success ? await readTombstone(parsed.data.content, parsed.data.signature) : undefined
+  if (!parsed.success || read === undefined)
+    return tampered('this is no tombstone that a vault has signed: it was changed, or made up')
+  const found = { kind: 'tombstone', state: 'complete', sentence: read.sentence } as const
+  if (audit === undefined)
+    return {
+      ...found,
+      notes: [
+        `it is signed by the certificate ${read.fingerprint}; whether that is the installation’s its audit log tells: give an export of it with --audit`,
+      ],
+    }
+  const exported = await tools.readText(audit)
+  const log = await verifyText(exported, key === undefined ? {} : { key })
+  if (log.state === 'tampered')
+    throw new Complaint(`${audit}: ${log.sentence}`, 'compare it with an earlier export before you trust it')
+  const isKnown = entriesIn(exported).some((entry) => {
+    const known = tombstoneEntry.safeParse(entry)
+    return known.success && known.data.content === parsed.data.content
+  })
+  return isKnown
+    ? { ...found, notes: log.notes }
+    : tampered('the audit log has no such tombstone, so nothing vouches for it')
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 async function verifyText(text: string, { key }: VerifyOptions): Promise<FileVerdict> {
   const form = formOf(text)
   if (form === undefined)
@@ -163,17 +213,21 @@ const leavesForm = z.looseObject({
   batches: z.array(z.looseObject({ leaves: z.array(z.looseObject({ body: z.string() })) })).optional(),
 })
 
+/** The entries of an export that was verified. SECURITY: what nobody vouches for is none. */
+function entriesIn(text: string): readonly unknown[] {
+  const { leaves, batches } = leavesForm.parse(JSON.parse(text))
+  return (leaves ?? batches?.flatMap((batch) => batch.leaves) ?? []).flatMap(({ body }): unknown[] => {
+    const leaf = parseLeaf(fromBase64(body))
+    return leaf.unproven ? [] : [JSON.parse(new TextDecoder().decode(leaf.entry))]
+  })
+}
+
 /** The session's key, header hash and checkpoints, from an export that was verified. */
 function knownIn(text: string, recording: string): Known | undefined {
-  const { leaves, batches } = leavesForm.parse(JSON.parse(text))
   let started: z.infer<typeof startedEntry> | undefined
   const checkpoints: NonNullable<Known['checkpoints']>[number][] = []
-  for (const { body } of leaves ?? batches?.flatMap((batch) => batch.leaves) ?? []) {
-    const leaf = parseLeaf(fromBase64(body))
-    const entry: unknown = JSON.parse(new TextDecoder().decode(leaf.entry))
+  for (const entry of entriesIn(text)) {
     const kind = typeof entry === 'object' && entry !== null ? Reflect.get(entry, 'kind') : undefined
-    // SECURITY: what nobody vouches for says nothing of whose recording it is.
-    if (leaf.unproven) continue
     if (kind === 'session.started') {
       const parsed = startedEntry.safeParse(entry)
       if (parsed.success && parsed.data.recording === recording) started ??= parsed.data

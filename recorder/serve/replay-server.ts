@@ -23,6 +23,8 @@ export type ReplayServerOptions = {
   readonly searchable: (
     input: VerbInput<'recording.searchable'>,
   ) => Promise<Outcome<VerbAnswer<'recording.searchable'>>>
+  /** Search indexes, where somebody else has to do with them. */
+  readonly shelf?: SearchShelf
   readonly onFault: (method: string, error: unknown) => void
   /** Milliseconds without a read after which a handle is closed. Default 10 minutes. */
   readonly handleLife?: number
@@ -49,7 +51,7 @@ const mostHandles = 64
  */
 export async function serveReplay(options: ReplayServerOptions): Promise<Server> {
   await rm(options.path, { force: true })
-  const search = searchMethods({ ...options, shelf: new SearchShelf(options.store) })
+  const search = searchMethods({ ...options, shelf: options.shelf ?? new SearchShelf(options.store) })
   const server = createServer((socket) => serve(socket, options, search))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -69,6 +69,12 @@ export class SearchShelf {
     return header === undefined || index === undefined ? undefined : { header, index }
   }
 
+  /** Forgets a recording that is destroyed. */
+  forget(recording: RecordingId): void {
+    this.#bytes -= this.#kept.get(recording)?.size ?? 0
+    this.#kept.delete(recording)
+  }
+
   #keep(recording: RecordingId, kept: Kept): void {
     this.#kept.set(recording, kept)
     this.#bytes += kept.size

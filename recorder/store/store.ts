@@ -37,6 +37,11 @@ export function indexPath(path: string): string {
   return `${path.slice(0, -extension.length)}.tgi`
 }
 
+/** Where the tombstone of a recording lies that was destroyed. */
+export function tombstonePath(path: string): string {
+  return `${path.slice(0, -extension.length)}.tgx`
+}
+
 /** Opens the file store, making its folders (0700) and its reserve. */
 export async function openStore(options: StoreOptions): Promise<RecordingStore> {
   const recordings = join(options.folder, 'recordings')
@@ -46,7 +51,7 @@ export async function openStore(options: StoreOptions): Promise<RecordingStore> 
   return store
 }
 
-/** Recordings as files of one folder. Nothing here changes or deletes a recording. */
+/** Recordings as files of one folder. Nothing here changes or deletes a recording; `destroyFile` does, for two people. */
 export class RecordingStore {
   readonly folder: string
   readonly floorBytes: number
@@ -210,7 +215,7 @@ async function describe(recording: RecordingId, path: string): Promise<StoredRec
   return { recording, path, sizeBytes: info.size, modifiedAt: info.mtime }
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
     await folder.sync()

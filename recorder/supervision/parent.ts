@@ -7,8 +7,10 @@ import { Fault } from '../../vault/kernel/fault.ts'
 import { type GatewayKeys, loadGatewayKeys } from '../broker/ssh/host-key.ts'
 import type { RecorderConfig } from '../config.ts'
 import { serveReplay } from '../serve/replay-server.ts'
+import { SearchShelf } from '../serve/search-shelf.ts'
 import { openStore, SpaceWatch } from '../store/index.ts'
 import { Admission, defaultAdmission } from './admission.ts'
+import { Destroyer } from './destroyer.ts'
 import { makeLog } from './log.ts'
 import type { ToParent, ToWorker } from './message.ts'
 import { nodeName } from './node-name.ts'
@@ -58,11 +60,13 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
   void recover(recovery, leftBehind, noted).catch((error: unknown) =>
     log('what an earlier run left could not be reported', { error: String(error) }),
   )
+  const shelf = new SearchShelf(store)
   const replay = await serveReplay({
     path: join(config.dataDir, 'run', 'replay.sock'),
     store,
     authorise: (input) => link.call('recording.authorise', input),
     searchable: (input) => link.call('recording.searchable', input),
+    shelf,
     onFault: (method, error) => log('a replay failed', { method, error: String(error) }),
   })
 
@@ -75,6 +79,9 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
     },
   })
   space.start((error) => log('the room for recordings could not be seen', { error: String(error) }))
+
+  const destroyer = new Destroyer({ store, link, log, forget: (recording) => shelf.forget(recording) })
+  destroyer.start()
 
   const admission = new Admission(defaultAdmission)
   const workers = new Map<number, Worker>()
@@ -179,6 +186,7 @@ export async function startRecorder(config: RecorderConfig, entry: string): Prom
       server.close()
       await Promise.all([...workers.values()].map(stopWorker))
       await new Promise((resolve) => replay.close(resolve))
+      await destroyer[Symbol.asyncDispose]()
       await link[Symbol.asyncDispose]()
     },
   }

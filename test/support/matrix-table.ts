@@ -859,6 +859,24 @@ export const table: Readonly<Record<string, Row>> = {
   },
   'GET /api/risk-settings': { who: readers, ok: 200 },
   'PUT /api/risk-settings': { who: admin, ok: 200, body: () => ({ hoursOf: 'vendors', reason: 'x' }) },
+  'GET /api/destructions/due': { who: readers, ok: 200 },
+  'GET /api/destructions': { who: readers, ok: 200 },
+  'POST /api/destructions': {
+    who: ['admin', 'auditor'],
+    ok: noCode,
+    body: () => ({ recordings: [newId('rec', 0)], reason: 'x' }),
+  },
+  'POST /api/destructions/:destruction/approve': {
+    who: ['admin', 'auditor'],
+    ok: noCode,
+    path: { destruction: newId('dst', 0) },
+    body: () => ({ digest: '0'.repeat(64) }),
+  },
+  'DELETE /api/destructions/:destruction': {
+    who: ['admin', 'auditor'],
+    ok: 404,
+    path: { destruction: newId('dst', 0) },
+  },
   'GET /api/retention': { who: readers, ok: 200 },
   'PUT /api/retention/classes/:retentionClass': {
     who: admin,

@@ -143,6 +143,7 @@ export function recordingView(said: Partial<RecordingFound> = {}): RecordingFoun
     marks: [],
     reviews: [],
     keeping: null,
+    destroyed: null,
     ...said,
   }
 }

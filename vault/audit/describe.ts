@@ -450,6 +450,22 @@ function what(entry: Entry): string {
       return `had all recordings kept ${kept(entry.days)} at least (before: ${kept(entry.before)}): ${quoted(entry.basis)}`
     case 'safe.retention-set':
       return `gave safe ${entry.safeName} the retention class ${entry.retentionClass} (before: ${entry.before})${entry.shortens ? ', which is shorter' : ''}${because(entry.reason)}`
+    case 'destruction.asked':
+      return `asked for ${count(entry.recordings.length, 'recording')} to be destroyed (${entry.destruction})${because(entry.reason)}`
+    case 'destruction.approved':
+      return `had ${count(entry.recordings.length, 'recording')} destroyed, as ${entry.askedBy} had asked (${entry.destruction})`
+    case 'destruction.withdrawn':
+      return `withdrew the destruction that ${entry.askedBy} had asked for (${entry.destruction})`
+    case 'recording.tombstone':
+      return `signed the tombstone of recording ${entry.recording}${of(entry)} on ${entry.accountName}, which ${entry.askedBy} and ${entry.approvedBy} have destroyed`
+    case 'recording.destroyed':
+      return `destroyed recording ${entry.recording}${of(entry)} on ${entry.accountName} (${entry.destruction})`
+    case 'recording.missing':
+      return `misses recording ${entry.recording}${of(entry)} on ${entry.accountName}, which nobody had destroyed`
+    case 'recording.row-missing':
+      return `misses session ${entry.session} or its recording in the database: somebody took it out`
+    case 'recording.found-again':
+      return `found recording ${entry.recording}${of(entry)} on ${entry.accountName} again`
     case 'legalhold.placed':
       return `placed a legal hold on ${heldText(entry)}${because(entry.reason)}`
     case 'legalhold.lift-asked':

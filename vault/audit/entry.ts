@@ -732,6 +732,40 @@ export type Happening =
       readonly shortens: boolean
       readonly reason: string
     } & SafeRef)
+  | {
+      readonly kind: 'destruction.asked'
+      readonly destruction: Id<'dst'>
+      readonly recordings: readonly string[]
+      readonly digest: string
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'destruction.approved'
+      readonly destruction: Id<'dst'>
+      readonly recordings: readonly string[]
+      readonly digest: string
+      readonly askedBy: string
+    }
+  | {
+      readonly kind: 'destruction.withdrawn'
+      readonly destruction: Id<'dst'>
+      readonly askedBy: string
+    }
+  /** What is left of a recording, before anything of it is destroyed: canonical JSON, and its CMS signature in base64. */
+  | ({
+      readonly kind: 'recording.tombstone'
+      readonly destruction: Id<'dst'>
+      readonly askedBy: string
+      readonly approvedBy: string
+      readonly content: string
+      readonly signature: string
+    } & SessionRef)
+  | ({ readonly kind: 'recording.destroyed'; readonly destruction: Id<'dst'> } & SessionRef)
+  /** Its file is not there, although nobody had it destroyed; and that it is there again. */
+  | ({ readonly kind: 'recording.missing' } & SessionRef)
+  | ({ readonly kind: 'recording.found-again' } & SessionRef)
+  /** The log knows the session, and the tables know no recording of it. */
+  | { readonly kind: 'recording.row-missing'; readonly session: Id<'ses'> }
   | ({ readonly kind: 'legalhold.placed'; readonly reason: string } & LegalHoldRef)
   | ({ readonly kind: 'legalhold.lift-asked'; readonly reason: string } & LegalHoldRef)
   | ({ readonly kind: 'legalhold.kept'; readonly askedBy: string } & LegalHoldRef)

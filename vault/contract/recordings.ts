@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Id } from '../kernel/id.ts'
 import type { RiskMark } from './risk.ts'
+import type { Destroyed } from './destruction.ts'
 import type { Keeping } from './retention.ts'
 import type { RecordingView } from './sessions.ts'
 import { base64, id, line, moment, nothing, people, reference, type Verb, verb } from './shapes.ts'
-import { endReasons, recordingStates, riskAsked } from './words.ts'
+import { endReasons, shownStates, riskAsked } from './words.ts'
 
 /** What can be asked to find recordings, and to say that they were looked at. */
 
@@ -25,7 +26,7 @@ export const recordingAsked = {
   approver: reference.optional(),
   workOrder: line(100).optional(),
   endReason: z.enum(endReasons).optional(),
-  state: z.enum(recordingStates).optional(),
+  state: z.enum(shownStates).optional(),
   reviewed: z.enum(reviewStates).optional(),
   /** An auditor who has reviewed it. */
   reviewer: reference.optional(),
@@ -58,6 +59,8 @@ export type RecordingFound = RecordingView & {
   readonly marks: readonly RiskMark[]
   /** For those who see everything; null for everybody else: whoever is held learns nothing of it. */
   readonly keeping: Keeping | null
+  /** By whom it was destroyed, for those who see everything; null where it was not. */
+  readonly destroyed: Destroyed | null
 }
 
 /** What is looked for often, by name. */

@@ -3,7 +3,7 @@ import type { Id } from '../kernel/id.ts'
 import type { RecordingFound } from './recordings.ts'
 import { freshCode, id, nothing, people, reason, reference, seconds, type Verb, verb } from './shapes.ts'
 import type { AuditorListLink } from './audit.ts'
-import { type ForwardView, type Protocol, type RecordingState, ticketUses } from './words.ts'
+import { type ForwardView, type Protocol, type ShownState, ticketUses } from './words.ts'
 
 /** What can be asked about sessions, watches, holds and recordings. */
 
@@ -73,7 +73,7 @@ export type RecordingView = {
   readonly endReason: string | null
   readonly forward: ForwardView | null
   readonly breakGlass: Id<'bgl'> | null
-  readonly state: RecordingState
+  readonly state: ShownState
   readonly sizeBytes: number
 }
 

@@ -277,6 +277,11 @@ export const recordingStates = ['recording', 'complete', 'incomplete', 'tampered
 
 export type RecordingState = (typeof recordingStates)[number]
 
+/** And what became of it: two people had it destroyed, or its file is gone although nobody did. */
+export const shownStates = [...recordingStates, 'destroyed', 'missing'] as const
+
+export type ShownState = (typeof shownStates)[number]
+
 /** What a legal hold can be on; of a person or a safe it holds what is recorded later, too. */
 export const heldKinds = ['recording', 'session', 'person', 'safe'] as const
 

@@ -156,6 +156,33 @@ export type DomainTables = {
     readonly set_by: string
     readonly set_at: Date
   }
+  /** Recordings past their time that somebody wants destroyed. */
+  destruction: Guarded & {
+    readonly id: Id<'dst'>
+    readonly recordings: readonly string[]
+    /** SHA-256 (hex) of which they are. */
+    readonly digest: string
+    readonly reason: string
+    readonly asked_by: Id<'usr'>
+    readonly asked_by_name: string
+    readonly asked_at: Date
+    readonly state: 'open' | 'approved' | 'withdrawn'
+    readonly closed_by_name: string | null
+    readonly closed_at: Date | null
+  }
+  /** What is left of a recording that two people had destroyed. */
+  tombstone: Guarded & {
+    readonly recording_id: Id<'rec'>
+    readonly destruction_id: Id<'dst'>
+    readonly retention_class: string
+    readonly due_at: Date
+    readonly approved_at: Date
+    /** Canonical JSON, and its detached CMS signature in base64; null: nothing was destroyed yet. */
+    readonly content: string | null
+    readonly signature: string | null
+    readonly signed_at: Date | null
+    readonly destroyed_at: Date | null
+  }
   /** Keeps recordings from being destroyed, whatever their age. */
   legal_hold: Guarded & {
     readonly id: Id<'lho'>
@@ -935,6 +962,8 @@ export type DomainTables = {
     readonly root: Uint8Array | null
     readonly checkpoint: Uint8Array | null
     readonly checkpoint_at: Date | null
+    /** Since when a recorder misses its file, which nobody had destroyed. */
+    readonly missing_since: Date | null
   }
   /** SSH connections that have given a proof: the same one never gives another. */
   ssh_connection: {

@@ -86,6 +86,33 @@ export const guardedTables = {
       'lifted_at',
     ],
   },
+  destruction: {
+    id: ['id'],
+    columns: [
+      'recordings',
+      'digest',
+      'reason',
+      'asked_by',
+      'asked_by_name',
+      'asked_at',
+      'state',
+      'closed_by_name',
+      'closed_at',
+    ],
+  },
+  tombstone: {
+    id: ['recording_id'],
+    columns: [
+      'destruction_id',
+      'retention_class',
+      'due_at',
+      'approved_at',
+      'content',
+      'signature',
+      'signed_at',
+      'destroyed_at',
+    ],
+  },
   safe_member: { id: ['safe_id', 'user_id'], columns: ['permissions'] },
   target: {
     id: ['id'],

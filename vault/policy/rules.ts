@@ -171,6 +171,12 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'legalhold.place': { local: true, user: [admin, auditor, officer] },
   'legalhold.lift': { user: [admin, auditor, officer] },
   'legalhold.keep': { local: true, user: [admin, auditor, officer] },
+  // SECURITY: two of these, one of them an auditor, and the machine's administrator is neither: it takes them minutes, and for good.
+  'destruction.due': { local: true, user: [admin, auditor, officer] },
+  'destruction.ask': { user: [admin, auditor] },
+  'destruction.list': { local: true, user: [admin, auditor, officer] },
+  'destruction.approve': { user: [admin, auditor] },
+  'destruction.withdraw': { local: true, user: [admin, auditor] },
   'safe.list': { local: true, service: 'inventory.read', user: ['filtered'] },
   'safe.member.set': { local: true, user: [admin] },
 
@@ -443,5 +449,10 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'session.forwarded': { recorder: true, whenSealed: true },
   'session.end': { recorder: true, whenSealed: true },
   'recording.authorise': { recorder: true },
+  'destruction.take': { recorder: true },
+  'destruction.sign': { recorder: true },
+  'destruction.done': { recorder: true },
+  'recording.expected': { recorder: true },
+  'recording.missing': { recorder: true },
   'recording.searchable': { recorder: true },
 }

@@ -5,9 +5,10 @@ import { isId, type RecordingId, type SessionId } from '../kernel/id.ts'
 import { done } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { checked, type Row } from '../rows.ts'
+import { readTombstones } from '../retention/tombstones.ts'
 import { readKeeping } from '../retention/holds.ts'
 import { type Sight, sightOf } from '../safes/sight.ts'
-import { viewRecording } from '../sessions/view.ts'
+import { shownState, viewRecording } from '../sessions/view.ts'
 import { marksOf } from '../risk/verbs.ts'
 import type { Call, Handler, Input, World } from '../world.ts'
 
@@ -48,6 +49,7 @@ export const recordingFind: Handler<'recording.find'> = async (call, input) => {
           reviews: [],
           marks: [],
           keeping: null,
+          destroyed: null,
           ...(sight.isVendor ? { letInBy: [] } : {}),
         })),
     next: to === undefined ? null : `${to.at.toISOString()}/${to.session}`,
@@ -61,7 +63,7 @@ export function recorded(db: Kysely<Database>) {
     .selectFrom('session')
     .innerJoin('recording', 'recording.session_id', 'session.id')
     .selectAll('session')
-    .select(['recording.state as recording_state', 'recording.size_bytes'])
+    .select([shownState, 'recording.size_bytes'])
 }
 
 type Recorded = Awaited<ReturnType<ReturnType<typeof recorded>['executeTakeFirstOrThrow']>>
@@ -96,6 +98,11 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
   )
   const byRecording = Map.groupBy(reviews, (review) => review.recording_id)
   const keeping = rows.length === 0 ? undefined : await readKeeping(world)
+  const gone = await readTombstones(
+    world.vault.database,
+    world.vault.guard,
+    rows.map((row) => row.recording_id),
+  )
   return rows.map((row) => ({
     ...viewRecording(row),
     safe: row.safe_name,
@@ -110,6 +117,7 @@ async function withReviews(world: World, rows: readonly Recorded[]): Promise<rea
     })),
     marks: marks.get(row.id) ?? [],
     keeping: keeping?.(row) ?? null,
+    destroyed: gone.get(row.recording_id) ?? null,
   }))
 }
 
@@ -138,7 +146,7 @@ export function conditionsOf(self: string, asked: Asked): readonly Condition[] {
     oneOf('let_in_by', asked.approver),
     oneOf('work_orders', asked.workOrder),
     asked.endReason === undefined ? undefined : sql`session.end_reason = ${asked.endReason}`,
-    asked.state === undefined ? undefined : sql`recording.state = ${asked.state}`,
+    asked.state === undefined ? undefined : sql`${shownState.expression} = ${asked.state}`,
     asked.session === undefined ? undefined : sql`session.id = ${asked.session}`,
     asked.since === undefined
       ? undefined
@@ -213,5 +221,5 @@ export const recordingShow: Handler<'recording.show'> = async (call, { recording
   const sight = await sightOf(call)
   if (sight.all) return done(found)
   const letInBy = sight.isVendor ? [] : found.letInBy
-  return done({ ...found, reviews: [], marks: [], keeping: null, letInBy })
+  return done({ ...found, reviews: [], marks: [], keeping: null, destroyed: null, letInBy })
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { resolveToken } from '../identity/principal.ts'
 import type { SafeId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
@@ -20,6 +21,7 @@ export const recordingSearchable: Handler<'recording.searchable'> = async ({ wor
     return refuse('forbidden', 'auditors alone search inside recordings')
   const rows = await recorded(world.vault.database)
     .where(all(conditionsOf(principal.id, input.asked)))
+    .where(sql<boolean>`not exists (select from tombstone where tombstone.recording_id = recording.id)`)
     .orderBy('session.started_at', 'desc')
     .orderBy('session.id', 'desc')
     .limit(most + 1)

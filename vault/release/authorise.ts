@@ -5,6 +5,7 @@ import { readLinks } from '../identity/auditor.ts'
 import { findLogin, resolveToken } from '../identity/principal.ts'
 import type { RecordingId, SafeId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { refuseDestroyed } from '../retention/tombstones.ts'
 import { checked, type Row } from '../rows.ts'
 import { findRecording, type Recorded, viewRecording } from '../sessions/view.ts'
 import { type Call, type Handler, type Input, userOf, type World } from '../world.ts'
@@ -22,6 +23,8 @@ export const recordingAuthorise: Handler<'recording.authorise'> = async ({ world
   if (row === undefined) return forbidden
   const reader = await readerOf(world, input, row.safe_id)
   if (!reader.ok) return reader
+  const gone = await refuseDestroyed(world.vault.database, world.vault.guard, input.recording)
+  if (gone !== undefined) return gone
   const { actor, text, source } = reader.value
   const kind = (
     {
@@ -54,7 +57,9 @@ export const recordingReadable: Handler<'recording.readable'> = async (call, { r
 /** The recording with its session, where the auditor who asks may read it. */
 export async function readableRecording(call: Call, recording: RecordingId): Promise<Outcome<Recorded>> {
   const row = await findRecording(call.world, recording)
-  return row !== undefined && (await mayRead(call.world, userOf(call), row.safe_id)) ? done(row) : forbidden
+  if (row === undefined || !(await mayRead(call.world, userOf(call), row.safe_id))) return forbidden
+  const { database, guard } = call.world.vault
+  return (await refuseDestroyed(database, guard, recording)) ?? done(row)
 }
 
 async function readerOf(

@@ -90,6 +90,7 @@ export async function countKept(
       count(*) filter (where session.ended_at < kept.before) as past,
       count(*) filter (where session.ended_at < kept.before and not (${held})) as due
     from session join recording on recording.session_id = session.id join kept on kept.safe_id = session.safe_id
+    where not exists (select from tombstone where tombstone.recording_id = recording.id)
     group by session.safe_id`.execute(db)
   return new Map(
     rows.map((row) => [

@@ -1,13 +1,15 @@
+import { sql } from 'kysely'
 import { readPolicy } from '../access/policy.ts'
 import { ruledFinder } from '../access/ruled.ts'
 import { circumstancesOf } from '../relations.ts'
 import { readSubject } from '../access/subject.ts'
 import { readAccount } from '../accounts/account.ts'
-import type { RecordingView, SessionView } from '../contract.ts'
+import type { RecordingView, SessionView, ShownState } from '../contract.ts'
 import type { RecordingId, SessionId } from '../kernel/id.ts'
 import { done, type Outcome } from '../kernel/outcome.ts'
 import { notFound } from '../not-found.ts'
 import { mayHold } from '../policy/roles.ts'
+import { readTombstones } from '../retention/tombstones.ts'
 import type { Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
 import { findTarget } from '../targets/target.ts'
@@ -65,7 +67,7 @@ function viewForward(row: Row<'session'>): SessionView['forward'] {
 }
 
 export type Recorded = Row<'session'> & {
-  readonly recording_state: Row<'recording'>['state']
+  readonly recording_state: ShownState
   readonly size_bytes: number
 }
 
@@ -89,12 +91,21 @@ export function viewRecording(row: Recorded): RecordingView {
   }
 }
 
+/**
+ * In which state a recording is shown. SECURITY: that it is destroyed is said by a tombstone, which whoever shows it checks
+ * (`readTombstones`), never by the row of the recording.
+ */
+export const shownState = sql<ShownState>`case
+  when exists (select from tombstone where tombstone.recording_id = recording.id) then 'destroyed'
+  when recording.missing_since is not null then 'missing'
+  else recording.state end`.as('recording_state')
+
 function recorded(db: World['vault']['database']) {
   return db
     .selectFrom('session')
     .innerJoin('recording', 'recording.session_id', 'session.id')
     .selectAll('session')
-    .select(['recording.state as recording_state', 'recording.size_bytes'])
+    .select([shownState, 'recording.size_bytes'])
 }
 
 /** The recording of an id, with its session. */
@@ -187,5 +198,12 @@ export const recordingList: Handler<'recording.list'> = async (call: Call, input
       ]),
     )
   }
-  return done((await query.execute()).map(viewRecording))
+  const rows = await query.execute()
+  const { database, guard } = call.world.vault
+  await readTombstones(
+    database,
+    guard,
+    rows.map((row) => row.recording_id),
+  )
+  return done(rows.map(viewRecording))
 }

@@ -98,6 +98,8 @@ export const useRotationHolds = () =>
 export const useRotationLimits = () =>
   useList<'rotation.limits'>('rotation limits', '/api/rotation-limits', { every: 10_000 })
 export const useKits = () => useList<'kit.list'>('emergency kits', '/api/kits', { every: 10_000 })
+export const useDestructions = () =>
+  useList<'destruction.list'>('destructions', '/api/destructions?state=all', { every: 5_000 })
 export const useLegalHolds = () =>
   useList<'legalhold.list'>('legal holds', '/api/legal-holds', { every: 5_000 })
 export const useSiem = () => useList<'siem.list'>('receivers of the log', '/api/siem', { every: 3_000 })

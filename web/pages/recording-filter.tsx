@@ -1,6 +1,6 @@
 import { Button, ExpandableSection } from '@patternfly/react-core'
 import { type FormEvent, useState } from 'react'
-import { endReasons, recordingStates, riskRules } from '../../vault/contract/words.ts'
+import { endReasons, shownStates, riskRules } from '../../vault/contract/words.ts'
 import { Choice, Field } from '../parts/field.tsx'
 import { sentence, zone } from '../parts/wording.ts'
 import { isoOf, localOf } from './audit-filter.tsx'
@@ -103,7 +103,7 @@ export function RecordingFilter({
             {field('approver', 'Let in by')}
             {field('workOrder', 'Work order')}
             {choice('endReason', 'Ended', endReasons, 'However it ended')}
-            {choice('state', 'State', recordingStates, 'Any state')}
+            {choice('state', 'State', shownStates, 'Any state')}
             {seesReviews ? field('reviewer', 'Reviewed by') : null}
             {seesReviews ? (
               <Choice

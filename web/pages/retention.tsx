@@ -14,6 +14,7 @@ import { When } from '../parts/when.tsx'
 import { visible } from '../parts/wording.ts'
 import { proven } from '../sealed/passkeys.ts'
 import { hasRole, useChange, useUser } from '../shell/me.ts'
+import { Destructions } from './destructions.tsx'
 import { LegalHolds } from './legal-holds.tsx'
 
 /** A class has its name for an id. */
@@ -133,6 +134,7 @@ export function Retention() {
         empty={{ title: 'There are no classes', body: 'Recordings are kept for good.' }}
       />
       <LegalHolds />
+      <Destructions />
       {doing?.kind === 'set' ? <SetClass of={doing.of} onClose={close} /> : null}
       {doing?.kind === 'give' ? (
         <GiveClass of={doing.of} all={retention.data?.classes ?? []} onClose={close} />

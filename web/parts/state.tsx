@@ -2,15 +2,27 @@ import { Label } from '@patternfly/react-core'
 import type {
   CompanyView,
   GrantView,
-  RecordingState,
+  ShownState,
   RequestView,
   SessionView,
   UserView,
 } from '../../vault/contract.ts'
 
 /** What state things are in, by colour and by word. */
-export function RecordingBadge({ state }: { readonly state: RecordingState }) {
+export function RecordingBadge({ state }: { readonly state: ShownState }) {
   switch (state) {
+    case 'destroyed':
+      return (
+        <Label color="grey" isCompact>
+          destroyed
+        </Label>
+      )
+    case 'missing':
+      return (
+        <Label status="danger" isCompact>
+          missing
+        </Label>
+      )
     case 'recording':
       return (
         <Label color="red" isCompact>

@@ -7,6 +7,8 @@ import { at, get } from '../api.ts'
 import { OpenKey } from '../pages/open-key.tsx'
 import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
+import { Moment } from '../parts/when.tsx'
+import { visible } from '../parts/wording.ts'
 import { Problem } from '../parts/problem.tsx'
 import { useKeyring } from '../sealed/keyring.ts'
 import { hasRole, useUser } from '../shell/me.ts'
@@ -45,11 +47,12 @@ export default function Player({ recording }: { readonly recording: string }) {
   })
   const auditor = hasRole(user, 'auditor')
   const notes = useNotes(recording, opened, user.name)
+  const isGone = view.data?.state === 'destroyed'
 
   useEffect(() => {
     setOpened(null)
     setError(null)
-    if (keyring === null) return
+    if (keyring === null || isGone) return
     let gone = false
     openRecording(recording, keyring).then(
       (value) => gone || setOpened(value),
@@ -58,7 +61,7 @@ export default function Player({ recording }: { readonly recording: string }) {
     return () => {
       gone = true
     }
-  }, [recording, keyring, attempt])
+  }, [recording, keyring, attempt, isGone])
 
   if (view.isPending)
     return (
@@ -99,15 +102,16 @@ export default function Player({ recording }: { readonly recording: string }) {
               </Button>
             </>
           ) : null}
-          {opened === null && error === null && keyring !== null ? (
+          {opened === null && error === null && keyring !== null && !isGone ? (
             <Bullseye className="stage-empty">
               <Spinner aria-label="Opening the recording" />
             </Bullseye>
           ) : null}
-          {keyring === null ? <Locked auditor={auditor} onOpen={() => setAsking(true)} /> : null}
+          {isGone ? <Gone of={data} /> : null}
+          {keyring === null && !isGone ? <Locked auditor={auditor} onOpen={() => setAsking(true)} /> : null}
         </div>
         <aside className="player-side" aria-label="About this session">
-          <Integrity view={data} source={opened?.source ?? null} />
+          {isGone ? null : <Integrity view={data} source={opened?.source ?? null} />}
           <Reviews view={data} />
           {opened !== null && user !== null && data.state !== 'recording' ? (
             <MakePackage view={data} opened={opened} madeBy={user.name} />
@@ -120,6 +124,30 @@ export default function Player({ recording }: { readonly recording: string }) {
         <OpenKey name={user.name} onClose={() => setAsking(false)} onOpen={() => setAsking(false)} />
       ) : null}
     </Page>
+  )
+}
+
+/** What is left of a recording that two people had destroyed. */
+function Gone({ of: { destroyed } }: { readonly of: RecordingFound }) {
+  return (
+    <Note variant="info" title="This recording was destroyed">
+      {destroyed === null ? (
+        'Two people had it destroyed when its time was over.'
+      ) : (
+        <>
+          {destroyed.at === null ? (
+            'It is being destroyed now'
+          ) : (
+            <>
+              On <Moment at={destroyed.at} />
+            </>
+          )}
+          , by {visible(destroyed.askedBy)} and {visible(destroyed.approvedBy)} (class{' '}
+          {visible(destroyed.retentionClass)}): {visible(destroyed.reason)}. Its tombstone, with the hashes of
+          what was there, is in the audit log.
+        </>
+      )}
+    </Note>
   )
 }
 
