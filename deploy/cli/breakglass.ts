@@ -11,6 +11,12 @@ const opened = z.looseObject({
   account: z.string(),
   endsAt: z.string(),
   alarmed: z.array(z.string()),
+  doubt: z
+    .looseObject({
+      rotation: z.string(),
+      order: z.array(z.looseObject({ version: z.number(), is: z.enum(['new', 'before']) })),
+    })
+    .nullable(),
 })
 const reviewed = z.looseObject({ id: z.string(), user: z.string(), account: z.string() })
 
@@ -72,7 +78,8 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
         answer,
         () =>
           `${answer.user} may use ${answer.account} until ${when(answer.endsAt)} (${answer.id}); ` +
-          `${answer.alarmed.length === 0 ? 'nobody could be alarmed' : `alarmed: ${answer.alarmed.join(', ')}`}`,
+          `${answer.alarmed.length === 0 ? 'nobody could be alarmed' : `alarmed: ${answer.alarmed.join(', ')}`}` +
+          (answer.doubt === null ? '' : `\n${doubtWords(answer.doubt)}`),
       )
     })
 
@@ -98,4 +105,15 @@ export function addBreakGlassCommands(root: Command, tools: Tools): void {
       )
       tools.show(answer, () => `reviewed the break-glass of ${answer.user} for ${answer.account}`)
     })
+}
+
+/** What whoever broke the glass is given, of an account of which nobody knows which credential its machine takes. */
+function doubtWords({ rotation, order }: NonNullable<z.infer<typeof opened>['doubt']>): string {
+  const [first, then] = order.map(
+    ({ version, is }) => `version ${version} (${is === 'new' ? 'the new one' : 'the one before'})`,
+  )
+  return (
+    `nobody knows which password or key its machine takes: ${rotation} ended in doubt\n` +
+    `your first session sends ${first ?? 'none'}; if the machine refuses it, connect again: that sends ${then ?? 'it again'}`
+  )
 }

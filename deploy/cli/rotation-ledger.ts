@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { AccountLedger, LineCalendar, RotationAccount } from '../../vault/contract.ts'
-import { csvText } from '../../vault/kernel/csv.ts'
+import type { AccountLedger, LineCalendar } from '../../vault/contract.ts'
+import { exemptionsCsv } from '../../vault/kernel/exemptions-csv.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { misuse } from './complaint.ts'
 import { parseDuration } from './duration.ts'
@@ -80,17 +80,6 @@ function byText({ by, people }: AccountLedger['versions'][number]): string {
   if (people === null) return by === 'vault' ? 'itself' : whoText(by)
   const second = people.signer ?? people.approver
   return second === null ? people.changer : `${people.changer}, with ${second}`
-}
-
-/** The register as a table for spreadsheets: moments in UTC. */
-function exemptionsCsv(rows: readonly RotationAccount[]): string {
-  return csvText(
-    ['account', 'safe', 'grade', 'why', 'owner', 'until', 'over', 'since'],
-    rows.map((row) => [
-      ...[row.account, row.safe, row.grade, row.gradeReason, row.exemption?.owner ?? ''],
-      ...[row.exemption?.until ?? '', row.exemption?.isOver === true ? 'yes' : 'no', row.since ?? ''],
-    ]),
-  )
 }
 
 /** `tagout rotate --plan --due 30d`: what comes, line by line. */

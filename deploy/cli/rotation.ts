@@ -7,6 +7,7 @@ import { parseGivenId } from './grant.ts'
 import { when } from './io.ts'
 import { addLimitCommands } from './rotation-limits.ts'
 import { addRecipeCommands } from './rotation-recipes.ts'
+import { addBatchCommands } from './rotation-batches.ts'
 import { addLedgerCommands, planDue } from './rotation-ledger.ts'
 import { settingsText } from './rotation-settings.ts'
 import { addTaskCommands } from './rotation-tasks.ts'
@@ -166,6 +167,7 @@ export function addRotationCommands(root: Command, tools: Tools): void {
     })
 
   addTaskCommands(rotation, tools)
+  addBatchCommands(rotation, tools)
   addLedgerCommands(rotation, tools)
 
   rotation

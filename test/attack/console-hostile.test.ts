@@ -489,6 +489,7 @@ beforeAll(async () => {
       note: hostile,
       secretDueAt: now,
       secretChanged: false,
+      doubt: null,
       mayReview: true,
     },
   ])

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import type { AccountView, SessionView } from '../../vault/contract.ts'
-import { newId } from '../../vault/kernel/id.ts'
+import type { AccountView, RotationRunView, SessionView } from '../../vault/contract.ts'
+import { type Id, newId } from '../../vault/kernel/id.ts'
 import { refuse } from '../../vault/kernel/outcome.ts'
 import {
   accessibilityFaults,
@@ -524,5 +524,73 @@ test.skipIf(why !== undefined)(
       /24 Nov 2026.* 23:28:09 UTC/,
     )
     await page.setViewportSize({ width: 1440, height: 900 })
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'a batch shows its first, how many are done, what stopped it, and is stopped for a reason',
+  async () => {
+    const { page } = alice
+    let runs: readonly RotationRunView[] = []
+    const run = (
+      batch: Id<'rbt'>,
+      place: number,
+      phase: RotationRunView['phase'],
+      more = {},
+    ): RotationRunView => ({
+      ...{ id: newId('rot', Date.now()), account: `press-${place}/engineer`, kind: 'rotate', cause: 'batch' },
+      ...{ askedBy: 'alice', reason: 'yearly', batch, place, connector: 'linux-password', phase, step: null },
+      ...{
+        stepUntil: null,
+        believes: 'current',
+        attempts: 0,
+        version: null,
+        persisted: null,
+        why: '',
+        next: null,
+      },
+      ...{ createdAt: new Date().toISOString(), dueAt: new Date().toISOString(), begunAt: null },
+      endedAt: ['done', 'failed', 'cancelled'].includes(phase) ? new Date().toISOString() : null,
+      dependants: [],
+      ...more,
+    })
+    const [going, over] = [newId('rbt', 1_000), newId('rbt', 2_000)]
+    runs = [
+      run(going, 0, 'done'),
+      run(going, 1, 'verifying'),
+      ...[2, 3].map((place) => run(going, place, 'waiting')),
+      run(over, 4, 'failed', { place: 0, reason: 'the other line', why: 'it refused the new one' }),
+      run(over, 5, 'cancelled', { place: 1, reason: 'the other line' }),
+    ]
+    for (const verb of ['rotation.accounts', 'rotation.calendar', 'rotation.holds', 'task.list'] as const)
+      edge.answers.set(verb, () => [])
+    edge.answers.set('rotation.findings', () => ({ findings: [], looked: 0, left: 0 }))
+    edge.answers.set('rotation.list', () => runs)
+    edge.answers.set('rotation.cancel', ({ run: id, reason }) => {
+      const ended = { phase: 'cancelled', endedAt: new Date().toISOString(), why: reason } as const
+      runs = runs.map((one) => (one.id === id ? { ...one, ...ended } : one))
+      return runs.find((one) => one.id === id) ?? refuse('not_found', 'there is no such rotation')
+    })
+    await open(page, '/rotation')
+    const batches = page.getByRole('region', { name: 'Batches' })
+    await batches.getByText('1 of 4 done, 1 under way, 2 wait').first().waitFor()
+    await batches.getByText('press-0/engineer went first, and it went well.').waitFor()
+    await batches.getByText('0 of 2 done, 1 failed, 1 given up').first().waitFor()
+    await batches.getByText('It refused the new one').waitFor()
+    expect(await batches.getByRole('button', { name: /^Stop/ }).count()).toBe(1)
+    expect(await accessibilityFaults(page)).toEqual([])
+    for (const size of windows) {
+      expect([size.width, await layoutFaults(page, size)]).toEqual([size.width, []])
+      await picture(page, `rotation-batches-${size.width}`)
+    }
+    await batches.getByRole('button', { name: 'Stop the batch: yearly' }).click()
+    await page.getByText('2 accounts of it have not begun').waitFor()
+    await page.getByRole('dialog').getByLabel('Reason').fill('the line starts early')
+    await page.getByRole('button', { name: 'Stop it' }).click()
+    await batches.getByText('1 of 4 done, 1 under way, 2 given up').first().waitFor()
+    // The last first, so that none of them is begun meanwhile.
+    expect(askedFor('rotation.cancel').map(({ input }) => (input as { readonly run: string }).run)).toEqual(
+      [3, 2].map((at) => runs[at]?.id),
+    )
   },
 )

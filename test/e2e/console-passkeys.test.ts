@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CDPSession } from 'playwright-core'
@@ -205,6 +205,11 @@ test.skipIf(why !== undefined || noSshd !== undefined)(
     await page.getByText('it was tried on a simulator alone').waitFor()
     expect(await page.getByRole('button', { name: 'Set', exact: true }).isDisabled()).toBe(false)
     await page.getByLabel('Changed by').selectOption('linux-password')
+    // Who sets it right is an account of the same machine: one of another is refused, with what to do.
+    await page.getByLabel('Set right by').fill('press-3/engineer')
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await page.getByRole('dialog').getByText('of another target or in another safe').first().waitFor()
+    await page.getByLabel('Set right by').fill('')
     await page.getByLabel('Every so many days').fill('30')
     await page.getByLabel('Why that grade').fill('a jump host')
     expect(await accessibilityFaults(page)).toEqual([])
@@ -257,6 +262,23 @@ test.skipIf(why !== undefined || noSshd !== undefined)(
     expect(await accessibilityFaults(page)).toEqual([])
     await picture(page, 'rotation-ledger')
     await ledger.getByRole('button', { name: 'Close' }).last().click()
+
+    // Who answers for what is not changed: in a table, and as a file.
+    await page.getByRole('button', { name: 'Settings: press-3/engineer' }).click()
+    await page.getByLabel('Grade', { exact: true }).selectOption('G4')
+    await page.getByLabel('Why that grade').fill('the maker alone can')
+    await page.getByLabel('Who answers for it').fill('Jonas')
+    await page.getByLabel('Until').fill(`${new Date().getUTCFullYear() + 1}-06-30`)
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await accounts.getByText('Jonas answers for it until').waitFor()
+    const saving = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Exemptions as CSV' }).click()
+    const register = await readFile(await (await saving).path(), 'utf8')
+    expect(register.trim().split(/\r?\n/)[0]).toBe(
+      '"account","safe","grade","why","owner","until","over","since"',
+    )
+    expect(register).toContain('"press-3/engineer","line-3","G4","the maker alone can","Jonas",')
+    expect(register).not.toContain(account)
 
     // By people: a task, which somebody gives up.
     await page.getByRole('button', { name: `Settings: ${account}` }).click()

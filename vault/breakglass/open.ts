@@ -6,6 +6,7 @@ import { findUser } from '../identity/user.ts'
 import { newId, type UserId } from '../kernel/id.ts'
 import { done, refuse } from '../kernel/outcome.ts'
 import { adminsOf, notify, safeIn } from '../notifications/notify.ts'
+import { doubtOf } from '../rotation/interlock.ts'
 import { permissionsIn } from '../relations.ts'
 import { checked, insertGuarded, type Row } from '../rows.ts'
 import { needSessions } from '../targets/no-session.ts'
@@ -79,7 +80,12 @@ export const breakglassOpen: Handler<'breakglass.open'> = async (call, input) =>
       forwards: null,
       rule: null,
     })
-    const version = (await currentCredential(tx.db, tx.guard, account.id))?.version ?? 0
+    const doubt = await doubtOf(tx, account.id, grant)
+    // Both may be sent: what is looked for afterwards is one that is newer than either.
+    const versions = doubt?.order.map((one) => one.version) ?? [
+      (await currentCredential(tx.db, tx.guard, account.id))?.version ?? 0,
+    ]
+    const version = Math.max(...versions)
     const alarmed = await alarmedBy(tx, safe, user.id)
     const row = await insertGuarded(tx, 'break_glass', {
       id,
@@ -95,7 +101,8 @@ export const breakglassOpen: Handler<'breakglass.open'> = async (call, input) =>
       reviewed_by: null,
       note: null,
     })
-    await noteExposure(tx, user.id, account.id, version, `break-glass ${id}: ${input.reason}`)
+    for (const one of versions)
+      await noteExposure(tx, user.id, account.id, one, `break-glass ${id}: ${input.reason}`)
     const ref = {
       user: user.id,
       userName: user.name,

@@ -9,6 +9,7 @@ import { done } from '../kernel/outcome.ts'
 import { permissionsIn } from '../relations.ts'
 import { type Checker, checked, checkedOne, type Row } from '../rows.ts'
 import { sightOf } from '../safes/sight.ts'
+import { doubtOf } from '../rotation/interlock.ts'
 import type { Tx } from '../transaction.ts'
 import type { Call, Handler } from '../world.ts'
 
@@ -22,6 +23,11 @@ export function grantedBy(id: BreakGlassId): string {
   return `break-glass ${id}`
 }
 
+/** Says a grant of itself that it is of a break-glass? */
+export function isOfGlass(grant: Pick<Row<'access_grant'>, 'granted_by'>): boolean {
+  return grant.granted_by.startsWith('break-glass ')
+}
+
 /**
  * The break-glass that a grant is of; undefined for any other grant.
  *
@@ -33,7 +39,7 @@ export async function breakGlassOf(
   checker: Checker,
   grant: Pick<Row<'access_grant'>, 'id' | 'granted_by'>,
 ): Promise<Row<'break_glass'> | undefined> {
-  const id = grant.granted_by.startsWith('break-glass ') ? grant.granted_by.slice('break-glass '.length) : ''
+  const id = isOfGlass(grant) ? grant.granted_by.slice('break-glass '.length) : ''
   if (!isId('bgl', id)) return undefined
   const row = await db.selectFrom('break_glass').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) checker.checkAbsent('break_glass', { id })
@@ -141,6 +147,12 @@ async function viewAll(
             principal.roles.includes('auditor') ||
             principal.roles.includes('security-officer') ||
             approvesIn(account.safe_id)),
+        doubt:
+          state === 'running'
+            ? await doubtOf({ db, guard: checker } as Pick<Tx, 'db' | 'guard'>, row.account_id, {
+                id: row.grant_id,
+              })
+            : null,
       }
     }),
   )

@@ -81,6 +81,13 @@ export type RequestView = {
 export const breakGlassStates = ['running', 'ended', 'reviewed'] as const
 
 /** That somebody let themselves in, without anybody's approval. */
+/** A rotation ended in doubt: nobody knows which of the two the machine takes. */
+export type BreakGlassDoubt = {
+  readonly rotation: Id<'rot'>
+  /** The next session is given the first; once the machine has refused that, the one after it the second. */
+  readonly order: readonly { readonly version: number; readonly is: 'new' | 'before' }[]
+}
+
 export type BreakGlassView = {
   readonly id: Id<'bgl'>
   readonly user: string
@@ -103,6 +110,8 @@ export type BreakGlassView = {
   readonly secretChanged: boolean
   /** May the asking user review it now? */
   readonly mayReview: boolean
+  /** While it runs, of an account of which nobody knows which credential its machine takes. */
+  readonly doubt: BreakGlassDoubt | null
 }
 
 export type LeaseView = {

@@ -1,4 +1,5 @@
 import { currentCredential } from '../accounts/account.ts'
+import type { BreakGlassDoubt } from '../contract.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import type { Row } from '../rows.ts'
 import type { Tx } from '../transaction.ts'
@@ -42,23 +43,72 @@ export async function notRotating(
     : refuse('held', `the account ${account.name} is being rotated`, 'try again in a minute')
 }
 
+type Named = { readonly id: Row<'account'>['id']; readonly name: string }
+
 /**
  * The credential that a session gets: the current one, or of a rotation in doubt the one that its target is likeliest to take.
- * Where it is known to take neither, none is sent: it would count against the lock-out.
+ * Where it is known to take neither, none is sent: it would count against the lock-out. Who broke the glass (by `glass`)
+ * gets both all the same, one after the other.
  */
 export async function usableCredential(
   tx: Tx,
-  account: { readonly id: Row<'account'>['id']; readonly name: string },
+  account: Named,
+  glass?: Glass,
 ): Promise<Outcome<Row<'credential'> | undefined>> {
   const current = await currentCredential(tx.db, tx.guard, account.id)
   const run = await openRunOf(tx, account.id)
   if (run === undefined || run.kind === 'verify' || !isInDoubt(run.phase)) return done(current)
-  if (run.phase === 'unknown')
-    return refuse(
-      'conflict',
-      `nobody knows which password or key of ${account.name} its machine takes: a rotation ended in doubt`,
-      `set one on the machine and give it to Tagout with tagout account secret ${account.name}; or see tagout rotation show ${run.id}`,
-    )
+  if (run.phase === 'unknown') {
+    const [first] = glass === undefined ? [] : await bothOf(tx, run, glass)
+    return first === undefined
+      ? refuse(
+          'conflict',
+          `nobody knows which password or key of ${account.name} its machine takes: a rotation ended in doubt`,
+          `set one on the machine and give it to Tagout with tagout account secret ${account.name}; or see tagout rotation show ${run.id}`,
+        )
+      : done(await credentialOf(tx, run, first.version))
+  }
   if (run.believes !== 'candidate') return done(current)
   return done(await credentialOf(tx, run, run.version))
+}
+
+/** The grant of a break-glass. */
+type Glass = Pick<Row<'access_grant'>, 'id'>
+
+/**
+ * The two credentials of which nobody knows which its machine takes, in the order in which a broken glass sends them: the
+ * new one, and then, once the machine has refused that, the one before; and so on with each that is refused.
+ */
+export async function doubtOf(
+  tx: Pick<Tx, 'db' | 'guard'>,
+  account: Row<'account'>['id'],
+  glass: Glass,
+): Promise<BreakGlassDoubt | null> {
+  const run = await openRunOf(tx, account)
+  if (run?.phase !== 'unknown' || run.kind === 'verify') return null
+  return { rotation: run.id, order: await bothOf(tx, run, glass) }
+}
+
+async function bothOf(
+  tx: Pick<Tx, 'db'>,
+  run: Pick<Run, 'version' | 'from_version'>,
+  glass: Glass,
+): Promise<BreakGlassDoubt['order']> {
+  const both: BreakGlassDoubt['order'] = [
+    ...(run.version === null ? [] : [{ version: run.version, is: 'new' as const }]),
+    ...(run.from_version === null ? [] : [{ version: run.from_version, is: 'before' as const }]),
+  ]
+  const { refused } = await tx.db
+    .selectFrom('session')
+    .select((eb) => eb.fn.countAll<number>().as('refused'))
+    .where('grant_id', '=', glass.id)
+    .where((eb) =>
+      eb.or([
+        eb('end_reason', '=', 'target refused the credential'),
+        // VNC does not tell a refused password from a machine that is away.
+        eb.and([eb('protocol', '=', 'vnc'), eb('end_reason', '=', 'target unreachable')]),
+      ]),
+    )
+    .executeTakeFirstOrThrow()
+  return Number(refused) % 2 === 0 ? both : both.toReversed()
 }

@@ -1,5 +1,6 @@
 import { readAccount } from '../accounts/account.ts'
 import { isBoundTo } from '../accounts/binding.ts'
+import { isOfGlass } from '../breakglass/view.ts'
 import { takeField } from '../accounts/credential.ts'
 import { sealToBox } from '../crypto/sealed-box.ts'
 import { findUser } from '../identity/user.ts'
@@ -161,7 +162,7 @@ export async function readStarted(
   const to = await findTarget(tx.db, tx.guard, target)
   const account = await readAccount(tx.db, tx.guard, session.account, 'read', to)
   if (account === undefined || account.removed_at !== null || to === undefined) return changed
-  const usable = await usableCredential(tx, account)
+  const usable = await usableCredential(tx, account, isOfGlass(grant) ? grant : undefined)
   if (!usable.ok) return usable
   const credential = usable.value
   if (credential === undefined) return changed

@@ -1,7 +1,7 @@
 import { Button, Content, Label, List, ListItem, Switch } from '@patternfly/react-core'
 import { useState } from 'react'
 import { Link } from 'wouter'
-import type { BreakGlassView } from '../../vault/contract.ts'
+import type { BreakGlassDoubt, BreakGlassView } from '../../vault/contract.ts'
 import { ask, at } from '../api.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Choice, LongField } from '../parts/field.tsx'
@@ -59,6 +59,7 @@ export function BreakGlass() {
                 <div className="quiet small">
                   {row.sessions === 1 ? 'one session' : `${row.sessions} sessions`}
                 </div>
+                {row.doubt === null ? null : <Doubt of={row.doubt} />}
               </>
             ),
           },
@@ -159,6 +160,20 @@ function State({ of: row }: { readonly of: BreakGlassView }) {
         )}
       </div>
     </>
+  )
+}
+
+/** What is sent to a machine of which nobody knows which credential it takes. */
+function Doubt({ of: { rotation, order } }: { readonly of: BreakGlassDoubt }) {
+  const [first, then] = order.map(
+    ({ version, is }) => `version ${version} (${is === 'new' ? 'the new one' : 'the one before'})`,
+  )
+  return (
+    <div className="small">
+      Nobody knows which password or key the machine takes: the rotation{' '}
+      <span className="mono">{visible(rotation)}</span> ended in doubt. The next session sends {first}; if the
+      machine refuses it, connect again: that sends {then ?? 'it again'}.
+    </div>
   )
 }
 
@@ -267,7 +282,20 @@ export function OpenBreakGlass({ onClose }: { readonly onClose: () => void }) {
   const [account, setAccount] = useState(glass.length === 1 ? (glass[0]?.account ?? '') : '')
   const [reason, setReason] = useState('')
   const [code, setCode] = useState('')
+  const [doubt, setDoubt] = useState<BreakGlassDoubt | null>(null)
   const chosen = glass.find((one) => one.account === account)
+  if (doubt !== null)
+    return (
+      <Dialog title="You are let in" action="Close" onClose={onClose} act={async () => onClose()}>
+        <Note variant="warning" title={`Two credentials of ${visible(account)} may be right`}>
+          <Doubt of={doubt} />
+        </Note>
+        <Content component="small">
+          A session that gets in settles it: the machine takes what let it in. This is repeated on the page
+          Break-glass.
+        </Content>
+      </Dialog>
+    )
   return (
     <Dialog
       title="Break glass"
@@ -277,8 +305,9 @@ export function OpenBreakGlass({ onClose }: { readonly onClose: () => void }) {
       onClose={onClose}
       act={async () => {
         const body = await proven(code, 'breakglass.open', {}, { account, reason: reason.trim() })
-        await change(() => ask('POST', '/api/break-glass', body))
-        onClose()
+        const opened = await change(() => ask<BreakGlassView>('POST', '/api/break-glass', body))
+        if (opened.doubt === null) onClose()
+        else setDoubt(opened.doubt)
       }}
     >
       <Note variant="danger" title="For an emergency, when nobody can approve in time">

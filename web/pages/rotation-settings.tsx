@@ -78,6 +78,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
   const change = useChange()
   const [connector, setConnector] = useState(settings.connector ?? '')
   const [through, setThrough] = useState(settings.throughAccount ?? '')
+  const [reconcile, setReconcile] = useState(settings.reconcileAccount ?? '')
   const [recipe, setRecipe] = useState(settings.recipe ?? '')
   const [profile, setProfile] = useState(settings.profile ?? '')
   const [grade, setGrade] = useState<RotationGrade>(settings.setBy === null ? 'G1' : settings.grade)
@@ -92,6 +93,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
   const [places, setPlaces] = useState(
     settings.dependants.map(({ place, kind }) => `${signs[kind]}${place}`).join('\n'),
   )
+  const reconciles = of.connectors.find(({ name }) => name === connector)?.reconciles === true
   const needsAnother = of.connectors.find(({ name }) => name === connector)?.through === true
   const fitting = recipes.filter((one) => one.connector === connector)
   const chosen = fitting.find((one) => referenceOf(one) === recipe)
@@ -114,6 +116,7 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
             gradeReason: why.trim(),
             connector: isChanged && connector !== '' ? connector : null,
             throughAccount: isChanged && needsAnother && through.trim() !== '' ? through.trim() : null,
+            reconcileAccount: isChanged && reconciles && reconcile.trim() !== '' ? reconcile.trim() : null,
             recipe: isChanged && chosen !== undefined ? recipe : null,
             profile: profile === '' ? null : profile,
             maxAgeDays: days === '' ? null : Number(days),
@@ -195,6 +198,16 @@ function SettingsForm(props: Known & { readonly account: string; readonly onClos
               onChange={setThrough}
               required={false}
               hint="Another account of the same host in the same safe, as which it is changed: target/login"
+            />
+          ) : null}
+          {reconciles ? (
+            <Field
+              label="Set right by"
+              name="reconcileAccount"
+              value={reconcile}
+              onChange={setReconcile}
+              required={false}
+              hint="A privileged account of the same machine, which sets it where the machine takes neither the new one nor the one before; empty: a person is sent for"
             />
           ) : null}
           <Choice

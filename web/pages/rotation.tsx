@@ -2,6 +2,7 @@ import { Button, Checkbox, Content, Label } from '@patternfly/react-core'
 import { useState } from 'react'
 import type { RotationAccount, RotationRunView } from '../../vault/contract.ts'
 import { count } from '../../vault/kernel/count.ts'
+import { exemptionsCsv } from '../../vault/kernel/exemptions-csv.ts'
 import { whoText } from '../../vault/kernel/who.ts'
 import { Listing } from '../parts/listing.tsx'
 import { Name } from '../parts/name.tsx'
@@ -9,9 +10,11 @@ import { Note } from '../parts/note.tsx'
 import { Page } from '../parts/page.tsx'
 import { Moment, When } from '../parts/when.tsx'
 import { sentence, visible } from '../parts/wording.ts'
+import { saveFile } from '../sealed/download.ts'
 import { hasRole, useUser } from '../shell/me.ts'
 import { useRotationAccounts, useRotationFindings, useRotationHolds, useRotations } from './lists.ts'
 import { CancelRun, HoldSafe, RetryRun, Rotate, RotateMany, UnholdSafe, Verify } from './rotation-acts.tsx'
+import { Batches } from './rotation-batches.tsx'
 import { Coming, Ledger } from './rotation-ledger.tsx'
 import { Limits } from './rotation-limits.tsx'
 import { SetRotation } from './rotation-settings.tsx'
@@ -83,6 +86,7 @@ export function Rotation() {
       <Tasks mayAct={mayAct} />
       <Accounts query={accounts} mayAct={mayAct} onDo={setDoing} />
       <Coming />
+      <Batches runs={runs.data ?? []} mayAct={mayAct} />
       <Content component="h2" className="gap-above">
         What was done, and is being done
       </Content>
@@ -202,6 +206,15 @@ function Accounts(props: Acts & { readonly query: ReturnType<typeof useRotationA
             isChecked={onlyLate}
             onChange={(_event, checked) => setOnlyLate(checked)}
           />
+          {rows.some(({ exemption }) => exemption !== null) ? (
+            <Button
+              size="sm"
+              variant="secondary"
+              onClick={() => saveFile('exemptions.csv', exemptionsCsv(rows))}
+            >
+              Exemptions as CSV
+            </Button>
+          ) : null}
           {mayAct &&
           rows.length > 1 &&
           rows.every(({ connector, how }) => connector !== null && how !== 'by people') ? (

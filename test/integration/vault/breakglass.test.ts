@@ -2,7 +2,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { BreakGlassView, VerbInput } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import { done } from '../../../vault/kernel/outcome.ts'
-import { connectSession, endSession, makeSshKey, open, prove } from '../../support/vault-ssh.ts'
+import { startFakeSshTarget } from '../../support/fake-ssh-target.ts'
+import { drive, secretsOf } from '../../support/rotation-drive.ts'
+import { connectSession, endSession, makeSshKey, open, prove, startCall } from '../../support/vault-ssh.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
 
 let vault: TestVault
@@ -300,4 +302,61 @@ test('a policy that wants approvals is skipped, and its other limits are not', a
   const elsewhere = await open(recorder, { proof: await prove(recorder, key, 'bob') })
   expect(refusalOf(elsewhere).code).toBe('forbidden')
   await apply({ version: 1, rules: [] })
+})
+
+test('where a rotation ended in doubt it sends both credentials, the new one first, and who gets in settles it', async () => {
+  await using machine = await startFakeSshTarget()
+  const account = 'press-9/engineer'
+  const before = 'S3cret-before-the-doubt'
+  machine.users.set('engineer', { password: before, behaviour: 'refuses the login', refused: 0, accepted: 0 })
+  const { port, pin } = machine
+  await vault.account({ target: 'press-9', address: `ssh://127.0.0.1:${port}`, pin, password: before })
+  await vault.ask('rotation.set', { account, connector: 'linux-password' })
+  await vault.grant('bob', account)
+  const worker = await vault.connect('rotation')
+  const { id: run } = await vault.ask('rotation.start', { account })
+  await drive(vault, () => worker, run)
+  expect(await vault.ask('rotation.show', { run })).toMatchObject({ phase: 'unknown' })
+  const kept = await secretsOf(vault, account)
+
+  const connecting = async () =>
+    open(recorder, { proof: await prove(recorder, key, 'bob'), target: 'press-9', account: 'engineer' })
+  // A grant alone sends neither: it would count against the lock-out.
+  expect(refusalOf(await connecting()).message).toContain('nobody knows which password')
+
+  bob = await signIn(bob)
+  const glass = must(await opens(bob, { account }))
+  const two = [
+    { version: 2, is: 'new' },
+    { version: 1, is: 'before' },
+  ]
+  expect(glass.doubt).toEqual({ rotation: run, order: two })
+  // Both count as seen.
+  const seen = (await vault.ask('exposure.list', { account })).map(({ version }) => version)
+  expect(new Set(seen)).toEqual(new Set([1, 2]))
+  const sent = async () => {
+    const { session } = must(await connecting())
+    const call = startCall(session)
+    return { session, password: call.read(must(await recorder.call('session.start', call.input))) }
+  }
+  const order = async () => (await vault.ask('breakglass.list', {}))[0]?.doubt?.order
+  const first = await sent()
+  expect(first.password).toBe(kept.get('candidate'))
+  await endSession(recorder, first.session, 'target refused the credential')
+  expect(await order()).toEqual(two.toReversed())
+  const second = await sent()
+  expect(second.password).toBe(before)
+  await endSession(recorder, second.session, 'target refused the credential')
+  const third = await sent()
+  expect(third.password).toBe(kept.get('candidate'))
+  await endSession(recorder, third.session, 'target unreachable')
+  // Not refused: the same again.
+  const fourth = await sent()
+  expect(fourth.password).toBe(kept.get('candidate'))
+  must(await recorder.call('session.connected', { session: fourth.session }))
+  expect(await vault.ask('rotation.show', { run })).toMatchObject({ phase: 'done', version: 2 })
+  expect(await vault.ask('account.show', { account })).toMatchObject({ credential: { version: 2 } })
+  // Whom it let in may have it: it is to be changed all the same.
+  expect((await vault.ask('breakglass.list', {}))[0]).toMatchObject({ doubt: null, secretChanged: false })
+  await endSession(recorder, fourth.session)
 })
