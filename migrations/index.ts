@@ -50,6 +50,7 @@ import * as m0081 from './0081_what_is_out_of_the_ordinary_is_marked.ts'
 import * as m0082 from './0082_rotations_have_a_rate.ts'
 import * as m0085 from './0085_files_of_a_session_have_a_bound.ts'
 import * as m0087 from './0087_an_auditor_notes_what_they_saw.ts'
+import * as m0088 from './0088_people_say_who_still_needs_what.ts'
 
 /** All migrations by file name, in order. A new one is a file and two lines here, and never a change of an old one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -104,4 +105,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0082_rotations_have_a_rate': m0082,
   '0085_files_of_a_session_have_a_bound': m0085,
   '0087_an_auditor_notes_what_they_saw': m0087,
+  '0088_people_say_who_still_needs_what': m0088,
 }

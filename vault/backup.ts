@@ -87,6 +87,8 @@ export const backupTables = [
   'recording_note',
   'risk_mark',
   'risk_settings',
+  'campaign',
+  'campaign_item',
   'saved_filter',
   'legal_hold',
   'destruction',

@@ -9,6 +9,7 @@ import { type KitsAnswers, kitsVerbs } from './contract/kits.ts'
 import { type NotificationsAnswers, notificationsVerbs } from './contract/notifications.ts'
 import { type OidcAnswers, oidcVerbs } from './contract/oidc.ts'
 import { type PolicyAnswers, policyVerbs } from './contract/policy.ts'
+import { type CampaignsAnswers, campaignsVerbs } from './contract/campaigns.ts'
 import { type DashboardAnswers, dashboardVerbs } from './contract/dashboard.ts'
 import { type ReportsAnswers, reportsVerbs } from './contract/reports.ts'
 import { type RiskAnswers, riskVerbs } from './contract/risk.ts'
@@ -53,6 +54,7 @@ export {
   type PasskeyProof,
   type SignInCode,
 } from './contract/shapes.ts'
+export * from './contract/campaigns.ts'
 export * from './contract/dashboard.ts'
 export * from './contract/reports.ts'
 export * from './contract/risk.ts'
@@ -88,6 +90,7 @@ export const verbs = {
   ...riskVerbs,
   ...reportsVerbs,
   ...dashboardVerbs,
+  ...campaignsVerbs,
   ...closeoutVerbs,
   ...sessionsVerbs,
   ...recordingsVerbs,
@@ -120,6 +123,7 @@ export type VerbAnswers = KeysAnswers &
   RiskAnswers &
   ReportsAnswers &
   DashboardAnswers &
+  CampaignsAnswers &
   CloseoutAnswers &
   SessionsAnswers &
   RecordingsAnswers &

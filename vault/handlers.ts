@@ -72,6 +72,8 @@ import {
 import { legalHoldKeep, legalHoldLift, legalHoldList, legalHoldPlace } from './retention/holds.ts'
 import { recordingNote, recordingNotes } from './recordings/notes.ts'
 import { recordingReview } from './recordings/review.ts'
+import { campaignClose, campaignDecide, campaignStart } from './campaigns/verbs.ts'
+import { campaignList, campaignShow } from './campaigns/view.ts'
 import { dashboardShow } from './dashboard/show.ts'
 import { reportList, reportMake } from './reports/verbs.ts'
 import { riskList, riskReview, riskSet, riskSettings } from './risk/verbs.ts'
@@ -495,6 +497,11 @@ export const handlers: Handlers = {
   'recording.notes': recordingNotes,
   'recording.note': recordingNote,
   'recording.review': recordingReview,
+  'campaign.list': campaignList,
+  'campaign.show': campaignShow,
+  'campaign.start': campaignStart,
+  'campaign.decide': campaignDecide,
+  'campaign.close': campaignClose,
   'dashboard.show': dashboardShow,
   'report.list': reportList,
   'report.make': reportMake,

@@ -25,6 +25,8 @@ const listedBy = {
   'retention class': 'tagout retention list',
   'legal hold': 'tagout legal-hold list',
   destruction: 'tagout destruction list --all',
+  campaign: 'tagout campaign list',
+  item: 'tagout campaign show',
   'break-glass': 'tagout breakglass list --all',
 } as const
 

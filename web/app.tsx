@@ -14,6 +14,7 @@ import { Enrol } from './pages/enrol.tsx'
 import { Rotation } from './pages/rotation.tsx'
 import { Kits } from './pages/kits.tsx'
 import { Retention } from './pages/retention.tsx'
+import { AccessReviews } from './pages/access-reviews.tsx'
 import { Dashboard } from './pages/dashboard.tsx'
 import { Exposure } from './pages/exposure.tsx'
 import { Grants } from './pages/grants.tsx'
@@ -111,6 +112,7 @@ export function App() {
               <Route path="/audit" component={Audit} />
               <Route path="/rotation" component={Rotation} />
               <Route path="/kits" component={Kits} />
+              <Route path="/access-reviews" component={AccessReviews} />
               <Route path="/dashboard" component={Dashboard} />
               <Route path="/reports" component={Reports} />
               <Route path="/reviews" component={ReviewQueue} />

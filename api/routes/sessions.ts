@@ -67,6 +67,11 @@ export const sessions: readonly Route[] = [
   { method: 'GET', path: '/api/recordings/:recording/notes', verb: 'recording.notes', access: 'user' },
   { method: 'POST', path: '/api/recordings/:recording/notes', verb: 'recording.note', access: 'user' },
   { method: 'POST', path: '/api/recordings/:recording/review', verb: 'recording.review', access: 'user' },
+  { method: 'GET', path: '/api/campaigns', verb: 'campaign.list', access: 'user' },
+  { method: 'GET', path: '/api/campaigns/:campaign', verb: 'campaign.show', access: 'user' },
+  { method: 'POST', path: '/api/campaigns', verb: 'campaign.start', access: 'user' },
+  { method: 'POST', path: '/api/campaign-items/:item', verb: 'campaign.decide', access: 'user' },
+  { method: 'POST', path: '/api/campaigns/:campaign/close', verb: 'campaign.close', access: 'user' },
   { method: 'GET', path: '/api/dashboard', verb: 'dashboard.show', access: 'user', query: { days: 'int' } },
   { method: 'GET', path: '/api/reports', verb: 'report.list', access: 'user' },
   {

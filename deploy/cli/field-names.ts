@@ -350,6 +350,10 @@ export const fieldNames = {
     after: 'the page',
     limit: '--limit',
   },
+  'campaign.start': { name: '<name>', dueAt: '--due', reviewer: '--reviewer' },
+  'campaign.show': { campaign: '<campaign>' },
+  'campaign.decide': { item: '<item>', decision: '--keep or --revoke', reason: '--reason' },
+  'campaign.close': { campaign: '<campaign>', note: '--note' },
   'dashboard.show': { days: '--days' },
   'report.make': { report: '<report>', from: '--from', to: '--to', target: '--target' },
   'risk.list': {

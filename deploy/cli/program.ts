@@ -23,6 +23,7 @@ import { addRetentionCommands } from './retention.ts'
 import { addLeaseCommands } from './lease.ts'
 import { addLoginCommands } from './login.ts'
 import { addNotifyCommands } from './notify.ts'
+import { addCampaignCommands } from './campaign.ts'
 import { addReportCommands } from './report.ts'
 import { addReviewCommands } from './review.ts'
 import { addSiemCommands } from './siem.ts'
@@ -89,6 +90,7 @@ export function buildProgram(io: Io): Command {
   addSwitchCommands(root, tools)
   addBreakGlassCommands(root, tools)
   addNotifyCommands(root, tools)
+  addCampaignCommands(root, tools)
   addReportCommands(root, tools)
   addReviewCommands(root, tools)
   addSiemCommands(root, tools)

@@ -37,7 +37,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'approver',
     [
       ...['Overview', 'My access', 'Requests', 'Sessions', 'Break-glass', 'Plant switches', 'Close-outs'],
-      ...['Safes', 'Targets', 'Accounts', 'Grants', 'Rotation'],
+      ...['Safes', 'Targets', 'Accounts', 'Grants', 'Rotation', 'Access reviews'],
     ],
   ],
   ['supervisor', ['Overview', 'Sessions', 'Plant switches', 'Close-outs']],
@@ -54,7 +54,7 @@ const shown: readonly (readonly [Role, readonly string[]])[] = [
     'security-officer',
     [
       ...['Overview', 'Dashboard', 'Requests', 'Sessions', 'Break-glass', 'Review queue', 'Reports'],
-      ...['Exposure'],
+      ...['Exposure', 'Access reviews'],
       ...[
         'Audit log',
         'Plant switches',

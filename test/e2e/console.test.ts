@@ -233,6 +233,7 @@ test.skipIf(why !== undefined)(
       'Emergency kits',
       'Retention',
       'Vendors',
+      'Access reviews',
       'Policy',
       'Auditors',
     ])
@@ -602,6 +603,7 @@ const pages = [
   ['/recordings', 'Recordings'],
   ['/reviews', 'Review queue'],
   ['/reports', 'Reports'],
+  ['/access-reviews', 'Access reviews'],
   ['/exposure', 'Exposure'],
   ['/close-outs', 'Close-outs'],
   ['/audit', 'Audit log'],

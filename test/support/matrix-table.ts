@@ -841,6 +841,26 @@ export const table: Readonly<Record<string, Row>> = {
     replays: true,
     body: () => ({ note: 'seen' }),
   },
+  'GET /api/campaigns': { who: all, ok: 200 },
+  'GET /api/campaigns/:campaign': { who: all, ok: 404, path: { campaign: newId('cam', 0) } },
+  'POST /api/campaigns': {
+    who: ['admin', 'security-officer'],
+    // It is begun in test/integration/vault/campaigns.test.ts: here its day has passed.
+    ok: 400,
+    body: () => ({ name: 'quarter', dueAt: '2020-01-01T00:00:00Z' }),
+  },
+  'POST /api/campaign-items/:item': {
+    who: all,
+    ok: 404,
+    path: { item: newId('cmi', 0) },
+    body: () => ({ decision: 'keep', reason: 'x' }),
+  },
+  'POST /api/campaigns/:campaign/close': {
+    who: readers,
+    ok: 404,
+    path: { campaign: newId('cam', 0) },
+    body: () => ({ note: 'x' }),
+  },
   'GET /api/dashboard': { who: readers, ok: 200, query: () => 'days=7' },
   'GET /api/reports': { who: readers, ok: 200 },
   'POST /api/reports/:report': {

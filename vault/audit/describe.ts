@@ -566,6 +566,12 @@ function what(entry: Entry): string {
       return `opened the search index of recording ${entry.recording}${of(entry)} on ${entry.accountName}`
     case 'search.begun':
       return `began to search in ${entry.recordings} recordings`
+    case 'campaign.started':
+      return `began the access review ${quoted(entry.campaignName)} of ${entry.items} things that people may, due ${entry.dueAt}`
+    case 'campaign.decided':
+      return `decided in the access review ${quoted(entry.campaignName)} that ${entry.userName} ${entry.decision === 'keep' ? 'keeps' : 'loses'} ${quoted(entry.what)}: ${quoted(entry.reason)}`
+    case 'campaign.signed-off':
+      return `signed off the access review ${quoted(entry.campaignName)}: ${entry.kept} kept, ${entry.revoked} revoked, ${entry.undecided} not decided: ${quoted(entry.note)}`
     case 'report.made':
       return `made the report ${entry.report}${entry.targetName === undefined ? '' : ` of ${entry.targetName}`}, from ${entry.from} to ${entry.to}: SHA-256 ${entry.sha256}`
     case 'risk.marked':

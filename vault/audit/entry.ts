@@ -98,6 +98,7 @@ type TaskSaid = {
 type SwitchRef = { readonly switch: Id<'psw'>; readonly switchName: string }
 type TokenRef = { readonly token: Id<'tok'>; readonly service: string }
 type DirectoryRef = { readonly directory: Id<'dir'>; readonly directoryName: string }
+type CampaignRef = { readonly campaign: Id<'cam'>; readonly campaignName: string }
 type MarkRef = {
   readonly mark: Id<'rsk'>
   readonly rule: RiskRule
@@ -819,6 +820,23 @@ export type Happening =
   | { readonly kind: 'search.begun'; readonly recordings: number }
   | ({ readonly kind: 'recording.noted'; readonly note: Id<'nte'> } & SessionRef)
   | ({ readonly kind: 'recording.reviewed'; readonly note: string } & SessionRef)
+  | (CampaignRef & { readonly kind: 'campaign.started'; readonly items: number; readonly dueAt: string })
+  | (CampaignRef & {
+      readonly kind: 'campaign.decided'
+      readonly item: Id<'cmi'>
+      /** Whose it is. */
+      readonly userName: string
+      readonly what: string
+      readonly decision: 'keep' | 'revoke'
+      readonly reason: string
+    })
+  | (CampaignRef & {
+      readonly kind: 'campaign.signed-off'
+      readonly kept: number
+      readonly revoked: number
+      readonly undecided: number
+      readonly note: string
+    })
   /** A report was made and signed: `sha256` of its bytes. */
   | {
       readonly kind: 'report.made'

@@ -250,6 +250,7 @@ export const reportNames = [
   'time-sync',
   'offboarding',
   'who-watched-whom',
+  'access-reviews',
 ] as const
 export type ReportName = (typeof reportNames)[number]
 

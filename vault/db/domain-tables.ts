@@ -9,6 +9,7 @@ import type {
   LegacyAlgorithm,
   Permission,
   RecordingState,
+  CampaignDecision,
   RiskFinding,
   RiskRule,
   Role,
@@ -856,6 +857,37 @@ export type DomainTables = {
     readonly reviewed_at: Date | null
     readonly finding: RiskFinding | null
     readonly note: string | null
+  }
+  /** An access review: who still needs what. */
+  campaign: Guarded & {
+    readonly id: Id<'cam'>
+    readonly name: string
+    readonly due_at: Date
+    readonly started_by: string
+    readonly started_at: Date
+    readonly closed_by: string | null
+    readonly closed_at: Date | null
+    readonly note: string | null
+    // Not guarded: they keep people from being reminded twice.
+    readonly reminded_at: Date | null
+    readonly escalated_at: Date | null
+  }
+  /** One thing that somebody may, and whether they keep it. */
+  campaign_item: Guarded & {
+    readonly id: Id<'cmi'>
+    readonly campaign_id: Id<'cam'>
+    readonly user_id: Id<'usr'>
+    readonly user_name: string
+    readonly safe_id: Id<'saf'>
+    readonly what: string
+    /** Null: permissions on the safe. */
+    readonly grant_id: Id<'grt'> | null
+    readonly reviewer_id: Id<'usr'>
+    readonly reviewer_name: string
+    readonly decision: CampaignDecision | null
+    readonly reason: string | null
+    readonly decided_by: string | null
+    readonly decided_at: Date | null
   }
   /** By what is marked; no row: as usual. */
   risk_settings: Guarded & {

@@ -35,6 +35,7 @@ export type DirectoryId = Id<'dir'>
 export type AuditorId = Id<'aud'>
 export type KitId = Id<'kit'>
 export type RecipeId = Id<'rcp'>
+export type CampaignId = Id<'cam'>
 export type MarkId = Id<'rsk'>
 export type LimitId = Id<'rlm'>
 export type ReceiverId = Id<'sie'>

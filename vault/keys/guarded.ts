@@ -518,6 +518,17 @@ export const guardedTables = {
       ...(['finding', 'note'] as const),
     ],
   },
+  campaign: {
+    id: ['id'],
+    columns: ['name', 'due_at', 'started_by', 'started_at', 'closed_by', 'closed_at', 'note'],
+  },
+  campaign_item: {
+    id: ['id'],
+    columns: [
+      ...(['campaign_id', 'user_id', 'user_name', 'safe_id', 'what', 'grant_id', 'reviewer_id'] as const),
+      ...(['reviewer_name', 'decision', 'reason', 'decided_by', 'decided_at'] as const),
+    ],
+  },
   risk_settings: { id: ['id'], columns: ['settings', 'set_by', 'set_at'] },
   recording_note: { id: ['id'], columns: ['recording_id', 'user_id', 'user_name', 'sealed', 'written_at'] },
   recording_review: { id: ['recording_id', 'user_id'], columns: ['user_name', 'note', 'reviewed_at'] },

@@ -177,6 +177,13 @@ export type About =
       readonly place: string
       readonly dueAt: string
     }
+  /** An access review: people are asked, the day comes, the day has passed. */
+  | {
+      readonly kind: 'campaign.asked' | 'campaign.due' | 'campaign.overdue'
+      readonly campaign: Id<'cam'>
+      readonly name: string
+      readonly dueAt: string
+    }
   | { readonly kind: 'test'; readonly by: string }
 
 export type AboutKind = About['kind']

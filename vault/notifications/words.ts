@@ -92,6 +92,12 @@ function sentence(about: About): string {
       return `due by ${minute(about.dueAt)}: ${taskText(about)}`
     case 'rotation.task-overdue':
       return `overdue since ${minute(about.dueAt)}: ${taskText(about)}`
+    case 'campaign.asked':
+      return `you are asked who still needs what, by ${minute(about.dueAt)}: ${about.name}`
+    case 'campaign.due':
+      return `due by ${minute(about.dueAt)}: the access review ${about.name}`
+    case 'campaign.overdue':
+      return `overdue since ${minute(about.dueAt)}: the access review ${about.name}`
     case 'test':
       return `a test, asked for by ${whoText(about.by)}`
     default:
@@ -185,6 +191,10 @@ export function adviceOf(about: About): readonly string[] {
       ]
     case 'rotation.task-asked':
       return ['Look at who asks and in which session, then approve it under Rotation in the console.']
+    case 'campaign.asked':
+    case 'campaign.due':
+    case 'campaign.overdue':
+      return ['Say under Access reviews in the console what each keeps, and why.']
     case 'test':
       return ['It arrived: nothing is to be done.']
     default:

@@ -390,6 +390,13 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'recording.notes': { user: [auditor], replay: true },
   'recording.note': { user: [auditor], replay: true },
   'recording.review': { user: [auditor], notOwn: true, replay: true },
+  'campaign.list': { local: true, user: ['filtered'] },
+  // What is not theirs to decide is not there, says the verb.
+  'campaign.show': { local: true, user: ['filtered'] },
+  'campaign.start': { local: true, user: [admin, officer] },
+  // SECURITY: whom it was given to, and that it is nobody's own, the verb looks at: under whichever of their users.
+  'campaign.decide': { user: ['signed in'] },
+  'campaign.close': { user: [admin, auditor, officer] },
   'dashboard.show': { local: true, user: [admin, auditor, officer] },
   'report.list': { local: true, user: [admin, auditor, officer] },
   'report.make': { local: true, user: [admin, auditor, officer] },

@@ -2,6 +2,7 @@ import type { ReportInfo } from '../contract.ts'
 import type { ReportName } from '../contract/words.ts'
 import type { Asking, Contents } from './cells.ts'
 import { integrity, timeSync, whoWatched } from './of-log.ts'
+import { accessReviews } from './of-campaigns.ts'
 import { entitlements, exposureLedger, offboardings, passwordAge } from './of-secrets.ts'
 import { assetAccess, breakGlass, recordingCoverage, vendorSessions } from './of-sessions.ts'
 
@@ -148,5 +149,15 @@ export const packs: Readonly<Record<ReportName, Pack>> = {
     isOfNow: false,
     takesTarget: true,
     make: whoWatched,
+  },
+  'access-reviews': {
+    title: 'Access reviews',
+    question: 'Who said that whom still needs what, why, and was what they took away taken?',
+    clauses: [
+      ...['NERC CIP-004-7 R4.2, R4.3', 'NIST SP 800-53r5 AC-6(7)', 'IEC 62443-2-1:2024 USER 1.1–1.5'],
+      'Implementing Regulation (EU) 2024/2690 11.2.2',
+    ],
+    ...ofTime,
+    make: accessReviews,
   },
 }

@@ -13,6 +13,7 @@ import type { World } from '../world.ts'
 import type { ClockJump } from '../steady-clock.ts'
 import { noteClock } from '../lifecycle/clock.ts'
 import { endLost } from './end.ts'
+import { remindOfCampaigns } from '../campaigns/verbs.ts'
 import { markRisks } from '../risk/mark.ts'
 import { tellOfContracts } from '../vendors/contract-notices.ts'
 import { claimWithin, takeUpSessions } from './hello.ts'
@@ -85,6 +86,7 @@ const acts: readonly (readonly [where: string, act: (world: World) => Promise<un
   ['tasks', remindOfTasks],
   ['policies asked for', followPolicyRequests],
   ['contracts', tellOfContracts],
+  ['access reviews', remindOfCampaigns],
   ['risk', markRisks],
   ['notifications', forgetNotifications],
 ]

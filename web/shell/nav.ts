@@ -77,6 +77,12 @@ export const places: readonly Place[] = [
     roles: ['admin', officer, 'auditor'],
     sponsors: ['approver', 'operator'],
   },
+  {
+    path: '/access-reviews',
+    title: 'Access reviews',
+    group: 'People',
+    roles: ['admin', 'approver', officer, 'auditor'],
+  },
   { path: '/grants', title: 'Grants', group: 'People', roles: ['admin', 'approver', 'operator'] },
   { path: '/policy', title: 'Policy', group: 'People', roles: ['admin', officer, 'auditor'] },
   { path: '/directories', title: 'Directories', group: 'People', roles: ['admin', officer] },

@@ -115,6 +115,8 @@ const texts = [
     'rsk',
     'lho',
     'dst',
+    'cam',
+    'cmi',
   ].map((kind) => newId(kind)),
 ]
 

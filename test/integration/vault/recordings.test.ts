@@ -23,6 +23,7 @@ let api: VaultClient
 let superuser: pg.Client
 let ingrid: TestPerson
 let otto: TestPerson
+let paul: TestPerson
 let bob: TestPerson
 let dora: TestPerson
 let now = Date.parse('2026-03-02T08:00:00Z')
@@ -75,7 +76,7 @@ beforeAll(async () => {
   await vault.ask('target.change', { target: 'plc-7', zone: 'line-7' })
   await vault.ask('safe.closeOut', { safe: 'line-3', closeOut: 'asked' })
   bob = await vault.person('bob', ['operator'])
-  const paul = await vault.person('paul', ['approver'])
+  paul = await vault.person('paul', ['approver'])
   const key = makeSshKey()
   await vault.ask('user.key.add', { user: 'bob', publicKey: key.line })
   await vault.ask('safe.member.set', { safe: 'line-3', user: 'bob', permissions: ['use'] })
@@ -332,6 +333,64 @@ test('the command line has the queue, one mark with its facts, and the rules', a
   expect((await tagout('review', 'set', '--reason', 'x')).err).toContain('say what to change')
   expect((await tagout('review', 'set', '--zone', 'Mars/Base', '--reason', 'x')).err).toContain('--zone')
 })
+
+test('people say who still needs what: who was asked, once, never of their own, and it is signed off', async () => {
+  const tagout = (...args: string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir } })
+  const boss = await vault.person('boss', ['admin'])
+  const dueAt = new Date(now + 14 * 24 * 60 * minute).toISOString()
+  const { id: campaign } = await vault.ask('campaign.start', { name: 'Q1', dueAt })
+  const shows = async (who: TestPerson) => api.call('campaign.show', { campaign }, who.token)
+  const { list } = must(await shows(ingrid))
+  expect(list.map(({ user, safe, reviewer }) => [user, safe, reviewer])).toContainEqual([
+    'bob',
+    'line-3',
+    'paul',
+  ])
+  const asked = must(await shows(paul)).list
+  expect(asked.every(({ reviewer }) => reviewer === 'paul')).toBe(true)
+  const own = list.filter(({ user }) => user === 'paul')
+  expect(own.every(({ reviewer }) => reviewer !== 'paul')).toBe(true)
+  expect(refusalOf(await shows(dora)).code).toBe('not_found')
+  expect(must(await api.call('campaign.list', {}, dora.token))).toEqual([])
+
+  const says = (who: TestPerson, item: string, decision: 'keep' | 'revoke') =>
+    api.call(
+      'campaign.decide',
+      { item, decision, reason: 'the line is done' } as VerbInput<'campaign.decide'>,
+      who.token,
+    )
+  const grant = asked.find((item) => item.grant !== null && item.user === 'bob')
+  if (grant === undefined) throw new Error('bob has a grant')
+  for (const who of [bob, dora, ingrid])
+    expect(refusalOf(await says(who, grant.id, 'keep')).code).toBe('not_found')
+  // An administrator who is the same person as bob decides nothing of his.
+  await vault.ask('user.samePerson', { user: 'boss', as: 'bob' })
+  expect(refusalOf(await says(boss, grant.id, 'keep')).code).toBe('forbidden')
+  expect(must(await says(paul, grant.id, 'revoke'))).toMatchObject({
+    decision: 'revoke',
+    decidedBy: 'paul',
+    holds: true,
+  })
+
+  const closes = () => api.call('campaign.close', { campaign, note: 'one taken' }, ingrid.token)
+  expect(refusalOf(await closes()).message).toContain('are not decided, and there is time until')
+  for (const item of asked.filter(({ id }) => id !== grant.id)) must(await says(paul, item.id, 'keep'))
+  for (const item of own) must(await says(boss, item.id, 'keep'))
+  expect(must(await shows(ingrid)).toCarryOut).toBe(1)
+  expect((await tagout('campaign', 'show', campaign)).err).toContain(`tagout grant revoke ${grant.grant}`)
+  // Carried out by the usual verb, by who may.
+  must(
+    await api.call('grant.revoke', { grant: grant.grant ?? 'grt_' } as VerbInput<'grant.revoke'>, paul.token),
+  )
+  expect(must(await shows(ingrid))).toMatchObject({ toCarryOut: 0 })
+  const others = must(await shows(ingrid)).list.filter(({ decision }) => decision === null)
+  for (const item of others) must(await says(boss, item.id, 'keep'))
+  expect(must(await closes())).toMatchObject({ signedOff: { by: 'ingrid', note: 'one taken' } })
+  expect(refusalOf(await says(paul, grant.id, 'keep')).message).toBe('this access review is signed off')
+  const { entries } = await vault.ask('audit.find', { kinds: 'campaign', limit: 100 })
+  expect(entries[0]?.text).toContain('signed off the access review "Q1"')
+  expect(entries.at(-1)?.text).toContain('began the access review')
+}, 60_000)
 
 test('the dashboard counts what is there, day by day, and says who is inside', async () => {
   const { token } = ingrid
