@@ -867,10 +867,10 @@ export const table: Readonly<Record<string, Row>> = {
     who: readers,
     ok: 200,
     path: { report: 'entitlements' },
-    body: () => ({ from: '2026-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' }),
+    body: () => ({ from: '2028-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' }),
   },
   'GET /api/marks': { who: readers, ok: 200, query: () => 'state=all' },
-  // Of what is there it is kept, once, and by nobody of their own: test/integration/vault/risk.test.ts.
+  // Of what is there it is kept, once, and by nobody of their own: test/integration/vault/recordings.test.ts.
   'POST /api/marks/:mark/review': {
     who: ['auditor', 'security-officer'],
     ok: 404,
