@@ -26,6 +26,7 @@ const turns = new WeakMap<World, Turn>()
  * rotated in time. What the vault has judged it judges once; after a stop it goes on where it was.
  */
 export async function markRisks(world: World): Promise<void> {
+  if (world.vault.isSealed) return
   const turn = turns.get(world) ?? { seenAt: Number.NEGATIVE_INFINITY, failed: new Map() }
   turns.set(world, turn)
   const now = world.vault.clock().getTime()
@@ -36,6 +37,8 @@ export async function markRisks(world: World): Promise<void> {
       await judge(world, session)
     } catch (error) {
       if (isDatabaseAway(error)) throw error
+      // Sealed meanwhile: the next that is opened goes on.
+      if (world.vault.isSealed) return
       // One that cannot be judged keeps no other from it.
       turn.failed.set(session.id, now)
       world.onFault('risk', error)
