@@ -38,6 +38,8 @@ describe.skipIf(why !== undefined)('the screen of a desktop', () => {
   })
   const open = async (target: string) => {
     const end = await openDesktopEnd(desk.gateway, target, 'operator')
+    // The size that it begins with: another one is a change.
+    await end.see('size')
     await end.see('sync')
     return end
   }

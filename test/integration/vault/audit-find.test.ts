@@ -80,7 +80,9 @@ async function all(input: VerbInput<'audit.find'>): Promise<AuditFound[]> {
     after = page.next
   }
 }
-const kinds = (entries: readonly AuditFound[]) => entries.map(({ kind }) => kind)
+/** What is marked of sessions comes when the vault gets to it. */
+const kinds = (entries: readonly AuditFound[]) =>
+  entries.flatMap(({ kind }) => (kind === 'risk.marked' ? [] : [kind]))
 
 test('for a machine: who, of which company, let in by whom, from where, as which account', async () => {
   const entries = await all({ target: 'PRESS-3' })
