@@ -98,6 +98,13 @@ async function shred(path: string): Promise<void> {
   await rm(path, { force: true })
 }
 
+/** SECURITY: what cannot be looked at may be there still, and is not said to be destroyed: throws. */
 async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
 }
