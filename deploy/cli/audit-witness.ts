@@ -128,7 +128,7 @@ async function add(file: string, checkpoint: string): Promise<void> {
 /** What is in the file; a line that was cut short as the stick was pulled out is taken away. */
 async function seenBefore(file: string): Promise<readonly string[]> {
   try {
-    const text = await readFile(file, 'utf8')
+    const text = await textOf(file)
     if (!text.endsWith('\n'))
       await truncate(file, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)))
     return await checkpointsIn(file)
@@ -143,10 +143,8 @@ async function seenBefore(file: string): Promise<readonly string[]> {
  * syslog receiver kept, however it writes its lines. Other lines are passed over.
  */
 export async function checkpointsIn(path: string): Promise<readonly string[]> {
-  if ((await stat(path)).size > mostBytes)
-    throw misuse(`${path} is larger than a witness gets`, 'give the lines with checkpoints alone')
   const found: string[] = []
-  for (const line of (await readFile(path, 'utf8')).split('\n')) {
+  for (const line of (await textOf(path)).split('\n')) {
     if (!line.includes('checkpoint')) continue
     const own = ownLine(line)
     const sent = /checkpoint=\\*"([A-Za-z0-9+/]{40,3000}={0,2})\\*"/.exec(line)?.[1]
@@ -154,6 +152,14 @@ export async function checkpointsIn(path: string): Promise<readonly string[]> {
     else if (sent !== undefined) found.push(Buffer.from(sent, 'base64').toString())
   }
   return found
+}
+
+async function textOf(path: string): Promise<string> {
+  const about = await stat(path)
+  if (about.isDirectory()) throw misuse(`${path} is a folder`, 'name a file in it')
+  if (about.size > mostBytes)
+    throw misuse(`${path} is larger than a witness gets`, 'give the lines with checkpoints alone')
+  return readFile(path, 'utf8')
 }
 
 function ownLine(line: string): string | undefined {

@@ -110,3 +110,10 @@ test.each([
     /has seen 5 entries, and the log of 9 begins with them \(checkpoints: 2\)/,
   )
 })
+
+test('a folder is no file of a witness', async () => {
+  expect(await witness('.')).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/is a folder\n.*name a file in it/),
+  })
+})
