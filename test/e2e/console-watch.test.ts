@@ -120,8 +120,21 @@ test.skipIf(why !== undefined)(
     await ann.page.goto(`${stage.installation.console}/sessions`)
     await ann.page.getByRole('link', { name: `Watch ${account()} by bob` }).click()
     await see(ann.page, 'before-2-they-came')
+    // Who comes before the session is connected sees it once it is.
+    let early = 0
+    await sue.page.route('**/watch', (route) =>
+      early++ > 0
+        ? route.fallback()
+        : route.fulfill({
+            status: 503,
+            contentType: 'application/problem+json',
+            body: '{"code":"unavailable","title":"this session is not connected to its machine yet"}',
+          }),
+    )
     await sue.page.goto(`${stage.installation.console}/sessions/${shell.session}`)
     await see(sue.page, 'before-2-they-came')
+    expect(early).toBe(2)
+    await sue.page.unroute('**/watch')
     await until(
       async () =>
         /ann.*sue|admin.*sue/.test(await ann.page.getByTestId('watchers').innerText()) ? true : undefined,

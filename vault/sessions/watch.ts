@@ -53,8 +53,10 @@ export const sessionWatch: Handler<'session.watch'> = async (call, input) => {
   const found = await findLive(call, input.session)
   if (!found.ok) return found
   const session = found.value
-  if (session.cut !== null || !session.connected)
-    return refuse('conflict', 'there is nothing to watch yet, or any more', 'look at the list of sessions')
+  if (session.cut !== null)
+    return refuse('conflict', 'this session is ending', 'look at the list of sessions')
+  if (!session.connected)
+    return refuse('unavailable', 'this session is not connected to its machine yet', 'watch it in a moment')
   const user = userOf(call)
   const ticket = `tkt_${randomBytes(24).toString('base64url')}`
   world.tickets.put(

@@ -21,6 +21,10 @@ export type WatchEvents = {
   readonly output: (bytes: Uint8Array, drawn: () => void) => void
 }
 
+/** How often a ticket is asked for, and after how many milliseconds again. */
+const mostAsked = 30
+const askedEvery = 1_000
+
 const unreachable = new Refused({
   status: 503,
   code: 'unavailable',
@@ -63,11 +67,9 @@ export class Watching {
   }
 
   async #connect(session: string): Promise<void> {
-    const { ticket, worker } = await ask<VerbAnswer<'session.watch'>>(
-      'POST',
-      at`/api/sessions/${session}/watch`,
-    )
-    if (this.#isOver) return
+    const given = await this.#ticket(session)
+    if (given === undefined) return
+    const { ticket, worker } = given
     let isShown = false
     const client = new LiveClient(
       at`/live/${worker}`,
@@ -107,6 +109,19 @@ export class Watching {
       },
     )
     this.#client = client
+  }
+
+  /** A ticket, or nothing once the watch is over. Of a session that is connecting, or a gateway that starts, it is asked again. */
+  async #ticket(session: string): Promise<VerbAnswer<'session.watch'> | undefined> {
+    for (let left = mostAsked; !this.#isOver; left -= 1)
+      try {
+        const given = await ask<VerbAnswer<'session.watch'>>('POST', at`/api/sessions/${session}/watch`)
+        return this.#isOver ? undefined : given
+      } catch (error) {
+        if (left <= 1 || !(error instanceof Refused) || error.code !== 'unavailable') throw error
+        await new Promise((resolve) => setTimeout(resolve, askedEvery))
+      }
+    return undefined
   }
 
   #end(state: WatchState): void {

@@ -3,7 +3,7 @@ import type { Permit, WatchTicket } from '../../../vault/contract.ts'
 import type { VaultClient } from '../../../vault/index.ts'
 import { done } from '../../../vault/kernel/outcome.ts'
 import { must, refusalOf, startTestVault, type TestPerson, type TestVault } from '../../support/vault.ts'
-import { connectSession, endSession, makeSshKey, prove, until } from '../../support/vault-ssh.ts'
+import { connectSession, endSession, makeSshKey, open, prove, until } from '../../support/vault-ssh.ts'
 
 let vault: TestVault
 let recorder: VaultClient
@@ -150,4 +150,14 @@ test('a watch whose worker dies has ended, and is written down as ended', async 
   must(await recorder.call('recorder.hello', { node: 'node-1', worker: 'w1', live: [session] }))
   await endSession(recorder, session)
   expect(refusalOf(await api.call('session.watch', { session }, sue.token)).code).toBe('conflict')
+})
+
+test('a session that is not connected yet is said to be that, and is no session to watch', async () => {
+  const ann = await approver('ann-early')
+  const permit = must(await open(recorder, { proof: await prove(recorder, key, 'bob') }))
+  const refused = refusalOf(await api.call('session.watch', { session: permit.session }, ann.token))
+  expect(refused).toMatchObject({
+    code: 'unavailable',
+    message: 'this session is not connected to its machine yet',
+  })
 })
