@@ -63,3 +63,12 @@ test('the recording format names every reason for which a session ends', () => {
   const format = read('docs/recording-format.md')
   for (const reason of endReasons) expect(format).toContain(`\`${reason}\``)
 })
+
+test('docs/webhooks.md says of everything that a webhook is told when it is', () => {
+  const kinds = new Set(read('vault/notifications/about.ts').match(/'[a-z]+\.[a-z-]+'/g))
+  expect(kinds.size).toBeGreaterThan(30)
+  const documented = rows(read('docs/webhooks.md')).flatMap(
+    ([kind]) => (kind ?? '').match(/[a-z]+\.[a-z-]+/g) ?? [],
+  )
+  expect([...kinds].map((kind) => kind.slice(1, -1)).filter((kind) => !documented.includes(kind))).toEqual([])
+})

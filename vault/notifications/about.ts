@@ -184,6 +184,29 @@ export type About =
       readonly name: string
       readonly dueAt: string
     }
+  /** Recordings are to be destroyed, which takes two; the second said so, or it was withdrawn. */
+  | {
+      readonly kind: 'destruction.asked'
+      readonly destruction: Id<'dst'>
+      readonly user: string
+      readonly recordings: number
+    }
+  | {
+      readonly kind: 'destruction.decided'
+      readonly destruction: Id<'dst'>
+      readonly user: string
+      readonly recordings: number
+      readonly verdict: 'approved' | 'withdrawn'
+      readonly by: string
+    }
+  /** Files of recordings are gone although nobody had them destroyed, or they are back; `recording`: one of them. */
+  | {
+      readonly kind: 'recording.missing' | 'recording.found-again'
+      readonly recordings: number
+      readonly recording: Id<'rec'>
+      readonly user: string
+      readonly account: string
+    }
   | { readonly kind: 'test'; readonly by: string }
 
 export type AboutKind = About['kind']
@@ -199,6 +222,10 @@ const security: ReadonlySet<AboutKind> = new Set([
   'policy.unanswered',
   'policy.decided',
   'policy.alone',
+  'destruction.asked',
+  'destruction.decided',
+  'recording.missing',
+  'recording.found-again',
   'rotation.stuck',
   'rotation.drift',
   'rotation.task-overdue',

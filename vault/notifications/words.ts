@@ -98,6 +98,14 @@ function sentence(about: About): string {
       return `due by ${minute(about.dueAt)}: the access review ${about.name}`
     case 'campaign.overdue':
       return `overdue since ${minute(about.dueAt)}: the access review ${about.name}`
+    case 'destruction.asked':
+      return `${whoText(about.user)} asks to have ${count(about.recordings, 'recording')} destroyed`
+    case 'destruction.decided':
+      return `the destruction of ${count(about.recordings, 'recording')} that ${whoText(about.user)} asked for was ${about.verdict} by ${whoText(about.by)}`
+    case 'recording.missing':
+      return `ALARM: ${count(about.recordings, 'recording')} gone that nobody had destroyed: ${ofWhom(about)}`
+    case 'recording.found-again':
+      return `${count(about.recordings, 'recording')} found again: ${ofWhom(about)}`
     case 'test':
       return `a test, asked for by ${whoText(about.by)}`
     default:
@@ -195,11 +203,36 @@ export function adviceOf(about: About): readonly string[] {
     case 'campaign.due':
     case 'campaign.overdue':
       return ['Say under Access reviews in the console what each keeps, and why.']
+    case 'destruction.asked':
+      return [
+        'It takes a second person, one of the two an auditor: approve or withdraw it under Retention in the console.',
+        'What is approved is gone for good.',
+      ]
+    case 'destruction.decided':
+      return about.verdict === 'approved'
+        ? ['What is destroyed leaves a signed tombstone: tagout destruction list --all.']
+        : ['The recordings stay, and are due still.']
+    case 'recording.missing':
+      return [
+        `Look at its disk first; all of them are in: tagout recording find --state missing.`,
+        'If nobody can say where they went, treat it as a theft of evidence: the audit log still says who did what in them.',
+      ]
+    case 'recording.found-again':
+      return ['Have it verified before it counts: tagout recording verify.']
     case 'test':
       return ['It arrived: nothing is to be done.']
     default:
       return []
   }
+}
+
+function ofWhom(about: {
+  readonly recordings: number
+  readonly user: string
+  readonly account: string
+}): string {
+  const others = about.recordings - 1
+  return `${about.user} on ${about.account}${others === 0 ? '' : `, and ${count(others, 'other')}`}`
 }
 
 function taskText(about: { readonly account: string; readonly place: string }): string {

@@ -8,6 +8,7 @@ import { sha256 } from '../kernel/digest.ts'
 import { canonicalBytes, toHex } from '../kernel/encoding.ts'
 import { type DestructionId, newId, type RecordingId, type UserId } from '../kernel/id.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
+import { activeWith, notify } from '../notifications/notify.ts'
 import { notFound } from '../not-found.ts'
 import { checkedWhole, insertGuarded, type Row, updateGuarded } from '../rows.ts'
 import { findSafe } from '../safes/safe.ts'
@@ -141,6 +142,11 @@ export const destructionAsk: Handler<'destruction.ask'> = async (call, input) =>
       reason: row.reason,
       ...by(call),
     })
+    await notify(
+      tx,
+      { kind: 'destruction.asked', destruction: row.id, user: name, recordings: recordings.length },
+      async () => (await activeWith(tx, ['admin', 'auditor'])).filter((one) => one !== id),
+    )
     return done(view(row, 0))
   })
 
@@ -188,8 +194,24 @@ export const destructionApprove: Handler<'destruction.approve'> = async (call, i
       askedBy: row.asked_by_name,
       ...by(call),
     })
+    await tellDecided(tx, call, row, 'approved')
     return done(view(after, 0))
   })
+
+/** Whoever asked for it, and every auditor, hear what became of it. */
+async function tellDecided(
+  tx: Tx,
+  call: Call,
+  row: Row<'destruction'>,
+  verdict: 'approved' | 'withdrawn',
+): Promise<void> {
+  const { id: destruction, asked_by_name: user, recordings } = row
+  const about = { destruction, user, recordings: recordings.length, verdict, by: nameOf(call) }
+  await notify(tx, { kind: 'destruction.decided', ...about }, async () => [
+    row.asked_by as UserId,
+    ...(await activeWith(tx, ['auditor'])),
+  ])
+}
 
 /** Whether whoever asks may say yes to what another has asked for. */
 async function isSecond(tx: Tx, call: Call, row: Row<'destruction'>): Promise<Outcome<null>> {
@@ -229,6 +251,7 @@ export const destructionWithdraw: Handler<'destruction.withdraw'> = async (call,
       askedBy: after.asked_by_name,
       ...by(call),
     })
+    await tellDecided(tx, call, after, 'withdrawn')
     return done(view(after, 0))
   })
 

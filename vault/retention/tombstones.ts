@@ -5,6 +5,7 @@ import { certificateOf } from '../evidence/verbs.ts'
 import { evidenceKey, signEvidence } from '../evidence/key.ts'
 import { canonicalJson, toBase64 } from '../kernel/encoding.ts'
 import type { RecordingId, SessionId } from '../kernel/id.ts'
+import { activeWith, notify } from '../notifications/notify.ts'
 import { done, type Outcome, refuse } from '../kernel/outcome.ts'
 import { holdsInForce, holdsOn } from './holds.ts'
 import { lockRetention } from './kept.ts'
@@ -296,6 +297,7 @@ export const recordingMissing: Handler<'recording.missing'> = async (call, { mis
       [back, 'recording.found-again'],
     ] as const) {
       const gone = await readTombstones(tx.db, tx.guard, recordings)
+      const told: { recording: RecordingId; user: string; account: string }[] = []
       for (const recording of recordings) {
         if (gone.has(recording)) continue
         const session = await tx.db
@@ -312,7 +314,13 @@ export const recordingMissing: Handler<'recording.missing'> = async (call, { mis
           .where('id', '=', recording)
           .execute()
         await tx.audit({ kind, recording, ...about(session), ...by(call) })
+        told.push({ recording, user: session.user_name, account: session.account_name })
       }
+      const [first] = told
+      if (first !== undefined)
+        await notify(tx, { kind, recordings: told.length, ...first }, () =>
+          activeWith(tx, ['admin', 'security-officer', 'auditor']),
+        )
     }
     return done(null)
   })

@@ -56,6 +56,14 @@ async function approve(who: TestPerson, destruction: string, digest?: string) {
 async function condemn(...which: readonly number[]): Promise<void> {
   must(await approve(ingrid, must(await ask(ann, ...which)).id))
 }
+/** Who was written to about it lately, and what. */
+async function told(kind: string): Promise<readonly string[]> {
+  const { latest } = await vault.ask('notification.status', {})
+  return latest
+    .filter((one) => one.kind === kind)
+    .map(({ user, text }) => `${user}: ${text}`)
+    .sort()
+}
 const shown = (at: number) => vault.ask('recording.show', { recording: id(at) })
 const tagout = (...args: readonly string[]) => runTagout(args, { env: { TAGOUT_DATA: vault.dataDir } })
 
@@ -88,6 +96,8 @@ beforeAll(async () => {
   ann = await vault.person('ann', ['admin'])
   adam = await vault.person('adam', ['admin'])
   ingrid = await vault.enrol((await vault.ask('user.enrol', { user: 'ingrid' })).token)
+  for (const user of ['ann', 'adam', 'ingrid'])
+    await vault.ask('user.mail', { user, address: `${user}@plant.example` })
 }, 120_000)
 afterAll(async () => {
   await superuser.end()
@@ -98,6 +108,11 @@ afterAll(async () => {
 test('one person destroys nothing: not by asking twice, by another user of theirs, nor with an administrator alone', async () => {
   expect((await vault.ask('destruction.due', {})).recordings.map((one) => one.id)).toEqual(recordings)
   const asked = must(await ask(ann, 0))
+  // Whoever can say no hears of it at once.
+  expect(await told('destruction.asked')).toEqual([
+    'adam: ann asks to have 1 recording destroyed',
+    'ingrid: ann asks to have 1 recording destroyed',
+  ])
   expect(refusalOf(await ask(adam, 0)).message).toContain('is asked for already, or destroyed')
   expect(refusalOf(await approve(ann, asked.id)).message).toContain('another person approves it')
   expect(refusalOf(await approve(adam, asked.id)).message).toBe('one of the two must be an auditor')
@@ -119,6 +134,7 @@ test('one person destroys nothing: not by asking twice, by another user of their
   await vault.ask('user.samePerson', { user: 'ingrid', as: null })
   await vault.ask('destruction.withdraw', { destruction: asked.id })
   expect(refusalOf(await approve(ingrid, asked.id)).message).toBe('this is withdrawn already')
+  expect((await told('destruction.decided'))[0]).toContain('that ann asked for was withdrawn by ')
   await destroyer().destroyAll()
   for (const at of recordings.keys()) expect(await isThere(at)).toBe(true)
 })
@@ -126,6 +142,10 @@ test('one person destroys nothing: not by asking twice, by another user of their
 test('two people have a recording destroyed, and what is left says who, when, why and what was there', async () => {
   const whole = await readFile(pathOf(0))
   await condemn(0)
+  const decided = 'the destruction of 1 recording that ann asked for was approved by ingrid'
+  expect(await told('destruction.decided')).toEqual(
+    expect.arrayContaining([`ann: ${decided}`, `ingrid: ${decided}`]),
+  )
   await destroyer().destroyAll()
   expect(await isThere(0)).toBe(false)
   expect(forgotten).toContain(id(0))
@@ -246,10 +266,16 @@ test('a recording that somebody takes away is missed, and told from one that was
   expect(missed.entries[0]?.text).toContain('which nobody had destroyed')
   // Told once, and until it is back.
   await destroyer().look()
+  expect(await told('recording.missing')).toEqual(
+    ['adam', 'ann', 'ingrid'].map(
+      (who) => `${who}: ALARM: 1 recording gone that nobody had destroyed: bob on press-3/engineer`,
+    ),
+  )
   expect((await vault.ask('audit.find', { kinds: 'recording.missing', limit: 9 })).entries).toHaveLength(1)
   await copyFile(kept, pathOf(3))
   await destroyer().look()
   expect(await shown(3)).toMatchObject({ state: 'complete' })
+  expect(await told('recording.found-again')).toHaveLength(3)
   // What a copy brings back that two people had destroyed goes again.
   await copyFile(gone, pathOf(4))
   await destroyer().look()
