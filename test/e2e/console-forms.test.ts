@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import type { AccountView, RotationRunView, SessionView } from '../../vault/contract.ts'
+import type { AccountView, DestructionView, RotationRunView, SessionView } from '../../vault/contract.ts'
 import { type Id, newId } from '../../vault/kernel/id.ts'
 import { refuse } from '../../vault/kernel/outcome.ts'
 import {
@@ -592,5 +592,88 @@ test.skipIf(why !== undefined)(
     expect(askedFor('rotation.cancel').map(({ input }) => (input as { readonly run: string }).run)).toEqual(
       [3, 2].map((at) => runs[at]?.id),
     )
+  },
+)
+
+test.skipIf(why !== undefined)(
+  'what is past its time is destroyed by two in the console: asked for, approved with a code, or withdrawn',
+  async () => {
+    const { page } = alice
+    const ago = (days: number) => new Date(Date.now() - days * 24 * 3600_000).toISOString()
+    const due = ['bob', 'vera'].map((user, at) => ({
+      ...{ id: newId('rec', at + 1), user, account: 'press-3/engineer', safe: 'line-3', startedAt: ago(401) },
+      ...{ endedAt: ago(400), sizeBytes: 48_000, retentionClass: 'standard', dueAt: ago(35) },
+    }))
+    const first: DestructionView = {
+      ...{
+        id: newId('dst', 1),
+        state: 'open',
+        reason: 'works agreement',
+        askedBy: 'ingrid',
+        askedAt: ago(1),
+      },
+      ...{ closed: null, recordings: [newId('rec', 9)], destroyed: 0, digest: 'a'.repeat(64) },
+    }
+    let asked: readonly DestructionView[] = [first]
+    const closes = (id: string, state: 'approved' | 'withdrawn') => {
+      const closed = { by: 'alice', at: new Date().toISOString() }
+      asked = asked.map((one) => (one.id === id ? { ...one, state, closed } : one))
+      return asked.find((one) => one.id === id) ?? refuse('not_found', 'there is no such destruction')
+    }
+    const kept = { name: 'standard', days: 365, reason: 'as always', set: null, safes: ['line-3'] }
+    edge.answers.set('retention.list', () => ({
+      floor: null,
+      classes: [{ ...kept, recordings: 2, due: asked.length === 1 ? 2 : 0 }],
+    }))
+    edge.answers.set('legalhold.list', () => [])
+    edge.answers.set('destruction.due', () => ({ recordings: asked.length === 1 ? due : [], more: false }))
+    edge.answers.set('destruction.list', () => asked)
+    edge.answers.set('destruction.ask', ({ recordings, reason }) => {
+      const own: DestructionView = { ...first, id: newId('dst', 2), askedBy: 'alice', recordings, reason }
+      asked = [own, ...asked]
+      return own
+    })
+    edge.answers.set('destruction.approve', ({ destruction }) => closes(destruction, 'approved'))
+    edge.answers.set('destruction.withdraw', ({ destruction }) => closes(destruction, 'withdrawn'))
+    const before = edge.asked.length
+    await open(page, '/retention')
+    await page.getByRole('button', { name: 'Have 2 recordings destroyed' }).click()
+    const dialog = page.getByRole('dialog')
+    const go = dialog.getByRole('button', { name: 'Ask for it' })
+    expect(await go.isDisabled()).toBe(true)
+    await dialog.getByLabel('Reason').fill('their year is over')
+    await dialog.getByLabel('Code').fill('123456')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await picture(page, 'destruction-ask')
+    await go.click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('No recording is past its time').waitFor()
+    // Nobody approves what they asked for themselves, and anybody takes it back.
+    const approve = page.getByRole('button', { name: /^Approve/ })
+    expect(await approve.count()).toBe(1)
+    await approve.click()
+    await dialog.getByText(/^ingrid asks for it: works agreement\. Nobody takes it back/).waitFor()
+    await dialog.getByLabel('Code').fill('654321')
+    await picture(page, 'destruction-approve')
+    await dialog.getByRole('button', { name: 'Destroy it' }).click()
+    await page.getByText('0 of 1 destroyed').waitFor()
+    await page.getByRole('button', { name: /^Withdraw: 2 recordings asked for by alice/ }).click()
+    await dialog.getByText('2 recordings stay, and are due still').waitFor()
+    await dialog.getByRole('button', { name: 'Withdraw it' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    for (const size of windows) expect([size, await layoutFaults(page, size)]).toEqual([size, []])
+    await picture(page, 'destructions')
+    const inputs = edge.asked
+      .slice(before)
+      .filter(({ verb }) => /^destruction\.(ask|approve|withdraw)$/.test(verb))
+      .map(({ verb, input }) => [verb, input])
+    expect(inputs).toEqual([
+      [
+        'destruction.ask',
+        { recordings: due.map(({ id }) => id), reason: 'their year is over', totpCode: '123456' },
+      ],
+      ['destruction.approve', { destruction: first.id, digest: first.digest, totpCode: '654321' }],
+      ['destruction.withdraw', { destruction: asked[0]?.id }],
+    ])
   },
 )

@@ -208,7 +208,7 @@ function Approve({ of, onClose }: Asked) {
   return (
     <Dialog
       title={`Destroy ${count(of.recordings.length, 'recording')} for good`}
-      action="Destroy them"
+      action={of.recordings.length === 1 ? 'Destroy it' : 'Destroy them'}
       danger
       ready={isCode(code)}
       onClose={onClose}
