@@ -124,6 +124,13 @@ async function takeSnapshot(call: Call): Promise<ControlledTransaction<Database>
   return snapshot
 }
 
+/** Writes down that a backup was restored for trial, and what came of it. */
+export const backupDrilled: Handler<'backup.drilled'> = async (call, input) =>
+  call.world.vault.inTransaction(async (tx) => {
+    await tx.audit({ kind: 'backup.drilled', ...input, ...by(call) })
+    return done(null)
+  })
+
 /** A page of a table's rows as JSON, bytes as `\x…`, in the order of their physical place. */
 export const backupPage: Handler<'backup.page'> = async (call, { table, after, limit }) => {
   const known = backupTables.find((name) => name === table)

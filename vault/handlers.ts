@@ -20,7 +20,7 @@ import {
   auditReindex,
   auditVerify,
 } from './audit-verbs.ts'
-import { backupPage, backupTablesVerb } from './backup.ts'
+import { backupDrilled, backupPage, backupTablesVerb } from './backup.ts'
 import { breakglassOpen } from './breakglass/open.ts'
 import { breakglassReview } from './breakglass/review.ts'
 import { breakglassList } from './breakglass/view.ts'
@@ -524,6 +524,7 @@ export const handlers: Handlers = {
   'audit.checkpoint': auditCheckpoint,
   'audit.verify': auditVerify,
   'audit.export': auditExport,
+  'backup.drilled': backupDrilled,
   'backup.page': backupPage,
   'backup.tables': backupTablesVerb,
   'recorder.hello': recorderHello,

@@ -25,7 +25,13 @@ export function ownerDatabaseUrl(dataDir: string, env: Readonly<Record<string, s
 }
 
 /** Lays out a new data folder and gives it an empty database, as the first start would. */
-export const openRestoreDatabase: RestorePorts['open'] = async (given) => {
+export const openRestoreDatabase: RestorePorts['open'] = (given) =>
+  openPlace(given, process.env['DATABASE_URL'])
+
+/** The same with a database of its own in that folder, whatever the site's database is. */
+export const openEmbeddedDatabase: RestorePorts['open'] = (given) => openPlace(given, undefined)
+
+async function openPlace(given: string, external: string | undefined): ReturnType<RestorePorts['open']> {
   const { path: dataDir } = openDataFolder(given, undefined)
   const owners = findOwners()
   layOut(dataDir, owners)
@@ -34,7 +40,6 @@ export const openRestoreDatabase: RestorePorts['open'] = async (given) => {
     const owner = owners[(path.split('/')[0] ?? '') as Plane]
     if (owner !== undefined) await lchown(join(dataDir, path), owner.uid, owner.gid)
   }
-  const external = process.env['DATABASE_URL']
   if (external !== undefined && external !== '') {
     await refuseUsed(external)
     return { dataDir, ownerUrl: external, own, close: async () => {} }

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { BackupContent } from '../backup/show.ts'
-import { misuse, refused } from './complaint.ts'
+import type { DrillReport } from '../backup/drill.ts'
+import { Complaint, misuse, refused } from './complaint.ts'
 import { size, when } from './io.ts'
 import { examples, facts, type Tools } from './tools.ts'
+import { type UnsealOptions, unsealing } from './unseal.ts'
 
 /** `tagout backup`: the whole installation in one file, and back. */
 export function addBackupCommands(root: Command, tools: Tools): void {
@@ -53,6 +55,8 @@ ${examples('tagout backup create --out tagout-2026-12-01.tar', 'tagout backup cr
       tools.show(content.value, () => describe(content.value))
     })
 
+  addDrillCommand(backup, tools)
+
   backup
     .command('restore <file>')
     .description('restore a backup into a new data folder, given by --data')
@@ -84,6 +88,76 @@ ${examples('tagout backup restore tagout-2026-12-01.tar --data ./restored')}`,
             : ''),
       )
     })
+}
+
+type DrillOptions = Pick<
+  UnsealOptions,
+  'ask' | 'passphraseStdin' | 'keyFile' | 'recoveryKeyStdin' | 'recoveryKeyFile'
+>
+
+/** `tagout backup drill`: proves that a backup would do, before it has to. */
+function addDrillCommand(backup: Command, tools: Tools): void {
+  backup
+    .command('drill <file>')
+    .description('restore a backup for trial and prove that its secrets open and its chains verify')
+    .option('--ask', 'ask for the passphrase, also where the vault has a key file of its own')
+    .option('--passphrase-stdin', 'read the passphrase from standard input')
+    .option('--key-file <file>', 'a key file')
+    .option('--recovery-key-stdin', 'read the vault’s recovery key from standard input')
+    .option('--recovery-key-file <file>', 'the file that holds the vault’s recovery key')
+    .addHelpText(
+      'after',
+      `
+It is restored into a folder of its own, which is deleted again, with a database of its own. Nothing of it runs: no
+session, no rotation, no mail. Without an option the key file that the vault knows opens it, if this machine has it.
+Do it on another machine once a year, with the key that you would have then.
+${examples('tagout backup drill tagout-2026-12-01.tar', 'tagout backup drill /mnt/backup/tagout.tar --recovery-key-file vault-recovery.key')}`,
+    )
+    .action(async (file: string, options: DrillOptions) => {
+      if (Object.values(options).filter((value) => value !== undefined && value !== false).length > 1)
+        throw misuse('give one way to unseal, not several')
+      const { drillBackup } = await import('../backup/drill.ts')
+      const how = await unsealing(tools, options, { sealProviders: [{ kind: 'key-file' }] })
+      const drilled = await drillBackup(resolve(tools.io.cwd, file), how, (what) => tools.note(what))
+      if (!drilled.ok) throw refused(drilled.refusal)
+      const report = drilled.value
+      await tellDrill(tools, report)
+      tools.show(report, () => describeDrill(report))
+      if (!report.ok)
+        throw new Complaint('this backup is not whole', 'make another, and keep this one for who looks')
+    })
+}
+
+function describeDrill(report: DrillReport): string {
+  return facts([
+    ['backup of', when(report.createdAt)],
+    [
+      'secrets',
+      report.broken.length === 0
+        ? `${report.secrets} opened, each of them`
+        : `${report.secrets} opened, and not: ${report.broken.join('; ')}`,
+    ],
+    ['audit log', report.log.sentence],
+    [
+      'recordings',
+      report.listed > 0
+        ? `${report.listed}, which are not in this backup`
+        : [`${report.recordings} verified`, ...report.damaged].join('; '),
+    ],
+    ['took', `${report.seconds} s, from the file to an open vault`],
+  ])
+}
+
+/** Has the vault write the drill down, where there is one: a drill on another machine has none to tell. */
+async function tellDrill(tools: Tools, report: DrillReport): Promise<void> {
+  const { createdAt, ok, secrets, entries, recordings, seconds } = report
+  try {
+    await tools.withVault((vault) =>
+      vault.ask('backup.drilled', { createdAt, ok, secrets, entries, recordings, seconds }),
+    )
+  } catch {
+    tools.note('the vault is away, sealed or not on this machine: this drill is not in its audit log')
+  }
 }
 
 /** Has the vault write down that a backup is taken; one that is away or sealed cannot, and the backup goes on. */

@@ -431,6 +431,14 @@ export const fieldNames = {
   'audit.prove': { seqs: 'the entries' },
   'audit.checkpoint': { from: 'the size that it had' },
   'audit.export': { from: 'the first entry', limit: 'the number of entries' },
+  'backup.drilled': {
+    createdAt: 'the moment of the backup',
+    ok: 'whether it is whole',
+    secrets: 'the number of secrets',
+    entries: 'the number of entries',
+    recordings: 'the number of recordings',
+    seconds: 'the time that it took',
+  },
   'backup.page': { table: 'the table', after: 'the place in the table', limit: 'the number of rows' },
 } as const satisfies Words
 

@@ -8,7 +8,7 @@ import { readSecret, readSecretFile } from './secret-input.ts'
 import { readShare } from './share-input.ts'
 import { examples, type Tools, type Vault } from './tools.ts'
 
-type UnsealOptions = {
+export type UnsealOptions = {
   readonly ask?: boolean
   readonly passphraseStdin?: boolean
   readonly keyFile?: string
@@ -160,10 +160,10 @@ function needsShares(status: VaultStatus): boolean {
   return kinds.has('custodians') && !kinds.has('key-file') && !kinds.has('passphrase')
 }
 
-async function unsealing(
+export async function unsealing(
   tools: Tools,
   options: UnsealOptions,
-  status: VaultStatus,
+  status: Pick<VaultStatus, 'sealProviders'>,
 ): Promise<VerbInput<'vault.unseal'>> {
   if (options.keyFile !== undefined) return { kind: 'key-file', path: resolve(tools.io.cwd, options.keyFile) }
   if (options.recoveryKeyFile !== undefined) {
@@ -211,7 +211,7 @@ function idOf(option: string | boolean | undefined): { readonly seal?: string } 
 async function tokenUnsealing(
   tools: Tools,
   options: UnsealOptions,
-  status: VaultStatus,
+  status: Pick<VaultStatus, 'sealProviders'>,
 ): Promise<VerbInput<'vault.unseal'>> {
   const byItself = status.sealProviders.some(
     ({ kind, byItself: alone }) => kind === 'pkcs11' && alone === true,

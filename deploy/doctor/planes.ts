@@ -69,6 +69,7 @@ async function examineVault(dataDir: string): Promise<readonly Finding[]> {
     findings.push(...(await examineSiem(vault)))
     findings.push(...(await examineBreakGlass(vault)))
     findings.push(...(await examineKits(vault)))
+    findings.push(...(await examineBackups(vault)))
     findings.push(...(await examineDirectories(vault)))
     findings.push(...(await examineSecrets(vault)))
     const targets = await vault.call('target.list', {}, undefined, 10_000)
@@ -124,6 +125,27 @@ async function examineKits(vault: VaultClient): Promise<readonly Finding[]> {
             },
           ]
     }),
+  ]
+}
+
+/** Whether anybody has seen that a backup would do, and lately. */
+async function examineBackups(vault: VaultClient): Promise<readonly Finding[]> {
+  const drills = await vault.call('audit.find', { kinds: 'backup.drilled', limit: 1 }, undefined, 10_000)
+  const safes = await vault.call('safe.list', {}, undefined, 10_000)
+  if (!drills.ok || !safes.ok || safes.value.every(({ accounts }) => accounts === 0)) return []
+  const [last] = drills.value.entries
+  const old = last !== undefined && Date.now() - Date.parse(last.at) > 366 * 24 * 3600_000
+  if (last !== undefined && !old) return []
+  return [
+    {
+      name: 'backup',
+      level: 'note',
+      text:
+        last === undefined
+          ? 'nobody has tried whether a backup could be restored'
+          : `nobody has tried since ${last.at.slice(0, 10)} whether a backup could be restored`,
+      next: 'tagout backup create --out FILE, then tagout backup drill FILE',
+    },
   ]
 }
 

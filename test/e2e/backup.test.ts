@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ownerDatabaseUrl } from '../../deploy/backup/database.ts'
 import { CanaryScan } from '../support/canary.ts'
 import { type CliResult, tagout as runTagout } from '../support/cli.ts'
 import { runProgram, startTestInstallation, type TestInstallation, until } from '../support/installation.ts'
@@ -23,7 +25,7 @@ const file = (name: string) => join(folder, name)
 
 const run = (dataDir: string, args: readonly string[], stdin?: string): Promise<CliResult> =>
   runTagout(args, {
-    env: { TAGOUT_DATA: dataDir, HOME: folder },
+    env: { TAGOUT_DATA: dataDir, HOME: folder, TMPDIR: folder },
     cwd: folder,
     ...(stdin === undefined ? {} : { stdin }),
   })
@@ -125,6 +127,37 @@ test.skipIf(why !== undefined)('a backup is made while the vault is sealed, as w
 })
 
 test.skipIf(why !== undefined)(
+  'a drill on another machine proves that every secret opens and every chain verifies, and leaves nothing',
+  async () => {
+    const way = ['--recovery-key-file', 'vault-recovery']
+    const report = JSON.parse(await must(file('none'), ['backup', 'drill', 'whole.tar', ...way, '--json']))
+    // The account's password as it was, and as it was rotated to; who reads the backup alone has none of it.
+    expect(report).toMatchObject({ ok: true, broken: [], recordings: 1, damaged: [], listed: 0 })
+    expect(report.secrets).toBeGreaterThanOrEqual(1)
+    expect(report.log).toMatchObject({
+      ok: true,
+      sentence: expect.stringContaining('whole, in order and signed'),
+    })
+    const shown = await run(file('none'), ['backup', 'drill', 'sealed.tar', ...way])
+    expect(shown).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/recordings +1, which are not in this backup/),
+    })
+    expect(shown.err).toContain('this drill is not in its audit log')
+    // Another key opens nothing, and says so.
+    const wrong = await run(
+      file('none'),
+      ['backup', 'drill', 'sealed.tar', '--passphrase-stdin'],
+      'not the passphrase',
+    )
+    expect(wrong.code).toBeGreaterThan(0)
+    expect(wrong.err).toMatch(/passphrase/)
+    expect(readdirSync(folder).filter((name) => name.startsWith('tagout-backup-drill'))).toEqual([])
+  },
+  2 * patienceMs,
+)
+
+test.skipIf(why !== undefined)(
   'after a restore on an empty machine everything opens again with the key on paper',
   async () => {
     const data = file('new')
@@ -151,6 +184,55 @@ test.skipIf(why !== undefined)(
     )
     expect(readFileSync(file('old.txt'), 'utf8')).toContain('before the fire')
     expect(await must(data, ['audit', 'verify'])).toMatch(/whole, in order and signed/)
+
+    // A drill beside what runs is in its log, and doctor does not ask for one any more.
+    const asks = async () => (await run(data, ['doctor'])).out.includes('could be restored')
+    expect(await asks()).toBe(true)
+    await must(data, ['backup', 'drill', 'whole.tar', '--recovery-key-file', 'vault-recovery'])
+    expect(await asks()).toBe(false)
+    expect(await must(data, ['audit', 'find', '--kind', 'backup.drilled', '--since', '1h'])).toMatch(
+      /for trial: \d+ secrets? opened, the log of \d+ entries and 1 recording verified in \d+ s/,
+    )
+  },
+  2 * patienceMs,
+)
+
+test.skipIf(why !== undefined)(
+  'a backup of a database in which somebody changed a secret or the log is not whole, and the drill says where',
+  async () => {
+    const data = file('new')
+    const way = ['--recovery-key-file', 'vault-recovery', '--json']
+    // Changed for as long as a backup takes, by whoever owns the database.
+    const forge = async (table: string, column: string, which: string, out: string) => {
+      const owner = new pg.Client({ connectionString: ownerDatabaseUrl(data, {}) })
+      const flip = `
+        alter table ${table} disable trigger user;
+        update ${table} set ${column} = set_byte(${column}, 60, get_byte(${column}, 60) # 1) where ${which};
+        alter table ${table} enable trigger user`
+      await owner.connect()
+      try {
+        await owner.query(flip)
+        await must(data, ['backup', 'create', '--out', out])
+        await owner.query(flip)
+      } finally {
+        await owner.end()
+      }
+    }
+    await forge('secret_payload', 'envelope', `field = 'password'`, 'forged.tar')
+    const forged = await run(data, ['backup', 'drill', 'forged.tar', ...way])
+    expect(forged.code).not.toBe(0)
+    expect(JSON.parse(forged.out)).toMatchObject({
+      ok: false,
+      broken: expect.arrayContaining([expect.stringMatching(/^version \d+ of acc_\w+: password$/)]),
+    })
+    expect(forged.err).toContain('this backup is not whole')
+    await forge('audit_entry', 'body', 'id = (select entry from audit_leaf where seq = 5)', 'log.tar')
+    const log = await run(data, ['backup', 'drill', 'log.tar', ...way])
+    expect(log.code).not.toBe(0)
+    expect(`${log.out}${log.err}`).toMatch(/entry 5/)
+    expect((await run(data, ['audit', 'find', '--kind', 'backup.drilled', '--since', '1h'])).out).toContain(
+      'for trial: it is not whole',
+    )
   },
   2 * patienceMs,
 )

@@ -598,6 +598,10 @@ function what(entry: Entry): string {
       return `made ${count(entry.rows, 'missing row')} of the index of the audit log`
     case 'audit.reindexed':
       return 'had the index of the audit log made anew'
+    case 'backup.drilled': {
+      const proven = `${count(entry.secrets, 'secret')} opened, the log of ${entry.entries} entries and ${count(entry.recordings, 'recording')} verified in ${entry.seconds} s`
+      return `restored the backup of ${entry.createdAt} for trial: ${entry.ok ? proven : 'it is not whole'}`
+    }
     case 'backup.read':
       return `read ${entry.rows} rows of ${entry.table} for a backup`
     case 'refused':

@@ -946,6 +946,16 @@ export type Happening =
   /** Rows of the index by which the log is searched were made where they were missing. */
   | { readonly kind: 'audit.indexed'; readonly rows: number }
   | { readonly kind: 'audit.reindexed' }
+  /** A backup was restored for trial: how many secrets opened, entries and recordings verified, and in how many seconds. */
+  | {
+      readonly kind: 'backup.drilled'
+      readonly createdAt: string
+      readonly ok: boolean
+      readonly secrets: number
+      readonly entries: number
+      readonly recordings: number
+      readonly seconds: number
+    }
   | { readonly kind: 'backup.read'; readonly table: string; readonly rows: number }
   | { readonly kind: 'refused'; readonly verb: string; readonly code: RefusalCode; readonly why: string }
 

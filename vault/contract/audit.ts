@@ -100,6 +100,18 @@ export const auditVerbs = {
   'audit.verify': verb(people, nothing),
   /** A page of the export: raw leaves and checkpoints, enough to verify offline. */
   'audit.export': verb(people, z.strictObject({ from: z.int().min(0), limit: z.int().min(1).max(5_000) })),
+  /** A backup was restored for trial, and what was proven of it. */
+  'backup.drilled': verb(
+    ['local'],
+    z.strictObject({
+      createdAt: z.iso.datetime(),
+      ok: z.boolean(),
+      secrets: z.int().min(0),
+      entries: z.int().min(0),
+      recordings: z.int().min(0),
+      seconds: z.int().min(0),
+    }),
+  ),
   'backup.page': verb(
     ['local'],
     z.strictObject({
@@ -152,5 +164,6 @@ export type AuditAnswers = {
     readonly publicKey: string
     readonly next: number | null
   }
+  'backup.drilled': null
   'backup.page': { readonly rows: readonly unknown[]; readonly next: string | null }
 }

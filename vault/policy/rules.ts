@@ -429,6 +429,7 @@ export const rules: Readonly<Record<VerbName, Rule>> = {
   'audit.verify': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
   'audit.export': { local: true, service: 'audit.read', user: [admin, auditor, officer] },
 
+  'backup.drilled': { local: true },
   'backup.page': { local: true },
   'backup.tables': { local: true },
 

@@ -371,6 +371,7 @@ const table: Readonly<Record<VerbName, string>> = {
   'audit.checkpoint': 'LAaUXFG',
   'audit.verify': 'LAaUXFG',
   'audit.export': 'LAaUXFG',
+  'backup.drilled': 'L',
   'backup.page': 'L',
   'backup.tables': 'L',
   'recorder.hello': 'R',
