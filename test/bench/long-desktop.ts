@@ -23,7 +23,8 @@ export async function longDesktop(
   const span = (played.at(-1)?.at ?? 0) - (played[0]?.at ?? 0)
   const { recording, sealing, write, end } = await simulated(room, desktopPermit())
   write({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'desktop' }, at: 0 })
-  write({ kind: 'output', channel: 0, bytes: whole.bytes, at: 1 })
+  const pieces = piecesOf(whole.bytes)
+  for (const bytes of pieces) write({ kind: 'output', channel: 0, bytes, at: 1 })
   let since = 0
   let waiting: Frame[] = []
   let from = 0
@@ -44,15 +45,14 @@ export async function longDesktop(
         if (since < 256 * 1024) continue
         since = 0
         const { width, height } = keyframe
-        write(
-          {
-            kind: 'mark',
-            channel: 0,
-            mark: { kind: 'keyframe', bytes: whole.bytes.length, width, height },
-            at,
-          },
-          { kind: 'keyframe', channel: 0, columns: width, rows: height, bytes: whole.bytes, at },
-        )
+        write({
+          kind: 'mark',
+          channel: 0,
+          mark: { kind: 'keyframe', bytes: whole.bytes.length, width, height },
+          at,
+        })
+        for (const bytes of pieces)
+          write({ kind: 'keyframe', channel: 0, columns: width, rows: height, bytes, at })
       }
   end()
   return recording
@@ -60,6 +60,14 @@ export async function longDesktop(
 
 /** Sixty places of it, the same each time, in seconds: spread over all of it, one far from the next. */
 export const places = Array.from({ length: 60 }, (_, turn) => (turn * 7919) % (hours * 3600))
+
+/** What fits into one chunk each. */
+function piecesOf(bytes: Uint8Array): readonly Uint8Array[] {
+  const most = 128 * 1024
+  return Array.from({ length: Math.ceil(bytes.length / most) }, (_, at) =>
+    bytes.subarray(at * most, (at + 1) * most),
+  )
+}
 
 async function* listed(frames: readonly Frame[]): AsyncGenerator<Frame> {
   yield* frames

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { ExposureView, GrantView, SessionView } from '../../vault/contract.ts'
 import { accessibilityFaults, layoutFaults, picture, windows } from '../support/console-browser.ts'
 import { type Actor, consoleStage, peoplesPassword } from '../support/console-stage.ts'
-import { coloursIn, drawn } from '../support/desktop-pixels.ts'
+import { coloursIn, drawn, pixelsOf } from '../support/desktop-pixels.ts'
 import { openInPlayer, overPicture, savedVideo, videoDialog } from '../support/desktop-player.ts'
 import { colourAt, probe, whyNoFfmpeg } from '../support/film.ts'
 import { killRecorderWorkers, until } from '../support/installation.ts'
@@ -34,6 +34,8 @@ let vnc: VncServer
 let bob: Actor
 let page: Page
 let ingrid: Actor
+/** The picture of the first session when it ended. */
+let lastSeen = 0
 /** Every frame of every live socket of bob's page, both ways. */
 const frames: Buffer[] = []
 
@@ -90,6 +92,15 @@ const samFrames = ({ page: of }: Actor) => {
     }),
   )
   return () => text
+}
+/** The pixels of a picture that has not changed for a second. */
+const stillPixels = async (of: Page, where: string) => {
+  let before = { pixels: 0, since: performance.now() }
+  return until(async () => {
+    const pixels = await pixelsOf(of, where)
+    if (pixels !== before.pixels) before = { pixels, since: performance.now() }
+    return performance.now() - before.since > 1_000 ? pixels : undefined
+  }, 30_000)
 }
 /** What is masked of hmi-4: its upper left quarter. */
 const region = { x: 0, y: 0, width: 400, height: 300 } as const
@@ -385,8 +396,13 @@ test.skipIf(why !== undefined)(
     await type('\necho thawed > after-freeze\n')
     await written('after-freeze')
     expect(existsSync(file('while-frozen'))).toBe(false)
+    // Much scrolls by: what its player shows at the end is what the browser of who was there drew, pixel by pixel.
+    await type('seq 400; touch scrolled\n')
+    await exists('scrolled')
+    await stillPixels(page, 'desktop')
     await run(['session', 'terminate', id, '--reason', 'enough'])
     await page.getByText('The session was terminated').waitFor()
+    lastSeen = await stillPixels(page, 'desktop')
     // By whom, and why.
     await page.getByText(/By the gateway’s administrator \(local:\d+\): enough\./).waitFor()
     await until(async () => ((await session()).state === 'ended' ? true : undefined), 20_000)
@@ -436,6 +452,7 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   await ingrid.page.keyboard.press('End')
   await until(async () => ((await position()) === `${of} / ${of}` ? true : undefined), 20_000)
   await ingrid.page.getByText('end of the recording').waitFor()
+  expect(await stillPixels(ingrid.page, 'screen')).toBe(lastSeen)
   await settled(() => pictures.getByRole('button').first().click())
   expect(await position()).not.toBe(`${of} / ${of}`)
   await picture(ingrid.page, 'desktop-replay-keyframe')

@@ -154,7 +154,7 @@ test.skipIf(why !== undefined)(
           .map(({ data }) => Number(member(data, 'seq'))),
       )
       return wanted.every((seq) => now.has(seq)) ? now : undefined
-    }, 10_000)
+    }, 60_000)
     expect([...got].filter((seq) => seq >= from).toSorted((a, b) => a - b)).toEqual(wanted)
     const one = rsyslog.lines().find(({ text }) => text.includes('|safe.added|'))
     expect(one?.text).toMatch(

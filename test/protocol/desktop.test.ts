@@ -383,7 +383,8 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     expect(end.live.bytes() - from).toBeLessThan(2_500_000)
     expect(existsSync(file('typed-blind'))).toBe(false)
     // One keyboard for all who are connected: its keys are not to fall among these.
-    other.type('\u0003\ntouch stopped\n')
+    writeFileSync(file('flood-1-over'), '')
+    other.type('\ntouch stopped\n')
     await exists('stopped')
     expect(existsSync(file('typed-blind'))).toBe(false)
     const held = end.live.bytes()
@@ -407,6 +408,7 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
       reason: 'closed by the user',
       message: expect.stringContaining('took no more of the picture'),
     })
+    writeFileSync(file('flood-2-over'), '')
   })
 
   test('a watcher who falls behind slows nobody, and sees the present picture afterwards', async () => {
@@ -417,6 +419,7 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     watcher.draws = false
     const from = watcher.bytes()
     end.type(flood('flood-3'))
+    await exists('flood-3')
     await until(() => (watcher.bytes() - from > 2_000_000 ? true : undefined), 30_000)
     const held = watcher.bytes()
     const before = end.live.bytes()
@@ -429,6 +432,7 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
     watcher.draws = true
     watcher.say({ kind: 'taken', bytes: watcher.bytes() - from })
     await until(() => (again.includes('4.size,1.0,3.800,3.600;') ? true : undefined), 20_000)
+    writeFileSync(file('flood-3-over'), '')
     end.live.say({ kind: 'leave' })
     await end.live.hear('ended')
   })
@@ -512,7 +516,10 @@ describe.skipIf(why !== undefined)('a desktop over a live socket', () => {
   })
 })
 
-/** A command that scrolls the whole screen for a while, and says that it has begun. */
+/**
+ * A command that scrolls the whole screen until there is a file `NAME-over`, or for a while, and says that it has begun. A Ctrl+C
+ * may come between two programs of the loop, and end one of them alone.
+ */
 function flood(name: string): string {
-  return `\u0003\ntouch ${name}; i=0; while [ $i -lt 1500 ]; do i=$((i+1)); head -c 9000 /dev/urandom | base64 -w 129; done\n`
+  return `\ntouch ${name}; i=0; while [ ! -e ${name}-over ] && [ $i -lt 1500 ]; do i=$((i+1)); head -c 9000 /dev/urandom | base64 -w 129; done\n`
 }

@@ -23,6 +23,20 @@ export function drawn(where: Page, test: string): Promise<number> {
   })
 }
 
+/** A number that stands for every pixel of a desktop's own picture (FNV-1a): the same for the same picture. */
+export function pixelsOf(where: Page, test: string): Promise<number> {
+  return where.getByTestId(test).evaluate((host) => {
+    let hash = 0x811c9dc5
+    for (const canvas of host.querySelectorAll('canvas')) {
+      const context = canvas.getContext('2d')
+      if (context === null || canvas.width * canvas.height < 10_000) continue
+      for (const value of context.getImageData(0, 0, canvas.width, canvas.height).data)
+        hash = Math.imul(hash ^ value, 0x01000193) >>> 0
+    }
+    return hash
+  })
+}
+
 /** The colours that a desktop's own picture has in a place: what lies over it in the page does not count. */
 export function coloursIn(where: Page, test: string, place: Place): Promise<readonly string[]> {
   return where.getByTestId(test).evaluate((host, { x, y, width, height }) => {

@@ -12,10 +12,24 @@ declare module 'guacamole-common-js' {
     oninstruction: ((opcode: string, args: string[]) => void) | null
     receive(text: string): void
   }
+  /** What is drawn on: the default layer is the screen of the machine. */
+  type Layer = {
+    getCanvas(): HTMLCanvasElement
+    copy: (
+      from: Layer,
+      sourceX: number,
+      sourceY: number,
+      width: number,
+      height: number,
+      x: number,
+      y: number,
+    ) => void
+  }
   class Display {
     oncursor: ((canvas: HTMLCanvasElement, x: number, y: number) => void) | null
     onresize: ((width: number, height: number) => void) | null
     getElement(): HTMLElement
+    getDefaultLayer(): Layer
     getWidth(): number
     getHeight(): number
     scale(scale: number): void
@@ -73,5 +87,5 @@ declare module 'guacamole-common-js' {
     readonly Keyboard: typeof Keyboard
   }
   export default Guacamole
-  export type { Display, MouseState, Tunnel }
+  export type { Display, Layer, MouseState, Tunnel }
 }

@@ -1,4 +1,4 @@
-import Guacamole from 'guacamole-common-js'
+import Guacamole, { type Layer } from 'guacamole-common-js'
 import type { Mask } from '../../vault/contract.ts'
 import { fit } from '../desktop/screen.ts'
 import { visible } from '../parts/wording.ts'
@@ -37,6 +37,7 @@ export function drawing(): Drawing {
   }
   client.connect()
   const display = client.getDisplay()
+  copyWithin(display.getDefaultLayer())
   return {
     element: display.getElement(),
     display,
@@ -44,6 +45,23 @@ export function drawing(): Drawing {
     draw: (bytes) => parser.receive(decoder.decode(bytes, { stream: true })),
     drawn: () => new Promise((resolve) => display.flush(resolve)),
     close: () => client.disconnect(),
+  }
+}
+
+/**
+ * Has a layer move a part of itself by its pixels. A browser that draws without a graphics card takes a copy of the whole picture
+ * before it draws a canvas onto itself: of a terminal that scrolls, ten milliseconds a line.
+ */
+function copyWithin(layer: Layer): void {
+  const copy = layer.copy.bind(layer)
+  layer.copy = (from, sourceX, sourceY, width, height, x, y) => {
+    const canvas = layer.getCanvas()
+    const isInside = (left: number, top: number) =>
+      left >= 0 && top >= 0 && left + width <= canvas.width && top + height <= canvas.height
+    const context = from === layer && width > 0 && height > 0 ? canvas.getContext('2d') : null
+    if (context === null || !isInside(sourceX, sourceY) || !isInside(x, y))
+      return copy(from, sourceX, sourceY, width, height, x, y)
+    context.putImageData(context.getImageData(sourceX, sourceY, width, height), x, y)
   }
 }
 
