@@ -28,7 +28,8 @@ async def listen():
         slave.setValues({'d': 2, 'c': 1}[line[0]], int(line[1]), [int(line[2])])
         print('set', flush=True)
 async def main():
-    asyncio.create_task(listen())
+    # Held: the event loop alone does not keep a task, and garbage collection would take it.
+    listening = asyncio.create_task(listen())
     await StartAsyncTcpServer(context, address=('127.0.0.1', int(sys.argv[1])), allow_reuse_address=True)
 asyncio.run(main())
 `
@@ -48,8 +49,15 @@ export async function startModbus(port?: number): Promise<ModbusServer> {
   return {
     port: on,
     set: (kind, number, value) =>
-      new Promise((resolve) => {
-        child.stdout.once('data', () => resolve())
+      new Promise((resolve, reject) => {
+        const late = setTimeout(
+          () => reject(new Error(`the Modbus server did not set its input: ${said}`)),
+          10_000,
+        )
+        child.stdout.once('data', () => {
+          clearTimeout(late)
+          resolve()
+        })
         child.stdin.write(`${kind === 'coil' ? 'c' : 'd'} ${number} ${value ? 1 : 0}\n`)
       }),
     async [Symbol.asyncDispose]() {
