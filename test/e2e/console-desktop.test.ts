@@ -92,6 +92,14 @@ const samFrames = ({ page: of }: Actor) => {
   return () => text
 }
 /** The pixels of a picture that has not changed for a second. */
+/** Counts what listens to something on a page, after what nobody holds was let go. */
+const listenersOf = async (page: Page) => {
+  const own = await page.context().newCDPSession(page)
+  return async () => {
+    await own.send('HeapProfiler.collectGarbage')
+    return (await own.send('Memory.getDOMCounters')).jsEventListeners
+  }
+}
 const stillPixels = async (of: Page, where: string) => {
   let before = { pixels: 0, since: performance.now() }
   return until(async () => {
@@ -467,6 +475,16 @@ test.skipIf(why !== undefined)('an auditor replays it in the console', async () 
   await copies.evaluate((restore) => restore())
   expect(await stillPixels(ingrid.page, 'screen')).toBe(moved)
   await ingrid.page.getByText('end of the recording').waitFor()
+  // A display that a jump left behind is let go: nothing on the page listens for it any more.
+  const listening = await listenersOf(ingrid.page)
+  const before = await listening()
+  for (let turn = 0; turn < 5; turn += 1)
+    for (const key of ['Home', 'End']) {
+      await ingrid.page.keyboard.press(key)
+      await ingrid.page.locator('[data-testid=screen][data-seeking=false]').waitFor()
+    }
+  await ingrid.page.getByText('end of the recording').waitFor()
+  expect(await listening()).toBeLessThan(before + 5)
   await settled(() => pictures.getByRole('button').first().click())
   expect(await position()).not.toBe(`${of} / ${of}`)
   await picture(ingrid.page, 'desktop-replay-keyframe')

@@ -8,10 +8,6 @@ declare module 'guacamole-common-js' {
     readonly oninstruction: ((opcode: string, args: string[]) => void) | null
     setState(state: number): void
   }
-  class Parser {
-    oninstruction: ((opcode: string, args: string[]) => void) | null
-    receive(text: string): void
-  }
   /** What is drawn on: the default layer is the screen of the machine. */
   type Layer = {
     getCanvas(): HTMLCanvasElement
@@ -24,6 +20,7 @@ declare module 'guacamole-common-js' {
       x: number,
       y: number,
     ) => void
+    drawImage: (x: number, y: number, image: HTMLImageElement | ImageBitmap) => void
   }
   class Display {
     oncursor: ((canvas: HTMLCanvasElement, x: number, y: number) => void) | null
@@ -81,7 +78,6 @@ declare module 'guacamole-common-js' {
   }
   const Guacamole: {
     readonly Tunnel: typeof Tunnel
-    readonly Parser: typeof Parser
     readonly Client: typeof Client
     readonly Mouse: typeof Mouse
     readonly Keyboard: typeof Keyboard

@@ -1,5 +1,6 @@
 import Guacamole, { type Display, type MouseState } from 'guacamole-common-js'
-import { encode } from './instructions.ts'
+import { openClient } from './client.ts'
+import { encode, instructionReader } from './instructions.ts'
 import { listenToPen } from './pen.ts'
 
 export type DesktopScreen = Disposable & {
@@ -35,9 +36,8 @@ export type DesktopEnd = {
 /** Puts a desktop into `host`, as large as there is room for and no larger than it is. */
 export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen {
   const tunnel = new Guacamole.Tunnel()
-  const parser = new Guacamole.Parser()
   const decoder = new TextDecoder()
-  const client = new Guacamole.Client(tunnel)
+  const { client, close } = openClient(tunnel)
   tunnel.connect = () => tunnel.setState(Guacamole.Tunnel.State.OPEN)
   tunnel.disconnect = () => tunnel.setState(Guacamole.Tunnel.State.CLOSED)
   let listening: Disposable | undefined
@@ -45,9 +45,9 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
     const isInput = elements[0] === 'key' || elements[0] === 'mouse' || elements[0] === 'size'
     if (isInput ? listening !== undefined : end.isWatched !== true) end.send(encode(elements))
   }
-  parser.oninstruction = (opcode, args) => {
+  const read = instructionReader((opcode, args) => {
     if (end.hears?.(opcode, args) !== true) tunnel.oninstruction?.(opcode, args)
-  }
+  })
   const display = client.getDisplay()
   const element = display.getElement()
   host.append(element)
@@ -64,7 +64,7 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
   client.connect()
   return {
     write: (bytes, taken) => {
-      parser.receive(decoder.decode(bytes, { stream: true }))
+      read(decoder.decode(bytes, { stream: true }))
       taken()
     },
     press: (...keysyms) => {
@@ -85,7 +85,7 @@ export function mountDesktop(host: HTMLElement, end: DesktopEnd): DesktopScreen 
       fitting[Symbol.dispose]()
       watchingRoom.disconnect()
       clearTimeout(room)
-      client.disconnect()
+      close()
       element.remove()
     },
   }

@@ -1,7 +1,10 @@
-import Guacamole, { type Layer } from 'guacamole-common-js'
+import Guacamole from 'guacamole-common-js'
 import type { Mask } from '../../vault/contract.ts'
+import { openClient } from '../desktop/client.ts'
+import { instructionReader } from '../desktop/instructions.ts'
 import { fit } from '../desktop/screen.ts'
 import { visible } from '../parts/wording.ts'
+import { movePixels } from './moved-pixels.ts'
 import type { Screen } from './playback.ts'
 
 /** Bytes of instructions that may wait to be drawn before the player waits for it. */
@@ -27,41 +30,23 @@ export function drawing(): Drawing {
   tunnel.connect = () => tunnel.setState(Guacamole.Tunnel.State.OPEN)
   tunnel.disconnect = () => tunnel.setState(Guacamole.Tunnel.State.CLOSED)
   tunnel.sendMessage = () => undefined
-  const client = new Guacamole.Client(tunnel)
-  const parser = new Guacamole.Parser()
+  const { client, close } = openClient(tunnel)
   const decoder = new TextDecoder()
   const frames = { areShown: true }
   // The display waits for the screen at the end of each frame. What nobody sees yet is drawn as one.
-  parser.oninstruction = (opcode, args) => {
+  const read = instructionReader((opcode, args) => {
     if (frames.areShown || opcode !== 'sync') tunnel.oninstruction?.(opcode, args)
-  }
+  })
   client.connect()
   const display = client.getDisplay()
-  copyWithin(display.getDefaultLayer())
+  movePixels(display.getDefaultLayer())
   return {
     element: display.getElement(),
     display,
     frames,
-    draw: (bytes) => parser.receive(decoder.decode(bytes, { stream: true })),
+    draw: (bytes) => read(decoder.decode(bytes, { stream: true })),
     drawn: () => new Promise((resolve) => display.flush(resolve)),
-    close: () => client.disconnect(),
-  }
-}
-
-/**
- * Has a layer move a part of itself by its pixels. A browser that draws without a graphics card takes a copy of the whole picture
- * before it draws a canvas onto itself: of a terminal that scrolls, ten milliseconds a line.
- */
-function copyWithin(layer: Layer): void {
-  const copy = layer.copy.bind(layer)
-  layer.copy = (from, sourceX, sourceY, width, height, x, y) => {
-    const canvas = layer.getCanvas()
-    const isInside = (left: number, top: number) =>
-      left >= 0 && top >= 0 && left + width <= canvas.width && top + height <= canvas.height
-    const context = from === layer && width > 0 && height > 0 ? canvas.getContext('2d') : null
-    if (context === null || !isInside(sourceX, sourceY) || !isInside(x, y))
-      return copy(from, sourceX, sourceY, width, height, x, y)
-    context.putImageData(context.getImageData(sourceX, sourceY, width, height), x, y)
+    close,
   }
 }
 
