@@ -7,7 +7,7 @@ import sumo from 'libsodium-wrappers-sumo'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { writeIdentity } from '../../vault/auditors/index.ts'
-import type { RecordingState } from '../../vault/contract.ts'
+import type { Permit, RecordingState } from '../../vault/contract.ts'
 import type { RecordingId } from '../../vault/kernel/id.ts'
 import { done, refuse } from '../../vault/kernel/outcome.ts'
 import {
@@ -23,6 +23,13 @@ import {
 } from '../support/console-browser.ts'
 import { type FakeConsole, startFakeConsole } from '../support/console-fake.ts'
 import { until } from '../support/installation.ts'
+import {
+  type Colour,
+  desktopPermit,
+  drawn,
+  picture as drawnPicture,
+  pngOf,
+} from '../support/desktop-sample.ts'
 import { simulated } from '../support/long-recording.ts'
 import { type RecordingRoom, recordingRoom, valueOf } from '../support/recordings.ts'
 import { recordingView } from '../support/views.ts'
@@ -51,8 +58,9 @@ async function record(
   frames: (write: Awaited<ReturnType<typeof simulated>>['write']) => void,
   state: RecordingState = 'complete',
   store: (bytes: Buffer) => Buffer = (bytes) => bytes,
+  permit?: Permit,
 ): Promise<RecordingId> {
-  const { recording, write, end } = await simulated(room)
+  const { recording, write, end } = await simulated(room, permit)
   frames(write)
   end()
   await using source = valueOf(await room.store.read(recording))
@@ -407,5 +415,124 @@ test.skipIf(why !== undefined)(
     await alice.page.getByText('Only an auditor can see what it shows').waitFor()
     expect(await alice.page.getByRole('button', { name: 'Open my key' }).count()).toBe(0)
     expect([...alice.wrong, ...ingrid.wrong]).toEqual([])
+  },
+)
+
+const [wideBy, highBy] = [160, 96]
+
+/** What is drawn on a desktop of 160x96 in so many steps, and its pixels then, as RGB: always the same. */
+function drawAbout(steps: number) {
+  let seed = 20260301
+  const below = (most: number) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+    return Math.floor((seed / 2 ** 32) * most)
+  }
+  const pixels = new Uint8Array(wideBy * highBy * 3)
+  const put = (x: number, y: number, colour: Colour) => {
+    if (x < wideBy && y < highBy) pixels.set(colour, (y * wideBy + x) * 3)
+  }
+  const at = (from: Uint8Array, x: number, y: number): Colour => {
+    const start = (y * wideBy + x) * 3
+    return [from[start] ?? 0, from[start + 1] ?? 0, from[start + 2] ?? 0]
+  }
+  const fill = (
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    of: (x: number, y: number) => Colour,
+  ) => {
+    for (let row = 0; row < height; row += 1)
+      for (let column = 0; column < width; column += 1) put(x + column, y + row, of(column, row))
+  }
+  const moves = (x: number, y: number, width: number, height: number, toX: number, toY: number) => {
+    const before = pixels.slice()
+    fill(toX, toY, width, height, (column, row) => at(before, x + column, y + row))
+  }
+  const draw = (x: number, y: number, width: number, height: number) => {
+    const [red, green, blue] = [below(256), below(256), below(256)]
+    const colour = (column: number, row: number): Colour => [
+      (red + column * 5) % 256,
+      (green + row * 7) % 256,
+      blue,
+    ]
+    fill(x, y, width, height, colour)
+    return drawnPicture(pngOf(width, height, colour), x, y)
+  }
+  const pieces: Buffer[] = [Buffer.concat([drawn(['size', 0, wideBy, highBy]), draw(0, 0, wideBy, highBy)])]
+  for (let step = 0; step < steps; step += 1) {
+    const [width, height] = [1 + below(wideBy), 1 + below(highBy)]
+    const [x, y] = [below(wideBy - width + 1), below(highBy - height + 1)]
+    const [toX, toY] = [below(wideBy - width + 1), below(highBy - height + 1)]
+    const kind = below(20)
+    if (kind < 12) {
+      moves(x, y, width, height, toX, toY)
+      pieces.push(drawn(['copy', 0, x, y, width, height, 14, 0, toX, toY]))
+    } else if (kind < 17)
+      // Over the edges, too.
+      pieces.push(draw(x + below(20), y + below(20), Math.ceil(width / 3), Math.ceil(height / 3)))
+    else if (kind < 19) {
+      const colour: Colour = [below(256), below(256), below(256)]
+      fill(x, y, width, height, () => colour)
+      pieces.push(drawn(['rect', 0, x, y, width, height], ['cfill', 14, 0, ...colour, 255]))
+    } else {
+      // By way of another layer, which the canvas must have been drawn for.
+      moves(x, y, width, height, toX, toY)
+      pieces.push(
+        drawn(
+          ['copy', 0, x, y, width, height, 14, -1, 0, 0],
+          ['copy', -1, 0, 0, width, height, 14, 0, toX, toY],
+          ['dispose', -1],
+        ),
+      )
+    }
+  }
+  return { pieces, pixels }
+}
+
+test.skipIf(why !== undefined)(
+  'a desktop whose parts move is drawn pixel by pixel, jumped to and played',
+  async () => {
+    const { page } = ingrid
+    const { pieces, pixels } = drawAbout(500)
+    const recording = await record(
+      (write) => {
+        write({ kind: 'mark', channel: 0, mark: { kind: 'open', type: 'desktop' }, at: 0 })
+        for (const [index, bytes] of pieces.entries()) {
+          const seconds = (index + 1) / 50
+          write({
+            kind: 'output',
+            channel: 0,
+            at: Math.round(seconds * second),
+            bytes: Buffer.concat([bytes, drawn(['sync', 1_000_000 + Math.round(seconds * 1000)])]),
+          })
+        }
+        write({ kind: 'mark', channel: 0, mark: { kind: 'command', line: 'over' }, at: 12 * second })
+      },
+      'complete',
+      undefined,
+      desktopPermit(),
+    )
+    await replay(page, recording)
+    await page.keyboard.press('End')
+    await page.getByText('end of the recording').waitFor()
+    const wrongPixels = () =>
+      page.getByTestId('screen').evaluate(
+        (screen, { expected, width, height }) => {
+          const canvas = [...screen.querySelectorAll('canvas')].find((one) => one.width >= width)
+          const found = canvas?.getContext('2d')?.getImageData(0, 0, width, height).data
+          if (found === undefined) throw new Error('there is no picture')
+          return expected.filter((value, at) => found[Math.floor(at / 3) * 4 + (at % 3)] !== value).length
+        },
+        { expected: [...pixels], width: wideBy, height: highBy },
+      )
+    await until(async () => ((await wrongPixels()) === 0 ? true : undefined), 20_000)
+    await picture(page, 'moved-about')
+    await page.getByLabel('Speed').selectOption('4')
+    await page.keyboard.press('Home')
+    await page.getByText('end of the recording').waitFor({ state: 'detached' })
+    await page.keyboard.press('k')
+    await page.getByText('end of the recording').waitFor()
+    await until(async () => ((await wrongPixels()) === 0 ? true : undefined), 20_000)
   },
 )
