@@ -514,6 +514,7 @@ test.skipIf(why !== undefined)(
       desktopPermit(),
     )
     await replay(page, recording)
+    await page.getByRole('button', { name: 'Pause' }).click()
     await page.keyboard.press('End')
     await page.getByText('end of the recording').waitFor()
     const wrongPixels = () =>
