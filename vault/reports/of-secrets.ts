@@ -136,14 +136,18 @@ export async function passwordAge(asking: Asking): Promise<Contents> {
         name: 'that nothing changes',
         value: share(accounts.filter((one) => one.how === 'not').length, accounts.length),
       },
+      {
+        name: 'whose machine takes only weak ones',
+        value: share(accounts.filter((one) => one.strength?.verdict === 'weak').length, accounts.length),
+      },
       { name: 'exempt, with an owner and an end', value: String(exempt.length) },
       { name: 'default, shared or trivial secrets found', value: String(findings.length) },
     ],
     tables: [
       table(
         'Secrets by age',
-        'Each account: how its secret is changed, since when it is the same, and by when it should be another.',
-        ['Account', 'Safe', 'Grade', 'How', 'Since', 'Age', 'Due', 'Overdue'],
+        'Each account: how its secret is changed, how strong one its machine takes can be, since when it is the same, and by when it should be another.',
+        ['Account', 'Safe', 'Grade', 'How', 'Strength', 'Since', 'Age', 'Due', 'Overdue'],
         [...accounts]
           .sort((a, b) => (a.since ?? '').localeCompare(b.since ?? ''))
           .map((one) => [
@@ -151,6 +155,9 @@ export async function passwordAge(asking: Asking): Promise<Contents> {
             one.safe,
             one.grade,
             one.how,
+            one.strength === null
+              ? ''
+              : `${one.strength.verdict}: ${one.strength.characters} characters, ${one.strength.bits} bits`,
             at(one.since),
             one.since === null ? '' : lasted(now - Date.parse(one.since)),
             at(one.dueAt),
